@@ -1,0 +1,87 @@
+import type { Duplex } from "node:stream";
+
+/**
+ * The contract between the node agent and the machine: what a container runtime's CRI is to a kubelet.
+ * The node agent decides what should run; the runtime knows namespaces, mounts, addresses and processes.
+ */
+
+/** Makes and removes pods' sandboxes and runs processes in them. One owner: the cluster process. */
+export interface ContainerRuntime {
+  /** Network namespace with an address and a route, uts, ipc, a pid namespace held by a pause process. */
+  createSandbox(spec: SandboxSpec): Promise<Sandbox>;
+  /** Kills what still runs in it and frees the address, veth and mounts. Idempotent. */
+  removeSandbox(sandboxId: string): Promise<void>;
+  startContainer(sandboxId: string, spec: ContainerSpec): Promise<RunningContainer>;
+  /** A process in a running container: same root, uid, no capabilities, no-new-privs. */
+  exec(containerId: string, spec: ExecSpec): Promise<ExecProcess>;
+  /** A connection from the pod's own loopback (port-forward) — `sandboxId` — or from the node to pods and services. */
+  dial(from: { sandboxId: string } | "node", host: string, port: number): Promise<Duplex>;
+  /** Everything in the sandbox's pid namespace: CPU seconds and resident bytes, for `top` and benchmarks. */
+  usage(sandboxId: string): Promise<{ cpuSeconds: number; memoryBytes: number }>;
+}
+
+export interface SandboxSpec {
+  /** The pod's uid; names namespaces and folders. */
+  id: string;
+  hostname: string;
+  /** hostNetwork pods share the node's namespace. */
+  hostNetwork: boolean;
+  sysctls?: Record<string, string>;
+}
+
+export interface Sandbox {
+  id: string;
+  ip: string;
+}
+
+/** A bind mount into the container's root. */
+export interface Mount {
+  hostPath: string;
+  containerPath: string;
+  readOnly: boolean;
+}
+
+export interface ContainerSpec {
+  /** Unique for each start: `<pod uid>/<container name>/<attempt>`. */
+  id: string;
+  argv: string[];
+  env: Record<string, string>;
+  workingDir: string;
+  mounts: Mount[];
+  /** Mapped where the machine can (root); in a rootless user namespace every uid runs as the one mapped. */
+  uid: number;
+  gid: number;
+  readOnlyRoot: boolean;
+  /** Only "NET_ADMIN" can be given, and only to the proxy image of our own catalogue; the pod's namespace bounds it. */
+  capabilities: "none" | "NET_ADMIN";
+  tty: boolean;
+  stdin: boolean;
+  /** A file that receives both streams as CRI log lines: `<RFC3339Nano> stdout F <line>`. */
+  logPath: string;
+}
+
+export interface RunningContainer {
+  id: string;
+  /** As the cluster's pid namespace numbers it. */
+  pid: number;
+  /** Resolves once, when the process has ended; 128+signal for a signal. */
+  exited: Promise<{ exitCode: number; signal?: string }>;
+  kill(signal: "SIGTERM" | "SIGKILL"): void;
+}
+
+export interface ExecSpec {
+  argv: string[];
+  tty: boolean;
+  stdin: boolean;
+  env?: Record<string, string>;
+}
+
+export interface ExecProcess {
+  stdin?: { write(chunk: Uint8Array): void; end(): void };
+  stdout: ReadableStream<Uint8Array>;
+  /** Absent with a tty: the terminal has one stream. */
+  stderr?: ReadableStream<Uint8Array>;
+  resize(columns: number, rows: number): void;
+  exited: Promise<{ exitCode: number; signal?: string }>;
+  kill(): void;
+}
