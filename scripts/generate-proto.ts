@@ -1,0 +1,209 @@
+/**
+ * Generates src/proto/gen from the .proto files of Envoy (which the package @grpc/grpc-js-xds carries) and our own in
+ * src/proto/protos. Only the files in ROOTS and what they import are generated, without comments and custom options:
+ * each pod's process loads these descriptors, so their size counts. Skipped when the stamp says nothing has changed.
+ *
+ *   bun scripts/generate-proto.ts [--force]
+ */
+import { create, fromBinary, toBinary, type Message } from "@bufbuild/protobuf";
+import {
+  CodeGeneratorRequestSchema,
+  CodeGeneratorResponseSchema,
+  FileDescriptorSetSchema,
+  type DescriptorProto,
+  type EnumDescriptorProto,
+  type FileDescriptorProto,
+  type FileDescriptorSet,
+} from "@bufbuild/protobuf/wkt";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { ROOTS } from "./generate-proto.roots.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const DEPS = join(ROOT, "node_modules/@grpc/grpc-js-xds/deps");
+const OWN = join(ROOT, "src/proto/protos");
+const OUT = join(ROOT, "src/proto/gen");
+const WORK = join(ROOT, "node_modules/.cache/chainmail-proto");
+const SOURCES = [OWN, ...["envoy-api", "xds", "protoc-gen-validate", "googleapis"].map((part) => join(DEPS, part))];
+
+/** What the snapshot lacks and istiod sends. Each `find` must occur: a new snapshot that has it fails loudly here. */
+const PATCHES: Record<string, { find: string; replace: string }> = {
+  "envoy/config/cluster/v3/cluster.proto": {
+    find: "  repeated string lrs_report_endpoint_metrics = 57;\n",
+    replace: "  repeated string lrs_report_endpoint_metrics = 57;\n  google.protobuf.Duration dns_jitter = 58;\n",
+  },
+  "validate/validate.proto": {
+    find: "  optional bool strict = 25 [default = true];\n",
+    replace: "  optional bool strict = 25 [default = true];\n  optional bool ignore_empty = 26;\n",
+  },
+};
+
+function main(): void {
+  const stamp = join(OUT, ".stamp");
+  const wanted = fingerprint();
+  if (!process.argv.includes("--force") && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  const started = Date.now();
+  const protos = join(WORK, "protos");
+  rmSync(WORK, { recursive: true, force: true });
+  copyClosure(protos);
+  const files = strip(buildDescriptors(protos));
+  const fresh = join(WORK, "gen");
+  const count = generate(files, fresh);
+  writeFileSync(join(fresh, ".stamp"), wanted);
+  // The old directory goes only once the new one is whole; other processes may be importing from it.
+  const old = join(WORK, "old");
+  mkdirSync(dirname(OUT), { recursive: true });
+  if (existsSync(OUT)) renameSync(OUT, old);
+  renameSync(fresh, OUT);
+  rmSync(WORK, { recursive: true, force: true });
+  console.log(`src/proto/gen: ${count} files in ${Date.now() - started} ms`);
+}
+
+/** Changes whenever anything that the output depends on changes. */
+function fingerprint(): string {
+  const hash = createHash("sha256");
+  for (const path of [
+    import.meta.path,
+    join(import.meta.dir, "generate-proto.roots.ts"),
+    join(ROOT, "node_modules/@grpc/grpc-js-xds/package.json"),
+    join(ROOT, "node_modules/@bufbuild/protoc-gen-es/package.json"),
+    ...ownProtos().map((path) => join(OWN, path)),
+  ]) {
+    hash.update(relative(ROOT, path)).update(readFileSync(path));
+  }
+  return hash.digest("hex");
+}
+
+function ownProtos(): string[] {
+  return readdirSync(OWN, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".proto"))
+    .sort();
+}
+
+/** Copies the roots and all they import into one directory, patched. */
+function copyClosure(target: string): void {
+  const queue = [...ROOTS, ...ownProtos()];
+  const seen = new Set<string>();
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (seen.has(path) || path.startsWith("google/protobuf/")) continue;
+    seen.add(path);
+    const source = SOURCES.find((directory) => existsSync(join(directory, path)));
+    if (!source) throw new Error(`${path}: no such file in ${SOURCES.join(", ")}`);
+    let text = readFileSync(join(source, path), "utf8").replaceAll("\r\n", "\n");
+    const patch = PATCHES[path];
+    if (patch) {
+      if (!text.includes(patch.find)) throw new Error(`${path}: the patched place has changed; check PATCHES in scripts/generate-proto.ts`);
+      text = text.replace(patch.find, patch.replace);
+    }
+    for (const [, imported] of text.matchAll(/^import\s+(?:public\s+)?"([^"]+)"/gm)) queue.push(imported ?? "");
+    mkdirSync(dirname(join(target, path)), { recursive: true });
+    writeFileSync(join(target, path), text);
+  }
+}
+
+function buildDescriptors(protos: string): FileDescriptorSet {
+  const image = join(WORK, "image.binpb");
+  run(["node_modules/@bufbuild/buf/bin/buf", "build", protos, "--as-file-descriptor-set", "--exclude-source-info", "-o", image]);
+  return fromBinary(FileDescriptorSetSchema, readFileSync(image));
+}
+
+/** Takes away custom options (validation rules, annotations) and then the imports that nothing needs any more. */
+function strip(set: FileDescriptorSet): FileDescriptorProto[] {
+  const owner = new Map<string, string>();
+  for (const file of set.file) for (const name of declared(file)) owner.set(name, file.name);
+  for (const file of set.file) {
+    delete file.options;
+    const needed = new Set<string>();
+    const visit = (message: DescriptorProto): void => {
+      dropUnknown(message.options);
+      for (const field of [...message.field, ...message.extension]) {
+        dropUnknown(field.options);
+        if (field.typeName) needed.add(owner.get(field.typeName) ?? "");
+      }
+      for (const oneof of message.oneofDecl) delete oneof.options;
+      for (const nested of message.enumType) visitEnum(nested);
+      message.nestedType.forEach(visit);
+    };
+    const visitEnum = (type: EnumDescriptorProto): void => {
+      dropUnknown(type.options);
+      for (const value of type.value) dropUnknown(value.options);
+    };
+    file.messageType.forEach(visit);
+    file.enumType.forEach(visitEnum);
+    for (const service of file.service) {
+      delete service.options;
+      for (const method of service.method) {
+        delete method.options;
+        needed.add(owner.get(method.inputType) ?? "").add(owner.get(method.outputType) ?? "");
+      }
+    }
+    for (const extension of file.extension) needed.add(owner.get(extension.extendee) ?? "");
+    file.dependency = file.dependency.filter((path) => needed.has(path));
+    file.publicDependency = [];
+    file.weakDependency = [];
+  }
+  const byName = new Map(set.file.map((file) => [file.name, file]));
+  const kept = new Set<FileDescriptorProto>();
+  const keep = (path: string): void => {
+    const file = byName.get(path);
+    if (!file || kept.has(file)) return;
+    file.dependency.forEach(keep);
+    kept.add(file);
+  };
+  [...ROOTS, ...ownProtos()].forEach(keep);
+  return [...kept];
+}
+
+function declared(file: FileDescriptorProto): string[] {
+  const names: string[] = [];
+  const prefix = file.package ? `.${file.package}` : "";
+  const visit = (message: DescriptorProto, scope: string): void => {
+    names.push(`${scope}.${message.name}`, ...message.enumType.map((type) => `${scope}.${message.name}.${type.name}`));
+    for (const nested of message.nestedType) visit(nested, `${scope}.${message.name}`);
+  };
+  for (const message of file.messageType) visit(message, prefix);
+  return [...names, ...file.enumType.map((type) => `${prefix}.${type.name}`)];
+}
+
+/** Custom options are extensions, which nobody registered: they are the message's unknown fields. */
+function dropUnknown(options: Message | undefined): void {
+  if (options) delete options.$unknown;
+}
+
+function generate(protoFile: FileDescriptorProto[], target: string): number {
+  const fileToGenerate = protoFile.map((file) => file.name).filter((name) => !name.startsWith("google/protobuf/"));
+  const request = create(CodeGeneratorRequestSchema, {
+    parameter: "target=ts,import_extension=ts",
+    protoFile,
+    fileToGenerate,
+    compilerVersion: { major: 5, minor: 29, patch: 0 },
+  });
+  const output = run(["node_modules/@bufbuild/protoc-gen-es/bin/protoc-gen-es"], toBinary(CodeGeneratorRequestSchema, request));
+  const response = fromBinary(CodeGeneratorResponseSchema, output);
+  if (response.error) throw new Error(`protoc-gen-es: ${response.error}`);
+  for (const { name, content } of response.file) {
+    mkdirSync(dirname(join(target, name)), { recursive: true });
+    writeFileSync(join(target, name), content);
+  }
+  writeFileSync(join(target, "all-files.ts"), allFiles(fileToGenerate));
+  return response.file.length;
+}
+
+/** A module that loads every generated file: for JSON, where any type may turn up inside an Any. */
+function allFiles(paths: string[]): string {
+  const lines = paths.map((path) => {
+    const symbol = `file_${path.replace(/\.proto$/, "").replaceAll(/[^a-zA-Z0-9_]/g, "_")}`;
+    return { symbol, line: `import { ${symbol} } from "./${path.replace(/\.proto$/, "_pb.ts")}";` };
+  });
+  return `${lines.map(({ line }) => line).join("\n")}\n\nexport const allFiles = [\n${lines.map(({ symbol }) => `  ${symbol},`).join("\n")}\n];\n`;
+}
+
+function run(command: string[], stdin?: Uint8Array): Uint8Array {
+  const [program, ...parameters] = command;
+  const done = Bun.spawnSync([process.execPath, join(ROOT, program ?? ""), ...parameters], { cwd: ROOT, ...(stdin && { stdin }), stdout: "pipe", stderr: "pipe" });
+  if (!done.success) throw new Error(`${command.join(" ")}: ${done.stderr.toString()}`);
+  return done.stdout;
+}
+
+main();

@@ -1,0 +1,19 @@
+import { fromBinary, toBinary, type DescMessage, type MessageInitShape, type MessageShape, create } from "@bufbuild/protobuf";
+import { AnySchema, type Any } from "@bufbuild/protobuf/wkt";
+
+export const TYPE_URL_PREFIX = "type.googleapis.com/";
+
+/** The type URL under which a message travels in an Any. */
+export function typeUrlOf(schema: DescMessage): string {
+  return TYPE_URL_PREFIX + schema.typeName;
+}
+
+/** Encodes a message (or what `create` takes for one) into an Any. */
+export function packAny<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Any {
+  return create(AnySchema, { typeUrl: typeUrlOf(schema), value: toBinary(schema, create(schema, init)) });
+}
+
+/** The message inside an Any, or undefined when it holds another type. Throws when its bytes are not such a message. */
+export function unpackAny<Desc extends DescMessage>(schema: Desc, any: Any | undefined): MessageShape<Desc> | undefined {
+  return any?.typeUrl === typeUrlOf(schema) ? fromBinary(schema, any.value) : undefined;
+}
