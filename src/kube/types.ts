@@ -1,3 +1,4 @@
+import type { Clock, Logger } from "../base/index.ts";
 import type { KubeObject } from "../resources/types.ts";
 
 /** Names one resource of the API: `apps/v1 deployments`. */
@@ -24,6 +25,16 @@ export interface WatchEvent<T extends KubeObject = KubeObject> {
   object: T;
 }
 
+export interface WatchOptions extends ListOptions {
+  /** "" starts at the latest; with `sendInitialEvents` at any consistent state. */
+  resourceVersion: string;
+  signal?: AbortSignal;
+  /** WatchList: first ADDED for all there is, then a bookmark annotated `k8s.io/initial-events-end`, then changes. */
+  sendInitialEvents?: boolean;
+  /** The server ends the stream after this long. */
+  timeoutSeconds?: number;
+}
+
 /** Thin typed verbs over a Transport; failures are `ApiError` with the Status that came back. */
 export interface KubeClient {
   readonly transport: Transport;
@@ -32,18 +43,25 @@ export interface KubeClient {
   find<T extends KubeObject>(gvr: GroupVersionResource, name: string, namespace?: string): Promise<T | undefined>;
   list<T extends KubeObject>(gvr: GroupVersionResource, options?: ListOptions): Promise<{ items: T[]; resourceVersion: string }>;
   /** Ends when the server ends the stream or `signal` aborts. Throws ApiError 410 when the version is too old. */
-  watch<T extends KubeObject>(
-    gvr: GroupVersionResource,
-    options: ListOptions & { resourceVersion: string; signal?: AbortSignal },
-  ): AsyncIterable<WatchEvent<T>>;
+  watch<T extends KubeObject>(gvr: GroupVersionResource, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
   create<T extends KubeObject>(gvr: GroupVersionResource, object: T): Promise<T>;
+  /** POST to a subresource: "binding", "token", "eviction". The answer may be of another kind. */
+  createSubresource<T extends KubeObject>(gvr: GroupVersionResource, name: string, namespace: string | undefined, subresource: string, body: KubeObject): Promise<T>;
   update<T extends KubeObject>(gvr: GroupVersionResource, object: T): Promise<T>;
   updateStatus<T extends KubeObject>(gvr: GroupVersionResource, object: T): Promise<T>;
-  /** JSON merge patch; `subresource` such as "status". */
+  /** PUT to another subresource, such as "finalize" of a namespace. */
+  updateSubresource<T extends KubeObject>(gvr: GroupVersionResource, object: T, subresource: string): Promise<T>;
+  /** JSON merge patch, or a JSON patch when `body` is an array; `subresource` such as "status". */
   patch<T extends KubeObject>(gvr: GroupVersionResource, name: string, namespace: string | undefined, body: unknown, subresource?: string): Promise<T>;
   /** Server-side apply, forced: creates or updates what it names, as `fieldManager`. */
   apply<T extends KubeObject>(gvr: GroupVersionResource, object: T, fieldManager: string): Promise<T>;
   delete(gvr: GroupVersionResource, name: string, namespace?: string, options?: { gracePeriodSeconds?: number; propagationPolicy?: string; uid?: string }): Promise<void>;
+}
+
+export interface Change<T extends KubeObject = KubeObject> {
+  type: "ADDED" | "MODIFIED" | "DELETED";
+  object: T;
+  old?: T;
 }
 
 /** A local, always current copy of one resource. Objects in it are shared: never change them. */
@@ -54,10 +72,17 @@ export interface Informer<T extends KubeObject = KubeObject> {
   /** Objects under one key of a named index. */
   byIndex(index: string, key: string): T[];
   /** Called for each object already there, then for each change. Returns the unsubscribe. */
-  onChange(listener: (change: { type: "ADDED" | "MODIFIED" | "DELETED"; object: T; old?: T }) => void): () => void;
+  onChange(listener: (change: Change<T>) => void): () => void;
   stop(): void;
 }
 
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
   indexes?: Record<string, (object: T) => string[]>;
+  /** Trims objects before they are kept (managedFields, unused data), to save memory. May change its argument. */
+  transform?: (object: T) => T;
+  /** Told of lost connections and of listeners that throw. */
+  log?: Logger;
+  clock?: Clock;
+  /** 0 ≤ x < 1, for the jitter of back-off. */
+  random?: () => number;
 }
