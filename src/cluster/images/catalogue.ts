@@ -1,0 +1,29 @@
+import { ChainmailError } from "../../base/errors.ts";
+import { parseReference } from "./reference.ts";
+import type { Image, ImageCatalogue } from "./types.ts";
+
+/**
+ * A catalogue over the images given: any tag or digest of a repository resolves to its one image.
+ * Throws BAD_IMAGE_CATALOGUE for a repository that is no reference or is there twice.
+ */
+export function createCatalogue(images: Image[]): ImageCatalogue {
+  const byRepository = new Map<string, Image>();
+  for (const image of images) {
+    const key = repositoryKey(image.repository);
+    if (key === undefined) throw new ChainmailError("BAD_IMAGE_CATALOGUE", `image repository ${JSON.stringify(image.repository)} is not a valid name`);
+    if (byRepository.has(key)) throw new ChainmailError("BAD_IMAGE_CATALOGUE", `image repository ${image.repository} is in the catalogue twice`);
+    byRepository.set(key, image);
+  }
+  return {
+    resolve(reference) {
+      const key = repositoryKey(reference);
+      return key === undefined ? undefined : byRepository.get(key);
+    },
+    list: () => [...byRepository.values()],
+  };
+}
+
+function repositoryKey(reference: string): string | undefined {
+  const parsed = parseReference(reference);
+  return parsed && `${parsed.registry}/${parsed.path}`;
+}
