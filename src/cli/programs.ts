@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ChainmailError } from "../base/index.ts";
+
+/** Programs that run in pods: name of the bundle to its entry file below src. */
+export const PROGRAMS = {
+  "pilot-agent": "agent/main.ts",
+  "pilot-discovery": "controlplane/main.ts",
+  "fake-service": "samples/fake-service/main.ts",
+  kiali: "console/main.ts",
+  prometheus: "telemetry/main.ts",
+} as const;
+
+export type ProgramName = keyof typeof PROGRAMS;
+
+/** The checkout that this file belongs to. */
+export const PROJECT_ROOT = dirname(dirname(import.meta.dir));
+
+/** The Bun that runs this: the same binary runs in the pods. */
+export const BUN_PATH = process.execPath;
+
+/**
+ * Bundles each program into one file, so that a pod's root needs neither the project nor node_modules. The folder is
+ * named by what went in: an unchanged tree costs one hash, and pods of an earlier version keep their files.
+ */
+export async function buildPrograms(home: string): Promise<{ folder: string; built: boolean }> {
+  const folder = join(home, "programs", sourceHash());
+  if (existsSync(folder)) return { folder, built: false };
+  const staging = `${folder}.${process.pid}`;
+  mkdirSync(staging, { recursive: true, mode: 0o755 });
+  try {
+    for (const [name, entry] of Object.entries(PROGRAMS)) await bundle(name, join(PROJECT_ROOT, "src", entry), staging);
+    renameSync(staging, folder);
+  } catch (cause) {
+    rmSync(staging, { recursive: true, force: true });
+    // A second `up` at the same time may have finished first.
+    if (!existsSync(folder)) throw cause;
+  }
+  return { folder, built: true };
+}
+
+async function bundle(name: string, entry: string, target: string): Promise<void> {
+  const result = await Bun.build({
+    entrypoints: [entry],
+    outdir: target,
+    target: "bun",
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    naming: { entry: `${name}.js`, chunk: `${name}-[hash].js`, asset: `${name}-[name]-[hash].[ext]` },
+    splitting: true,
+    throw: false,
+  });
+  if (!result.success) {
+    throw new ChainmailError("BUNDLE_FAILED", `${name} could not be bundled: ${result.logs.map(String).join("; ")}`, { hint: "npm run generate, then try again" });
+  }
+}
+
+/** Names, sizes and times of all source files and the lock file: enough to notice a change, cheap enough for every `up`. */
+function sourceHash(): string {
+  const hash = createHash("sha256");
+  hash.update(Bun.version);
+  const visit = (path: string) => {
+    for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const child = join(path, entry.name);
+      if (entry.isDirectory()) visit(child);
+      else {
+        const { size, mtimeMs } = statSync(child);
+        hash.update(`${child}\0${size}\0${mtimeMs}\n`);
+      }
+    }
+  };
+  visit(join(PROJECT_ROOT, "src"));
+  hash.update(readFileSync(join(PROJECT_ROOT, "package-lock.json")));
+  return hash.digest("hex").slice(0, 16);
+}
