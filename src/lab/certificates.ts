@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 
 /** The workshop's own authority and the gateway's certificate, all PEM. They have nothing to do with the mesh's root. */
