@@ -23,7 +23,8 @@ export function sampleImages(options: { programsDir: string; bunPath: string }):
   const program = `${PROGRAMS}/samples/fake-service.js`;
   const fakeService: Image = {
     repository: "nicholasjackson/fake-service",
-    entrypoint: [bun, program],
+    // A mesh is many small processes: `--smol` keeps each heap small.
+    entrypoint: [bun, "--smol", program],
     cmd: [],
     env: {},
     workingDir: "/",

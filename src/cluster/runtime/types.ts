@@ -67,6 +67,10 @@ export interface RunningContainer {
   /** Resolves once, when the process has ended; 128+signal for a signal. */
   exited: Promise<{ exitCode: number; signal?: string }>;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /** Called after the node agent has renamed the file at `logPath` (rotation): further lines go to a new file there. */
+  reopenLog?(): void;
+  /** Joins the container's own streams (`kubectl attach`, `run -it`): output from now on; `kill` only detaches. */
+  attach?(): ExecProcess;
 }
 
 export interface ExecSpec {
