@@ -1,0 +1,108 @@
+import { errorText, type Clock, type Logger } from "../../base/index.ts";
+import { createInformer, isAlreadyExists, isConflict, SECRETS, type KubeClient } from "../../kube/index.ts";
+import { CertificateAuthority, type CaMaterial } from "./certificate-authority.ts";
+import { CA_SECRET, fromCaSecret, fromPluggedIn, needsRenewal, newSelfSigned, PLUGGED_IN_SECRET, renewSelfSigned, toSecret, type SecretObject } from "./material.ts";
+
+export interface CaStoreOptions {
+  client: KubeClient;
+  namespace: string;
+  trustDomain: string;
+  clock: Clock;
+  log: Logger;
+  /** 0 ≤ x < 1. */
+  random?: () => number;
+}
+
+/** CITADEL_SELF_SIGNED_ROOT_CERT_CHECK_INTERVAL; jittered so that several istiods do not renew at once. */
+const RENEWAL_CHECK_MS = 3_600_000;
+
+/**
+ * The CA of this mesh: the operator's (`cacerts`) where there is one, else the root from an earlier start, else a new
+ * one, stored before it signs anything. Two control planes that start at once end up with the same root. Goes on
+ * watching `cacerts`, and renews a self-signed root in time. Throws CaError when what is stored cannot be used.
+ */
+export async function openCa(options: CaStoreOptions): Promise<{ ca: CertificateAuthority; stop: () => void }> {
+  const { client, namespace, clock, log } = options;
+  const pluggedIn = await client.find<SecretObject>(SECRETS, PLUGGED_IN_SECRET, namespace);
+  const material = pluggedIn ? fromPluggedIn(pluggedIn, clock.now()) : await loadOrCreate(options);
+  const ca = new CertificateAuthority(material, clock);
+  log.info("certificate authority ready", { source: material.source, not_after: new Date(material.certificate.notAfter).toISOString() });
+
+  const informer = createInformer<SecretObject>(client, SECRETS, { namespace, fieldSelector: `metadata.name=${PLUGGED_IN_SECRET}`, log, clock });
+  informer.onChange(({ type, object }) => {
+    if (type === "DELETED") {
+      // Going back to a self-signed root would silently change who is trusted: that takes a restart.
+      log.warn("secret cacerts was deleted; the CA goes on with what it had until istiod restarts");
+      return;
+    }
+    try {
+      const next = fromPluggedIn(object, clock.now());
+      if (sameMaterial(next, ca.material)) return;
+      ca.replace(next);
+      log.info("certificate authority replaced from secret cacerts", { not_after: new Date(next.certificate.notAfter).toISOString() });
+    } catch (thrown) {
+      log.error("secret cacerts cannot be used; the CA goes on with what it had", { error: errorText(thrown) });
+    }
+  });
+  const cancelRenewal = scheduleRenewal(ca, options);
+  return {
+    ca,
+    stop: () => {
+      cancelRenewal();
+      informer.stop();
+    },
+  };
+}
+
+async function loadOrCreate(options: CaStoreOptions): Promise<CaMaterial> {
+  const { client, namespace, trustDomain, clock, log } = options;
+  const stored = await client.find<SecretObject>(SECRETS, CA_SECRET, namespace);
+  if (stored) return fromCaSecret(stored, clock.now());
+  const created = await newSelfSigned(trustDomain, clock);
+  try {
+    await client.create(SECRETS, toSecret(created, namespace));
+    log.info("made a self-signed root", { secret: CA_SECRET });
+    return created;
+  } catch (thrown) {
+    if (!isAlreadyExists(thrown)) throw thrown;
+    return fromCaSecret(await client.get<SecretObject>(SECRETS, CA_SECRET, namespace), clock.now());
+  }
+}
+
+function scheduleRenewal(ca: CertificateAuthority, options: CaStoreOptions): () => void {
+  const { clock, log, random = Math.random } = options;
+  let cancel = (): void => {};
+  const check = async (): Promise<void> => {
+    try {
+      if (needsRenewal(ca.material, clock.now())) ca.replace(await renewStored(options));
+    } catch (thrown) {
+      log.error("the root certificate could not be renewed", { error: errorText(thrown) });
+    }
+    schedule();
+  };
+  const schedule = (): void => {
+    cancel = clock.after(RENEWAL_CHECK_MS * (0.5 + random()), () => void check());
+  };
+  schedule();
+  return () => cancel();
+}
+
+/** Renews what is stored now, which another control plane may have renewed already. */
+async function renewStored({ client, namespace, trustDomain, clock, log }: CaStoreOptions): Promise<CaMaterial> {
+  const stored = await client.get<SecretObject>(SECRETS, CA_SECRET, namespace);
+  const current = fromCaSecret(stored, clock.now());
+  if (!needsRenewal(current, clock.now())) return current;
+  const renewed = renewSelfSigned(current, trustDomain, clock);
+  try {
+    await client.update(SECRETS, { ...stored, data: toSecret(renewed, namespace).data });
+  } catch (thrown) {
+    if (!isConflict(thrown)) throw thrown;
+    return fromCaSecret(await client.get<SecretObject>(SECRETS, CA_SECRET, namespace), clock.now());
+  }
+  log.info("renewed the self-signed root", { not_after: new Date(renewed.certificate.notAfter).toISOString() });
+  return renewed;
+}
+
+function sameMaterial(a: CaMaterial, b: CaMaterial): boolean {
+  return a.certificate.pem === b.certificate.pem && a.chainPem === b.chainPem && a.rootBundlePem === b.rootBundlePem && a.crlPem === b.crlPem;
+}
