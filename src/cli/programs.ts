@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChainmailError } from "../base/index.ts";
 
@@ -30,7 +30,11 @@ export async function buildPrograms(home: string): Promise<{ folder: string; bui
   const staging = `${folder}.${process.pid}`;
   mkdirSync(staging, { recursive: true, mode: 0o755 });
   try {
-    for (const [name, entry] of Object.entries(PROGRAMS)) await bundle(name, join(PROJECT_ROOT, "src", entry), staging);
+    mkdirSync(join(staging, "bin"));
+    for (const [name, entry] of Object.entries(PROGRAMS)) {
+      await bundle(name, join(PROJECT_ROOT, "src", entry), staging);
+      writeFileSync(join(staging, "bin", name), wrapper(name), { mode: 0o755 });
+    }
     renameSync(staging, folder);
   } catch (cause) {
     rmSync(staging, { recursive: true, force: true });
@@ -38,6 +42,11 @@ export async function buildPrograms(home: string): Promise<{ folder: string; bui
     if (!existsSync(folder)) throw cause;
   }
   return { folder, built: true };
+}
+
+/** What a pod calls: the program's name on the path. `--smol` keeps the heap small, since a mesh is many small processes. */
+function wrapper(name: string): string {
+  return `#!/bin/sh\nexec /opt/chainmail/bin/bun --smol /opt/chainmail/lib/${name}.js "$@"\n`;
 }
 
 async function bundle(name: string, entry: string, target: string): Promise<void> {

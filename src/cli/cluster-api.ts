@@ -1,0 +1,61 @@
+import { existsSync } from "node:fs";
+import { ChainmailError } from "../base/index.ts";
+import { DEPLOYMENTS, type KubeClient, NODES, PODS, SERVICES, createClient, transportFromKubeconfig } from "../kube/index.ts";
+import type { KubeObject } from "../resources/types.ts";
+import type { ClusterPaths } from "./home.ts";
+
+/** The client that a person with the admin kubeconfig has. */
+export async function adminClient(paths: ClusterPaths): Promise<KubeClient> {
+  if (!existsSync(paths.kubeconfig)) {
+    throw new ChainmailError("CLUSTER_NOT_STARTED", `the cluster "${paths.name}" has never been started`, { hint: `chainmail up${paths.name === "default" ? "" : ` --name ${paths.name}`}` });
+  }
+  return createClient(await transportFromKubeconfig(paths.kubeconfig));
+}
+
+type PodStatus = {
+  phase?: string;
+  conditions?: { type: string; status: string; message?: string }[];
+  containerStatuses?: { name: string; state?: { waiting?: { reason?: string; message?: string } } }[];
+  initContainerStatuses?: { name: string; state?: { waiting?: { reason?: string; message?: string } } }[];
+};
+export type PodObject = KubeObject<{ nodeName?: string }, PodStatus>;
+
+/** How the cluster is, in numbers that a person waits for. */
+export interface Readiness {
+  ready: number;
+  total: number;
+  /** Pods that are not ready, with the reason that their status gives. */
+  waiting: { name: string; reason: string }[];
+  complete: boolean;
+}
+
+/** Everything is ready when each Deployment has its replicas and each pod that should run is Ready. */
+export async function readiness(client: KubeClient): Promise<Readiness> {
+  type Deployment = KubeObject<{ replicas?: number }, { availableReplicas?: number; observedGeneration?: number }>;
+  const [nodes, deployments, pods] = await Promise.all([client.list(NODES), client.list<Deployment>(DEPLOYMENTS), client.list<PodObject>(PODS)]);
+  const live = pods.items.filter((pod) => pod.status?.phase !== "Succeeded" && pod.status?.phase !== "Failed" && !pod.metadata.deletionTimestamp);
+  const waiting = live.filter((pod) => !isReady(pod)).map((pod) => ({ name: `${pod.metadata.namespace}/${pod.metadata.name}`, reason: waitingReason(pod) }));
+  const available = deployments.items.every((d) => (d.status?.availableReplicas ?? 0) >= (d.spec?.replicas ?? 1));
+  return { ready: live.length - waiting.length, total: live.length, waiting, complete: nodes.items.length > 0 && available && waiting.length === 0 };
+}
+
+export function isReady(pod: PodObject): boolean {
+  return pod.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
+}
+
+function waitingReason(pod: PodObject): string {
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const waiting = statuses.find((s) => s.state?.waiting?.reason)?.state?.waiting;
+  return waiting?.reason ?? pod.status?.phase ?? "Pending";
+}
+
+type Service = KubeObject<{ ports?: { name?: string; port: number; nodePort?: number }[] }, { loadBalancer?: { ingress?: { ip?: string }[] } }>;
+
+/** Where the ingress gateway can be reached from the host: its address and its node ports, which need no root. */
+export async function gatewayAddress(client: KubeClient): Promise<{ ip: string; http: number; https: number } | undefined> {
+  const service = await client.find<Service>(SERVICES, "istio-ingressgateway", "istio-system");
+  const ip = service?.status?.loadBalancer?.ingress?.[0]?.ip;
+  const port = (name: string) => service?.spec?.ports?.find((p) => p.name === name)?.nodePort;
+  const [http, https] = [port("http2"), port("https")];
+  return ip !== undefined && http !== undefined && https !== undefined ? { ip, http, https } : undefined;
+}

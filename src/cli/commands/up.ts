@@ -1,0 +1,129 @@
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { Command } from "commander";
+import { ChainmailError } from "../../base/index.ts";
+import { type LaunchedCluster, clusterRunning, launchCluster, probeMachine } from "../../cluster/launch/index.ts";
+import { type Readiness, adminClient, readiness } from "../cluster-api.ts";
+import { type ClusterPaths, type ClusterSettings, DEFAULT_API_PORT, chainmailHome, chooseAddress, clusterNames, clusterPaths, prepareFolders, readSettings, writeSettings } from "../home.ts";
+import { BUN_PATH, PROJECT_ROOT, buildPrograms } from "../programs.ts";
+import { printStatus } from "./status.ts";
+
+export interface BringUpOptions {
+  name: string;
+  apiPort?: number;
+  mesh?: boolean;
+  say(text: string): void;
+}
+
+/** Ten times what a slow machine needs; a pod that cannot start is reported long before. */
+const READY_TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+
+export function upCommand(): Command {
+  return new Command("up")
+    .description("start the cluster and the mesh")
+    .option("--name <cluster>", "a cluster of its own beside others", "default")
+    .option("--port <port>", "port of the Kubernetes API", Number)
+    .option("--no-mesh", "only the cluster: no istiod, gateway, console or metrics store")
+    .action(async (options: { name: string; port?: number; mesh: boolean }) => {
+      await bringUp({ name: options.name, apiPort: options.port, mesh: options.mesh, say: (text) => process.stderr.write(`${text}\n`) });
+      await printStatus(clusterPaths(options.name));
+    });
+}
+
+/** Starts the cluster unless it runs, and returns when every pod is Ready. */
+export async function bringUp(options: BringUpOptions): Promise<void> {
+  const paths = clusterPaths(options.name);
+  const home = chainmailHome();
+  prepareFolders(paths, home);
+  const settings = settingsFor(paths, options);
+  if (!clusterRunning({ pidPath: paths.pid })) await start(paths, settings, home, options.say);
+  await waitUntilReady(paths, options.say);
+}
+
+function settingsFor(paths: ClusterPaths, options: BringUpOptions): ClusterSettings {
+  const old = readSettings(paths);
+  const others = clusterNames().filter((name) => name !== paths.name);
+  const taken = others.flatMap((name) => readSettings(clusterPaths(name))?.address ?? []);
+  const settings: ClusterSettings = {
+    address: old?.address ?? chooseAddress(paths.name, taken),
+    apiPort: options.apiPort ?? old?.apiPort ?? DEFAULT_API_PORT,
+    mesh: options.mesh ?? old?.mesh ?? true,
+  };
+  return settings;
+}
+
+async function start(paths: ClusterPaths, settings: ClusterSettings, home: string, say: (text: string) => void): Promise<void> {
+  probeMachine();
+  await requirePortFree(paths, settings);
+  writeSettings(paths, settings);
+  const { folder: programs, built } = await buildPrograms(home);
+  if (built) say("bundled the programs that run in pods");
+  rmSync(failurePath(paths), { force: true });
+  const launched = await launchCluster({
+    argv: [BUN_PATH, join(PROJECT_ROOT, "src/cli/cluster-process.ts"), paths.name, programs],
+    env: { ...process.env, CHAINMAIL_HOME: home } as Record<string, string>,
+    logPath: paths.log,
+    pidPath: paths.pid,
+    rootless: process.getuid?.() !== 0,
+  });
+  await waitForApi(paths, launched);
+}
+
+/** A taken port must be said before anything starts. */
+async function requirePortFree(paths: ClusterPaths, settings: ClusterSettings): Promise<void> {
+  const { address, apiPort } = settings;
+  const server = createServer();
+  const problem = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    server.once("error", resolve);
+    server.listen(apiPort, address, () => server.close(() => resolve(undefined)));
+  });
+  if (!problem) return;
+  if (problem.code === "EADDRINUSE") {
+    throw new ChainmailError("API_PORT_TAKEN", `the API's port ${address}:${apiPort} is taken by another program`, {
+      cause: problem,
+      hint: `chainmail up${paths.name === "default" ? "" : ` --name ${paths.name}`} --port ${apiPort + 10000}   (who has it: ss -ltnp 'sport = :${apiPort}')`,
+    });
+  }
+  throw new ChainmailError("API_PORT_REFUSED", `the API cannot listen on ${address}:${apiPort}: ${problem.message}`, { cause: problem, hint: "chainmail up --port 16443" });
+}
+
+function failurePath(paths: ClusterPaths): string {
+  return join(paths.state, "failure.json");
+}
+
+/** The cluster process answers, or has said why it does not. */
+async function waitForApi(paths: ClusterPaths, launched: LaunchedCluster): Promise<void> {
+  for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(POLL_MS)) {
+    if (existsSync(failurePath(paths))) {
+      const { code, message, hint } = JSON.parse(readFileSync(failurePath(paths), "utf8")) as { code: string; message: string; hint?: string };
+      throw new ChainmailError(code, message, { hint: hint ?? `less ${paths.log}` });
+    }
+    if (!clusterRunning({ pidPath: paths.pid })) break;
+    if (existsSync(paths.kubeconfig)) {
+      const client = await adminClient(paths);
+      const answer = await client.transport("/readyz").catch(() => undefined);
+      if (answer?.ok) return;
+    }
+  }
+  throw new ChainmailError("CLUSTER_DID_NOT_START", `the cluster process (${launched.pid}) did not come up: ${lastLines(paths.log)}`, { hint: `less ${paths.log}` });
+}
+
+async function waitUntilReady(paths: ClusterPaths, say: (text: string) => void): Promise<void> {
+  const client = await adminClient(paths);
+  let state: Readiness | undefined;
+  let said = "";
+  for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(POLL_MS)) {
+    state = await readiness(client);
+    const text = `pods: ${state.ready} of ${state.total} ready`;
+    if (text !== said && state.total > 0) say((said = text));
+    if (state.complete) return;
+  }
+  const waiting = state?.waiting.map((pod) => `${pod.name} (${pod.reason})`).join(", ");
+  throw new ChainmailError("PODS_NOT_READY", `not ready after ${READY_TIMEOUT_MS / 1000} s: ${waiting || "a Deployment has too few pods"}`, { hint: "kubectl get events -A" });
+}
+
+function lastLines(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8").trimEnd().split("\n").slice(-5).join("\n") : "its log is empty";
+}

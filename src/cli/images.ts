@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import { type Image, type ImageCatalogue, createCatalogue, sampleImages } from "../cluster/images/index.ts";
+import { BUN_PATH, type ProgramName } from "./programs.ts";
+
+const BIN = "/opt/chainmail/bin";
+const LIB = "/opt/chainmail/lib";
+
+/** Istio's proxy user: what the injected containers ask for, and what marks the proxy's own traffic where uids are real. */
+const PROXY_USER = { uid: 1337, gid: 1337 };
+
+/** All that pods of an embedded cluster can name: Chainmail's own images and the ones that tutorials use. */
+export function catalogue(programs: string): ImageCatalogue {
+  return createCatalogue([
+    { ...own("chainmail/proxyv2", "pilot-agent", programs), user: PROXY_USER, proxy: true },
+    { ...own("chainmail/pilot", "pilot-discovery", programs), user: PROXY_USER },
+    own("chainmail/console", "kiali", programs),
+    own("chainmail/prometheus", "prometheus", programs),
+    ...sampleImages({ programsDir: programs, bunPath: BUN_PATH }),
+  ]);
+}
+
+function own(repository: string, program: ProgramName, programs: string): Image {
+  return {
+    repository,
+    entrypoint: [`${BIN}/${program}`],
+    cmd: [],
+    // The programs' names are on the path, as hooks and `kubectl exec` expect of Istio's images.
+    env: { PATH: `${BIN}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin` },
+    workingDir: "/",
+    files: [
+      { hostPath: BUN_PATH, containerPath: `${BIN}/bun` },
+      { hostPath: join(programs, "bin", program), containerPath: `${BIN}/${program}` },
+      { hostPath: programs, containerPath: LIB },
+    ],
+    proxy: false,
+  };
+}
