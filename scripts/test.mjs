@@ -1,0 +1,101 @@
+// The README's test command: sets up, then type check, lint, unit and golden tests, and the lab on real traffic, as the
+// user who calls it and, where that is root, as an ordinary user as well. Ends with one line: N passed, N failed.
+// Options: --quick leaves out what starts clusters.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bun = join(root, "node_modules/.bin/bun");
+const quick = process.argv.includes("--quick");
+const isRoot = process.getuid() === 0;
+/** Made by this test when it runs as root, and removed by it. */
+const ORDINARY_USER = "chainmail-test";
+/** A stage that hangs must not take the whole run with it. */
+const STAGE_TIMEOUT_MS = 8 * 60_000;
+
+const total = { passed: 0, failed: 0 };
+const scratch = mkdtempSync(join(tmpdir(), "chainmail-test-"));
+
+try {
+  stage("set-up", process.execPath, [join(root, "scripts/setup.mjs")]);
+  stage("type check", join(root, "node_modules/.bin/tsc"), ["-p", root]);
+  stage("lint", join(root, "node_modules/.bin/oxlint"), ["--deny-warnings", "src", "test", "scripts", "bench"]);
+  stage("unit and golden tests", bun, ["test", "src", "test"]);
+  if (!quick) {
+    lab(isRoot ? "the lab as root" : "the lab", (command, args, env) => ({ command, args, env }), root, join(scratch, "home"));
+    if (isRoot) labAsOrdinaryUser();
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exit(total.failed === 0 ? 0 : 1);
+
+/** Starts a cluster, runs the lab's check and what needs a running cluster, and stops it. */
+function lab(title, as, checkout, home) {
+  const chainmail = join(checkout, "bin/chainmail");
+  const env = { CHAINMAIL_HOME: home };
+  const call = (name, command, args, more = {}) => {
+    const wrapped = as(command, args, { ...env, ...more });
+    return stage(`${title}: ${name}`, wrapped.command, wrapped.args, { env: wrapped.env, cwd: checkout });
+  };
+  try {
+    if (!call("start", chainmail, ["lab", "--no-shell"])) return;
+    call("check", chainmail, ["lab", "check"]);
+    call("end to end", join(checkout, "node_modules/.bin/bun"), ["test", "--timeout", "60000", "./test/e2e"], { CHAINMAIL_E2E: "1" });
+  } finally {
+    call("stop", chainmail, ["down", "--delete"]);
+  }
+}
+
+/** The same on a copy of the checkout that an ordinary user owns. */
+function labAsOrdinaryUser() {
+  spawnSync("userdel", ["-r", ORDINARY_USER], { stdio: "ignore" });
+  if (!stage("make an ordinary user", "useradd", ["-m", "-s", "/bin/bash", ORDINARY_USER])) return;
+  const home = `/home/${ORDINARY_USER}`;
+  const checkout = join(home, "chainmail");
+  try {
+    cpSync(root, checkout, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    spawnSync("chown", ["-R", `${ORDINARY_USER}:`, checkout]);
+    const as = (command, args, env) => ({
+      command: "runuser",
+      args: ["-u", ORDINARY_USER, "--", "env", "-i", `HOME=${home}`, `PATH=${process.env.PATH}`, ...Object.entries(env).map(([k, v]) => `${k}=${v}`), command, ...args],
+      env: {},
+    });
+    lab("the lab as an ordinary user", as, checkout, join(home, "state"));
+  } finally {
+    spawnSync("userdel", ["-r", ORDINARY_USER], { stdio: "ignore" });
+  }
+}
+
+/** Runs one command, shows its output, and counts what it reports; a command that reports no count is one test. */
+function stage(title, command, args, options = {}) {
+  const started = Date.now();
+  console.log(`\n== ${title}`);
+  const result = spawnSync(command, args, { cwd: root, encoding: "utf8", timeout: STAGE_TIMEOUT_MS, maxBuffer: 256 << 20, ...options, env: { ...process.env, ...options.env } });
+  const output = `${result.stdout ?? ""}${result.stderr ?? ""}`;
+  const good = result.status === 0;
+  const shown = good ? summary(output) : output;
+  if (shown) console.log(shown.trimEnd());
+  const counts = countsOf(output);
+  total.passed += counts?.passed ?? (good ? 1 : 0);
+  total.failed += counts?.failed || (good ? 0 : 1);
+  console.log(`== ${title}: ${good ? "ok" : `FAILED (${result.signal ?? `exit ${result.status}`}${result.error ? `, ${result.error.message}` : ""})`} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  return good;
+}
+
+function countsOf(output) {
+  const bunCounts = [/^\s*(\d+) pass$/m.exec(output), /^\s*(\d+) fail$/m.exec(output)];
+  if (bunCounts[0] && bunCounts[1]) return { passed: Number(bunCounts[0][1]), failed: Number(bunCounts[1][1]) };
+  const plain = /(\d+) passed, (\d+) failed/.exec(output);
+  return plain ? { passed: Number(plain[1]), failed: Number(plain[2]) } : undefined;
+}
+
+/** Of a good stage the lines that say what was proved: failures are shown whole. */
+function summary(output) {
+  const lines = output.split("\n").filter((line) => /^ok |passed, \d+ failed|^\s*\d+ (pass|fail|skip)|^Ran |^cluster |pods:|\bms\b.*\bbar\b/.test(line));
+  return lines.slice(-40).join("\n");
+}
