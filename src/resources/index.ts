@@ -6,3 +6,7 @@
 export * from "./types.ts";
 export type * from "./core.ts";
 export type * from "./istio.ts";
+export { builtinResources } from "./builtin/index.ts";
+export { schemaComponent, resolveSchema, referencedComponents, schemaTypeName } from "./schema/index.ts";
+export { humanDuration, since, formatLabels, formatSelector } from "./columns/format.ts";
+export { summarizePod, type PodSummary } from "./columns/pod.ts";
