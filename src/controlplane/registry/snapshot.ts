@@ -1,10 +1,34 @@
-import type { ObjectReader } from "./types.ts";
+import type { KubeObject } from "../../resources/index.ts";
+import type { ConfigIndex } from "./config-index.ts";
+import type { ServiceBackends } from "./endpoint-index.ts";
 import type { MeshConfig } from "./mesh-config.ts";
+import { isRegistryKind, ObjectStore } from "./object-store.ts";
+import type { ServiceIndex } from "./service-index.ts";
+import type { MeshService } from "./service.ts";
+import { SnapshotBuilder, type SnapshotOptions } from "./snapshot-builder.ts";
+import type { ObjectReader } from "./types.ts";
 
-/** Everything that generation reads, at one moment. Immutable; parts that did not change are shared with the last one. */
+/**
+ * Everything that generation reads, at one moment. Parts that did not change are the same objects as in the last one, so
+ * what was made from them can be kept by identity.
+ */
 export interface MeshSnapshot {
-  /** Counts snapshots of one registry. */
+  /** Counts the snapshots of one registry. */
   readonly generation: number;
   readonly mesh: MeshConfig;
+  /** The cluster's DNS domain, `cluster.local`. */
+  readonly domain: string;
+  readonly clusterId: string;
+  readonly services: ServiceIndex;
+  readonly configs: ConfigIndex;
+  backends(service: MeshService): ServiceBackends;
+  /** The objects behind it. They are current, not of the snapshot's moment. */
   readonly objects: ObjectReader;
+}
+
+/** A snapshot of objects from files. Objects of kinds that the mesh does not read are left out. */
+export function snapshotOf(objects: readonly KubeObject[], options: Partial<SnapshotOptions> = {}): MeshSnapshot {
+  const builder = new SnapshotBuilder(new ObjectStore(), options);
+  for (const object of objects) if (isRegistryKind(object.kind)) builder.set(object.kind, object);
+  return builder.build().snapshot;
 }

@@ -1,37 +1,47 @@
-import type { KubeObject } from "../../resources/types.ts";
+import type { KubeObject } from "../../resources/index.ts";
+import type { MeshSnapshot } from "./snapshot.ts";
 
 /** The kinds that the mesh's configuration is made from. */
-export type RegistryKind =
-  | "Namespace"
-  | "Node"
-  | "Service"
-  | "EndpointSlice"
-  | "Pod"
-  | "Secret"
-  | "ConfigMap"
-  | "PeerAuthentication"
-  | "RequestAuthentication"
-  | "AuthorizationPolicy"
-  | "VirtualService"
-  | "DestinationRule"
-  | "Gateway"
-  | "ServiceEntry"
-  | "WorkloadEntry"
-  | "WorkloadGroup"
-  | "Sidecar"
-  | "EnvoyFilter"
-  | "ProxyConfig"
-  | "Telemetry"
-  | "WasmPlugin";
+export const REGISTRY_KINDS = [
+  "Namespace",
+  "Node",
+  "Service",
+  "EndpointSlice",
+  "Pod",
+  "Secret",
+  "ConfigMap",
+  "Deployment",
+  "StatefulSet",
+  "PeerAuthentication",
+  "RequestAuthentication",
+  "AuthorizationPolicy",
+  "VirtualService",
+  "DestinationRule",
+  "Gateway",
+  "ServiceEntry",
+  "WorkloadEntry",
+  "WorkloadGroup",
+  "Sidecar",
+  "EnvoyFilter",
+  "ProxyConfig",
+  "Telemetry",
+  "WasmPlugin",
+] as const;
+
+export type RegistryKind = (typeof REGISTRY_KINDS)[number];
 
 /** What differs between two snapshots. */
 export interface RegistryChange {
   readonly kinds: ReadonlySet<RegistryKind>;
-  /** `<kind>/<namespace>/<name>`; the namespace is empty for cluster-scoped kinds. */
+  /** `<kind>/<namespace>/<name>` of the objects; the namespace is empty for cluster-scoped kinds. */
   readonly keys: ReadonlySet<string>;
+  /** `<namespace>/<hostname>` of services whose endpoints differ. */
+  readonly endpoints: ReadonlySet<string>;
+  /** `<namespace>/<hostname>` of services whose servers' identities differ: these clusters change too. */
+  readonly identities: ReadonlySet<string>;
 }
 
-/** Read access to the plain objects that a snapshot was built from. Never change them: they are shared. */
+/** Read access to the plain objects behind a snapshot. Never change them: they are shared. */
 export interface ObjectReader {
   list(kind: RegistryKind, namespace?: string): readonly KubeObject[];
   get(kind: RegistryKind, name: string, namespace?: string): KubeObject | undefined;
@@ -40,8 +50,8 @@ export interface ObjectReader {
 /** Keeps a snapshot of everything current from the Kubernetes API. */
 export interface Registry {
   /** The newest snapshot; empty until `synced`. */
-  current(): import("./snapshot.ts").MeshSnapshot;
-  /** Called after each change, at the earliest in the next macrotask, so that a burst of events is one change. */
+  current(): MeshSnapshot;
+  /** Called after each change, in a macrotask of its own, so that a burst of events is one change. */
   onChange(listener: (change: RegistryChange) => void): () => void;
   /** Resolves when every kind has been listed once. */
   readonly synced: Promise<void>;

@@ -1,5 +1,4 @@
-import type { MeshSnapshot } from "../registry/snapshot.ts";
-import type { RegistryChange } from "../registry/types.ts";
+import type { MeshSnapshot, RegistryChange } from "../registry/index.ts";
 
 export type NodeType = "sidecar" | "router" | "waypoint" | "ztunnel";
 

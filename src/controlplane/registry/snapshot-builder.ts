@@ -1,0 +1,270 @@
+import type { ConfigMap, Deployment, EndpointSlice, KubeObject, Namespace, Pod, Service as KubeService, ServiceEntry } from "../../resources/index.ts";
+import { indexConfigs, type ConfigIndex } from "./config-index.ts";
+import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceBackends } from "./endpoint-index.ts";
+import { defaultMeshConfig, parseMeshConfig, type MeshConfig } from "./mesh-config.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { servicesOfEntry } from "./service-entry.ts";
+import { compareServices, resolveAliases, ServiceIndex } from "./service-index.ts";
+import { convertService, serviceHostname, type MeshService } from "./service.ts";
+import type { MeshSnapshot } from "./snapshot.ts";
+import type { RegistryChange, RegistryKind } from "./types.ts";
+
+export interface SnapshotOptions {
+  /** The cluster's DNS domain. */
+  domain: string;
+  clusterId: string;
+  /** Where the ConfigMap `istio` (or `istio-<revision>`) is. */
+  systemNamespace: string;
+  meshConfigMap: string;
+  /** Told of objects that are left out because they cannot be understood. */
+  onInvalid(reason: unknown, object: KubeObject): void;
+}
+
+const DEFAULTS: SnapshotOptions = { domain: "cluster.local", clusterId: "Kubernetes", systemNamespace: "istio-system", meshConfigMap: "istio", onInvalid: () => {} };
+const SERVICE_NAME = "kubernetes.io/service-name";
+const SERVICE_KINDS: readonly RegistryKind[] = ["Service", "ServiceEntry", "Namespace", "ConfigMap"];
+
+/** Takes changes of objects and makes snapshots, each time working out only what the changes touch. */
+export class SnapshotBuilder {
+  readonly #store: ObjectStore;
+  readonly #options: SnapshotOptions;
+  #generation = 0;
+  #mesh: MeshConfig = defaultMeshConfig();
+  #services = new ServiceIndex([], ["*"]);
+  #configs: ConfigIndex | undefined;
+  #backends: ReadonlyMap<string, ServiceBackends> = new Map();
+  #changedKinds = new Set<RegistryKind>();
+  #changedKeys = new Set<string>();
+  /** Keys of services whose backends must be worked out again, and namespaces all of whose must. */
+  #dirty = new Set<string>();
+  #dirtyNamespaces = new Set<string>();
+  #allDirty = false;
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  /** `<namespace>/<pod>` to the services that have it as an endpoint. */
+  readonly #podServices = new Map<string, Set<string>>();
+  #entries = new Map<string, ServiceEntry[]>();
+  #converted = new WeakMap<KubeObject, readonly MeshService[]>();
+  #aliased = new WeakMap<MeshService, MeshService>();
+
+  constructor(store: ObjectStore, options: Partial<SnapshotOptions> = {}) {
+    this.#store = store;
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  set(kind: RegistryKind, object: KubeObject): void {
+    this.#note(kind, this.#store.set(kind, object), object);
+  }
+
+  delete(kind: RegistryKind, name: string, namespace?: string): void {
+    this.#note(kind, this.#store.delete(kind, name, namespace), undefined);
+  }
+
+  /** Whether anything was noted since the last build. */
+  get changed(): boolean {
+    return this.#changedKinds.size > 0;
+  }
+
+  build(): { snapshot: MeshSnapshot; change: RegistryChange } {
+    const kinds = this.#changedKinds;
+    const keys = this.#changedKeys;
+    this.#changedKinds = new Set();
+    this.#changedKeys = new Set();
+    if (kinds.has("ConfigMap") || this.#generation === 0) this.#readMesh();
+    this.#configs = indexConfigs(this.#store, this.#configs, kinds);
+    if (SERVICE_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#indexServices();
+    const { endpoints, identities } = this.#renewBackends();
+    const backends = this.#backends;
+    const snapshot: MeshSnapshot = {
+      generation: ++this.#generation,
+      mesh: this.#mesh,
+      domain: this.#options.domain,
+      clusterId: this.#options.clusterId,
+      services: this.#services,
+      configs: this.#configs,
+      backends: (service) => backends.get(serviceKey(service)) ?? NO_BACKENDS,
+      objects: this.#store,
+    };
+    return { snapshot, change: { kinds, keys, endpoints, identities } };
+  }
+
+  #note(kind: RegistryKind, old: KubeObject | undefined, object: KubeObject | undefined): void {
+    const { metadata } = object ?? old ?? {};
+    if (!metadata || !this.#isRelevant(kind, old, object)) return;
+    const namespace = metadata.namespace ?? "";
+    this.#changedKinds.add(kind);
+    this.#changedKeys.add(`${kind}/${namespace}/${metadata.name}`);
+    switch (kind) {
+      case "EndpointSlice":
+        for (const slice of [old, object] as (EndpointSlice | undefined)[]) {
+          const service = slice?.metadata.labels?.[SERVICE_NAME];
+          if (!slice || !service) continue;
+          const key = `${namespace}/${service}`;
+          const slices = this.#slices.get(key) ?? new Map<string, EndpointSlice>();
+          this.#slices.set(key, slices);
+          if (slice === object) slices.set(slice.metadata.name, slice);
+          else slices.delete(slice.metadata.name);
+          this.#dirty.add(this.#keyOf(namespace, service));
+        }
+        break;
+      case "Pod":
+        for (const key of this.#podServices.get(`${namespace}/${metadata.name}`) ?? []) this.#dirty.add(key);
+        for (const entries of this.#entries.values()) {
+          for (const entry of entries) if (entry.metadata.namespace === namespace && entry.spec?.workloadSelector) for (const host of entry.spec.hosts) this.#dirty.add(`${namespace}/${host}`);
+        }
+        break;
+      case "Service":
+        this.#dirty.add(this.#keyOf(namespace, metadata.name));
+        break;
+      case "ServiceEntry":
+        for (const entry of [old, object] as (ServiceEntry | undefined)[]) for (const host of entry?.spec?.hosts ?? []) this.#dirty.add(`${namespace}/${host}`);
+        break;
+      case "WorkloadEntry":
+      case "Deployment":
+      case "StatefulSet":
+        this.#dirtyNamespaces.add(namespace);
+        break;
+      case "Node":
+        this.#allDirty = true;
+        break;
+      case "Namespace":
+        if (metadata.name === this.#mesh.rootNamespace) this.#allDirty = true;
+        break;
+      default:
+    }
+  }
+
+  /** Status updates and the like, which change nothing here, make most of the traffic. */
+  #isRelevant(kind: RegistryKind, old: KubeObject | undefined, object: KubeObject | undefined): boolean {
+    if (kind === "ConfigMap") return (object ?? old)?.metadata.name === this.#options.meshConfigMap && (object ?? old)?.metadata.namespace === this.#options.systemNamespace;
+    if (!old || !object) return true;
+    if (kind === "Pod") return podFingerprint(old as Pod) !== podFingerprint(object as Pod);
+    if (kind === "Deployment" || kind === "StatefulSet") return templateFingerprint(old as Deployment) !== templateFingerprint(object as Deployment);
+    if (kind === "Node" || kind === "Namespace") return JSON.stringify([old.metadata.labels, old.metadata.annotations]) !== JSON.stringify([object.metadata.labels, object.metadata.annotations]);
+    return true;
+  }
+
+  #keyOf(namespace: string, service: string): string {
+    return serviceKey({ namespace, hostname: serviceHostname(service, namespace, this.#options.domain) });
+  }
+
+  /** A mesh config that cannot be read leaves the last one in force. */
+  #readMesh(): void {
+    const object = this.#store.get("ConfigMap", this.#options.meshConfigMap, this.#options.systemNamespace) as ConfigMap | undefined;
+    try {
+      const mesh = object ? parseMeshConfig(object.data?.["mesh"] ?? "") : defaultMeshConfig();
+      if (JSON.stringify(mesh) === JSON.stringify(this.#mesh)) return;
+      this.#mesh = mesh;
+    } catch (thrown) {
+      if (object) this.#options.onInvalid(thrown, object);
+      return;
+    }
+    this.#converted = new WeakMap();
+    this.#aliased = new WeakMap();
+    this.#allDirty = true;
+  }
+
+  #indexServices(): void {
+    const { domain } = this.#options;
+    const namespaceOf = (object: KubeObject): Namespace | undefined => this.#store.get("Namespace", object.metadata.namespace ?? "") as Namespace | undefined;
+    const convert = (object: KubeObject, make: () => readonly MeshService[]): readonly MeshService[] => {
+      let services = this.#converted.get(object);
+      if (!services) {
+        try {
+          services = make();
+        } catch (thrown) {
+          this.#options.onInvalid(thrown, object);
+          services = [];
+        }
+        this.#converted.set(object, services);
+      }
+      return services;
+    };
+    this.#entries = new Map();
+    const services: MeshService[] = [];
+    for (const object of this.#store.list("Service") as KubeService[]) {
+      services.push(...convert(object, () => [convertService(object, { domain, trustDomain: this.#mesh.trustDomain, namespaceAnnotations: namespaceOf(object)?.metadata.annotations })]));
+    }
+    for (const entry of this.#configs?.ServiceEntry ?? []) {
+      services.push(...convert(entry, () => servicesOfEntry(entry, namespaceOf(entry))));
+      for (const host of entry.spec?.hosts ?? []) {
+        const key = serviceKey({ namespace: entry.metadata.namespace ?? "", hostname: host });
+        const list = this.#entries.get(key);
+        if (list) list.push(entry);
+        else this.#entries.set(key, [entry]);
+      }
+    }
+    const sorted = resolveAliases(services.sort(compareServices), this.#aliased);
+    const same = sorted.length === this.#services.all.length && this.#services.defaultExportTo === this.#mesh.defaultServiceExportTo && sorted.every((service, index) => service === this.#services.all[index]);
+    if (!same) this.#services = new ServiceIndex(sorted, this.#mesh.defaultServiceExportTo);
+  }
+
+  #renewBackends(): { endpoints: Set<string>; identities: Set<string> } {
+    const endpoints = new Set<string>();
+    const identities = new Set<string>();
+    const stale = (service: MeshService): boolean => this.#allDirty || this.#dirtyNamespaces.has(service.namespace) || this.#dirty.has(serviceKey(service));
+    if (!this.#allDirty && this.#dirtyNamespaces.size === 0 && this.#dirty.size === 0) return { endpoints, identities };
+    const sources: BackendSources = {
+      store: this.#store,
+      mesh: this.#mesh,
+      clusterId: this.#options.clusterId,
+      slicesOf: (key) => [...(this.#slices.get(key)?.values() ?? [])],
+      entriesOf: (namespace, hostname) => this.#entries.get(serviceKey({ namespace, hostname })) ?? [],
+    };
+    const renewed = new Map(this.#backends);
+    for (const [key, previous] of this.#backends) {
+      const [namespace = "", hostname = ""] = splitKey(key);
+      if (this.#services.byHostname.get(hostname)?.has(namespace)) continue;
+      renewed.delete(key);
+      if (previous.endpoints.length > 0) endpoints.add(key);
+    }
+    for (const namespaces of this.#services.byHostname.values()) {
+      for (const service of namespaces.values()) {
+        if (!stale(service)) continue;
+        const key = serviceKey(service);
+        const previous = renewed.get(key);
+        let backends = NO_BACKENDS;
+        try {
+          backends = backendsOf(service, sources, previous);
+        } catch (thrown) {
+          this.#options.onInvalid(thrown, { apiVersion: "v1", kind: "Service", metadata: { name: service.name, namespace: service.namespace } });
+        }
+        this.#notePods(key, service);
+        if (JSON.stringify(previous?.endpoints ?? []) === JSON.stringify(backends.endpoints)) backends = { ...backends, endpoints: previous?.endpoints ?? backends.endpoints };
+        else endpoints.add(key);
+        if (previous?.identities !== backends.identities) identities.add(key);
+        renewed.set(key, backends);
+      }
+    }
+    this.#backends = renewed;
+    this.#dirty.clear();
+    this.#dirtyNamespaces.clear();
+    this.#allDirty = false;
+    return { endpoints, identities };
+  }
+
+  /** Remembers which pods the service's slices name, those that are not there yet too. */
+  #notePods(key: string, service: MeshService): void {
+    for (const slice of this.#slices.get(`${service.namespace}/${service.name}`)?.values() ?? []) {
+      for (const endpoint of slice.endpoints ?? []) {
+        if (endpoint.targetRef?.kind !== "Pod") continue;
+        const pod = `${endpoint.targetRef.namespace ?? service.namespace}/${endpoint.targetRef.name ?? ""}`;
+        const services = this.#podServices.get(pod);
+        if (services) services.add(key);
+        else this.#podServices.set(pod, new Set([key]));
+      }
+    }
+  }
+}
+
+function splitKey(key: string): [string, string] {
+  const slash = key.indexOf("/");
+  return [key.slice(0, slash), key.slice(slash + 1)];
+}
+
+function podFingerprint({ metadata, spec, status }: Pod): string {
+  return JSON.stringify([metadata.labels, metadata.deletionTimestamp, spec?.nodeName, spec?.serviceAccountName, spec?.hostname, spec?.subdomain, status?.phase, status?.podIP, status?.podIPs]);
+}
+
+function templateFingerprint({ metadata, spec }: Deployment): string {
+  return JSON.stringify([metadata.labels, spec?.template?.metadata?.labels, spec?.template?.spec?.serviceAccountName]);
+}
