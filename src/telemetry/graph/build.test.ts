@@ -42,7 +42,7 @@ describe("buildGraph", () => {
 
   test("refused attempts are an edge from the caller's workload, with the reason", () => {
     const { edges, nodes } = buildGraph({ refused: [{ labels: { namespace: "shop", pod: "cart-5d4-x7k", source_ip: "10.244.0.9", destination_port: "8080", reason: "plaintext" }, value: 2 }] }, options);
-    expect(nodes.map((n) => `${n.namespace}/${n.workload}`)).toEqual(["shop/cart", "default/sleep"]);
+    expect(nodes.map((n) => `${n.namespace}/${n.workload}`)).toEqual(["default/sleep", "shop/cart"]);
     expect(edges[0]!.refused).toEqual([{ reason: "plaintext", port: "8080", attempts: 2 }]);
   });
 
