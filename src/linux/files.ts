@@ -52,6 +52,15 @@ export function readBlocking(fd: number, maximum: number, milliseconds: number):
   return buffer.subarray(0, count);
 }
 
+/** One write to a non-blocking descriptor: the count taken, 0 when it is full. Throws EPIPE when no reader is left. */
+export function writeSome(fd: number, bytes: Uint8Array): number {
+  const count = Number(libc().write(fd, bytes, bytes.length));
+  if (count >= 0) return count;
+  const errno = lastErrno();
+  if (errno === Errno.EAGAIN) return 0;
+  throw new SystemError(errno, "write");
+}
+
 /** Writes all of it, blocking. Throws EPIPE when the other end is gone. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; ) {

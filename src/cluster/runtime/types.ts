@@ -64,13 +64,20 @@ export interface RunningContainer {
   id: string;
   /** As the cluster's pid namespace numbers it. */
   pid: number;
-  /** Resolves once, when the process has ended; 128+signal for a signal. */
-  exited: Promise<{ exitCode: number; signal?: string }>;
+  /** Resolves once, when the process has ended and its output is in the log. */
+  exited: Promise<ContainerExit>;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
   /** Called after the node agent has renamed the file at `logPath` (rotation): further lines go to a new file there. */
   reopenLog?(): void;
   /** Joins the container's own streams (`kubectl attach`, `run -it`): output from now on; `kill` only detaches. */
   attach?(): ExecProcess;
+}
+
+export interface ContainerExit {
+  /** 128+signal for a signal. */
+  exitCode: number;
+  /** Such as "SIGKILL". */
+  signal?: string;
 }
 
 export interface ExecSpec {
@@ -86,6 +93,6 @@ export interface ExecProcess {
   /** Absent with a tty: the terminal has one stream. */
   stderr?: ReadableStream<Uint8Array>;
   resize(columns: number, rows: number): void;
-  exited: Promise<{ exitCode: number; signal?: string }>;
+  exited: Promise<ContainerExit>;
   kill(): void;
 }
