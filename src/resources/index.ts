@@ -10,3 +10,6 @@ export { builtinResources } from "./builtin/index.ts";
 export { schemaComponent, resolveSchema, referencedComponents, schemaTypeName } from "./schema/index.ts";
 export { humanDuration, since, formatLabels, formatSelector } from "./columns/format.ts";
 export { summarizePod, type PodSummary } from "./columns/pod.ts";
+export { istioCrds } from "./istio-crds/index.ts";
+export { compareVersions, definitionFromCrd } from "./crd/definition.ts";
+export { jsonPath } from "./crd/json-path.ts";

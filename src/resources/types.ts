@@ -138,6 +138,8 @@ export interface ResourceDefinition {
   validate?(object: KubeObject): FieldError[];
   /** Immutable fields and transitions. */
   validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
+  /** Where a custom kind's scale subresource reads and writes, as JSON paths. Built-in kinds: spec.replicas, status.replicas, spec.selector. */
+  scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string };
   /** Field selectors beyond metadata.name and metadata.namespace: path to value, such as `status.phase`. */
   selectableFields: Record<string, (object: KubeObject) => string>;
 }

@@ -1,0 +1,141 @@
+import type { CrdVersion, CustomResourceDefinition } from "../core.ts";
+import { obj } from "../schema/dsl.ts";
+import type { Schema } from "../types.ts";
+import * as networking from "./networking.ts";
+import { istioStatus } from "./parts.ts";
+import * as security from "./security.ts";
+import { telemetry, trafficExtension, wasmPlugin } from "./telemetry.ts";
+import { virtualService } from "./virtual-service.ts";
+
+type PrinterColumn = NonNullable<CrdVersion["additionalPrinterColumns"]>[number];
+
+interface Kind {
+  group: string;
+  kind: string;
+  plural: string;
+  shortNames?: string[];
+  /** Served versions, the first is stored. */
+  versions: string[];
+  spec: () => Schema;
+  /** Whether an object without a spec is refused. */
+  specRequired?: boolean;
+  columns?: PrinterColumn[];
+}
+
+/** The CustomResourceDefinitions of Istio's API, as `kubectl apply` would take them. */
+export function istioCrds(): CustomResourceDefinition[] {
+  return KINDS.map(customResourceDefinition);
+}
+
+const column = (name: string, jsonPath: string, description: string): PrinterColumn => ({ name, type: "string", description, jsonPath });
+const AGE: PrinterColumn = { name: "Age", type: "date", description: "time since creation", jsonPath: ".metadata.creationTimestamp" };
+
+const NETWORKING = "networking.istio.io";
+const SECURITY = "security.istio.io";
+const TRAFFIC_VERSIONS = ["v1", "v1beta1", "v1alpha3"];
+const SECURITY_VERSIONS = ["v1", "v1beta1"];
+
+const KINDS: Kind[] = [
+  { group: "extensions.istio.io", kind: "TrafficExtension", plural: "trafficextensions", versions: ["v1alpha1"], spec: trafficExtension, specRequired: true },
+  { group: "extensions.istio.io", kind: "WasmPlugin", plural: "wasmplugins", versions: ["v1alpha1"], spec: wasmPlugin, specRequired: true },
+  {
+    group: NETWORKING,
+    kind: "DestinationRule",
+    plural: "destinationrules",
+    shortNames: ["dr"],
+    versions: TRAFFIC_VERSIONS,
+    spec: networking.destinationRule,
+    columns: [column("Host", ".spec.host", "the service it is for")],
+  },
+  { group: NETWORKING, kind: "EnvoyFilter", plural: "envoyfilters", versions: ["v1alpha3"], spec: networking.envoyFilter },
+  { group: NETWORKING, kind: "Gateway", plural: "gateways", shortNames: ["gw"], versions: TRAFFIC_VERSIONS, spec: networking.gateway },
+  { group: NETWORKING, kind: "ProxyConfig", plural: "proxyconfigs", versions: ["v1beta1"], spec: networking.proxyConfig },
+  {
+    group: NETWORKING,
+    kind: "ServiceEntry",
+    plural: "serviceentries",
+    shortNames: ["se"],
+    versions: TRAFFIC_VERSIONS,
+    spec: networking.serviceEntry,
+    specRequired: true,
+    columns: [
+      column("Hosts", ".spec.hosts", "the hosts it adds"),
+      column("Location", ".spec.location", "outside or inside the mesh"),
+      column("Resolution", ".spec.resolution", "how its hosts are resolved"),
+    ],
+  },
+  { group: NETWORKING, kind: "Sidecar", plural: "sidecars", versions: TRAFFIC_VERSIONS, spec: networking.sidecar },
+  {
+    group: NETWORKING,
+    kind: "VirtualService",
+    plural: "virtualservices",
+    shortNames: ["vs"],
+    versions: TRAFFIC_VERSIONS,
+    spec: virtualService,
+    columns: [column("Gateways", ".spec.gateways", "the gateways it is bound to"), column("Hosts", ".spec.hosts", "the hosts it routes")],
+  },
+  {
+    group: NETWORKING,
+    kind: "WorkloadEntry",
+    plural: "workloadentries",
+    shortNames: ["we"],
+    versions: TRAFFIC_VERSIONS,
+    spec: networking.workloadEntry,
+    specRequired: true,
+    columns: [AGE, column("Address", ".spec.address", "where the workload is")],
+  },
+  { group: NETWORKING, kind: "WorkloadGroup", plural: "workloadgroups", shortNames: ["wg"], versions: TRAFFIC_VERSIONS, spec: networking.workloadGroup, specRequired: true },
+  {
+    group: SECURITY,
+    kind: "AuthorizationPolicy",
+    plural: "authorizationpolicies",
+    shortNames: ["ap"],
+    versions: SECURITY_VERSIONS,
+    spec: security.authorizationPolicy,
+    columns: [column("Action", ".spec.action", "what is done with requests that match")],
+  },
+  {
+    group: SECURITY,
+    kind: "PeerAuthentication",
+    plural: "peerauthentications",
+    shortNames: ["pa"],
+    versions: SECURITY_VERSIONS,
+    spec: security.peerAuthentication,
+    columns: [column("Mode", ".spec.mtls.mode", "the mode of mutual TLS")],
+  },
+  { group: SECURITY, kind: "RequestAuthentication", plural: "requestauthentications", shortNames: ["ra"], versions: SECURITY_VERSIONS, spec: security.requestAuthentication },
+  { group: "telemetry.istio.io", kind: "Telemetry", plural: "telemetries", shortNames: ["telemetry"], versions: ["v1", "v1alpha1"], spec: telemetry },
+];
+
+function customResourceDefinition(of: Kind): CustomResourceDefinition {
+  const openAPIV3Schema = obj({ spec: of.spec(), status: istioStatus() }, of.specRequired ? { required: ["spec"] } : undefined);
+  const additionalPrinterColumns = of.columns?.includes(AGE) ? of.columns : [...(of.columns ?? []), AGE];
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: {
+      name: `${of.plural}.${of.group}`,
+      labels: { app: "istio-pilot", chart: "istio", heritage: "Tiller", release: "istio" },
+    },
+    spec: {
+      group: of.group,
+      scope: "Namespaced",
+      names: {
+        kind: of.kind,
+        listKind: `${of.kind}List`,
+        plural: of.plural,
+        singular: of.kind.toLowerCase(),
+        ...(of.shortNames ? { shortNames: of.shortNames } : {}),
+        categories: ["istio-io", `${of.group.replaceAll(".", "-").replace(/-istio-io$/, "")}-istio-io`],
+      },
+      versions: of.versions.map((name, index) => ({
+        name,
+        served: true,
+        storage: index === 0,
+        subresources: { status: {} },
+        additionalPrinterColumns,
+        schema: { openAPIV3Schema },
+      })),
+    },
+  };
+}
