@@ -54,7 +54,7 @@ describe("the root", () => {
     const api = new FakeApi();
     const root = issueRoot({ key: await generateKey(), organization: "x", now: Date.now(), lifetimeMs: DAY });
     api.put(SECRETS, secret("istio-ca-secret", { "ca-cert.pem": root.pem, "ca-key.pem": encodePrivateKey(await generateKey()) }));
-    expect(open(api)).rejects.toThrow(expect.objectContaining({ code: "CA_SECRET_INVALID" }));
+    await expect(open(api)).rejects.toThrow(expect.objectContaining({ code: "CA_SECRET_INVALID" }));
   });
 
   test("is renewed with the same key in the last fifth of its life; old leaves stay valid", async () => {
@@ -106,7 +106,7 @@ describe("an operator's CA", () => {
     const api = new FakeApi();
     const { root } = await own();
     api.put(SECRETS, secret("cacerts", { "ca-cert.pem": root.pem, "root-cert.pem": root.pem }));
-    expect(open(api)).rejects.toThrow(expect.objectContaining({ code: "CA_SECRET_INCOMPLETE" }));
+    await expect(open(api)).rejects.toThrow(expect.objectContaining({ code: "CA_SECRET_INCOMPLETE" }));
   });
 });
 
@@ -154,9 +154,9 @@ describe("callers", () => {
 
   test("everything else is refused with Istio's words", async () => {
     for (const authorization of [undefined, "", "Basic x", "Bearer bad", "Bearer user", "Bearer no-audience", `Bearer ${"x".repeat(20_000)}`]) {
-      expect(authenticator.authenticate({ verifiedUris: [], authorization })).rejects.toThrow("request authenticate failure");
+      await expect(authenticator.authenticate({ verifiedUris: [], authorization })).rejects.toThrow("request authenticate failure");
     }
-    expect(authenticator.authenticate({ verifiedUris: ["spiffe://other.domain/ns/a/sa/b"], authorization: undefined })).rejects.toThrow("request authenticate failure");
+    await expect(authenticator.authenticate({ verifiedUris: ["spiffe://other.domain/ns/a/sa/b"], authorization: undefined })).rejects.toThrow("request authenticate failure");
   });
 });
 

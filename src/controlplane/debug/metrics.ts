@@ -75,7 +75,7 @@ export class MetricsRegistry {
         let total = 0;
         family.buckets.forEach((limit, i) => {
           total += counts[i] ?? 0;
-          lines.push(`${name}_bucket${render({ ...entry.labels, le: String(limit) })} ${total}`);
+          lines.push(`${name}_bucket${render({ ...entry.labels, le: number(limit) })} ${total}`);
         });
         lines.push(`${name}_bucket${render({ ...entry.labels, le: "+Inf" })} ${entry.value}`);
         lines.push(`${name}_sum${render(entry.labels)} ${number(sum)}`, `${name}_count${render(entry.labels)} ${entry.value}`);
@@ -106,5 +106,10 @@ function render(labels: Labels): string {
   return parts.length === 0 ? "" : `{${parts.join(",")}}`;
 }
 
-/** As the text format spells the values that JSON has no word for. */
-const number = (value: number): string => (Number.isFinite(value) ? String(value) : value > 0 ? "+Inf" : value < 0 ? "-Inf" : "NaN");
+/** As Go's %g prints floats, which is what tools that compare texts expect: `1e+06`, `2.110859192e+09`. */
+function number(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-4 && size < 1e6)) return String(value);
+  return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+}

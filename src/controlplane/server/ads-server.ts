@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import type { Clock, Logger } from "../../base/index.ts";
+import type { Caller } from "../ca/index.ts";
+import type { Registry, RegistryChange } from "../registry/types.ts";
+import type { XdsGenerator } from "../xds/types.ts";
+import { XdsConnection, type ConnectionDeps, type XdsStream } from "./connection.ts";
+import type { CredentialSource } from "./credentials.ts";
+import type { DebugTypes } from "./debug-types.ts";
+import type { XdsMetrics } from "./metrics.ts";
+import type { Protocol } from "./requests.ts";
+
+export interface AdsServerOptions {
+  registry: Registry;
+  generator: XdsGenerator;
+  credentials: CredentialSource;
+  debugTypes: DebugTypes;
+  metrics: XdsMetrics;
+  clock: Clock;
+  log: Logger;
+  uuid?: () => string;
+}
+
+/** All connected proxies, and the pushes to them. Knows nothing of gRPC. */
+export class AdsServer {
+  readonly #connections = new Set<XdsConnection>();
+  readonly #deps: ConnectionDeps;
+  readonly #unsubscribe: () => void;
+  readonly #turns = new Turns();
+  #counter = 0;
+  #version: string;
+  #number = 0;
+  #pushes = 0;
+
+  constructor(private readonly options: AdsServerOptions) {
+    this.#version = this.#nextVersion();
+    this.#deps = {
+      ...options,
+      uuid: options.uuid ?? randomUUID,
+      snapshot: () => options.registry.current(),
+      version: () => this.#version,
+      turn: () => this.#turns.next(),
+    };
+    this.#unsubscribe = options.registry.onChange((change) => this.#changed(change));
+  }
+
+  /** Takes a stream whose caller has been authenticated; the plaintext port has none. Call `closed` when it ends. */
+  accept(stream: XdsStream, protocol: Protocol, caller: Caller | undefined, address: string): { receive(message: Uint8Array): void; closed(): void } {
+    const connection = new XdsConnection(this.#deps, stream, protocol, caller, address, ++this.#number, (known) => this.#connections.add(known));
+    return {
+      receive: (message) => connection.receive(message),
+      closed: () => {
+        connection.closed();
+        if (this.#connections.delete(connection)) this.options.log.info("ADS: connection closed", { proxy: connection.id });
+      },
+    };
+  }
+
+  /** Connected proxies, in no order. */
+  connections(): Iterable<XdsConnection> {
+    return this.#connections;
+  }
+
+  get version(): string {
+    return this.#version;
+  }
+
+  /** How often something changed since the start. */
+  get pushes(): number {
+    return this.#pushes;
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+  }
+
+  #changed(change: RegistryChange): void {
+    this.#version = this.#nextVersion();
+    this.#pushes++;
+    for (const connection of this.#connections) connection.changed(change);
+  }
+
+  #nextVersion(): string {
+    return `${new Date(this.options.clock.now()).toISOString().slice(0, 19)}Z/${++this.#counter}`;
+  }
+}
+
+/** Lets one connection generate at a time, with the event loop between them: hundreds of pushes must not stall requests. */
+class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #scheduled = false;
+
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#waiting.shift()?.();
+      this.#schedule();
+    });
+  }
+}

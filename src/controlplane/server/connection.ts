@@ -1,0 +1,255 @@
+import { errorText, type Clock, type Logger } from "../../base/index.ts";
+import { XDS_TYPES } from "../../proto/index.ts";
+import type { Caller } from "../ca/index.ts";
+import type { MeshSnapshot } from "../registry/snapshot.ts";
+import type { RegistryChange } from "../registry/types.ts";
+import { parseNode } from "../xds/node.ts";
+import type { ProxyNode, XdsGenerator, XdsResource } from "../xds/types.ts";
+import type { CredentialSource } from "./credentials.ts";
+import type { DebugTypes } from "./debug-types.ts";
+import { XdsError } from "./errors.ts";
+import { checkIdentity } from "./identity.ts";
+import type { XdsMetrics } from "./metrics.ts";
+import { decodeRequest, type Protocol, type XdsRequest } from "./requests.ts";
+import { encodeDelta, encodeSotw } from "./responses.ts";
+import { applyDelta, applySotw, type Watch, type Watches } from "./watch.ts";
+
+/** One gRPC stream, seen from here. */
+export interface XdsStream {
+  /** Resolves when the peer can take more; rejects when it is gone. */
+  write(message: Uint8Array): Promise<void>;
+  /** Stop and go on reading, so that a client that sends faster than it reads does not fill our memory. */
+  pause(): void;
+  resume(): void;
+  /** Ends the stream; with an error, by its status. */
+  end(error?: XdsError): void;
+}
+
+export interface ConnectionDeps {
+  snapshot(): MeshSnapshot;
+  /** The version under which answers go out now: `<time>/<counter>`. */
+  version(): string;
+  generator: XdsGenerator;
+  credentials: CredentialSource;
+  debugTypes: DebugTypes;
+  metrics: XdsMetrics;
+  clock: Clock;
+  log: Logger;
+  uuid(): string;
+  /** Waits for this connection's share of the processor. */
+  turn(): Promise<void>;
+}
+
+/** Clusters before their endpoints, listeners before their routes: a proxy never learns of a name before its target. */
+const PUSH_ORDER: readonly string[] = [XDS_TYPES.CDS, XDS_TYPES.EDS, XDS_TYPES.LDS, XDS_TYPES.RDS, XDS_TYPES.SDS, XDS_TYPES.ECDS, XDS_TYPES.NDS];
+
+/** A proxy has at most a handful of requests under way; more than this and we stop reading until we have answered. */
+const MAX_INBOX = 64;
+
+/** One proxy's stream: requests are answered in order, and changes are pushed between them, the newest state only. */
+export class XdsConnection {
+  readonly watches: Watches = new Map();
+  readonly connectedAt: number;
+  /** Known after the first request. */
+  node: ProxyNode | undefined;
+  id = "";
+  readonly #inbox: Uint8Array[] = [];
+  #pending: RegistryChange | undefined;
+  #running = false;
+  #closed = false;
+  #paused = false;
+  #isTool = false;
+
+  constructor(
+    private readonly deps: ConnectionDeps,
+    private readonly stream: XdsStream,
+    readonly protocol: Protocol,
+    readonly caller: Caller | undefined,
+    readonly address: string,
+    private readonly number: number,
+    private readonly onNode: (connection: XdsConnection) => void,
+  ) {
+    this.connectedAt = deps.clock.now();
+  }
+
+  receive(message: Uint8Array): void {
+    this.deps.metrics.received(message.length);
+    this.#inbox.push(message);
+    if (this.#inbox.length > MAX_INBOX && !this.#paused) {
+      this.#paused = true;
+      this.stream.pause();
+    }
+    void this.#run();
+  }
+
+  /** Something changed. While a push is under way changes add up, and the next push sends the state of then. */
+  changed(change: RegistryChange): void {
+    this.#pending = this.#pending ? merge(this.#pending, change) : change;
+    void this.#run();
+  }
+
+  closed(): void {
+    this.#closed = true;
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      while (!this.#closed) {
+        const message = this.#inbox.shift();
+        if (message) {
+          await this.#handle(decodeRequest(this.protocol, message));
+          continue;
+        }
+        if (this.#paused) {
+          this.#paused = false;
+          this.stream.resume();
+        }
+        const change = this.#pending;
+        if (!change || !this.node) break;
+        await this.deps.turn();
+        // A request that came meanwhile goes first: its answer brings the new state as well.
+        if (this.#inbox.length > 0) continue;
+        this.#pending = undefined;
+        await this.#push(this.node, change);
+      }
+    } catch (thrown) {
+      if (this.#closed) return;
+      this.#closed = true;
+      const error = thrown instanceof XdsError ? thrown : new XdsError("XDS_UNAVAILABLE", "the control plane could not serve this stream", { cause: thrown });
+      this.deps.log.warn("ADS stream ended", { proxy: this.id || this.address, code: error.code, error: thrown instanceof XdsError ? error.message : errorText(thrown) });
+      this.stream.end(error);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #handle(request: XdsRequest): Promise<void> {
+    const node = this.node ?? this.#introduce(request);
+    const { typeUrl } = request;
+    if (this.deps.debugTypes.serves(typeUrl)) {
+      const names = request.protocol === "sotw" ? request.resourceNames : request.subscribe;
+      if (request.responseNonce !== "") return; // the ACK of an answer that is not watched
+      const answer = await this.deps.debugTypes.answer(typeUrl, names, this.caller);
+      const version = this.deps.version();
+      await this.#write({ typeUrl, version, nonce: version + this.deps.uuid(), identifier: answer.identifier }, answer.resources, []);
+      return;
+    }
+    if (this.#isTool) throw new XdsError("XDS_INVALID_REQUEST", `a tool may ask for istio.io/debug types only, not for ${typeUrl}`);
+    const outcome = request.protocol === "sotw" ? applySotw(this.watches, request) : applyDelta(this.watches, request);
+    if (request.error !== undefined && (outcome.kind === "nack" || outcome.kind === "respond")) {
+      this.deps.metrics.rejected(typeUrl, this.id);
+      this.deps.log.warn("proxy refused its configuration", { proxy: this.id, type: typeUrl, error: request.error.slice(0, 2_000) });
+    }
+    if (outcome.kind === "respond") await this.#respond(node, outcome.watch, outcome.names, outcome.first);
+  }
+
+  #introduce(request: XdsRequest): ProxyNode {
+    if (!request.node?.id) throw new XdsError("XDS_INVALID_REQUEST", "missing node information");
+    let node: ProxyNode;
+    try {
+      node = parseNode(request.node.id, request.node.metadata, request.node.locality);
+    } catch (cause) {
+      throw new XdsError("XDS_INVALID_REQUEST", errorText(cause), { cause });
+    }
+    // istioctl is no proxy: it asks for istiod's own state only, which goes by the proved identity alone.
+    this.#isTool = node.metadata["GENERATOR"] === "event";
+    if (!this.#isTool) checkIdentity(node, this.caller);
+    this.node = node;
+    this.id = `${node.podName}.${node.namespace}-${this.number}`;
+    if (!this.#isTool) this.onNode(this);
+    this.deps.log.info("ADS: new connection", { proxy: this.id, address: this.address, protocol: this.protocol });
+    return node;
+  }
+
+  /** Answers a request for `names`, or for all that the watch covers. */
+  async #respond(node: ProxyNode, watch: Watch, names: readonly string[] | undefined, first: boolean): Promise<void> {
+    const resources = await this.#generate(node, watch, names);
+    if (!resources) return;
+    if (this.protocol === "sotw") {
+      await this.#send(watch, resources, [], names === undefined);
+      return;
+    }
+    const scope = names ?? (watch.wildcard ? [...watch.sent.keys()] : [...watch.names]);
+    const removed = missing(scope, resources);
+    const changed = first ? resources.filter(({ name, version }) => watch.sent.get(name) !== version) : resources;
+    await this.#send(watch, changed, removed, false);
+  }
+
+  async #push(node: ProxyNode, change: RegistryChange): Promise<void> {
+    const affected = new Set(this.deps.generator.affectedTypes(node, change));
+    if (this.deps.credentials.affectedBy(change)) affected.add(XDS_TYPES.SDS);
+    const started = this.deps.clock.now();
+    let sent = false;
+    for (const typeUrl of PUSH_ORDER) {
+      const watch = this.watches.get(typeUrl);
+      if (!watch || !affected.has(typeUrl) || this.#closed) continue;
+      const resources = await this.#generate(node, watch, undefined);
+      if (!resources) continue;
+      const changed = resources.filter(({ name, version }) => watch.sent.get(name) !== version);
+      const removed = missing([...watch.sent.keys()], resources);
+      if (changed.length === 0 && removed.length === 0) continue;
+      // A cluster that changes warms up until its endpoints come again, even if those are the same.
+      const endpoints = typeUrl === XDS_TYPES.CDS ? this.watches.get(XDS_TYPES.EDS) : undefined;
+      if (endpoints) {
+        for (const { name } of changed) if (endpoints.sent.delete(name)) affected.add(XDS_TYPES.EDS);
+      }
+      if (this.protocol === "sotw" && watch.wildcard) await this.#send(watch, resources, [], true);
+      else if (this.protocol === "sotw") {
+        for (const name of removed) watch.sent.delete(name);
+        if (changed.length > 0) await this.#send(watch, changed, [], false);
+      } else await this.#send(watch, changed, removed, false);
+      sent = true;
+    }
+    if (sent) this.deps.log.debug("pushed", { proxy: this.id, ms: this.deps.clock.now() - started });
+  }
+
+  /** undefined when generation failed: the proxy keeps what it has. */
+  async #generate(node: ProxyNode, watch: Watch, names: readonly string[] | undefined): Promise<XdsResource[] | undefined> {
+    const wanted = names ?? (watch.wildcard ? undefined : [...watch.names]);
+    const started = performance.now();
+    try {
+      if (watch.typeUrl === XDS_TYPES.SDS) return await this.deps.credentials.resources(this.caller, node, this.deps.snapshot(), wanted ?? []);
+      return this.deps.generator.generate(node, this.deps.snapshot(), watch.typeUrl, wanted);
+    } catch (thrown) {
+      this.deps.metrics.generationFailed(watch.typeUrl);
+      this.deps.log.error("could not generate configuration", { proxy: this.id, type: watch.typeUrl, error: errorText(thrown) });
+      return undefined;
+    } finally {
+      this.deps.metrics.generated(watch.typeUrl, (performance.now() - started) / 1000);
+    }
+  }
+
+  /** `whole`: what is not among the resources does not exist any more. */
+  async #send(watch: Watch, resources: readonly XdsResource[], removed: readonly string[], whole: boolean): Promise<void> {
+    const version = this.deps.version();
+    const nonce = version + this.deps.uuid();
+    if (whole) watch.sent.clear();
+    for (const { name, version: resourceVersion } of resources) watch.sent.set(name, resourceVersion);
+    for (const name of removed) watch.sent.delete(name);
+    watch.nonceSent = nonce;
+    watch.sentAt = this.deps.clock.now();
+    await this.#write({ typeUrl: watch.typeUrl, version, nonce }, resources, removed);
+  }
+
+  async #write(head: Parameters<typeof encodeSotw>[0], resources: readonly XdsResource[], removed: readonly string[]): Promise<void> {
+    const bytes = this.protocol === "sotw" ? encodeSotw(head, resources) : encodeDelta(head, resources, removed);
+    const started = performance.now();
+    await this.stream.write(bytes);
+    this.deps.metrics.pushed(head.typeUrl, bytes.length, (performance.now() - started) / 1000);
+  }
+}
+
+function missing(names: readonly string[], resources: readonly XdsResource[]): string[] {
+  const there = new Set(resources.map((resource) => resource.name));
+  return names.filter((name) => !there.has(name));
+}
+
+function merge(a: RegistryChange, b: RegistryChange): RegistryChange {
+  return { kinds: union(a.kinds, b.kinds), keys: union(a.keys, b.keys), endpoints: union(a.endpoints, b.endpoints), identities: union(a.identities, b.identities) };
+}
+
+function union<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): ReadonlySet<T> {
+  return new Set([...a, ...b]);
+}

@@ -1,0 +1,212 @@
+import { Metadata, Server, ServerCredentials, status, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall, type ServiceDefinition } from "@grpc/grpc-js";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { errorText, type Logger } from "../../base/index.ts";
+import { parseCertificate } from "../../pki/index.ts";
+import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from "../../proto/gen/istio/auth/ca_pb.ts";
+import { CaError, type Authenticator, type CaErrorCode, type Caller, type CertificateAuthority, type Credentials } from "../ca/index.ts";
+import type { MetricsRegistry } from "../debug/metrics.ts";
+import type { AdsServer } from "./ads-server.ts";
+import type { XdsStream } from "./connection.ts";
+import { XdsError, type XdsErrorCode } from "./errors.ts";
+import { RotatingCredentials } from "./grpc-credentials.ts";
+import type { Protocol } from "./requests.ts";
+import type { ServingCertificate } from "./serving-certificate.ts";
+
+export interface GrpcServerOptions {
+  ads: AdsServer;
+  authenticator: Authenticator;
+  ca: CertificateAuthority;
+  serving: ServingCertificate;
+  metrics: MetricsRegistry;
+  log: Logger;
+}
+
+/** One port that is served. */
+export interface BoundServer {
+  port: number;
+  /** Lets answers under way finish, then closes what is left. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Istio's limits and keep-alives: a client that is gone is noticed within 40 s. */
+const OPTIONS = {
+  "grpc.max_receive_message_length": 4 * 1024 * 1024,
+  "grpc.max_send_message_length": -1,
+  "grpc.max_concurrent_streams": 100_000,
+  "grpc.keepalive_time_ms": 30_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.http2.min_ping_interval_without_data_ms": 15_000,
+};
+
+const raw = (path: string, stream: boolean): ServiceDefinition[string] => ({
+  path,
+  requestStream: stream,
+  responseStream: stream,
+  requestSerialize: (bytes: Buffer) => bytes,
+  requestDeserialize: (bytes: Buffer) => bytes,
+  responseSerialize: (bytes: Buffer) => bytes,
+  responseDeserialize: (bytes: Buffer) => bytes,
+});
+const ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
+const ADS_SERVICE: ServiceDefinition = {
+  sotw: raw(`${ADS}/StreamAggregatedResources`, true),
+  delta: raw(`${ADS}/DeltaAggregatedResources`, true),
+};
+const CA_SERVICE: ServiceDefinition = { createCertificate: raw("/istio.v1.auth.IstioCertificateService/CreateCertificate", false) };
+
+/** 15012: xDS and the CA over TLS; every caller is authenticated. */
+export async function serveSecure(options: GrpcServerOptions, address: string): Promise<BoundServer> {
+  const server = new Server(OPTIONS);
+  const authenticate = (call: Call): Promise<Caller> => options.authenticator.authenticate(credentialsOf(call));
+  server.addService(ADS_SERVICE, adsHandlers(options, authenticate));
+  server.addService(CA_SERVICE, { createCertificate: certificateHandler(options, authenticate) });
+  return bind(server, address, new RotatingCredentials(options.serving));
+}
+
+/** 15010: xDS in plaintext, without the CA and without anything secret. */
+export async function servePlaintext(options: Pick<GrpcServerOptions, "ads" | "log">, address: string): Promise<BoundServer> {
+  const server = new Server(OPTIONS);
+  server.addService(ADS_SERVICE, adsHandlers(options, () => Promise.resolve(undefined)));
+  return bind(server, address, ServerCredentials.createInsecure());
+}
+
+type Stream = ServerDuplexStream<Buffer, Buffer>;
+type Call = Pick<Stream, "metadata" | "getAuthContext">;
+
+function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authenticate: (call: Call) => Promise<Caller | undefined>) {
+  const handle = (protocol: Protocol) => (call: Stream) => {
+    // Nothing is read before the caller is known.
+    call.pause();
+    let ended = false;
+    /** Whoever waits for the peer to read on; called too when there is nothing more to wait for. */
+    let proceed = (): void => {};
+    const stream: XdsStream = {
+      write(message) {
+        if (ended) return Promise.reject(new XdsError("XDS_UNAVAILABLE", "the client is gone"));
+        if (call.write(Buffer.from(message.buffer, message.byteOffset, message.byteLength))) return Promise.resolve();
+        return new Promise((resolve) => {
+          proceed = resolve;
+        });
+      },
+      pause: () => void call.pause(),
+      resume: () => void call.resume(),
+      end: (error) => {
+        if (ended) return;
+        ended = true;
+        if (error) call.emit("error", grpcError(XDS_STATUS[error.code], error.message));
+        else call.end();
+      },
+    };
+    // A stream that is reset raises an error nobody else waits for; its end is handled below.
+    call.on("error", (error: Error) => options.log.debug("ADS stream error", { error: errorText(error) }));
+    authenticate(call).then(
+      (caller) => {
+        if (call.cancelled) return;
+        const connection = options.ads.accept(stream, protocol, caller, call.getPeer());
+        const close = (): void => {
+          ended = true;
+          connection.closed();
+          proceed();
+        };
+        call.on("drain", () => proceed());
+        call.on("cancelled", close);
+        call.on("end", () => {
+          close();
+          call.end();
+        });
+        call.on("data", (message: Buffer) => connection.receive(message));
+        call.resume();
+      },
+      (thrown: unknown) => {
+        options.log.warn("ADS: refused a caller", { address: call.getPeer(), error: reasonOf(thrown) });
+        stream.end(new XdsError("XDS_UNAUTHENTICATED", "authentication failure", { cause: thrown }));
+      },
+    );
+  };
+  return { sotw: handle("sotw"), delta: handle("delta") };
+}
+
+function certificateHandler(options: GrpcServerOptions, authenticate: (call: Call) => Promise<Caller>) {
+  const { ca, metrics, log } = options;
+  const requests = metrics.counter("citadel_server_csr_count", "The number of CSRs received by Citadel server.");
+  const refusals = metrics.counter("citadel_server_authentication_failure_count", "The number of authentication failures.");
+  const parseFailures = metrics.counter("citadel_server_csr_parsing_err_count", "The number of errors occurred when parsing the CSR.");
+  const signFailures = metrics.counter("citadel_server_csr_sign_err_count", "The number of errors occurred when signing the CSR.");
+  const issued = metrics.counter("citadel_server_success_cert_issuance_count", "The number of certificates issuances that have succeeded.");
+  const answer = async (call: ServerUnaryCall<Buffer, Buffer>): Promise<Buffer> => {
+    requests.add();
+    const caller = await authenticate(call);
+    const request = fromBinary(IstioCertificateRequestSchema, call.request);
+    if (request.metadata?.["ImpersonatedIdentity"] !== undefined) {
+      throw new CaError("CA_UNAUTHENTICATED", "impersonation not allowed, as node authorizer is not configured");
+    }
+    const certChain = ca.signRequest(request.csr, caller.spiffe, Number(request.validityDuration) * 1000);
+    issued.add();
+    log.info("signed a workload certificate", { identity: caller.spiffe, by: caller.source });
+    return Buffer.from(toBinary(IstioCertificateResponseSchema, create(IstioCertificateResponseSchema, { certChain })));
+  };
+  return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
+    answer(call).then(
+      (response) => callback(null, response),
+      (thrown: unknown) => {
+        const code = thrown instanceof CaError ? thrown.code : "CA_SIGNING_FAILED";
+        if (code === "CA_UNAUTHENTICATED") refusals.add();
+        else if (code === "CA_CSR_INVALID") parseFailures.add();
+        else signFailures.add({ error: code });
+        log.warn("refused a certificate request", { address: call.getPeer(), code, error: reasonOf(thrown) });
+        callback(grpcError(CA_STATUS[code], thrown instanceof CaError ? thrown.message : "the request cannot be answered"));
+      },
+    );
+  };
+}
+
+/** Only what TLS has verified: grpc-js gives a certificate for authorized peers alone. */
+function credentialsOf(call: Call): Credentials {
+  const context = call.getAuthContext();
+  const der = context?.sslPeerCertificate?.raw;
+  const authorization = call.metadata.get("authorization")[0];
+  return { verifiedUris: der ? parseCertificate(new Uint8Array(der)).uris : [], authorization: authorization?.toString() };
+}
+
+const XDS_STATUS: Record<XdsErrorCode, number> = {
+  XDS_UNAUTHENTICATED: status.UNAUTHENTICATED,
+  XDS_PERMISSION_DENIED: status.PERMISSION_DENIED,
+  XDS_INVALID_REQUEST: status.INVALID_ARGUMENT,
+  XDS_UNAVAILABLE: status.UNAVAILABLE,
+};
+
+const CA_STATUS: Record<CaErrorCode, number> = {
+  CA_UNAUTHENTICATED: status.UNAUTHENTICATED,
+  CA_CSR_INVALID: status.INVALID_ARGUMENT,
+  CA_TTL_TOO_LONG: status.INVALID_ARGUMENT,
+  CA_SIGNING_FAILED: status.INTERNAL,
+  CA_SECRET_INCOMPLETE: status.INTERNAL,
+  CA_SECRET_INVALID: status.INTERNAL,
+};
+
+function grpcError(code: number, details: string): { name: string; message: string; code: number; details: string; metadata: Metadata } {
+  return { name: "Error", message: details, code, details, metadata: new Metadata() };
+}
+
+/** For the log: the cause, which the peer is not told. */
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error && thrown.cause instanceof Error ? `${thrown.message}: ${thrown.cause.message}` : errorText(thrown);
+}
+
+async function bind(server: Server, address: string, credentials: ServerCredentials): Promise<BoundServer> {
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+  return {
+    port,
+    stop: (graceMs) =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => server.forceShutdown(), graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      }),
+  };
+}

@@ -1,0 +1,11 @@
+/**
+ * server carries the control plane to its clients: xDS over gRPC, the certificate service, and the HTTPS webhooks.
+ * It knows who is connected and what they have, pushes what changed as soon as it changed, and serves each caller only what is its own.
+ * What the resources are made of is the business of registry, policy and xds.
+ */
+export { AdsServer, type AdsServerOptions } from "./ads-server.ts";
+export { createCredentialSource, type CredentialSource } from "./credentials.ts";
+export { createDebugTypes, type DebugTypes } from "./debug-types.ts";
+export { serveSecure, servePlaintext, type BoundServer } from "./grpc-server.ts";
+export { createXdsMetrics } from "./metrics.ts";
+export { createServingCertificate, type ServingCertificate } from "./serving-certificate.ts";

@@ -1,0 +1,44 @@
+import { XDS_TYPES } from "../../proto/index.ts";
+import type { MetricsRegistry } from "../debug/metrics.ts";
+
+/** What the xDS server counts, under the names that istiod's dashboards and alerts ask for. */
+export interface XdsMetrics {
+  received(bytes: number): void;
+  generated(typeUrl: string, seconds: number): void;
+  generationFailed(typeUrl: string): void;
+  pushed(typeUrl: string, bytes: number, seconds: number): void;
+  rejected(typeUrl: string, connection: string): void;
+}
+
+const SHORT = new Map<string, string>(Object.entries(XDS_TYPES).map(([name, url]) => [url, name.toLowerCase()]));
+const shortName = (typeUrl: string): string => SHORT.get(typeUrl) ?? typeUrl;
+
+/** Istio's buckets. */
+const TIME_BUCKETS = [0.01, 0.1, 1, 3, 5, 10, 20, 30];
+const SIZE_BUCKETS = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000];
+
+export function createXdsMetrics(registry: MetricsRegistry): XdsMetrics {
+  const received = registry.gauge("pilot_xds_recv_max", "The maximum size request we have received so far.");
+  const generation = registry.histogram("pilot_xds_push_time", "Total time in seconds Pilot takes to push lds, rds, cds and eds.", TIME_BUCKETS);
+  const sendTime = registry.histogram("pilot_xds_send_time", "Total time in seconds Pilot takes to send generated configuration.", TIME_BUCKETS);
+  const size = registry.histogram("pilot_xds_config_size_bytes", "Distribution of configuration sizes pushed to clients", SIZE_BUCKETS);
+  const pushes = registry.counter("pilot_xds_pushes", "Pilot build and send errors for lds, rds, cds and eds.");
+  const rejects = registry.counter("pilot_total_xds_rejects", "Total number of XDS responses from pilot rejected by proxy.");
+  const failures = registry.counter("pilot_total_xds_internal_errors", "Total number of internal XDS errors in pilot.");
+  let largest = 0;
+  return {
+    received(bytes) {
+      if (bytes <= largest) return;
+      largest = bytes;
+      received.set(bytes);
+    },
+    generated: (typeUrl, seconds) => generation.observe(seconds, { type: shortName(typeUrl) }),
+    generationFailed: () => failures.add(),
+    pushed(typeUrl, bytes, seconds) {
+      pushes.add({ type: shortName(typeUrl) });
+      size.observe(bytes, { type: typeUrl });
+      sendTime.observe(seconds);
+    },
+    rejected: (typeUrl) => rejects.add({ type: shortName(typeUrl) }),
+  };
+}

@@ -1,0 +1,56 @@
+import type { KubeObject } from "../../resources/types.ts";
+import { defaultMeshConfig } from "../registry/mesh-config.ts";
+import type { MeshSnapshot } from "../registry/snapshot.ts";
+import type { Registry, RegistryChange, RegistryKind } from "../registry/types.ts";
+import type { ProxyNode, XdsGenerator, XdsResource } from "../xds/types.ts";
+
+/** A registry and generator whose resources a test sets by hand: name to content, by type. */
+export class FakeMesh {
+  readonly objects = new Map<string, KubeObject>();
+  readonly resources = new Map<string, Map<string, string>>();
+  /** Every call of generate: `<type> <names>`. */
+  readonly generated: string[] = [];
+  readonly #listeners = new Set<(change: RegistryChange) => void>();
+
+  readonly registry: Registry = {
+    current: () => this.snapshot(),
+    onChange: (listener) => {
+      this.#listeners.add(listener);
+      return () => this.#listeners.delete(listener);
+    },
+    synced: Promise.resolve(),
+    stop: () => this.#listeners.clear(),
+  };
+
+  readonly generator: XdsGenerator = {
+    generate: (_node: ProxyNode, _snapshot: MeshSnapshot, typeUrl: string, names?: readonly string[]): XdsResource[] => {
+      this.generated.push(`${typeUrl.slice(typeUrl.lastIndexOf(".") + 1)} ${names ? names.join(",") : "*"}`);
+      const all = this.resources.get(typeUrl) ?? new Map<string, string>();
+      return [...all]
+        .filter(([name]) => !names || names.includes(name))
+        .map(([name, content]) => ({ name, typeUrl, version: content, value: new TextEncoder().encode(`${name}=${content}`) }));
+    },
+    affectedTypes: () => [...this.resources.keys()],
+  };
+
+  set(typeUrl: string, content: Record<string, string>): void {
+    this.resources.set(typeUrl, new Map(Object.entries(content)));
+  }
+
+  change(kind: RegistryKind = "PeerAuthentication", keys: string[] = []): void {
+    const change: RegistryChange = { kinds: new Set([kind]), keys: new Set(keys), endpoints: new Set(), identities: new Set() };
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  snapshot(): MeshSnapshot {
+    // Only what the server reads itself; generation is faked.
+    return {
+      generation: 1,
+      mesh: defaultMeshConfig(),
+      objects: {
+        list: (kind: string, namespace?: string) => [...this.objects].filter(([key]) => key.startsWith(`${kind}/${namespace ?? ""}`)).map(([, object]) => object),
+        get: (kind: string, name: string, namespace = "") => this.objects.get(`${kind}/${namespace}/${name}`),
+      },
+    } as unknown as MeshSnapshot;
+  }
+}
