@@ -43,7 +43,11 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const runtime = new ProcessRuntime({ client, pool, tools, maps: readIdMaps(), podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
   try {
     await client.call("init", {
-      ...{ nodeIp, localAddresses, mountPoint, tools, hiddenPaths },
+      nodeIp,
+      localAddresses,
+      mountPoint,
+      tools,
+      hiddenPaths,
       serviceCidr: parseCidr(serviceCidr),
       rules: nodeRules({ podCidr, serviceCidr, nodeIp, egressPort: EGRESS_PORT }),
     });

@@ -72,7 +72,16 @@ export class Container implements RunningContainer {
       const { uid, gid, argv, workingDir, mounts, readOnlyRoot } = this.spec;
       const started = await this.client
         .call("startContainer", {
-          ...{ containerId: this.id, sandboxId: this.sandboxId, argv, env: this.env, workingDir, mounts, readOnlyRoot, uid, gid, stdio },
+          containerId: this.id,
+          sandboxId: this.sandboxId,
+          argv,
+          env: this.env,
+          workingDir,
+          mounts,
+          readOnlyRoot,
+          uid,
+          gid,
+          stdio,
           privileges: privilegeArguments(this.spec, this.maps),
         })
         .finally(() => childEnds.forEach(closeFd));

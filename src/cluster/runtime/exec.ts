@@ -13,11 +13,25 @@ const IN_FOLDER = 'cd -- "$1" && shift && exec "$@"';
  */
 export function execIn(container: Container, spec: ExecSpec, tools: ContainerTools): ExecProcess {
   const argv = [
-    ...[tools.nsenter, `--target=${container.pid}`, "--mount", "--uts", "--ipc", "--net", "--pid", "--"],
-    ...[tools.setpriv, ...privilegeArguments({ ...container.spec, capabilities: "none" }, container.maps)],
-    ...[tools.sh, "-c", IN_FOLDER, "chainmail", container.spec.workingDir],
+    tools.nsenter,
+    `--target=${container.pid}`,
+    "--mount",
+    "--uts",
+    "--ipc",
+    "--net",
+    "--pid",
+    "--",
+    tools.setpriv,
+    ...privilegeArguments({ ...container.spec, capabilities: "none" }, container.maps),
+    tools.sh,
+    "-c",
+    IN_FOLDER,
+    "chainmail",
+    container.spec.workingDir,
     // Last, and without privileges, as in a container's start.
-    ...[tools.env, "-i", "--"],
+    tools.env,
+    "-i",
+    "--",
     ...Object.entries({ ...container.env, ...(spec.tty ? { TERM: "xterm" } : {}), ...spec.env }).map(([name, value]) => `${name}=${value}`),
     ...spec.argv,
   ];

@@ -7,4 +7,5 @@ export { AddressPool, parseCidr, type Cidr } from "./address-pool.ts";
 export { NamespaceClient } from "./namespace-client.ts";
 export { ProcessRuntime } from "./process-runtime.ts";
 export { readIdMaps } from "./privileges.ts";
+export { childrenOf } from "./processes.ts";
 export { findTools } from "./tools.ts";

@@ -59,8 +59,16 @@ export class ProcessRuntime implements ContainerRuntime {
     const rules = podRules(link, ip);
     try {
       await client.call("createSandbox", {
-        ...{ id: spec.id, hostname: spec.hostname, hostNetwork: spec.hostNetwork, ip, link, mac, nodeIp: pool.nodeIp },
-        ...{ sysctls: spec.sysctls ?? {}, addRules: rules.add, removeRules: rules.remove },
+        id: spec.id,
+        hostname: spec.hostname,
+        hostNetwork: spec.hostNetwork,
+        ip,
+        link,
+        mac,
+        nodeIp: pool.nodeIp,
+        sysctls: spec.sysctls ?? {},
+        addRules: rules.add,
+        removeRules: rules.remove,
       });
     } catch (error) {
       this.#forget(state);

@@ -70,13 +70,11 @@ export function startContainer(context: StartContext, spec: ContainerStart): Sta
 function spawn(context: StartContext, spec: ContainerStart, readyFd: number, goFd: number) {
   const { tools } = context;
   // The wrapper's child is the first process of the new pid namespace. env -i comes last: the container's own LD_PRELOAD or PATH must not reach a program that still has privileges.
-  const argv = [
-    ...[tools.unshare, "--pid", "--", tools.sh, "-c", WRAPPER, "chainmail"],
-    ...[tools.unshare, "--mount-proc", "--", tools.sh, "-c", HOLD, "chainmail"],
-    ...[tools.setpriv, ...spec.privileges, tools.env, "-i", "--"],
-    ...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
-    ...spec.argv,
-  ];
+  const wrapper = [tools.unshare, "--pid", "--", tools.sh, "-c", WRAPPER, "chainmail"];
+  const first = [tools.unshare, "--mount-proc", "--", tools.sh, "-c", HOLD, "chainmail"];
+  const unprivileged = [tools.setpriv, ...spec.privileges, tools.env, "-i", "--"];
+  const environment = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`);
+  const argv = [...wrapper, ...first, ...unprivileged, ...environment, ...spec.argv];
   const common = {
     cwd: spec.workingDir,
     env: {},
