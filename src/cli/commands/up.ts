@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { Command } from "commander";
 import { ChainmailError } from "../../base/index.ts";
-import { type LaunchedCluster, clusterRunning, launchCluster, probeMachine } from "../../cluster/launch/index.ts";
+import { clusterRunning, launchCluster, machineError, probeMachine } from "../../cluster/launch/index.ts";
 import { type Readiness, adminClient, readiness } from "../cluster-api.ts";
 import { type ClusterPaths, type ClusterSettings, DEFAULT_API_PORT, chainmailHome, chooseAddress, clusterNames, clusterPaths, prepareFolders, readSettings, writeSettings } from "../home.ts";
 import { BUN_PATH, PROJECT_ROOT, buildPrograms } from "../programs.ts";
@@ -55,7 +55,9 @@ function settingsFor(paths: ClusterPaths, options: BringUpOptions): ClusterSetti
 }
 
 async function start(paths: ClusterPaths, settings: ClusterSettings, home: string, say: (text: string) => void): Promise<void> {
-  probeMachine();
+  const rootless = process.getuid?.() !== 0;
+  const report = await probeMachine({ rootless });
+  if (!report.ok) throw machineError(report);
   await requirePortFree(paths, settings);
   writeSettings(paths, settings);
   const { folder: programs, built } = await buildPrograms(home);
@@ -66,9 +68,9 @@ async function start(paths: ClusterPaths, settings: ClusterSettings, home: strin
     env: { ...process.env, CHAINMAIL_HOME: home } as Record<string, string>,
     logPath: paths.log,
     pidPath: paths.pid,
-    rootless: process.getuid?.() !== 0,
+    rootless,
   });
-  await waitForApi(paths, launched);
+  await waitForApi(paths, launched.pid);
 }
 
 /** A taken port must be said before anything starts. */
@@ -94,7 +96,7 @@ function failurePath(paths: ClusterPaths): string {
 }
 
 /** The cluster process answers, or has said why it does not. */
-async function waitForApi(paths: ClusterPaths, launched: LaunchedCluster): Promise<void> {
+async function waitForApi(paths: ClusterPaths, pid: number): Promise<void> {
   for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(POLL_MS)) {
     if (existsSync(failurePath(paths))) {
       const { code, message, hint } = JSON.parse(readFileSync(failurePath(paths), "utf8")) as { code: string; message: string; hint?: string };
@@ -107,7 +109,7 @@ async function waitForApi(paths: ClusterPaths, launched: LaunchedCluster): Promi
       if (answer?.ok) return;
     }
   }
-  throw new ChainmailError("CLUSTER_DID_NOT_START", `the cluster process (${launched.pid}) did not come up: ${lastLines(paths.log)}`, { hint: `less ${paths.log}` });
+  throw new ChainmailError("CLUSTER_DID_NOT_START", `the cluster process (${pid}) did not come up: ${lastLines(paths.log)}`, { hint: `less ${paths.log}` });
 }
 
 async function waitUntilReady(paths: ClusterPaths, say: (text: string) => void): Promise<void> {
