@@ -1,0 +1,175 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { errorText } from "../../base/index.ts";
+import type { Container, Probe } from "../../resources/index.ts";
+import type { ContainerSpec, RunningContainer } from "../runtime/types.ts";
+import type { NodeContext } from "./context.ts";
+import { runHook } from "./hooks.ts";
+import type { HandlerTarget } from "./probes/handlers.ts";
+import { Prober, type ProbeKind } from "./probes/prober.ts";
+import type { ContainerRecord, Exit } from "./records.ts";
+import type { Stoppable } from "./termination.ts";
+
+/** Kubernetes' limit for a termination message. */
+const MAX_MESSAGE = 4096;
+/** FallbackToLogsOnError takes the last part of the log. */
+const MAX_LOG_MESSAGE = 2048;
+
+export interface UnitCallbacks {
+  /** Started, ready or not: the pod's status and plan may change. */
+  onChange(): void;
+  onExit(exit: Exit): void;
+  onUnhealthy(kind: ProbeKind, message: string): void;
+  onKill(kind: ProbeKind, probe: Probe): void;
+  onHookFailed(hook: "PostStart" | "PreStop", message: string): void;
+}
+
+/** One running container: its process, probes and hooks. Lives from one start to that process' end. */
+export class ContainerUnit {
+  readonly exited: Promise<void>;
+  readonly containerId: string;
+  #prober: Prober | undefined;
+  #alive = true;
+
+  constructor(
+    readonly context: NodeContext,
+    readonly container: Container,
+    readonly record: ContainerRecord,
+    readonly spec: ContainerSpec,
+    readonly handle: RunningContainer,
+    readonly podIP: string,
+    readonly terminationLog: string,
+    readonly startedAt: number,
+    readonly callbacks: UnitCallbacks,
+  ) {
+    this.containerId = containerId(spec.id);
+    this.exited = handle.exited.then(({ exitCode }) => this.#ended(exitCode));
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  /** The hook that holds up what starts after this container. Answers whether the container may go on. */
+  async postStart(signal: AbortSignal): Promise<boolean> {
+    const hook = this.container.lifecycle?.postStart;
+    if (!hook) return true;
+    try {
+      await Promise.race([runHook(hook, this.#target(), signal), this.exited]);
+      return true;
+    } catch (thrown) {
+      this.callbacks.onHookFailed("PostStart", errorText(thrown));
+      return false;
+    }
+  }
+
+  startProbes(): void {
+    if (!this.#alive) return;
+    const { record, callbacks } = this;
+    const running = () => (record.phase.kind === "running" && this.#alive ? record.phase : undefined);
+    this.#prober = new Prober({
+      target: this.#target(),
+      startedAt: this.startedAt,
+      callbacks: {
+        onStarted: () => {
+          const phase = running();
+          if (!phase) return;
+          phase.started = true;
+          callbacks.onChange();
+        },
+        onReady: (ready) => {
+          const phase = running();
+          if (!phase || phase.ready === ready) return;
+          phase.ready = ready;
+          callbacks.onChange();
+        },
+        onKill: callbacks.onKill,
+        onFailure: callbacks.onUnhealthy,
+      },
+    });
+    this.#prober.start();
+  }
+
+  stopProbes(): void {
+    this.#prober?.stop();
+  }
+
+  stoppable(index: number): Stoppable {
+    const hook = this.container.lifecycle?.preStop;
+    return {
+      name: this.record.name,
+      role: this.record.role,
+      index,
+      ...(hook
+        ? {
+            preStop: async (signal: AbortSignal) => {
+              try {
+                await runHook(hook, this.#target(), signal);
+              } catch (thrown) {
+                this.callbacks.onHookFailed("PreStop", errorText(thrown));
+              }
+            },
+          }
+        : {}),
+      kill: (signal) => {
+        if (this.#alive) this.handle.kill(signal);
+      },
+      exited: this.exited,
+    };
+  }
+
+  #target(): HandlerTarget {
+    const { runtime, clock } = this.context;
+    return { runtime, clock, container: this.container, containerId: this.spec.id, podIP: this.podIP, env: this.spec.env };
+  }
+
+  #ended(exitCode: number): void {
+    this.#alive = false;
+    this.stopProbes();
+    const message = this.#lastWords(exitCode);
+    const exit: Exit = {
+      exitCode,
+      reason: exitCode === 0 ? "Completed" : "Error",
+      startedAt: this.startedAt,
+      finishedAt: this.context.clock.now(),
+      containerId: this.containerId,
+      ...(message ? { message } : {}),
+    };
+    this.callbacks.onExit(exit);
+  }
+
+  #lastWords(exitCode: number): string {
+    const written = readTail(this.terminationLog, MAX_MESSAGE);
+    if (written || exitCode === 0 || this.container.terminationMessagePolicy !== "FallbackToLogsOnError") return written;
+    // The log's own lines carry a time, stream and tag before the text.
+    return readTail(this.spec.logPath, MAX_LOG_MESSAGE).replace(/^\S+ std(?:out|err) [FP] /gm, "");
+  }
+}
+
+/** `chainmail://<64 hex digits>`: the form that container runtimes use, the same for the same attempt. */
+export function containerId(specId: string): string {
+  return `chainmail://${createHash("sha256").update(specId).digest("hex")}`;
+}
+
+/** An identity for what an image runs. */
+export function imageId(repository: string, definition: unknown): string {
+  return `${repository}@sha256:${createHash("sha256").update(JSON.stringify(definition)).digest("hex")}`;
+}
+
+/** The last `limit` bytes of a file as text; "" when it is not there. */
+function readTail(path: string, limit: number): string {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return ""; // never written
+  }
+  try {
+    const size = Bun.file(path).size;
+    const buffer = Buffer.alloc(Math.min(limit, size));
+    const read = readSync(fd, buffer, 0, buffer.length, Math.max(0, size - buffer.length));
+    return buffer.subarray(0, read).toString("utf8");
+  } finally {
+    closeSync(fd);
+  }
+}
