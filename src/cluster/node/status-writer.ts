@@ -33,7 +33,7 @@ export class StatusWriter {
   write(status: PodStatus): void {
     this.#decided = status.conditions?.filter((c) => OWN_CONDITIONS.includes(c.type));
     this.#wanted = status;
-    if (!this.#gone) this.#busy ??= this.#drain();
+    this.#kick();
   }
 
   /** Resolves when the newest status is stored, or the pod is gone. */
@@ -46,7 +46,17 @@ export class StatusWriter {
     this.#gone = true;
   }
 
+  #kick(): void {
+    if (this.#busy || this.#gone || !this.#wanted) return;
+    this.#busy = this.#drain().then(() => {
+      this.#busy = undefined;
+      this.#kick();
+    });
+  }
+
   async #drain(): Promise<void> {
+    // What changes in the same turn (started and ready, say) goes out together.
+    await Promise.resolve();
     while (!this.#gone && this.#wanted) {
       const status = this.#wanted;
       const text = JSON.stringify(status);
@@ -65,7 +75,6 @@ export class StatusWriter {
         }
       }
     }
-    this.#busy = undefined;
   }
 
   #send(status: PodStatus): Promise<unknown> {
