@@ -9,7 +9,7 @@ import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/
 import { SecretSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import { packAny, XDS_TYPES } from "../../proto/index.ts";
 import { GrpcClient, tcpDial } from "../grpc/index.ts";
-import { InvalidResource, type ReferencedNames } from "../types.ts";
+import { InvalidResource, type ListenerSnapshot, type ReferencedNames } from "../types.ts";
 import { AdsClient, ConfigApplier, DeltaProtocol, resourceName, SecretStore, SotwProtocol, XdsStore } from "./index.ts";
 import { TestManagementServer } from "./test-management-server.ts";
 
@@ -17,7 +17,7 @@ import { TestManagementServer } from "./test-management-server.ts";
 class RecordingDataPlane {
   calls: string[] = [];
   eds = new Set<string>();
-  listeners = new Set<string>();
+  names = new Set<string>();
   secrets: string[] = ["default"];
   setCluster(cluster: Cluster): void {
     if (cluster.name.startsWith("bad")) throw new InvalidResource("TEST_BAD", "no such lb policy");
@@ -32,7 +32,7 @@ class RecordingDataPlane {
     this.calls.push(`endpoints ${assignment.clusterName}`);
   }
   setListener(listener: { name: string }): void {
-    this.listeners.add(listener.name);
+    this.names.add(listener.name);
     this.calls.push(`listener ${listener.name}`);
   }
   removeListener(name: string): void {
@@ -44,8 +44,11 @@ class RecordingDataPlane {
   removeRouteConfiguration(name: string): void {
     this.calls.push(`-routes ${name}`);
   }
+  listeners(): ListenerSnapshot[] {
+    return [];
+  }
   referenced(): ReferencedNames {
-    return { eds: [...this.eds], rds: [...this.listeners], secrets: this.secrets };
+    return { eds: [...this.eds], rds: [...this.names], secrets: this.secrets };
   }
 }
 

@@ -18,7 +18,7 @@ import type { XdsStore } from "./store.ts";
 export type NamedType = "EDS" | "RDS" | "SDS";
 
 export interface ApplierDeps {
-  readonly dataPlane: Pick<DataPlaneApi, "setCluster" | "removeCluster" | "setEndpoints" | "setListener" | "removeListener" | "setRouteConfiguration" | "removeRouteConfiguration" | "referenced">;
+  readonly dataPlane: Pick<DataPlaneApi, "setCluster" | "removeCluster" | "setEndpoints" | "setListener" | "removeListener" | "setRouteConfiguration" | "removeRouteConfiguration" | "referenced" | "listeners">;
   readonly store: XdsStore;
   /** Where secrets go that come over ADS. */
   readonly secrets: SecretStore;
@@ -67,6 +67,7 @@ export class ConfigApplier {
       }
     }
     if (type !== "LDS") this.#removeAll(update);
+    this.#settle(type);
     if (errors.length === 0) {
       store.setVersion(type, update.version);
       stats.updateSuccess++;
@@ -129,6 +130,14 @@ export class ConfigApplier {
     }
   }
 
+  /** Routes and secrets may have ended the warming of listeners. */
+  #settle(type: XdsTypeName): void {
+    const { store, dataPlane } = this.#deps;
+    if (type === "CDS" || type === "EDS") return store.settle(type, NONE);
+    store.settle("LDS", new Set(dataPlane.listeners().flatMap(({ name, state }) => (state === "warming" ? [name] : []))));
+    if (type !== "LDS") store.settle(type, NONE);
+  }
+
   #removeAll({ type, removed }: XdsUpdate): void {
     const { dataPlane, secrets, store } = this.#deps;
     for (const name of removed) {
@@ -161,6 +170,8 @@ export function resourceName(type: XdsTypeName, any: Any): string {
       return "";
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Envoy's words in a NACK, which people search for. */
 const PLURAL: Record<XdsTypeName, string> = {

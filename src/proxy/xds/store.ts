@@ -5,9 +5,17 @@ import type { XdsTypeName } from "../../proto/index.ts";
 export interface StoredResource {
   readonly name: string;
   /** What is in force; absent when no version of it was ever good. */
-  active?: { readonly any: Any; readonly version: string; readonly lastUpdated: number };
+  active?: StoredVersion;
+  /** What still runs while `active` warms. */
+  previous?: StoredVersion;
   /** The last attempt, where it was refused. */
   error?: { readonly any: Any; readonly version: string; readonly lastAttempt: number; readonly details: string };
+}
+
+export interface StoredVersion {
+  readonly any: Any;
+  readonly version: string;
+  readonly lastUpdated: number;
 }
 
 export interface TypeStats {
@@ -53,8 +61,15 @@ export class XdsStore {
     const resource = this.#resource(type, name);
     delete resource.error;
     // Envoy leaves last_updated alone when an update changes nothing.
-    const lastUpdated = this.unchanged(type, name, any) ? (resource.active?.lastUpdated ?? now) : now;
+    const unchanged = this.unchanged(type, name, any);
+    const lastUpdated = unchanged ? (resource.active?.lastUpdated ?? now) : now;
+    if (!unchanged && resource.active) resource.previous ??= resource.active;
     resource.active = { any: keep(any), version, lastUpdated };
+  }
+
+  /** Forgets what was replaced, but for the names that still warm. */
+  settle(type: XdsTypeName, warming: ReadonlySet<string>): void {
+    for (const resource of this.#types.get(type)?.resources.values() ?? []) if (!warming.has(resource.name)) delete resource.previous;
   }
 
   refuse(type: XdsTypeName, name: string, any: Any, version: string, details: string, now: number): void {

@@ -1,0 +1,189 @@
+import type { Logger, LogLevel } from "../../base/index.ts";
+import type { ProxyServer } from "../bootstrap/index.ts";
+import { certsJson } from "./certs.ts";
+import { clustersJson, clustersText } from "./clusters.ts";
+import { collectDump } from "./collect-dump.ts";
+import type { AdminAnswer, DumpInput } from "./dump-input.ts";
+import { adminJson } from "./json.ts";
+import { listenersJson, listenersText } from "./listeners.ts";
+import { LogLevels } from "./log-levels.ts";
+import { serverInfo } from "./server-info.ts";
+import { serverStats, serverStatsPrometheus } from "./server-stats.ts";
+import { filterPrometheus, statLines } from "./stats-text.ts";
+
+export interface AdminDeps {
+  readonly server: ProxyServer;
+  /** Prints a dump, in this process or another. */
+  readonly print: (input: DumpInput) => Promise<AdminAnswer>;
+  /** Envoy's logger names and what they govern. */
+  readonly loggers: Readonly<Record<string, Logger>>;
+  readonly logLevel: LogLevel;
+  readonly quit: () => void;
+}
+
+interface Page {
+  readonly help: string;
+  /** Parameters with their explanations. */
+  readonly params?: readonly (readonly [name: string, help: string])[];
+  /** True for pages that change something: they take POST only. */
+  readonly mutates?: boolean;
+  readonly answer: (params: URLSearchParams) => AdminAnswer | Promise<AdminAnswer>;
+}
+
+/** Envoy's admin pages for a proxy: a function from a request to an answer, without any I/O of its own. */
+export class Admin {
+  readonly #pages: Readonly<Record<string, Page>>;
+
+  constructor(deps: AdminDeps) {
+    this.#pages = adminPages(deps);
+  }
+
+  async handle(method: string, url: URL): Promise<AdminAnswer> {
+    const path = url.pathname.length > 1 ? url.pathname.replace(/\/$/, "") : url.pathname;
+    if (path === "/" || path === "/help") return text(this.#help());
+    const page = this.#pages[path];
+    if (!page) return text(`invalid path. ${this.#help()}`, 404);
+    if (page.mutates && method !== "POST") return text(`Method ${method} not allowed, POST required.`, 405);
+    return page.answer(url.searchParams);
+  }
+
+  #help(): string {
+    const pages: [string, Pick<Page, "help" | "params" | "mutates">][] = [["/", { help: "Admin home page" }], ["/help", { help: "print out list of admin commands" }], ...Object.entries(this.#pages)];
+    const lines = pages.sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([path, { help, params = [], mutates }]) => [
+      `  ${path}${mutates ? " (POST)" : ""}: ${help}\n`,
+      ...params.map(([name, explanation]) => `      ${name}: ${explanation}\n`),
+    ]);
+    return `admin commands are:\n${lines.join("")}`;
+  }
+}
+
+function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Record<string, Page> {
+  const { dataPlane, deps } = server;
+  const levels = new LogLevels(loggers, logLevel);
+  const allSecrets = () => [...(deps.localSecrets?.list() ?? []), ...server.staticSecrets.list(), ...server.adsSecrets.list()];
+  const prometheus = (): string => dataPlane.prometheus() + serverStatsPrometheus(serverStats(server));
+  const stats = (params: URLSearchParams): AdminAnswer => {
+    const format = params.get("format") ?? "text";
+    if (format === "prometheus") return prometheusAnswer(prometheus(), params);
+    if (format !== "text" && format !== "json") return text("usage: /stats?format=text|json|prometheus\n", 400);
+    const keep = statFilter(params);
+    if (typeof keep === "string") return text(keep, 400);
+    const own = serverStats(server).map(({ name, value, kind }) => ({ name, value: String(value), kind }));
+    const lines = [...own, ...statLines(dataPlane.prometheus())].filter(({ name, value }) => keep(name, value)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (format === "text") return text(lines.map(({ name, value }) => `${name}: ${value}\n`).join(""));
+    return json({ stats: lines.map(({ name, value }) => ({ name, value: Number(value) })) });
+  };
+  return {
+    "/certs": { help: "print the certificates in use", answer: () => json(certsJson(allSecrets(), deps.clock.now())) },
+    "/clusters": {
+      help: "upstream clusters and their hosts",
+      params: [["format", "text or json"], ["filter", "regular expression on cluster names"]],
+      answer(params) {
+        const keep = pattern(params.get("filter"));
+        if (typeof keep === "string") return text(keep, 400);
+        const clusters = dataPlane.clusters().filter(({ name }) => keep(name));
+        return params.get("format") === "json" ? json(clustersJson(clusters)) : text(clustersText(clusters));
+      },
+    },
+    "/config_dump": {
+      help: "the configuration in force",
+      params: [
+        ["resource", "one repeated field, its elements apart"],
+        ["mask", "field mask: dumps that have all of the fields, cut down to them"],
+        ["name_regex", "only what has a matching name"],
+        ["include_eds", "endpoints too"],
+      ],
+      answer: (params) =>
+        print(
+          collectDump(server, {
+            includeEds: params.has("include_eds"),
+            ...(params.has("resource") && { resource: params.get("resource") ?? "" }),
+            ...(params.has("mask") && { mask: params.get("mask") ?? "" }),
+            ...(params.has("name_regex") && { nameRegex: params.get("name_regex") ?? "" }),
+          }),
+        ),
+    },
+    "/drain_listeners": {
+      help: "stop accepting connections and let those open finish",
+      params: [["graceful", "wait for connections to finish"], ["inboundonly", "accepted, all listeners drain together"]],
+      mutates: true,
+      answer(params) {
+        void server.drain(params.has("graceful") ? deps.drainTimeMs : 0);
+        return text("OK\n");
+      },
+    },
+    "/healthcheck/fail": { help: "report unhealthy", mutates: true, answer: () => (server.failHealthCheck(true), text("OK\n")) },
+    "/healthcheck/ok": { help: "report healthy again", mutates: true, answer: () => (server.failHealthCheck(false), text("OK\n")) },
+    "/listeners": {
+      help: "listener addresses",
+      params: [["format", "text or json"]],
+      answer: (params) => (params.get("format") === "json" ? json(listenersJson(dataPlane.listeners())) : text(listenersText(dataPlane.listeners()))),
+    },
+    "/logging": {
+      help: "show or change log levels",
+      params: [["level", "level of all loggers"], ["paths", "logger:level, more after commas"], ["<logger>", "level of one logger"]],
+      mutates: true,
+      answer: (params) => levels.handle(params),
+    },
+    "/memory": {
+      help: "memory of the process",
+      answer() {
+        const { heapUsed, heapTotal, rss } = process.memoryUsage();
+        return json({ allocated: String(heapUsed), heap_size: String(heapTotal), pageheap_unmapped: "0", pageheap_free: String(Math.max(0, heapTotal - heapUsed)), total_thread_cache: "0", total_physical_bytes: String(rss) });
+      },
+    },
+    "/quitquitquit": {
+      help: "exit the server",
+      mutates: true,
+      answer() {
+        // After the answer has left.
+        deps.clock.after(10, quit);
+        return text("OK\n");
+      },
+    },
+    "/ready": { help: "state of the server: 200 when LIVE, else 503", answer: () => text(`${server.state}\n`, server.state === "LIVE" ? 200 : 503) },
+    "/server_info": { help: "version and state of the server", answer: () => json(serverInfo(server)) },
+    "/stats": {
+      help: "statistics",
+      params: [["format", "text, json or prometheus"], ["filter", "regular expression on names"], ["usedonly", "only what has been counted"]],
+      answer: stats,
+    },
+    "/stats/prometheus": {
+      help: "statistics in Prometheus' text format",
+      params: [["filter", "regular expression on names"], ["usedonly", "only what has been counted"]],
+      answer: (params) => prometheusAnswer(prometheus(), params),
+    },
+  };
+}
+
+function prometheusAnswer(whole: string, params: URLSearchParams): AdminAnswer {
+  const keep = statFilter(params);
+  if (typeof keep === "string") return text(keep, 400);
+  return text(params.has("filter") || params.has("usedonly") ? filterPrometheus(whole, keep) : whole);
+}
+
+function statFilter(params: URLSearchParams): ((name: string, value: string) => boolean) | string {
+  const matches = pattern(params.get("filter"));
+  if (typeof matches === "string") return matches;
+  const usedOnly = params.has("usedonly");
+  return (name, value) => matches(name) && !(usedOnly && value === "0");
+}
+
+/** The operator's own expression on the loopback: it may be slow, it must not be malformed. */
+function pattern(source: string | null): ((name: string) => boolean) | string {
+  if (source === null) return () => true;
+  try {
+    const expression = new RegExp(source);
+    return (name) => expression.test(name);
+  } catch (error) {
+    return `Invalid regex: "${error instanceof Error ? error.message : String(error)}"\n`;
+  }
+}
+
+function text(body: string, status = 200): AdminAnswer {
+  return { status, contentType: "text/plain; charset=UTF-8", body };
+}
+
+function json(value: object): AdminAnswer {
+  return { status: 200, contentType: "application/json", body: adminJson(value) };
+}
