@@ -1,0 +1,45 @@
+import type { LabelSelector, Pod } from "../../resources/index.ts";
+import type { InjectionValues } from "./values.ts";
+
+/** Namespaces of the cluster's own: a broken sidecar there could take the cluster down. */
+const SYSTEM_NAMESPACES = new Set(["kube-system", "kube-public", "kube-node-lease", "local-path-storage"]);
+
+/**
+ * Whether this pod gets a sidecar. Namespace labels have been weighed by the webhook's selectors already; what is left
+ * is the pod's own word (the label before the annotation) and where a sidecar can never work.
+ */
+export function injectionRequired(pod: Pod, namespace: string, values: InjectionValues): boolean {
+  if (pod.spec?.hostNetwork || SYSTEM_NAMESPACES.has(namespace)) return false;
+  const word = pod.metadata.labels?.["sidecar.istio.io/inject"] ?? pod.metadata.annotations?.["sidecar.istio.io/inject"] ?? "";
+  switch (word.toLowerCase()) {
+    case "y":
+    case "yes":
+    case "true":
+    case "on":
+      return true;
+    case "":
+      break;
+    default:
+      return false;
+  }
+  const labels = pod.metadata.labels ?? {};
+  const { neverInjectSelector } = values.sidecarInjectorWebhook;
+  return !neverInjectSelector.some((selector) => matches(selector, labels));
+}
+
+/** An empty selector is skipped: it would mean every pod, which nobody writes a selector for. */
+function matches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+  const wanted = Object.entries(selector.matchLabels ?? {});
+  const expressions = selector.matchExpressions ?? [];
+  if (wanted.length + expressions.length === 0) return false;
+  return (
+    wanted.every(([key, value]) => labels[key] === value) &&
+    expressions.every(({ key, operator, values = [] }) => {
+      const value = labels[key];
+      if (operator === "Exists") return value !== undefined;
+      if (operator === "DoesNotExist") return value === undefined;
+      if (operator === "In") return value !== undefined && values.includes(value);
+      return value === undefined || !values.includes(value);
+    })
+  );
+}
