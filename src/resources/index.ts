@@ -13,3 +13,6 @@ export { summarizePod, type PodSummary } from "./columns/pod.ts";
 export { istioCrds } from "./istio-crds/index.ts";
 export { compareVersions, definitionFromCrd } from "./crd/definition.ts";
 export { jsonPath } from "./crd/json-path.ts";
+export { selectorMatches } from "./validation/metadata.ts";
+export { qosClass } from "./defaults/qos.ts";
+export { canonicalQuantity, parseQuantity, quantityValue } from "./defaults/quantity.ts";

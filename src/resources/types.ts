@@ -96,7 +96,7 @@ export interface Column {
 
 /** One invalid field, as Kubernetes' field.Error: becomes a cause of a 422 Status. */
 export interface FieldError {
-  type: "FieldValueRequired" | "FieldValueInvalid" | "FieldValueNotSupported" | "FieldValueForbidden" | "FieldValueDuplicate" | "FieldValueTypeInvalid" | "FieldValueTooLong" | "FieldValueTooMany";
+  type: "FieldValueRequired" | "FieldValueInvalid" | "FieldValueNotSupported" | "FieldValueForbidden" | "FieldValueDuplicate" | "FieldValueNotFound" | "FieldValueTypeInvalid" | "FieldValueTooLong" | "FieldValueTooMany";
   /** Dotted path such as `spec.portLevelMtls[0].mode`, or "" / "<nil>" as Kubernetes prints it. */
   field: string;
   /** The whole text after the field's path: `Unsupported value: "X": supported values: "A", "B"`. */

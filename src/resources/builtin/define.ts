@@ -1,6 +1,7 @@
 import { defaultColumns } from "../columns/cluster.ts";
 import { ref } from "../schema/dsl.ts";
 import type { Column, ResourceDefinition, Verb } from "../types.ts";
+import { rulesOf } from "./rules.ts";
 
 const ALL: Verb[] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
@@ -31,13 +32,15 @@ export function define(group: string, plural: string, kind: string, options: Opt
     custom: false,
     hasGeneration: false,
     selectableFields: {},
+    ...rulesOf(kind),
     ...rest,
   };
 }
 
 /** Kinds that are asked and answered but never stored. */
 export function review(group: string, plural: string, kind: string, options: Options = {}): ResourceDefinition {
-  return define(group, plural, kind, { verbs: ["create"], namespaced: false, ...options });
+  const { validate: _, ...definition } = define(group, plural, kind, { verbs: ["create"], namespaced: false, ...options });
+  return definition; // reviews have no name
 }
 
 function packageOf(group: string): string {

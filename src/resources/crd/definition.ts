@@ -1,6 +1,7 @@
 import { nameColumn, since, type Cell } from "../columns/format.ts";
 import type { CrdSpec, CrdVersion, CustomResourceDefinition } from "../core.ts";
 import { ref, str } from "../schema/dsl.ts";
+import { validateMetadata } from "../validation/metadata.ts";
 import type { Column, KubeObject, ResourceDefinition, Schema } from "../types.ts";
 import { jsonPath } from "./json-path.ts";
 
@@ -31,6 +32,7 @@ export function definitionFromCrd(crd: CustomResourceDefinition): ResourceDefini
     columns: [nameColumn, ageColumn],
     custom: true,
     hasGeneration: true,
+    validate: (object) => validateMetadata(object),
     ...(storage?.subresources?.scale ? { scale: storage.subresources.scale } : {}),
     selectableFields: Object.fromEntries(
       (storage?.selectableFields ?? []).map(({ jsonPath: path }) => {

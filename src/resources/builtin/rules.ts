@@ -1,0 +1,79 @@
+/** Which defaults and which validation belong to which kind. */
+import * as clusterDefaults from "../defaults/cluster.ts";
+import { defaultPod } from "../defaults/pod.ts";
+import { defaultService } from "../defaults/service.ts";
+import * as workloadDefaults from "../defaults/workloads.ts";
+import type { FieldError, KubeObject } from "../types.ts";
+import * as cluster from "../validation/cluster.ts";
+import { validateMetadata } from "../validation/metadata.ts";
+import { dns1035Label, dns1123Label, dns1123Subdomain, pathSegment } from "../validation/names.ts";
+import { validatePod, validatePodUpdate } from "../validation/pod.ts";
+import * as service from "../validation/service.ts";
+import * as workloads from "../validation/workloads.ts";
+
+interface Rules {
+  name?: (name: string) => string[];
+  setDefaults?(object: KubeObject, old?: KubeObject): void;
+  validate?(object: KubeObject): FieldError[];
+  validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
+}
+
+/** Rules written for a kind's own type, taken for objects that are known to be of that kind. */
+const rules = <T extends KubeObject>(own: {
+  name?: (name: string) => string[];
+  setDefaults?: (object: T, old?: T) => void;
+  validate?: (object: T) => FieldError[];
+  validateUpdate?: (object: T, old: T) => FieldError[];
+}): Rules => own as unknown as Rules;
+
+const access = { name: pathSegment, setDefaults: clusterDefaults.defaultRoleBinding, validate: cluster.validateRoleBinding, validateUpdate: cluster.validateRoleBindingUpdate };
+const webhooks = { setDefaults: clusterDefaults.defaultWebhooks, validate: cluster.validateWebhooks };
+
+const BY_KIND: Record<string, Rules> = {
+  Pod: rules({ setDefaults: defaultPod, validate: validatePod, validateUpdate: validatePodUpdate }),
+  PodTemplate: rules({ setDefaults: workloadDefaults.defaultPodTemplateObject }),
+  Service: rules({ name: dns1035Label, setDefaults: defaultService, validate: service.validateService, validateUpdate: service.validateServiceUpdate }),
+  Namespace: rules({ name: dns1123Label, setDefaults: clusterDefaults.defaultNamespace }),
+  Node: rules({ setDefaults: clusterDefaults.defaultNode }),
+  ConfigMap: rules({ validate: cluster.validateConfigMap, validateUpdate: cluster.validateImmutableData }),
+  Secret: rules({ setDefaults: clusterDefaults.defaultSecret, validate: cluster.validateSecret, validateUpdate: cluster.validateSecretUpdate }),
+  Endpoints: rules({ setDefaults: clusterDefaults.defaultEndpoints }),
+  PersistentVolumeClaim: rules({ setDefaults: workloadDefaults.defaultClaim }),
+  PersistentVolume: rules({ setDefaults: workloadDefaults.defaultVolumeObject }),
+  ReplicationController: rules({ setDefaults: workloadDefaults.defaultReplicationController }),
+  Deployment: rules({ setDefaults: workloadDefaults.defaultDeployment, validate: workloads.validateDeployment, validateUpdate: workloads.validateSelectorUpdate }),
+  ReplicaSet: rules({ setDefaults: workloadDefaults.defaultReplicaSet, validate: workloads.validateReplicaSet, validateUpdate: workloads.validateSelectorUpdate }),
+  StatefulSet: rules({ setDefaults: workloadDefaults.defaultStatefulSet, validate: workloads.validateStatefulSet, validateUpdate: workloads.validateStatefulSetUpdate }),
+  DaemonSet: rules({ setDefaults: workloadDefaults.defaultDaemonSet, validate: workloads.validateDaemonSet, validateUpdate: workloads.validateSelectorUpdate }),
+  Job: rules({ setDefaults: workloadDefaults.defaultJob, validate: workloads.validateJob, validateUpdate: workloads.validateJobUpdate }),
+  CronJob: rules({ setDefaults: workloadDefaults.defaultCronJob, validate: workloads.validateCronJob }),
+  HorizontalPodAutoscaler: rules({ setDefaults: workloadDefaults.defaultAutoscaler, validate: workloads.validateAutoscaler }),
+  PodDisruptionBudget: rules({ setDefaults: workloadDefaults.defaultDisruptionBudget, validate: workloads.validateDisruptionBudget }),
+  EndpointSlice: rules({ setDefaults: clusterDefaults.defaultEndpointSlice, validate: service.validateEndpointSlice, validateUpdate: service.validateEndpointSliceUpdate }),
+  Role: rules({ name: pathSegment, validate: cluster.validateRole }),
+  ClusterRole: rules({ name: pathSegment, validate: cluster.validateRole }),
+  RoleBinding: rules(access),
+  ClusterRoleBinding: rules(access),
+  MutatingWebhookConfiguration: rules(webhooks),
+  ValidatingWebhookConfiguration: rules(webhooks),
+  ValidatingAdmissionPolicy: rules({ setDefaults: clusterDefaults.defaultAdmissionPolicy }),
+  ValidatingAdmissionPolicyBinding: rules({ setDefaults: clusterDefaults.defaultAdmissionPolicyBinding }),
+  CustomResourceDefinition: rules({ setDefaults: clusterDefaults.defaultCrd, validate: cluster.validateCrd, validateUpdate: cluster.validateCrdUpdate }),
+  Ingress: rules({ setDefaults: clusterDefaults.defaultIngress, validate: cluster.validateIngress }),
+  IngressClass: rules({ setDefaults: clusterDefaults.defaultIngressClass }),
+  NetworkPolicy: rules({ setDefaults: clusterDefaults.defaultNetworkPolicy, validate: cluster.validateNetworkPolicy }),
+  PriorityClass: rules({ setDefaults: clusterDefaults.defaultPriorityClass }),
+  StorageClass: rules({ setDefaults: clusterDefaults.defaultStorageClass }),
+  TokenRequest: rules({ setDefaults: clusterDefaults.defaultTokenRequest }),
+};
+
+/** setDefaults, validate and validateUpdate of a built-in kind; metadata is checked by the kind's own rule for names. */
+export function rulesOf(kind: string): Pick<Rules, "setDefaults" | "validate" | "validateUpdate"> {
+  const own = BY_KIND[kind];
+  const nameRule = own?.name ?? dns1123Subdomain;
+  return {
+    ...(own?.setDefaults ? { setDefaults: own.setDefaults } : {}),
+    validate: (object) => [...validateMetadata(object, nameRule), ...(own?.validate?.(object) ?? [])],
+    ...(own?.validateUpdate ? { validateUpdate: own.validateUpdate } : {}),
+  };
+}

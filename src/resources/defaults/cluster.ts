@@ -1,0 +1,145 @@
+/** Defaults of namespaces, configuration, access control, admission, custom resources and networking. */
+import type { CrdSpec, CustomResourceDefinition, Endpoints, EndpointSlice, Namespace, RoleBinding, Secret, TokenRequest, Webhook, WebhookConfiguration } from "../core.ts";
+import type { KubeObject } from "../types.ts";
+
+export function defaultNamespace(namespace: Namespace): void {
+  (namespace.metadata.labels ??= {})["kubernetes.io/metadata.name"] = namespace.metadata.name;
+  (namespace.spec ??= {}).finalizers ??= ["kubernetes"];
+  (namespace.status ??= {}).phase ??= "Active";
+}
+
+export function defaultNode(node: KubeObject): void {
+  node.spec ??= {};
+  node.status ??= {};
+}
+
+/** stringData is only a way to write: the server keeps it in data. */
+export function defaultSecret(secret: Secret): void {
+  secret.type ||= "Opaque";
+  if (!secret.stringData) return;
+  secret.data ??= {};
+  for (const [key, value] of Object.entries(secret.stringData)) secret.data[key] = Buffer.from(value, "utf8").toString("base64");
+  delete secret.stringData;
+}
+
+const RBAC = "rbac.authorization.k8s.io";
+
+export function defaultRoleBinding(binding: RoleBinding): void {
+  if (binding.roleRef) binding.roleRef.apiGroup ||= RBAC;
+  for (const subject of binding.subjects ?? []) if (subject.kind === "User" || subject.kind === "Group") subject.apiGroup ||= RBAC;
+}
+
+export function defaultEndpointSlice(slice: EndpointSlice): void {
+  slice.endpoints ??= [];
+  for (const port of slice.ports ?? []) {
+    port.name ??= "";
+    port.protocol ??= "TCP";
+  }
+}
+
+export function defaultEndpoints(endpoints: Endpoints): void {
+  for (const subset of endpoints.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ??= "TCP";
+}
+
+export function defaultWebhooks(configuration: WebhookConfiguration): void {
+  const mutating = configuration.kind === "MutatingWebhookConfiguration";
+  for (const webhook of configuration.webhooks ?? []) defaultWebhook(webhook, mutating);
+}
+
+function defaultWebhook(webhook: Webhook, mutating: boolean): void {
+  webhook.failurePolicy ??= "Fail";
+  webhook.matchPolicy ??= "Equivalent";
+  webhook.namespaceSelector ??= {};
+  webhook.objectSelector ??= {};
+  webhook.timeoutSeconds ??= 10;
+  if (mutating) webhook.reinvocationPolicy ??= "Never";
+  for (const rule of webhook.rules ?? []) rule.scope ??= "*";
+  if (webhook.clientConfig?.service) webhook.clientConfig.service.port ??= 443;
+}
+
+interface MatchResources {
+  matchPolicy?: string;
+  namespaceSelector?: unknown;
+  objectSelector?: unknown;
+  resourceRules?: { scope?: string }[];
+  excludeResourceRules?: { scope?: string }[];
+}
+
+function defaultMatch(match: MatchResources | undefined): void {
+  if (!match) return;
+  match.matchPolicy ??= "Equivalent";
+  match.namespaceSelector ??= {};
+  match.objectSelector ??= {};
+  for (const rule of [...(match.resourceRules ?? []), ...(match.excludeResourceRules ?? [])]) rule.scope ??= "*";
+}
+
+export function defaultAdmissionPolicy(policy: KubeObject): void {
+  const spec = policy.spec as { failurePolicy?: string; matchConstraints?: MatchResources } | undefined;
+  if (!spec) return;
+  spec.failurePolicy ??= "Fail";
+  defaultMatch(spec.matchConstraints);
+  policy.status ??= {};
+}
+
+export function defaultAdmissionPolicyBinding(binding: KubeObject): void {
+  defaultMatch((binding.spec as { matchResources?: MatchResources } | undefined)?.matchResources);
+}
+
+/**
+ * Names and, since the server serves a definition as soon as it is stored, its status: accepted and established from its
+ * creation on, with every version that objects may be stored in.
+ */
+export function defaultCrd(crd: CustomResourceDefinition, old?: CustomResourceDefinition): void {
+  const spec = crd.spec as CrdSpec | undefined;
+  if (!spec?.names) return;
+  spec.names.singular ??= spec.names.kind?.toLowerCase();
+  spec.names.listKind ??= `${spec.names.kind}List`;
+  spec.conversion ??= { strategy: "None" };
+  const storage = spec.versions?.find((version) => version.storage)?.name;
+  const stored = new Set([...(old?.status?.storedVersions ?? []), ...(storage ? [storage] : [])]);
+  const since = old?.status?.conditions?.[0]?.lastTransitionTime ?? crd.metadata.creationTimestamp;
+  const condition = (type: string, reason: string, message: string) => ({ type, status: "True" as const, reason, message, ...(since ? { lastTransitionTime: since } : {}) });
+  crd.status = {
+    ...old?.status,
+    acceptedNames: spec.names,
+    conditions: old?.status?.conditions ?? [
+      condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+      condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+    ],
+    storedVersions: [...stored],
+  };
+}
+
+export function defaultNetworkPolicy(policy: KubeObject): void {
+  const spec = (policy.spec ??= {}) as {
+    podSelector?: unknown;
+    policyTypes?: string[];
+    ingress?: { ports?: { protocol?: string }[] }[];
+    egress?: { ports?: { protocol?: string }[] }[];
+  };
+  spec.podSelector ??= {};
+  if (!spec.policyTypes?.length) spec.policyTypes = spec.egress?.length ? ["Ingress", "Egress"] : ["Ingress"];
+  for (const { ports } of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) for (const port of ports ?? []) port.protocol ??= "TCP";
+}
+
+export function defaultIngress(ingress: KubeObject): void {
+  ingress.status ??= { loadBalancer: {} };
+}
+
+export function defaultIngressClass(ingressClass: KubeObject): void {
+  const parameters = (ingressClass.spec as { parameters?: { scope?: string } } | undefined)?.parameters;
+  if (parameters) parameters.scope ??= "Cluster";
+}
+
+export function defaultPriorityClass(priorityClass: KubeObject): void {
+  priorityClass["preemptionPolicy"] ??= "PreemptLowerPriority";
+}
+
+export function defaultStorageClass(storageClass: KubeObject): void {
+  storageClass["reclaimPolicy"] ??= "Delete";
+  storageClass["volumeBindingMode"] ??= "Immediate";
+}
+
+export function defaultTokenRequest(request: TokenRequest): void {
+  if (request.spec) request.spec.expirationSeconds ??= 3600;
+}
