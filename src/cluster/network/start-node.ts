@@ -1,68 +1,114 @@
 import { mkdirSync } from "node:fs";
 import type { Logger } from "../../base/index.ts";
+import type { EndpointSlice, Service } from "../../resources/index.ts";
 import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps } from "../runtime/index.ts";
+import { Forwarder, hostUpstreams, type Upstream } from "./dns/forwarder.ts";
+import { DnsServer } from "./dns/server.ts";
+import { emptyZone } from "./dns/zone.ts";
+import { Egress } from "./egress.ts";
+import { NodePorts, type PortProblem } from "./node-ports.ts";
 import { nodeRules, podRules } from "./node-rules.ts";
+import { ServiceNetwork, type Watched } from "./service-network.ts";
+import { ServiceTable } from "./service-table.ts";
 
 export interface NodeOptions {
+  /** The cluster's own address on the host: node ports and LoadBalancer ports listen there. */
+  loopback: string;
   /** Such as 10.244.0.0/16; its first address is the node's. */
   podCidr: string;
   /** Such as 10.96.0.0/12. */
   serviceCidr: string;
-  /** Service addresses served by this process: the API's and DNS's. */
-  localAddresses: string[];
+  /** Service addresses served by this process. */
+  apiIp: string;
+  dnsIp: string;
+  /** `cluster.local` */
+  clusterDomain: string;
   /** A folder of this cluster alone. */
   stateDir: string;
   /** Folders that no pod may see even where they lie below /usr: the project, $CHAINMAIL_HOME. */
   hiddenPaths: string[];
   logger: Logger;
+  /** The namespace worker is lost: the cluster must end and be started again. */
   onFatal(error: Error): void;
+  onPortProblem?(problem: PortProblem): void;
+  /** The host's resolvers unless given. */
+  upstreams?: Upstream[];
 }
 
 export interface Node {
   runtime: ProcessRuntime;
-  client: NamespaceClient;
-  /** A listening descriptor in the node's namespace, for Bun.listen, Bun.udpSocket or a net.Server's listen. */
-  listen(protocol: "tcp" | "udp", host: string, port: number): Promise<number>;
   nodeIp: string;
-  /** Ends all pods, then the worker. */
+  /** Services and DNS follow what these tell, from now on. Call once. */
+  follow(services: Watched<Service>, endpointSlices: Watched<EndpointSlice>): ServiceNetwork;
+  /**
+   * A listening descriptor in the node's namespace, where pods reach it: for Bun.listen, Bun.udpSocket or a net.Server's
+   * listen, not for Bun.serve or an http.Server, which ignore it silently.
+   */
+  listen(protocol: "tcp" | "udp", host: string, port: number): Promise<number>;
+  /** Ends all pods, the listeners, then the worker. */
   stop(): Promise<void>;
 }
 
 /** Above the range of the sidecar's own ports. Only the node's own address listens on it. */
 export const EGRESS_PORT = 15999;
+const DNS_PORT = 53;
 
-/** Makes the node's network namespace and its rules. Call once in a process tree that launchCluster started. */
+/** Makes the node's network namespace, its rules, DNS and relay. Once in a process tree that launchCluster started. */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const { logger, serviceCidr, podCidr, localAddresses, stateDir, hiddenPaths } = options;
-  const pool = new AddressPool(parseCidr(podCidr));
+  const { logger, stateDir, hiddenPaths } = options;
+  const podCidr = parseCidr(options.podCidr);
+  const serviceCidr = parseCidr(options.serviceCidr);
+  const localAddresses = [options.apiIp, options.dnsIp];
+  const pool = new AddressPool(podCidr);
   const { nodeIp } = pool;
   const mountPoint = `${stateDir}/root`;
-  mkdirSync(mountPoint, { recursive: true });
+  mkdirSync(mountPoint, { recursive: true, mode: 0o700 });
   const tools = findTools();
   const client = new NamespaceClient();
   const runtime = new ProcessRuntime({ client, pool, tools, maps: readIdMaps(), podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
+  const listen: Node["listen"] = (protocol, host, port) => client.call("listen", { where: "node", protocol, host, port });
+  const stops: (() => void)[] = [() => client.stop()];
   try {
-    await client.call("init", {
-      nodeIp,
-      localAddresses,
-      mountPoint,
-      tools,
-      hiddenPaths,
-      serviceCidr: parseCidr(serviceCidr),
-      rules: nodeRules({ podCidr, serviceCidr, nodeIp, egressPort: EGRESS_PORT }),
+    const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, egressPort: EGRESS_PORT });
+    await client.call("init", { nodeIp, localAddresses, mountPoint, tools, hiddenPaths, serviceCidr, rules });
+    const zone = emptyZone(options.clusterDomain);
+    const [udpFd, tcpFd, egressFd] = await Promise.all([
+      listen("udp", options.dnsIp, DNS_PORT),
+      listen("tcp", options.dnsIp, DNS_PORT),
+      listen("tcp", nodeIp, EGRESS_PORT),
+    ]);
+    const forwarder = new Forwarder(options.upstreams ?? hostUpstreams());
+    const dns = await DnsServer.start({ udpFd, tcpFd, zone, forwarder, logger: logger.child("dns") });
+    const egress = new Egress({ fd: egressFd, clusterRanges: [podCidr, serviceCidr], logger: logger.child("egress") });
+    const nodePorts = new NodePorts({
+      address: options.loopback,
+      connect: (ip, port) => runtime.connect("node", ip, port),
+      logger: logger.child("nodeports"),
+      onPortProblem: options.onPortProblem ?? (() => {}),
     });
+    const table = new ServiceTable({ nodeIp, localAddresses, nft: (commands) => client.call("nft", { commands }), logger: logger.child("services") });
+    stops.unshift(
+      () => table.stop(),
+      () => nodePorts.stop(),
+      () => egress.stop(),
+      () => dns.stop(),
+    );
+    return {
+      runtime,
+      nodeIp,
+      listen,
+      follow(services, endpointSlices) {
+        const network = new ServiceNetwork({ services, endpointSlices, table, zone, nodePorts });
+        stops.unshift(() => network.stop());
+        return network;
+      },
+      async stop() {
+        await runtime.stop();
+        for (const stop of stops) stop();
+      },
+    };
   } catch (error) {
-    client.stop();
+    for (const stop of stops) stop();
     throw error;
   }
-  return {
-    runtime,
-    client,
-    nodeIp,
-    listen: (protocol, host, port) => client.call("listen", { where: "node", protocol, host, port }),
-    async stop() {
-      await runtime.stop();
-      client.stop();
-    },
-  };
 }

@@ -1,0 +1,116 @@
+import { errorText, type Logger } from "../../base/index.ts";
+import { newSide, relayHandlers, type Side } from "./relay.ts";
+import type { ServiceEntry } from "./service-entry.ts";
+
+export interface NodePortOptions {
+  /** The cluster's loopback address on the host. */
+  address: string;
+  /** A connected descriptor to a service, in the node's namespace. */
+  connect(ip: string, port: number): Promise<number>;
+  logger: Logger;
+  /** A port that is not served: a node port someone else has is an error, a privileged LoadBalancer port only a note. */
+  onPortProblem(problem: PortProblem): void;
+}
+
+export interface PortProblem {
+  service: string;
+  port: number;
+  kind: "node port" | "load balancer port";
+  message: string;
+}
+
+interface Wanted {
+  service: string;
+  clusterIP: string;
+  servicePort: number;
+  kind: PortProblem["kind"];
+}
+
+interface Served extends Wanted {
+  /** undefined: it could not be bound, which has been told. */
+  listener: Bun.TCPSocketListener<Side> | undefined;
+}
+
+/** More than any test needs, fewer than the default limit of open files allows. */
+const MAX_CONNECTIONS = 1_000;
+
+/**
+ * Listens on the host for node ports and LoadBalancer ports and relays to the services' addresses, where the kernel
+ * picks the endpoint. The gateway sees the node's address as the source.
+ */
+export class NodePorts {
+  readonly #options: NodePortOptions;
+  readonly #served = new Map<number, Served>();
+
+  constructor(options: NodePortOptions) {
+    this.#options = options;
+  }
+
+  /** All services there are. Ports that stay keep their connections. */
+  update(entries: Iterable<ServiceEntry>): void {
+    const wanted = this.#wanted(entries);
+    for (const [port, served] of this.#served) {
+      if (wanted.has(port)) continue;
+      served.listener?.stop();
+      this.#served.delete(port);
+    }
+    for (const [port, want] of wanted) {
+      const served = this.#served.get(port);
+      if (served) Object.assign(served, want);
+      else this.#open(port, want);
+    }
+  }
+
+  stop(): void {
+    for (const { listener } of this.#served.values()) listener?.stop(true);
+    this.#served.clear();
+  }
+
+  /** The first service by key has a port that two want; node ports come before LoadBalancer ports. */
+  #wanted(entries: Iterable<ServiceEntry>): Map<number, Wanted> {
+    const sorted = [...entries].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const wanted = new Map<number, Wanted>();
+    for (const kind of ["node port", "load balancer port"] as const) {
+      for (const entry of sorted) {
+        for (const { protocol, port, nodePort } of entry.ports) {
+          if (protocol !== "tcp") continue;
+          const outside = kind === "node port" ? nodePort : entry.loadBalancer ? port : undefined;
+          if (outside !== undefined && !wanted.has(outside)) wanted.set(outside, { service: entry.key, clusterIP: entry.clusterIP, servicePort: port, kind });
+        }
+      }
+    }
+    return wanted;
+  }
+
+  #open(port: number, want: Wanted): void {
+    const served: Served = { ...want, listener: undefined };
+    this.#served.set(port, served);
+    const { address, logger } = this.#options;
+    try {
+      served.listener = Bun.listen<Side>({
+        hostname: address,
+        port,
+        allowHalfOpen: true,
+        socket: relayHandlers({
+          maxConnections: MAX_CONNECTIONS,
+          connect: async (accepted, handlers) => {
+            const fd = await this.#options.connect(served.clusterIP, served.servicePort);
+            return adopt(fd, newSide(accepted), handlers);
+          },
+          onRefused: (reason) => logger.debug("a node port's connection was refused", { port, service: served.service, reason }),
+        }),
+      });
+    } catch (error) {
+      const problem = { service: want.service, port, kind: want.kind, message: errorText(error) };
+      if (want.kind === "node port") logger.error("a node port cannot be served", problem);
+      else logger.info("a LoadBalancer port is served at its node port only", problem);
+      this.#options.onPortProblem(problem);
+    }
+  }
+}
+
+/** @types/bun does not know that Bun.connect takes a descriptor. */
+export function adopt(fd: number, data: Side, handlers: Bun.SocketHandler<Side>): Promise<Bun.Socket<Side>> {
+  const options = { fd, data, allowHalfOpen: true, socket: handlers };
+  return Bun.connect(options as unknown as Bun.TCPSocketConnectOptions<Side>);
+}
