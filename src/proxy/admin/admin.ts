@@ -32,10 +32,17 @@ interface Page {
 
 /** Envoy's admin pages for a proxy: a function from a request to an answer, without any I/O of its own. */
 export class Admin {
+  readonly #server: ProxyServer;
   readonly #pages: Readonly<Record<string, Page>>;
 
   constructor(deps: AdminDeps) {
+    this.#server = deps.server;
     this.#pages = adminPages(deps);
+  }
+
+  /** All metrics of the proxy in Prometheus' text format. */
+  prometheus(): string {
+    return prometheusText(this.#server);
   }
 
   async handle(method: string, url: URL): Promise<AdminAnswer> {
@@ -61,7 +68,7 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
   const { dataPlane, deps } = server;
   const levels = new LogLevels(loggers, logLevel);
   const allSecrets = () => [...(deps.localSecrets?.list() ?? []), ...server.staticSecrets.list(), ...server.adsSecrets.list()];
-  const prometheus = (): string => dataPlane.prometheus() + serverStatsPrometheus(serverStats(server));
+  const prometheus = (): string => prometheusText(server);
   const stats = (params: URLSearchParams): AdminAnswer => {
     const format = params.get("format") ?? "text";
     if (format === "prometheus") return prometheusAnswer(prometheus(), params);
@@ -154,6 +161,10 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
       answer: (params) => prometheusAnswer(prometheus(), params),
     },
   };
+}
+
+function prometheusText(server: ProxyServer): string {
+  return server.dataPlane.prometheus() + serverStatsPrometheus(serverStats(server));
 }
 
 function prometheusAnswer(whole: string, params: URLSearchParams): AdminAnswer {

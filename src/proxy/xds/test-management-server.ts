@@ -20,8 +20,8 @@ export class TestManagementServer {
   #nonce = 0;
   port = 0;
 
-  /** Plaintext without `tls`. A fixed `port` lets a test restart the server at the same place. */
-  static async start(options: { port?: number; tls?: { keyPem: string; pem: string } } = {}): Promise<TestManagementServer> {
+  /** Plaintext without `tls`. `unary` are further methods by path. A fixed `port` lets a test restart the server at the same place. */
+  static async start(options: { port?: number; tls?: { keyPem: string; pem: string }; unary?: Record<string, (request: Buffer, metadata: Record<string, unknown>) => Uint8Array> } = {}): Promise<TestManagementServer> {
     const self = new TestManagementServer();
     const raw = (bytes: Buffer): Buffer => bytes;
     const method = (name: string) => ({
@@ -53,6 +53,20 @@ export class TestManagementServer {
         sotw: accept((bytes) => void self.sotwRequests.push(fromBinary(DiscoveryRequestSchema, bytes))),
       },
     );
+    for (const [path, answer] of Object.entries(options.unary ?? {})) {
+      self.#server.addService(
+        { [path]: { ...method(""), path: `/${path}`, requestStream: false, responseStream: false } },
+        {
+          [path](call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) {
+            try {
+              done(null, Buffer.from(answer(call.request, call.metadata.getMap())));
+            } catch (error) {
+              done({ code: grpc.status.UNAUTHENTICATED, details: String(error) });
+            }
+          },
+        },
+      );
+    }
     const credentials = options.tls
       ? grpc.ServerCredentials.createSsl(null, [{ private_key: Buffer.from(options.tls.keyPem), cert_chain: Buffer.from(options.tls.pem) }])
       : grpc.ServerCredentials.createInsecure();

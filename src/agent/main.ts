@@ -1,0 +1,56 @@
+#!/usr/bin/env bun
+import { ChainmailError, errorText, VERSION } from "../base/index.ts";
+
+/**
+ * `pilot-agent`, the program of the proxy image. Each command loads only what it needs: the same file runs for
+ * milliseconds in an init container and for days beside an application.
+ */
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  const print = (text: string): void => void process.stdout.write(text);
+  switch (command) {
+    case "proxy": {
+      const [{ agentOptions }, { runProxy }, { createDataPlane }] = await Promise.all([import("./options.ts"), import("./run-proxy.ts"), import("../proxy/create-data-plane.ts")]);
+      const running = runProxy(agentOptions(rest, process.env), createDataPlane, [process.execPath, Bun.main, PRINT_DUMP]);
+      process.on("SIGTERM", () => running.terminate());
+      process.on("SIGINT", () => running.terminate());
+      return running.done;
+    }
+    case "istio-iptables": {
+      const { runIstioIptables } = await import("./capture/index.ts");
+      runIstioIptables(rest, process.env, print);
+      return 0;
+    }
+    case "request": {
+      const { runRequest } = await import("./request.ts");
+      await runRequest(rest, print);
+      return 0;
+    }
+    case "wait": {
+      const { runWait } = await import("./request.ts");
+      await runWait(rest);
+      return 0;
+    }
+    case PRINT_DUMP: {
+      const { printDumpMain } = await import("../proxy/admin/dump-child.ts");
+      await printDumpMain();
+      return 0;
+    }
+    case "version":
+      print(`${VERSION}\n`);
+      return 0;
+    default:
+      throw new ChainmailError("USAGE", `unknown command "${command ?? ""}" for "pilot-agent": proxy, istio-iptables, request, wait, version`);
+  }
+}
+
+/** Not for people: prints a configuration dump from stdin, started by the proxy itself. */
+const PRINT_DUMP = "print-config-dump";
+
+try {
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  const hint = error instanceof ChainmailError && error.hint ? `\n${error.hint}` : "";
+  process.stderr.write(`Error: ${errorText(error)}${hint}\n`);
+  process.exit(1);
+}

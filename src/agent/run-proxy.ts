@@ -1,0 +1,181 @@
+import { createRegistry } from "@bufbuild/protobuf";
+import { createLogger, systemClock, VERSION, type Logger, type LogLevel } from "../base/index.ts";
+import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager } from "../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { file_envoy_extensions_filters_http_router_v3_router } from "../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts";
+import { file_envoy_extensions_transport_sockets_tls_v3_tls } from "../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
+import { file_envoy_extensions_upstreams_http_v3_http_protocol_options } from "../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
+import { Admin, printInChild, serveAdmin } from "../proxy/admin/index.ts";
+import { ProxyServer, readBootstrap } from "../proxy/bootstrap/index.ts";
+import type { DataPlaneFactory } from "../proxy/data-plane.ts";
+import { tlsDial, type HeaderList } from "../proxy/grpc/index.ts";
+import { SecretStore } from "../proxy/xds/index.ts";
+import { readFileSync } from "node:fs";
+import { accessLogSinks } from "./access-log.ts";
+import { agentMetrics } from "./agent-metrics.ts";
+import { sidecarBootstrap } from "./bootstrap-json.ts";
+import { createCertificate } from "./identity/ca-client.ts";
+import { serveSds } from "./identity/sds-server.ts";
+import { TrustBundleFile } from "./identity/trust-bundle.ts";
+import { ROOT_SECRET, WORKLOAD_SECRET, WorkloadIdentity } from "./identity/workload-identity.ts";
+import { hostOf, nodeIdentity, portOf } from "./node-metadata.ts";
+import type { AgentOptions } from "./options.ts";
+import { connectThrough, PodSockets } from "./sockets.ts";
+import { readAppProbes } from "./status/app-probes.ts";
+import { readAppMetrics } from "./status/app-metrics.ts";
+import { serveStatus } from "./status/status-server.ts";
+
+/** A running agent with its proxy. */
+export interface RunningProxy {
+  readonly server: ProxyServer;
+  /** Resolves after a graceful end, with the process's exit code. */
+  readonly done: Promise<number>;
+  /** Begins the graceful end: drain, then stop. A second call ends at once. */
+  terminate(): void;
+}
+
+/**
+ * `pilot-agent proxy`: certificate, configuration and data plane of one pod, and what the kubelet and Prometheus ask.
+ * `dumpCommand` starts this program again to print a configuration dump.
+ */
+export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactory, dumpCommand: readonly string[]): RunningProxy {
+  const startedAt = systemClock.now();
+  const log = createLogger("agent", { level: istioLevel(options.logLevel) });
+  const loggers = { main: createLogger("proxy", { level: envoyLevel(options.proxyLogLevel) }), admin: createLogger("admin", { level: envoyLevel(options.proxyLogLevel) }) };
+  const sockets = new PodSockets();
+  const connect = connectThrough(sockets);
+  const node = nodeIdentity(options);
+  log.info("proxy starts", { version: VERSION, node: node.id });
+
+  const bundle = new TrustBundleFile(options.paths.rootCert, systemClock);
+  const credentials = (): HeaderList => [
+    ["authorization", `Bearer ${readFileSync(options.paths.token, "utf8").trim()}`],
+    ["clusterid", options.clusterId],
+  ];
+  const secrets = new SecretStore();
+  const caHost = hostOf(options.caAddress);
+  const caDial = tlsDial({ host: caHost, port: portOf(options.caAddress), serverName: caHost, rootsPem: () => bundle.read(), connect });
+  const identity = new WorkloadIdentity({
+    spiffe: options,
+    sign: (csr, ttl) => createCertificate({ dial: caDial, authority: options.caAddress, metadata: credentials, clock: systemClock }, csr, ttl),
+    ttlSeconds: options.certificateTtlSeconds,
+    keyAlgorithm: options.keyAlgorithm,
+    bundle,
+    secrets,
+    clock: systemClock,
+    random: Math.random,
+    log: log.child("identity"),
+  });
+  identity.start();
+
+  const server = new ProxyServer({
+    bootstrap: readBootstrap(sidecarBootstrap(options, node), staticRegistry()),
+    createDataPlane,
+    sockets,
+    accessLog: accessLogSinks(),
+    localSecrets: secrets,
+    localSecretNames: [WORKLOAD_SECRET, ROOT_SECRET],
+    streamMetadata: credentials,
+    connect,
+    // One event loop; the flag sizes Envoy's threads.
+    concurrency: 1,
+    drainTimeMs: options.proxyConfig.drainDurationMs,
+    clock: systemClock,
+    random: Math.random,
+    log: loggers.main,
+  });
+  const startup: { durationMs: number | undefined } = { durationMs: undefined };
+  server.whenLive(() => {
+    startup.durationMs = systemClock.now() - startedAt;
+    log.info("proxy is ready", { milliseconds: startup.durationMs });
+  });
+
+  const { promise: done, resolve: end } = Promise.withResolvers<number>();
+  const terminate = terminator(server, options, log, () => {
+    identity.stop();
+    server.stop();
+    for (const { stop } of listeners) stop();
+    end(0);
+  });
+  const admin = new Admin({ server, print: (input) => printInChild(dumpCommand, input), loggers, logLevel: envoyLevel(options.proxyLogLevel), quit: terminate });
+  const listeners = [
+    serveAdmin(admin, { hostname: "127.0.0.1", port: options.proxyConfig.proxyAdminPort }, loggers.admin),
+    serveStatus(
+      { hostname: "0.0.0.0", port: options.proxyConfig.statusPort },
+      {
+        ready: () => readiness(server, secrets),
+        proxyMetrics: () => admin.prometheus(),
+        agentMetrics: () => agentMetrics(identity, startup, systemClock.now()),
+        appMetrics: readAppMetrics(options.appMetrics),
+        probes: readAppProbes(options.appProbers),
+        podIp: options.instanceIp,
+        drain: () => void server.drain(options.proxyConfig.terminationDrainDurationMs),
+        quit: terminate,
+        log: log.child("status"),
+      },
+    ),
+    serveSds(options.paths.workloadSocket, secrets),
+  ];
+  server.start();
+  return { server, done, terminate };
+}
+
+/** Ready means: configured, with a certificate, and not on the way out. The reason is what a probe's failure event shows. */
+function readiness(server: ProxyServer, secrets: SecretStore): { ready: boolean; reason: string } {
+  if (!secrets.get(WORKLOAD_SECRET)) return { ready: false, reason: "no certificate from the CA yet" };
+  if (server.healthy) return { ready: true, reason: "" };
+  const cds = server.store.stats("CDS");
+  const lds = server.store.stats("LDS");
+  const reason =
+    server.state === "LIVE"
+      ? "health check failed by request"
+      : `config not fully received: state ${server.state}, cds updates: ${cds.updateSuccess} successful, ${cds.updateRejected} rejected; lds updates: ${lds.updateSuccess} successful, ${lds.updateRejected} rejected`;
+  return { ready: false, reason };
+}
+
+function terminator(server: ProxyServer, options: AgentOptions, log: Logger, finish: () => void): () => void {
+  let called = 0;
+  return () => {
+    if (++called > 1) {
+      log.warn("asked to end again, ending now");
+      return finish();
+    }
+    const deadline = options.proxyConfig.terminationDrainDurationMs;
+    log.info("draining", { deadlineMs: deadline });
+    server.drain(deadline).then(finish, finish);
+  };
+}
+
+/** The types that `sidecarBootstrap` uses. */
+function staticRegistry() {
+  return createRegistry(
+    file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
+    file_envoy_extensions_filters_http_router_v3_router,
+    file_envoy_extensions_transport_sockets_tls_v3_tls,
+    file_envoy_extensions_upstreams_http_v3_http_protocol_options,
+  );
+}
+
+/** `default:info` and the like; the first scope's level counts for all. */
+function istioLevel(text: string): LogLevel {
+  return envoyLevel(text.split(",")[0]?.split(":").at(-1) ?? "info");
+}
+
+function envoyLevel(text: string): LogLevel {
+  switch (text) {
+    case "trace":
+    case "debug":
+      return "debug";
+    case "warning":
+    case "warn":
+      return "warn";
+    case "error":
+    case "critical":
+    case "fatal":
+      return "error";
+    case "off":
+    case "none":
+      return "none";
+    default:
+      return "info";
+  }
+}
