@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChainmailError } from "../base/index.ts";
+import { buildWebApp } from "../console/build.ts";
 
 /** Programs that run in pods: name of the bundle to its entry file below src. */
 export const PROGRAMS = {
@@ -31,6 +32,7 @@ export async function buildPrograms(home: string): Promise<{ folder: string; bui
   mkdirSync(staging, { recursive: true, mode: 0o755 });
   try {
     mkdirSync(join(staging, "bin"));
+    await buildWebApp(join(staging, "kiali-web"));
     for (const [name, entry] of Object.entries(PROGRAMS)) {
       await bundle(name, join(PROJECT_ROOT, "src", entry), staging);
       writeFileSync(join(staging, "bin", name), wrapper(name), { mode: 0o755 });

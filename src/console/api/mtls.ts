@@ -53,8 +53,16 @@ export function portModes(pod: PodView, policies: PeerAuthenticationView[]): Rec
 }
 
 export function autoMtlsEnabled(meshConfig: KubeObject | undefined): boolean {
-  const mesh = (meshConfig?.data as Record<string, string> | undefined)?.mesh ?? "";
-  return !/^enableAutoMtls:\s*false\s*$/m.test(mesh);
+  return !/^enableAutoMtls:\s*false\s*$/m.test(meshText(meshConfig));
+}
+
+/** Istio's default where the mesh names none. */
+export function trustDomain(meshConfig: KubeObject | undefined): string {
+  return /^trustDomain:\s*["']?([^\s"']+)/m.exec(meshText(meshConfig))?.[1] ?? "cluster.local";
+}
+
+function meshText(meshConfig: KubeObject | undefined): string {
+  return (meshConfig?.data as Record<string, string> | undefined)?.mesh ?? "";
 }
 
 function meshMode(policies: PeerAuthenticationView[]): EffectiveMode | undefined {

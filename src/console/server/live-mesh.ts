@@ -1,6 +1,6 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
 import type { Graph, GraphType, QueryClient } from "../../telemetry/index.ts";
-import { autoMtlsEnabled, effectiveMode, meshStatus, namespaceStatus } from "../api/mtls.ts";
+import { autoMtlsEnabled, effectiveMode, meshStatus, namespaceStatus, trustDomain } from "../api/mtls.ts";
 import { loadGraph } from "./graph-service.ts";
 import type { LiveSource } from "./live.ts";
 import { type MeshView, hasProxy, workloadOf } from "./mesh-view.ts";
@@ -17,6 +17,7 @@ export interface LiveRequest {
 /** The mesh beside its traffic: policy, namespaces, and how each workload is secured. */
 export interface MeshState {
   tls: { status: string; autoMtls: boolean };
+  trustDomain: string;
   namespaces: { name: string; injected: boolean; mesh: boolean; tls: string }[];
   policies: { namespace: string; name: string; mode: string; selector: Record<string, string> | undefined }[];
   workloads: { namespace: string; workload: string; app: string; sidecar: boolean; gateway: boolean; ready: number; pods: number; mode: string; policy: string | undefined; serviceAccount: string }[];
@@ -86,6 +87,7 @@ export function meshState(mesh: MeshView): MeshState {
   const inMesh = new Set(mesh.meshNamespaces());
   return {
     tls: { status: meshStatus(policies), autoMtls: autoMtlsEnabled(mesh.meshConfig()) },
+    trustDomain: trustDomain(mesh.meshConfig()),
     namespaces: mesh.namespaces().map(({ metadata: { name, labels } }) => ({
       name,
       injected: labels?.["istio-injection"] === "enabled" || labels?.["istio.io/rev"] !== undefined,

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { buildWebApp } from "../../src/console/build.ts";
+import { CHROMIUM, launchBrowser } from "./browser.ts";
+import { fakeConsole } from "./fake-mesh.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "chainmail-console-"));
+
+describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
+  let browser: Browser;
+  let page: Page;
+  let server: ReturnType<typeof Bun.serve>;
+  const complaints: string[] = [];
+  const elsewhere: string[] = [];
+
+  beforeAll(async () => {
+    await buildWebApp(folder);
+    server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder }) });
+    browser = await launchBrowser();
+    page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("request", (request) => new URL(request.url()).port !== String(server.port) && !request.url().startsWith("data:") && elsewhere.push(request.url()));
+    await page.goto(`http://127.0.0.1:${server.port}/kiali`);
+  }, 30_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop(true);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("opens on the graph, with the lock and the refused caller in words", async () => {
+    await page.getByText("Mesh-wide mTLS is enabled").first().waitFor();
+    await page.getByRole("button", { name: "sleep → web-api" }).waitFor();
+    expect(await page.getByRole("img", { name: /Traffic graph: 6 nodes, 4 edges/ }).count()).toBe(1);
+  });
+
+  test("marks and dots are drawn where the edges are", async () => {
+    const coloured = () =>
+      page.evaluate(() => {
+        const paper = document.querySelector<HTMLCanvasElement>(".graph-overlay")!;
+        const { data } = paper.getContext("2d")!.getImageData(0, 0, paper.width, paper.height);
+        let [green, red] = [0, 0];
+        for (let i = 0; i < data.length; i += 4) {
+          if (data[i + 3]! < 128) continue;
+          if (data[i + 1]! > 120 && data[i]! < 100) green++;
+          if (data[i]! > 180 && data[i + 1]! < 100) red++;
+        }
+        return { green, red };
+      });
+    await page.waitForTimeout(1_000);
+    const { green, red } = await coloured();
+    expect(green).toBeGreaterThan(200);
+    expect(red).toBeGreaterThan(20);
+  });
+
+  test("an edge's panel shows mTLS and both identities uncut", async () => {
+    await page.getByRole("button", { name: "sleep → web-api" }).click();
+    await page.getByText("Nothing got in").waitFor();
+    await page.getByRole("button", { name: "web-api.istioinaction" }).click();
+    await page.getByRole("button", { name: /istio-ingressgateway/ }).click();
+    await page.getByText("mTLS Enabled").waitFor();
+    for (const id of ["spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway", "spiffe://cluster.local/ns/istioinaction/sa/web-api"]) {
+      expect(await page.locator(".principal code", { hasText: id }).count()).toBe(1);
+    }
+  });
+
+  test("asks no other host and complains of nothing", () => {
+    expect(elsewhere).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+});
