@@ -34,10 +34,10 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
   });
 
   test("opens on the graph, with the lock and the refused caller in words", async () => {
-    await page.getByText("Mesh-wide mTLS is enabled").first().waitFor();
+    await page.locator(".mesh-lock-closed", { hasText: "Mesh-wide mTLS is enabled" }).waitFor();
     await page.getByRole("button", { name: "sleep → web-api" }).waitFor();
     expect(await page.getByRole("img", { name: /Traffic graph: 6 nodes, 4 edges/ }).count()).toBe(1);
-  });
+  }, 20_000);
 
   test("marks and dots are drawn where the edges are", async () => {
     const coloured = () =>
@@ -56,7 +56,7 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
     const { green, red } = await coloured();
     expect(green).toBeGreaterThan(200);
     expect(red).toBeGreaterThan(20);
-  });
+  }, 20_000);
 
   test("an edge's panel shows mTLS and both identities uncut", async () => {
     await page.getByRole("button", { name: "sleep → web-api" }).click();
@@ -67,7 +67,7 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
     for (const id of ["spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway", "spiffe://cluster.local/ns/istioinaction/sa/web-api"]) {
       expect(await page.locator(".principal code", { hasText: id }).count()).toBe(1);
     }
-  });
+  }, 20_000);
 
   test("asks no other host and complains of nothing", () => {
     expect(elsewhere).toEqual([]);
