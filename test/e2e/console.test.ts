@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { CHROMIUM, launchBrowser } from "../console/browser.ts";
+import { HAS_CLUSTER, ROOT, eventually, must, sh } from "./shell.ts";
+
+const STRICT = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n";
+/** Where a person can look at what the test saw. */
+const PICTURES = process.env.CHAINMAIL_PICTURES ?? join(ROOT, "dist");
+/** An edge must be drawn this soon after its first request. */
+const EDGE_DEADLINE_MS = 5_000;
+
+describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("steps 7 and 8 in Chromium", () => {
+  let browser: Browser;
+  let page: Page;
+  let url: string;
+  let dashboard: ReturnType<typeof Bun.spawn>;
+
+  beforeAll(async () => {
+    mkdirSync(PICTURES, { recursive: true });
+    await must("kubectl apply -f -", { input: STRICT });
+    await must("kubectl apply -n default -f sample-apps/sleep.yaml && kubectl rollout status -n default deploy/sleep --timeout=30s");
+    const env = (await must("env")).split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : []));
+    dashboard = Bun.spawn([join(ROOT, "bin/istioctl"), "dashboard", "kiali", "--browser=false", "--address", "127.0.0.1"], { env: Object.fromEntries(env) as Record<string, string>, stdout: "pipe", stderr: "inherit" });
+    const reader = (dashboard.stdout as ReadableStream<Uint8Array>).getReader();
+    let text = "";
+    while (!/^http:\/\/\S+$/m.test(text)) {
+      const chunk = await reader.read();
+      if (chunk.done) throw new Error(`istioctl dashboard ended: ${text}`);
+      text += new TextDecoder().decode(chunk.value);
+    }
+    reader.releaseLock();
+    url = /^http:\/\/\S+$/m.exec(text)![0];
+    browser = await launchBrowser();
+    page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
+    await page.goto(url);
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    dashboard?.kill("SIGKILL");
+    await dashboard?.exited;
+    await sh("kubectl delete peerauthentication default -n istio-system; kubectl delete -n default -f sample-apps/sleep.yaml");
+  }, 60_000);
+
+  test("three curls through the gateway draw three edges with padlocks within five seconds", async () => {
+    const started = Date.now();
+    const curl = "curl -s --cacert ./labs/02/certs/ca/root-ca.crt https://istioinaction.io:$SECURE_INGRESS_PORT --resolve istioinaction.io:$SECURE_INGRESS_PORT:$GATEWAY_IP";
+    await must(`${curl} && ${curl} && ${curl}`);
+    await eventually(async () => {
+      const graph = (await (await fetch(`${url}/api/namespaces/graph?namespaces=istioinaction&graphType=workload&duration=60s&appenders=securityPolicy`)).json()) as { elements: { edges: { data: { isMTLS?: string } }[] } };
+      expect(graph.elements.edges.filter((edge) => edge.data.isMTLS === "100").length).toBe(3);
+    }, EDGE_DEADLINE_MS);
+    expect(Date.now() - started).toBeLessThan(EDGE_DEADLINE_MS + 1_000);
+    await page.locator(".mesh-lock-closed", { hasText: "Mesh-wide mTLS is enabled" }).waitFor();
+    await page.getByText("3 of 3").waitFor();
+  }, 30_000);
+
+  test("a refused caller is a red edge with the reason", async () => {
+    expect((await sh("kubectl exec deploy/sleep -n default -- curl -s http://web-api.istioinaction:8080/")).exitCode).toBe(56);
+    await page.getByRole("button", { name: "sleep → web-api" }).waitFor({ timeout: EDGE_DEADLINE_MS });
+    await page.getByText("plaintext refused").first().waitFor();
+    await page.waitForTimeout(1_500);
+    await page.screenshot({ path: join(PICTURES, "graph.png") });
+    await page.getByRole("button", { name: "sleep → web-api" }).click();
+    await page.getByText("istio-system/default").waitFor();
+    await page.screenshot({ path: join(PICTURES, "refused.png") });
+  }, 30_000);
+
+  test("the gateway's edge shows mTLS Enabled and both principals", async () => {
+    await page.getByRole("button", { name: /web-api\.istioinaction/ }).first().click();
+    await page.locator(".edges .row", { hasText: "istio-ingressgateway" }).click();
+    await page.getByText("mTLS Enabled").waitFor();
+    expect(await page.locator(".principal code").allTextContents()).toEqual(["spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account", "spiffe://cluster.local/ns/istioinaction/sa/web-api"]);
+    await page.screenshot({ path: join(PICTURES, "edge.png") });
+  }, 30_000);
+});
