@@ -18,6 +18,8 @@ export interface LeafRequest {
   /** DER of the SubjectPublicKeyInfo to certify, from a verified request. */
   spki: Uint8Array;
   names: Partial<SubjectAltNames>;
+  /** Kubernetes' client certificates name the user here; workload certificates have none. */
+  subject?: { commonName: string; organizations: string[] };
   /** Milliseconds since the epoch. */
   now: number;
   /** From now; the certificate never outlives its signer. */
@@ -42,7 +44,7 @@ export function issueLeaf(request: LeafRequest): Certificate {
   const issuerKeyId = signer.certificate.subjectKeyId ?? keyId(signer.certificate.spki);
   const certificate = sign(signer.key, {
     issuer: signer.certificate.subjectDer,
-    subject: sequence(),
+    subject: encodeSubject(request.subject),
     spki: request.spki,
     notBefore,
     notAfter,
@@ -52,7 +54,7 @@ export function issueLeaf(request: LeafRequest): Certificate {
       encodeExtension(EXTENSION.extendedKeyUsage, false, sequence(oid(PURPOSE.serverAuth), oid(PURPOSE.clientAuth))),
       encodeExtension(EXTENSION.basicConstraints, true, encodeBasicConstraints(false)),
       encodeExtension(EXTENSION.authorityKeyId, false, sequence(implicit(0, Buffer.from(issuerKeyId, "hex")))),
-      encodeExtension(EXTENSION.subjectAltName, true, encodeSubjectAltNames(request.names)),
+      ...(hasNames(request.names) ? [encodeExtension(EXTENSION.subjectAltName, true, encodeSubjectAltNames(request.names))] : []),
     ],
   });
   verifyChain(certificate, { intermediates: [], roots: [signer.certificate], now, anchors: "any" });
@@ -87,6 +89,17 @@ export function issueRoot(options: {
   });
   if (!root.isCa || !root.signedBy(createPublicKey(options.key))) throw new PkiError("PKI_SIGNATURE_INVALID", "the root that was just made does not verify");
   return root;
+}
+
+function hasNames({ uris, dnsNames, ipAddresses }: Partial<SubjectAltNames>): boolean {
+  return [uris, dnsNames, ipAddresses].some((list) => list !== undefined && list.length > 0);
+}
+
+/** Organizations first, as Go writes it. */
+function encodeSubject(subject: LeafRequest["subject"]): Uint8Array {
+  if (!subject) return sequence();
+  const organizations = subject.organizations.map((name) => set(sequence(oid("2.5.4.10"), text(name))));
+  return sequence(...organizations, set(sequence(oid("2.5.4.3"), text(subject.commonName))));
 }
 
 interface ToBeSigned {
