@@ -8,7 +8,12 @@ import { PROXY_MARK } from "./capture/rules.ts";
  * allowed (Kubernetes gives a sidecar no capabilities) its user 1337 is the sign, so nothing is lost.
  */
 export class PodSockets implements SocketFactory {
-  #mark = PROXY_MARK;
+  #mark: number;
+
+  /** 0 for a proxy that nothing captures for. */
+  constructor(mark: number = PROXY_MARK) {
+    this.#mark = mark;
+  }
 
   listen({ address, port }: ListenOptions): { hostname: string; port: number } {
     return { hostname: address, port };
