@@ -30,9 +30,10 @@ export async function serveExecSpdy(socket: Duplex, head: Uint8Array, process: E
     if (streams.size === needed.length) complete.resolve();
   });
   const timer = setTimeout(() => complete.reject(new StreamProtocolError("the client did not open its streams in time")), STREAMS_WITHIN_MS);
+  let finished = false;
   void session.ended.then(() => {
     complete.reject(new StreamProtocolError("the client went away"));
-    process.kill();
+    if (!finished) process.kill();
   });
   session.feed(head);
   try {
@@ -64,6 +65,7 @@ export async function serveExecSpdy(socket: Duplex, head: Uint8Array, process: E
   } catch (thrown) {
     status = failureStatus(thrown);
   }
+  finished = true;
   const error = streams.get("error");
   await new Promise<void>((resolve) => {
     void session.ended.then(resolve);
