@@ -68,14 +68,15 @@ export class NodePorts {
 
   /** The first service by key has a port that two want; node ports come before LoadBalancer ports. */
   #wanted(entries: Iterable<ServiceEntry>): Map<number, Wanted> {
-    const sorted = [...entries].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const outside = [...entries].filter((entry) => entry.loadBalancer || entry.ports.some((port) => port.nodePort !== undefined));
+    const sorted = outside.sort((a, b) => (a.key < b.key ? -1 : 1));
     const wanted = new Map<number, Wanted>();
     for (const kind of ["node port", "load balancer port"] as const) {
       for (const entry of sorted) {
         for (const { protocol, port, nodePort } of entry.ports) {
           if (protocol !== "tcp") continue;
-          const outside = kind === "node port" ? nodePort : entry.loadBalancer ? port : undefined;
-          if (outside !== undefined && !wanted.has(outside)) wanted.set(outside, { service: entry.key, clusterIP: entry.clusterIP, servicePort: port, kind });
+          const hostPort = kind === "node port" ? nodePort : entry.loadBalancer ? port : undefined;
+          if (hostPort !== undefined && !wanted.has(hostPort)) wanted.set(hostPort, { service: entry.key, clusterIP: entry.clusterIP, servicePort: port, kind });
         }
       }
     }

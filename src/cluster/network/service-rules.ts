@@ -17,10 +17,10 @@ export interface RuleChange {
 }
 
 /**
- * Rootless, the kernel refuses a transaction of more than about 208 KB ("Message too long"); the netlink form of these
- * commands is about as long as their text.
+ * Rootless, the kernel refuses a transaction of more than about 208 KB of netlink messages ("Message too long"), which
+ * are up to eight times as long as these commands' text.
  */
-const MAX_TRANSACTION = 100_000;
+const MAX_TRANSACTION = 20_000;
 
 /** Services by key, less the addresses that the cluster process itself serves. */
 export function desiredRules(entries: Iterable<ServiceEntry>, options: { nodeIp: string; localAddresses: string[] }): RuleState {
