@@ -17,3 +17,6 @@ export function packAny<Desc extends DescMessage>(schema: Desc, init: MessageIni
 export function unpackAny<Desc extends DescMessage>(schema: Desc, any: Any | undefined): MessageShape<Desc> | undefined {
   return any?.typeUrl === typeUrlOf(schema) ? fromBinary(schema, any.value) : undefined;
 }
+
+/** What `create` takes for a message, without the finished message itself: such objects can be spread. */
+export type Init<Desc extends DescMessage> = Exclude<MessageInitShape<Desc>, MessageShape<Desc>>;

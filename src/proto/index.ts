@@ -3,6 +3,6 @@
  * Import a message's schema from its own file, such as `../proto/gen/envoy/config/cluster/v3/cluster_pb.ts`, so that a
  * process loads only the descriptors it needs. JSON that may hold any type needs `loadRegistry()`, which loads them all.
  */
-export { packAny, typeUrlOf, unpackAny, TYPE_URL_PREFIX } from "./any.ts";
+export { packAny, typeUrlOf, unpackAny, TYPE_URL_PREFIX, type Init } from "./any.ts";
 export { loadRegistry } from "./registry.ts";
 export { XDS_TYPES, type XdsTypeName } from "./type-urls.ts";

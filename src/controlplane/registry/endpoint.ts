@@ -1,7 +1,8 @@
 import type { EndpointSlice, Node, Pod } from "../../resources/index.ts";
 import type { MeshService } from "./service.ts";
 
-export type EndpointHealth = "HEALTHY" | "UNHEALTHY" | "DRAINING" | "TERMINATING";
+/** UNKNOWN: nobody checks it, so it counts as healthy. */
+export type EndpointHealth = "UNKNOWN" | "HEALTHY" | "UNHEALTHY" | "DRAINING" | "TERMINATING";
 
 /** One address that serves one port of a service. */
 export interface MeshEndpoint {

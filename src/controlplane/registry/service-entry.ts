@@ -101,7 +101,7 @@ export function endpointsOfEntry(
     nodeName: "",
     podHostname: "",
     podSubdomain: "",
-    health: "HEALTHY",
+    health: "UNKNOWN",
   }));
 }
 
@@ -133,7 +133,7 @@ function ofWorkload(workload: WorkloadEntrySpec, name: string, namespace: string
     nodeName: "",
     podHostname: "",
     podSubdomain: "",
-    health: "HEALTHY",
+    health: "UNKNOWN",
   }));
 }
 

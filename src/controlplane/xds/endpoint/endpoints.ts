@@ -1,0 +1,45 @@
+import { create } from "@bufbuild/protobuf";
+import { ClusterLoadAssignmentSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import { encodeResource } from "../encode.ts";
+import { Memo } from "../memo.ts";
+import { parseClusterName } from "../names.ts";
+import { metadataText, type ProxyContext } from "../proxy.ts";
+import type { XdsResource } from "../types.ts";
+import { ruleOf } from "../scope/sidecar-scope.ts";
+import { loadAssignment } from "./assignment.ts";
+import { localitySettings } from "./locality.ts";
+import { policyOf } from "../traffic-policy.ts";
+
+/** Makes the endpoints of clusters; those that look the same from everywhere are encoded once. */
+export class EndpointGenerator {
+  readonly #assignments = new Memo<XdsResource>();
+  readonly #empty = new Memo<XdsResource>();
+
+  /** A name that stands for no service has no endpoints; a name that is none of ours is left out. */
+  generate(proxy: ProxyContext, names: readonly string[]): XdsResource[] {
+    return names.map((name) => this.#assignment(proxy, name)).filter((resource) => resource !== undefined);
+  }
+
+  #assignment(proxy: ProxyContext, clusterName: string): XdsResource | undefined {
+    const parsed = parseClusterName(clusterName);
+    if (!parsed || parsed.direction !== "outbound") return undefined;
+    const { scope, mesh, node } = proxy;
+    const service = scope.byHostname.get(parsed.hostname);
+    const dns = service?.resolution === "DNSLB" || service?.resolution === "DNSRoundRobinLB";
+    if (!service || dns) return this.#empty.get([clusterName], () => encodeResource(ClusterLoadAssignmentSchema, clusterName, create(ClusterLoadAssignmentSchema, { clusterName })));
+    const rule = ruleOf(scope, service.hostname, node);
+    const { endpoints } = mesh.snapshot.backends(service);
+    const policy = policyOf(rule, parsed.subset, parsed.port);
+    const settings = localitySettings(policy?.loadBalancer, service, mesh.config);
+    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME") };
+    const byPlace = settings && (settings.force || settings.zoneAware || settings.setting.distribute || policy?.outlierDetection);
+    const place = `${byPlace ? JSON.stringify([client.locality, settings.setting.failoverPriority ? client.labels : ""]) : ""}|${service.nodeLocal ? client.nodeName : ""}`;
+    return this.#assignments.get([endpoints, service, rule, mesh.peerAuthentication, mesh.config, clusterName, place], () =>
+      encodeResource(
+        ClusterLoadAssignmentSchema,
+        clusterName,
+        loadAssignment({ clusterName, service, port: parsed.port, subset: parsed.subset, rule, endpoints, peerAuthentication: mesh.peerAuthentication, mesh: mesh.config, client, mtlsOnly: parsed.sni }),
+      ),
+    );
+  }
+}

@@ -1,0 +1,118 @@
+import { isIPv4, isIPv6 } from "node:net";
+import type { KubeObject, Pod, Service as KubeService, ServicePort } from "../../resources/index.ts";
+import { compareText, selects, type MeshPort, type MeshService, type MeshSnapshot, type ProxyConfigSpec } from "../registry/index.ts";
+import type { MeshView } from "./mesh-view.ts";
+import type { Scope } from "./scope/sidecar-scope.ts";
+import type { Dialect, ProxyNode } from "./types.ts";
+
+/** A port of the proxy's own workload that a service leads to. */
+export interface ServiceTarget {
+  readonly service: MeshService;
+  readonly port: MeshPort;
+  readonly targetPort: number;
+}
+
+/** What of a node decides the outbound side of its configuration: equal views get the same encoded resources. */
+export interface ProxyView {
+  readonly type: ProxyNode["type"];
+  readonly dialect: Dialect;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly clusterId: string;
+  readonly network: string;
+  readonly dnsCapture: boolean;
+  readonly proxyConfig: ProxyConfigSpec | undefined;
+}
+
+/** Everything that is known of a proxy while something is generated for it. */
+export interface ProxyContext {
+  readonly node: ProxyNode;
+  readonly view: ProxyView;
+  readonly mesh: MeshView;
+  readonly scope: Scope;
+  readonly targets: readonly ServiceTarget[];
+}
+
+export function interceptionMode(node: ProxyNode): "REDIRECT" | "TPROXY" | "NONE" {
+  const mode = node.metadata["INTERCEPTION_MODE"];
+  return mode === "TPROXY" || mode === "NONE" ? mode : "REDIRECT";
+}
+
+/** The addresses that stand for all and for this host, in the families that the proxy has; IPv4 first. */
+export function wildcards(view: { ipv4: boolean; ipv6: boolean }): { any: string; local: string } {
+  return view.ipv6 && !view.ipv4 ? { any: "::", local: "::1" } : { any: "0.0.0.0", local: "127.0.0.1" };
+}
+
+export function families(node: ProxyNode): { ipv4: boolean; ipv6: boolean } {
+  return { ipv4: node.addresses.some((address) => isIPv4(address)), ipv6: node.addresses.some((address) => isIPv6(address) && address !== "::1" && !address.startsWith("fe80")) };
+}
+
+/** Istio's booleans in metadata are strings or booleans. */
+export function metadataFlag(node: ProxyNode, name: string): boolean {
+  const value = node.metadata[name];
+  return value === true || value === "true" || value === "1";
+}
+
+export function metadataText(node: ProxyNode, name: string): string {
+  const value = node.metadata[name];
+  return typeof value === "string" ? value : "";
+}
+
+/** The node's own ProxyConfig, which the agent has merged over the mesh's already. */
+export function proxyConfigOf(node: ProxyNode): ProxyConfigSpec | undefined {
+  const config = node.metadata["PROXY_CONFIG"];
+  return typeof config === "object" && config !== null && !Array.isArray(config) ? (config as ProxyConfigSpec) : undefined;
+}
+
+/** The ports of services that lead to the node's workload, oldest service first. */
+export function serviceTargets(node: ProxyNode, snapshot: MeshSnapshot): ServiceTarget[] {
+  const pod = snapshot.objects.get("Pod", node.podName, node.namespace) as Pod | undefined;
+  const labels = pod?.metadata.labels ?? node.labels;
+  const [address] = node.addresses;
+  const targets: ServiceTarget[] = [];
+  for (const object of snapshot.objects.list("Service", node.namespace) as KubeService[]) {
+    const service = modelOf(object, snapshot);
+    if (!service) continue;
+    if (service.selector) {
+      if (!selects(service.selector, labels)) continue;
+      for (const port of object.spec?.ports ?? []) {
+        const targetPort = resolveTargetPort(port, pod, snapshot, service, address);
+        const own = service.ports.find((candidate) => candidate.name === (port.name ?? "") && candidate.port === port.port);
+        if (own && own.protocol !== "UDP" && targetPort) targets.push({ service, port: own, targetPort });
+      }
+    } else targets.push(...targetsByEndpoint(service, address, snapshot));
+  }
+  for (const entry of snapshot.configs.ServiceEntry) {
+    if (entry.metadata.namespace !== node.namespace) continue;
+    for (const host of entry.spec?.hosts ?? []) {
+      const service = snapshot.services.byHostname.get(host)?.get(node.namespace);
+      if (service?.registry === "External") targets.push(...targetsByEndpoint(service, address, snapshot));
+    }
+  }
+  return targets.sort((a, b) => a.service.created - b.service.created || compareText(a.service.hostname, b.service.hostname));
+}
+
+function targetsByEndpoint(service: MeshService, address: string | undefined, snapshot: MeshSnapshot): ServiceTarget[] {
+  return snapshot.backends(service).endpoints.filter((endpoint) => endpoint.address === address).flatMap((endpoint) => {
+    const port = service.ports.find(({ name }) => name === endpoint.portName);
+    return port && port.protocol !== "UDP" ? [{ service, port, targetPort: endpoint.port }] : [];
+  });
+}
+
+function modelOf({ metadata }: KubeObject, snapshot: MeshSnapshot): MeshService | undefined {
+  const service = snapshot.services.byHostname.get(`${metadata.name}.${metadata.namespace}.svc.${snapshot.domain}`)?.get(metadata.namespace ?? "");
+  return service?.registry === "Kubernetes" ? service : undefined;
+}
+
+/** A named target port is a container's port of that name; without the pod, what the endpoints say. */
+function resolveTargetPort(port: ServicePort, pod: Pod | undefined, snapshot: MeshSnapshot, service: MeshService, address: string | undefined): number | undefined {
+  const target = port.targetPort ?? port.port;
+  if (typeof target === "number") return target || port.port;
+  for (const container of [...(pod?.spec?.initContainers ?? []), ...(pod?.spec?.containers ?? [])]) {
+    const found = container.ports?.find((candidate) => candidate.name === target && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"));
+    if (found) return found.containerPort;
+  }
+  const endpoints = snapshot.backends(service).endpoints.filter(({ portName }) => portName === (port.name ?? ""));
+  return (endpoints.find((endpoint) => endpoint.address === address) ?? endpoints[0])?.port;
+}
+
