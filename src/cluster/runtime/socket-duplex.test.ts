@@ -69,7 +69,7 @@ describe("duplex over a descriptor", () => {
         expect(error.code).toBe("ECONNRESET");
       },
     );
-    expect(dial(1)).rejects.toThrow("connect 127.0.0.1:1: connection refused (ECONNREFUSED)");
+    await expect(dial(1)).rejects.toThrow("connect 127.0.0.1:1: connection refused (ECONNREFUSED)");
   });
 
   test("carries http.request by createConnection", async () => {

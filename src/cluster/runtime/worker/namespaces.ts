@@ -32,6 +32,9 @@ export class Namespaces {
       this.#sandboxes.set(id, made);
       inside();
       return made;
+    } catch (error) {
+      this.forget(id);
+      throw error;
     } finally {
       this.#goHome();
     }

@@ -1,0 +1,123 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { createLogger } from "../../src/base/index.ts";
+import { startNode, type Node, type ServiceNetwork, type Watched } from "../../src/cluster/network/index.ts";
+import type { ContainerSpec, ContainerExit, ExecSpec, RunningContainer } from "../../src/cluster/runtime/index.ts";
+import type { EndpointSlice, Service } from "../../src/resources/index.ts";
+
+export const STATE_DIR = process.env["STATE_DIR"] ?? "";
+export const OUTSIDE = process.env["OUTSIDE"] ?? "";
+export const HOST_IP = process.env["HOST_IP"] ?? "";
+export const LOOPBACK = "127.77.1.1";
+const PROGRAM = process.env["POD_PROGRAM"] ?? "";
+export const BUN = "/opt/chainmail/bun";
+export const POD_PROGRAM = "/opt/chainmail/pod-program.js";
+
+class FakeWatch<T> implements Watched<T> {
+  readonly #listeners: Parameters<Watched<T>["onChange"]>[0][] = [];
+  onChange(listener: Parameters<Watched<T>["onChange"]>[0]): () => void {
+    this.#listeners.push(listener);
+    return () => {};
+  }
+  emit(object: T): void {
+    for (const listener of this.#listeners) listener({ type: "MODIFIED", object });
+  }
+}
+
+/** A node with fakes where the API server would be, and short forms for what tests do most. */
+export class TestNode {
+  #starts = 0;
+  private constructor(
+    readonly node: Node,
+    readonly network: ServiceNetwork,
+    readonly services: FakeWatch<Service>,
+    readonly slices: FakeWatch<EndpointSlice>,
+    readonly logLines: string[],
+  ) {}
+
+  static async start(): Promise<TestNode> {
+    const logLines: string[] = [];
+    const node = await startNode({
+      loopback: LOOPBACK,
+      podCidr: "10.244.0.0/16",
+      serviceCidr: "10.96.0.0/12",
+      apiIp: "10.96.0.1",
+      dnsIp: "10.96.0.10",
+      clusterDomain: "cluster.local",
+      stateDir: STATE_DIR,
+      hiddenPaths: ["/usr/share"],
+      upstreams: [],
+      logger: createLogger("test", { level: "debug", write: (line) => void logLines.push(line) }),
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+    const services = new FakeWatch<Service>();
+    const slices = new FakeWatch<EndpointSlice>();
+    writeFileSync(`${STATE_DIR}/resolv.conf`, "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5 timeout:1 attempts:1\n");
+    writeFileSync(`${STATE_DIR}/hosts`, "127.0.0.1 localhost\n");
+    return new TestNode(node, node.follow(services, slices), services, slices, logLines);
+  }
+
+  async pod(id: string): Promise<string> {
+    return (await this.node.runtime.createSandbox({ id, hostname: id, hostNetwork: false })).ip;
+  }
+
+  spec(pod: string, argv: string[], more: Partial<ContainerSpec> = {}): ContainerSpec {
+    const id = `${pod}/${++this.#starts}`;
+    const mounts = [
+      { hostPath: `${STATE_DIR}/resolv.conf`, containerPath: "/etc/resolv.conf", readOnly: true },
+      { hostPath: `${STATE_DIR}/hosts`, containerPath: "/etc/hosts", readOnly: true },
+      { hostPath: process.execPath, containerPath: BUN, readOnly: true },
+      { hostPath: PROGRAM, containerPath: POD_PROGRAM, readOnly: true },
+      ...(more.mounts ?? []),
+    ];
+    const base = { env: {}, workingDir: "/", uid: 1000, gid: 1000, readOnlyRoot: false, capabilities: "none" as const, tty: false, stdin: false };
+    return { ...base, id, argv, logPath: `${STATE_DIR}/logs/${id}.log`, ...more, mounts };
+  }
+
+  async start(pod: string, argv: string[], more: Partial<ContainerSpec> = {}): Promise<RunningContainer> {
+    return this.node.runtime.startContainer(pod, this.spec(pod, argv, more));
+  }
+
+  /** Starts a container, and gives its exit and its output, streams marked. */
+  async run(pod: string, argv: string[], more: Partial<ContainerSpec> = {}): Promise<ContainerExit & { stdout: string; stderr: string }> {
+    const spec = this.spec(pod, argv, more);
+    const container = await this.node.runtime.startContainer(pod, spec);
+    const exit = await container.exited;
+    const log = readFileSync(spec.logPath, "utf8").split("\n");
+    const of = (stream: string) => log.flatMap((line) => new RegExp(`^\\S+ ${stream} [FP] (.*)$`).exec(line)?.[1] ?? []).join("\n");
+    return { ...exit, stdout: of("stdout"), stderr: of("stderr") };
+  }
+
+  /** The pods' own program. */
+  program(pod: string, args: string[], more: Partial<ContainerSpec> = {}): Promise<ContainerExit & { stdout: string; stderr: string }> {
+    return this.run(pod, [BUN, POD_PROGRAM, ...args], more);
+  }
+
+  async exec(containerId: string, argv: string[], more: Partial<ExecSpec> & { input?: string } = {}): Promise<ContainerExit & { stdout: string; stderr: string }> {
+    const { input, ...spec } = more;
+    const child = await this.node.runtime.exec(containerId, { argv, tty: false, stdin: input !== undefined, ...spec });
+    if (input !== undefined) {
+      child.stdin?.write(Buffer.from(input));
+      if (!spec.tty) child.stdin?.end();
+    }
+    const [stdout, stderr, exit] = await Promise.all([new Response(child.stdout).text(), child.stderr ? new Response(child.stderr).text() : "", child.exited]);
+    return { ...exit, stdout, stderr };
+  }
+
+  /** A Service with its endpoints; resolves when the kernel follows. */
+  async service(name: string, clusterIP: string, ips: string[], more: { nodePort?: number; sticky?: boolean } = {}): Promise<void> {
+    const metadata = { name, namespace: "default" };
+    const ports = [{ port: 80, targetPort: 8080, ...(more.nodePort === undefined ? {} : { nodePort: more.nodePort }) }];
+    this.services.emit({ apiVersion: "v1", kind: "Service", metadata, spec: { clusterIP, ports, sessionAffinity: more.sticky ? "ClientIP" : "None" } });
+    this.slices.emit({
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { ...metadata, labels: { "kubernetes.io/service-name": name } },
+      addressType: "IPv4",
+      endpoints: ips.map((ip) => ({ addresses: [ip] })),
+      ports: [{ port: 8080 }],
+    });
+    await this.network.settled();
+  }
+}

@@ -1,0 +1,325 @@
+// Run by in-host.ts inside the cluster's process tree. Each test starts what it needs; pods a, b and c are shared.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { BUN, HOST_IP, LOOPBACK, OUTSIDE, POD_PROGRAM, STATE_DIR, TestNode } from "./harness.ts";
+
+let node: TestNode;
+let ips: { a: string; b: string; c: string };
+const web: Record<string, { id: string; pid: number }> = {};
+const realUids = readFileSync("/proc/self/uid_map", "utf8").includes("4294967295");
+const NODE_IP = "10.244.0.1";
+
+beforeAll(async () => {
+  node = await TestNode.start();
+  ips = { a: await node.pod("a"), b: await node.pod("b"), c: await node.pod("c") };
+  for (const pod of ["b", "c"]) web[pod] = await node.start(pod, [BUN, POD_PROGRAM, "serve", "8080", pod]);
+  await node.service("web", "10.96.0.20", [ips.b, ips.c], { nodePort: 30080 });
+  await node.service("only-b", "10.96.0.21", [ips.b]);
+  await node.service("none", "10.96.0.22", []);
+  await node.service("sticky", "10.96.0.23", [ips.b, ips.c], { sticky: true });
+  for (const ip of [ips.b, ips.c]) await until(async () => (await node.node.runtime.dial("node", ip, 8080)).destroy() !== undefined);
+});
+afterAll(async () => {
+  await node.node.stop();
+});
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if (await Promise.resolve(condition()).catch(() => false)) return;
+    await Bun.sleep(10);
+  }
+  throw new Error("it never came true");
+}
+
+describe("services", () => {
+  test("by address and by name, spread over the endpoints", async () => {
+    const { stdout } = await node.program("a", ["get", ...Array<string>(12).fill("http://10.96.0.20/"), "http://web/", "http://web.default.svc.cluster.local/"]);
+    const lines = stdout.split("\n");
+    expect(new Set(lines)).toEqual(new Set([`b ${ips.a}`, `c ${ips.a}`]));
+    expect(lines).toHaveLength(14);
+  });
+
+  test("with ClientIP affinity one client stays with one endpoint", async () => {
+    const { stdout } = await node.program("a", ["get", ...Array<string>(6).fill("http://sticky/")]);
+    expect(new Set(stdout.split("\n")).size).toBe(1);
+  });
+
+  test("without endpoints, or unknown, are refused at once", async () => {
+    const { stdout } = await node.program("a", ["get", "http://10.96.0.22/", "http://10.96.0.99/", `http://10.244.9.9/`]);
+    expect(stdout).toBe("ECONNREFUSED\nECONNREFUSED\nENETUNREACH");
+  });
+
+  test("a pod reaches itself through its service", async () => {
+    expect((await node.program("b", ["get", "http://only-b/"])).stdout).toBe(`b ${NODE_IP}`);
+  });
+
+  test("a live connection survives that its endpoint is taken out", async () => {
+    await node.service("moving", "10.96.0.24", [ips.b]);
+    const spec = node.spec("a", [BUN, POD_PROGRAM, "late", "10.96.0.24", "80", "150"]);
+    const late = await node.node.runtime.startContainer("a", spec);
+    await until(() => readFileSync(spec.logPath, "utf8").includes("connected"));
+    await node.service("moving", "10.96.0.24", [ips.c]);
+    expect((await node.program("a", ["get", "http://moving/"])).stdout).toBe(`c ${ips.a}`);
+    await late.exited;
+    expect(readFileSync(spec.logPath, "utf8")).toContain(`b ${ips.a}`);
+  });
+
+  test("node ports answer on the host, and follow their service", async () => {
+    const ask = () => fetch(`http://${LOOPBACK}:30080/`, { headers: { connection: "close" } }).then((response) => response.text());
+    expect(await ask()).toMatch(/^[bc] 10\.244\.0\.1$/);
+    await node.service("web", "10.96.0.20", [ips.c], { nodePort: 30080 });
+    expect(await ask()).toBe(`c ${NODE_IP}`);
+    await node.service("web", "10.96.0.20", [ips.b, ips.c]);
+    await expect(ask()).rejects.toThrow();
+  });
+
+  test("names that nobody knows fail", async () => {
+    expect((await node.program("a", ["get", "http://nosuch/", "http://nosuch.test/"])).stdout).not.toContain("10.");
+  });
+});
+
+describe("the outside", () => {
+  test("is reached through the relay", async () => {
+    expect((await node.program("a", ["get", OUTSIDE])).stdout).toBe(`outside ${HOST_IP}`);
+  });
+
+  test("is not the host, nor link-local, nor the relay itself", async () => {
+    const server = Bun.serve({ hostname: "0.0.0.0", port: 0, fetch: () => new Response("the host") });
+    const { stdout } = await node.program("a", ["get", `http://${HOST_IP}:${server.port}/`, `http://${LOOPBACK}:${server.port}/`, "http://169.254.169.254/", `http://${NODE_IP}:15999/`]);
+    expect(stdout).not.toContain("the host");
+    // Reset after the relay has looked at where it was bound; refused; no route; reset.
+    expect(stdout).toMatch(/^ECONN(RESET|REFUSED)\nECONNREFUSED\nENETUNREACH\nECONN(RESET|REFUSED)$/);
+    expect(node.logLines.join("")).toContain("it is this host's own address");
+    await server.stop(true);
+  });
+});
+
+describe("walls of a pod", () => {
+  test("no files of users, no capability, no mark, no rule, no sysctl, no other process", async () => {
+    mkdirSync(`${STATE_DIR}/secret`, { recursive: true });
+    const project = dirname(dirname(import.meta.dir));
+    const hidden = [STATE_DIR, project, import.meta.dir, "/etc/shadow", "/etc/sudoers", "/var/lib/dpkg", "/usr/share/doc", "/boot", "/mnt", "/.dockerenv"];
+    const { stdout } = await node.program("a", ["walls", ...hidden], { uid: 0, gid: 0 });
+    const none = "0000000000000000";
+    const refused = expect.stringMatching(/^(EROFS|EACCES|EPERM)$/);
+    expect(JSON.parse(stdout)).toEqual({
+      seen: [],
+      home: [],
+      capabilities: [none, none, none, none, none],
+      noNewPrivs: "1",
+      pids: [1],
+      mark: "EPERM",
+      nft: "NFT_FAILED",
+      forwarding: refused,
+      ipv6: refused,
+      corePattern: refused,
+      usr: refused,
+      root: "ok",
+      user: 0,
+    });
+  });
+
+  test("no signal is blocked or ignored at the start", async () => {
+    expect((await node.run("a", ["sed", "-n", "s/^Sig\\(Blk\\|Ign\\):.//p", "/proc/self/status"])).stdout).toBe("0000000000000000\n0000000000000000");
+  });
+
+  test("NET_ADMIN is given alone, and counts in the pod's own network", async () => {
+    const { stdout } = await node.program("a", ["walls"], { capabilities: "NET_ADMIN" });
+    const one = "0000000000001000";
+    expect(JSON.parse(stdout)).toMatchObject({ capabilities: [one, one, one, one, one], mark: "ok", nft: "ok", user: realUids ? 1000 : 0 });
+  });
+
+  test("exec enters without the container's capability, in its namespaces", async () => {
+    const container = await node.start("a", ["sleep", "30"], { capabilities: "NET_ADMIN", env: { COLOUR: "green" } });
+    const { stdout } = await node.exec(container.id, [BUN, POD_PROGRAM, "walls"]);
+    const seen = JSON.parse(stdout) as { pids: number[] };
+    expect(seen).toMatchObject({ capabilities: Array<string>(5).fill("0000000000000000"), noNewPrivs: "1", mark: "EPERM", nft: "NFT_FAILED", user: realUids ? 1000 : 0 });
+    expect(seen.pids).toContain(1);
+    expect((await node.exec(container.id, ["sh", "-c", "echo $COLOUR; hostname; echo err >&2; exit 7"])).stdout).toBe("green\na\n");
+    container.kill("SIGKILL");
+  });
+
+  test("packets with another source are dropped, even from a pod with NET_ADMIN", async () => {
+    const pod = await node.pod("spoofer");
+    expect(pod).toBeString();
+    for (const ip of ["10.244.77.7", ips.c]) {
+      const { stdout } = await node.program("spoofer", ["spoof", ip, ips.b, "8080"], { capabilities: "NET_ADMIN" });
+      expect(stdout).toBe("silence");
+    }
+  });
+
+  test("LD_PRELOAD of a container reaches nothing that is still privileged", async () => {
+    const { stderr } = await node.run("a", ["true"], { env: { LD_PRELOAD: "/planted.so" } });
+    // env itself, already without privileges, is the only other program that sees it: it loads nothing before.
+    expect(stderr.match(/planted\.so/g)?.length ?? 0).toBe(1);
+  });
+
+  test("the main thread has stayed in the host's network", () => {
+    const networks = readdirSync("/proc/self/task").map((task) => readlinkSync(`/proc/self/task/${task}/ns/net`));
+    expect(readlinkSync("/proc/self/ns/net")).toBe(readlinkSync("/proc/1/ns/net"));
+    expect(new Set(networks).size).toBeGreaterThan(1);
+  });
+});
+
+describe("files", () => {
+  test("mounts: files and folders, read-only or not, one within another, over links that lead nowhere", async () => {
+    const volume = `${STATE_DIR}/volume`;
+    mkdirSync(`${volume}/sub`, { recursive: true });
+    writeFileSync(`${volume}/note`, "hello");
+    writeFileSync(`${STATE_DIR}/single`, "single");
+    // A container that wrote this link into its volume must not make the next mount land outside.
+    symlinkSync("/../../../../srv", `${volume}/link`);
+    const mounts = [
+      { hostPath: `${STATE_DIR}/single`, containerPath: "/data/link/deep/file", readOnly: true },
+      { hostPath: volume, containerPath: "/data", readOnly: false },
+      { hostPath: volume, containerPath: "/ro", readOnly: true },
+      { hostPath: volume, containerPath: "/var/run/secrets/kubernetes.io", readOnly: true },
+    ];
+    const script = "cat /data/note /ro/note /run/secrets/kubernetes.io/note /srv/deep/file; echo x > /data/written; echo x > /ro/y || echo denied";
+    const { stdout } = await node.run("a", ["sh", "-c", script], { uid: 0, gid: 0, mounts });
+    expect(stdout).toBe("hellohellohellosingledenied");
+    expect(existsSync(`${volume}/written`)).toBe(true);
+    expect(existsSync("/srv/deep")).toBe(false);
+  });
+
+  test("a read-only root keeps its volumes writable", async () => {
+    mkdirSync(`${STATE_DIR}/scratch`, { recursive: true });
+    const mounts = [{ hostPath: `${STATE_DIR}/scratch`, containerPath: "/tmp", readOnly: false }];
+    const script = "for f in /a /run/b /var/c /tmp/d /dev/shm/e; do (echo x > $f) 2>/dev/null && echo $f; done";
+    expect((await node.run("a", ["sh", "-c", script], { uid: 0, gid: 0, readOnlyRoot: true, mounts })).stdout).toBe("/tmp/d\n/dev/shm/e");
+  });
+
+  test("a missing volume is an error that names it", async () => {
+    const mounts = [{ hostPath: `${STATE_DIR}/nosuch`, containerPath: "/data", readOnly: true }];
+    await expect(node.start("a", ["true"], { mounts })).rejects.toThrow("nosuch does not exist");
+  });
+
+  test("the working folder is made, and is where it starts", async () => {
+    expect((await node.run("a", ["pwd"], { workingDir: "/srv/app/x" })).stdout).toBe("/srv/app/x");
+  });
+});
+
+describe("processes", () => {
+  test("a program that is not there ends with 127 and a line that says so", async () => {
+    const { exitCode, stderr } = await node.run("a", ["nosuch", "--flag"]);
+    expect([exitCode, stderr]).toEqual([127, 'exec: "nosuch": executable file not found in $PATH']);
+  });
+
+  test("exit codes and signals, and both streams to the log", async () => {
+    expect(await node.run("a", ["sh", "-c", "echo out; echo err >&2; exit 3"])).toEqual({ exitCode: 3, stdout: "out", stderr: "err" });
+    const container = await node.start("a", ["sleep", "30"]);
+    container.kill("SIGKILL");
+    expect(await container.exited).toEqual({ exitCode: 137, signal: "SIGKILL" });
+  });
+
+  test("a handled SIGTERM is the program's own end", async () => {
+    const container = await node.start("a", ["sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.01; done"]);
+    await Bun.sleep(30);
+    container.kill("SIGTERM");
+    expect(await container.exited).toEqual({ exitCode: 9 });
+  });
+
+  test("a container killed from outside is noticed, and its neighbours go on", async () => {
+    const neighbour = await node.start("a", ["sleep", "30"]);
+    const victim = await node.start("a", ["sh", "-c", "sleep 30 & sleep 30"]);
+    process.kill(victim.pid, "SIGKILL");
+    expect((await victim.exited).exitCode).toBe(137);
+    expect(existsSync(`/proc/${neighbour.pid}`)).toBe(true);
+    // The process that waits for a container is killed: the container must not live on unseen.
+    const wrapper = Number(readFileSync(`/proc/${neighbour.pid}/stat`, "utf8").split(" ")[3]);
+    process.kill(wrapper, "SIGKILL");
+    expect((await neighbour.exited).exitCode).toBe(137);
+    await until(() => !existsSync(`/proc/${neighbour.pid}`));
+  });
+
+  test("exec: exit code, input, terminal with its size", async () => {
+    const { id } = web["b"] ?? { id: "" };
+    expect(await node.exec(id, ["sh", "-c", "echo out; echo err >&2; exit 5"])).toEqual({ exitCode: 5, stdout: "out\n", stderr: "err\n" });
+    expect((await node.exec(id, ["cat"], { input: "typed" })).stdout).toBe("typed");
+    const terminal = await node.exec(id, ["sh", "-c", "[ -t 0 ] && echo tty; read line; echo got $line"], { tty: true, input: "typed\n" });
+    expect(terminal.stdout).toContain("tty\r\n");
+    expect(terminal.stdout).toContain("got typed\r\n");
+    expect((await node.exec(id, ["nosuch"])).exitCode).toBe(127);
+    await expect(node.exec("nosuch", ["true"])).rejects.toThrow("is not running");
+  });
+
+  test("killing an exec ends what runs inside", async () => {
+    const { id } = web["b"] ?? { id: "" };
+    const child = await node.node.runtime.exec(id, { argv: ["sleep", "31"], tty: false, stdin: false });
+    await until(async () => (await node.exec(id, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])).stdout.includes("sleep 31"));
+    child.kill();
+    await child.exited;
+    await until(async () => !(await node.exec(id, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])).stdout.includes("sleep 31"));
+  });
+
+  test("attach: input and output of the container itself, with pipes and with a terminal", async () => {
+    for (const tty of [false, true]) {
+      const container = await node.start("a", ["sh", "-c", "read line; echo got $line; exit 4"], { stdin: true, tty });
+      const attached = container.attach?.();
+      const output = attached ? new Response(attached.stdout).text() : Promise.resolve("");
+      attached?.stdin?.write(Buffer.from("typed\n"));
+      expect((await container.exited).exitCode).toBe(4);
+      expect(await output).toContain(tty ? "got typed\r\n" : "got typed\n");
+    }
+  });
+
+  test("dial reaches a pod from the node and from its own loopback; what nobody serves is refused", async () => {
+    for (const [from, host] of [["node", ips.b], ["node", "10.96.0.21"], [{ sandboxId: "b" }, "127.0.0.1"]] as const) {
+      const stream = await node.node.runtime.dial(from, host, host.startsWith("10.96") ? 80 : 8080);
+      stream.write("GET / HTTP/1.0\r\n\r\n");
+      let text = "";
+      for await (const chunk of stream) text += String(chunk);
+      expect(text).toContain("b 1");
+    }
+    await expect(node.node.runtime.dial("node", ips.b, 9)).rejects.toThrow(`connect ${ips.b}:9: connection refused (ECONNREFUSED)`);
+    await expect(node.node.runtime.dial({ sandboxId: "nosuch" }, "127.0.0.1", 9)).rejects.toThrow("there is no sandbox nosuch");
+  });
+
+  test("usage counts a pod's own processes", async () => {
+    const { memoryBytes, cpuSeconds } = await node.node.runtime.usage("b");
+    expect(memoryBytes).toBeGreaterThan(1024 * 1024);
+    expect(cpuSeconds).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe("the node", () => {
+  test("listens for pods on its own addresses, served by the main thread", async () => {
+    const fd = await node.node.listen("tcp", "10.96.0.1", 443);
+    const options = { fd, socket: { data: (socket: Bun.Socket) => void socket.end("HTTP/1.0 200 OK\r\n\r\nthe api") } };
+    const listener = Bun.listen(options as unknown as Bun.TCPSocketListenOptions<undefined>);
+    expect((await node.program("a", ["get", "http://10.96.0.1:443/"])).stdout).toBe("the api");
+    listener.stop(true);
+  });
+
+  test("pods of the host's network share the node's", async () => {
+    await node.node.runtime.createSandbox({ id: "hostnet", hostname: "node", hostNetwork: true });
+    expect((await node.program("hostnet", ["get", "http://10.96.0.21/"])).stdout).toBe(`b ${NODE_IP}`);
+    await node.node.runtime.removeSandbox("hostnet");
+    expect((await node.program("a", ["get", "http://10.96.0.21/"])).stdout).toBe(`b ${ips.a}`);
+  });
+
+  test("sysctls of the pod's own namespaces only", async () => {
+    const make = (sysctls: Record<string, string>) => node.node.runtime.createSandbox({ id: "sysctl", hostname: "x", hostNetwork: false, sysctls });
+    await expect(make({ "kernel.core_pattern": "|/x" })).rejects.toThrow("not confined");
+    await make({ "net.core.somaxconn": "77" });
+    expect((await node.run("sysctl", ["cat", "/proc/sys/net/core/somaxconn"])).stdout).toBe("77");
+    await node.node.runtime.removeSandbox("sysctl");
+  });
+
+  test("twenty pods come and go and leave nothing", async () => {
+    const count = () => readdirSync("/proc/self/fd").length;
+    const before = count();
+    const started = performance.now();
+    const pods = Array.from({ length: 20 }, (_, index) => `many-${index}`);
+    const containers = await Promise.all(pods.map(async (pod) => node.pod(pod).then(() => node.start(pod, ["sleep", "30"]))));
+    const each = (performance.now() - started) / pods.length;
+    console.log(`a pod started in ${each.toFixed(1)} ms`);
+    expect(each).toBeLessThan(100);
+    await Promise.all(pods.map((pod) => node.node.runtime.removeSandbox(pod)));
+    for (const { pid } of containers) expect(existsSync(`/proc/${pid}`)).toBe(false);
+    await until(() => count() <= before);
+    expect(statSync(`${STATE_DIR}/root`).isDirectory()).toBe(true);
+    expect(readdirSync(`${STATE_DIR}/root`)).toEqual([]);
+  });
+});
