@@ -286,6 +286,10 @@ test("after the cluster was killed, pods run again with one more restart; finish
   const podIP = (await node.pod()).status?.podIP;
   expect(podIP).toBeDefined();
   await node.restart();
+  // Nobody may be sent to the old address, which another pod may have by now.
+  const writes = node.api.requests.filter((r) => r.verb === "patch" && r.path.endsWith("/pods/web"));
+  const stale = writes.map((r) => r.body as { status: { podIP: string | null; conditions: { type: string; status: string }[] } }).find((b) => b.status.podIP === null);
+  expect(stale?.status.conditions.find((c) => c.type === "Ready")?.status).toBe("False");
   expect(node.runtime.calls.filter((c) => c.startsWith("start"))).toEqual(["start setup"]);
   node.runtime.container("setup").exit(0);
   await node.settle();
@@ -304,8 +308,13 @@ test("user and group 1337 are the proxy's alone in an injected pod", async () =>
   expect(node.runtime.containers).toHaveLength(0);
   await node.createPod({ securityContext: { runAsGroup: 1337 } }, { name: "group", labels: { "security.istio.io/tlsMode": "istio" } });
   expect((await node.pod("group")).status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe("CreateContainerConfigError");
+  // Taking the marks off does not help: the sidecar itself tells.
+  await node.createPod({ containers: [{ name: "app", image: "app", securityContext: { runAsUser: 1337 } }, { name: "sidecar", image: "proxy" }] }, { name: "unmarked" });
+  expect((await node.pod("unmarked")).status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe("CreateContainerConfigError");
   await node.createPod({ containers: [{ name: "istio-proxy", image: "proxy" }] }, { name: "proxied", ...injected });
   expect(node.runtime.container("istio-proxy").spec).toMatchObject({ uid: 1337, capabilities: "NET_ADMIN" });
+  await node.createPod({ hostNetwork: true, containers: [{ name: "on-node", image: "proxy" }] }, { name: "node" });
+  expect(node.runtime.container("on-node").spec.capabilities).toBe("none");
 });
 
 test("status is written only when it changes", async () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Container, Pod } from "../../resources/index.ts";
-import type { Image } from "../images/types.ts";
+import type { Image, ImageCatalogue } from "../images/types.ts";
 import type { ContainerSpec, Mount } from "../runtime/types.ts";
 import { configError } from "./env.ts";
 import { expand } from "./expand.ts";
@@ -15,6 +15,7 @@ export interface ContainerSpecInput {
   pod: Pod;
   container: Container;
   image: Image;
+  catalogue: ImageCatalogue;
   /** Counts the starts of this container, from 0. */
   attempt: number;
   /** Complete, services included. */
@@ -29,7 +30,7 @@ export interface ContainerSpecInput {
 /** All that the runtime needs to start a container. Throws CONTAINER_CONFIG for what cannot be mounted or run. */
 export function containerSpec(input: ContainerSpecInput): ContainerSpec {
   const { pod, container, image } = input;
-  const identity = processIdentity(pod, container, image);
+  const identity = processIdentity(pod, container, image, input.catalogue);
   const env: Record<string, string> = {
     PATH: DEFAULT_PATH,
     HOME: identity.uid === 0 ? "/root" : "/",

@@ -23,8 +23,8 @@ export interface StarterCallbacks {
   event(event: PodEvent): void;
   onChange(): void;
   onExit(record: ContainerRecord, exit: Exit): void;
-  /** A probe or hook says that the container must be restarted. */
-  onKill(record: ContainerRecord): void;
+  /** A probe says that the container must be restarted, with a grace period of its own perhaps. */
+  onKill(record: ContainerRecord, graceSeconds: number | undefined): void;
 }
 
 export interface StartInput {
@@ -126,9 +126,9 @@ export class ContainerStarter {
       onChange: this.callbacks.onChange,
       onExit: (exit) => this.callbacks.onExit(record, exit),
       onUnhealthy: (kind, message) => this.#event(record, "Warning", "Unhealthy", `${kind} probe failed: ${message}`),
-      onKill: (kind) => {
+      onKill: (kind, probe) => {
         this.#event(record, "Normal", "Killing", `Container ${record.name} failed ${kind.toLowerCase()} probe, will be restarted`);
-        this.callbacks.onKill(record);
+        this.callbacks.onKill(record, probe.terminationGracePeriodSeconds);
       },
       onHookFailed: (hook, message) => this.#event(record, "Warning", `Failed${hook}Hook`, `${hook}Hook failed: ${message}`),
     });
@@ -158,6 +158,7 @@ export class ContainerStarter {
         pod,
         container,
         image,
+        catalogue: context.catalogue,
         attempt,
         env,
         volumes: input.volumes,

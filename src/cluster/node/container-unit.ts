@@ -28,6 +28,8 @@ export interface UnitCallbacks {
 export class ContainerUnit {
   readonly exited: Promise<void>;
   readonly containerId: string;
+  /** Its end has been asked for. */
+  stopping = false;
   #prober: Prober | undefined;
   #alive = true;
 

@@ -40,14 +40,19 @@ export class PodWorker {
   #dirty = false;
   #volumesDirty = true;
   #volumesReady = false;
+  /** When what failed is tried again, should nothing that may help happen before. */
+  #retryAt: number | undefined;
   #initialized = false;
   #outcome: "Succeeded" | "Failed" | undefined;
   /** Stopped for good: what is left is to be deleted when the API says so. */
   #ended: boolean;
+  /** The API still shows the pod as an earlier run of the node left it. */
+  #isStale: boolean;
   #vanished = false;
   #finished = false;
   #deadline: Deadline | undefined;
   #retryMs = FIRST_RETRY_MS;
+  #timerAt = Number.POSITIVE_INFINITY;
   #cancelTimer = () => {};
 
   constructor(
@@ -61,13 +66,14 @@ export class PodWorker {
     this.folders = new PodFolders(context.stateDir, pod);
     this.#startTime = pod.status?.startTime ? Date.parse(pod.status.startTime) : now;
     this.#ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+    this.#isStale = pod.status?.podIP !== undefined;
     this.#volumes = new PodVolumes({ ...context, folder: this.folders.volumes });
     this.#writer = new StatusWriter(context.client, context.clock, context.log, pod);
     this.#starter = new ContainerStarter(context, {
       event: (event) => this.#event(event),
       onChange: () => this.#changed(),
       onExit: (record, exit) => this.#exited(record, exit),
-      onKill: (record) => this.#restart(record),
+      onKill: (record, graceSeconds) => this.#restart(record, graceSeconds),
     });
     if (!this.#ended) this.folders.removeState();
   }
@@ -130,16 +136,23 @@ export class PodWorker {
         await this.#sync();
       } catch (thrown) {
         this.context.log.warn("pod sync failed, trying again", { pod: this.#pod.metadata.name, error: errorText(thrown) });
-        this.#retry();
+        this.#retryLater();
       }
+      if (this.#retryAt !== undefined) this.#wakeAt(this.#retryAt);
     }
     this.#loop = undefined;
   }
 
   async #sync(): Promise<void> {
     this.#cancelTimer();
+    this.#timerAt = Number.POSITIVE_INFINITY;
     if (this.#mustEnd()) return this.#terminate();
     if (this.#ended) return;
+    if (this.#isStale) {
+      // What an earlier run wrote is no longer so: nobody may send traffic to an address that is another pod's by now.
+      this.#isStale = false;
+      this.#publish();
+    }
     if (!(await this.#prepare())) return this.#publish();
 
     for (;;) {
@@ -155,6 +168,7 @@ export class PodWorker {
           this.#starter.showWaiting(this.#pod, record);
           nextMs = Math.min(nextMs, step.remainingMs);
         } else if (step.kind === "replace") {
+          if (this.units.get(record.name)?.stopping) continue;
           this.#event({ type: "Normal", reason: "Killing", message: `Container ${record.name} definition changed, will be restarted`, ...containerFieldPath(record) });
           this.#restart(record);
         } else if (await this.#start(record)) startedAny = true;
@@ -174,25 +188,27 @@ export class PodWorker {
   /** Volumes and sandbox. False when they are not there yet; a retry is set then. */
   async #prepare(): Promise<boolean> {
     const now = this.context.clock.now();
-    if (this.#volumesDirty || now >= (this.#volumes.refreshAt ?? Number.POSITIVE_INFINITY)) {
+    const retryDue = this.#retryAt !== undefined && now >= this.#retryAt;
+    if (retryDue) this.#retryAt = undefined;
+    if (this.#volumesDirty || retryDue || now >= (this.#volumes.refreshAt ?? Number.POSITIVE_INFINITY)) {
       this.#volumesDirty = false;
       const failures = await this.#volumes.prepare(this.#pod);
       for (const { volume, message } of failures) {
         this.#event({ type: "Warning", reason: "FailedMount", message: `MountVolume.SetUp failed for volume "${volume}" : ${message}` });
       }
-      if (failures.length > 0) {
-        this.#volumesDirty = true;
-        this.#retry();
-        if (!this.#volumesReady) return false;
-      } else {
+      if (failures.length > 0) this.#retryLater();
+      else {
         this.#volumesReady = true;
-        this.#retryMs = FIRST_RETRY_MS;
+        this.#retriesDone();
       }
     }
-    if (this.#sandbox || this.#mustEnd()) return !this.#mustEnd();
+    if (!this.#volumesReady || this.#mustEnd()) return false;
+    if (this.#sandbox) return true;
+    // A sandbox that failed waits for its turn; the volumes above may have been due for other reasons.
+    if (this.#retryAt !== undefined) return false;
     const { spec, metadata } = this.#pod;
+    const sysctls = spec?.securityContext?.sysctls;
     try {
-      const sysctls = spec?.securityContext?.sysctls;
       this.#sandbox = await this.context.runtime.createSandbox({
         id: metadata.uid ?? "",
         hostname: podHostname(this.#pod),
@@ -201,10 +217,10 @@ export class PodWorker {
       });
     } catch (thrown) {
       this.#event({ type: "Warning", reason: "FailedCreatePodSandBox", message: `Failed to create pod sandbox: ${errorText(thrown)}` });
-      this.#retry();
+      this.#retryLater();
       return false;
     }
-    this.#retryMs = FIRST_RETRY_MS;
+    this.#retriesDone();
     return true;
   }
 
@@ -235,11 +251,12 @@ export class PodWorker {
   }
 
   /** Stops one container; its end wakes the loop, which starts it again by the pod's policy. */
-  #restart(record: ContainerRecord): void {
+  #restart(record: ContainerRecord, graceSeconds?: number): void {
     const unit = this.units.get(record.name);
-    if (!unit) return;
+    if (!unit || unit.stopping) return;
+    unit.stopping = true;
     unit.stopProbes();
-    const deadline = new Deadline(this.context.clock, this.#graceMs());
+    const deadline = new Deadline(this.context.clock, graceSeconds === undefined ? this.#graceMs() : graceSeconds * 1000);
     void stopAll([unit.stoppable(0)], deadline).finally(() => deadline.dispose());
   }
 
@@ -335,14 +352,21 @@ export class PodWorker {
     return (metadata.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000;
   }
 
-  #retry(): void {
-    this.#wakeAt(this.context.clock.now() + this.#retryMs);
+  #retryLater(): void {
+    this.#retryAt = this.context.clock.now() + this.#retryMs;
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
   }
 
+  #retriesDone(): void {
+    this.#retryAt = undefined;
+    this.#retryMs = FIRST_RETRY_MS;
+  }
+
+  /** The earliest of the times asked for since the last look wins. */
   #wakeAt(time: number): void {
-    if (!Number.isFinite(time)) return;
+    if (!Number.isFinite(time) || time >= this.#timerAt) return;
     this.#cancelTimer();
+    this.#timerAt = time;
     this.#cancelTimer = this.context.clock.after(Math.max(0, time - this.context.clock.now()), () => this.wake());
   }
 

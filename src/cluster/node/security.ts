@@ -1,5 +1,5 @@
 import type { Container, Pod } from "../../resources/index.ts";
-import type { Image } from "../images/types.ts";
+import type { Image, ImageCatalogue } from "../images/types.ts";
 import { configError } from "./env.ts";
 
 /** Istio's proxy user and group: its traffic is not captured, so nobody else in the mesh may run as it. */
@@ -16,7 +16,7 @@ export interface ProcessIdentity {
  * Who a container runs as and what it may do. Throws CONTAINER_CONFIG when the pod asks for what must not be: root
  * where it said runAsNonRoot, or the proxy's identity for a container of an injected pod that is not the proxy.
  */
-export function processIdentity(pod: Pod, container: Container, image: Image): ProcessIdentity {
+export function processIdentity(pod: Pod, container: Container, image: Image, catalogue: ImageCatalogue): ProcessIdentity {
   const own = container.securityContext;
   const shared = pod.spec?.securityContext;
   const uid = own?.runAsUser ?? shared?.runAsUser ?? image.user?.uid ?? 0;
@@ -24,7 +24,7 @@ export function processIdentity(pod: Pod, container: Container, image: Image): P
   if ((own?.runAsNonRoot ?? shared?.runAsNonRoot) && uid === 0) {
     throw configError(`container has runAsNonRoot and image will run as root (pod: "${pod.metadata.name}_${pod.metadata.namespace}", container: ${container.name})`);
   }
-  if (!image.proxy && isInjected(pod) && (uid === PROXY_ID || gid === PROXY_ID)) {
+  if (!image.proxy && isInjected(pod, catalogue) && (uid === PROXY_ID || gid === PROXY_ID)) {
     throw configError(
       `container ${container.name} may not run as user or group ${PROXY_ID}: in a pod with a sidecar that identity bypasses the mesh and belongs to the proxy; choose another runAsUser and runAsGroup`,
     );
@@ -33,7 +33,8 @@ export function processIdentity(pod: Pod, container: Container, image: Image): P
     uid,
     gid,
     readOnlyRoot: own?.readOnlyRootFilesystem ?? false,
-    capabilities: image.proxy ? "NET_ADMIN" : "none",
+    // In the pod's own network namespace only: on the node's it would rule over every pod.
+    capabilities: image.proxy && !pod.spec?.hostNetwork ? "NET_ADMIN" : "none",
   };
 }
 
@@ -44,6 +45,9 @@ export function refusedRights(container: Container, image: Image): string[] {
   return container.securityContext?.privileged ? ["privileged", ...added] : added;
 }
 
-function isInjected(pod: Pod): boolean {
-  return pod.metadata.annotations?.["sidecar.istio.io/status"] !== undefined || pod.metadata.labels?.["security.istio.io/tlsMode"] !== undefined;
+/** By its marks, or by what it runs: labels and annotations can be taken off a live pod, its containers cannot. */
+function isInjected(pod: Pod, catalogue: ImageCatalogue): boolean {
+  const { annotations, labels } = pod.metadata;
+  if (annotations?.["sidecar.istio.io/status"] !== undefined || labels?.["security.istio.io/tlsMode"] !== undefined) return true;
+  return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].some((c) => catalogue.resolve(c.image ?? "")?.proxy);
 }

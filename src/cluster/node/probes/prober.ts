@@ -3,6 +3,13 @@ import { runProbe, type HandlerResult, type HandlerTarget } from "./handlers.ts"
 
 export type ProbeKind = "Startup" | "Readiness" | "Liveness";
 
+/**
+ * Until a start-up or readiness probe has first passed, it is also tried in between, at growing distances: most programs
+ * are ready within a fraction of a period, and a pod that waits for the next full one makes every start seem slow. Such
+ * an extra attempt can only succeed: a failure neither counts nor makes an event.
+ */
+const FIRST_EXTRA_MS = 50;
+
 /** Kubernetes' defaults, should the API server not have filled them in. */
 const DEFAULTS = { periodSeconds: 10, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3, initialDelaySeconds: 0 };
 
@@ -82,29 +89,44 @@ export class Prober {
     const needed = { true: probe.successThreshold || DEFAULTS.successThreshold, false: probe.failureThreshold || DEFAULTS.failureThreshold };
     let lastOk: boolean | undefined;
     let inRow = 0;
+    /** Distance to the next extra attempt; undefined when there are none. */
+    let extra: number | undefined;
+    let nextDue = Math.max(target.clock.now(), startedAt + (probe.initialDelaySeconds ?? 0) * 1000);
 
     const attempt = async () => {
       if (this.#stopped) return;
       const began = target.clock.now();
+      const counts = began >= nextDue;
+      if (counts) nextDue = began + period;
+      if (lastOk === undefined && kind !== "Liveness") extra ??= FIRST_EXTRA_MS;
       const result = await run(probe, target, timeout);
       if (this.#stopped) return;
-      if (!result.ok) callbacks.onFailure(kind, result.message);
-      inRow = result.ok === lastOk ? inRow + 1 : 1;
-      lastOk = result.ok;
-      if (inRow >= needed[`${result.ok}`] && verdict(result.ok) === "stop") return;
-      // By the period from the attempt's beginning, as a ticker does; at least a moment later.
-      later(Math.max(0, began + period - target.clock.now()));
+      if (counts || result.ok) {
+        if (!result.ok) callbacks.onFailure(kind, result.message);
+        inRow = result.ok === lastOk ? inRow + 1 : 1;
+        lastOk = result.ok;
+        if (result.ok) {
+          extra = undefined;
+          nextDue = began + period;
+        }
+        if (inRow >= needed[`${result.ok}`] && verdict(result.ok) === "stop") return;
+      }
+      schedule();
     };
-    const later = (ms: number) => {
+    const schedule = () => {
       if (this.#stopped) return;
-      const cancel = target.clock.after(ms, () => {
+      let wait = Math.max(0, nextDue - target.clock.now());
+      if (extra !== undefined && extra < wait) {
+        wait = extra;
+        extra *= 2;
+      }
+      const cancel = target.clock.after(wait, () => {
         this.#cancels.delete(cancel);
         void attempt();
       });
       this.#cancels.add(cancel);
     };
-    const delay = startedAt + (probe.initialDelaySeconds ?? 0) * 1000 - target.clock.now();
-    if (delay > 0) later(delay);
+    if (nextDue > target.clock.now()) schedule();
     else void attempt();
   }
 }

@@ -74,7 +74,7 @@ export class NodeHarness {
   /** Moves the clock in steps, since what a timer starts may set the next one. */
   async advance(ms: number): Promise<void> {
     await this.settle();
-    const step = Math.max(1000, ms / 20);
+    const step = Math.max(500, ms / 20);
     for (let left = ms; left > 0; left -= step) {
       this.clock.advance(Math.min(step, left));
       await this.settle();
