@@ -13,9 +13,11 @@ export { bindUdp, listenTcp } from "./listen.ts";
 export { createPipe, duplicateFd, pollFd, readBlocking, setNonBlocking, writeAll, writeSome } from "./files.ts";
 export {
   enterNamespace,
+  leaveSessionKeyring,
   NamespaceFlag,
   namespaceInode,
   openNamespace,
+  setFileMask,
   setHostname,
   unshareThread,
   type NamespaceKind,

@@ -13,6 +13,9 @@ export const NamespaceFlag = {
   NET: 0x40000000,
 } as const;
 
+const SYS_KEYCTL = process.arch === "arm64" ? 219 : 250;
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+
 /**
  * Moves the calling thread, and only it, into new namespaces. Threads and processes that it starts later follow it.
  * Throws SystemError: EPERM without CAP_SYS_ADMIN, ENOSPC at user.max_*_namespaces.
@@ -41,6 +44,19 @@ export function namespaceInode(kind: NamespaceKind, pid: number | "self" = "self
 export function setHostname(name: string): void {
   const bytes = Buffer.from(name);
   check(libc().sethostname(bytes, bytes.length), `sethostname ${name}`);
+}
+
+/** Permission bits taken from files that this thread makes; threads that share its root (NamespaceFlag.FS) share this too. */
+export function setFileMask(mask: number): void {
+  libc().umask(mask);
+}
+
+/**
+ * Gives the calling thread, and what it starts, an empty session keyring: the login's may hold a user's keys. A kernel
+ * without keyrings has nothing to leave.
+ */
+export function leaveSessionKeyring(): void {
+  libc().syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, null, 0, null, 0, 0);
 }
 
 function pathOf(kind: NamespaceKind, pid: number | "self"): string {

@@ -124,6 +124,20 @@ describe("walls of a pod", () => {
     expect((await node.run("a", ["sed", "-n", "s/^Sig\\(Blk\\|Ign\\):.//p", "/proc/self/status"])).stdout).toBe("0000000000000000\n0000000000000000");
   });
 
+  test("no descriptor of the cluster is left open, and the file mask is the usual one", async () => {
+    // The fourth is the folder that ls reads.
+    const { stdout } = await node.run("a", ["sh", "-c", "ls -m /proc/self/fd; umask"], { uid: 0, gid: 0 });
+    expect(stdout).toBe("0, 1, 2, 3\n0022");
+    expect((await node.exec(web["b"]?.id ?? "", ["sh", "-c", "ls -m /proc/self/fd; umask"])).stdout).toBe("0, 1, 2, 3\n0022\n");
+  });
+
+  test("a signal to the whole process group stays inside", async () => {
+    expect((await node.run("a", ["sh", "-c", "trap 'echo caught' TERM; kill -TERM 0; echo on"], { uid: 0, gid: 0 })).stdout).toBe("caught\non");
+    expect((await node.exec(web["b"]?.id ?? "", ["sh", "-c", "kill -TERM 0; sleep 1"])).exitCode).not.toBe(0);
+    const killed = await node.start("a", ["sh", "-c", "sleep 0.01; kill -KILL 0; sleep 9"], { uid: 0, gid: 0 });
+    expect((await killed.exited).exitCode).toBe(137);
+  });
+
   test("NET_ADMIN is given alone, and counts in the pod's own network", async () => {
     const { stdout } = await node.program("a", ["walls"], { capabilities: "NET_ADMIN" });
     const one = "0000000000001000";
@@ -305,6 +319,16 @@ describe("the node", () => {
     await make({ "net.core.somaxconn": "77" });
     expect((await node.run("sysctl", ["cat", "/proc/sys/net/core/somaxconn"])).stdout).toBe("77");
     await node.node.runtime.removeSandbox("sysctl");
+  });
+
+  test("a pod that is removed while a container starts leaves no container", async () => {
+    await node.pod("hasty");
+    const started = node.start("hasty", ["sleep", "32"]);
+    const removed = node.node.runtime.removeSandbox("hasty");
+    const container = await started.catch(() => undefined);
+    await removed;
+    if (container) expect((await container.exited).exitCode).toBe(137);
+    await expect(node.start("hasty", ["true"])).rejects.toThrow("there is no sandbox hasty");
   });
 
   test("twenty pods come and go and leave nothing", async () => {

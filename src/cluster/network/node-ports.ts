@@ -27,8 +27,9 @@ interface Wanted {
 }
 
 interface Served extends Wanted {
-  /** undefined: it could not be bound, which has been told. */
   listener: Bun.TCPSocketListener<Side> | undefined;
+  /** Why it could not be bound, as it was told. */
+  problem: string | undefined;
 }
 
 /** More than any test needs, fewer than the default limit of open files allows. */
@@ -55,9 +56,10 @@ export class NodePorts {
       this.#served.delete(port);
     }
     for (const [port, want] of wanted) {
-      const served = this.#served.get(port);
-      if (served) Object.assign(served, want);
-      else this.#open(port, want);
+      const served = this.#served.get(port) ?? { ...want, listener: undefined, problem: undefined };
+      this.#served.set(port, Object.assign(served, want));
+      // One that could not be bound is tried again: whoever had the port may be gone.
+      if (!served.listener) this.#open(port, served);
     }
   }
 
@@ -83,9 +85,7 @@ export class NodePorts {
     return wanted;
   }
 
-  #open(port: number, want: Wanted): void {
-    const served: Served = { ...want, listener: undefined };
-    this.#served.set(port, served);
+  #open(port: number, served: Served): void {
     const { address, logger } = this.#options;
     try {
       served.listener = Bun.listen<Side>({
@@ -102,8 +102,10 @@ export class NodePorts {
         }),
       });
     } catch (error) {
-      const problem = { service: want.service, port, kind: want.kind, message: errorText(error) };
-      if (want.kind === "node port") logger.error("a node port cannot be served", problem);
+      const problem = { service: served.service, port, kind: served.kind, message: errorText(error) };
+      if (served.problem === problem.message) return;
+      served.problem = problem.message;
+      if (served.kind === "node port") logger.error("a node port cannot be served", problem);
       else logger.info("a LoadBalancer port is served at its node port only", problem);
       this.#options.onPortProblem(problem);
     }

@@ -1,5 +1,6 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import type { Logger } from "../../base/index.ts";
+import { leaveSessionKeyring } from "../../linux/index.ts";
 import type { EndpointSlice, Service } from "../../resources/index.ts";
 import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps } from "../runtime/index.ts";
 import { Forwarder, hostUpstreams, type Upstream } from "./dns/forwarder.ts";
@@ -55,7 +56,8 @@ const DNS_PORT = 53;
 
 /** Makes the node's network namespace, its rules, DNS and relay. Once in a process tree that launchCluster started. */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const { logger, stateDir, hiddenPaths } = options;
+  const { logger, stateDir } = options;
+  const hiddenPaths = options.hiddenPaths.filter((path) => existsSync(path)).map((path) => realpathSync(path));
   const podCidr = parseCidr(options.podCidr);
   const serviceCidr = parseCidr(options.serviceCidr);
   const localAddresses = [options.apiIp, options.dnsIp];
@@ -64,6 +66,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const mountPoint = `${stateDir}/root`;
   mkdirSync(mountPoint, { recursive: true, mode: 0o700 });
   const tools = findTools();
+  // Exec starts from this thread; the namespace worker does the same for containers.
+  leaveSessionKeyring();
   const client = new NamespaceClient();
   const runtime = new ProcessRuntime({ client, pool, tools, maps: readIdMaps(), podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
   const listen: Node["listen"] = (protocol, host, port) => client.call("listen", { where: "node", protocol, host, port });

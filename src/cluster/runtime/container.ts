@@ -25,10 +25,14 @@ export interface Attached {
 export class Container implements RunningContainer {
   readonly id: string;
   readonly exited: Promise<ContainerExit>;
+  /** Resolves when nothing of it runs any more, or ever will. */
+  readonly gone: Promise<void>;
   readonly env: Record<string, string>;
   readonly #log: ContainerLog;
   readonly #attached = new Set<Attached>();
   #resolve: (exit: ContainerExit) => void = () => {};
+  #resolveGone: () => void = () => {};
+  #killWhenStarted = false;
   #streams: Promise<unknown> = Promise.resolve();
   #stdin: PipeWriter | undefined;
   #logOpen = true;
@@ -47,6 +51,7 @@ export class Container implements RunningContainer {
     this.id = spec.id;
     this.env = { PATH: DEFAULT_PATH, HOSTNAME: hostname, HOME: spec.uid === 0 ? "/root" : "/", ...(spec.tty ? { TERM: "xterm" } : {}), ...spec.env };
     this.exited = new Promise((resolve) => (this.#resolve = resolve));
+    this.gone = new Promise((resolve) => (this.#resolveGone = resolve));
     this.#log = new ContainerLog(spec.logPath);
   }
 
@@ -88,6 +93,7 @@ export class Container implements RunningContainer {
       if (started.state === "no-program") return this.#failToStart(started.message);
       this.#pid = started.pid;
       this.#pidNamespace = inodeOf(started.pid);
+      if (this.#killWhenStarted) this.kill("SIGKILL");
     } catch (error) {
       this.#output("stderr", Buffer.from(`chainmail: ${errorText(error)}\n`));
       this.#ended = true;
@@ -97,7 +103,12 @@ export class Container implements RunningContainer {
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    if (!this.running) return;
+    if (this.#ended) return;
+    if (!this.running) {
+      // The worker is at it: what is to be killed must not slip through by starting later.
+      this.#killWhenStarted = true;
+      return;
+    }
     try {
       process.kill(this.#pid, signal);
     } catch (error) {
@@ -189,6 +200,7 @@ export class Container implements RunningContainer {
     this.#log.close();
     for (const attached of this.#attached) attached.onExit();
     this.#attached.clear();
+    this.#resolveGone();
   }
 }
 

@@ -4,8 +4,8 @@ import { childrenOf, exitOf } from "./processes.ts";
 import type { ExecProcess, ExecSpec } from "./types.ts";
 import type { ContainerTools } from "./worker/protocol.ts";
 
-/** In the container's working folder, whatever the new process's own start folder is. */
-const IN_FOLDER = 'cd -- "$1" && shift && exec "$@"';
+/** In the container's working folder, with the usual file mask, whatever the cluster's own are. */
+const IN_FOLDER = 'umask 022 && cd -- "$1" && shift && exec "$@"';
 
 /**
  * Starts a process in a running container: in all its namespaces, with its uid, without capabilities, even where the
@@ -39,7 +39,8 @@ export function execIn(container: Container, spec: ExecSpec, tools: ContainerToo
 }
 
 function withPipes(argv: string[], spec: ExecSpec): ExecProcess {
-  const child = Bun.spawn(argv, { env: {}, cwd: "/", stdin: spec.stdin ? "pipe" : "ignore", stdout: "pipe", stderr: "pipe" });
+  // Detached, as a container: `kill 0` must not reach the cluster.
+  const child = Bun.spawn(argv, { env: {}, cwd: "/", detached: true, stdin: spec.stdin ? "pipe" : "ignore", stdout: "pipe", stderr: "pipe" });
   const sink = child.stdin;
   return {
     ...(sink ? { stdin: stdinOf(sink) } : {}),
@@ -62,6 +63,7 @@ function withTerminal(argv: string[], spec: ExecSpec): ExecProcess {
   const child = Bun.spawn(argv, {
     env: {},
     cwd: "/",
+    detached: true,
     terminal: {
       name: "xterm",
       data: (_terminal, chunk) => output?.enqueue(chunk.slice()),

@@ -26,6 +26,8 @@ interface SandboxState {
   spec: SandboxSpec;
   ip: string;
   containers: Map<string, Container>;
+  /** No container may start any more. */
+  removing: boolean;
 }
 
 /** The kernel needs some time to end a pid namespace under load; past this the sandbox's removal fails and is retried. */
@@ -53,7 +55,7 @@ export class ProcessRuntime implements ContainerRuntime {
     if (this.#sandboxes.has(spec.id)) throw new ChainmailError("SANDBOX_EXISTS", `sandbox ${spec.id} exists already`);
     const { client, pool, podRules } = this.#options;
     const ip = spec.hostNetwork ? pool.nodeIp : pool.allocate();
-    const state: SandboxState = { spec, ip, containers: new Map() };
+    const state: SandboxState = { spec, ip, containers: new Map(), removing: false };
     this.#sandboxes.set(spec.id, state);
     const { link, mac } = linkOf(ip);
     const rules = podRules(link, ip);
@@ -80,6 +82,7 @@ export class ProcessRuntime implements ContainerRuntime {
   async removeSandbox(sandboxId: string): Promise<void> {
     const state = this.#sandboxes.get(sandboxId);
     if (!state) return;
+    state.removing = true;
     await Promise.all([...state.containers.values()].map((container) => this.#end(container)));
     await this.#options.client.call("removeSandbox", { id: sandboxId });
     this.#forget(state);
@@ -88,6 +91,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async startContainer(sandboxId: string, spec: ContainerSpec): Promise<RunningContainer> {
     const state = this.#sandbox(sandboxId);
+    if (state.removing) throw new ChainmailError("SANDBOX_NOT_FOUND", `sandbox ${sandboxId} is being removed`);
     if (this.#containers.has(spec.id)) throw new ChainmailError("CONTAINER_EXISTS", `container ${spec.id} exists already`);
     const { client, maps, logger } = this.#options;
     const container = new Container(sandboxId, spec, state.spec.hostname, client, maps, logger);
@@ -146,7 +150,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async #end(container: Container): Promise<void> {
     container.kill("SIGKILL");
-    const ended = await Promise.race([container.exited.then(() => true), Bun.sleep(KILL_TIMEOUT_MS).then(() => false)]);
+    const ended = await Promise.race([container.gone.then(() => true), Bun.sleep(KILL_TIMEOUT_MS).then(() => false)]);
     if (!ended) throw new ChainmailError("CONTAINER_STUCK", `container ${container.id} has not ended ${KILL_TIMEOUT_MS / 1000} s after SIGKILL`);
   }
 

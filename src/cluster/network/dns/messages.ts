@@ -88,6 +88,12 @@ export function decodeResponse(bytes: Uint8Array): { rcode: number; answers: Ans
   }
 }
 
+/** SERVFAIL for a query that cannot even be repeated in an answer. */
+export function failure(message: Uint8Array): Uint8Array {
+  const view = new DataView(message.buffer, message.byteOffset, message.length);
+  return bare(view.getUint16(0), view.getUint16(2), Rcode.SERVFAIL);
+}
+
 /** Header only: id, the opcode and RD of the query, and the error. */
 function bare(id: number, flags: number, rcode: number): Uint8Array {
   const reply = new Uint8Array(HEADER);

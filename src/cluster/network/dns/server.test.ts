@@ -134,6 +134,13 @@ describe("DNS server", () => {
     expect(await code(Uint8Array.of(0, 1, 0x28, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1))).toBe(4);
   });
 
+  test("a label of bytes that are no text is answered, too", async () => {
+    const label = [63, ...Array<number>(63).fill(0xff)];
+    const name = [...label, ...label, 3, 115, 118, 99, 7, 99, 108, 117, 115, 116, 101, 114, 5, 108, 111, 99, 97, 108, 0];
+    const reply = await server.answer(Uint8Array.of(0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 1, 0, 1), "udp");
+    expect([reply?.[1], (reply?.[2] ?? 0) & 0x80]).toEqual([9, 0x80]);
+  });
+
   test("without a resolver outside, other names fail at once", async () => {
     await expect(new Forwarder([]).exchange(query("x.test"), "udp")).rejects.toThrow("no name server");
   });

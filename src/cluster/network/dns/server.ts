@@ -1,6 +1,6 @@
 import { errorText, type Logger } from "../../../base/index.ts";
 import type { Forwarder } from "./forwarder.ts";
-import { decodeResponse, encodeQuery, encodeReply, parseQuery, Rcode, type Query, type Reply } from "./messages.ts";
+import { decodeResponse, encodeQuery, encodeReply, failure, parseQuery, Rcode, type Query, type Reply } from "./messages.ts";
 import { resolve } from "./resolve.ts";
 import type { Zone } from "./zone.ts";
 
@@ -59,7 +59,7 @@ export class DnsServer {
       return encodeReply(query, reply, limit);
     } catch (error) {
       this.#options.logger.debug("a name could not be looked up", { name: query.name, error: errorText(error) });
-      return encodeReply(query, { rcode: Rcode.SERVFAIL, answers: [], authorities: [], additionals: [], authoritative: false }, limit);
+      return failure(message);
     }
   }
 

@@ -27,9 +27,10 @@ export interface StartedProcess {
 
 /**
  * The process that waits outside the container's pid namespace, for its exit code: as a shell it tells a signal by
- * 128+n, where util-linux's `unshare --fork` reports SIGKILL as 1. Its own "Killed" is nobody's output.
+ * 128+n, where util-linux's `unshare --fork` reports SIGKILL as 1. Its own "Killed" is nobody's output, and signals to
+ * the whole process group (a terminal's ^C, `kill 0`) are its child's business; a trap, unlike "ignore", is not inherited.
  */
-const WRAPPER = 'exec 5>&2 2>/dev/null; "$@" 2>&5 5>&-; exit $?';
+const WRAPPER = 'trap : HUP INT QUIT TERM; exec 5>&2 2>/dev/null; "$@" 2>&5 5>&-; exit $?';
 /** The first process waits here, already in its namespaces, until its /proc is masked; then it becomes the app. */
 const HOLD = 'printf . >&3 && read -r go <&4 && exec 3>&- 4<&- "$@"';
 /** Starting takes a few milliseconds; a machine that swaps may need seconds. */
@@ -78,6 +79,8 @@ function spawn(context: StartContext, spec: ContainerStart, readyFd: number, goF
   const common = {
     cwd: spec.workingDir,
     env: {},
+    // A session of its own: `kill 0` in a container reaches its process group across pid namespaces.
+    detached: true,
     onExit: (ended: Bun.Subprocess) => context.onExit(exitOf(ended)),
   };
   const child =

@@ -1,4 +1,4 @@
-import { enterNamespace, NamespaceFlag, openNamespace, unshareThread, closeFd } from "../../../linux/index.ts";
+import { closeFd, enterNamespace, leaveSessionKeyring, NamespaceFlag, openNamespace, setFileMask, unshareThread } from "../../../linux/index.ts";
 import { ChainmailError } from "../../../base/index.ts";
 import type { Where } from "./protocol.ts";
 
@@ -19,7 +19,10 @@ export class Namespaces {
 
   /** Moves the calling thread into a new network namespace: the node's. Only the worker thread may do this. */
   constructor() {
-    unshareThread(NamespaceFlag.NET);
+    leaveSessionKeyring();
+    // An own root, and with it an own file mask: containers start with the usual one, whatever the user's shell has.
+    unshareThread(NamespaceFlag.FS | NamespaceFlag.NET);
+    setFileMask(0o022);
     this.#home = { net: openNamespace("net"), uts: openNamespace("uts"), ipc: openNamespace("ipc"), mnt: openNamespace("mnt") };
   }
 

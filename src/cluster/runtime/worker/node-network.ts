@@ -41,6 +41,7 @@ export function setUpSandbox(namespaces: Namespaces, setup: SandboxSetup): void 
     if (setup.hostNetwork) return;
     // Apps run without CAP_NET_BIND_SERVICE, and as in containerd port 80 is theirs all the same.
     writeSysctl("net.ipv4.ip_unprivileged_port_start", "0");
+    allowPing();
     disableIPv6();
     for (const [name, value] of Object.entries(setup.sysctls)) writePodSysctl(name, value);
   });
@@ -84,6 +85,15 @@ export function tearDownSandbox(namespaces: Namespaces, setup: SandboxSetup): vo
 /** Deletes a link, and with it the pod's end and its routes, if it is still there. */
 export function removeLink(name: string): void {
   if (existsSync(`/proc/sys/net/ipv4/conf/${name}`)) rtnetlink(deleteLink(interfaceIndex(name)));
+}
+
+/** Echo sockets without a capability, for every group there is: as containerd sets it. */
+function allowPing(): void {
+  try {
+    writeSysctl("net.ipv4.ping_group_range", "0 2147483647");
+  } catch {
+    writeSysctl("net.ipv4.ping_group_range", "0 0"); // Rootless, one group is mapped.
+  }
 }
 
 /** IPv6 is off until the mesh captures it too: traffic over it would pass by the sidecar. */
