@@ -1,0 +1,28 @@
+import { bootstrapSummary } from "./bootstrap.ts";
+import { clusterTable, type ClusterFilter } from "./clusters.ts";
+import type { ConfigDump } from "./dump.ts";
+import { edsTable, type EndpointFilter } from "./endpoints.ts";
+import { listenerTable, type ListenerFilter } from "./listeners.ts";
+import { routeTable } from "./routes.ts";
+import { secretTable } from "./secrets.ts";
+
+export interface AllFilters {
+  readonly clusters: ClusterFilter;
+  readonly listeners: ListenerFilter;
+  readonly route: string | undefined;
+  readonly endpoints: EndpointFilter;
+}
+
+/** `proxy-config all`: every table, each name with its kind before it. */
+export function allTables(dump: ConfigDump, filters: AllFilters, options: { verbose: boolean; headers: boolean; now: number }): string {
+  const { verbose, headers, now } = options;
+  const parts: [title: string, text: string][] = [
+    ["", bootstrapSummary(dump)],
+    ["Clusters", clusterTable(dump, filters.clusters, true)],
+    ["Listeners", listenerTable(dump, filters.listeners, { verbose, typed: true })],
+    ["Routes", routeTable(dump, filters.route, { verbose, typed: true })],
+    ["Secrets", secretTable(dump, now, true)],
+    ["Endpoints", edsTable(dump, filters.endpoints, true)],
+  ];
+  return parts.map(([title, text]) => (headers && title ? `${title}:\n${text}` : text)).join("\n");
+}
