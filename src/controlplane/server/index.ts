@@ -9,3 +9,5 @@ export { createDebugTypes, type DebugTypes } from "./debug-types.ts";
 export { serveSecure, servePlaintext, type BoundServer } from "./grpc-server.ts";
 export { createXdsMetrics } from "./metrics.ts";
 export { createServingCertificate, type ServingCertificate } from "./serving-certificate.ts";
+export { serveMonitoring, serveReadiness, serveWebhooks, type MonitoringOptions, type WebhookOptions } from "./http-server.ts";
+export { createValidator, type IstioValidator } from "./validation.ts";

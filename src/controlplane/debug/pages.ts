@@ -1,0 +1,131 @@
+import type { Registry as TypeRegistry } from "@bufbuild/protobuf";
+import { loadRegistry, XDS_TYPES } from "../../proto/index.ts";
+import type { MeshSnapshot } from "../registry/snapshot.ts";
+import type { XdsGenerator } from "../xds/types.ts";
+import { configDump, configDumpJson, resourcesJson } from "./config-dump.ts";
+import { configPage, endpointPage, registryPage } from "./registry-pages.ts";
+import { syncStatus } from "./sync-status.ts";
+import { iso, proxyName, type ConnectionView } from "./views.ts";
+
+export interface Page {
+  status: number;
+  contentType: string;
+  body: string;
+}
+
+export interface PagesOptions {
+  snapshot(): MeshSnapshot;
+  connections(): Iterable<ConnectionView>;
+  generator: XdsGenerator;
+  version(): string;
+  clusterId: string;
+}
+
+interface Endpoint {
+  description: string;
+  /** A namespace's own proxies may ask for these about themselves; all others are for istiod's namespace. */
+  ofOneProxy?: true;
+  answer(query: URLSearchParams): Promise<unknown> | unknown;
+}
+
+/** Istio's answers when a proxy is asked for that is not there. */
+const NO_PROXY_ID = "You must provide a proxyID in the query string";
+const NOT_CONNECTED = "Proxy not connected to this Pilot instance. It may be connected to another instance.";
+
+/** A page that is not JSON, or not a success. */
+class Text {
+  constructor(
+    readonly status: number,
+    readonly text: string,
+  ) {}
+}
+
+/** The pages under /debug, in Istio's shapes. */
+export class DebugPages {
+  readonly #endpoints: Record<string, Endpoint>;
+
+  constructor(private readonly options: PagesOptions) {
+    const { snapshot, generator, version } = options;
+    const forProxy = (answer: (connection: ConnectionView, types: TypeRegistry) => unknown) => async (query: URLSearchParams) => {
+      const id = query.get("proxyID");
+      if (!id) return new Text(400, NO_PROXY_ID);
+      const connection = this.find(id);
+      return connection ? answer(connection, await loadRegistry()) : new Text(404, NOT_CONNECTED);
+    };
+    this.#endpoints = {
+      adsz: { description: "Status and debug interface for ADS", answer: () => this.#clients(true) },
+      clusterz: { description: "List remote clusters where istiod reads endpoints", answer: () => [{ id: options.clusterId, secretName: "", syncStatus: "synced" }] },
+      config_dump: {
+        description: "ConfigDump in the form of the Envoy admin config dump API for passed in proxyID",
+        ofOneProxy: true,
+        answer: forProxy((connection, types) => configDumpJson(configDump(connection, snapshot(), generator, version()), types)),
+      },
+      configz: { description: "Debug support for config", answer: () => configPage(snapshot().configs) },
+      connections: { description: "Info about the connected XDS clients", answer: () => this.#clients(false) },
+      edsz: {
+        description: "Status and debug interface for EDS",
+        ofOneProxy: true,
+        answer: forProxy(({ node, watches }, types) => resourcesJson(generator.generate(node, snapshot(), XDS_TYPES.EDS, [...(watches.get(XDS_TYPES.EDS)?.names ?? [])]), types)),
+      },
+      endpointShardz: { description: "Info about the endpoint shards", answer: () => endpointPage(snapshot()) },
+      endpointz: { description: "Info about the endpoint shards", answer: () => endpointPage(snapshot()) },
+      inject: { description: "Active inject template", answer: () => ({}) },
+      list: { description: "List all supported debug commands in json", answer: () => Object.keys(this.#endpoints).filter((name) => name !== "list") },
+      mesh: { description: "Active mesh config", answer: () => snapshot().mesh },
+      ndsz: {
+        description: "Status and debug interface for NDS",
+        ofOneProxy: true,
+        answer: forProxy(({ node }, types) => resourcesJson(generator.generate(node, snapshot(), XDS_TYPES.NDS), types)),
+      },
+      push_status: { description: "Last PushContext Details", answer: () => ({}) },
+      registryz: { description: "Debug support for registry", answer: () => registryPage(snapshot()) },
+      syncz: { description: "Synchronization status of all Envoys connected to this Pilot instance", answer: () => this.#connections().map(syncStatus) },
+    };
+  }
+
+  /** Whether any caller may have this page about a proxy of its own namespace. */
+  isOfOneProxy(name: string): boolean {
+    return this.#endpoints[name]?.ofOneProxy === true;
+  }
+
+  /** The proxy that istioctl calls `<pod>.<namespace>`. */
+  find(proxyId: string): ConnectionView | undefined {
+    return this.#connections().find((connection) => proxyName(connection) === proxyId || connection.id === proxyId);
+  }
+
+  /** `name` is what follows /debug/; "" is the index. */
+  async page(name: string, query: URLSearchParams): Promise<Page> {
+    if (name === "") return { status: 200, contentType: "text/html; charset=utf-8", body: this.#index() };
+    const endpoint = Object.hasOwn(this.#endpoints, name) ? this.#endpoints[name] : undefined;
+    if (!endpoint) return { status: 404, contentType: "text/plain; charset=utf-8", body: `unknown debug page ${name}; /debug/list names them\n` };
+    const answer = await endpoint.answer(query);
+    if (answer instanceof Text) return { status: answer.status, contentType: "text/plain; charset=utf-8", body: answer.text };
+    return { status: 200, contentType: "application/json", body: JSON.stringify(answer, null, query.has("pretty") ? 2 : undefined) };
+  }
+
+  #connections(): ConnectionView[] {
+    return [...this.options.connections()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #clients(whole: boolean): unknown {
+    const clients = this.#connections().map(({ id, connectedAt, address, node, watches }) => ({
+      connectionId: id,
+      connectedAt: iso(connectedAt),
+      address,
+      ...(whole
+        ? {
+            labels: node.labels,
+            metadata: node.metadata,
+            locality: Object.fromEntries(Object.entries(node.locality).filter(([, value]) => value !== "")),
+            watches: Object.fromEntries([...watches].map(([typeUrl, watch]) => [typeUrl, watch.wildcard ? [...watch.sent.keys()] : [...watch.names]])),
+          }
+        : {}),
+    }));
+    return { totalClients: clients.length, clients };
+  }
+
+  #index(): string {
+    const rows = Object.entries(this.#endpoints).map(([name, { description }]) => `<tr><td><a href="/debug/${name}">/debug/${name}</a></td><td>${description}</td></tr>`);
+    return `<!doctype html><html><head><title>Pilot Debug Console</title></head><body><p>Add <b>?pretty</b> to format the output.</p><table>${rows.join("")}</table></body></html>\n`;
+  }
+}
