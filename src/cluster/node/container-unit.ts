@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { errorText } from "../../base/index.ts";
 import type { Container, Probe } from "../../resources/index.ts";
@@ -141,6 +141,15 @@ export class ContainerUnit {
   }
 
   #lastWords(exitCode: number): string {
+    const readTail = (path: string, limit: number) => {
+      try {
+        return readEnd(path, limit);
+      } catch (thrown) {
+        // What a container said last is a courtesy; that it has ended must be told in any case.
+        this.context.log.debug("last words not read", { path, error: errorText(thrown) });
+        return "";
+      }
+    };
     const written = readTail(this.terminationLog, MAX_MESSAGE);
     if (written || exitCode === 0 || this.container.terminationMessagePolicy !== "FallbackToLogsOnError") return written;
     // The log's own lines carry a time, stream and tag before the text.
@@ -158,19 +167,14 @@ export function imageId(repository: string, definition: unknown): string {
   return `${repository}@sha256:${createHash("sha256").update(JSON.stringify(definition)).digest("hex")}`;
 }
 
-/** The last `limit` bytes of a file as text; "" when it is not there. */
-function readTail(path: string, limit: number): string {
-  let fd: number;
+/** The last `limit` bytes of a file as text. */
+function readEnd(path: string, limit: number): string {
+  const fd = openSync(path, "r");
   try {
-    fd = openSync(path, "r");
-  } catch {
-    return ""; // never written
-  }
-  try {
-    const size = Bun.file(path).size;
+    const { size } = fstatSync(fd);
     const buffer = Buffer.alloc(Math.min(limit, size));
     const read = readSync(fd, buffer, 0, buffer.length, Math.max(0, size - buffer.length));
-    return buffer.subarray(0, read).toString("utf8");
+    return buffer.toString("utf8", 0, read);
   } finally {
     closeSync(fd);
   }

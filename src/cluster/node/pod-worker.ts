@@ -75,7 +75,7 @@ export class PodWorker {
       onExit: (record, exit) => this.#exited(record, exit),
       onKill: (record, graceSeconds) => this.#restart(record, graceSeconds),
     });
-    if (!this.#ended) this.folders.removeState();
+    if (!this.#ended) this.#tidy(() => this.folders.removeState());
   }
 
   get pod(): Pod {
@@ -278,6 +278,7 @@ export class PodWorker {
     if (!this.#ended) this.#publish();
     await this.#writer.flush();
     await this.#removeSandbox();
+    this.#tidy(() => this.folders.removeAll());
     const { name, namespace, uid } = this.#pod.metadata;
     if (!this.#vanished) {
       try {
@@ -288,7 +289,6 @@ export class PodWorker {
     }
     this.#finished = true;
     this.#writer.stop();
-    this.folders.removeAll();
     this.context.events.forget(uid ?? "");
     this.onFinished();
   }
@@ -335,6 +335,15 @@ export class PodWorker {
         previous: this.#writer.conditions(this.#pod),
       }),
     );
+  }
+
+  /** What cannot be removed now goes when the node starts next; it must not hold up the pod's end. */
+  #tidy(remove: () => void): void {
+    try {
+      remove();
+    } catch (thrown) {
+      this.context.log.warn("files of a pod not removed", { pod: this.#pod.metadata.name, error: errorText(thrown) });
+    }
   }
 
   #record(name: string): ContainerRecord {

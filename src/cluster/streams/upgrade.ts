@@ -34,13 +34,11 @@ export async function handleExecUpgrade(request: IncomingMessage, socket: Duplex
   if (isWebSocketUpgrade(request)) {
     const answer = websocketAccept(request, chooseSubprotocol(request, EXEC_WEBSOCKET));
     const process = await options.exec();
-    beginWriting(socket, answer);
-    return serveExecWebSocket(socket, head, process, options.command);
+    return serve(socket, answer, () => serveExecWebSocket(socket, head, process, options.command));
   }
   const answer = spdyAccept(request, EXEC_SPDY);
   const process = await options.exec();
-  beginWriting(socket, answer);
-  return serveExecSpdy(socket, head, process, options, options.command);
+  return serve(socket, answer, () => serveExecSpdy(socket, head, process, options, options.command));
 }
 
 /**
@@ -49,11 +47,10 @@ export async function handleExecUpgrade(request: IncomingMessage, socket: Duplex
  */
 export async function handlePortForwardUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, options: { dial: PortDialer }): Promise<void> {
   if (isWebSocketUpgrade(request)) {
-    beginWriting(socket, websocketAccept(request, chooseSubprotocol(request, PORT_FORWARD_WEBSOCKET)));
-    return servePortForward(websocketBytes(socket, head), new Uint8Array(), options.dial);
+    const answer = websocketAccept(request, chooseSubprotocol(request, PORT_FORWARD_WEBSOCKET));
+    return serve(socket, answer, () => servePortForward(websocketBytes(socket, head), new Uint8Array(), options.dial));
   }
-  beginWriting(socket, spdyAccept(request, [PORT_FORWARD_SPDY]));
-  return servePortForward(socket, head, options.dial);
+  return serve(socket, spdyAccept(request, [PORT_FORWARD_SPDY]), () => servePortForward(socket, head, options.dial));
 }
 
 function spdyAccept(request: IncomingMessage, supported: readonly string[]): string {
@@ -69,9 +66,15 @@ function spdyAccept(request: IncomingMessage, supported: readonly string[]): str
   return ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: SPDY/3.1", `X-Stream-Protocol-Version: ${chosen}`, "\r\n"].join("\r\n");
 }
 
-function beginWriting(socket: Duplex, answer: string): void {
+/** Writes the 101 and serves. From here on nothing is thrown: the caller could only answer into the middle of a stream. */
+async function serve(socket: Duplex, answer: string, session: () => Promise<void>): Promise<void> {
   // Small frames (a keystroke, a status) must not wait for more to come.
   if ("setNoDelay" in socket && typeof socket.setNoDelay === "function") socket.setNoDelay(true);
   socket.on("error", () => socket.destroy());
   socket.write(answer);
+  try {
+    await session();
+  } catch {
+    socket.destroy();
+  }
 }
