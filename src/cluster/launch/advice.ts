@@ -19,7 +19,7 @@ export function advise(check: CheckName, code: string, facts: MachineFacts): str
     case "veth":
       return module("veth", code, facts);
     case "traffic rules":
-      return module("nf_tables nft_chain_nat nft_ct nft_reject_ipv4 nft_redir nft_masq nft_numgen nft_hash nft_fib_ipv4", code, facts);
+      return module("nf_tables nft_chain_nat nft_nat nft_ct nft_reject_ipv4 nft_redir nft_numgen nft_hash", code, facts);
     case "socket mark":
       return adviseNamespaces(code, facts);
   }

@@ -5,12 +5,17 @@ export interface NodeRulesOptions {
   podCidr: string;
   serviceCidr: string;
   nodeIp: string;
+  /** Service addresses that the cluster process serves on the node itself. */
+  localAddresses: string[];
   /** Where the relay to the outside listens, at nodeIp. */
   egressPort: number;
 }
 
-/** nft commands that make the node's table. Plain text in, plain text out: the worker runs them. */
-export function nodeRules({ podCidr, serviceCidr, nodeIp, egressPort }: NodeRulesOptions): string {
+/**
+ * nft commands that make the node's table. Plain text in, plain text out: the worker runs them. Few expressions: each is
+ * a kernel module, which a user namespace cannot load.
+ */
+export function nodeRules({ podCidr, serviceCidr, nodeIp, localAddresses, egressPort }: NodeRulesOptions): string {
   return `table ip ${TABLE} {
  set pods { type ifname . ipv4_addr; }
  set hairpin { type ipv4_addr . ipv4_addr; }
@@ -52,7 +57,7 @@ export function nodeRules({ podCidr, serviceCidr, nodeIp, egressPort }: NodeRule
  }
  chain output_filter {
   type filter hook output priority filter;
-  oifname "lo" fib daddr type local accept
+  ip daddr { ${localAddresses.join(", ")} } accept
   jump no_endpoints
  }
 }

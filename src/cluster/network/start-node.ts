@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import type { Logger } from "../../base/index.ts";
 import { leaveSessionKeyring } from "../../linux/index.ts";
 import type { EndpointSlice, Service } from "../../resources/index.ts";
-import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps } from "../runtime/index.ts";
+import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps, type Where } from "../runtime/index.ts";
 import { Forwarder, hostUpstreams, type Upstream } from "./dns/forwarder.ts";
 import { DnsServer } from "./dns/server.ts";
 import { emptyZone } from "./dns/zone.ts";
@@ -42,10 +42,10 @@ export interface Node {
   /** Services and DNS follow what these tell, from now on. Call once. */
   follow(services: Watched<Service>, endpointSlices: Watched<EndpointSlice>): ServiceNetwork;
   /**
-   * A listening descriptor in the node's namespace, where pods reach it: for Bun.listen, Bun.udpSocket or a net.Server's
+   * A listening descriptor in the node's namespace, where pods reach it (or in one pod's): for Bun.listen, Bun.udpSocket or a net.Server's
    * listen, not for Bun.serve or an http.Server, which ignore it silently.
    */
-  listen(protocol: "tcp" | "udp", host: string, port: number): Promise<number>;
+  listen(protocol: "tcp" | "udp", host: string, port: number, where?: Where): Promise<number>;
   /** Ends all pods, the listeners, then the worker. */
   stop(): Promise<void>;
 }
@@ -70,10 +70,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   leaveSessionKeyring();
   const client = new NamespaceClient();
   const runtime = new ProcessRuntime({ client, pool, tools, maps: readIdMaps(), podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
-  const listen: Node["listen"] = (protocol, host, port) => client.call("listen", { where: "node", protocol, host, port });
+  const listen: Node["listen"] = (protocol, host, port, where = "node") => client.call("listen", { where, protocol, host, port });
   const stops: (() => void)[] = [() => client.stop()];
   try {
-    const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, egressPort: EGRESS_PORT });
+    const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, localAddresses, egressPort: EGRESS_PORT });
     await client.call("init", { nodeIp, localAddresses, mountPoint, tools, hiddenPaths, serviceCidr, rules });
     const zone = emptyZone(options.clusterDomain);
     const [udpFd, tcpFd, egressFd] = await Promise.all([

@@ -18,7 +18,8 @@ export class NamespaceClient {
   #events: WorkerEvents | undefined;
 
   constructor() {
-    this.#worker = new Worker(new URL("./worker/main.ts", import.meta.url).href);
+    // smol: it holds little and does little; without, it would cost megabytes more.
+    this.#worker = new Worker(new URL("./worker/main.ts", import.meta.url).href, { smol: true });
     this.#worker.onmessage = (event: MessageEvent<WorkerMessage>) => this.#receive(event.data);
     this.#worker.onerror = (event) => this.#fail(new ChainmailError("NAMESPACE_WORKER", `the namespace worker failed: ${event.message}`));
   }

@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 
 /** Makes and removes pods' sandboxes and runs processes in them. One owner: the cluster process. */
 export interface ContainerRuntime {
-  /** Network namespace with an address and a route, uts, ipc, a pid namespace held by a pause process. */
+  /** Network namespace with an address and a route, uts, ipc. Each container gets a pid namespace of its own, as in Kubernetes. */
   createSandbox(spec: SandboxSpec): Promise<Sandbox>;
   /** Kills what still runs in it and frees the address, veth and mounts. Idempotent. */
   removeSandbox(sandboxId: string): Promise<void>;
@@ -16,7 +16,7 @@ export interface ContainerRuntime {
   exec(containerId: string, spec: ExecSpec): Promise<ExecProcess>;
   /** A connection from the pod's own loopback (port-forward) — `sandboxId` — or from the node to pods and services. */
   dial(from: { sandboxId: string } | "node", host: string, port: number): Promise<Duplex>;
-  /** Everything in the sandbox's pid namespace: CPU seconds and resident bytes, for `top` and benchmarks. */
+  /** All processes of the sandbox's running containers: CPU seconds and proportional memory, for `top` and benchmarks. */
   usage(sandboxId: string): Promise<{ cpuSeconds: number; memoryBytes: number }>;
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as packet from "dns-packet";
+import fc from "fast-check";
 import { createLogger } from "../../../base/index.ts";
 import { bindUdp, listenTcp } from "../../../linux/index.ts";
 import { Forwarder, parseResolvConf } from "./forwarder.ts";
@@ -89,6 +90,12 @@ async function overTcp(...chunks: Uint8Array[]): Promise<Buffer> {
   return reply;
 }
 
+/** Without resolvers outside, so that nothing is forwarded. */
+function lonelyServer(): Promise<DnsServer> {
+  const fds = { udpFd: bindUdp(HOST, PORT + 10), tcpFd: listenTcp(HOST, PORT + 10) };
+  return DnsServer.start({ ...fds, zone, forwarder: new Forwarder([]), logger: createLogger("test", { level: "none" }) });
+}
+
 const rcode = (reply: packet.Packet) => (reply.flags ?? 0) & 15;
 const data = (reply: packet.Packet) => reply.answers?.map((answer) => ("data" in answer ? answer.data : undefined));
 
@@ -139,6 +146,26 @@ describe("DNS server", () => {
     const name = [...label, ...label, 3, 115, 118, 99, 7, 99, 108, 117, 115, 116, 101, 114, 5, 108, 111, 99, 97, 108, 0];
     const reply = await server.answer(Uint8Array.of(0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 1, 0, 1), "udp");
     expect([reply?.[1], (reply?.[2] ?? 0) & 0x80]).toEqual([9, 0x80]);
+  });
+
+  test("any bytes at all settle: answered, or ignored", async () => {
+    const seed = 20260101;
+    const base = query("web.shop.svc.cluster.local");
+    const anything = fc.uint8Array({ maxLength: 300 });
+    const damaged = fc.array(fc.tuple(fc.nat(base.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }).map((edits) => {
+      const bytes = new Uint8Array(base);
+      for (const [offset, value] of edits) bytes[offset] = value;
+      return bytes;
+    });
+    const alone = await lonelyServer();
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(anything, damaged), async (bytes) => {
+        const reply = await alone.answer(bytes, "udp");
+        if (reply) expect(reply.length).toBeGreaterThanOrEqual(12);
+      }),
+      { seed, numRuns: 500 },
+    );
+    alone.stop();
   });
 
   test("without a resolver outside, other names fail at once", async () => {

@@ -1,0 +1,59 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { createLogger } from "../../base/index.ts";
+import { connectMarked } from "../../linux/index.ts";
+import { NodePorts, type PortProblem } from "./node-ports.ts";
+import type { ServiceEntry } from "./service-entry.ts";
+
+// A loopback address of this test's own, so that its ports are free.
+const ADDRESS = "127.81.3.3";
+const pod = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("the pod") });
+const problems: PortProblem[] = [];
+const asked: string[] = [];
+const ports = new NodePorts({
+  address: ADDRESS,
+  logger: createLogger("test", { level: "none" }),
+  onPortProblem: (problem) => problems.push(problem),
+  connect: async (ip, port) => {
+    asked.push(`${ip}:${port}`);
+    return connectMarked("127.0.0.1", pod.port ?? 0, 0);
+  },
+});
+afterAll(async () => {
+  ports.stop();
+  await pod.stop(true);
+});
+
+function entry(key: string, clusterIP: string, port: number, nodePort: number, loadBalancer = false): ServiceEntry {
+  return { key, clusterIP, externalIPs: [], loadBalancer, sticky: false, ports: [{ protocol: "tcp", port, nodePort, endpoints: [] }] };
+}
+const get = (port: number) => fetch(`http://${ADDRESS}:${port}/`, { headers: { connection: "close" } }).then((response) => response.text());
+
+describe("node ports", () => {
+  test("relay to the service's address, and follow it", async () => {
+    ports.update([entry("a/web", "10.96.0.20", 80, 31080)]);
+    expect(await get(31080)).toBe("the pod");
+    ports.update([entry("a/web", "10.96.0.30", 80, 31080)]);
+    expect(await get(31080)).toBe("the pod");
+    expect(asked).toEqual(["10.96.0.20:80", "10.96.0.30:80"]);
+    ports.update([]);
+    await expect(get(31080)).rejects.toThrow();
+  });
+
+  test("a LoadBalancer's own port is served too; the first service by key has it", async () => {
+    asked.length = 0;
+    ports.update([entry("b/second", "10.96.0.22", 31443, 31082, true), entry("a/first", "10.96.0.21", 31443, 31081, true)]);
+    await get(31443);
+    expect(asked).toEqual(["10.96.0.21:31443"]);
+  });
+
+  test("a port that is taken is told once, and served as soon as it is free", async () => {
+    const squatter = Bun.listen({ hostname: ADDRESS, port: 31090, socket: { data() {} } });
+    const wanted = [entry("a/web", "10.96.0.20", 80, 31090)];
+    ports.update(wanted);
+    ports.update(wanted);
+    expect(problems).toMatchObject([{ service: "a/web", port: 31090, kind: "node port" }]);
+    squatter.stop(true);
+    ports.update(wanted);
+    expect(await get(31090)).toBe("the pod");
+  });
+});
