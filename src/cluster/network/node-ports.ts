@@ -14,6 +14,7 @@ export interface NodePortOptions {
 
 export interface PortProblem {
   service: string;
+  address: string;
   port: number;
   kind: "node port" | "load balancer port";
   message: string;
@@ -102,7 +103,7 @@ export class NodePorts {
         }),
       });
     } catch (error) {
-      const problem = { service: served.service, port, kind: served.kind, message: errorText(error) };
+      const problem = { service: served.service, address, port, kind: served.kind, message: errorText(error) };
       if (served.problem === problem.message) return;
       served.problem = problem.message;
       if (served.kind === "node port") logger.error("a node port cannot be served", problem);
