@@ -1,0 +1,133 @@
+/**
+ * The embedded cluster's one Bun process: API server, controllers, node agent and network, wired together. `chainmail up`
+ * starts it inside the process tree of its own; it ends with SIGTERM, taking all pods along.
+ * Usage: cluster-process.ts CLUSTER PROGRAMS
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ChainmailError, type Logger, VERSION, createLogger, errorText, systemClock } from "../base/index.ts";
+import { DEFAULT_SERVICE_CIDR, loadClusterPki, startApiServer, writeKubeconfig } from "../cluster/apiserver/index.ts";
+import { startControllers } from "../cluster/controllers/index.ts";
+import { startNode } from "../cluster/network/index.ts";
+import { type NodeAgent, type PodStreams, startNodeAgent } from "../cluster/node/index.ts";
+import { Store } from "../cluster/store/index.ts";
+import { ENDPOINT_SLICES, SERVICES, createClient, createInformer } from "../kube/index.ts";
+import { type EndpointSlice, type Service, builtinResources } from "../resources/index.ts";
+import { chainmailHome, clusterPaths, readSettings } from "./home.ts";
+import { catalogue } from "./images.ts";
+import { PROJECT_ROOT } from "./programs.ts";
+
+const NODE_NAME = "chainmail";
+const POD_CIDR = "10.244.0.0/16";
+/** The first address of the service range is the API's, the tenth cluster DNS's: where Kubernetes' installers put them. */
+const API_IP = "10.96.0.1";
+const DNS_IP = "10.96.0.10";
+const CLUSTER_DOMAIN = "cluster.local";
+
+const [name, programs] = process.argv.slice(2);
+if (!name || !programs) throw new Error("usage: cluster-process.ts CLUSTER PROGRAMS");
+const paths = clusterPaths(name);
+const log = createLogger("cluster");
+try {
+  await run(log);
+} catch (thrown) {
+  fail(thrown);
+}
+
+async function run(logger: Logger): Promise<void> {
+  const settings = readSettings(paths);
+  if (!settings) throw new ChainmailError("CLUSTER_SETTINGS_MISSING", `${paths.settings} is missing`, { hint: `chainmail up --name ${name}` });
+  const { address, apiPort } = settings;
+  const store = new Store({ path: join(paths.state, "cluster.db") });
+  const pki = await loadClusterPki({ directory: join(paths.state, "pki"), addresses: [address, "127.0.0.1", API_IP], now: Date.now() });
+  const node = await startNode({
+    ...{ loopback: address, podCidr: POD_CIDR, serviceCidr: DEFAULT_SERVICE_CIDR, apiIp: API_IP, dnsIp: DNS_IP, clusterDomain: CLUSTER_DOMAIN },
+    stateDir: join(paths.state, "node"),
+    hiddenPaths: [PROJECT_ROOT, chainmailHome()],
+    logger: logger.child("network"),
+    onFatal: fail,
+    onPortProblem: (problem) => logger.warn("port not bound", { ...problem }),
+  });
+
+  // The API serves pods' streams, and the node agent that has them needs the API: whoever asks before it is there waits for nothing.
+  let agent: NodeAgent | undefined;
+  const api = await startApiServer({
+    store,
+    definitions: builtinResources(),
+    pki,
+    streams: lateStreams(() => agent?.streams),
+    dial: (host, port) => node.runtime.dial("node", host, port),
+    listenHost: address,
+    port: apiPort,
+    log: logger.child("apiserver"),
+  });
+  await api.listenOn({ fd: await node.listen("tcp", API_IP, 443) });
+  const client = createClient(api.transport());
+
+  const services = createInformer<Service>(client, SERVICES, { log: logger });
+  const slices = createInformer<EndpointSlice>(client, ENDPOINT_SLICES, { log: logger });
+  node.follow(services, slices);
+  agent = startNodeAgent({
+    client: createClient(api.transport("kubelet")),
+    runtime: node.runtime,
+    catalogue: catalogue(programs!),
+    nodeName: NODE_NAME,
+    hostIP: node.nodeIp,
+    stateDir: join(paths.state, "pods"),
+    log: logger,
+    dns: { nameserver: DNS_IP, clusterDomain: CLUSTER_DOMAIN },
+    kubernetes: { host: API_IP, port: 443 },
+    protectedPaths: [PROJECT_ROOT, chainmailHome()],
+  });
+  const controllers = startControllers({
+    client,
+    clock: systemClock,
+    log: logger.child("controllers"),
+    loopbackAddress: address,
+    caPem: pki.caCert,
+    random: Math.random,
+    apiEndpoint: { serviceIp: API_IP, ip: node.nodeIp, port: 443 },
+  });
+  await agent.ready;
+  if (settings.mesh) await (await import("./mesh.ts")).installMesh(client, { version: VERSION });
+  // Last: `up` takes the file as the sign that the API can be asked.
+  await writeKubeconfig({ path: paths.kubeconfig, name: name === "default" ? "chainmail" : `chainmail-${name}`, server: `https://${address}:${api.port}`, caCert: pki.caCert, client: pki.admin });
+  logger.info("cluster is up", { api: `https://${address}:${api.port}`, started_ms: Math.round(performance.now()) });
+
+  process.on("SIGTERM", () => {
+    logger.info("stopping");
+    void (async () => {
+      controllers.stop();
+      agent?.stop();
+      services.stop();
+      slices.stop();
+      await node.stop();
+      await api.close();
+      await store.close();
+      process.exit(0);
+    })().catch(fail);
+  });
+}
+
+function lateStreams(current: () => PodStreams | undefined): PodStreams {
+  const streams = (): PodStreams => {
+    const found = current();
+    if (!found) throw new ChainmailError("POD_NOT_FOUND", "the node is still starting");
+    return found;
+  };
+  return {
+    logs: async (...args) => streams().logs(...args),
+    exec: async (...args) => streams().exec(...args),
+    attach: async (...args) => streams().attach(...args),
+    portForward: async (...args) => streams().portForward(...args),
+  };
+}
+
+/** Says why in a place that `up` reads, then ends the whole tree: a cluster that half works is worse than none. */
+function fail(thrown: unknown): never {
+  const known = thrown instanceof ChainmailError ? thrown : undefined;
+  log.error("the cluster ends", { error: errorText(thrown), code: known?.code ?? "INTERNAL" });
+  if (!known && thrown instanceof Error && thrown.stack) process.stderr.write(`${thrown.stack}\n`);
+  writeFileSync(join(paths.state, "failure.json"), JSON.stringify({ code: known?.code ?? "INTERNAL", message: errorText(thrown), hint: known?.hint }), { mode: 0o600 });
+  process.exit(1);
+}
