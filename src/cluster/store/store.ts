@@ -103,8 +103,7 @@ export class Store {
   remove(base: StoredObject): Promise<StoredObject> {
     const table = this.#table(base.resource);
     if (table.get(base.key) !== base) throw new WriteConflict();
-    const last = { ...base.object, metadata: { ...base.metadata } };
-    const stored = StoredObject.fromObject(base.resource, last, ++this.#assigned);
+    const stored = base.renumbered(++this.#assigned);
     table.delete(base.key);
     return this.#enqueue("DELETED", stored, base);
   }

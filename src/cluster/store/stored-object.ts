@@ -25,12 +25,17 @@ export class StoredObject {
     this.#object = object;
   }
 
+  /** What was never stored: the outcome of a dry run, the last state of something removed. Its metadata stays as it is. */
+  static transient(resource: string, object: KubeObject): StoredObject {
+    const { apiVersion, kind, metadata, ...rest } = object;
+    const tail = JSON.stringify({ metadata, ...rest }).slice(1);
+    return new StoredObject(resource, metadata.namespace ?? "", metadata.name, Number(metadata.resourceVersion ?? 0), apiVersion, kind, tail, object);
+  }
+
   /** Takes over `object`, writing the revision into it. */
   static fromObject(resource: string, object: KubeObject, revision: number): StoredObject {
-    const { apiVersion, kind, metadata, ...rest } = object;
-    metadata.resourceVersion = String(revision);
-    const tail = JSON.stringify({ metadata, ...rest }).slice(1);
-    return new StoredObject(resource, metadata.namespace ?? "", metadata.name, revision, apiVersion, kind, tail, object);
+    object.metadata.resourceVersion = String(revision);
+    return StoredObject.transient(resource, object);
   }
 
   /** From a database row; parsed when first looked into. Throws SyntaxError-free: rows are written by fromObject only. */
@@ -54,6 +59,12 @@ export class StoredObject {
   /** The whole object as JSON in a served version (conversion is "None": only apiVersion differs). */
   json(apiVersion: string): string {
     return `{"kind":"${this.kind}","apiVersion":"${apiVersion}",${this.tail}`;
+  }
+
+  /** The same state under another revision. */
+  renumbered(revision: number): StoredObject {
+    const { object } = this;
+    return StoredObject.fromObject(this.resource, { ...object, metadata: { ...object.metadata } }, revision);
   }
 
   /** `metadata` alone as JSON, for tables and PartialObjectMetadata. */

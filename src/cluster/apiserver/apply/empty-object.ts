@@ -1,0 +1,41 @@
+import { resolveSchema, type Schema } from "../../../resources/index.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import type { Resource } from "../catalogue.ts";
+
+/**
+ * What a create is compared with: an empty object of the kind. For built-in kinds Go's structs have some objects even
+ * when empty (those that are no pointers), so nobody comes to own these containers themselves.
+ */
+export function emptyObject({ definition, apiVersion, schema }: Resource): JsonObject {
+  const empty: JsonObject = { apiVersion, kind: definition.kind };
+  if (definition.custom || !schema) return empty;
+  const { properties = {} } = resolveSchema(schema);
+  for (const name of TOP) if (properties[name]) empty[name] = structOf(properties[name], name);
+  return empty;
+}
+
+const TOP = ["metadata", "spec", "status", "template", "roleRef"];
+/** Fields that are structs by value wherever they occur in a built-in kind's spec or status. */
+const NESTED = ["template", "jobTemplate", "strategy", "updateStrategy", "loadBalancer"];
+/** Lists that Go writes as null instead of leaving them out. */
+const NULL_LISTS = ["containers"];
+
+function structOf(reference: Schema, name: string): JsonObject {
+  const { properties = {} } = resolveSchema(reference);
+  const result: JsonObject = {};
+  if (name === "metadata" || name === "roleRef") return result;
+  for (const field of NESTED) {
+    const schema = properties[field];
+    if (schema && resolveSchema(schema).properties) result[field] = structOf(schema, field);
+  }
+  if (name === "template" || name === "jobTemplate") {
+    for (const field of ["metadata", "spec"]) if (properties[field]) result[field] = structOf(properties[field], field);
+  }
+  for (const field of NULL_LISTS) if (properties[field]) result[field] = null;
+  return result;
+}
+
+/** The object with apiVersion and kind of the version that a request is in. */
+export function inVersion(object: JsonObject, { apiVersion, definition }: Resource): JsonObject {
+  return object.apiVersion === apiVersion && isObject(object) ? object : { ...object, apiVersion, kind: definition.kind };
+}

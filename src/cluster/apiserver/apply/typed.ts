@@ -1,0 +1,205 @@
+import type { Schema } from "../../../resources/index.ts";
+import { equalJson, isObject, type JsonObject } from "../json.ts";
+import { emptySet, type FieldSet, insert } from "./field-set.ts";
+import { itemElement, itemsByElement, itemSchema, shapeOf } from "./shape.ts";
+
+/** What changed from one object to another, as sets of fields. */
+export interface Comparison {
+  added: FieldSet;
+  modified: FieldSet;
+  removed: FieldSet;
+}
+
+/** The fields that a configuration sets: its leaves, items of lists, entries of maps. */
+export function fieldSetOf(value: unknown, schema: Schema | undefined): FieldSet {
+  const set = emptySet();
+  collect(value, schema, set);
+  return set;
+}
+
+function collect(value: unknown, schema: Schema | undefined, node: FieldSet): void {
+  const shape = shapeOf(schema, value);
+  if (shape.kind === "map" && isObject(value)) {
+    for (const name in value) {
+      const { schema: fieldSchema, declared } = shape.field(name);
+      const child = emptySet();
+      node.children.set(`f:${name}`, child);
+      collect(value[name], fieldSchema, child);
+      const emptyValue = value[name] === null || (isObject(value[name]) && Object.keys(value[name]).length === 0);
+      if (emptyValue || !declared) child.member = true;
+      else if (!child.member && child.children.size === 0) node.children.delete(`f:${name}`);
+    }
+  } else if ((shape.kind === "list" || shape.kind === "set") && Array.isArray(value)) {
+    for (const [element, item] of itemsByElement(shape, value)) {
+      const child = emptySet();
+      node.children.set(element, child);
+      collect(item, itemSchema(shape), child);
+      child.member = true;
+    }
+  } else node.member = true;
+}
+
+/** Which fields differ between two versions of an object. A container that is new or gone counts itself. */
+export function compare(before: unknown, after: unknown, schema: Schema | undefined): Comparison {
+  const result: Comparison = { added: emptySet(), modified: emptySet(), removed: emptySet() };
+  new Comparer(result).compare(before, after, schema);
+  return result;
+}
+
+class Comparer {
+  #path: string[] = [];
+  constructor(private readonly result: Comparison) {}
+
+  compare(before: unknown, after: unknown, schema: Schema | undefined): void {
+    if (before === undefined && after === undefined) return;
+    const shape = shapeOf(schema, after, before);
+    // null takes the form of the other side.
+    const sameForm = (before ?? undefined) === undefined || (after ?? undefined) === undefined || form(before) === form(after);
+    if (shape.kind === "scalar" || shape.kind === "atomic" || !sameForm || (isBare(before) && isBare(after))) {
+      this.#leaf(before, after);
+      return;
+    }
+    if (shape.kind === "map") {
+      const old = isObject(before) ? before : {};
+      const next = isObject(after) ? after : {};
+      for (const name in old) this.#child(`f:${name}`, old[name], next[name], shape.field(name).schema);
+      for (const name in next) if (!(name in old)) this.#child(`f:${name}`, undefined, next[name], shape.field(name).schema);
+    } else {
+      const old = itemsByElement(shape, Array.isArray(before) ? before : []);
+      const next = itemsByElement(shape, Array.isArray(after) ? after : []);
+      for (const [element, item] of old) this.#child(element, item, next.get(element), itemSchema(shape));
+      for (const [element, item] of next) if (!old.has(element)) this.#child(element, undefined, item, itemSchema(shape));
+    }
+    if (before === undefined) insert(this.result.added, this.#path);
+    else if (after === undefined) insert(this.result.removed, this.#path);
+  }
+
+  #child(element: string, before: unknown, after: unknown, schema: Schema | undefined): void {
+    this.#path.push(element);
+    this.compare(before, after, schema);
+    this.#path.pop();
+  }
+
+  #leaf(before: unknown, after: unknown): void {
+    if (before === undefined) insert(this.result.added, this.#path);
+    else if (after === undefined) insert(this.result.removed, this.#path);
+    else if (!equalJson(before, after)) insert(this.result.modified, this.#path);
+  }
+}
+
+function form(value: unknown): "list" | "map" | "scalar" {
+  return Array.isArray(value) ? "list" : isObject(value) ? "map" : "scalar";
+}
+
+/** Absent, null, or a container with nothing in it. */
+function isBare(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return isObject(value) && Object.keys(value).length === 0;
+}
+
+/** Lays a configuration over a live object: leaves are taken, maps and keyed lists merge. Shares parts of both. */
+export function mergeTyped(live: unknown, config: unknown, schema: Schema | undefined): unknown {
+  if (config === undefined) return live;
+  if (live === undefined) return config;
+  const shape = shapeOf(schema, config, live);
+  if (shape.kind === "map" && isObject(live) && isObject(config)) {
+    const merged: JsonObject = { ...live };
+    for (const name in config) merged[name] = mergeTyped(live[name], config[name], shape.field(name).schema);
+    return merged;
+  }
+  if ((shape.kind === "list" || shape.kind === "set") && Array.isArray(live) && Array.isArray(config)) {
+    const elements = (list: unknown[]) => list.map((item, index) => itemElement(shape, item, index));
+    const left = itemsByElement(shape, live);
+    const right = itemsByElement(shape, config);
+    const order = mergeOrder(elements(live), elements(config));
+    return order.map((element) => mergeTyped(left.get(element), right.get(element), itemSchema(shape)));
+  }
+  return config;
+}
+
+/**
+ * The order of a merged list: the configuration's order holds among its items, live items that it does not name keep
+ * their places between them. As structured-merge-diff does it.
+ */
+function mergeOrder(live: string[], config: string[]): string[] {
+  const inLive = new Set(live);
+  const inConfig = new Set(config);
+  const shared = config.filter((element) => inLive.has(element));
+  const taken = new Set<string>();
+  const order: string[] = [];
+  let next = shared.shift();
+  for (let l = 0, c = 0; l < live.length || c < config.length; ) {
+    const left = live[l];
+    const right = config[c];
+    if (left !== undefined && right !== undefined) {
+      if (left === right) {
+        taken.add(left);
+        order.push(left);
+        l++;
+        c++;
+        next = shared.shift();
+        continue;
+      }
+      if (inConfig.has(left) && next !== undefined && next !== left) {
+        l++;
+        continue;
+      }
+    }
+    if (left !== undefined) {
+      if (!inConfig.has(left)) {
+        order.push(left);
+        l++;
+        continue;
+      }
+      if (taken.has(left)) l++;
+    }
+    if (right !== undefined) {
+      taken.add(right);
+      order.push(right);
+      c++;
+      if (next === right) next = shared.shift();
+    }
+  }
+  return order;
+}
+
+/**
+ * Removes from a value what is in `gone` and in nobody's `owned` set; a container that only `gone` names goes whole.
+ * Shares what stays.
+ */
+export function removeUnowned(value: unknown, gone: FieldSet, owned: FieldSet, schema: Schema | undefined): unknown {
+  const shape = shapeOf(schema, value);
+  const verdict = (element: string): "keep" | "remove" | "descend" => {
+    const inGone = gone.children.get(element);
+    if (!inGone) return "keep";
+    const inOwned = owned.children.get(element);
+    // A named field counts as named by all that lies below it; an item of a list only by itself.
+    const goneHere = element.startsWith("f:") || inGone.member;
+    const ownedHere = inOwned !== undefined && (element.startsWith("f:") || inOwned.member);
+    if (goneHere && !ownedHere) return "remove";
+    return inGone.children.size > 0 ? "descend" : "keep";
+  };
+  const below = (element: string, child: unknown, childSchema: Schema | undefined) =>
+    removeUnowned(child, gone.children.get(element) ?? emptySet(), owned.children.get(element) ?? emptySet(), childSchema);
+  if (shape.kind === "map" && isObject(value)) {
+    const result: JsonObject = {};
+    for (const name in value) {
+      const decision = verdict(`f:${name}`);
+      if (decision === "keep") result[name] = value[name];
+      else if (decision === "descend") result[name] = below(`f:${name}`, value[name], shape.field(name).schema);
+    }
+    return result;
+  }
+  if ((shape.kind === "list" || shape.kind === "set") && Array.isArray(value)) {
+    const result: unknown[] = [];
+    value.forEach((item: unknown, index) => {
+      const element = itemElement(shape, item, index);
+      const decision = verdict(element);
+      if (decision === "keep") result.push(item);
+      else if (decision === "descend") result.push(below(element, item, itemSchema(shape)));
+    });
+    return result;
+  }
+  return value;
+}

@@ -1,0 +1,161 @@
+import type { KubeObject } from "../../../resources/index.ts";
+import type { Store } from "../../store/index.ts";
+import { isObject } from "../json.ts";
+import type { UserInfo } from "../types.ts";
+import { type Action, type Authorizer, type Decision, isSuperuser } from "./authorizer.ts";
+
+export interface PolicyRule {
+  verbs: string[];
+  apiGroups?: string[];
+  resources?: string[];
+  resourceNames?: string[];
+  nonResourceURLs?: string[];
+}
+
+interface Subject {
+  kind: string;
+  name: string;
+  namespace?: string;
+}
+
+const GROUP = "rbac.authorization.k8s.io";
+export const CLUSTER_ROLES = `${GROUP}/clusterroles`;
+export const CLUSTER_ROLE_BINDINGS = `${GROUP}/clusterrolebindings`;
+export const ROLES = `${GROUP}/roles`;
+export const ROLE_BINDINGS = `${GROUP}/rolebindings`;
+
+/** Decides by Role, ClusterRole and binding objects. What no rule allows is refused. */
+export class RbacAuthorizer implements Authorizer {
+  constructor(private readonly store: Store) {}
+
+  authorize(action: Action): Decision {
+    if (isSuperuser(action.user)) return ALLOWED;
+    for (const rule of this.rulesFor(action.user, action.resource?.namespace ?? "")) if (allows(rule, action)) return ALLOWED;
+    return { allowed: false, reason: "" };
+  }
+
+  /** All rules that hold for a user, cluster-wide and in one namespace. */
+  *rulesFor(user: UserInfo, namespace: string): Iterable<PolicyRule> {
+    for (const { object } of this.store.list(CLUSTER_ROLE_BINDINGS)) if (appliesTo(object, user, "")) yield* this.rulesOfBinding(object);
+    if (namespace === "") return;
+    for (const { object } of this.store.list(ROLE_BINDINGS, namespace)) if (appliesTo(object, user, namespace)) yield* this.rulesOfBinding(object);
+  }
+
+  /** The rules of the role that a binding names; none if it does not exist. */
+  rulesOfBinding(binding: KubeObject): PolicyRule[] {
+    const { roleRef } = binding as KubeObject & { roleRef?: { kind?: string; name?: string } };
+    if (!roleRef?.name) return [];
+    const role = roleRef.kind === "Role" ? this.store.get(ROLES, binding.metadata.namespace ?? "", roleRef.name) : this.store.get(CLUSTER_ROLES, "", roleRef.name);
+    return role ? this.rulesOfRole(role.object) : [];
+  }
+
+  /** A role's own rules and those of the roles it aggregates. */
+  rulesOfRole(role: KubeObject): PolicyRule[] {
+    const { aggregationRule } = role as KubeObject & { aggregationRule?: { clusterRoleSelectors?: { matchLabels?: Record<string, string> }[] } };
+    const own = ownRules(role);
+    if (!aggregationRule) return own;
+    const aggregated = this.store
+      .list(CLUSTER_ROLES)
+      .filter(({ object }) => object !== role && aggregationRule.clusterRoleSelectors?.some((selector) => hasLabels(object, selector.matchLabels ?? {})))
+      .flatMap(({ object }) => ownRules(object));
+    return [...own, ...aggregated];
+  }
+}
+
+const ALLOWED: Decision = { allowed: true, reason: "" };
+
+function ownRules(role: KubeObject): PolicyRule[] {
+  const { rules } = role as KubeObject & { rules?: PolicyRule[] };
+  return Array.isArray(rules) ? rules : [];
+}
+
+function hasLabels(object: KubeObject, labels: Record<string, string>): boolean {
+  return Object.entries(labels).every(([key, value]) => object.metadata.labels?.[key] === value);
+}
+
+function appliesTo(binding: KubeObject, user: UserInfo, bindingNamespace: string): boolean {
+  const { subjects } = binding as KubeObject & { subjects?: Subject[] };
+  if (!Array.isArray(subjects)) return false;
+  return subjects.some((subject) => {
+    if (!isObject(subject)) return false;
+    switch (subject.kind) {
+      case "User":
+        return subject.name === user.username;
+      case "Group":
+        return user.groups.includes(subject.name);
+      case "ServiceAccount":
+        return user.username === `system:serviceaccount:${subject.namespace ?? bindingNamespace}:${subject.name}`;
+      default:
+        return false;
+    }
+  });
+}
+
+export function allows(rule: PolicyRule, { verb, resource, path }: Action): boolean {
+  if (!includes(rule.verbs, verb)) return false;
+  if (path !== undefined) return rule.nonResourceURLs?.some((pattern) => matchesPath(pattern, path)) ?? false;
+  if (!resource) return false;
+  return (
+    includes(rule.apiGroups, resource.group) &&
+    matchesResource(rule.resources, resource.resource, resource.subresource) &&
+    (!rule.resourceNames?.length || rule.resourceNames.includes(resource.name))
+  );
+}
+
+function includes(list: readonly string[] | undefined, value: string): boolean {
+  return list !== undefined && (list.includes("*") || list.includes(value));
+}
+
+function matchesResource(resources: readonly string[] | undefined, resource: string, subresource: string): boolean {
+  if (!resources) return false;
+  const full = subresource ? `${resource}/${subresource}` : resource;
+  return resources.includes("*") || resources.includes(full) || (subresource !== "" && resources.includes(`*/${subresource}`));
+}
+
+function matchesPath(pattern: string, path: string): boolean {
+  return pattern === "*" || pattern === path || (pattern.endsWith("*") && path.startsWith(pattern.slice(0, -1)));
+}
+
+/**
+ * Whether rules that somebody has cover a rule that they want to give away: each verb on each resource and name must be
+ * theirs.
+ */
+export function covers(owned: readonly PolicyRule[], wanted: PolicyRule): boolean {
+  const single = (rule: PolicyRule) =>
+    owned.some(
+      (own) =>
+        coversList(own.verbs, rule.verbs) &&
+        coversList(own.apiGroups, rule.apiGroups) &&
+        (rule.resources ?? []).every((resource) => {
+          const [name = "", sub = ""] = resource.split("/");
+          return matchesResource(own.resources, name, sub) || (own.resources ?? []).includes(resource);
+        }) &&
+        (!own.resourceNames?.length || (rule.resourceNames?.length ? coversList(own.resourceNames, rule.resourceNames) : false)) &&
+        (rule.nonResourceURLs ?? []).every((url) => own.nonResourceURLs?.some((pattern) => matchesPath(pattern, url)) ?? false),
+    );
+  const count = (wanted.verbs?.length ?? 0) * (wanted.apiGroups?.length ?? 1) * (wanted.resources?.length ?? 1) * Math.max(1, wanted.resourceNames?.length ?? 1);
+  return count <= MAX_ATOMS && atoms(wanted).every(single);
+}
+
+/** A rule that stands for more combinations than any real one is not worth the time. */
+const MAX_ATOMS = 20_000;
+
+/** A rule split into rules of one verb, group, resource or path each. */
+function atoms(rule: PolicyRule): PolicyRule[] {
+  const result: PolicyRule[] = [];
+  for (const verb of rule.verbs ?? []) {
+    for (const group of rule.apiGroups ?? []) {
+      for (const resource of rule.resources ?? []) {
+        const base = { verbs: [verb], apiGroups: [group], resources: [resource] };
+        if (rule.resourceNames?.length) for (const name of rule.resourceNames) result.push({ ...base, resourceNames: [name] });
+        else result.push(base);
+      }
+    }
+    for (const url of rule.nonResourceURLs ?? []) result.push({ verbs: [verb], nonResourceURLs: [url] });
+  }
+  return result;
+}
+
+function coversList(own: readonly string[] | undefined, wanted: readonly string[] | undefined): boolean {
+  return (wanted ?? []).every((value) => includes(own, value));
+}

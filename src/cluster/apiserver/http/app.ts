@@ -1,0 +1,97 @@
+import { type Clock, errorText, type Logger } from "../../../base/index.ts";
+import type { Authenticator, Credentials } from "../auth/authenticator.ts";
+import type { Authorizer } from "../auth/authorizer.ts";
+import { impersonated } from "../auth/impersonation.ts";
+import type { UserInfo } from "../types.ts";
+import type { ApiRequest, ApiResponse } from "./exchange.ts";
+import { pageNotFound, respondStatus } from "./respond.ts";
+import { parseResourcePath, type ResourceRequest } from "./route.ts";
+import { badRequest, forbidden, internalError, StatusError } from "./status.ts";
+import { isTrue } from "../rest/list-options.ts";
+
+/** A request before it is known who asks. */
+export type Incoming = Omit<ApiRequest, "user">;
+
+export interface AppParts {
+  authenticator: Authenticator;
+  authorizer: Authorizer;
+  log: Logger;
+  clock: Clock;
+  resources(request: ApiRequest, target: ResourceRequest): Promise<ApiResponse | undefined>;
+  nonResources(request: ApiRequest): Promise<ApiResponse | undefined> | ApiResponse | undefined;
+}
+
+/** From a request to its answer: who asks, may they, and what is it about. Never rejects. */
+export class App {
+  constructor(private readonly parts: AppParts) {}
+
+  async handle(incoming: Incoming, credentials: Credentials): Promise<ApiResponse> {
+    try {
+      const user = await this.parts.authenticator.authenticate(credentials);
+      return await this.handleAs(incoming, user);
+    } catch (error) {
+      return this.#refusal(incoming, error);
+    }
+  }
+
+  /** For calls in-process, whose user is known. */
+  async handleAs(incoming: Incoming, user: UserInfo): Promise<ApiResponse> {
+    try {
+      const { request, target } = this.authorize(incoming, user);
+      const answer = target ? await this.parts.resources(request, target) : await this.parts.nonResources(request);
+      return answer ?? pageNotFound();
+    } catch (error) {
+      return this.#refusal(incoming, error);
+    }
+  }
+
+  /** The request as its user (or whom they act for), if they may make it. Throws 401 and 403. */
+  authorize(incoming: Incoming, caller: UserInfo): { request: ApiRequest; target: ResourceRequest | undefined } {
+    const user = impersonated(caller, (name) => incoming.header(name), this.parts.authorizer);
+    const { method, path, query } = incoming;
+    const target = targetOf(incoming);
+    const decision = target
+      ? this.parts.authorizer.authorize({ user, verb: target.verb, resource: target })
+      : this.parts.authorizer.authorize({ user, verb: method.toLowerCase(), path });
+    if (!decision.allowed) throw target ? resourceForbidden(user, target, decision.reason) : pathForbidden(user, method, path);
+    const request: ApiRequest = {
+      method,
+      path,
+      query,
+      header: (name) => incoming.header(name),
+      body: () => incoming.body(),
+      user,
+      signal: incoming.signal,
+    };
+    return { request, target };
+  }
+
+  #refusal(incoming: Incoming, error: unknown): ApiResponse {
+    if (error instanceof StatusError) return respondStatus(error);
+    if (typeof error === "object" && error !== null && "code" in error && error.code === "STORE_WRITE_FAILED") {
+      return respondStatus(new StatusError(507, "InsufficientStorage", errorText(error)));
+    }
+    this.parts.log.error("request failed", { method: incoming.method, path: incoming.path, error: errorText(error), stack: error instanceof Error ? error.stack : undefined });
+    return respondStatus(internalError(errorText(error)));
+  }
+}
+
+function targetOf({ method, path, query }: Incoming): ResourceRequest | undefined {
+  try {
+    return parseResourcePath(method, path, isTrue(query.get("watch")), query.get("fieldSelector"));
+  } catch (error) {
+    if (error instanceof URIError) throw badRequest("invalid URL escape in the path");
+    throw error;
+  }
+}
+
+function resourceForbidden(user: UserInfo, target: ResourceRequest, reason: string): StatusError {
+  const resource = target.subresource ? `${target.resource}/${target.subresource}` : target.resource;
+  const where = target.namespace ? `in the namespace ${JSON.stringify(target.namespace)}` : "at the cluster scope";
+  const why = `User ${JSON.stringify(user.username)} cannot ${target.verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(target.group)} ${where}`;
+  return forbidden({ group: target.group, plural: target.resource, kind: target.resource }, target.name, reason ? `${why}: ${reason}` : why);
+}
+
+function pathForbidden(user: UserInfo, method: string, path: string): StatusError {
+  return new StatusError(403, "Forbidden", `forbidden: User ${JSON.stringify(user.username)} cannot ${method.toLowerCase()} path ${JSON.stringify(path)}`, {});
+}

@@ -1,0 +1,44 @@
+import type { Clock, Logger } from "../../../base/index.ts";
+import type { KubeObject } from "../../../resources/index.ts";
+import type { Store } from "../../store/index.ts";
+import type { AdmissionPlugin } from "../admission/types.ts";
+import type { Catalogue, Resource } from "../catalogue.ts";
+import type { UserInfo } from "../types.ts";
+import type { RandomBytes } from "./names.ts";
+import type { WriteOptions } from "./write-options.ts";
+
+/** What a kind does beyond what its definition says: allocations, phases. All in place on the object about to be stored. */
+export interface KindStrategy {
+  /** Returns what to give back if the write fails or was a dry run. */
+  prepareCreate?(object: KubeObject, dryRun: boolean): (() => void) | undefined;
+  prepareUpdate?(object: KubeObject, old: KubeObject, subresource: string, dryRun: boolean): (() => void) | undefined;
+  /** After it is in the store. */
+  afterWrite?(object: KubeObject, old: KubeObject | undefined): void;
+  afterDelete?(object: KubeObject): void;
+}
+
+/** What all handlers share. */
+export interface RestContext {
+  store: Store;
+  catalogue: Catalogue;
+  clock: Clock;
+  log: Logger;
+  random: RandomBytes;
+  newUid(): string;
+  admission: readonly AdmissionPlugin[];
+  /** By `group/plural`. */
+  strategies: ReadonlyMap<string, KindStrategy>;
+}
+
+/** One write as the handlers pass it along. */
+export interface WriteRequest {
+  resource: Resource;
+  namespace: string;
+  /** "" for a create. */
+  name: string;
+  subresource: string;
+  user: UserInfo;
+  options: WriteOptions;
+  /** Becomes Warning headers. */
+  warnings: string[];
+}

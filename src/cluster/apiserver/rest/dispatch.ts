@@ -1,0 +1,152 @@
+import type { Resource } from "../catalogue.ts";
+import type { ApiRequest, ApiResponse } from "../http/exchange.ts";
+import { negotiate, type Negotiated, parseMediaType } from "../http/negotiate.ts";
+import { respondJson } from "../http/respond.ts";
+import type { ResourceRequest } from "../http/route.ts";
+import { methodNotAllowed } from "../http/status.ts";
+import type { StoredObject } from "../../store/index.ts";
+import type { RestContext, WriteRequest } from "./context.ts";
+import { createObject } from "./create.ts";
+import { checkKind, decodeBody, text } from "./decode-body.ts";
+import { deleteCollection } from "./delete-collection.ts";
+import { deleteObject } from "./delete.ts";
+import { parseDeleteOptions } from "./delete-options.ts";
+import { parseListOptions } from "./list-options.ts";
+import { patchObject } from "./patch.ts";
+import { includeObject, listObjects, readObject, renderList, renderObject } from "./read.ts";
+import { replaceObject } from "./update.ts";
+import { watchObjects } from "./watch.ts";
+import { parseWriteOptions } from "./write-options.ts";
+
+/** One request about one resource, its existence established. */
+export interface ResourceCall {
+  request: ApiRequest;
+  target: ResourceRequest;
+  resource: Resource;
+}
+
+/** Answers for one subresource, or for a kind that is asked and not stored. Undefined: not served like this. */
+export type SpecialHandler = (call: ResourceCall) => Promise<ApiResponse> | ApiResponse;
+
+export interface DispatchParts {
+  context: RestContext;
+  /** By subresource: `scale`, `log`; by resource and subresource where they differ: `/pods/binding`. */
+  subresources: ReadonlyMap<string, SpecialHandler>;
+  /** Kinds that are answered and never stored, by `group/plural`. */
+  virtual: ReadonlyMap<string, SpecialHandler>;
+}
+
+/** From a resource request to its answer; undefined when no such resource is served. */
+export async function dispatch(parts: DispatchParts, request: ApiRequest, target: ResourceRequest): Promise<ApiResponse | undefined> {
+  const { context } = parts;
+  const resource = context.catalogue.find(target.group, target.version, target.resource);
+  if (!resource) return undefined;
+  const { definition } = resource;
+  const { verb, namespace, subresource } = target;
+  if (!definition.namespaced && namespace !== "") return undefined;
+  const anyNamespace = verb === "list" || verb === "watch";
+  if (definition.namespaced && namespace === "" && !anyNamespace) {
+    if (verb === "create" || verb === "deletecollection") throw methodNotAllowed();
+    return undefined;
+  }
+  const call = { request, target, resource };
+  if (subresource !== "") {
+    if (!definition.subresources.includes(subresource)) return undefined;
+    const handler = parts.subresources.get(`${resource.id}/${subresource}`) ?? parts.subresources.get(subresource);
+    return handler ? handler(call) : undefined;
+  }
+  const virtual = parts.virtual.get(resource.id);
+  if (virtual) {
+    if (verb !== "create") throw methodNotAllowed();
+    return virtual(call);
+  }
+  if (!(definition.verbs as string[]).includes(verb)) throw methodNotAllowed();
+  return main(context, call);
+}
+
+async function main(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
+  const { request, target, resource } = call;
+  const { namespace, name } = target;
+  switch (target.verb) {
+    case "get":
+      return respondObject(context, call, 200, await readObject(context.store, resource, namespace, name));
+    case "list": {
+      const negotiated = negotiatedFor(request);
+      const options = parseListOptions(request.query, resource.definition, false);
+      const page = await listObjects(context.store, resource, namespace, options);
+      return respondJson(200, renderList(resource, page, negotiated, includeObject(request.query), context.clock.now()), negotiated);
+    }
+    case "watch": {
+      const options = parseListOptions(request.query, resource.definition, true);
+      return watchObjects({ store: context.store, clock: context.clock, resource, namespace, options, negotiated: negotiatedFor(request), include: includeObject(request.query) });
+    }
+    case "create": {
+      const write = writeRequest(call, "CreateOptions", "");
+      const body = await decodeBody(request, expected(resource), !resource.definition.custom);
+      return respondObject(context, call, 201, await createObject(context, write, body), write.warnings);
+    }
+    case "update":
+      return update(context, call);
+    case "patch":
+      return patch(context, call);
+    case "delete": {
+      const options = await parseDeleteOptions(request);
+      const write = writeRequest(call, "DeleteOptions", name);
+      write.options.dryRun ||= options.dryRun;
+      const outcome = await deleteObject(context, write, options);
+      if ("object" in outcome) return respondObject(context, call, 200, outcome.object, write.warnings);
+      return respondJson(200, JSON.stringify(outcome.status), negotiatedFor(request), write.warnings);
+    }
+    case "deletecollection": {
+      const options = await parseDeleteOptions(request);
+      const list = parseListOptions(request.query, resource.definition, false);
+      const write = writeRequest(call, "DeleteOptions", "");
+      write.options.dryRun ||= options.dryRun;
+      const page = await deleteCollection(context, write, list, options);
+      const negotiated = negotiatedFor(request);
+      return respondJson(200, renderList(resource, page, negotiated, includeObject(request.query), context.clock.now()), negotiated, write.warnings);
+    }
+  }
+}
+
+/** PUT, of the object or its status. */
+export async function update(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
+  const { request, resource, target } = call;
+  const write = writeRequest(call, "UpdateOptions", target.name);
+  const body = await decodeBody(request, expected(resource), !resource.definition.custom);
+  return respondObject(context, call, 200, await replaceObject(context, write, checkKind(body, expected(resource))), write.warnings);
+}
+
+/** PATCH, of the object or its status. */
+export async function patch(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
+  const { request, target } = call;
+  const write = writeRequest(call, "PatchOptions", target.name);
+  const { type } = parseMediaType(request.header("content-type") ?? "");
+  const { stored, created } = await patchObject(context, write, type, text(await request.body()));
+  return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
+}
+
+export function writeRequest({ request, resource, target }: ResourceCall, kind: string, name: string): WriteRequest {
+  return {
+    resource,
+    namespace: target.namespace,
+    name,
+    subresource: target.subresource,
+    user: request.user,
+    options: parseWriteOptions(request, kind),
+    warnings: [],
+  };
+}
+
+export function respondObject(context: RestContext, { request, resource }: ResourceCall, status: number, stored: StoredObject, warnings: readonly string[] = []): Promise<ApiResponse> {
+  const negotiated = negotiatedFor(request);
+  return respondJson(status, renderObject(resource, stored, negotiated, includeObject(request.query), context.clock.now()), negotiated, warnings);
+}
+
+export function negotiatedFor(request: ApiRequest): Negotiated {
+  return negotiate(request.header("accept"), request.header("user-agent"), request.query.get("pretty"));
+}
+
+function expected({ apiVersion, definition }: Resource): { apiVersion: string; kind: string } {
+  return { apiVersion, kind: definition.kind };
+}

@@ -1,0 +1,129 @@
+import type { FieldError, KubeObject, Schema } from "../../../resources/index.ts";
+import type { Operation } from "../admission/types.ts";
+import { setOf, type Writer } from "../apply/managed-fields.ts";
+import { emptySet, type FieldSet } from "../apply/field-set.ts";
+import type { Resource } from "../catalogue.ts";
+import { badRequest, invalid } from "../http/status.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { decodeBuiltin, pruneCustom, TypeMismatch } from "../schema/decode.ts";
+import { applyDefaults } from "../schema/default.ts";
+import { validateCustom } from "../schema/validate-custom.ts";
+import type { RestContext, WriteRequest } from "./context.ts";
+import { metadataUpdateErrors, scopeErrors, timestamp } from "./object-meta.ts";
+
+const META_SCHEMA: Schema = { $ref: "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" };
+
+/**
+ * Reads a body into the kind: unknown fields are dropped and refused, warned of or ignored as the client asked, wrong
+ * types are refused. Throws 400.
+ */
+export function decodeInto({ resource, options, warnings }: Pick<WriteRequest, "resource" | "options" | "warnings">, body: JsonObject): KubeObject {
+  const { definition, version, schema } = resource;
+  let decoded;
+  try {
+    decoded = definition.custom || !schema ? pruneCustom(body, schema, META_SCHEMA) : decodeBuiltin(body, schema, definition.kind);
+  } catch (error) {
+    if (error instanceof TypeMismatch) throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${error.message}`);
+    throw error;
+  }
+  const problems = decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  if (problems.length > 0) {
+    if (options.fieldValidation === "Strict") {
+      throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(", ")}`);
+    }
+    if (options.fieldValidation === "Warn") warnings.push(...problems);
+  }
+  return asKubeObject(decoded.object);
+}
+
+/** An object with a metadata of its own; the names of what is in it are checked by validation. */
+export function asKubeObject(object: JsonObject): KubeObject {
+  const metadata = isObject(object.metadata) ? object.metadata : {};
+  return { ...object, apiVersion: String(object.apiVersion), kind: String(object.kind), metadata: metadata as unknown as KubeObject["metadata"] };
+}
+
+/** What the kind itself fills in: defaults of its schema or of its definition. */
+export function fillDefaults({ definition, schema }: Resource, object: KubeObject, old?: KubeObject): void {
+  if (definition.custom) applyDefaults(object, schema);
+  definition.setDefaults?.(object, old);
+}
+
+/** Fields that an endpoint leaves alone, whatever the body says. */
+export function ignoredFields({ definition }: Resource, subresource: string): FieldSet {
+  if (subresource === "status") return definition.custom ? setOf(["f:spec"], ["f:metadata"]) : setOf(["f:spec"]);
+  return definition.subresources.includes("status") ? setOf(["f:status"]) : emptySet();
+}
+
+export function writerOf(context: RestContext, { resource, subresource, options }: WriteRequest): Writer {
+  return {
+    manager: options.manager,
+    apiVersion: resource.apiVersion,
+    subresource,
+    time: timestamp(context.clock.now()),
+    ignored: ignoredFields(resource, subresource),
+  };
+}
+
+/** Runs the mutating plugins; what they return is read and defaulted as if the client had sent it. */
+export async function mutate(context: RestContext, request: WriteRequest, operation: Operation, object: KubeObject, old: KubeObject | undefined, kind: string): Promise<KubeObject> {
+  const { resource, namespace, name, subresource, user, options, warnings } = request;
+  let current = object;
+  for (const plugin of context.admission) {
+    if (!plugin.mutate) continue;
+    const attributes = { operation, resource, subresource, namespace, name: name || current.metadata.name || "", object: current, old, user, warnings, dryRun: options.dryRun, options: optionsObject(kind, options) };
+    const next = await plugin.mutate(attributes);
+    if (next && next !== current) {
+      current = decodeInto({ resource, options: { ...options, fieldValidation: "Ignore" }, warnings }, next);
+      fillDefaults(resource, current, old);
+    }
+  }
+  return current;
+}
+
+/** Runs the validating plugins. */
+export async function validateAdmission(
+  context: RestContext,
+  request: WriteRequest,
+  operation: Operation,
+  object: KubeObject | undefined,
+  old: KubeObject | undefined,
+  kind: string,
+): Promise<void> {
+  const { resource, namespace, name, subresource, user, options, warnings } = request;
+  const attributes = {
+    operation,
+    resource,
+    subresource,
+    namespace,
+    name: name || object?.metadata.name || "",
+    object,
+    old,
+    user,
+    warnings,
+    dryRun: options.dryRun,
+    options: optionsObject(kind, options),
+  };
+  // All are asked side by side, as the real server does; the first refusal in order is the answer.
+  const outcomes = await Promise.allSettled(context.admission.map((plugin) => plugin.validate?.(attributes)));
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}
+
+function optionsObject(kind: string, options: WriteRequest["options"]): Record<string, unknown> {
+  return {
+    kind,
+    apiVersion: "meta.k8s.io/v1",
+    ...(options.dryRun ? { dryRun: ["All"] } : {}),
+    ...(options.fieldManager ? { fieldManager: options.fieldManager } : {}),
+    ...(options.fieldValidation !== "Warn" ? { fieldValidation: options.fieldValidation } : {}),
+  };
+}
+
+/** Everything that can be wrong with an object. Throws 422 with all of it. `transitions`: whether immutable fields count. */
+export async function validate({ definition, schema }: Resource, object: KubeObject, old?: KubeObject, transitions = true): Promise<void> {
+  const errors: FieldError[] = scopeErrors(object, definition);
+  if (old) errors.push(...metadataUpdateErrors(object, old));
+  if (definition.custom && schema) errors.push(...(await validateCustom(object, old, schema)));
+  errors.push(...(definition.validate?.(object) ?? []));
+  if (old && transitions) errors.push(...(definition.validateUpdate?.(object, old) ?? []));
+  if (errors.length > 0) throw invalid(definition, object.metadata.name ?? "", errors);
+}

@@ -1,0 +1,130 @@
+import type { KubeObject } from "../../../resources/index.ts";
+import { StoredObject, WriteConflict } from "../../store/index.ts";
+import { inVersion } from "../apply/empty-object.ts";
+import { encodeManagers, managersAfterUpdate, managersOfRequest } from "../apply/managed-fields.ts";
+import { sameButTimes } from "../apply/server-side-apply.ts";
+import { badRequest, conflict, invalid, notFound } from "../http/status.ts";
+import { cloneJson, equalJson, type JsonObject } from "../json.ts";
+import type { RestContext, WriteRequest } from "./context.ts";
+import { allowedParts, BEYOND_UPDATE_RULES } from "./parts.ts";
+import { asKubeObject, decodeInto, fillDefaults, mutate, validate, validateAdmission, writerOf } from "./pipeline.ts";
+
+/** A patch without a resourceVersion is tried again on the newer object: as often as the real server does. */
+const CONFLICT_ATTEMPTS = 5;
+
+/** Makes the next state from the live one; called again when somebody was faster. The live object must not be changed. */
+export type Transform = (live: KubeObject) => Promise<KubeObject> | KubeObject;
+
+export interface UpdateSettings {
+  /** Whether managedFields are yet to be made from the difference (an apply brings its own). */
+  track: boolean;
+  kind: "UpdateOptions" | "PatchOptions";
+  /** Only on this object, whatever its version. */
+  uid?: string;
+}
+
+/** PUT: the body over the live object. */
+export function replaceObject(context: RestContext, request: WriteRequest, body: JsonObject): Promise<StoredObject> {
+  const { resource, name, namespace } = request;
+  const object = decodeInto(request, body);
+  const { metadata } = object;
+  if (metadata.name !== name) {
+    throw badRequest(metadata.name ? `the name of the object (${metadata.name}) does not match the name on the URL (${name})` : "name must be provided");
+  }
+  if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  if (resource.definition.custom && !metadata.resourceVersion) {
+    throw invalid(resource.definition, name, [{ type: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" }]);
+  }
+  return updateObject(context, request, () => cloneJson(object), { track: true, kind: "UpdateOptions" });
+}
+
+/**
+ * Writes what `transform` makes of the live object. Returns the stored object, or for a dry run what would be stored; an
+ * update that changes nothing writes nothing.
+ */
+export async function updateObject(context: RestContext, request: WriteRequest, transform: Transform, settings: UpdateSettings): Promise<StoredObject> {
+  const { resource, namespace, name } = request;
+  for (let attempt = 1; ; attempt++) {
+    const base = context.store.get(resource.id, namespace, name);
+    if (!base) throw notFound(resource.definition, name);
+    try {
+      return await updateOnce(context, request, base, transform, settings);
+    } catch (error) {
+      // Only one that had no opinion of the version may go on with another.
+      if (!(error instanceof WriteConflict)) throw error;
+      if (attempt === CONFLICT_ATTEMPTS) throw conflict(resource.definition, name);
+    }
+  }
+}
+
+async function updateOnce(context: RestContext, request: WriteRequest, base: StoredObject, transform: Transform, { track, kind, uid }: UpdateSettings): Promise<StoredObject> {
+  const { resource, namespace, name, subresource, options } = request;
+  const { definition } = resource;
+  const old = inVersion(base.object, resource) as KubeObject;
+  const requested = await transform(old);
+  const asked = requested.metadata.resourceVersion;
+  if (asked && asked !== String(base.revision)) throw conflict(definition, name);
+  const wantedUid = requested.metadata.uid || uid;
+  if (wantedUid && wantedUid !== base.metadata.uid) {
+    throw conflict(definition, name, `Precondition failed: UID in precondition: ${wantedUid}, UID in object meta: ${base.metadata.uid ?? ""}`);
+  }
+  const next = keepSystemFields(asKubeObject(requested), old, request);
+  if (definition.namespaced) next.metadata.namespace = namespace;
+  fillDefaults(resource, next, old);
+  if (track) {
+    const managers = managersOfRequest(old.metadata.managedFields, next.metadata.managedFields, subresource);
+    const entries = encodeManagers(managersAfterUpdate(managers, old, next, resource.schema, writerOf(context, request)));
+    if (entries.length > 0) next.metadata.managedFields = entries;
+    else delete next.metadata.managedFields;
+  }
+
+  const object = await mutate(context, request, "UPDATE", next, old, kind);
+  setGeneration(object, old, definition.hasGeneration);
+  const strategy = context.strategies.get(resource.id);
+  const release = strategy?.prepareUpdate?.(object, old, subresource, options.dryRun);
+  try {
+    await validate(resource, object, old, !BEYOND_UPDATE_RULES.has(subresource));
+    await validateAdmission(context, request, "UPDATE", object, old, kind);
+    if (sameButTimes(object, old)) return base;
+    object.apiVersion = resource.storageApiVersion;
+    if (options.dryRun) return StoredObject.transient(resource.id, object);
+    if (isFinished(object)) {
+      // The last finalizer went: the object goes with it, and the answer shows its last state.
+      const gone = await context.store.remove(base);
+      strategy?.afterDelete?.(gone.object);
+      return StoredObject.transient(resource.id, object);
+    }
+    const stored = await context.store.put(resource.id, object, base);
+    strategy?.afterWrite?.(stored.object, old);
+    return stored;
+  } finally {
+    release?.();
+  }
+}
+
+/** What an update cannot change. */
+function keepSystemFields(next: KubeObject, old: KubeObject, { resource, subresource }: WriteRequest): KubeObject {
+  const result = allowedParts(next, old, subresource, resource.definition);
+  const { metadata } = result;
+  metadata.name = metadata.name || old.metadata.name;
+  for (const field of ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName", "resourceVersion"] as const) {
+    const value = old.metadata[field];
+    if (value === undefined) delete metadata[field];
+    else Object.assign(metadata, { [field]: value });
+  }
+  return result;
+}
+
+/** Counts changes of what is neither metadata nor status. */
+function setGeneration(object: KubeObject, old: KubeObject, counted: boolean): void {
+  if (!counted) return;
+  const desired = ({ metadata: _, status: __, ...rest }: KubeObject) => rest;
+  object.metadata.generation = (old.metadata.generation ?? 1) + (equalJson(desired(object), desired(old)) ? 0 : 1);
+}
+
+/** Whether a deletion that waited for finalizers can be carried out. */
+function isFinished({ metadata, kind, apiVersion, spec }: KubeObject): boolean {
+  if (!metadata.deletionTimestamp || (metadata.finalizers?.length ?? 0) > 0) return false;
+  if (kind === "Namespace" && apiVersion === "v1") return ((spec as { finalizers?: unknown[] } | undefined)?.finalizers?.length ?? 0) === 0;
+  return (metadata.deletionGracePeriodSeconds ?? 0) === 0;
+}

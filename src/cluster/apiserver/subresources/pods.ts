@@ -1,0 +1,73 @@
+import type { KubeObject, Pod } from "../../../resources/index.ts";
+import type { ApiResponse } from "../http/exchange.ts";
+import { respondJson } from "../http/respond.ts";
+import { badRequest, conflict, invalid, methodNotAllowed, StatusError } from "../http/status.ts";
+import { cloneJson, isObject } from "../json.ts";
+import type { RestContext } from "../rest/context.ts";
+import { decodeBody } from "../rest/decode-body.ts";
+import { deleteObject } from "../rest/delete.ts";
+import { negotiatedFor, type ResourceCall, type SpecialHandler, writeRequest } from "../rest/dispatch.ts";
+import { timestamp } from "../rest/object-meta.ts";
+import { updateObject } from "../rest/update.ts";
+
+const BINDING = { apiVersion: "v1", kind: "Binding" };
+const EVICTION = { apiVersion: "policy/v1", kind: "Eviction" };
+
+/** `pods/x/binding`: puts a pod on a node, once. */
+export function bindingSubresource(context: RestContext): SpecialHandler {
+  return async (call: ResourceCall): Promise<ApiResponse> => {
+    const { request, target } = call;
+    if (target.verb !== "create") throw methodNotAllowed();
+    const binding = await decodeBody(request, BINDING, true);
+    const node = isObject(binding.target) && typeof binding.target.name === "string" ? binding.target.name : "";
+    if (!node) throw invalid({ group: "", plural: "pods", kind: "Pod" }, target.name, [{ type: "FieldValueRequired", field: "target.name", message: "Required value" }]);
+    const write = { ...writeRequest(call, "CreateOptions", target.name), subresource: "binding" };
+    const uid = isObject(binding.metadata) && typeof binding.metadata.uid === "string" ? binding.metadata.uid : undefined;
+    await updateObject(context, write, (live) => bound(call, live, node, timestamp(context.clock.now())), { track: true, kind: "UpdateOptions", ...(uid ? { uid } : {}) });
+    return respondJson(201, JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }), negotiatedFor(request));
+  };
+}
+
+function bound({ resource, target }: ResourceCall, live: KubeObject, node: string, now: string): KubeObject {
+  const pod = cloneJson(live) as KubeObject as Pod;
+  if (pod.metadata.deletionTimestamp) throw conflict(resource.definition, target.name, `pod ${target.name} is being deleted, cannot be assigned to a host`);
+  if (pod.spec?.nodeName) throw conflict(resource.definition, target.name, `pod ${target.name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+  const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
+  conditions.push({ type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: now });
+  return { ...pod, spec: { ...pod.spec, nodeName: node }, status: { ...pod.status, conditions } } as unknown as KubeObject;
+}
+
+/** `pods/x/eviction`: a deletion that disruption budgets may refuse. */
+export function evictionSubresource(context: RestContext): SpecialHandler {
+  return async (call: ResourceCall): Promise<ApiResponse> => {
+    const { request, target, resource } = call;
+    if (target.verb !== "create") throw methodNotAllowed();
+    const eviction = await decodeBody(request, EVICTION, true);
+    const name = isObject(eviction.metadata) ? eviction.metadata.name : undefined;
+    if (name !== undefined && name !== "" && name !== target.name) throw badRequest("name in URL does not match name in Eviction object");
+    const pod = context.store.get(resource.id, target.namespace, target.name)?.object as KubeObject | undefined;
+    if (pod) checkBudgets(context, pod);
+    const options = isObject(eviction.deleteOptions) ? eviction.deleteOptions : {};
+    const write = writeRequest(call, "CreateOptions", target.name);
+    write.options.dryRun ||= Array.isArray(options.dryRun) && options.dryRun.includes("All");
+    await deleteObject(context, { ...write, subresource: "" }, {
+      gracePeriodSeconds: typeof options.gracePeriodSeconds === "number" ? options.gracePeriodSeconds : undefined,
+      propagationPolicy: undefined,
+      preconditions: {},
+      dryRun: write.options.dryRun,
+    });
+    return respondJson(201, JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }), negotiatedFor(request));
+  };
+}
+
+function checkBudgets({ store }: RestContext, pod: KubeObject): void {
+  for (const { object } of store.list("policy/poddisruptionbudgets", pod.metadata.namespace)) {
+    const labels = (object.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels ?? {};
+    const selected = Object.keys(labels).length > 0 && Object.entries(labels).every(([key, value]) => pod.metadata.labels?.[key] === value);
+    const allowed = (object.status as { disruptionsAllowed?: number } | undefined)?.disruptionsAllowed ?? 0;
+    if (!selected || allowed > 0) continue;
+    throw new StatusError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {
+      causes: [{ reason: "DisruptionBudget", message: `The disruption budget ${object.metadata.name} needs more healthy pods than there are` }],
+    });
+  }
+}
