@@ -28,6 +28,7 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   #markSynced: () => void = () => {};
   readonly #store: ObjectStore<T>;
   readonly #listeners = new Set<(change: Change<T>) => void>();
+  readonly #waiters = new Set<() => void>();
   readonly #stop = new AbortController();
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -63,9 +64,28 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     return () => this.#listeners.delete(listener);
   }
 
+  waitFor(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+    if (condition()) return Promise.resolve(true);
+    if (this.#stop.signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (result: boolean) => {
+        cancel();
+        this.#waiters.delete(look);
+        resolve(result);
+      };
+      const look = () => {
+        if (condition()) settle(true);
+        else if (this.#stop.signal.aborted) settle(false);
+      };
+      const cancel = this.#clock.after(timeoutMs, () => settle(condition()));
+      this.#waiters.add(look);
+    });
+  }
+
   stop(): void {
     this.#stop.abort();
     this.#listeners.clear();
+    for (const look of this.#waiters) look();
   }
 
   async run(): Promise<void> {
@@ -154,7 +174,9 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   }
 
   #emit(change: Change<T> | undefined): void {
-    if (change) for (const listener of this.#listeners) this.#call(listener, change);
+    if (!change) return;
+    for (const listener of this.#listeners) this.#call(listener, change);
+    for (const look of this.#waiters) look();
   }
 
   /** One listener's fault must neither reach the others nor end the watch. */

@@ -71,6 +71,11 @@ export interface Informer<T extends KubeObject = KubeObject> {
   list(namespace?: string): T[];
   /** Objects under one key of a named index. */
   byIndex(index: string, key: string): T[];
+  /**
+   * Resolves true once `condition` holds, looked at now and after each change: a controller waits this way until the copy
+   * shows what it has just written. False after `timeoutMs`, or when the informer stops.
+   */
+  waitFor(condition: () => boolean, timeoutMs: number): Promise<boolean>;
   /** Called for each object already there, then for each change. Returns the unsubscribe. */
   onChange(listener: (change: Change<T>) => void): () => void;
   stop(): void;

@@ -1,0 +1,135 @@
+import type { Clock, Logger } from "../../base/index.ts";
+import {
+  CONFIG_MAPS,
+  createInformer,
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  ENDPOINTS,
+  type GroupVersionResource,
+  type Informer,
+  type InformerOptions,
+  JOBS,
+  type KubeClient,
+  NAMESPACES,
+  NODES,
+  PODS,
+  REPLICA_SETS,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+  STATEFUL_SETS,
+} from "../../kube/index.ts";
+import type {
+  ConfigMap,
+  CustomResourceDefinition,
+  DaemonSet,
+  Deployment,
+  Endpoints,
+  EndpointSlice,
+  Job,
+  KubeObject,
+  Namespace,
+  Node,
+  Pod,
+  ReplicaSet,
+  Service,
+  ServiceAccount,
+  StatefulSet,
+} from "../../resources/index.ts";
+import { EventRecorder } from "./events.ts";
+import { controllerUid } from "./objects.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+export interface ControllerOptions {
+  client: KubeClient;
+  clock: Clock;
+  log: Logger;
+  /** The cluster's own address on the host: what LoadBalancer Services get. */
+  loopbackAddress: string;
+  /** PEM of the CA that signed the API server's certificate: for kube-root-ca.crt. */
+  caPem: string;
+  /** 0 ≤ x < 1. */
+  random: () => number;
+  /** Where pods reach the API server: the address and port of the Service `kubernetes` and of its endpoint. */
+  apiEndpoint?: { serviceIp: string; ip: string; port: number };
+}
+
+export interface Controller {
+  stop(): void;
+}
+
+/** Watches that several controllers share. By convention objects in them are never changed. */
+export interface Informers {
+  pods: Informer<Pod>;
+  nodes: Informer<Node>;
+  namespaces: Informer<Namespace>;
+  services: Informer<Service>;
+  endpointSlices: Informer<EndpointSlice>;
+  endpoints: Informer<Endpoints>;
+  serviceAccounts: Informer<ServiceAccount>;
+  rootCertificates: Informer<ConfigMap>;
+  deployments: Informer<Deployment>;
+  replicaSets: Informer<ReplicaSet>;
+  statefulSets: Informer<StatefulSet>;
+  daemonSets: Informer<DaemonSet>;
+  jobs: Informer<Job>;
+  definitions: Informer<CustomResourceDefinition>;
+}
+
+export interface Context extends ControllerOptions {
+  informers: Informers;
+  events: EventRecorder;
+  queue(name: string, process: (key: string) => Promise<void>, concurrency?: number): WorkQueue;
+}
+
+/** The ConfigMap in each namespace with which pods check the API server's certificate. */
+export const ROOT_CA_CONFIG_MAP = "kube-root-ca.crt";
+/** Index of pods and sets by the uid of their controller. */
+export const BY_CONTROLLER = "controller";
+/** Index of slices by `namespace/service`. */
+export const BY_SERVICE = "service";
+
+export function createContext(options: ControllerOptions): Context {
+  const { client, clock, log, random } = options;
+  const informer = <T extends KubeObject>(gvr: GroupVersionResource, own: InformerOptions<T> = {}): Informer<T> =>
+    createInformer<T>(client, gvr, { clock, log, random, transform: withoutManagedFields, ...own });
+  const owned = <T extends KubeObject>(): InformerOptions<T> => ({ indexes: { [BY_CONTROLLER]: controllerUid } });
+  const serviceKey = (slice: KubeObject) => {
+    const service = slice.metadata.labels?.["kubernetes.io/service-name"];
+    return service ? [`${slice.metadata.namespace}/${service}`] : [];
+  };
+  const informers: Informers = {
+    pods: informer<Pod>(PODS, owned()),
+    nodes: informer(NODES),
+    namespaces: informer(NAMESPACES),
+    services: informer(SERVICES),
+    endpointSlices: informer<EndpointSlice>(ENDPOINT_SLICES, { indexes: { [BY_SERVICE]: serviceKey } }),
+    endpoints: informer(ENDPOINTS),
+    serviceAccounts: informer(SERVICE_ACCOUNTS),
+    rootCertificates: informer(CONFIG_MAPS, { fieldSelector: `metadata.name=${ROOT_CA_CONFIG_MAP}` }),
+    deployments: informer(DEPLOYMENTS),
+    replicaSets: informer<ReplicaSet>(REPLICA_SETS, owned()),
+    statefulSets: informer(STATEFUL_SETS),
+    daemonSets: informer(DAEMON_SETS),
+    jobs: informer(JOBS),
+    definitions: informer(CUSTOM_RESOURCE_DEFINITIONS, { transform: withoutSchemas }),
+  };
+  return {
+    ...options,
+    informers,
+    events: new EventRecorder(client, clock, log),
+    queue: (name, process, concurrency) => new WorkQueue({ name, clock, log, process, ...(concurrency === undefined ? {} : { concurrency }) }),
+  };
+}
+
+/** Who set which field is a third of an object's size and no controller's business. */
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  delete object.metadata.managedFields;
+  return object;
+}
+
+function withoutSchemas(crd: CustomResourceDefinition): CustomResourceDefinition {
+  for (const version of crd.spec?.versions ?? []) delete version.schema;
+  return withoutManagedFields(crd);
+}
