@@ -1,0 +1,53 @@
+import { VERSION } from "../../base/index.ts";
+import { defaultValues, type InjectionValues } from "../injection/index.ts";
+
+/** What an installation can decide. Everything has a default. */
+export interface InstallValues {
+  /** Tag of Chainmail's images. */
+  version: string;
+  /** Where the images are, without a slash at the end. */
+  hub: string;
+  namespace: string;
+  revision: string;
+  trustDomain: string;
+  clusterDomain: string;
+  /** Top-level fields of the mesh config, laid over the ones written here. */
+  meshConfig: Record<string, unknown>;
+  /** The demo profile's second gateway; a proxy more that few need. */
+  egressGateway: boolean;
+  /** Values of injection that differ from the defaults. */
+  injection: Partial<InjectionValues>;
+}
+
+export function installValues(values: Partial<InstallValues> = {}): InstallValues {
+  return {
+    version: VERSION,
+    hub: "chainmail",
+    namespace: "istio-system",
+    revision: "default",
+    trustDomain: "cluster.local",
+    clusterDomain: "cluster.local",
+    meshConfig: {},
+    egressGateway: false,
+    injection: {},
+    ...values,
+  };
+}
+
+/** The values that the injection webhook reads from its ConfigMap. */
+export function injectionValues(values: InstallValues): InjectionValues {
+  const defaults = defaultValues();
+  return {
+    ...defaults,
+    revision: values.revision,
+    ...values.injection,
+    global: {
+      ...defaults.global,
+      hub: values.hub,
+      tag: values.version,
+      istioNamespace: values.namespace,
+      ...values.injection.global,
+      proxy: { ...defaults.global.proxy, clusterDomain: values.clusterDomain, ...values.injection.global?.proxy },
+    },
+  };
+}
