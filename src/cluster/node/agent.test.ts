@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { NODES, LEASES, PODS } from "../../kube/index.ts";
-import type { Node } from "../../resources/index.ts";
+import { CONFIG_MAPS, LEASES, NODES, PODS } from "../../kube/index.ts";
+import type { ConfigMap, Node } from "../../resources/index.ts";
 import { NodeHarness } from "./testing/harness.ts";
 import { httpPeer } from "./testing/fake-runtime.ts";
 
@@ -335,5 +335,67 @@ test("a status write that fails is tried again", async () => {
   expect((await node.pod()).status).toBeUndefined();
   broken = false;
   await node.advance(1_000);
+  expect((await node.pod()).status?.phase).toBe("Running");
+});
+
+test("a pod whose work is done stops its sidecars and ends by its apps' codes", async () => {
+  await node.createPod({ restartPolicy: "Never", initContainers: [{ name: "proxy", image: "proxy", restartPolicy: "Always" }] });
+  expect(node.runtime.calls).toContain("start app");
+  node.runtime.container("app").exit(0);
+  await node.settle();
+  expect(node.runtime.container("proxy").signals).toEqual(["SIGTERM"]);
+  expect((await node.pod()).status?.phase).toBe("Succeeded");
+  expect(node.runtime.sandboxes.size).toBe(0);
+  // Gone from the node, still in the API, until somebody deletes it.
+  await node.api.delete(PODS, "web", "default");
+  await node.settle();
+  expect(await node.api.find(PODS, "web", "default")).toBeUndefined();
+});
+
+test("settings that are missing hold one container up, and it starts the moment they appear", async () => {
+  await node.createPod({
+    containers: [
+      { name: "app", image: "app", env: [{ name: "X", valueFrom: { configMapKeyRef: { name: "late", key: "k" } } }] },
+      { name: "other", image: "app" },
+    ],
+  });
+  let pod = await node.pod();
+  expect(pod.status?.containerStatuses?.map((s) => s.state?.waiting?.reason ?? "running")).toEqual(["CreateContainerConfigError", "running"]);
+  expect(pod.status?.containerStatuses?.[0]?.state?.waiting?.message).toBe('configmap "late" not found');
+  expect(await node.events()).toContain('Failed: Error: configmap "late" not found');
+  await node.api.create(CONFIG_MAPS, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "late", namespace: "default" }, data: { k: "v" } } as ConfigMap);
+  await node.settle();
+  pod = await node.pod();
+  expect(node.condition(pod, "Ready")).toBe("True");
+  expect(node.runtime.container("app").spec.env["X"]).toBe("v");
+});
+
+test("a new image for a live pod's container restarts that container alone", async () => {
+  await node.createPod({ containers: [{ name: "app", image: "app:1" }, { name: "other", image: "app:1" }] });
+  await node.api.patch(PODS, "web", "default", { spec: { containers: [{ name: "app", image: "app:2" }, { name: "other", image: "app:1" }] } });
+  await node.settle();
+  expect(node.runtime.calls.filter((c) => c.startsWith("start"))).toEqual(["start app", "start other", "start app"]);
+  expect((await node.pod()).status?.containerStatuses?.[0]).toMatchObject({ image: "app:2", restartCount: 1 });
+});
+
+test("a sandbox or container that the machine refuses is told and tried again", async () => {
+  let refuse = true;
+  const create = node.runtime.createSandbox.bind(node.runtime);
+  node.runtime.createSandbox = async (spec) => {
+    if (refuse) throw new Error("no namespaces left");
+    return create(spec);
+  };
+  await node.createPod({});
+  expect(await node.events()).toEqual(["FailedCreatePodSandBox: Failed to create pod sandbox: no namespaces left"]);
+  refuse = false;
+  node.runtime.onStart = () => {
+    throw new Error("exec format error");
+  };
+  await node.advance(1_000);
+  const status = (await node.pod()).status?.containerStatuses?.[0];
+  expect(status?.lastState?.terminated).toMatchObject({ exitCode: 128, reason: "StartError", message: "exec format error" });
+  expect(status?.state?.waiting?.reason).toBe("CrashLoopBackOff");
+  node.runtime.onStart = () => {};
+  await node.advance(10_500);
   expect((await node.pod()).status?.phase).toBe("Running");
 });
