@@ -1,0 +1,151 @@
+import { Command } from "commander";
+import { createServer, type Server, type Socket } from "node:net";
+import { ChainmailError, errorText } from "../../base/index.ts";
+import { PODS } from "../../kube/index.ts";
+import { globalsOf, withGlobals } from "./globals.ts";
+import { openKube, type KubeAccess, type PodRef } from "./kube-access.ts";
+import { resolvePod } from "./pods.ts";
+
+interface DashboardOptions {
+  readonly port: string;
+  readonly address: string;
+  readonly browser: boolean;
+  readonly uiPort?: string;
+}
+
+/** A dashboard that is found by a label in the control plane's namespace. */
+interface Dashboard {
+  readonly name: string;
+  readonly selector: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+const DASHBOARDS: readonly Dashboard[] = [
+  { name: "prometheus", selector: "app.kubernetes.io/name=prometheus", port: 9090, path: "" },
+  { name: "grafana", selector: "app.kubernetes.io/name=grafana", port: 3000, path: "" },
+  { name: "kiali", selector: "app=kiali", port: 20001, path: "/kiali" },
+  { name: "jaeger", selector: "app=jaeger", port: 16686, path: "" },
+  { name: "zipkin", selector: "app=zipkin", port: 9411, path: "" },
+  { name: "skywalking", selector: "app=skywalking-ui", port: 8080, path: "" },
+];
+
+/** `istioctl dashboard`: a local port that leads to a page in the cluster, and a browser on it. */
+export function dashboardCommand(): Command {
+  const root = withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("access to the mesh's web pages");
+  for (const dashboard of DASHBOARDS) {
+    const command = dashboardOptions(new Command(dashboard.name), `the ${dashboard.name} page`).option("--ui-port <port>", "port of the page in the pod", String(dashboard.port));
+    root.addCommand(
+      command.action(async (options: DashboardOptions) => {
+        const kube = await openKube(globalsOf(command));
+        await open(kube, await findPod(kube, dashboard.selector), Number(options.uiPort), dashboard.path, options);
+      }),
+    );
+  }
+  for (const [name, summary] of [["proxy", "the admin page of the proxy in a pod"], ["envoy", "the same as proxy"]] as const) {
+    const command = dashboardOptions(new Command(name), summary).argument("[pod]", "[<type>/]<name>[.<namespace>]").option("-l, --selector <labels>", "a pod by labels").option("--ui-port <port>", "the proxy's admin port", "15000");
+    root.addCommand(
+      command.action(async (argument: string | undefined, options: DashboardOptions & { selector?: string }) => {
+        if ((argument === undefined) === (options.selector === undefined)) throw new ChainmailError("USAGE", "specify a pod or --selector");
+        const kube = await openKube(globalsOf(command));
+        const pod = argument === undefined ? await findPod(kube, options.selector ?? "", kube.namespace) : await resolvePod(kube, argument);
+        await open(kube, pod, Number(options.uiPort), "", options);
+      }),
+    );
+  }
+  for (const name of ["istiod-debug", "controlz"]) {
+    const command = dashboardOptions(new Command(name), "the control plane's debug pages").argument("[pod]", "a pod of istiod");
+    root.addCommand(
+      command.action(async (argument: string | undefined, options: DashboardOptions) => {
+        const kube = await openKube(globalsOf(command));
+        const pod = argument === undefined ? await findPod(kube, "app=istiod") : await resolvePod(kube, argument);
+        await open(kube, pod, 15014, "/debug", options);
+      }),
+    );
+  }
+  return root;
+}
+
+function dashboardOptions(command: Command, summary: string): Command {
+  return withGlobals(command)
+    .description(summary)
+    .option("-p, --port <port>", "local port; 0 takes the page's own, or any when that is taken", "0")
+    .option("--address <address>", "local address", "localhost")
+    .option("--browser", "open a browser", true)
+    .option("--no-browser", "open none");
+}
+
+/** The first pod that a label names, in the control plane's namespace and then in the user's own. */
+async function findPod(kube: KubeAccess, selector: string, namespace = kube.istioNamespace): Promise<PodRef> {
+  for (const place of new Set([namespace, kube.namespace])) {
+    const { items } = await kube.client.list(PODS, { namespace: place, labelSelector: selector });
+    const pod = items.find(({ status }) => (status as { phase?: string } | undefined)?.phase === "Running") ?? items[0];
+    if (pod) return { name: pod.metadata.name, namespace: place };
+  }
+  throw new ChainmailError("NO_PODS", `no pods found with selector ${selector}`);
+}
+
+async function open(kube: KubeAccess, pod: PodRef, remotePort: number, path: string, options: DashboardOptions): Promise<void> {
+  const server = await listen(options.address, Number(options.port), remotePort);
+  const local = server.address();
+  const port = typeof local === "object" && local ? local.port : remotePort;
+  server.on("connection", (socket: Socket) => void tunnel(kube, pod, remotePort, socket));
+  const url = `http://${options.address}:${port}${path}`;
+  process.stdout.write(`${url}\n`);
+  if (options.browser) openBrowser(url);
+  else process.stdout.write("skipping opening a browser");
+  const { promise: interrupted, resolve } = Promise.withResolvers<void>();
+  process.once("SIGINT", resolve);
+  process.once("SIGTERM", resolve);
+  await interrupted;
+  server.close();
+  process.exit(0);
+}
+
+/** Each connection gets a tunnel of its own; a page that goes away ends the connection, not the command. */
+async function tunnel(kube: KubeAccess, pod: PodRef, port: number, socket: Socket): Promise<void> {
+  socket.on("error", () => socket.destroy());
+  try {
+    const remote = await kube.connect(pod, port);
+    remote.on("error", () => socket.destroy());
+    remote.on("close", () => socket.end());
+    socket.on("close", () => remote.destroy());
+    socket.pipe(remote);
+    remote.pipe(socket);
+  } catch (error) {
+    process.stderr.write(`\n${errorText(error)}\n`);
+    socket.destroy();
+  }
+}
+
+/** The wanted port; without a wish the page's own, and any free one when that is taken. */
+async function listen(address: string, wanted: number, preferred: number): Promise<Server> {
+  // As istioctl: "localhost" is both loopback addresses to a browser, and the IPv4 one is enough.
+  const host = address === "localhost" ? "127.0.0.1" : address;
+  try {
+    return await bind(host, wanted || preferred);
+  } catch (cause) {
+    if (wanted) throw new ChainmailError("PORT_TAKEN", `unable to listen on ${address}:${wanted}: ${errorText(cause)}`, { cause, hint: "choose another port with -p, or 0 for any" });
+    return bind(host, 0);
+  }
+}
+
+function bind(host: string, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true });
+    server.once("error", reject);
+    server.listen(port, host, () => resolve(server));
+  });
+}
+
+/** Best effort, as istioctl's: a machine without a browser has the address on its terminal. */
+function openBrowser(url: string): void {
+  const command = process.platform === "darwin" ? ["open", url] : ["xdg-open", url];
+  const program = Bun.which(command[0] ?? "");
+  if (!program) {
+    process.stdout.write(`Unable to find a browser; open ${url} yourself.\n`);
+    return;
+  }
+  Bun.spawn({ cmd: [program, url], stdout: "ignore", stderr: "ignore" }).unref();
+}
+

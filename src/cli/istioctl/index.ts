@@ -1,0 +1,51 @@
+import { Command, CommanderError } from "commander";
+import { withGlobals } from "./globals.ts";
+
+/** Exit code of Istio's for a line that cannot be read. */
+const EXIT_USAGE = 64;
+
+/** `istioctl`: its names, flags, tables and exit codes are Istio's. */
+export async function istioctlProgram(): Promise<Command> {
+  const root = withGlobals(new IstioctlCommand("istioctl").description("Istio configuration command line utility"));
+  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }] = await Promise.all([
+    import("./proxy-config/command.ts"),
+    import("./version.ts"),
+    import("./dashboard.ts"),
+  ]);
+  root.addCommand(proxyConfigCommand());
+  root.addCommand(versionCommand());
+  root.addCommand(dashboardCommand());
+  for (const command of allCommands(root)) {
+    command.exitOverride(exit);
+    command.configureOutput({ outputError: () => {} });
+    command.showSuggestionAfterError(false);
+  }
+  return root;
+}
+
+/** Reads Go's `--flag=false` for flags that take no value here. */
+class IstioctlCommand extends Command {
+  override parseAsync(argv: readonly string[] = process.argv.slice(2)): Promise<this> {
+    const switches = new Set(allCommands(this).flatMap((command) => command.options.filter(({ negate }) => negate).map(({ long }) => (long ?? "").replace(/^--no-/, "--"))));
+    const args = argv.map((argument) => {
+      const [name = "", value] = argument.split("=");
+      if (!switches.has(name)) return argument;
+      if (value === "true") return name;
+      return value === "false" ? name.replace(/^--/, "--no-") : argument;
+    });
+    return super.parseAsync(args, { from: "user" });
+  }
+}
+
+function allCommands(root: Command): Command[] {
+  return [root, ...root.commands.flatMap((command) => allCommands(command))];
+}
+
+/** Help ends well; what cannot be read ends with Istio's code and words. */
+function exit(error: CommanderError): never {
+  if (error.exitCode === 0) process.exit(0);
+  const message = error.message.replace(/^error: /, "");
+  const unknown = /^unknown command '(.*)'$/.exec(message);
+  process.stderr.write(`Error: ${unknown ? `unknown command ${JSON.stringify(unknown[1])} for "istioctl"` : message}\nRun 'istioctl --help' for usage.\n`);
+  process.exit(EXIT_USAGE);
+}

@@ -1,0 +1,231 @@
+import { Command } from "commander";
+import { readFileSync } from "node:fs";
+import { ChainmailError, errorText } from "../../../base/index.ts";
+import { globalsOf, withGlobals } from "../globals.ts";
+import { openKube } from "../kube-access.ts";
+import { resolvePod } from "../pods.ts";
+import { allTables } from "./all.ts";
+import { bootstrapSummary } from "./bootstrap.ts";
+import { clusterTable, selectClusters } from "./clusters.ts";
+import { parseDump, parseObject, section } from "./dump.ts";
+import { ecdsTable, selectExtensions } from "./ecds.ts";
+import { edsTable, endpointTable, selectClusterStatuses } from "./endpoints.ts";
+import { listenerTable, selectListeners } from "./listeners.ts";
+import { logCommand } from "./log.ts";
+import { printMessage, printMessages, printRaw, printValue } from "./messages.ts";
+import { routeTable, selectRoutes } from "./routes.ts";
+import { secretTable } from "./secrets.ts";
+
+/** What a subcommand of proxy-config is made of. */
+interface Kind {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly summary: string;
+  /** Path of the admin page. */
+  readonly page: string;
+  readonly flags: readonly (keyof typeof FLAGS)[];
+  readonly defaultOutput: "short" | "json";
+  readonly print: (text: string, options: Options, output: "short" | "json" | "yaml") => string | Promise<string>;
+}
+
+interface Options {
+  readonly file?: string;
+  readonly output: string;
+  readonly proxyAdminPort: string;
+  readonly verbose: boolean;
+  readonly withHeaders: boolean;
+  readonly fqdn?: string;
+  readonly direction?: string;
+  readonly subset?: string;
+  readonly port?: string;
+  readonly address?: string;
+  readonly type?: string;
+  readonly name?: string;
+  readonly cluster?: string;
+  readonly status?: string;
+}
+
+const FLAGS = {
+  fqdn: ["--fqdn <name>", "clusters whose name has this"],
+  direction: ["--direction <inbound|outbound>", "clusters of this direction"],
+  subset: ["--subset <name>", "clusters of this subset"],
+  port: ["--port <number>", "entries with this port"],
+  address: ["--address <ip>", "entries with this address"],
+  type: ["--type <type>", "listeners of this type: HTTP, TCP, HTTP+TCP"],
+  name: ["--name <name>", "routes of this name"],
+  cluster: ["--cluster <name>", "endpoints of this cluster"],
+  status: ["--status <healthy|unhealthy>", "endpoints in this state"],
+} as const;
+
+const portOption = (options: Options): { port?: number } => (options.port === undefined ? {} : { port: Number(options.port) });
+const pick = <K extends keyof Options>(options: Options, ...keys: K[]): Partial<Pick<Options, K>> => Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]]))) as Partial<Pick<Options, K>>;
+
+const KINDS: readonly Kind[] = [
+  {
+    name: "all",
+    aliases: ["a"],
+    summary: "all configuration of the proxy in a pod",
+    page: "config_dump?include_eds=true",
+    flags: ["fqdn", "direction", "subset", "port", "address", "type", "name"],
+    defaultOutput: "short",
+    print(text, options, output) {
+      if (output !== "short") return printRaw(text, output);
+      const filters = {
+        clusters: { ...pick(options, "fqdn", "direction", "subset"), ...portOption(options) },
+        listeners: { ...pick(options, "address", "type"), ...portOption(options) },
+        route: options.name,
+        endpoints: { ...pick(options, "address"), ...portOption(options) },
+      };
+      return allTables(parseDump(text), filters, { verbose: options.verbose, headers: options.withHeaders, now: Date.now() });
+    },
+  },
+  {
+    name: "bootstrap",
+    aliases: ["b"],
+    summary: "the proxy's bootstrap",
+    page: "config_dump?mask=bootstrap",
+    flags: [],
+    defaultOutput: "json",
+    print(text, _, output) {
+      const dump = parseDump(text);
+      return output === "short" ? bootstrapSummary(dump) : printMessage("envoy.admin.v3.BootstrapConfigDump", section(dump, "BootstrapConfigDump"), output);
+    },
+  },
+  {
+    name: "cluster",
+    aliases: ["clusters", "c"],
+    summary: "clusters",
+    page: "config_dump?mask=dynamic_active_clusters,dynamic_warming_clusters,static_clusters",
+    flags: ["fqdn", "direction", "subset", "port"],
+    defaultOutput: "short",
+    print(text, options, output) {
+      const filter = { ...pick(options, "fqdn", "direction", "subset"), ...portOption(options) };
+      const dump = parseDump(text);
+      return output === "short" ? clusterTable(dump, filter) : printMessages("envoy.config.cluster.v3.Cluster", selectClusters(dump, filter), output);
+    },
+  },
+  {
+    name: "ecds",
+    aliases: ["ec"],
+    summary: "extension configurations",
+    page: "config_dump?include_eds=true",
+    flags: [],
+    defaultOutput: "short",
+    print(text, _, output) {
+      const dump = parseDump(text);
+      return output === "short" ? ecdsTable(dump) : printValue(selectExtensions(dump), output);
+    },
+  },
+  {
+    name: "eds",
+    aliases: [],
+    summary: "endpoints as the control plane assigned them",
+    page: "config_dump?include_eds=true",
+    flags: ["address", "port", "cluster", "status"],
+    defaultOutput: "short",
+    print(text, options, output) {
+      const dump = parseDump(text);
+      if (output !== "short") return printMessage("envoy.admin.v3.EndpointsConfigDump", section(dump, "EndpointsConfigDump"), output);
+      return edsTable(dump, { ...pick(options, "address", "cluster", "status"), ...portOption(options) }, false);
+    },
+  },
+  {
+    name: "endpoint",
+    aliases: ["endpoints", "ep"],
+    summary: "endpoints with their health",
+    page: "clusters?format=json",
+    flags: ["address", "port", "cluster", "status"],
+    defaultOutput: "short",
+    print(text, options, output) {
+      const filter = { ...pick(options, "address", "cluster", "status"), ...portOption(options) };
+      const clusters = parseObject(text);
+      return output === "short" ? endpointTable(clusters, filter) : printMessages("envoy.admin.v3.ClusterStatus", selectClusterStatuses(clusters, filter), output);
+    },
+  },
+  {
+    name: "listener",
+    aliases: ["listeners", "l"],
+    summary: "listeners",
+    page: "config_dump?mask=dynamic_listeners,static_listeners",
+    flags: ["address", "port", "type"],
+    defaultOutput: "short",
+    print(text, options, output) {
+      const filter = { ...pick(options, "address", "type"), ...portOption(options) };
+      const dump = parseDump(text);
+      return output === "short" ? listenerTable(dump, filter, { verbose: options.verbose }) : printMessages("envoy.config.listener.v3.Listener", selectListeners(dump, filter), output);
+    },
+  },
+  {
+    name: "route",
+    aliases: ["routes", "r"],
+    summary: "routes",
+    page: "config_dump?mask=dynamic_route_configs,static_route_configs",
+    flags: ["name"],
+    defaultOutput: "short",
+    print(text, options, output) {
+      const dump = parseDump(text);
+      return output === "short" ? routeTable(dump, options.name, { verbose: options.verbose }) : printMessages("envoy.config.route.v3.RouteConfiguration", selectRoutes(dump, options.name), output);
+    },
+  },
+  {
+    name: "secret",
+    aliases: ["secrets", "s"],
+    summary: "certificates",
+    page: "config_dump?mask=dynamic_active_secrets,dynamic_warming_secrets",
+    flags: [],
+    defaultOutput: "short",
+    print(text, _, output) {
+      const dump = parseDump(text);
+      return output === "short" ? secretTable(dump, Date.now()) : printMessage("envoy.admin.v3.SecretsConfigDump", section(dump, "SecretsConfigDump"), output);
+    },
+  },
+];
+
+/** `istioctl proxy-config`, also `pc`. */
+export function proxyConfigCommand(): Command {
+  const root = withGlobals(new Command("proxy-config").alias("pc").description("configuration of the proxy in a pod"));
+  for (const kind of KINDS) root.addCommand(kindCommand(kind));
+  root.addCommand(logCommand());
+  return root;
+}
+
+function kindCommand(kind: Kind): Command {
+  const command = withGlobals(new Command(kind.name))
+    .aliases([...kind.aliases])
+    .description(kind.summary)
+    .argument("[pod]", "[<type>/]<name>[.<namespace>]")
+    .option("-f, --file <path>", "a dump in a file instead of a pod; - is stdin")
+    .option("-o, --output <format>", "json, yaml or short", kind.defaultOutput)
+    .option("--proxy-admin-port <port>", "the proxy's admin port", "15000")
+    .option("--verbose", "every match and destination", true)
+    .option("--no-verbose", "one line an entry")
+    .option("--with-headers", "a title over each table")
+    .option("--no-with-headers", "no titles");
+  command.setOptionValue("withHeaders", false);
+  for (const name of kind.flags) command.option(FLAGS[name][0], FLAGS[name][1]);
+  return command.action(async (pod: string | undefined, options: Options) => {
+    if ((pod === undefined) === (options.file === undefined)) throw new ChainmailError("USAGE", `${kind.name} requires pod name or --file parameter`);
+    const { output } = options;
+    if (output !== "short" && output !== "json" && output !== "yaml") throw new ChainmailError("USAGE", `output format ${JSON.stringify(output)} not supported`);
+    const text = options.file === undefined ? await fetchPage(command, pod ?? "", kind.page, options) : readDump(options.file);
+    process.stdout.write(await kind.print(text, options, output));
+  });
+}
+
+function readDump(path: string): string {
+  try {
+    return readFileSync(path === "-" ? 0 : path, "utf8");
+  } catch (cause) {
+    throw new ChainmailError("FILE_UNREADABLE", `open ${path}: ${errorText(cause)}`, { cause });
+  }
+}
+
+async function fetchPage(command: Command, argument: string, page: string, options: Options): Promise<string> {
+  const kube = await openKube(globalsOf(command));
+  const pod = await resolvePod(kube, argument);
+  try {
+    return (await kube.request(pod, Number(options.proxyAdminPort), "GET", page)).body;
+  } catch (cause) {
+    throw new ChainmailError("PROXY_REQUEST_FAILED", `failed to execute command on ${pod.name}.${pod.namespace} sidecar: ${errorText(cause)}`, { cause });
+  }
+}
