@@ -1,5 +1,5 @@
 import { Errno, SystemError } from "./errno.ts";
-import { check, lastErrno, libc, O_CLOEXEC, O_NONBLOCK } from "./libc.ts";
+import { check, cString, lastErrno, libc, O_CLOEXEC, O_NONBLOCK } from "./libc.ts";
 
 export const POLLIN = 1;
 export const POLLOUT = 4;
@@ -9,6 +9,7 @@ export const POLLHUP = 16;
 const F_DUPFD_CLOEXEC = 1030;
 const F_GETFL = 3;
 const F_SETFL = 4;
+const MFD_CLOEXEC = 1;
 
 // struct pollfd {int fd; short events; short revents}
 const pollBytes = new ArrayBuffer(8);
@@ -33,6 +34,18 @@ export function createPipe(): { readFd: number; writeFd: number } {
   const pair = new Int32Array(2);
   check(libc().pipe2(pair, O_CLOEXEC), "pipe2");
   return { readFd: pair[0] ?? -1, writeFd: pair[1] ?? -1 };
+}
+
+/** A close-on-exec file in memory, without a name, that holds `bytes`; it is gone with its last descriptor. */
+export function createMemoryFile(name: string, bytes: Uint8Array): number {
+  const fd = check(libc().memfd_create(cString(name), MFD_CLOEXEC), "memfd_create");
+  writeAll(fd, bytes);
+  return fd;
+}
+
+/** Gives a pipe or file to a user: who opens it anew, as by /dev/stdout, needs to own it. Throws SystemError. */
+export function changeOwner(fd: number, uid: number, gid: number): void {
+  check(libc().fchown(fd, uid, gid), "fchown");
 }
 
 export function duplicateFd(fd: number): number {

@@ -9,6 +9,8 @@ const DECLARATIONS = {
   read: { returns: FFIType.i64_fast, args: ["int", "ptr", "u64"] },
   write: { returns: FFIType.i64_fast, args: ["int", "ptr", "u64"] },
   pipe2: { returns: "int", args: ["ptr", "int"] },
+  fchown: { returns: "int", args: ["int", "u32", "u32"] },
+  memfd_create: { returns: "int", args: ["ptr", "u32"] },
   fcntl: { returns: "int", args: ["int", "int", "int"] },
   poll: { returns: "int", args: ["ptr", "u64", "int"] },
   socket: { returns: "int", args: ["int", "int", "int"] },

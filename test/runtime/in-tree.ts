@@ -165,8 +165,19 @@ describe("walls of a pod", () => {
 
   test("LD_PRELOAD of a container reaches nothing that is still privileged", async () => {
     const { stderr } = await node.run("a", ["true"], { env: { LD_PRELOAD: "/planted.so" } });
-    // env itself, already without privileges, is the only other program that sees it: it loads nothing before.
+    // The loader complains once: of the program itself.
     expect(stderr.match(/planted\.so/g)?.length ?? 0).toBe(1);
+  });
+
+  test("no command line of the machine shows a container's environment", async () => {
+    const container = await node.start("a", ["sleep", "33"], { env: { PASSWORD: "hunter2-secret" } });
+    const child = await node.node.runtime.exec(container.id, { argv: ["sleep", "34"], tty: false, stdin: false, env: { TOKEN: "hunter2-secret" } });
+    await until(async () => (await node.exec(container.id, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])).stdout.includes("sleep 34"));
+    const lines = readdirSync("/proc").map((pid) => (existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, "utf8") : ""));
+    expect(lines.some((line) => line.includes("sleep"))).toBe(true);
+    expect(lines.join("")).not.toContain("hunter2-secret");
+    child.kill();
+    container.kill("SIGKILL");
   });
 
   test("the main thread has stayed in the host's network", () => {
@@ -218,6 +229,19 @@ describe("processes", () => {
   test("a program that is not there ends with 127 and a line that says so", async () => {
     const { exitCode, stderr } = await node.run("a", ["nosuch", "--flag"]);
     expect([exitCode, stderr]).toEqual([127, 'exec: "nosuch": executable file not found in $PATH']);
+  });
+
+  test("the environment arrives as it was given", async () => {
+    const env = { PLAIN: "1", QUOTES: "it's \"$HOME\" `x` \\\\", LINES: "a\n b\n", EMPTY: "", "dotted.name": "d", "dash-ed": "e", UID: "u", IFS: "xyz", OPTIND: "none", PATH: "/usr/bin:/bin" };
+    const { stdout } = await node.run("a", [BUN, "-e", "console.log(JSON.stringify(process.env))"], { env });
+    expect(JSON.parse(stdout)).toMatchObject({ ...env, HOSTNAME: "a", HOME: "/" });
+    const inside = await node.exec(web["b"]?.id ?? "", [BUN, "-e", "console.log(JSON.stringify(process.env))"], { env });
+    expect(JSON.parse(inside.stdout)).toMatchObject(env);
+    await expect(node.start("a", ["true"], { env: { "A=B": "" } })).rejects.toThrow("cannot be an environment variable");
+  });
+
+  test("/dev/stdout and /dev/stderr can be opened under any uid", async () => {
+    expect(await node.run("a", ["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr"])).toMatchObject({ exitCode: 0, stdout: "out", stderr: "err" });
   });
 
   test("exit codes and signals, and both streams to the log", async () => {

@@ -1,11 +1,11 @@
 import type { Logger } from "../../base/index.ts";
 import { ChainmailError, errorText } from "../../base/index.ts";
-import { closeFd, createPipe } from "../../linux/index.ts";
+import { changeOwner, closeFd, createPipe } from "../../linux/index.ts";
 import { ContainerLog, type LogStream } from "./container-log.ts";
 import { attachTo } from "./attach.ts";
 import type { NamespaceClient } from "./namespace-client.ts";
 import { PipeWriter, readPipe } from "./pipes.ts";
-import { privilegeArguments, type IdMaps } from "./privileges.ts";
+import { canBecome, privilegeArguments, type IdMaps } from "./privileges.ts";
 import { inodeOf } from "./processes.ts";
 import type { ContainerExit, ContainerSpec, ExecProcess, RunningContainer } from "./types.ts";
 
@@ -71,7 +71,6 @@ export class Container implements RunningContainer {
   /** Throws what the worker refused; then nothing runs and the log is closed. */
   async start(): Promise<void> {
     try {
-      checkEnvironment(this.env);
       const childEnds: number[] = [];
       const stdio = this.spec.tty ? "terminal" : this.#pipes(childEnds);
       const { uid, gid, argv, workingDir, mounts, readOnlyRoot } = this.spec;
@@ -164,6 +163,8 @@ export class Container implements RunningContainer {
     const stdout = createPipe();
     const stderr = createPipe();
     childEnds.push(stdout.writeFd, stderr.writeFd);
+    // Programs that open /dev/stdout anew need to own what is behind it.
+    if (canBecome(this.spec, this.maps)) for (const fd of childEnds) changeOwner(fd, this.spec.uid, this.spec.gid);
     this.#streams = Promise.all([
       readPipe(stdout.readFd, (chunk) => this.#output("stdout", chunk)),
       readPipe(stderr.readFd, (chunk) => this.#output("stderr", chunk)),
@@ -201,12 +202,5 @@ export class Container implements RunningContainer {
     for (const attached of this.#attached) attached.onExit();
     this.#attached.clear();
     this.#resolveGone();
-  }
-}
-
-/** `env` takes NAME=value words up to the first that is none. */
-function checkEnvironment(env: Record<string, string>): void {
-  for (const name of Object.keys(env)) {
-    if (name === "" || /[=\0]/.test(name)) throw new ChainmailError("INVALID_ENVIRONMENT", `"${name}" cannot be an environment variable's name`);
   }
 }

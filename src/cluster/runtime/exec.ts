@@ -1,11 +1,16 @@
 import type { Container } from "./container.ts";
+import { closeFd, createMemoryFile } from "../../linux/index.ts";
+import { enterArguments, environmentScript } from "./environment.ts";
 import { privilegeArguments } from "./privileges.ts";
 import { childrenOf, exitOf } from "./processes.ts";
 import type { ExecProcess, ExecSpec } from "./types.ts";
 import type { ContainerTools } from "./worker/protocol.ts";
 
-/** In the container's working folder, with the usual file mask, whatever the cluster's own are. */
-const IN_FOLDER = 'umask 022 && cd -- "$1" && shift && exec "$@"';
+/** Where the program's environment waits. */
+const ENVIRONMENT_FD = 3;
+
+/** To the container's working folder and the usual file mask, whatever the cluster's own are. */
+const PREPARE = 'umask 022 && cd -- "$1" && shift && unset OLDPWD';
 
 /**
  * Starts a process in a running container: in all its namespaces, with its uid, without capabilities, even where the
@@ -24,23 +29,22 @@ export function execIn(container: Container, spec: ExecSpec, tools: ContainerToo
     tools.setpriv,
     ...privilegeArguments({ ...container.spec, capabilities: "none" }, container.maps),
     tools.sh,
-    "-c",
-    IN_FOLDER,
-    "chainmail",
+    ...enterArguments(ENVIRONMENT_FD, PREPARE),
     container.spec.workingDir,
-    // Last, and without privileges, as in a container's start.
-    tools.env,
-    "-i",
-    "--",
-    ...Object.entries({ ...container.env, ...(spec.tty ? { TERM: "xterm" } : {}), ...spec.env }).map(([name, value]) => `${name}=${value}`),
     ...spec.argv,
   ];
-  return spec.tty ? withTerminal(argv, spec) : withPipes(argv, spec);
+  const env = { ...container.env, ...(spec.tty ? { TERM: "xterm" } : {}), ...spec.env };
+  const environment = createMemoryFile("environment", Buffer.from(environmentScript(env, tools.env)));
+  try {
+    return spec.tty ? withTerminal(argv, spec, environment) : withPipes(argv, spec, environment);
+  } finally {
+    closeFd(environment);
+  }
 }
 
-function withPipes(argv: string[], spec: ExecSpec): ExecProcess {
+function withPipes(argv: string[], spec: ExecSpec, environment: number): ExecProcess {
   // Detached, as a container: `kill 0` must not reach the cluster.
-  const child = Bun.spawn(argv, { env: {}, cwd: "/", detached: true, stdin: spec.stdin ? "pipe" : "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(argv, { env: {}, cwd: "/", detached: true, stdio: [spec.stdin ? "pipe" : "ignore", "pipe", "pipe", environment] });
   const sink = child.stdin;
   return {
     ...(sink ? { stdin: stdinOf(sink) } : {}),
@@ -52,7 +56,7 @@ function withPipes(argv: string[], spec: ExecSpec): ExecProcess {
   };
 }
 
-function withTerminal(argv: string[], spec: ExecSpec): ExecProcess {
+function withTerminal(argv: string[], spec: ExecSpec, environment: number): ExecProcess {
   let output: ReadableStreamDefaultController<Uint8Array> | undefined;
   const stdout = new ReadableStream<Uint8Array>({
     start: (controller) => void (output = controller),
@@ -64,6 +68,7 @@ function withTerminal(argv: string[], spec: ExecSpec): ExecProcess {
     env: {},
     cwd: "/",
     detached: true,
+    stdio: ["ignore", "ignore", "ignore", environment],
     terminal: {
       name: "xterm",
       data: (_terminal, chunk) => output?.enqueue(chunk.slice()),

@@ -20,8 +20,13 @@ interface IdRange {
  */
 export function privilegeArguments(spec: { uid: number; gid: number; capabilities: "none" | "NET_ADMIN" }, maps: IdMaps): string[] {
   const sets = spec.capabilities === "NET_ADMIN" ? "-all,+net_admin" : "-all";
-  const identity = isMapped(spec.uid, maps.uids) && isMapped(spec.gid, maps.gids) && maps.setgroups ? [`--reuid=${spec.uid}`, `--regid=${spec.gid}`, "--clear-groups"] : [];
+  const identity = canBecome(spec, maps) ? [`--reuid=${spec.uid}`, `--regid=${spec.gid}`, "--clear-groups"] : [];
   return [...identity, `--bounding-set=${sets}`, `--inh-caps=${sets}`, `--ambient-caps=${sets}`, "--no-new-privs"];
+}
+
+/** Whether the machine can give a process this identity. */
+export function canBecome({ uid, gid }: { uid: number; gid: number }, maps: IdMaps): boolean {
+  return isMapped(uid, maps.uids) && isMapped(gid, maps.gids) && maps.setgroups;
 }
 
 /** Reads this process's maps. */

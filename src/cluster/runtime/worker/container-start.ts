@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { ChainmailError } from "../../../base/index.ts";
-import { closeFd, createPipe, readBlocking, writeAll } from "../../../linux/index.ts";
+import { closeFd, createMemoryFile, createPipe, readBlocking, writeAll } from "../../../linux/index.ts";
+import { enterArguments, environmentScript } from "../environment.ts";
 import { childrenOf, exitOf } from "../processes.ts";
 import type { ContainerExit } from "../types.ts";
 import { enterContainerRoot, maskProc } from "./container-root.ts";
@@ -33,6 +34,8 @@ export interface StartedProcess {
 const WRAPPER = 'trap : HUP INT QUIT TERM; exec 5>&2 2>/dev/null; "$@" 2>&5 5>&-; exit $?';
 /** The first process waits here, already in its namespaces, until its /proc is masked; then it becomes the app. */
 const HOLD = 'printf . >&3 && read -r go <&4 && exec 3>&- 4<&- "$@"';
+/** Where the program's environment waits. */
+const ENVIRONMENT_FD = 6;
 /** Starting takes a few milliseconds; a machine that swaps may need seconds. */
 const READY_TIMEOUT_MS = 10_000;
 
@@ -41,13 +44,14 @@ const READY_TIMEOUT_MS = 10_000;
  * is in the container's namespaces only within this call.
  */
 export function startContainer(context: StartContext, spec: ContainerStart): StartedProcess {
+  const environment = createMemoryFile("environment", Buffer.from(environmentScript(spec.env, context.tools.env)));
   const ready = createPipe();
   const go = createPipe();
   try {
     const spawned = context.namespaces.inSandbox(spec.sandboxId, () => {
       enterContainerRoot({ ...spec, ...context });
       const missing = missingProgram(spec);
-      return missing ?? spawn(context, spec, ready.writeFd, go.readFd);
+      return missing ?? spawn(context, spec, [ready.writeFd, go.readFd, "ignore", environment]);
     });
     if (typeof spawned === "string") return { started: { state: "no-program", message: spawned }, terminal: undefined };
     try {
@@ -64,18 +68,19 @@ export function startContainer(context: StartContext, spec: ContainerStart): Sta
       throw error;
     }
   } finally {
-    for (const fd of [ready.readFd, ready.writeFd, go.readFd, go.writeFd]) if (fd >= 0) closeFd(fd);
+    for (const fd of [environment, ready.readFd, ready.writeFd, go.readFd, go.writeFd]) if (fd >= 0) closeFd(fd);
   }
 }
 
-function spawn(context: StartContext, spec: ContainerStart, readyFd: number, goFd: number) {
+/** `more` become the descriptors from 3 on. */
+function spawn(context: StartContext, spec: ContainerStart, more: (number | "ignore")[]) {
   const { tools } = context;
-  // The wrapper's child is the first process of the new pid namespace. env -i comes last: the container's own LD_PRELOAD or PATH must not reach a program that still has privileges.
+  // The wrapper's child is the first process of the new pid namespace.
   const wrapper = [tools.unshare, "--pid", "--", tools.sh, "-c", WRAPPER, "chainmail"];
   const first = [tools.unshare, "--mount-proc", "--", tools.sh, "-c", HOLD, "chainmail"];
-  const unprivileged = [tools.setpriv, ...spec.privileges, tools.env, "-i", "--"];
-  const environment = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`);
-  const argv = [...wrapper, ...first, ...unprivileged, ...environment, ...spec.argv];
+  // The container's own environment comes last: its LD_PRELOAD must not reach a program that still has privileges.
+  const unprivileged = [tools.setpriv, ...spec.privileges, tools.sh, ...enterArguments(ENVIRONMENT_FD)];
+  const argv = [...wrapper, ...first, ...unprivileged, ...spec.argv];
   const common = {
     cwd: spec.workingDir,
     env: {},
@@ -87,10 +92,10 @@ function spawn(context: StartContext, spec: ContainerStart, readyFd: number, goF
     spec.stdio === "terminal"
       ? Bun.spawn(argv, {
           ...common,
-          stdio: ["ignore", "ignore", "ignore", readyFd, goFd],
+          stdio: ["ignore", "ignore", "ignore", ...more],
           terminal: { name: "xterm", data: (_terminal, chunk) => context.onOutput(chunk) },
         })
-      : Bun.spawn(argv, { ...common, stdio: [spec.stdio.stdin, spec.stdio.stdout, spec.stdio.stderr, readyFd, goFd] });
+      : Bun.spawn(argv, { ...common, stdio: [spec.stdio.stdin, spec.stdio.stdout, spec.stdio.stderr, ...more] });
   return { process: child, terminal: child.terminal };
 }
 
