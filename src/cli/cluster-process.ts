@@ -39,7 +39,6 @@ async function run(logger: Logger): Promise<void> {
   if (!settings) throw new ChainmailError("CLUSTER_SETTINGS_MISSING", `${paths.settings} is missing`, { hint: `chainmail up --name ${name}` });
   const { address, apiPort } = settings;
   const store = new Store({ path: join(paths.state, "cluster.db") });
-  const pki = await loadClusterPki({ directory: join(paths.state, "pki"), addresses: [address, "127.0.0.1", API_IP], now: Date.now() });
   const node = await startNode({
     ...{ loopback: address, podCidr: POD_CIDR, serviceCidr: DEFAULT_SERVICE_CIDR, apiIp: API_IP, dnsIp: DNS_IP, clusterDomain: CLUSTER_DOMAIN },
     stateDir: join(paths.state, "node"),
@@ -48,6 +47,7 @@ async function run(logger: Logger): Promise<void> {
     onFatal: fail,
     onPortProblem: (problem) => logger.warn("port not bound", { ...problem }),
   });
+  const pki = await loadClusterPki({ directory: join(paths.state, "pki"), addresses: [address, "127.0.0.1", API_IP, node.nodeIp], now: Date.now() });
 
   // The API serves pods' streams, and the node agent that has them needs the API: whoever asks before it is there waits for nothing.
   let agent: NodeAgent | undefined;
@@ -61,7 +61,8 @@ async function run(logger: Logger): Promise<void> {
     port: apiPort,
     log: logger.child("apiserver"),
   });
-  await api.listenOn({ fd: await node.listen("tcp", API_IP, 443) });
+  // Pods know the Service's address; sidecars dial its endpoint, the node's own.
+  for (const host of [API_IP, node.nodeIp]) await api.listenOn({ fd: await node.listen("tcp", host, 443) });
   const client = createClient(api.transport());
 
   const services = createInformer<Service>(client, SERVICES, { log: logger });

@@ -42,12 +42,8 @@ export function hostsFile(pod: Pod, podIP: string, clusterDomain: string): strin
   const names = subdomain ? `${hostname}.${subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}\t${hostname}` : hostname;
   const lines = [
     "# Kubernetes-managed hosts file.",
+    // The kubelet's IPv6 lines are left out: pods have no IPv6 until it is captured too, and every look-up would try it first.
     "127.0.0.1\tlocalhost",
-    "::1\tlocalhost ip6-localhost ip6-loopback",
-    "fe00::0\tip6-localnet",
-    "fe00::0\tip6-mcastprefix",
-    "fe00::1\tip6-allnodes",
-    "fe00::2\tip6-allrouters",
     `${podIP}\t${names}`,
   ];
   const aliases = pod.spec?.hostAliases ?? [];
