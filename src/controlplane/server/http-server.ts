@@ -10,6 +10,7 @@ export interface MonitoringOptions {
   access: DebugAccess;
   /** Whether configuration can be served. */
   ready(): boolean;
+  log: Logger;
 }
 
 export interface WebhookOptions {
@@ -24,7 +25,7 @@ const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 
 /** 15014: metrics, version and debug pages. */
 export function serveMonitoring(options: MonitoringOptions, address: { hostname: string; port: number }): BoundServer {
-  return serveHttp(address, (request, remote) => {
+  return serveHttp(address, options.log, (request, remote) => {
     const path = new URL(request.url).pathname;
     if (path === "/metrics") return new Response(options.metrics.render(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8; escaping=underscores" } });
     if (path === "/version") return text(200, VERSION_LINE);
@@ -34,7 +35,7 @@ export function serveMonitoring(options: MonitoringOptions, address: { hostname:
 
 /** 8080: readiness and debug pages. */
 export function serveReadiness(options: MonitoringOptions, address: { hostname: string; port: number }): BoundServer {
-  return serveHttp(address, (request, remote) => {
+  return serveHttp(address, options.log, (request, remote) => {
     if (new URL(request.url).pathname === "/ready") return options.ready() ? new Response(null, { status: 200 }) : text(503, "not ready\n");
     return debugResponse(options, request, remote);
   });
@@ -49,6 +50,7 @@ export function serveWebhooks(options: WebhookOptions, address: { hostname: stri
       port,
       // Bun cannot exchange the certificate of a server that runs: the next one listens beside it before it stops.
       reusePort: true,
+      development: false,
       maxRequestBodySize: MAX_REVIEW_BYTES,
       tls: { cert: material.chainPem, key: material.keyPem },
       fetch: (request) => reviewResponse(options, request),
@@ -99,11 +101,17 @@ async function debugResponse({ pages, access }: MonitoringOptions, request: Requ
   return new Response(page.body, { status: page.status, headers: { "content-type": page.contentType } });
 }
 
-function serveHttp(address: { hostname: string; port: number }, handle: (request: Request, remoteAddress: string) => Response | Promise<Response>): BoundServer {
+function serveHttp(address: { hostname: string; port: number }, log: Logger, handle: (request: Request, remoteAddress: string) => Response | Promise<Response>): BoundServer {
   const server = Bun.serve({
     hostname: address.hostname,
     port: address.port,
+    // Bun's own page for errors shows source code.
+    development: false,
     fetch: (request, self) => handle(request, self.requestIP(request)?.address ?? ""),
+    error: (thrown) => {
+      log.error("could not answer a request", { error: errorText(thrown) });
+      return text(500, "internal error\n");
+    },
   });
   return { port: portOf(server), stop: () => server.stop() };
 }

@@ -21,8 +21,8 @@ export class FakeApi {
   #version = 0;
   /** `METHOD path` of every request, in order. */
   readonly requests: string[] = [];
-  /** Set to make requests fail: return a status to answer with. */
-  fail: (method: string, path: string) => number | undefined = () => undefined;
+  /** Set to make requests fail: return a status, or a refusal's text, to answer with. */
+  fail: (method: string, path: string) => number | string | undefined = () => undefined;
 
   constructor() {
     this.client = createClient(this.#transport);
@@ -69,6 +69,7 @@ export class FakeApi {
     const method = init.method ?? "GET";
     this.requests.push(`${method} ${path}`);
     const failure = this.fail(method, path);
+    if (typeof failure === "string") return status(403, failure);
     if (failure !== undefined) return status(failure, "InternalError");
     const body = typeof init.body === "string" ? (JSON.parse(init.body) as KubeObject) : undefined;
     if (method === "GET") return this.#read(path, url.searchParams, init.signal ?? undefined);
@@ -87,7 +88,7 @@ export class FakeApi {
       return Response.json({ kind: "Status", status: "Success" });
     }
     if (!body) return status(400, "BadRequest");
-    if (method === "PATCH") return Response.json(this.put(collection, old ? merge(old, body) : body));
+    if (method === "PATCH") return Response.json(this.put(collection, Array.isArray(body) ? jsonPatch(old, body) : old ? merge(old, body) : body));
     if (body.metadata.resourceVersion && body.metadata.resourceVersion !== old?.metadata.resourceVersion) return status(409, "Conflict");
     return Response.json(this.put(collection, body));
   };
@@ -135,6 +136,18 @@ export class FakeApi {
 
 function status(code: number, reason: string): Response {
   return Response.json({ kind: "Status", apiVersion: "v1", status: "Failure", reason, message: reason, code }, { status: code });
+}
+
+/** `add` and `replace` of members alone: all that the control plane sends. */
+function jsonPatch(target: KubeObject | undefined, operations: { path: string; value: unknown }[]): KubeObject {
+  const out = structuredClone(target) as unknown as Record<string, unknown>;
+  for (const { path, value } of operations) {
+    const parts = path.split("/").slice(1);
+    const last = parts.pop() ?? "";
+    const parent = parts.reduce<Record<string, unknown>>((at, part) => at[part] as Record<string, unknown>, out);
+    parent[last] = value;
+  }
+  return out as unknown as KubeObject;
 }
 
 function merge<T>(target: T, patch: unknown): T {

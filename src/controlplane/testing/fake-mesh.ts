@@ -1,6 +1,5 @@
 import type { KubeObject } from "../../resources/types.ts";
-import { defaultMeshConfig } from "../registry/mesh-config.ts";
-import type { MeshSnapshot } from "../registry/snapshot.ts";
+import { snapshotOf, type MeshSnapshot } from "../registry/snapshot.ts";
 import type { Registry, RegistryChange, RegistryKind } from "../registry/types.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "../xds/types.ts";
 
@@ -43,14 +42,12 @@ export class FakeMesh {
   }
 
   snapshot(): MeshSnapshot {
-    // Only what the server reads itself; generation is faked.
     return {
-      generation: 1,
-      mesh: defaultMeshConfig(),
+      ...snapshotOf([]),
       objects: {
-        list: (kind: string, namespace?: string) => [...this.objects].filter(([key]) => key.startsWith(`${kind}/${namespace ?? ""}`)).map(([, object]) => object),
-        get: (kind: string, name: string, namespace = "") => this.objects.get(`${kind}/${namespace}/${name}`),
+        list: (kind, namespace) => [...this.objects].filter(([key]) => key.startsWith(`${kind}/${namespace ?? ""}`)).map(([, object]) => object),
+        get: (kind, name, namespace = "") => this.objects.get(`${kind}/${namespace}/${name}`),
       },
-    } as unknown as MeshSnapshot;
+    };
   }
 }

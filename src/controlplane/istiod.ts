@@ -1,0 +1,173 @@
+import { type Clock, type Logger } from "../base/index.ts";
+import { CONFIG_MAPS, createInformer, type KubeClient } from "../kube/index.ts";
+import type { ConfigMap } from "../resources/index.ts";
+import { createAuthenticator, distributeRoots, openCa } from "./ca/index.ts";
+import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
+import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
+import { parseMeshConfig, type Registry } from "./registry/index.ts";
+import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type IstioValidator } from "./server/index.ts";
+import type { XdsGenerator } from "./xds/types.ts";
+
+export interface IstiodOptions {
+  client: KubeClient;
+  registry: Registry;
+  generator: XdsGenerator;
+  validate: IstioValidator;
+  namespace: string;
+  revision: string;
+  podName: string;
+  clusterId: string;
+  clock: Clock;
+  log: Logger;
+  /** Address to listen on; tests use loopback. */
+  hostname: string;
+  ports: { plaintext: number; secure: number; webhook: number; monitoring: number; readiness: number };
+}
+
+export interface Istiod {
+  /** The ports that were really bound, for those given as 0. */
+  ports: IstiodOptions["ports"];
+  metrics: MetricsRegistry;
+  /** Resolves when webhooks carry our CA. */
+  webhooksPatched: Promise<void>;
+  /** Stops taking calls, tells clients to go elsewhere, and lets go of everything within `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts the control plane: the CA first, since every other part trusts or is trusted by it; then what pods wait for
+ * (the trust bundle), the caches, and only then the ports, so that nobody gets half of the truth.
+ */
+export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
+  const { client, registry, generator, namespace, revision, clock, log, hostname, ports } = options;
+  const metrics = new MetricsRegistry();
+  const started = clock.now();
+  const closers: (() => void)[] = [];
+  const servers: BoundServer[] = [];
+  let ready = false;
+
+  const values = watchValues(options);
+  closers.push(values.stop);
+  // The root carries the trust domain: it is read before a root is made, and without waiting for everything else.
+  const first = await readTrustDomain(options);
+  let synced = false;
+  const trustDomain = (): string => (synced ? registry.current().mesh.trustDomain : first);
+  const { ca, stop: closeCa } = await openCa({ client, namespace, trustDomain: first, clock, log: log.child("ca") });
+  closers.push(closeCa);
+  const roots = distributeRoots({ client, ca, clock, log: log.child("rootcert") });
+  closers.push(roots.stop);
+
+  const serving = await createServingCertificate({ ca, namespace, clock, log: log.child("tls") });
+  closers.push(() => serving.stop());
+  const authenticator = createAuthenticator(client, trustDomain);
+  const connections = (): ConnectionView[] => [...ads.connections()].filter((connection): connection is typeof connection & ConnectionView => connection.node !== undefined);
+  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId });
+  const ads = new AdsServer({
+    registry,
+    generator,
+    credentials: createCredentialSource({ client, clock, log: log.child("sds") }),
+    debugTypes: createDebugTypes({
+      connections,
+      configDump: (connection) => configDump(connection, registry.current(), generator, ads.version),
+      page: async (path) => {
+        const [name = "", query] = path.split("?");
+        return (await pages.page(name, new URLSearchParams(query))).body;
+      },
+      podName: options.podName,
+      namespace,
+    }),
+    metrics: createXdsMetrics(metrics),
+    clock,
+    log: log.child("ads"),
+  });
+  closers.push(() => ads.stop());
+  describe(metrics, { registry, ads, ca, clock, started });
+
+  const monitoring = { metrics, pages, access: createDebugAccess({ authenticator, pages, namespace }), ready: () => ready, log: log.child("http") };
+  const grpc = { ads, authenticator, ca, serving, metrics, log: log.child("grpc") };
+  const injection = createInjector({
+    context: () => ({ values: values.current(), mesh: registry.current().mesh, proxyConfigs: registry.current().configs.ProxyConfig, nativeSidecars: true }),
+    metrics,
+    log: log.child("injection"),
+  });
+  const listen = async <T extends BoundServer>(server: T | Promise<T>): Promise<T> => {
+    const bound = await server;
+    servers.push(bound);
+    return bound;
+  };
+  try {
+    await Promise.all([registry.synced, values.synced, roots.synced]);
+    synced = true;
+    const [secure, plaintext, webhook, monitor, readiness] = await Promise.all([
+      listen(serveSecure(grpc, `${hostname}:${ports.secure}`)),
+      listen(servePlaintext(grpc, `${hostname}:${ports.plaintext}`)),
+      listen(serveWebhooks({ serving, inject: injection, validate: createValidator({ validate: options.validate, metrics, log: log.child("validation") }), log: log.child("webhook") }, { hostname, port: ports.webhook })),
+      listen(serveMonitoring(monitoring, { hostname, port: ports.monitoring })),
+      listen(serveReadiness(monitoring, { hostname, port: ports.readiness })),
+    ]);
+    const webhooks = patchWebhooks({ client, ca, revision, namespace, metrics, clock, log: log.child("webhooks") });
+    closers.push(webhooks.stop);
+    ready = true;
+    log.info("istiod is ready", { version: VERSION_LINE, ms: clock.now() - started });
+    return {
+      ports: { secure: secure.port, plaintext: plaintext.port, webhook: webhook.port, monitoring: monitor.port, readiness: readiness.port },
+      metrics,
+      webhooksPatched: webhooks.settled,
+      async stop(graceMs) {
+        ready = false;
+        for (const close of closers) close();
+        await Promise.all(servers.map((server) => server.stop(graceMs)));
+      },
+    };
+  } catch (thrown) {
+    for (const close of closers) close();
+    await Promise.all(servers.map((server) => server.stop(0)));
+    throw thrown;
+  }
+}
+
+async function readTrustDomain({ client, namespace, revision }: IstiodOptions): Promise<string> {
+  const configMap = await client.find<ConfigMap>(CONFIG_MAPS, `istio${suffixOf(revision)}`, namespace);
+  return parseMeshConfig(configMap?.data?.["mesh"] ?? "").trustDomain;
+}
+
+const suffixOf = (revision: string): string => (revision === "default" ? "" : `-${revision}`);
+
+/** The injection values of the installation, as they are now. */
+function watchValues({ client, namespace, revision, clock, log }: IstiodOptions): { current(): InjectionValues; synced: Promise<void>; stop(): void } {
+  const name = `istio-sidecar-injector${suffixOf(revision)}`;
+  let values = defaultValues();
+  const informer = createInformer<ConfigMap>(client, CONFIG_MAPS, { namespace, fieldSelector: `metadata.name=${name}`, log, clock });
+  informer.onChange(({ type, object }) => {
+    if (type === "DELETED") return;
+    try {
+      values = parseValues(object.data?.["values"] ?? "{}");
+    } catch (cause) {
+      log.error("the values for injection cannot be read; the last ones stay in force", { configmap: name, error: cause instanceof Error ? cause : String(cause) });
+    }
+  });
+  return { current: () => values, synced: informer.synced, stop: () => informer.stop() };
+}
+
+/** Gauges that are read when somebody scrapes. */
+function describe(metrics: MetricsRegistry, { registry, ads, ca, clock, started }: { registry: Registry; ads: AdsServer; ca: Awaited<ReturnType<typeof openCa>>["ca"]; clock: Clock; started: number }): void {
+  metrics.gauge("istio_build", "Istio component build info").set(1, { component: "pilot", tag: VERSION_LINE });
+  metrics.gauge("pilot_info", "Pilot version and build information.").set(1, { version: VERSION_LINE });
+  metrics.observedGauge("istiod_uptime_seconds", "Current istiod server uptime in seconds", () => [{ value: (clock.now() - started) / 1000 }]);
+  metrics.observedGauge("istiod_managed_clusters", "Number of clusters managed by istiod", () => [
+    { labels: { cluster_type: "local" }, value: 1 },
+    { labels: { cluster_type: "remote" }, value: 0 },
+  ]);
+  metrics.observedGauge("pilot_services", "Total services known to pilot.", () => [{ value: registry.current().services.all.length }]);
+  metrics.observedGauge("pilot_virt_services", "Total virtual services known to pilot.", () => [{ value: registry.current().configs.VirtualService.length }]);
+  metrics.observedGauge("pilot_xds", "Number of endpoints connected to this pilot using XDS.", () => {
+    const byVersion = new Map<string, number>();
+    for (const { node } of ads.connections()) if (node) byVersion.set(node.istioVersion, (byVersion.get(node.istioVersion) ?? 0) + 1);
+    return [...byVersion].map(([version, value]) => ({ labels: { version }, value }));
+  });
+  metrics.observedGauge("citadel_server_root_cert_expiry_timestamp", "The unix timestamp, in seconds, when the root cert will expire.", () => [{ value: Math.floor(ca.material.certificate.notAfter / 1000) }]);
+  metrics.observedGauge("citadel_server_root_cert_expiry_seconds", "The time remaining, in seconds, before the root cert will expire. A negative value indicates the cert is expired.", () => [
+    { value: (ca.material.certificate.notAfter - clock.now()) / 1000 },
+  ]);
+  metrics.observedGauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => [{ value: process.memoryUsage.rss() }]);
+}
