@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import type { Authenticator } from "../ca/index.ts";
 import type { DebugPages } from "./pages.ts";
 
@@ -27,5 +28,6 @@ export function createDebugAccess(options: { authenticator: Authenticator; pages
 }
 
 export function isLoopback(address: string): boolean {
-  return address === "::1" || /^(::ffff:)?127\./.test(address);
+  const ip = address.replace(/^::ffff:/, "");
+  return ip === "::1" || (isIPv4(ip) && ip.startsWith("127."));
 }
