@@ -1,33 +1,192 @@
+import { hostname } from "node:os";
 import type { Cluster } from "../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import type { ClusterLoadAssignment } from "../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import type { Listener } from "../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import type { RouteConfiguration } from "../proto/gen/envoy/config/route/v3/route_pb.ts";
+import { checkRouteFilterConfig } from "./filters/registry.ts";
+import { ListenerManager } from "./listener/listener-manager.ts";
+import { RouteTable } from "./router/route-table.ts";
+import type { Services } from "./services.ts";
+import { sharedAccessLogs } from "./telemetry/access-log-sinks.ts";
+import { IstioMetrics } from "./telemetry/istio-metrics.ts";
+import { fromNodeMetadata, PeerExchange } from "./telemetry/peer-metadata.ts";
+import { RefusedConnections } from "./telemetry/refused-connections.ts";
+import { publishManagerStats } from "./telemetry/server-stats.ts";
+import { StatsRegistry } from "./telemetry/stats.ts";
+import { ContextCache } from "./tls/contexts.ts";
+import { PeerCertificates } from "./tls/peer.ts";
 import type { ClusterSnapshot, DataPlaneDeps, ListenerSnapshot, ReferencedNames } from "./types.ts";
+import { ClusterManager } from "./upstream/cluster-manager.ts";
 
 export * from "./types.ts";
 
-/**
- * One proxy's data plane: resources go in already decoded and take effect before the call returns, or throw
- * `InvalidResource` and leave what was in force.
- */
-export interface DataPlaneApi {
-  setCluster(cluster: Cluster): void;
-  removeCluster(name: string): void;
-  setEndpoints(assignment: ClusterLoadAssignment): void;
-  setListener(listener: Listener): void;
-  removeListener(name: string): void;
-  setRouteConfiguration(routes: RouteConfiguration): void;
-  removeRouteConfiguration(name: string): void;
-  /** Names that clusters and listeners (warming ones included) refer to. */
-  referenced(): ReferencedNames;
-  clusters(): ClusterSnapshot[];
-  listeners(): ListenerSnapshot[];
-  /** Envoy's and Istio's metrics in Prometheus text. */
-  prometheus(): string;
-  /** Stops accepting, asks clients to go, and resolves when all connections are gone or the deadline has forced them. */
-  drain(deadlineMs: number): Promise<void>;
-  /** Closes everything at once. */
-  stop(): void;
-}
+/** What the xDS client, the agent and the admin pages see of a data plane. */
+export type DataPlaneApi = Pick<
+  DataPlane,
+  | "setCluster"
+  | "removeCluster"
+  | "setEndpoints"
+  | "setListener"
+  | "removeListener"
+  | "setRouteConfiguration"
+  | "removeRouteConfiguration"
+  | "referenced"
+  | "clusters"
+  | "listeners"
+  | "prometheus"
+  | "drain"
+  | "stop"
+>;
 
 export type DataPlaneFactory = (deps: DataPlaneDeps) => DataPlaneApi;
+
+export const createDataPlane: DataPlaneFactory = (deps) => new DataPlane(deps);
+
+/** Idle connections and lasting TCP connections are looked at so often; their time-outs are minutes. */
+const TICK_MS = 1000;
+/** Idle upstream connections are looked at every so many ticks. */
+const SWEEP_TICKS = 5;
+
+/**
+ * One proxy's data plane: resources go in already decoded and take effect before the call returns (or as soon as what
+ * they wait for is there), or throw `InvalidResource` and leave what was in force.
+ */
+export class DataPlane {
+  readonly stats = new StatsRegistry();
+  readonly #services: Services;
+  readonly #clusters = new ClusterManager();
+  readonly #listeners: ListenerManager;
+  readonly #routes = new Map<string, RouteTable>();
+  readonly #secretWatches = new Map<string, () => void>();
+  #cancelTick: (() => void) | undefined;
+  #ticks = 0;
+  #stopped = false;
+
+  constructor(private readonly deps: DataPlaneDeps) {
+    const { metadata } = deps.node;
+    const version = metadata["ISTIO_VERSION"];
+    this.#services = {
+      ...deps,
+      accessLog: sharedAccessLogs(deps.accessLog),
+      stats: this.stats,
+      refused: new RefusedConnections(this.stats),
+      contexts: new ContextCache(),
+      peers: new PeerCertificates(),
+      clusters: this.#clusters,
+      exchange: new PeerExchange(deps.node),
+      istio: new IstioMetrics(this.stats, fromNodeMetadata(metadata), typeof version === "string" ? version : ""),
+      hostname: hostname(),
+      monotonic: () => performance.now(),
+    };
+    this.#clusters.attach(this.#services);
+    this.#listeners = new ListenerManager(
+      this.#services,
+      { source: (name) => ({ current: () => this.#routes.get(name) }) },
+      { hasRoutes: (name) => this.#routes.has(name), hasSecret: (name) => deps.secrets.get(name) !== undefined },
+    );
+    publishManagerStats(this.stats, this.#listeners, this.#clusters);
+    this.#tick();
+  }
+
+  setCluster(cluster: Cluster): void {
+    this.#clusters.set(cluster);
+  }
+
+  removeCluster(name: string): void {
+    this.#clusters.remove(name);
+  }
+
+  setEndpoints(assignment: ClusterLoadAssignment): void {
+    this.#clusters.assign(assignment);
+  }
+
+  setListener(listener: Listener): void {
+    this.#listeners.set(listener);
+    this.#watchSecrets();
+  }
+
+  removeListener(name: string): void {
+    this.#listeners.remove(name);
+    this.#watchSecrets();
+  }
+
+  setRouteConfiguration(routes: RouteConfiguration): void {
+    const table = new RouteTable(routes, { hostname: this.#services.hostname, checkFilterConfig: checkRouteFilterConfig });
+    this.#routes.set(routes.name, table);
+    this.#listeners.recheck();
+  }
+
+  removeRouteConfiguration(name: string): void {
+    this.#routes.delete(name);
+  }
+
+  /** Names that clusters and listeners (warming ones included) refer to. */
+  referenced(): ReferencedNames {
+    const clusters = this.#clusters.references();
+    const listeners = this.#listeners.references();
+    return { eds: clusters.eds, rds: listeners.rds, secrets: [...new Set([...clusters.secrets, ...listeners.secrets])] };
+  }
+
+  clusters(): ClusterSnapshot[] {
+    return this.#clusters.snapshots();
+  }
+
+  listeners(): ListenerSnapshot[] {
+    return this.#listeners.snapshots();
+  }
+
+  /** Envoy's and Istio's metrics in Prometheus text. */
+  prometheus(): string {
+    return this.stats.prometheus();
+  }
+
+  /** Stops accepting, asks clients to go, and resolves when all connections are gone or the deadline has forced them. */
+  drain(deadlineMs: number): Promise<void> {
+    const { clock } = this.deps;
+    const end = clock.now() + deadlineMs;
+    this.#listeners.drain();
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.#stopped || this.#listeners.totals().connections === 0 || clock.now() >= end) {
+          this.#listeners.close();
+          resolve();
+        } else clock.after(DRAIN_LOOK_MS, look);
+      };
+      look();
+    });
+  }
+
+  /** Closes everything at once. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTick?.();
+    for (const unwatch of this.#secretWatches.values()) unwatch();
+    this.#secretWatches.clear();
+    this.#listeners.close();
+    this.#clusters.close();
+  }
+
+  #tick(): void {
+    this.#cancelTick = this.deps.clock.after(TICK_MS, () => {
+      this.#listeners.tick(this.#services.monotonic());
+      if (++this.#ticks % SWEEP_TICKS === 0) this.#clusters.sweep();
+      this.#tick();
+    });
+  }
+
+  /** A listener may wait for a secret: look again when one comes. */
+  #watchSecrets(): void {
+    const wanted = new Set(this.#listeners.references().secrets);
+    for (const [name, unwatch] of this.#secretWatches) {
+      if (wanted.has(name)) continue;
+      unwatch();
+      this.#secretWatches.delete(name);
+    }
+    for (const name of wanted) {
+      if (!this.#secretWatches.has(name)) this.#secretWatches.set(name, this.deps.secrets.watch(name, () => this.#listeners.recheck()));
+    }
+  }
+}
+
+/** While draining, connections are counted so often. */
+const DRAIN_LOOK_MS = 50;

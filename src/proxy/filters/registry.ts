@@ -1,0 +1,58 @@
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { RouterSchema } from "../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts";
+import type { HttpFilter as HttpFilterProto } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { InvalidResource } from "../types.ts";
+import type { HttpFilterConfig, HttpFilterContext, HttpFilterFactory } from "./http-filter.ts";
+import { alpnFilter } from "./alpn.ts";
+import { corsFilter } from "./cors.ts";
+import { faultFilter } from "./fault.ts";
+import { grpcStatsFilter } from "./grpc-stats.ts";
+import { istioStatsFilter } from "./istio-stats.ts";
+import { peerMetadataFilter } from "./peer-metadata.ts";
+import { rbacFilter } from "./rbac/http-rbac.ts";
+import { openRouteConfig, TypedConfig } from "./typed-config.ts";
+
+/** What the router filter itself is told. */
+export interface RouterOptions {
+  readonly suppressEnvoyHeaders: boolean;
+}
+
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, faultFilter, grpcStatsFilter, istioStatsFilter, peerMetadataFilter, rbacFilter];
+
+const PREFIX = "type.googleapis.com/";
+
+/** Creates a filter of a connection manager; undefined for an unknown one that is marked optional. */
+export function createHttpFilter(proto: HttpFilterProto, context: Omit<HttpFilterContext, "name">): HttpFilterConfig | undefined {
+  if (proto.configType.case === "configDiscovery") {
+    throw new InvalidResource("UNSUPPORTED_CONFIG_DISCOVERY", `http filter ${proto.name}: config_discovery is not supported`);
+  }
+  const any = proto.configType.value;
+  const config = any && TypedConfig.open(any);
+  const factory = config && FACTORIES.find((each) => each.typeNames.includes(config.typeName));
+  if (!factory) {
+    if (proto.isOptional) return undefined;
+    throw unknownFilter(proto.name, any?.typeUrl);
+  }
+  return factory.create(config, { ...context, name: proto.name });
+}
+
+export function unknownFilter(name: string, typeUrl: string | undefined): InvalidResource {
+  return new InvalidResource("UNKNOWN_FILTER", `Didn't find a registered implementation for '${name}' with type URL: '${(typeUrl ?? "").replace(PREFIX, "")}'`);
+}
+
+export function isRouterFilter(proto: HttpFilterProto): boolean {
+  return proto.configType.value !== undefined && "typeUrl" in proto.configType.value && proto.configType.value.typeUrl === PREFIX + RouterSchema.typeName;
+}
+
+export function readRouterOptions(proto: HttpFilterProto): RouterOptions {
+  const any = proto.configType.case === "typedConfig" ? proto.configType.value : undefined;
+  const router = any && TypedConfig.open(any).read(RouterSchema);
+  return { suppressEnvoyHeaders: router?.suppressEnvoyHeaders ?? false };
+}
+
+/** Throws InvalidResource for a per-route configuration that no filter here understands. */
+export function checkRouteFilterConfig(name: string, any: Any): void {
+  const { config, optional } = openRouteConfig(any);
+  if (!config || FACTORIES.some((factory) => factory.routeTypeNames.includes(config.typeName))) return;
+  if (!optional) throw unknownFilter(name, any.typeUrl);
+}

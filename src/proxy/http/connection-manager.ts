@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import type { Channel } from "../net/channel.ts";
+import type { ConnectionInfo } from "../net/connection-info.ts";
+import type { RequestSink, ServerHandler, ServerStream } from "./codec.ts";
+import { DateHeader } from "./date-header.ts";
+import type { HcmConfig } from "./hcm-config.ts";
+import type { RequestHead } from "./header-map.ts";
+import { Http1Server } from "./h1-server.ts";
+import { HttpStream } from "./http-stream.ts";
+import type { MessageError } from "./message-error.ts";
+
+const DATE = new DateHeader();
+
+/** Who accepted the connection and wants to know when it is gone. */
+export interface ConnectionOwner {
+  onConnectionClosed(): void;
+}
+
+/**
+ * An HTTP connection of a client: a codec, and a stream for each request. Its configuration may be exchanged between
+ * requests, so that a new policy judges the next request on a connection that stands.
+ */
+export class HttpConnection implements ServerHandler {
+  readonly #codec: Http1Server;
+  readonly #streams = new Set<HttpStream>();
+  #lastActive: number;
+  #closing = false;
+  readonly uuid = randomUUID;
+
+  constructor(
+    readonly channel: Channel,
+    readonly info: ConnectionInfo,
+    public config: HcmConfig,
+    private readonly owner: ConnectionOwner,
+  ) {
+    const { services } = config;
+    this.#lastActive = services.monotonic();
+    this.#codec = new Http1Server(channel, this, {
+      limits: config.limits,
+      acceptHttp10: config.acceptHttp10,
+      allowsUpgrade: (upgrade) => this.config.mayUpgrade(upgrade),
+      scheme: info.tls ? "https" : "http",
+      clock: services.clock,
+    });
+  }
+
+  get closing(): boolean {
+    return this.#closing || this.#codec.draining;
+  }
+
+  get idle(): boolean {
+    return this.#streams.size === 0;
+  }
+
+  /** The last moment at which a request was under way, in monotonic milliseconds. */
+  get lastActive(): number {
+    return this.#streams.size > 0 ? this.config.services.monotonic() : this.#lastActive;
+  }
+
+  /** Some request has become a tunnel, which has no end of its own. */
+  get tunnelling(): boolean {
+    for (const stream of this.#streams) if (stream.isTunnel) return true;
+    return false;
+  }
+
+  /** A new configuration: it judges the requests to come, and those under way that it would refuse are ended. */
+  swap(config: HcmConfig): void {
+    this.config = config;
+    for (const stream of [...this.#streams]) stream.rejudge(config);
+  }
+
+  /** Ends a connection that has been idle for longer than allowed. */
+  tick(now: number): void {
+    const idle = this.config.idleTimeoutMs;
+    if (idle !== undefined && this.#streams.size === 0 && now - this.#lastActive > idle) this.drain();
+  }
+
+  date(): string {
+    return DATE.at(this.config.services.clock.now());
+  }
+
+  /** The response under way is the last one of this connection. */
+  closeAfterResponse(): void {
+    this.#closing = true;
+  }
+
+  /** Ends as soon as no request is under way. */
+  drain(): void {
+    this.#closing = true;
+    this.#codec.drain();
+  }
+
+  /** Ends at once. */
+  close(): void {
+    this.#closing = true;
+    this.channel.abort();
+  }
+
+  onRequest(head: RequestHead, codec: ServerStream, endStream: boolean, size: number): RequestSink {
+    const stream = new HttpStream(this, codec, head, endStream, size);
+    this.#streams.add(stream);
+    stream.start();
+    return stream;
+  }
+
+  onBadRequest(error: MessageError, codec: ServerStream): void {
+    const stream = new HttpStream(this, codec, undefined, true, 0);
+    this.#streams.add(stream);
+    stream.protocolError(error);
+  }
+
+  onIdle(): void {
+    if (this.#closing) this.#codec.drain();
+  }
+
+  onConnectionClosed(): void {
+    this.owner.onConnectionClosed();
+  }
+
+  onStreamDone(stream: HttpStream): void {
+    this.#streams.delete(stream);
+    this.#lastActive = this.config.services.monotonic();
+  }
+}

@@ -1,0 +1,362 @@
+import type { Clock } from "../../base/index.ts";
+import type { Channel, ChannelHandler } from "../net/channel.ts";
+import { BodyReader, type BodySink } from "./body-reader.ts";
+import type { RequestSink, ServerHandler, ServerStream } from "./codec.ts";
+import { CHUNKED, DEFAULT_LIMITS, findHeadEnd, parseRequestHead, type HeadLimits, type ParsedRequest } from "./head-parser.ts";
+import type { HeaderMap, RequestHead } from "./header-map.ts";
+import { MessageError } from "./message-error.ts";
+import { statusLine } from "./status-text.ts";
+
+export interface Http1ServerOptions {
+  readonly limits: HeadLimits;
+  /** Requests of HTTP/1.0 are answered instead of being refused with 426. */
+  readonly acceptHttp10: boolean;
+  /** Whether a request for this upgrade (lower-case) is one, or goes as a plain request without it. */
+  readonly allowsUpgrade: (upgrade: string) => boolean;
+  /** `http` or `https`: what the scheme of a request is when its target does not say. */
+  readonly scheme: string;
+  readonly clock: Clock;
+}
+
+/** Envoy's delayed_close_timeout: so long may a client that was told to go take to close, before it is cut off. */
+const DELAYED_CLOSE_MS = 1000;
+/** Pipelined bytes that are kept while a response is open; reading pauses beyond. */
+const MAX_PIPELINED = 64 * 1024;
+
+/**
+ * The server side of an HTTP/1.1 connection: one exchange at a time, strict parsing, keep-alive, pipelining by holding the
+ * next request back, upgrades to raw bytes.
+ */
+export class Http1Server implements ChannelHandler, ServerStream, BodySink {
+  readonly protocol = "HTTP/1.1";
+  #sink: RequestSink | undefined;
+  readonly #body: BodyReader;
+  #held: Buffer | undefined;
+  #requestDone = true;
+  #responseDone = true;
+  #closeAfter = false;
+  #chunked = false;
+  #bodyAllowed = true;
+  #headRequest = false;
+  #http10 = false;
+  /** An exchange is open; `#beginning` while the handler is being told of it. */
+  #open = false;
+  #beginning = false;
+  /** The request asks for another protocol: what follows its head waits for the answer. */
+  #upgrading = false;
+  #mode: "http" | "raw" | "closing" = "http";
+  #peerEnded = false;
+  #cancelClose: (() => void) | undefined;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly handler: ServerHandler,
+    private readonly options: Http1ServerOptions,
+  ) {
+    this.#body = new BodyReader(options.limits ?? DEFAULT_LIMITS);
+    channel.handler = this;
+  }
+
+  /** No exchange is open and nothing of a next request has come. */
+  get idle(): boolean {
+    return this.#requestDone && this.#responseDone && this.#held === undefined;
+  }
+
+  /** Closes now if idle, else after the open exchange. */
+  drain(): void {
+    if (this.idle) this.#delayedClose();
+    else this.#closeAfter = true;
+  }
+
+  get draining(): boolean {
+    return this.#closeAfter || this.#mode === "closing";
+  }
+
+  // ---- from the channel
+
+  onData(chunk: Buffer): void {
+    if (this.#mode === "raw") {
+      this.#sink?.onBody(chunk, 0, chunk.length);
+      return;
+    }
+    if (this.#mode === "closing") return;
+    this.#consume(chunk);
+  }
+
+  onEnd(): void {
+    this.#peerEnded = true;
+    if (this.#mode === "raw") {
+      this.#sink?.onRequestEnd(undefined);
+      if (this.#responseDone) this.channel.close();
+      return;
+    }
+    // A client that sent FIN has gone for Envoy, which knows no half-open HTTP connections.
+    this.channel.abort();
+  }
+
+  onDrain(): void {
+    this.#sink?.onWritable();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#cancelClose?.();
+    const sink = this.#sink;
+    this.#sink = undefined;
+    this.#mode = "closing";
+    sink?.onRequestReset(undefined);
+    this.handler.onConnectionClosed(error);
+  }
+
+  // ---- from the body reader
+
+  onBody(bytes: Buffer, start: number, end: number): void {
+    this.#sink?.onBody(bytes, start, end);
+  }
+
+  // ---- ServerStream
+
+  writeInformational(status: number, headers: HeaderMap): void {
+    this.channel.writeText(`${statusLine(status)}${headers.toLines()}\r\n`);
+    this.channel.flush();
+  }
+
+  writeHead(status: number, headers: HeaderMap, endStream: boolean, closeAfter: boolean): number {
+    if (closeAfter) this.#closeAfter = true;
+    let text = statusLine(status);
+    const { names, values } = headers;
+    let hasLength = false;
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string;
+      if (name === "content-length") hasLength = true;
+      text += `${name}: ${values[i]}\r\n`;
+    }
+    this.#chunked = false;
+    this.#bodyAllowed = !this.#headRequest && status >= 200 && status !== 204 && status !== 304;
+    if (!hasLength && this.#mode !== "raw" && status >= 200 && status !== 204) {
+      if (endStream && !this.#headRequest) text += "content-length: 0\r\n";
+      else if (this.#http10) this.#closeAfter = true;
+      else if (status !== 304) {
+        text += "transfer-encoding: chunked\r\n";
+        this.#chunked = this.#bodyAllowed;
+      }
+    }
+    this.channel.writeText(`${text}\r\n`);
+    if (endStream) this.#finishResponse();
+    return text.length + 2;
+  }
+
+  writeBody(bytes: Uint8Array, start: number, end: number): boolean {
+    if (!this.#bodyAllowed || start === end) return !this.channel.congested;
+    if (!this.#chunked) return this.channel.write(bytes, start, end);
+    this.channel.writeText(`${(end - start).toString(16)}\r\n`);
+    const flowing = this.channel.write(bytes, start, end);
+    this.channel.writeText("\r\n");
+    return flowing;
+  }
+
+  writeEnd(trailers: HeaderMap | undefined): void {
+    if (this.#mode === "raw") {
+      this.channel.finish();
+      this.#responseDone = true;
+      if (this.#peerEnded) this.channel.close();
+      return;
+    }
+    if (this.#chunked) this.channel.writeText(trailers ? `0\r\n${trailers.toLines()}\r\n` : "0\r\n\r\n");
+    this.#finishResponse();
+  }
+
+  flush(): void {
+    this.channel.flush();
+  }
+
+  reset(): void {
+    this.#sink = undefined;
+    this.#mode = "closing";
+    this.channel.flush();
+    // Without its last chunk or its full length the client knows that the response was cut off; where only the close
+    // ends it, that must not look regular.
+    if (this.#http10 && !this.#responseDone) this.channel.reset();
+    else this.channel.close();
+  }
+
+  pauseRequest(): void {
+    this.channel.pause();
+  }
+
+  resumeRequest(): void {
+    this.channel.resume();
+  }
+
+  upgrade(): void {
+    this.#mode = "raw";
+    this.#upgrading = false;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) this.#sink?.onBody(held, 0, held.length);
+  }
+
+  // ---- reading requests
+
+  #consume(chunk: Buffer): void {
+    let bytes = chunk;
+    if (this.#held) {
+      bytes = Buffer.concat([this.#held, chunk]);
+      this.#held = undefined;
+    }
+    let at = 0;
+    try {
+      while (at < bytes.length && this.#mode === "http") {
+        if (this.#upgrading) break;
+        if (!this.#requestDone) {
+          at = this.#body.read(bytes, at, this);
+          if (this.#body.done && this.#mode === "http") this.#endRequest();
+        } else if (!this.#responseDone) break;
+        else {
+          const end = this.#readHead(bytes, at);
+          if (end < 0) break;
+          at = end;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error;
+      this.#refuse(error);
+      return;
+    }
+    if (at >= bytes.length) return;
+    if (this.#mode === "raw") this.#sink?.onBody(bytes, at, bytes.length);
+    else if (this.#mode === "http") {
+      this.#held = at === 0 ? bytes : bytes.subarray(at);
+      if (!this.#responseDone && this.#held.length > MAX_PIPELINED) this.channel.pause();
+    }
+  }
+
+  /** The offset after the head, or -1 when more bytes are needed. */
+  #readHead(bytes: Buffer, from: number): number {
+    let start = from;
+    // RFC 9112, 2.2: ignore empty lines before a request line.
+    while (bytes[start] === 0x0d && bytes[start + 1] === 0x0a) start += 2;
+    const end = findHeadEnd(bytes, start);
+    if (end < 0 || end - start > this.options.limits.maxBytes) {
+      if (bytes.length - start > this.options.limits.maxBytes) throw MessageError.headersTooLarge();
+      refuseBareLineFeed(bytes, start);
+      return end < 0 ? -1 : end;
+    }
+    const request = parseRequestHead(bytes, start, end, this.options.limits);
+    if (request.minorVersion === 0 && !this.options.acceptHttp10) throw MessageError.lowVersion();
+    this.#begin(request);
+    return end;
+  }
+
+  #begin(request: ParsedRequest): void {
+    const head = toRequestHead(request, this.options.scheme);
+    this.#headRequest = request.method === "HEAD";
+    this.#http10 = request.minorVersion === 0;
+    this.#closeAfter = this.#closeAfter || request.close;
+    this.#responseDone = false;
+    if (head.upgrade !== undefined && (request.bodyLength !== 0 || !this.options.allowsUpgrade(head.upgrade))) head.upgrade = undefined;
+    this.#upgrading = head.upgrade !== undefined;
+    const endStream = request.bodyLength === 0 && !this.#upgrading;
+    this.#requestDone = endStream;
+    this.#body.begin(request.bodyLength);
+    this.#sink = undefined;
+    this.#open = true;
+    this.#beginning = true;
+    const sink = this.handler.onRequest(head, this, endStream, request.size);
+    this.#beginning = false;
+    if (!this.#requestDone || !this.#responseDone) this.#sink = this.#mode === "closing" ? undefined : sink;
+    else this.#settle();
+  }
+
+  #endRequest(): void {
+    this.#requestDone = true;
+    this.#sink?.onRequestEnd(this.#body.trailers);
+    if (this.#responseDone) this.#settle();
+  }
+
+  #refuse(error: MessageError): void {
+    const sink = this.#sink;
+    if (sink && !this.#responseDone) {
+      this.#requestDone = true;
+      sink.onRequestReset(error);
+    } else {
+      this.#headRequest = false;
+      this.#responseDone = false;
+      this.handler.onBadRequest(error, this);
+    }
+    if (this.#mode !== "closing") this.#delayedClose();
+  }
+
+  // ---- after a response
+
+  #finishResponse(): void {
+    this.channel.flush();
+    this.#responseDone = true;
+    if (!this.#requestDone) {
+      // The answer came before the end of the request: HTTP/1 has no other way to stop it than to close.
+      this.#delayedClose();
+      return;
+    }
+    if (!this.#beginning) this.#settle();
+  }
+
+  #settle(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#sink = undefined;
+    if (this.#closeAfter) {
+      this.#delayedClose();
+      return;
+    }
+    this.handler.onIdle();
+    if (this.#mode !== "http") return;
+    const held = this.#held;
+    if (!held) return;
+    this.#held = undefined;
+    this.channel.resume();
+    // Not in this call: the caller is in the middle of writing a response.
+    queueMicrotask(() => {
+      if (this.#mode === "http" && !this.channel.closed) this.#consume(held);
+    });
+  }
+
+  #delayedClose(): void {
+    if (this.#mode === "closing") return;
+    this.#mode = "closing";
+    this.#sink = undefined;
+    this.channel.finish();
+    this.channel.resume();
+    this.#cancelClose = this.options.clock.after(DELAYED_CLOSE_MS, () => this.channel.close());
+  }
+}
+
+/** An incomplete head with a bare LF will never get its end: say so now instead of waiting for the limit. */
+function refuseBareLineFeed(bytes: Buffer, start: number): void {
+  for (let at = bytes.indexOf(0x0a, start); at >= 0; at = bytes.indexOf(0x0a, at + 1)) {
+    if (at === start || bytes[at - 1] !== 0x0d) throw MessageError.malformed("a line ends with a bare LF");
+  }
+}
+
+/** Splits a request target by its form (RFC 9112, 3.2). Throws MessageError for none of the four. */
+function toRequestHead(request: ParsedRequest, defaultScheme: string): RequestHead {
+  const { method, target, headers } = request;
+  const protocol = request.minorVersion === 1 ? "HTTP/1.1" : "HTTP/1.0";
+  let scheme = defaultScheme;
+  let path = target;
+  let authority = request.host ?? "";
+  let upgrade = request.upgrade?.toLowerCase();
+  if (method === "CONNECT") {
+    path = "";
+    authority = target;
+    upgrade = "connect";
+  } else if (target.charCodeAt(0) !== 0x2f) {
+    const absolute = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(target);
+    if (absolute) {
+      scheme = (absolute[1] as string).toLowerCase();
+      authority = absolute[2] as string;
+      const rest = absolute[3] as string;
+      path = rest.startsWith("/") ? rest : `/${rest}`;
+    } else if (!(target === "*" && method === "OPTIONS")) throw MessageError.malformed("the request target is in no known form");
+  }
+  if (request.bodyLength === CHUNKED) headers.remove("transfer-encoding");
+  return { method, path, authority, scheme, protocol, headers, upgrade };
+}

@@ -1,0 +1,182 @@
+import type { HttpConnectionManager } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import {
+  HttpConnectionManager_CodecType as CodecType,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+} from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { timeoutMs } from "../durations.ts";
+import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
+import { createHttpFilter, isRouterFilter, readRouterOptions, type RouterOptions } from "../filters/registry.ts";
+import { compileCidrs } from "../match/cidr.ts";
+import type { Route, RouteTable } from "../router/route-table.ts";
+import type { Services } from "../services.ts";
+import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
+import { compileXfcc, type XfccMutation } from "../tls/xfcc.ts";
+import { InvalidResource } from "../types.ts";
+import type { HeadLimits } from "./head-parser.ts";
+
+/** Where a connection manager finds its routes: inline, or by RDS name, changing under it. */
+export interface RouteSource {
+  current(): RouteTable | undefined;
+}
+
+/** The filters that act on a route's requests. */
+export interface FilterPlan {
+  readonly request: readonly HttpFilter[];
+  /** In the order in which they run: the last filter first. */
+  readonly response: readonly HttpFilter[];
+  readonly complete: readonly HttpFilter[];
+}
+
+/** An HttpConnectionManager read once into plain values and functions. */
+export class HcmConfig {
+  readonly statPrefix: string;
+  readonly serverName: string;
+  readonly serverHeader: "overwrite" | "append_if_absent" | "pass_through";
+  readonly useRemoteAddress: boolean;
+  readonly xffTrustedHops: number;
+  readonly skipXffAppend: boolean;
+  readonly via: string;
+  readonly generateRequestId: boolean;
+  readonly preserveExternalRequestId: boolean;
+  readonly requestIdInResponse: boolean;
+  readonly xfcc: XfccMutation;
+  readonly normalizePath: boolean;
+  readonly mergeSlashes: boolean;
+  readonly escapedSlashes: "keep" | "reject" | "redirect" | "forward";
+  readonly stripPort: "none" | "matching" | "any";
+  readonly stripTrailingDot: boolean;
+  readonly proxy100Continue: boolean;
+  readonly acceptHttp10: boolean;
+  readonly enableTrailers: boolean;
+  readonly defaultHostForHttp10: string;
+  readonly limits: HeadLimits;
+  readonly idleTimeoutMs: number | undefined;
+  readonly streamIdleTimeoutMs: number | undefined;
+  readonly requestTimeoutMs: number | undefined;
+  readonly requestHeadersTimeoutMs: number | undefined;
+  readonly maxStreamMs: number | undefined;
+  readonly tracing: "ingress" | "egress" | undefined;
+  readonly codec: "auto" | "http1" | "http2";
+  readonly isInternal: (address: string) => boolean;
+  readonly accessLog: AccessLogger | undefined;
+  readonly router: RouterOptions;
+  readonly #upgrades: ReadonlyMap<string, boolean>;
+  readonly #filters: readonly HttpFilterConfig[];
+  readonly #plans = new WeakMap<Route, FilterPlan>();
+  #planWithoutRoute: FilterPlan | undefined;
+
+  /** Throws InvalidResource. */
+  constructor(
+    proto: HttpConnectionManager,
+    readonly routes: RouteSource,
+    readonly services: Services,
+    readonly direction: "inbound" | "outbound" | "unspecified",
+  ) {
+    if (proto.codecType === CodecType.HTTP3) throw new InvalidResource("UNSUPPORTED_PROTOCOL", "HTTP/3 is not supported");
+    const http1 = proto.httpProtocolOptions;
+    const common = proto.commonHttpProtocolOptions;
+    this.statPrefix = proto.statPrefix;
+    this.serverName = proto.serverName === "" ? "envoy" : proto.serverName;
+    this.serverHeader = SERVER_HEADER[proto.serverHeaderTransformation];
+    this.useRemoteAddress = proto.useRemoteAddress ?? false;
+    this.xffTrustedHops = proto.xffNumTrustedHops;
+    this.skipXffAppend = proto.skipXffAppend;
+    this.via = proto.via;
+    this.generateRequestId = proto.generateRequestId ?? true;
+    this.preserveExternalRequestId = proto.preserveExternalRequestId;
+    this.requestIdInResponse = proto.alwaysSetRequestIdInResponse;
+    this.xfcc = compileXfcc(proto.forwardClientCertDetails, proto.setCurrentClientCertDetails);
+    this.normalizePath = proto.normalizePath ?? false;
+    this.mergeSlashes = proto.mergeSlashes;
+    this.escapedSlashes = ESCAPED[proto.pathWithEscapedSlashesAction];
+    this.stripPort = proto.stripPortMode.case === "stripAnyHostPort" && proto.stripPortMode.value ? "any" : proto.stripMatchingHostPort ? "matching" : "none";
+    this.stripTrailingDot = proto.stripTrailingHostDot;
+    this.proxy100Continue = proto.proxy100Continue;
+    this.acceptHttp10 = http1?.acceptHttp10 ?? false;
+    this.enableTrailers = http1?.enableTrailers ?? false;
+    this.defaultHostForHttp10 = http1?.defaultHostForHttp10 ?? "";
+    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100 };
+    this.idleTimeoutMs = timeoutMs(common?.idleTimeout, 3_600_000);
+    this.streamIdleTimeoutMs = timeoutMs(proto.streamIdleTimeout, 300_000);
+    this.requestTimeoutMs = timeoutMs(proto.requestTimeout);
+    this.requestHeadersTimeoutMs = timeoutMs(proto.requestHeadersTimeout);
+    this.maxStreamMs = timeoutMs(common?.maxStreamDuration);
+    this.tracing = proto.tracing && (direction === "inbound" ? "ingress" : "egress");
+    this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
+    const ranges = proto.internalAddressConfig?.cidrRanges ?? [];
+    this.isInternal = ranges.length > 0 ? compileCidrs(ranges) : () => false;
+    this.accessLog = compileAccessLogs(proto.accessLog, services.accessLog, services.hostname);
+    this.#upgrades = new Map(proto.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
+    const filters: HttpFilterConfig[] = [];
+    let router: RouterOptions | undefined;
+    for (const [index, filter] of proto.httpFilters.entries()) {
+      const last = index === proto.httpFilters.length - 1;
+      if (isRouterFilter(filter)) {
+        if (!last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: terminal filter named ${filter.name} of type ${filter.name} must be the last filter in a http filter chain.`);
+        router = readRouterOptions(filter);
+        continue;
+      }
+      if (last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: non-terminal filter named ${filter.name} of type ${filter.name} is the last filter in a http filter chain.`);
+      const created = createHttpFilter(filter, { services, direction, gateway: direction !== "inbound" && isGateway(services) });
+      if (created && !filter.disabled) filters.push(created);
+    }
+    if (!router) throw new InvalidResource("INVALID_FILTER_CHAIN", "a http filter chain needs a router as its last filter");
+    this.router = router;
+    this.#filters = filters;
+  }
+
+  /** Whether an upgrade is on for the route: its own word counts before the connection manager's. */
+  allowsUpgrade(upgrade: string, route: Route | undefined): boolean {
+    const own = route?.action.kind === "forward" ? route.action.upgrades.get(upgrade) : undefined;
+    return own ?? this.#upgrades.get(upgrade) ?? false;
+  }
+
+  /** Whether any route might allow it: decides how a codec reads the request. */
+  mayUpgrade(upgrade: string): boolean {
+    return upgrade === "connect" || this.#upgrades.has(upgrade);
+  }
+
+  plan(route: Route | undefined): FilterPlan {
+    if (!route) return (this.#planWithoutRoute ??= this.#makePlan(undefined));
+    let plan = this.#plans.get(route);
+    if (!plan) {
+      plan = this.#makePlan(route);
+      this.#plans.set(route, plan);
+    }
+    return plan;
+  }
+
+  dispose(): void {
+    for (const filter of this.#filters) filter.dispose?.();
+  }
+
+  #makePlan(route: Route | undefined): FilterPlan {
+    const filters = this.#filters.map((config) => config.forRoute(route)).filter((filter) => filter !== undefined);
+    return {
+      request: filters.filter((filter) => filter.onRequest),
+      response: filters.filter((filter) => filter.onResponse).reverse(),
+      complete: filters.filter((filter) => filter.onComplete),
+    };
+  }
+}
+
+/** Istio marks routers in the node id; a plain Envoy node is no gateway. */
+function isGateway(services: Services): boolean {
+  return services.node.id.startsWith("router~");
+}
+
+const SERVER_HEADER: Record<ServerHeader, HcmConfig["serverHeader"]> = {
+  [ServerHeader.OVERWRITE]: "overwrite",
+  [ServerHeader.APPEND_IF_ABSENT]: "append_if_absent",
+  [ServerHeader.PASS_THROUGH]: "pass_through",
+};
+
+const ESCAPED: Record<EscapedSlashes, HcmConfig["escapedSlashes"]> = {
+  [EscapedSlashes.IMPLEMENTATION_SPECIFIC_DEFAULT]: "keep",
+  [EscapedSlashes.KEEP_UNCHANGED]: "keep",
+  [EscapedSlashes.REJECT_REQUEST]: "reject",
+  [EscapedSlashes.UNESCAPE_AND_REDIRECT]: "redirect",
+  [EscapedSlashes.UNESCAPE_AND_FORWARD]: "forward",
+};
+

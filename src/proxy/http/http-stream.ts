@@ -1,0 +1,464 @@
+import type { FilterPlan, HcmConfig } from "./hcm-config.ts";
+import type { HttpConnection } from "./connection-manager.ts";
+import type { RequestSink, ServerStream } from "./codec.ts";
+import { HeaderMap, type RequestHead } from "./header-map.ts";
+import type { MessageError } from "./message-error.ts";
+import { renderLocalReply, type LocalReply } from "./local-reply.ts";
+import { mutateRequestHeaders, normalizeRequestPath, removeHopByHop } from "./request-mutation.ts";
+import { statusText } from "./status-text.ts";
+import { isGrpc } from "../router/route-match.ts";
+import type { Route, RouteTable } from "../router/route-table.ts";
+import type { RequestMirror } from "../router/mirror.ts";
+import { Router } from "../router/router.ts";
+import { StreamInfo, type ResponseFlag } from "../telemetry/stream-info.ts";
+import type { PeerMetadata } from "../telemetry/peer-metadata.ts";
+
+/**
+ * One exchange: a request passes the filters and is routed, the response passes them back. It holds all that filters,
+ * metrics and logs need to know of it, and makes sure that each exchange ends exactly once.
+ */
+export class HttpStream extends StreamInfo implements RequestSink {
+  readonly config: HcmConfig;
+  declare request: RequestHead;
+  route: Route | undefined;
+  routeTable: RouteTable | undefined;
+  /** In [0, 1), the same for all fractions and weights of this request. */
+  readonly draw: number;
+  /** Instead of the upstream transport's own ALPN, set by the istio.alpn filter. */
+  upstreamAlpn: readonly string[] | undefined;
+  /** What the other workloads said of themselves. */
+  downstreamPeer: PeerMetadata | undefined;
+  upstreamPeer: PeerMetadata | undefined;
+  /** The request asked with these headers to be told of us too. */
+  peerAsksMetadata = false;
+  peerAsksId = false;
+  requestEnded: boolean;
+  /** Copies of this request that are under way to mirrors. */
+  mirrors: RequestMirror[] | undefined;
+  /** State that a filter keeps for this request, by filter. */
+  filterState: Map<unknown, unknown> | undefined;
+  grpc = false;
+  #plan: FilterPlan | undefined;
+  #requestFilter = 0;
+  #responseFilter = 0;
+  #router: Router | undefined;
+  #held: { bytes: Buffer; start: number; end: number }[] | undefined;
+  #heldEnd = false;
+  #heldTrailers: HeaderMap | undefined;
+  #phase: "request" | "routing" | "responding" | "done" = "request";
+  #responseEnd = false;
+  #headWritten = false;
+  #heldResponse: { body: Buffer[]; ended: boolean; trailers: HeaderMap | undefined } | undefined;
+  #upgraded = false;
+  #logged = false;
+  #askedPath = "";
+  #askedAuthority = "";
+  #decorator: string | undefined;
+  #cancelTimers: (() => void)[] | undefined;
+
+  constructor(
+    readonly connection: HttpConnection,
+    readonly codec: ServerStream,
+    request: RequestHead | undefined,
+    endStream: boolean,
+    headSize: number,
+  ) {
+    super(connection.info, connection.config.services.clock.now(), connection.config.services.monotonic());
+    this.config = connection.config;
+    this.requestEnded = endStream;
+    this.requestHeadBytes = headSize;
+    this.draw = this.config.services.random();
+    if (request) {
+      this.request = request;
+      this.protocol = request.protocol;
+    } else this.protocol = codec.protocol;
+  }
+
+  get done(): boolean {
+    return this.#phase === "done";
+  }
+
+  get headWritten(): boolean {
+    return this.#headWritten;
+  }
+
+  /** Runs the request from its head on. */
+  start(): void {
+    const { request, config, connection } = this;
+    if (this.requestEnded) this.requestCompleteMs = 0;
+    if (request.protocol === "HTTP/1.0" && request.authority === "" && config.defaultHostForHttp10 !== "") request.authority = config.defaultHostForHttp10;
+    if (request.authority === "") {
+      this.localReply({ status: 400, body: "", details: "missing_host_header" });
+      return;
+    }
+    this.grpc = isGrpc(request);
+    if (request.method !== "CONNECT") {
+      if (!request.path.startsWith("/")) {
+        this.localReply({ status: 404, body: "", details: "absolute_path_rejected" });
+        return;
+      }
+      const problem = normalizeRequestPath(request, config);
+      if (problem?.kind === "refuse") {
+        this.connection.closeAfterResponse();
+        this.localReply({ status: 400, body: "", details: "path_normalization_failed" });
+        return;
+      }
+      if (problem?.kind === "redirect") {
+        this.localReply({ status: 307, body: "", details: "path_normalization_failed", headers: [["location", problem.location]] });
+        return;
+      }
+    }
+    stripHost(request, config, connection.info.local.port);
+    mutateRequestHeaders(request, this, connection.info, config, connection.uuid);
+    if (request.headers.has("expect") && !config.proxy100Continue) {
+      if (request.headers.get("expect")?.toLowerCase() === "100-continue") this.codec.writeInformational(100, new HeaderMap());
+      request.headers.remove("expect");
+    }
+    this.#askedPath = request.path;
+    this.#askedAuthority = request.authority;
+    this.routeTable = config.routes.current();
+    this.route = this.routeTable?.route(request, this, this.draw);
+    this.#decorate();
+    const { route } = this;
+    if (request.upgrade !== undefined && (!route || !config.allowsUpgrade(request.upgrade, route))) {
+      if (request.upgrade !== "connect") {
+        this.localReply({ status: 403, body: "", details: "upgrade_failed" });
+        return;
+      }
+      this.route = undefined;
+    }
+    this.routeName = this.route?.name ?? "";
+    this.virtualHostName = this.route?.virtualHost.name ?? "";
+    this.#startTimers();
+    this.#plan = config.plan(this.route);
+    this.continueRequest();
+  }
+
+  /** Lets the next request filter run: called by a filter that had stopped. */
+  continueRequest(): void {
+    if (this.#phase !== "request") return;
+    const filters = (this.#plan as FilterPlan).request;
+    while (this.#requestFilter < filters.length) {
+      const filter = filters[this.#requestFilter++];
+      if (filter?.onRequest?.(this) === "stop" || this.#phase !== "request") return;
+    }
+    this.#phase = "routing";
+    const router = new Router(this);
+    this.#router = router;
+    router.start(this.requestEnded && !this.#held);
+    const held = this.#held;
+    if (!held) return;
+    this.#held = undefined;
+    this.codec.resumeRequest();
+    for (const { bytes, start, end } of held) if (!this.done) router.onRequestBody(bytes, start, end);
+    if (this.#heldEnd && !this.done) router.onRequestEnd(this.#heldTrailers);
+  }
+
+  // ---- the request's body, from the codec
+
+  onBody(bytes: Buffer, start: number, end: number): void {
+    this.bytesReceived += end - start;
+    this.#touch();
+    if (this.#phase === "request") {
+      // A filter holds the request: keep what has come, let no more come.
+      (this.#held ??= []).push({ bytes, start, end });
+      this.codec.pauseRequest();
+    } else this.#router?.onRequestBody(bytes, start, end);
+  }
+
+  onRequestEnd(trailers: HeaderMap | undefined): void {
+    this.requestEnded = true;
+    this.requestCompleteMs = this.#elapsed();
+    const kept = this.config.enableTrailers || this.protocol === "HTTP/2" ? trailers : undefined;
+    if (this.#phase === "request") {
+      this.#held ??= [];
+      this.#heldEnd = true;
+      this.#heldTrailers = kept;
+    } else this.#router?.onRequestEnd(kept);
+    // The server's half of a tunnel had ended before.
+    if (this.#upgraded && this.#responseEnd) this.#complete();
+  }
+
+  onRequestReset(error: MessageError | undefined): void {
+    if (this.done) return;
+    if (error) {
+      this.protocolError(error);
+      return;
+    }
+    this.addFlag("DC");
+    if (this.details === "" || !this.#headWritten) this.details = "downstream_remote_disconnect";
+    this.#abandon();
+  }
+
+  onWritable(): void {
+    this.#router?.onDownstreamWritable();
+  }
+
+  /** The client broke the protocol: answered if it still can be. */
+  protocolError(error: MessageError): void {
+    this.addFlag("DPE");
+    if (this.#headWritten) {
+      this.details = error.detail;
+      this.resetDownstream();
+      return;
+    }
+    this.connection.closeAfterResponse();
+    this.localReply({ status: error.status, body: statusText(error.status), details: error.detail });
+  }
+
+  // ---- answers
+
+  /** Answers in the upstream's place. Whatever was under way upstream is given up. */
+  localReply(reply: LocalReply): void {
+    if (this.done) return;
+    if (this.#headWritten) {
+      this.details = reply.details;
+      if (reply.flag) this.addFlag(reply.flag);
+      this.resetDownstream();
+      return;
+    }
+    this.#router?.abandon();
+    this.#router = undefined;
+    this.details = reply.details;
+    if (reply.flag) this.addFlag(reply.flag);
+    const { status, headers, body } = renderLocalReply(reply, this.grpc);
+    const head = this.request as RequestHead | undefined;
+    this.respond(status, headers, body === "" || head?.method === "HEAD");
+    if (this.done || body === "" || head?.method === "HEAD") return;
+    const bytes = Buffer.from(body, "latin1");
+    this.respondBody(bytes, 0, bytes.length);
+    this.respondEnd(undefined);
+  }
+
+  respondInformational(status: number, headers: HeaderMap): void {
+    if (this.#headWritten || this.done) return;
+    removeHopByHop(headers, false);
+    this.responseStatus = status;
+    this.codec.writeInformational(status, headers);
+  }
+
+  /** The response's head, from the upstream or from a local reply. */
+  respond(status: number, headers: HeaderMap, endStream: boolean): void {
+    this.#phase = "responding";
+    this.responseStatus = status;
+    this.responseHeaders = headers;
+    this.responseStartMs = this.#elapsed();
+    this.#responseEnd = endStream;
+    this.#responseFilter = 0;
+    this.continueResponse();
+  }
+
+  /** Lets the next response filter run: called by a filter that had stopped. */
+  continueResponse(): void {
+    const filters = this.#plan?.response;
+    while (filters && this.#responseFilter < filters.length) {
+      const filter = filters[this.#responseFilter++];
+      if (filter?.onResponse?.(this) === "stop") {
+        this.#heldResponse ??= { body: [], ended: false, trailers: undefined };
+        return;
+      }
+      if (this.done) return;
+    }
+    this.#writeHead();
+    const held = this.#heldResponse;
+    if (!held) return;
+    this.#heldResponse = undefined;
+    for (const bytes of held.body) if (!this.done) this.respondBody(bytes, 0, bytes.length);
+    if (held.ended && !this.done) this.respondEnd(held.trailers);
+  }
+
+  /** False asks for a pause. */
+  respondBody(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#heldResponse) {
+      this.#heldResponse.body.push(bytes.subarray(start, end));
+      return false;
+    }
+    this.bytesSent += end - start;
+    this.#touch();
+    return this.codec.writeBody(bytes, start, end);
+  }
+
+  respondEnd(trailers: HeaderMap | undefined): void {
+    if (this.done) return;
+    if (this.#heldResponse) {
+      this.#heldResponse.ended = true;
+      this.#heldResponse.trailers = trailers;
+      return;
+    }
+    this.responseTrailers = trailers;
+    const kept = this.config.enableTrailers || this.protocol === "HTTP/2" ? trailers : undefined;
+    if (this.#tunnelGoesOn()) this.codec.writeEnd(kept);
+    else {
+      this.#phase = "done";
+      this.codec.writeEnd(kept);
+      this.#complete();
+    }
+  }
+
+  flushResponse(): void {
+    if (!this.done && !this.#heldResponse) this.codec.flush();
+  }
+
+  /** The response cannot be completed: the client learns it by the connection (or the stream) ending. */
+  resetDownstream(): void {
+    if (this.done) return;
+    this.#phase = "done";
+    this.codec.reset("local_reset");
+    this.#complete();
+  }
+
+  get isTunnel(): boolean {
+    return this.#upgraded;
+  }
+
+  /** The policy has changed while this request is under way: what it would refuse now must not go on. */
+  rejudge(config: HcmConfig): void {
+    if (this.#phase === "request" || this.#phase === "done") return;
+    const { request } = this;
+    const { path, authority } = request;
+    // Policies judge what the client asked for, not what a route has made of it.
+    request.path = this.#askedPath;
+    request.authority = this.#askedAuthority;
+    const route = config.routes.current()?.route(request, this, this.draw);
+    const refusal = config.plan(route).request.map((filter) => filter.refuses?.(this)).find((each) => each !== undefined);
+    request.path = path;
+    request.authority = authority;
+    if (refusal) this.localReply(refusal);
+  }
+
+  /** Both sides speak another protocol from here on. */
+  upgraded(): void {
+    this.#upgraded = true;
+    this.codec.upgrade();
+  }
+
+  #writeHead(): void {
+    const { config, codec, connection } = this;
+    const headers = this.responseHeaders as HeaderMap;
+    const status = this.responseStatus;
+    if (!headers.has("date")) headers.append("date", connection.date());
+    if (config.serverHeader === "overwrite") headers.set("server", config.serverName);
+    else if (config.serverHeader === "append_if_absent" && !headers.has("server")) headers.append("server", config.serverName);
+    const switching = status === 101 && this.request?.upgrade !== undefined;
+    removeHopByHop(headers, switching);
+    if (config.via !== "") headers.appendToValue("via", config.via, ", ");
+    if (config.requestIdInResponse) {
+      const id = this.request?.headers.get("x-request-id");
+      if (id !== undefined) headers.set("x-request-id", id);
+    }
+    const tunnel = switching || (this.request?.method === "CONNECT" && status >= 200 && status < 300);
+    let close = false;
+    if (this.protocol !== "HTTP/2" && !tunnel) {
+      close = !this.requestEnded || connection.closing;
+      if (close) headers.set("connection", "close");
+    }
+    if (config.tracing === "ingress") {
+      if (this.#decorator !== undefined) headers.set("x-envoy-decorator-operation", this.#decorator);
+    } else if (config.tracing === "egress") headers.remove("x-envoy-decorator-operation");
+    if (tunnel) this.upgraded();
+    this.#headWritten = true;
+    if (!this.#responseEnd) {
+      this.responseHeadBytes = codec.writeHead(status, headers, false, close);
+      return;
+    }
+    // Nothing may come back from the last write before the request counts as done; the log follows it.
+    this.#phase = "done";
+    this.responseHeadBytes = codec.writeHead(status, headers, true, close);
+    this.#complete();
+  }
+
+  /** One direction of a tunnel has ended; the other goes on until the client ends it. */
+  #tunnelGoesOn(): boolean {
+    if (!this.#upgraded || this.requestEnded) return false;
+    this.#responseEnd = true;
+    return true;
+  }
+
+  #abandon(): void {
+    this.#router?.abandon();
+    this.#router = undefined;
+    const filters = this.#plan?.request;
+    if (filters && this.#phase === "request") filters[this.#requestFilter - 1]?.onReset?.(this);
+    this.#complete();
+  }
+
+  #complete(): void {
+    if (this.#logged) return;
+    this.#logged = true;
+    this.#phase = "done";
+    this.#router = undefined;
+    this.durationMs = this.#elapsed();
+    if (this.#cancelTimers) for (const cancel of this.#cancelTimers) cancel();
+    const { config } = this;
+    for (const filter of this.#plan?.complete ?? []) filter.onComplete?.(this);
+    config.accessLog?.(this);
+    this.connection.onStreamDone(this);
+  }
+
+  /** Decorator headers tell the next proxy what this operation is called (Envoy's tracing, even unsampled). */
+  #decorate(): void {
+    const { tracing } = this.config;
+    if (tracing === undefined) return;
+    const { headers } = this.request;
+    const decorator = this.route?.decorator;
+    const propagated = decorator?.propagate ? decorator.operation : undefined;
+    if (tracing === "ingress") {
+      if (headers.has("x-envoy-decorator-operation")) headers.remove("x-envoy-decorator-operation");
+      else this.#decorator = propagated;
+    } else if (propagated !== undefined) headers.set("x-envoy-decorator-operation", propagated);
+  }
+
+  #startTimers(): void {
+    const { config } = this;
+    const { clock } = config.services;
+    const idle = (this.route?.action.kind === "forward" ? this.route.action.idleTimeoutMs : undefined) ?? config.streamIdleTimeoutMs;
+    const limit = (this.route?.action.kind === "forward" ? this.route.action.maxStreamMs : undefined) ?? config.maxStreamMs;
+    if (config.requestTimeoutMs !== undefined && !this.requestEnded) {
+      this.#timer(clock.after(config.requestTimeoutMs, () => {
+        if (!this.requestEnded) this.#timeout({ status: 408, body: "request timeout", details: "request_overall_timeout" });
+      }));
+    }
+    if (limit !== undefined) {
+      this.#timer(clock.after(limit, () => this.#timeout({ status: 408, body: "downstream duration timeout", details: "max_duration_timeout", flag: "DT" })));
+    }
+    if (idle !== undefined) {
+      this.#lastActive = config.services.monotonic();
+      this.#watchIdle(idle, idle);
+    }
+  }
+
+  #lastActive = -1;
+
+  /** One timer a stream, set anew for what is left, instead of one a write. */
+  #watchIdle(idle: number, wait: number): void {
+    const { clock, monotonic } = this.config.services;
+    this.#timer(clock.after(wait, () => {
+      const left = this.#lastActive + idle - monotonic();
+      if (left > 0.5) this.#watchIdle(idle, left);
+      else this.#timeout({ status: this.requestEnded ? 504 : 408, body: "stream timeout", details: "stream_idle_timeout", flag: "SI" });
+    }));
+  }
+
+  #timeout(reply: LocalReply & { flag?: ResponseFlag }): void {
+    this.localReply(reply);
+  }
+
+  #timer(cancel: () => void): void {
+    (this.#cancelTimers ??= []).push(cancel);
+  }
+
+  #touch(): void {
+    if (this.#lastActive >= 0) this.#lastActive = this.config.services.monotonic();
+  }
+
+  #elapsed(): number {
+    return this.config.services.monotonic() - this.startMono;
+  }
+}
+
+function stripHost(request: RequestHead, config: HcmConfig, localPort: number): void {
+  if (config.stripTrailingDot) request.authority = request.authority.replace(/\.(?=$|:\d+$)/, "");
+  if (config.stripPort === "none") return;
+  const match = /^(.*):(\d+)$/.exec(request.authority);
+  if (match && (config.stripPort === "any" || Number(match[2]) === localPort)) request.authority = match[1] as string;
+}

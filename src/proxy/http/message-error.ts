@@ -1,0 +1,43 @@
+/**
+ * Why a peer's bytes are not an HTTP message. The reply's status and the access log's detail follow from it, under the
+ * names that Envoy gives them.
+ */
+export class MessageError extends Error {
+  private constructor(
+    readonly status: number,
+    readonly detail: string,
+    message: string,
+  ) {
+    super(message);
+  }
+
+  /** Anything that breaks the grammar of RFC 9112. */
+  static malformed(message: string): MessageError {
+    return new MessageError(400, "http1.codec_error", message);
+  }
+  /** RFC 9112, 6.3: both framings at once is how requests are smuggled. */
+  static bothFramings(): MessageError {
+    return new MessageError(400, "http1.content_length_and_chunked_not_allowed", "both Content-Length and Transfer-Encoding");
+  }
+  static badTransferEncoding(value: string): MessageError {
+    return new MessageError(501, "http1.invalid_transfer_encoding", `Transfer-Encoding ${JSON.stringify(value)} is not chunked`);
+  }
+  static invalidCharacters(name: string): MessageError {
+    return new MessageError(400, "http1.invalid_characters", `the value of ${name} has control characters`);
+  }
+  static headersTooLarge(): MessageError {
+    return new MessageError(431, "http1.headers_too_large", "the headers are over the limit");
+  }
+  static tooManyHeaders(): MessageError {
+    return new MessageError(431, "http1.too_many_headers", "more headers than the limit");
+  }
+  static trailersTooLarge(): MessageError {
+    return new MessageError(431, "http1.trailers_too_large", "the trailers are over the limit");
+  }
+  static lowVersion(): MessageError {
+    return new MessageError(426, "low_version", "HTTP/1.0 is not accepted here");
+  }
+  static bodyDisallowed(): MessageError {
+    return new MessageError(400, "http1.body_disallowed", "this message must not have a body");
+  }
+}

@@ -1,0 +1,154 @@
+import type { ConnectionInfo } from "../net/connection-info.ts";
+import { isLoopback } from "../match/cidr.ts";
+import { addressText } from "../net/connection-info.ts";
+import type { StreamInfo } from "../telemetry/stream-info.ts";
+import { isIP } from "node:net";
+import type { HcmConfig } from "./hcm-config.ts";
+import { mergeSlashes, normalizePath } from "./path-normalize.ts";
+import type { HeaderMap, RequestHead } from "./header-map.ts";
+
+/** Why a request cannot be served as it is; `redirect` for paths with escaped slashes that are to be asked for plainly. */
+export type PathProblem = { readonly kind: "refuse" } | { readonly kind: "redirect"; readonly location: string } | undefined;
+
+/** Makes a request's path what routes are matched against. */
+export function normalizeRequestPath(request: RequestHead, config: HcmConfig): PathProblem {
+  if (request.path === "" || request.path === "*") return undefined;
+  if (config.escapedSlashes !== "keep" && /%(?:2f|5c)/i.test(request.path.split("?", 1)[0] as string)) {
+    if (config.escapedSlashes === "reject") return { kind: "refuse" };
+    const [path = "", ...query] = request.path.split("?");
+    const plain = [path.replace(/%2f/gi, "/").replace(/%5c/gi, "\\"), ...query].join("?");
+    if (config.escapedSlashes === "redirect") return { kind: "redirect", location: plain };
+    request.path = plain;
+  }
+  if (config.normalizePath) {
+    const normal = normalizePath(request.path);
+    if (normal === undefined) return { kind: "refuse" };
+    request.path = normal;
+  }
+  if (config.mergeSlashes) request.path = mergeSlashes(request.path);
+  return undefined;
+}
+
+/** Headers of one hop, which must not pass (RFC 9110, 7.6.1), and those that only an Envoy inside may set. */
+const INTERNAL_ONLY = [
+  "x-envoy-retriable-status-codes",
+  "x-envoy-retriable-header-names",
+  "x-envoy-retry-on",
+  "x-envoy-retry-grpc-on",
+  "x-envoy-max-retries",
+  "x-envoy-upstream-alt-stat-name",
+  "x-envoy-upstream-rq-timeout-ms",
+  "x-envoy-upstream-rq-per-try-timeout-ms",
+  "x-envoy-upstream-rq-timeout-alt-response",
+  "x-envoy-expected-rq-timeout-ms",
+  "x-envoy-force-trace",
+  "x-envoy-ip-tags",
+  "x-envoy-original-url",
+  "x-envoy-hedge-on-per-try-timeout",
+];
+
+/** What every request gets and loses before filters see it: Envoy's `mutateRequestHeaders`, in its order. */
+export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, connection: ConnectionInfo, config: HcmConfig, uuid: () => string): void {
+  const { headers } = request;
+  removeHopByHop(headers, request.upgrade !== undefined);
+  let trusted = false;
+  const secure = connection.tls !== undefined;
+  let remote: string | undefined;
+  if (config.useRemoteAddress) {
+    trusted = !headers.has("x-forwarded-for");
+    if (config.xffTrustedHops > 0) remote = lastXffAddress(headers, config.xffTrustedHops - 1)?.address;
+    remote ??= connection.remote.address;
+    if (!config.skipXffAppend) headers.appendToValue("x-forwarded-for", isLoopback(connection.remote.address) ? localAddress() : connection.remote.address);
+    if (config.xffTrustedHops === 0 || !headers.has("x-forwarded-proto")) headers.set("x-forwarded-proto", secure ? "https" : "http");
+  } else {
+    const last = lastXffAddress(headers, config.xffTrustedHops);
+    remote = last?.address;
+    trusted = last?.only ?? false;
+    if (!headers.has("x-forwarded-proto")) headers.append("x-forwarded-proto", secure ? "https" : "http");
+  }
+  const internal = trusted && remote !== undefined && config.isInternal(remote);
+  if (remote !== undefined && remote !== connection.remote.address) {
+    info.remoteIp = remote;
+    info.remoteText = addressText({ address: remote, port: 0 });
+  }
+  const edge = !internal && config.useRemoteAddress;
+  if (internal) headers.set("x-envoy-internal", "true");
+  else {
+    if (edge) {
+      headers.remove("x-envoy-decorator-operation");
+      headers.remove("x-envoy-downstream-service-cluster");
+      headers.remove("x-envoy-downstream-service-node");
+      headers.set("x-envoy-external-address", info.remoteIp);
+    }
+    headers.remove("x-envoy-internal");
+    for (const name of headers.names.slice()) if (name.startsWith("x-envoy-") && INTERNAL_ONLY.includes(name)) headers.remove(name);
+  }
+  if (config.generateRequestId) {
+    if (edge && !config.preserveExternalRequestId) headers.set("x-request-id", uuid());
+    else if (!headers.has("x-request-id")) headers.append("x-request-id", uuid());
+  }
+  if (config.via !== "") headers.appendToValue("via", config.via, ", ");
+  config.xfcc(headers, connection);
+}
+
+/** Connection and what it governs. An upgrade keeps Connection and Upgrade, which the next hop must see. */
+export function removeHopByHop(headers: HeaderMap, upgrading: boolean): void {
+  const { names, values } = headers;
+  let nominated: string | undefined;
+  for (let i = names.length - 1; i >= 0; i--) {
+    switch (names[i]) {
+      case "connection":
+        nominated = nominated === undefined ? values[i] : `${values[i]},${nominated}`;
+        if (upgrading) continue;
+        break;
+      case "upgrade":
+        if (upgrading) continue;
+        break;
+      case "keep-alive":
+      case "proxy-connection":
+      case "transfer-encoding":
+        break;
+      case "te":
+        // Only `trailers` may pass on (RFC 9110, 10.1.4).
+        if (values[i]?.toLowerCase().split(",").some((part) => part.trim() === "trailers")) {
+          values[i] = "trailers";
+          continue;
+        }
+        break;
+      default:
+        continue;
+    }
+    names.splice(i, 1);
+    values.splice(i, 1);
+  }
+  if (nominated === undefined) return;
+  for (const token of nominated.toLowerCase().split(",")) {
+    const name = token.trim();
+    // A client must not be able to strip what identifies it: Envoy protects forwarding headers from nomination too.
+    if (name !== "" && !PROTECTED.has(name) && !name.startsWith("x-forwarded-") && !name.startsWith(":")) headers.remove(name);
+  }
+}
+
+const PROTECTED = new Set(["close", "keep-alive", "upgrade", "te", "host", "content-length", "transfer-encoding", "authorization", "x-request-id", "connection"]);
+
+/** The address at `skip` entries from the right of x-forwarded-for. `only`: there is no other entry. */
+function lastXffAddress(headers: HeaderMap, skip: number): { address: string; only: boolean } | undefined {
+  const xff = headers.getJoined("x-forwarded-for");
+  if (xff === undefined) return undefined;
+  const entries = xff.split(",");
+  const address = entries[entries.length - 1 - skip]?.trim();
+  return address !== undefined && isIP(address) !== 0 ? { address, only: entries.length === 1 } : undefined;
+}
+
+let ownAddress: string | undefined;
+
+/** For clients on loopback, Envoy appends the machine's own address instead. */
+function localAddress(): string {
+  if (ownAddress === undefined) {
+    // Imported late: only gateways with clients on their own machine need it.
+    const { networkInterfaces } = require("node:os") as typeof import("node:os");
+    const found = Object.values(networkInterfaces()).flatMap((each) => each ?? []).find((each) => !each.internal && each.family === "IPv4");
+    ownAddress = found?.address ?? "127.0.0.1";
+  }
+  return ownAddress;
+}

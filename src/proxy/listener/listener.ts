@@ -1,0 +1,126 @@
+import { bunNet, type BunListener } from "../net/bun-socket.ts";
+import type { Channel } from "../net/channel.ts";
+import type { ConnectionInfo } from "../net/connection-info.ts";
+import type { Services } from "../services.ts";
+import type { AccessLogger } from "../telemetry/access-log.ts";
+import type { RefusalReason } from "../telemetry/refused-connections.ts";
+import { StreamInfo } from "../telemetry/stream-info.ts";
+import { InvalidResource, type ListenerSnapshot, type SocketAddress } from "../types.ts";
+import { errorText } from "../../base/index.ts";
+import { Acceptance, acceptEvents, type AcceptTarget } from "./accept.ts";
+import type { Chain } from "./chain.ts";
+import { disposeChain, type ListenerConfig } from "./listener-config.ts";
+import { LiveConnection } from "./live-connection.ts";
+
+/** How a redirected connection finds the listener of its destination. */
+export type RouteByDestination = (destination: SocketAddress) => Listener | undefined;
+
+/** A listener in force: its sockets, and the connections that came in through it. */
+export class Listener implements AcceptTarget {
+  readonly #connections = new Set<LiveConnection>();
+  #sockets: BunListener[] = [];
+  #draining = false;
+
+  constructor(
+    public config: ListenerConfig,
+    readonly services: Services,
+    private readonly byDestination: RouteByDestination,
+  ) {}
+
+  get accessLog(): AccessLogger | undefined {
+    return this.config.accessLog;
+  }
+
+  /** Binds and accepts. Throws InvalidResource when an address cannot be bound; then none is. */
+  listen(): void {
+    if (!this.config.bind || this.#sockets.length > 0) return;
+    const made: BunListener[] = [];
+    try {
+      for (const address of this.config.addresses) {
+        const where = this.services.sockets.listen(address);
+        made.push(bunNet.listen({ ...where, allowHalfOpen: true, socket: acceptEvents((socket) => void new Acceptance(socket, this)) }));
+      }
+    } catch (cause) {
+      for (const socket of made) socket.stop(true);
+      const [first] = this.config.addresses;
+      throw new InvalidResource("CANNOT_BIND", `cannot bind '${first?.address}:${first?.port}': ${errorText(cause)}`, { cause });
+    }
+    this.#sockets = made;
+  }
+
+  /** Puts a new configuration in force: for new connections, and for those that stand. */
+  update(config: ListenerConfig): void {
+    const previous = this.config;
+    this.config = config;
+    for (const connection of [...this.#connections]) {
+      connection.update(config.matcher.find(connection.info) ?? config.defaultChain);
+    }
+    const kept = new Set([...config.chains, config.defaultChain]);
+    for (const chain of [...previous.chains, previous.defaultChain]) if (chain && !kept.has(chain)) disposeChain(chain);
+  }
+
+  route(connection: ConnectionInfo): AcceptTarget {
+    return this.byDestination(connection.local) ?? this;
+  }
+
+  onAccepted(connection: ConnectionInfo, chain: Chain, channel: Channel, first: Buffer | undefined): void {
+    const live = new LiveConnection(connection, chain, channel, first, this);
+    if (live.gone) return;
+    this.#connections.add(live);
+    if (this.#draining) live.drain();
+  }
+
+  onRefused(connection: ConnectionInfo, reason: RefusalReason, { startMono, startTime }: { startMono: number; startTime: number }): void {
+    this.services.refused.count(connection.remote.address, connection.local.port, reason);
+    const { accessLog } = this;
+    if (!accessLog) return;
+    const info = new StreamInfo(connection, startTime, startMono);
+    if (reason === "filter_chain_not_found") {
+      info.addFlag("NR");
+      info.details = "filter_chain_not_found";
+      // As Envoy's log has it: SNI is shown for connections that a chain took.
+      connection.serverName = "";
+    }
+    info.durationMs = this.services.monotonic() - startMono;
+    accessLog(info);
+  }
+
+  onConnectionGone(connection: LiveConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  /** Lets no more in and asks those inside to go. */
+  drain(): void {
+    this.#draining = true;
+    for (const socket of this.#sockets) socket.stop();
+    this.#sockets = [];
+    for (const connection of [...this.#connections]) connection.drain();
+  }
+
+  /** Ends everything at once. */
+  close(): void {
+    for (const socket of this.#sockets) socket.stop(true);
+    this.#sockets = [];
+    for (const connection of [...this.#connections]) connection.close();
+    for (const chain of [...this.config.chains, this.config.defaultChain]) if (chain) disposeChain(chain);
+  }
+
+  tick(now: number): void {
+    for (const connection of this.#connections) connection.tick(now);
+  }
+
+  get openConnections(): number {
+    return this.#connections.size;
+  }
+
+  snapshot(state: "active" | "warming"): ListenerSnapshot {
+    const [socket] = this.#sockets;
+    return {
+      name: this.config.name,
+      addresses: this.config.addresses,
+      ...(socket ? { bound: { address: socket.hostname, port: socket.port } } : {}),
+      state,
+      openConnections: this.#connections.size,
+    };
+  }
+}

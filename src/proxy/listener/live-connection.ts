@@ -1,0 +1,156 @@
+import { HttpConnection } from "../http/connection-manager.ts";
+import type { Channel } from "../net/channel.ts";
+import type { ConnectionInfo } from "../net/connection-info.ts";
+import type { Services } from "../services.ts";
+import { TcpSession } from "../tcp/tcp-session.ts";
+import { StreamInfo } from "../telemetry/stream-info.ts";
+import { deniedDetails } from "../filters/rbac/engine.ts";
+import type { AccessLogger } from "../telemetry/access-log.ts";
+import type { Chain } from "./chain.ts";
+
+/** A request that was under way when its connection lost its right to exist may take so long to end. */
+const CUT_OFF_MS = 5000;
+
+export interface LiveConnectionOwner {
+  readonly services: Services;
+  readonly accessLog: AccessLogger | undefined;
+  onConnectionGone(connection: LiveConnection): void;
+}
+
+/** An accepted connection with the chain that serves it, which a new configuration may exchange or end. */
+export class LiveConnection {
+  readonly #handler: HttpConnection | TcpSession | undefined;
+  readonly #startMono: number;
+  readonly #startTime: number;
+  #gone = false;
+  #cancelCutOff: (() => void) | undefined;
+
+  constructor(
+    readonly info: ConnectionInfo,
+    public chain: Chain,
+    private readonly channel: Channel,
+    first: Buffer | undefined,
+    private readonly owner: LiveConnectionOwner,
+  ) {
+    const { services } = owner;
+    this.#startMono = services.monotonic();
+    this.#startTime = services.clock.now();
+    const { terminal } = chain;
+    if (terminal.kind === "http") {
+      const denied = this.#deniedByNetworkRules(terminal);
+      if (denied !== undefined) {
+        services.refused.count(info.remote.address, info.local.port, "rbac_access_denied");
+        this.#end(denied);
+        channel.close();
+        return;
+      }
+      const http = new HttpConnection(channel, info, terminal.config, { onConnectionClosed: () => this.#end("") });
+      this.#handler = http;
+      if (first && first.length > 0) channel.handler.onData(first);
+    } else {
+      const tcp = new TcpSession(channel, info, terminal.chain, services, () => this.#end(""));
+      this.#handler = tcp;
+      tcp.start(first);
+    }
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /**
+   * The chain that now matches this connection, if any. What it refuses ends: at once where nothing is under way, else
+   * when the request ends, or is cut off; what it lets live is judged by it from now on.
+   */
+  update(chain: Chain | undefined): void {
+    if (chain === this.chain || this.#gone) return;
+    const { services } = this.owner;
+    if (!chain || !this.#survives(chain)) {
+      services.refused.count(this.info.remote.address, this.info.local.port, "policy_changed");
+      this.#cutOff();
+      return;
+    }
+    const transportChanged = chain.transportFingerprint !== this.chain.transportFingerprint;
+    this.chain = chain;
+    const { terminal } = chain;
+    if (this.#handler instanceof HttpConnection && terminal.kind === "http") {
+      if (this.#deniedByNetworkRules(terminal) !== undefined) this.#cutOff();
+      else {
+        this.#handler.swap(terminal.config);
+        // Another TLS configuration: a new connection shall be made under it.
+        if (transportChanged) this.#handler.drain();
+      }
+    } else if (this.#handler instanceof TcpSession && terminal.kind === "tcp") {
+      if (!this.#handler.swap(terminal.chain)) {
+        services.refused.count(this.info.remote.address, this.info.local.port, "policy_changed");
+        this.#handler.terminate("policy_changed");
+      }
+    }
+  }
+
+  /** HTTP: ends when idle. TCP has no such moment and goes on. */
+  drain(): void {
+    if (this.#handler instanceof HttpConnection) this.#handler.drain();
+  }
+
+  /** Ends at once. */
+  close(): void {
+    if (this.#handler instanceof HttpConnection) this.#handler.close();
+    else this.#handler?.terminate("");
+  }
+
+  tick(now: number): void {
+    if (this.#handler instanceof TcpSession) this.#handler.tick(now);
+    else this.#handler?.tick(now);
+  }
+
+  #survives(chain: Chain): boolean {
+    const before = this.chain.tls;
+    const after = chain.tls;
+    if ((before === undefined) !== (after === undefined) || chain.terminal.kind !== this.chain.terminal.kind) return false;
+    if (!after || chain.transportFingerprint === this.chain.transportFingerprint) return true;
+    const peer = this.info.tls?.peer;
+    if (after.requireClientCertificate && !peer) return false;
+    return !peer || after.context.accepts({ ipSans: [], ...peer });
+  }
+
+  #cutOff(): void {
+    if (!(this.#handler instanceof HttpConnection)) {
+      this.#handler?.terminate("policy_changed");
+      return;
+    }
+    const http = this.#handler;
+    if (http.idle || http.tunnelling) http.close();
+    else {
+      http.drain();
+      this.#cancelCutOff = this.owner.services.clock.after(CUT_OFF_MS, () => http.close());
+    }
+  }
+
+  #deniedByNetworkRules(terminal: Extract<Chain["terminal"], { kind: "http" }>): string | undefined {
+    if (terminal.rbac.length === 0) return undefined;
+    const info = new StreamInfo(this.info, this.#startTime, this.#startMono);
+    for (const { rules } of terminal.rbac) {
+      const verdict = rules?.judge(info);
+      if (verdict && !verdict.allowed) return deniedDetails(verdict);
+    }
+    return undefined;
+  }
+
+  #end(terminationDetails: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#cancelCutOff?.();
+    const { services, accessLog } = this.owner;
+    if (accessLog) {
+      const info = new StreamInfo(this.info, this.#startTime, this.#startMono);
+      info.protocol = this.#handler instanceof HttpConnection ? "HTTP/1.1" : undefined;
+      info.bytesReceived = this.channel.bytesRead;
+      info.bytesSent = this.channel.bytesWritten;
+      info.terminationDetails = terminationDetails;
+      info.durationMs = services.monotonic() - this.#startMono;
+      accessLog(info);
+    }
+    this.owner.onConnectionGone(this);
+  }
+}

@@ -1,0 +1,76 @@
+import type { HeaderMatcher } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
+import type { RequestHead } from "../http/header-map.ts";
+import { compileFullMatch, compileString, type TextMatch } from "./strings.ts";
+
+export type RequestMatch = (request: RequestHead) => boolean;
+
+/** Compiles a HeaderMatcher (its older forms too). Throws InvalidResource. */
+export function compileHeader(matcher: HeaderMatcher): RequestMatch {
+  const read = headerReader(matcher.name.toLowerCase());
+  const { invertMatch: invert, treatMissingHeaderAsEmpty: emptyIfMissing } = matcher;
+  const specifier = matcher.headerMatchSpecifier;
+  if (specifier.case === undefined || specifier.case === "presentMatch") {
+    const wanted = specifier.case === undefined ? true : specifier.value;
+    return (request) => ((read(request) !== undefined) === wanted) !== invert;
+  }
+  const test = valueTest(specifier);
+  return (request) => {
+    const value = read(request) ?? (emptyIfMissing ? "" : undefined);
+    // As Envoy: a missing header matches nothing, which inverted matches.
+    if (value === undefined) return invert;
+    return test(value) !== invert;
+  };
+}
+
+/** All of the matchers must hold. */
+export function compileHeaders(matchers: readonly HeaderMatcher[]): RequestMatch | undefined {
+  const tests = matchers.map(compileHeader);
+  const [only] = tests;
+  if (only === undefined) return undefined;
+  return tests.length === 1 ? only : (request) => tests.every((test) => test(request));
+}
+
+/** Reads a header of a request, pseudo headers included; repeated ones are joined with commas. */
+export function headerReader(name: string): (request: RequestHead) => string | undefined {
+  switch (name) {
+    case ":method":
+      return (request) => request.method;
+    case ":path":
+      return (request) => request.path;
+    case ":authority":
+    case "host":
+      return (request) => request.authority;
+    case ":scheme":
+      return (request) => request.scheme;
+  }
+  return (request) => request.headers.getJoined(name);
+}
+
+function valueTest(specifier: Exclude<HeaderMatcher["headerMatchSpecifier"], { case: undefined | "presentMatch" }>): TextMatch {
+  switch (specifier.case) {
+    case "exactMatch": {
+      const { value } = specifier;
+      return (text) => text === value;
+    }
+    case "prefixMatch": {
+      const { value } = specifier;
+      return (text) => text.startsWith(value);
+    }
+    case "suffixMatch": {
+      const { value } = specifier;
+      return (text) => text.endsWith(value);
+    }
+    case "containsMatch": {
+      const { value } = specifier;
+      return (text) => text.includes(value);
+    }
+    case "safeRegexMatch":
+      return compileFullMatch(specifier.value);
+    case "stringMatch":
+      return compileString(specifier.value);
+    case "rangeMatch": {
+      const { start, end } = specifier.value;
+      return (text) => /^[+-]?\d{1,18}$/.test(text) && BigInt(text) >= start && BigInt(text) < end;
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type { BunSocket } from "./bun-socket.ts";
+
+/** Who reads a channel. A chunk is only lent for the call: keep a copy, not a reference. */
+export interface ChannelHandler {
+  onData(chunk: Buffer): void;
+  /** The peer sent FIN; our side may still write. */
+  onEnd(): void;
+  /** All that was held back has been written. */
+  onDrain(): void;
+  /** The connection is gone; called once. `error` when the peer reset it or the transport failed. */
+  onClose(error: Error | undefined): void;
+}
+
+/** Heads and small bodies are joined here, so that they leave in one write and one TLS record. 64 KiB holds both. */
+const SCRATCH = Buffer.allocUnsafeSlow(64 * 1024);
+
+/**
+ * One side of a connection: writes with back-pressure, half-closes and knows when it is gone. It hides whether the socket
+ * is plain or TLS, and joins a pending head (text) with the body bytes that follow it.
+ */
+export class Channel {
+  handler: ChannelHandler = DISCARD;
+  closed = false;
+  /** The peer has sent FIN. */
+  peerEnded = false;
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** Told of each TLS session ticket that the server sends. */
+  onSession: ((ticket: Buffer) => void) | undefined;
+  #failure: Error | undefined;
+  #text = "";
+  #pending: Buffer[] | undefined;
+  #paused = false;
+  #afterFlush: "open" | "finish" | "close" | "finished" = "open";
+
+  constructor(public socket: BunSocket) {}
+
+  /** True while bytes wait for the peer: the source should stop until `onDrain`. */
+  get congested(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Holds latin1 text back until the next `write` or `flush`. */
+  writeText(text: string): void {
+    this.#text += text;
+  }
+
+  /** Writes all of it, now or later. False asks the source to pause until `onDrain`; the bytes may be reused at once. */
+  write(chunk: Uint8Array, start = 0, end = chunk.length): boolean {
+    if (this.closed) return true;
+    const text = this.#text;
+    if (text === "") return this.#writeBytes(chunk, start, end);
+    this.#text = "";
+    if (text.length + end - start > SCRATCH.length) {
+      this.#writeBytes(Buffer.from(text, "latin1"), 0, text.length);
+      return this.#writeBytes(chunk, start, end);
+    }
+    const head = SCRATCH.write(text, 0, "latin1");
+    SCRATCH.set(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end), head);
+    return this.#writeBytes(SCRATCH, 0, head + end - start);
+  }
+
+  /** Sends text that waits for body bytes. */
+  flush(): boolean {
+    const text = this.#text;
+    if (text === "" || this.closed) return this.#pending === undefined;
+    this.#text = "";
+    if (text.length > SCRATCH.length) return this.#writeBytes(Buffer.from(text, "latin1"), 0, text.length);
+    return this.#writeBytes(SCRATCH, 0, SCRATCH.write(text, 0, "latin1"));
+  }
+
+  pause(): void {
+    if (this.#paused || this.closed) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.closed) return;
+    this.#paused = false;
+    this.socket.resume();
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Sends FIN after all that waits; the peer may go on sending. */
+  finish(): void {
+    this.flush();
+    if (this.closed || this.#afterFlush !== "open") return;
+    if (this.#pending) this.#afterFlush = "finish";
+    else {
+      this.#afterFlush = "finished";
+      this.socket.shutdown();
+    }
+  }
+
+  /** Closes after all that waits has been written. */
+  close(): void {
+    this.flush();
+    if (this.closed) return;
+    if (this.#pending) this.#afterFlush = "close";
+    else this.socket.end();
+  }
+
+  /** Closes at once without waiting for what is held back, and tells the handler so. */
+  abort(): void {
+    if (this.closed) return;
+    this.socket.end();
+    this.socketClosed(undefined);
+  }
+
+  /** Closes at once, with RST: for peers that must not take the end for a regular one. */
+  reset(): void {
+    if (!this.closed) this.socket.terminate();
+  }
+
+  // What follows is called by the socket's event handlers.
+
+  socketDrained(): void {
+    const pending = this.#pending;
+    if (!pending) return;
+    for (let i = 0; i < pending.length; i++) {
+      const chunk = pending[i] as Buffer;
+      const taken = this.socket.write(chunk);
+      if (taken < chunk.length) {
+        this.#pending = pending.slice(i);
+        if (taken > 0) this.#pending[0] = chunk.subarray(taken);
+        return;
+      }
+    }
+    this.#pending = undefined;
+    if (this.#afterFlush === "finish") {
+      this.#afterFlush = "finished";
+      this.socket.shutdown();
+    } else if (this.#afterFlush === "close") {
+      this.socket.end();
+      return;
+    }
+    this.handler.onDrain();
+  }
+
+  /** An error of the transport; the close that follows tells the handler. */
+  socketFailed(error: Error): void {
+    this.#failure = error;
+  }
+
+  socketEnded(): void {
+    if (this.closed || this.peerEnded) return;
+    this.peerEnded = true;
+    this.handler.onEnd();
+  }
+
+  socketClosed(cause: Error | undefined): void {
+    if (this.closed) return;
+    this.closed = true;
+    const error = cause ?? this.#failure;
+    this.#pending = undefined;
+    this.#text = "";
+    this.handler.onClose(error);
+  }
+
+  #writeBytes(chunk: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    this.bytesWritten += length;
+    const pending = this.#pending;
+    if (pending) {
+      pending.push(Buffer.from(chunk.subarray(start, end)));
+      return false;
+    }
+    const taken = this.socket.write(chunk, start, length);
+    if (taken >= length) return true;
+    if (taken < 0) return true; // Closed under us: the close event follows.
+    this.#pending = [Buffer.from(chunk.subarray(start + taken, end))];
+    return false;
+  }
+}
+
+const DISCARD: ChannelHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };

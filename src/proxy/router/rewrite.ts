@@ -1,0 +1,91 @@
+import type { RedirectAction, RouteAction } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
+import { RedirectAction_RedirectResponseCode } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
+import type { RegexMatchAndSubstitute } from "../../proto/gen/envoy/type/matcher/v3/regex_pb.ts";
+import type { RequestHead } from "../http/header-map.ts";
+import { toRegExp } from "../match/strings.ts";
+import { InvalidResource } from "../types.ts";
+import { pathWithoutQuery, type PathMatcher } from "./route-match.ts";
+
+export type TextRewrite = (text: string) => string;
+
+/** RE2's substitution syntax (`\1`) over every match. */
+export function compileSubstitute(config: RegexMatchAndSubstitute): TextRewrite {
+  const pattern = toRegExp(config.pattern?.regex ?? "", "search");
+  const replacement = config.substitution.replace(/\$/g, "$$$$").replace(/\\(\d)/g, (_, digit: string) => (digit === "0" ? "$&" : `$${digit}`)).replace(/\\\\/g, "\\");
+  return (text) => text.replace(pattern, replacement);
+}
+
+/** How a forwarded path changes, query kept; undefined when it does not. */
+export function compilePathRewrite(action: RouteAction, path: PathMatcher): TextRewrite | undefined {
+  if (action.pathRewritePolicy) throw new InvalidResource("UNSUPPORTED_REWRITE", `Didn't find a registered implementation for name: '${action.pathRewritePolicy.name}'`);
+  if (action.prefixRewrite !== "") return prefixRewrite(action.prefixRewrite, path);
+  if (action.regexRewrite) {
+    const substitute = compileSubstitute(action.regexRewrite);
+    return (full) => {
+      const bare = pathWithoutQuery(full);
+      return substitute(bare) + full.slice(bare.length);
+    };
+  }
+  return undefined;
+}
+
+/** Replaces the matched part: a prefix, a whole exact path, or all of a regex match. */
+function prefixRewrite(replacement: string, path: PathMatcher): TextRewrite {
+  if (path.kind === "prefix" || path.kind === "separated") {
+    const { length } = path.value;
+    return (full) => replacement + full.slice(length);
+  }
+  return (full) => replacement + full.slice(pathWithoutQuery(full).length);
+}
+
+const CODES: Record<RedirectAction_RedirectResponseCode, number> = {
+  [RedirectAction_RedirectResponseCode.MOVED_PERMANENTLY]: 301,
+  [RedirectAction_RedirectResponseCode.FOUND]: 302,
+  [RedirectAction_RedirectResponseCode.SEE_OTHER]: 303,
+  [RedirectAction_RedirectResponseCode.TEMPORARY_REDIRECT]: 307,
+  [RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT]: 308,
+};
+
+export interface Redirect {
+  readonly status: number;
+  location(request: RequestHead): string;
+}
+
+export function compileRedirect(action: RedirectAction, path: PathMatcher): Redirect {
+  const schemeRewrite = action.schemeRewriteSpecifier;
+  const wantedScheme = schemeRewrite.case === "httpsRedirect" ? (schemeRewrite.value ? "https" : undefined) : schemeRewrite.value;
+  const specifier = action.pathRewriteSpecifier;
+  const rewrite: TextRewrite | undefined =
+    specifier.case === "pathRedirect"
+      ? (full) => (specifier.value.includes("?") ? specifier.value : specifier.value + full.slice(pathWithoutQuery(full).length))
+      : specifier.case === "prefixRewrite"
+        ? prefixRewrite(specifier.value, path)
+        : specifier.case === "regexRewrite"
+          ? ((substitute) => (full: string) => {
+              const bare = pathWithoutQuery(full);
+              return substitute(bare) + full.slice(bare.length);
+            })(compileSubstitute(specifier.value))
+          : undefined;
+  return {
+    status: CODES[action.responseCode],
+    location(request) {
+      const current = request.headers.get("x-forwarded-proto") ?? request.scheme;
+      const scheme = wantedScheme ?? current;
+      let { authority: host } = request;
+      if (action.hostRedirect !== "") host = action.hostRedirect;
+      else if (scheme !== current || action.portRedirect !== 0) host = withoutDefaultPort(host, current, action.portRedirect !== 0);
+      const port = action.portRedirect === 0 ? "" : `:${action.portRedirect}`;
+      let target = rewrite ? rewrite(request.path) : request.path;
+      if (action.stripQuery) target = pathWithoutQuery(target);
+      return `${scheme}://${host}${port}${target}`;
+    },
+  };
+}
+
+/** A redirect to another scheme drops the port that was the old scheme's default; a redirect to a port drops any. */
+function withoutDefaultPort(host: string, scheme: string, any: boolean): string {
+  const match = /^(.*):(\d+)$/.exec(host);
+  if (!match) return host;
+  const isDefault = match[2] === (scheme === "https" ? "443" : "80");
+  return any || isDefault ? (match[1] as string) : host;
+}

@@ -1,0 +1,456 @@
+import type { ResetReason, ResponseSink, UpstreamStream } from "../http/codec.ts";
+import type { HeaderMap } from "../http/header-map.ts";
+import type { HttpStream } from "../http/http-stream.ts";
+import type { ResponseFlag } from "../telemetry/stream-info.ts";
+import type { Cluster } from "../upstream/cluster.ts";
+import type { Host } from "../upstream/host.ts";
+import type { PooledConnection, PoolWaiter } from "../upstream/http1-pool.ts";
+import { parseOriginalDestination } from "./original-destination.ts";
+import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
+import type { ForwardAction, Route } from "./route-table.ts";
+import { mirrorRequest } from "./mirror.ts";
+
+/** Request bodies up to so many bytes are kept for another try (Envoy's per_connection_buffer_limit). */
+const REPLAY_LIMIT = 1024 * 1024;
+
+/** The end of a request's way through the filters: it finds an upstream, tries again where that is allowed, answers. */
+export class Router implements ResponseSink, PoolWaiter {
+  #action!: ForwardAction;
+  #route!: Route;
+  #cluster: Cluster | undefined;
+  #upstream: UpstreamStream | undefined;
+  #host: Host | undefined;
+  #withdraw: (() => void) | undefined;
+  /** The request's body so far, while it may be needed again or has nowhere to go yet. */
+  #kept: { bytes: Buffer; start: number; end: number }[] | undefined;
+  #keptSize = 0;
+  #replayable = false;
+  #requestEnd = false;
+  #trailers: HeaderMap | undefined;
+  #retries = 0;
+  #tried: Host[] | undefined;
+  #hash: number | undefined;
+  #setCookie: string | undefined;
+  #responded = false;
+  #counted = false;
+  #sentAt = 0;
+  #cancelTimeout: (() => void) | undefined;
+  #cancelTry: (() => void) | undefined;
+  #cancelBackOff: (() => void) | undefined;
+  #over = false;
+
+  constructor(private readonly stream: HttpStream) {}
+
+  start(endStream: boolean): void {
+    const { stream } = this;
+    const { route } = stream;
+    if (!route) {
+      stream.localReply({ status: 404, body: "", details: "route_not_found", flag: "NR" });
+      return;
+    }
+    this.#route = route;
+    const { action } = route;
+    switch (action.kind) {
+      case "redirect":
+        stream.localReply({ status: action.redirect.status, body: "", details: "direct_response", headers: [["location", action.redirect.location(stream.request)]] });
+        return;
+      case "direct":
+        stream.localReply({ status: action.status, body: action.body, details: "direct_response" });
+        return;
+      case "none":
+        stream.localReply({ status: 404, body: "", details: "route_not_found", flag: "NR" });
+        return;
+    }
+    this.#action = action;
+    const { services } = stream.config;
+    const name = typeof action.cluster === "string" ? action.cluster : action.cluster(stream.request);
+    const cluster = name === undefined ? undefined : services.clusters.get(name);
+    if (!cluster) {
+      stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC" });
+      return;
+    }
+    this.#cluster = cluster;
+    stream.upstreamCluster = cluster;
+    this.#requestEnd = endStream;
+    if (action.hash) {
+      const { hash, setCookie } = action.hash(stream.request, stream, services.random);
+      this.#hash = hash;
+      this.#setCookie = setCookie;
+    }
+    this.#prepareHead();
+    for (const mirror of action.mirrors) if (stream.draw < mirror.share) mirrorRequest(stream, mirror, endStream);
+    this.#replayable = action.retry !== undefined;
+    if (endStream) this.#requestComplete();
+    this.#try();
+  }
+
+  // ---- the request's body
+
+  onRequestBody(bytes: Buffer, start: number, end: number): void {
+    if (this.#over) return;
+    this.stream.mirrors?.forEach((mirror) => mirror.onBody(bytes, start, end));
+    const upstream = this.#upstream;
+    if (!upstream || this.#replayable) this.#keep(bytes, start, end);
+    if (upstream && !upstream.writeBody(bytes, start, end)) this.stream.codec.pauseRequest();
+    else if (!upstream) this.stream.codec.pauseRequest();
+    else upstream.flush();
+  }
+
+  onRequestEnd(trailers: HeaderMap | undefined): void {
+    if (this.#over) return;
+    this.#requestEnd = true;
+    this.#trailers = trailers;
+    this.stream.mirrors?.forEach((mirror) => mirror.onEnd());
+    this.#requestComplete();
+    this.#upstream?.writeEnd(trailers);
+  }
+
+  onDownstreamWritable(): void {
+    this.#upstream?.resumeResponse();
+  }
+
+  /** The client is gone, or somebody else answers. */
+  abandon(): void {
+    this.#dropUpstream(true);
+    this.#end();
+  }
+
+  // ---- tries
+
+  #try(): void {
+    const { stream } = this;
+    const cluster = this.#cluster as Cluster;
+    const policy = this.#action.retry;
+    const host = cluster.isOriginalDestination
+      ? this.#originalDestination(cluster)
+      : cluster.choose({ hash: this.#hash, avoid: policy?.avoidPreviousHosts ? this.#tried : undefined, maxPicks: policy?.maxHostPicks ?? 1 });
+    if (!host) {
+      cluster.stats.noneHealthy++;
+      this.#end();
+      stream.localReply({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flag: "UH" });
+      return;
+    }
+    stream.attempts++;
+    if (policy) (this.#tried ??= []).push(host);
+    if (this.#action.autoHostRewrite && host.hostname !== "") this.#rewriteHost(host.hostname);
+    if (cluster.load.requests >= cluster.limits.maxRequests) {
+      stream.upstreamHost = host;
+      this.#failed("overflow", "");
+      return;
+    }
+    this.#withdraw = cluster.http1Pool(host, stream.upstreamAlpn).acquire(this);
+  }
+
+  onPoolReady(connection: PooledConnection, host: Host): void {
+    const { stream } = this;
+    const cluster = this.#cluster as Cluster;
+    this.#withdraw = undefined;
+    stream.upstreamHost = host;
+    stream.upstreamLocal = connection.localText;
+    stream.upstreamPeerUri = connection.tls?.peer?.uriSans[0] ?? "";
+    stream.upstreamLocalUri = connection.tls?.localUriSans[0] ?? "";
+    this.#host = host;
+    this.#count(1);
+    cluster.stats.rqTotal++;
+    host.rqTotal++;
+    if (this.#route.virtualHost.includeAttemptCount) stream.request.headers.set("x-envoy-attempt-count", String(stream.attempts));
+    this.#upstream = connection.stream;
+    const services = stream.config.services;
+    this.#sentAt = services.monotonic();
+    const bare = this.#requestEnd && !this.#kept && !this.#trailers;
+    connection.stream.send(stream.request, bare, this);
+    if (!bare && this.#upstream) this.#sendKept(this.#upstream);
+    const perTry = this.#action.retry?.perTryTimeoutMs;
+    if (perTry !== undefined && this.#upstream) {
+      this.#cancelTry = services.clock.after(perTry, () => this.#timedOut("upstream_per_try_timeout", true));
+    }
+  }
+
+  onPoolFailure(reason: ResetReason, detail: string, host: Host): void {
+    this.#withdraw = undefined;
+    // A host that was never connected to is not shown when the circuit breaker was in the way.
+    if (reason !== "overflow") {
+      this.stream.upstreamHost = host;
+      this.#cluster?.reportFailure(host);
+    }
+    this.#failed(reason, detail);
+  }
+
+  #sendKept(upstream: UpstreamStream): void {
+    let flowing = true;
+    for (const { bytes, start, end } of this.#kept ?? []) flowing = upstream.writeBody(bytes, start, end) && flowing;
+    if (!this.#replayable) this.#kept = undefined;
+    if (this.#requestEnd) upstream.writeEnd(this.#trailers);
+    else {
+      upstream.flush();
+      if (flowing) this.stream.codec.resumeRequest();
+    }
+  }
+
+  // ---- the response
+
+  onInformational(status: number, headers: HeaderMap): void {
+    if (status === 100 && !this.stream.config.proxy100Continue) return;
+    this.stream.respondInformational(status, headers);
+  }
+
+  onResponseHead(status: number, headers: HeaderMap, endStream: boolean, size: number): void {
+    const { stream } = this;
+    const host = this.#host as Host;
+    const cluster = this.#cluster as Cluster;
+    cluster.reportResponse(host, status);
+    const policy = this.#action.retry;
+    if (policy && retriesResponse(policy, status, headers) && this.#mayRetry(policy)) {
+      this.#dropUpstream(!endStream);
+      this.#retryLater(policy);
+      return;
+    }
+    this.#cancelTry?.();
+    this.#responded = true;
+    this.#replayable = false;
+    if (this.#upstream) this.#kept = undefined;
+    stream.details = "via_upstream";
+    stream.responseHeadBytes = size;
+    const { suppressEnvoyHeaders } = stream.config.router;
+    if (!suppressEnvoyHeaders) {
+      const since = stream.requestCompleteMs < 0 ? this.#sentAt : stream.startMono + stream.requestCompleteMs;
+      headers.set("x-envoy-upstream-service-time", String(Math.floor(stream.config.services.monotonic() - since)));
+    }
+    if (this.#route.virtualHost.attemptCountInResponse) headers.set("x-envoy-attempt-count", String(stream.attempts));
+    if (this.#setCookie !== undefined) headers.append("set-cookie", this.#setCookie);
+    this.#route.responseOps?.(headers, stream);
+    if (endStream) {
+      cluster.stats.rqCompleted++;
+      this.#leaveUpstream();
+      this.#end();
+    }
+    stream.respond(status, headers, endStream);
+  }
+
+  onResponseBody(bytes: Buffer, start: number, end: number): void {
+    if (!this.stream.respondBody(bytes, start, end)) this.#upstream?.pauseResponse();
+  }
+
+  onBatchEnd(): void {
+    this.stream.flushResponse();
+  }
+
+  onResponseEnd(trailers: HeaderMap | undefined): void {
+    if (this.#cluster) this.#cluster.stats.rqCompleted++;
+    this.#leaveUpstream();
+    this.#end();
+    this.stream.respondEnd(trailers);
+  }
+
+  onUpstreamReset(reason: ResetReason, detail: string): void {
+    if (this.#host) this.#cluster?.reportFailure(this.#host);
+    this.#leaveUpstream();
+    this.#failed(reason, detail);
+  }
+
+  onUpstreamWritable(): void {
+    this.stream.codec.resumeRequest();
+  }
+
+  // ---- failures
+
+  #failed(reason: ResetReason, detail: string): void {
+    const { stream } = this;
+    const shown = detail.replace(/\s/g, "_");
+    if (detail !== "") stream.upstreamFailure = shown;
+    const flag = FLAGS[reason];
+    if (this.#responded) {
+      this.#end();
+      stream.details = `upstream_reset_after_response_started{${reason}}`;
+      stream.addFlag(flag);
+      stream.resetDownstream();
+      return;
+    }
+    const policy = this.#action.retry;
+    if (policy && retriesReset(policy, reason, this.#sentAt !== 0 && this.#host !== undefined) && this.#mayRetry(policy)) {
+      this.#retryLater(policy);
+      return;
+    }
+    this.#end();
+    stream.localReply({
+      status: reason === "protocol_error" ? 502 : 503,
+      body: `upstream connect error or disconnect/reset before headers. ${this.#retries > 0 ? "retried and the latest " : ""}reset reason: ${reason.replace(/_/g, " ")}`,
+      details: `upstream_reset_before_response_started{${reason}${detail === "" ? "" : `|${shown}`}}`,
+      flag,
+      ...(reason === "overflow" && !stream.config.router.suppressEnvoyHeaders ? { headers: [["x-envoy-overloaded", "true"] as const] } : {}),
+    });
+  }
+
+  #timedOut(details: string, perTry: boolean): void {
+    const { stream } = this;
+    const cluster = this.#cluster as Cluster;
+    cluster.stats.rqTimeout++;
+    if (this.#host) {
+      this.#host.rqTimeout++;
+      cluster.reportResponse(this.#host, 504);
+    }
+    this.#dropUpstream(true);
+    const policy = this.#action.retry;
+    if (perTry && policy && !this.#responded && (policy.on.has("5xx") || policy.on.has("gateway-error")) && this.#mayRetry(policy)) {
+      this.#retryLater(policy);
+      return;
+    }
+    this.#end();
+    stream.localReply({ status: 504, body: "upstream request timeout", details, flag: "UT" });
+  }
+
+  #mayRetry(policy: RetryPolicy): boolean {
+    const cluster = this.#cluster as Cluster;
+    if (this.#responded || (policy.requestHeaders.length > 0 && !policy.requestHeaders.some((match) => match(this.stream.request)))) return false;
+    // A body that was not kept whole cannot be sent again.
+    if (!this.#replayable) return false;
+    if (this.#retries >= policy.maxRetries) {
+      cluster.stats.rqRetryLimitExceeded++;
+      this.stream.addFlag("URX");
+      return false;
+    }
+    if (cluster.load.retries >= cluster.maxRetries()) {
+      cluster.stats.rqRetryOverflow++;
+      this.stream.addFlag("UO");
+      return false;
+    }
+    return true;
+  }
+
+  #retryLater(policy: RetryPolicy): void {
+    const cluster = this.#cluster as Cluster;
+    const { services } = this.stream.config;
+    this.#cancelTry?.();
+    this.#retries++;
+    cluster.stats.rqRetry++;
+    cluster.load.retries++;
+    let waiting = true;
+    const settle = (): void => {
+      if (waiting) cluster.load.retries--;
+      waiting = false;
+    };
+    const cancel = services.clock.after(backOffMs(policy, this.#retries, services.random), () => {
+      settle();
+      this.#cancelBackOff = undefined;
+      this.#host = undefined;
+      this.#try();
+    });
+    this.#cancelBackOff = () => {
+      settle();
+      cancel();
+    };
+  }
+
+  // ---- book-keeping
+
+  #prepareHead(): void {
+    const { stream } = this;
+    const action = this.#action;
+    const { request } = stream;
+    const { headers } = request;
+    const { suppressEnvoyHeaders } = stream.config.router;
+    if (this.#route.virtualHost.includeAttemptCount) headers.set("x-envoy-attempt-count", "1");
+    this.#route.requestOps?.(headers, stream);
+    const host = action.hostRewrite?.(request);
+    if (host !== undefined && host !== "") this.#rewriteHost(host);
+    if (action.pathRewrite) {
+      if (!suppressEnvoyHeaders) headers.set("x-envoy-original-path", request.path);
+      request.path = action.pathRewrite(request.path);
+    }
+    const timeout = this.#timeoutMs();
+    if (timeout !== undefined && !suppressEnvoyHeaders) headers.set("x-envoy-expected-rq-timeout-ms", String(Math.floor(timeout)));
+  }
+
+  #rewriteHost(host: string): void {
+    const { request, config } = this.stream;
+    if (host === request.authority) return;
+    if (this.#action.appendXForwardedHost) request.headers.appendToValue("x-forwarded-host", request.authority);
+    if (!config.router.suppressEnvoyHeaders) request.headers.set("x-envoy-original-host", request.authority);
+    request.authority = host;
+  }
+
+  /** gRPC callers say their own deadline, where the route honours it (zero: without limit). */
+  #timeoutMs(): number | undefined {
+    const { timeoutMs, maxGrpcTimeoutMs } = this.#action;
+    if (!this.stream.grpc || maxGrpcTimeoutMs === undefined) return timeoutMs;
+    const asked = grpcTimeoutMs(this.stream.request.headers.get("grpc-timeout"));
+    if (asked === undefined) return maxGrpcTimeoutMs === 0 ? undefined : maxGrpcTimeoutMs;
+    return maxGrpcTimeoutMs === 0 ? asked : Math.min(asked, maxGrpcTimeoutMs);
+  }
+
+  /** Envoy counts the route's timeout from the end of the request. */
+  #requestComplete(): void {
+    const timeout = this.#timeoutMs();
+    if (timeout === undefined || this.#cancelTimeout) return;
+    this.#cancelTimeout = this.stream.config.services.clock.after(timeout, () => this.#timedOut("response_timeout", false));
+  }
+
+  #originalDestination(cluster: Cluster): Host | undefined {
+    const { stream } = this;
+    const { headerName } = cluster.config.originalDst;
+    const meant = headerName === undefined ? stream.downstream.local : (parseOriginalDestination(stream.request.headers.get(headerName)) ?? stream.downstream.local);
+    return cluster.originalDestination(meant);
+  }
+
+  #keep(bytes: Buffer, start: number, end: number): void {
+    this.#keptSize += end - start;
+    if (this.#upstream && this.#keptSize > REPLAY_LIMIT) {
+      this.#replayable = false;
+      this.#kept = undefined;
+      return;
+    }
+    (this.#kept ??= []).push({ bytes, start, end });
+  }
+
+  #count(by: 1 | -1): void {
+    if (!this.#host || this.#counted === (by === 1)) return;
+    this.#counted = by === 1;
+    this.#host.rqActive += by;
+    (this.#cluster as Cluster).load.requests += by;
+  }
+
+  #leaveUpstream(): void {
+    this.#upstream = undefined;
+    this.#cancelTry?.();
+    this.#count(-1);
+  }
+
+  #dropUpstream(abandon: boolean): void {
+    this.#withdraw?.();
+    this.#withdraw = undefined;
+    const upstream = this.#upstream;
+    this.#leaveUpstream();
+    if (abandon) upstream?.abandon();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#kept = undefined;
+    this.#cancelTimeout?.();
+    this.#cancelTry?.();
+    this.#cancelBackOff?.();
+    this.#cancelBackOff = undefined;
+  }
+}
+
+const FLAGS: Record<ResetReason, ResponseFlag> = {
+  local_connection_failure: "UF",
+  remote_connection_failure: "UF",
+  connection_timeout: "UF",
+  connection_termination: "UC",
+  overflow: "UO",
+  protocol_error: "UPE",
+  local_reset: "LR",
+  local_refused_stream_reset: "LR",
+  remote_reset: "UR",
+  remote_refused_stream_reset: "UR",
+  connect_error: "UR",
+};
+
+/** `grpc-timeout` (gRPC over HTTP/2): up to eight digits and a unit. */
+function grpcTimeoutMs(value: string | undefined): number | undefined {
+  const match = /^(\d{1,8})([HMSmun])$/.exec(value ?? "");
+  if (!match) return undefined;
+  const unit = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 }[match[2] as "H" | "M" | "S" | "m" | "u" | "n"];
+  return Math.max(1, Number(match[1]) * unit);
+}

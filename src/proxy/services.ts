@@ -1,0 +1,27 @@
+import type { Cluster } from "./upstream/cluster.ts";
+import type { DataPlaneDeps } from "./types.ts";
+import type { PeerCertificates } from "./tls/peer.ts";
+import type { ContextCache } from "./tls/contexts.ts";
+import type { RefusedConnections } from "./telemetry/refused-connections.ts";
+import type { IstioMetrics } from "./telemetry/istio-metrics.ts";
+import type { PeerExchange } from "./telemetry/peer-metadata.ts";
+import type { StatsRegistry } from "./telemetry/stats.ts";
+
+/** What all parts of one data plane share. */
+/** The clusters in force, by name. */
+export interface ClusterLookup {
+  get(name: string): Cluster | undefined;
+}
+
+export interface Services extends DataPlaneDeps {
+  readonly stats: StatsRegistry;
+  readonly refused: RefusedConnections;
+  readonly contexts: ContextCache;
+  readonly peers: PeerCertificates;
+  readonly clusters: ClusterLookup;
+  readonly exchange: PeerExchange;
+  readonly istio: IstioMetrics;
+  readonly hostname: string;
+  /** Monotonic milliseconds with fractions. */
+  readonly monotonic: () => number;
+}

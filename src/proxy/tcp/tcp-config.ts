@@ -1,0 +1,46 @@
+import type { TcpProxy } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
+import { timeoutMs } from "../durations.ts";
+import type { Services } from "../services.ts";
+import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
+import { InvalidResource } from "../types.ts";
+
+/** A TcpProxy read once. */
+export interface TcpConfig {
+  readonly statPrefix: string;
+  /** Chooses by a draw in [0, 1). */
+  readonly cluster: (draw: number) => string;
+  readonly idleTimeoutMs: number | undefined;
+  readonly maxConnectAttempts: number;
+  readonly hashBySource: boolean;
+  readonly accessLog: AccessLogger | undefined;
+}
+
+/** Throws InvalidResource. */
+export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig {
+  if (proto.tunnelingConfig) throw new InvalidResource("UNSUPPORTED_TCP_PROXY", "tcp_proxy with tunneling_config is not supported");
+  const specifier = proto.clusterSpecifier;
+  let cluster: TcpConfig["cluster"];
+  if (specifier.case === "cluster") cluster = () => specifier.value;
+  else if (specifier.case === "weightedClusters") {
+    const { clusters } = specifier.value;
+    const total = clusters.reduce((sum, each) => sum + each.weight, 0);
+    if (total === 0) throw new InvalidResource("INVALID_TCP_PROXY", "TcpProxy weighted clusters have no weight");
+    cluster = (draw) => {
+      let left = draw * total;
+      for (const each of clusters) {
+        left -= each.weight;
+        if (left < 0) return each.name;
+      }
+      return clusters[clusters.length - 1]?.name ?? "";
+    };
+  } else throw new InvalidResource("INVALID_TCP_PROXY", "TcpProxyValidationError.ClusterSpecifier: value is required");
+  return {
+    statPrefix: proto.statPrefix,
+    cluster,
+    // Envoy's default for TCP: one hour.
+    idleTimeoutMs: timeoutMs(proto.idleTimeout, 3_600_000),
+    maxConnectAttempts: proto.maxConnectAttempts ?? 1,
+    hashBySource: proto.hashPolicy.some((policy) => policy.policySpecifier.case === "sourceIp"),
+    accessLog: compileAccessLogs(proto.accessLog, services.accessLog, services.hostname),
+  };
+}

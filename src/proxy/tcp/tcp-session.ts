@@ -1,0 +1,361 @@
+import type { Channel, ChannelHandler } from "../net/channel.ts";
+import type { ConnectionInfo } from "../net/connection-info.ts";
+import { deniedDetails, recordShadow, type RbacEngine } from "../filters/rbac/engine.ts";
+import { inboundEnds, outboundEnds } from "../filters/istio-stats.ts";
+import type { Services } from "../services.ts";
+import type { TcpSeries } from "../telemetry/istio-metrics.ts";
+import type { PeerMetadata } from "../telemetry/peer-metadata.ts";
+import { StreamInfo } from "../telemetry/stream-info.ts";
+import type { Cluster } from "../upstream/cluster.ts";
+import { connectUpstream, type UpstreamConnected } from "../upstream/connect.ts";
+import { hash53 } from "../upstream/hash-table.ts";
+import type { Host } from "../upstream/host.ts";
+import { EXCHANGE_PROTOCOL, ExchangeReader, encodeExchange } from "./metadata-exchange.ts";
+import type { TcpConfig } from "./tcp-config.ts";
+
+/** The filters before `tcp_proxy` in a chain, compiled. */
+export interface TcpChain {
+  readonly tcp: TcpConfig;
+  readonly rbac: readonly { readonly rules: RbacEngine | undefined; readonly shadow: RbacEngine | undefined; readonly prefix: string }[];
+  readonly stats: "source" | "destination" | undefined;
+  readonly metadataExchange: boolean;
+  /** The cluster is named by the client's SNI. */
+  readonly sniCluster: boolean;
+}
+
+/** The namespace of shadow results on TCP. */
+const METADATA = "envoy.filters.network.rbac";
+
+/** An opaque TCP connection, relayed with back-pressure and half-closes. */
+export class TcpSession {
+  readonly info: StreamInfo;
+  #upstream: Channel | undefined;
+  #host: Host | undefined;
+  #cluster: Cluster | undefined;
+  #cancelConnect: (() => void) | undefined;
+  #held: Buffer[] = [];
+  #judged = false;
+  #downExchange: ExchangeReader | undefined;
+  #upExchange: ExchangeReader | undefined;
+  #peer: PeerMetadata | undefined;
+  #series: TcpSeries | undefined;
+  #reportedIn = 0;
+  #reportedOut = 0;
+  #attempts = 0;
+  #over = false;
+  #lastActive: number;
+
+  constructor(
+    private readonly channel: Channel,
+    readonly connection: ConnectionInfo,
+    private chain: TcpChain,
+    private readonly services: Services,
+    private readonly onGone: () => void,
+  ) {
+    this.info = new StreamInfo(connection, services.clock.now(), services.monotonic());
+    this.#lastActive = this.info.startMono;
+    channel.handler = new Downstream(this);
+  }
+
+  /** Connects upstream; `first` is what has been read already. */
+  start(first: Buffer | undefined): void {
+    if (this.chain.metadataExchange && this.connection.tls?.alpn === EXCHANGE_PROTOCOL) {
+      this.#downExchange = new ExchangeReader();
+      this.channel.write(encodeExchange(this.services.exchange.ownId, this.services.exchange.ownStruct));
+    }
+    // As Envoy: nothing is read before there is somewhere to write it.
+    this.channel.pause();
+    if (first && first.length > 0) this.#held.push(first);
+    this.#connect();
+  }
+
+  /** The chain has changed under the connection. False: the new policy refuses it. */
+  swap(chain: TcpChain): boolean {
+    this.chain = chain;
+    for (const { rules } of chain.rbac) if (rules && !rules.judge(this.info).allowed) return false;
+    return true;
+  }
+
+  /** Ends at once, with RST: a policy wants it gone. */
+  terminate(details: string): void {
+    if (this.#over) return;
+    this.info.terminationDetails = details;
+    this.channel.reset();
+    this.#end();
+  }
+
+  /** Envoy's idle time-out, checked from time to time; and metrics of connections that last. */
+  tick(now: number): void {
+    if (this.#over) return;
+    const idle = this.chain.tcp.idleTimeoutMs;
+    if (idle !== undefined && now - this.#lastActive > idle) {
+      this.channel.close();
+      this.#end();
+      return;
+    }
+    this.#report();
+  }
+
+  // ---- downstream
+
+  downData(chunk: Buffer): void {
+    let bytes = chunk;
+    this.#lastActive = this.services.monotonic();
+    if (this.#downExchange) {
+      const result = this.#downExchange.read(bytes);
+      if (result.kind === "more") return;
+      this.#downExchange = undefined;
+      if (result.kind === "done") {
+        this.#peer = result.peer;
+        bytes = result.rest;
+        if (bytes.length === 0) return;
+      }
+    }
+    this.info.bytesReceived += bytes.length;
+    if (!this.#judged && !this.#judge()) return;
+    const upstream = this.#upstream;
+    if (!upstream) {
+      this.#held.push(bytes);
+      this.channel.pause();
+    } else if (!upstream.write(bytes)) this.channel.pause();
+  }
+
+  downEnd(): void {
+    this.#upstream?.finish();
+    if (this.#upstream?.peerEnded) this.#finishBoth();
+  }
+
+  downDrain(): void {
+    this.#upstream?.resume();
+  }
+
+  downClosed(error: Error | undefined): void {
+    if (this.#over) return;
+    // As Envoy: only who leaves before there is an upstream is noted.
+    if (!this.#upstream) this.info.addFlag("DC");
+    else if (error) this.#upstream.reset();
+    else this.#upstream.close();
+    this.#end();
+  }
+
+  // ---- upstream
+
+  upData(chunk: Buffer): void {
+    let bytes = chunk;
+    this.#lastActive = this.services.monotonic();
+    if (this.#upExchange) {
+      const result = this.#upExchange.read(bytes);
+      if (result.kind === "more") return;
+      this.#upExchange = undefined;
+      if (result.kind === "done") {
+        this.#peer = result.peer;
+        bytes = result.rest;
+        if (bytes.length === 0) return;
+      }
+    }
+    // A server that speaks first must not speak to whom the policy refuses.
+    if (!this.#judged && !this.#judge()) return;
+    this.info.bytesSent += bytes.length;
+    if (!this.channel.write(bytes)) this.#upstream?.pause();
+  }
+
+  upEnd(): void {
+    this.channel.finish();
+    if (this.channel.peerEnded) this.#finishBoth();
+  }
+
+  upDrain(): void {
+    this.channel.resume();
+  }
+
+  upClosed(error: Error | undefined): void {
+    if (this.#over) return;
+    if (error) this.channel.reset();
+    else this.channel.close();
+    this.#end();
+  }
+
+  // ----
+
+  #judge(): boolean {
+    this.#judged = true;
+    for (const { rules, shadow, prefix } of this.chain.rbac) {
+      if (shadow) recordShadow(shadow, this.info, METADATA, prefix);
+      const verdict = rules?.judge(this.info);
+      if (verdict && !verdict.allowed) {
+        this.info.terminationDetails = deniedDetails(verdict);
+        this.services.refused.count(this.connection.remote.address, this.connection.local.port, "rbac_access_denied");
+        this.channel.close();
+        this.#end();
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #connect(): void {
+    const { tcp, sniCluster } = this.chain;
+    const name = sniCluster && this.connection.serverName !== "" ? this.connection.serverName : tcp.cluster(this.services.random());
+    const cluster = this.services.clusters.get(name);
+    if (!cluster) {
+      this.info.addFlag("NC");
+      this.#refuse();
+      return;
+    }
+    this.#cluster = cluster;
+    this.info.upstreamCluster = cluster;
+    const host = cluster.isOriginalDestination
+      ? cluster.originalDestination(this.connection.local)
+      : cluster.choose(tcp.hashBySource ? { hash: hash53(this.connection.remote.address) } : undefined);
+    if (!host) {
+      cluster.stats.noneHealthy++;
+      this.info.addFlag("UH");
+      this.#refuse();
+      return;
+    }
+    if (cluster.load.connections >= cluster.limits.maxConnections) {
+      cluster.stats.connectionOverflow++;
+      this.info.addFlag("UO");
+      this.#refuse();
+      return;
+    }
+    this.#attempts++;
+    this.#host = host;
+    this.info.upstreamHost = host;
+    host.cxTotal++;
+    host.cxActive++;
+    cluster.stats.cxTotal++;
+    cluster.load.connections++;
+    const transport = cluster.transports.for(host.metadata);
+    this.#cancelConnect = connectUpstream(
+      { host, transport, alpn: undefined, sni: undefined, bindAddress: cluster.bindAddress, timeoutMs: cluster.connectTimeoutMs, sessionKey: `tcp ${transport.name}` },
+      this.services,
+      {
+        onConnected: (connected) => this.#connected(connected),
+        onConnectFailure: (_reason, detail) => {
+          host.cxConnectFail++;
+          cluster.stats.cxConnectFail++;
+          cluster.reportFailure(host);
+          this.#leaveHost();
+          if (this.#attempts < tcp.maxConnectAttempts) {
+            this.#connect();
+            return;
+          }
+          if (detail !== "") this.info.upstreamFailure = detail.replace(/\s/g, "_");
+          this.info.addFlag("UF");
+          this.info.addFlag("URX");
+          this.#refuse();
+        },
+      },
+    );
+  }
+
+  #connected({ channel, tls, localText }: UpstreamConnected): void {
+    this.#cancelConnect = undefined;
+    if (this.#over) {
+      channel.reset();
+      return;
+    }
+    this.#upstream = channel;
+    channel.handler = new Upstream(this);
+    this.info.upstreamLocal = localText;
+    this.info.upstreamPeerUri = tls?.peer?.uriSans[0] ?? "";
+    this.info.upstreamLocalUri = tls?.localUriSans[0] ?? "";
+    if (this.#cluster?.config.metadataExchange && tls?.alpn === EXCHANGE_PROTOCOL) {
+      this.#upExchange = new ExchangeReader();
+      channel.write(encodeExchange(this.services.exchange.ownId, this.services.exchange.ownStruct));
+    }
+    const held = this.#held;
+    this.#held = [];
+    for (const bytes of held) {
+      if (this.#over) return;
+      this.downData(bytes);
+    }
+    if (this.#over) return;
+    if (!channel.congested) this.channel.resume();
+    if (this.channel.peerEnded) channel.finish();
+  }
+
+  /** There is nowhere to go: the client sees a reset if it has said something, as from a closed socket with unread bytes. */
+  #refuse(): void {
+    if (this.#held.length > 0) this.channel.reset();
+    else this.channel.close();
+    this.#end();
+  }
+
+  #finishBoth(): void {
+    this.channel.close();
+    this.#upstream?.close();
+    this.#end();
+  }
+
+  #report(): void {
+    if (this.chain.stats === undefined) return;
+    const { info } = this;
+    let series = this.#series;
+    if (!series) {
+      const inbound = this.chain.stats === "destination";
+      const ends = inbound ? inboundEnds(info, this.#peer, this.services) : outboundEnds(info, this.#peer, this.services);
+      series = this.services.istio.tcp(this.chain.stats, ends, info.upstreamCluster, info.flags);
+      this.#series = series;
+      series.opened.inc();
+    }
+    series.received.inc(info.bytesReceived - this.#reportedIn);
+    series.sent.inc(info.bytesSent - this.#reportedOut);
+    this.#reportedIn = info.bytesReceived;
+    this.#reportedOut = info.bytesSent;
+  }
+
+  #leaveHost(): void {
+    if (!this.#host || !this.#cluster) return;
+    this.#host.cxActive--;
+    this.#cluster.load.connections--;
+    this.#host = undefined;
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cancelConnect?.();
+    const upstream = this.#upstream;
+    if (upstream && !upstream.closed && !upstream.peerEnded) upstream.close();
+    this.#leaveHost();
+    this.info.durationMs = this.services.monotonic() - this.info.startMono;
+    this.#report();
+    this.#series?.closed.inc();
+    this.chain.tcp.accessLog?.(this.info);
+    this.onGone();
+  }
+}
+
+class Downstream implements ChannelHandler {
+  constructor(private readonly session: TcpSession) {}
+  onData(chunk: Buffer): void {
+    this.session.downData(chunk);
+  }
+  onEnd(): void {
+    this.session.downEnd();
+  }
+  onDrain(): void {
+    this.session.downDrain();
+  }
+  onClose(error: Error | undefined): void {
+    this.session.downClosed(error);
+  }
+}
+
+class Upstream implements ChannelHandler {
+  constructor(private readonly session: TcpSession) {}
+  onData(chunk: Buffer): void {
+    this.session.upData(chunk);
+  }
+  onEnd(): void {
+    this.session.upEnd();
+  }
+  onDrain(): void {
+    this.session.upDrain();
+  }
+  onClose(error: Error | undefined): void {
+    this.session.upClosed(error);
+  }
+}

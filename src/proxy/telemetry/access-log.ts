@@ -1,0 +1,164 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import type { AccessLog, AccessLogFilter, ComparisonFilter } from "../../proto/gen/envoy/config/accesslog/v3/accesslog_pb.ts";
+import { ComparisonFilter_Op } from "../../proto/gen/envoy/config/accesslog/v3/accesslog_pb.ts";
+import type { SubstitutionFormatString } from "../../proto/gen/envoy/config/core/v3/substitution_format_string_pb.ts";
+import { FileAccessLogSchema } from "../../proto/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts";
+import { StderrAccessLogSchema, StdoutAccessLogSchema } from "../../proto/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts";
+import { compileHeader } from "../match/headers.ts";
+import { InvalidResource, type AccessLogSink } from "../types.ts";
+import { compileFormat, type FormatOptions } from "./format.ts";
+import type { StreamInfo } from "./stream-info.ts";
+
+/** Writes a finished request or connection to where its configuration says. */
+export type AccessLogger = (info: StreamInfo) => void;
+
+/** Envoy's format when a configuration has none. */
+const DEFAULT_FORMAT =
+  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% ' +
+  '%BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" ' +
+  '"%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
+
+/** Compiles access-log configurations into one function; undefined when there are none. Throws InvalidResource. */
+export function compileAccessLogs(logs: readonly AccessLog[], sinkFor: (path: string) => AccessLogSink, hostname: string): AccessLogger | undefined {
+  const loggers = logs.map((log) => compileOne(log, sinkFor, { missing: "-", hostname }));
+  const [only] = loggers;
+  if (only === undefined || loggers.length === 1) return only;
+  return (info) => {
+    for (const logger of loggers) logger(info);
+  };
+}
+
+function compileOne(log: AccessLog, sinkFor: (path: string) => AccessLogSink, options: FormatOptions): AccessLogger {
+  const config = log.configType.case === "typedConfig" ? log.configType.value : undefined;
+  const filter = log.filter ? compileFilter(log.filter) : undefined;
+  let path: string;
+  let line: (info: StreamInfo) => string;
+  switch (config?.typeUrl) {
+    case `type.googleapis.com/${FileAccessLogSchema.typeName}`: {
+      const file = fromBinary(FileAccessLogSchema, config.value);
+      path = file.path;
+      const format = file.accessLogFormat;
+      if (format.case === "logFormat") line = compileSubstitution(format.value, options);
+      else if (format.case === "format") line = compileFormat(format.value, options);
+      else if (format.case === "jsonFormat" || format.case === "typedJsonFormat") line = compileJson(format.value, options);
+      else line = compileFormat(DEFAULT_FORMAT, options);
+      break;
+    }
+    case `type.googleapis.com/${StdoutAccessLogSchema.typeName}`: {
+      path = "/dev/stdout";
+      const format = fromBinary(StdoutAccessLogSchema, config.value).accessLogFormat;
+      line = format.case === "logFormat" ? compileSubstitution(format.value, options) : compileFormat(DEFAULT_FORMAT, options);
+      break;
+    }
+    case `type.googleapis.com/${StderrAccessLogSchema.typeName}`: {
+      path = "/dev/stderr";
+      const format = fromBinary(StderrAccessLogSchema, config.value).accessLogFormat;
+      line = format.case === "logFormat" ? compileSubstitution(format.value, options) : compileFormat(DEFAULT_FORMAT, options);
+      break;
+    }
+    default:
+      throw new InvalidResource("UNKNOWN_ACCESS_LOGGER", `Didn't find a registered implementation for '${log.name}' with type URL: '${config?.typeUrl ?? ""}'`);
+  }
+  const sink = sinkFor(path);
+  if (!filter) return (info) => sink.write(line(info));
+  return (info) => {
+    if (filter(info)) sink.write(line(info));
+  };
+}
+
+/** Compiles a SubstitutionFormatString: text or JSON. */
+export function compileSubstitution(format: SubstitutionFormatString, options: FormatOptions): (info: StreamInfo) => string {
+  const { format: kind, omitEmptyValues } = format;
+  const effective = omitEmptyValues ? { ...options, missing: "" } : options;
+  switch (kind.case) {
+    case "textFormat":
+      return compileFormat(kind.value, effective);
+    case "textFormatSource": {
+      const source = kind.value.specifier;
+      if (source.case === "inlineString") return compileFormat(source.value, effective);
+      if (source.case === "inlineBytes") return compileFormat(new TextDecoder().decode(source.value), effective);
+      break;
+    }
+    case "jsonFormat":
+      return compileJson(kind.value, options);
+  }
+  throw new InvalidResource("INVALID_FORMAT", "SubstitutionFormatStringValidationError.Format: value is required");
+}
+
+type JsonWriter = (info: StreamInfo) => unknown;
+
+function compileJson(template: { [key: string]: unknown }, options: FormatOptions): (info: StreamInfo) => string {
+  const write = jsonWriter(template, options);
+  return (info) => `${JSON.stringify(write(info))}\n`;
+}
+
+/** Numbers stay numbers, as in Envoy's typed JSON; missing values are null. */
+function jsonWriter(template: unknown, options: FormatOptions): JsonWriter {
+  if (typeof template === "string") {
+    const whole = /^%[A-Z_0-9]+(\([^)]*\))?(:\d+)?%$/.test(template);
+    const text = compileFormat(template, { ...options, missing: whole ? "" : options.missing });
+    if (!whole) return text;
+    const numeric = /^%(RESPONSE_CODE|BYTES_|DURATION|REQUEST_DURATION|RESPONSE_|UPSTREAM_REQUEST_ATTEMPT_COUNT|.*_PORT%|CONNECTION_ID)/.test(template);
+    return (info) => {
+      const value = text(info);
+      if (value === "") return null;
+      return numeric && /^\d+$/.test(value) ? Number(value) : value;
+    };
+  }
+  if (Array.isArray(template)) {
+    const items = template.map((item) => jsonWriter(item, options));
+    return (info) => items.map((item) => item(info));
+  }
+  if (typeof template === "object" && template !== null) {
+    const fields = Object.entries(template).map(([key, value]) => [key, jsonWriter(value, options)] as const);
+    return (info) => Object.fromEntries(fields.map(([key, write]) => [key, write(info)]));
+  }
+  return () => template;
+}
+
+function compileFilter(filter: AccessLogFilter): (info: StreamInfo) => boolean {
+  const specifier = filter.filterSpecifier;
+  switch (specifier.case) {
+    case "statusCodeFilter": {
+      const test = comparison(specifier.value.comparison);
+      return (info) => test(info.responseStatus);
+    }
+    case "durationFilter": {
+      const test = comparison(specifier.value.comparison);
+      return (info) => test(info.durationMs);
+    }
+    case "responseFlagFilter": {
+      const wanted = specifier.value.flags;
+      if (wanted.length === 0) return (info) => info.flags !== "";
+      return (info) => info.flags !== "" && info.flags.split(",").some((flag) => wanted.includes(flag));
+    }
+    case "headerFilter": {
+      if (!specifier.value.header) break;
+      const test = compileHeader(specifier.value.header);
+      return (info) => info.request !== undefined && test(info.request);
+    }
+    case "andFilter": {
+      const tests = specifier.value.filters.map(compileFilter);
+      return (info) => tests.every((test) => test(info));
+    }
+    case "orFilter": {
+      const tests = specifier.value.filters.map(compileFilter);
+      return (info) => tests.some((test) => test(info));
+    }
+    case "notHealthCheckFilter":
+      return () => true;
+  }
+  throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `access log filter ${specifier.case ?? "(none)"} is not supported`);
+}
+
+function comparison(config: ComparisonFilter | undefined): (value: number) => boolean {
+  const bound = config?.value?.defaultValue ?? 0;
+  switch (config?.op) {
+    case ComparisonFilter_Op.GE:
+      return (value) => value >= bound;
+    case ComparisonFilter_Op.LE:
+      return (value) => value <= bound;
+    default:
+      return (value) => value === bound;
+  }
+}

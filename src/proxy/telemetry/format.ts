@@ -1,0 +1,218 @@
+import { InvalidResource } from "../types.ts";
+import type { HeaderMap } from "../http/header-map.ts";
+import type { StreamInfo } from "./stream-info.ts";
+
+/** Writes one part of a line; undefined when there is nothing to show. */
+type Part = (info: StreamInfo) => string | undefined;
+
+export interface FormatOptions {
+  /** What stands for a missing value: `-` in access logs, nothing in headers. */
+  readonly missing: string;
+  /** `%HOSTNAME%`. */
+  readonly hostname: string;
+}
+
+/**
+ * Compiles one of Envoy's format strings (`%REQ(X?Y):10%`, `%START_TIME%`, …) into a function. Throws InvalidResource for
+ * an unknown command, as Envoy refuses the resource.
+ */
+export function compileFormat(format: string, options: FormatOptions): (info: StreamInfo) => string {
+  const parts: (string | Part)[] = [];
+  let text = "";
+  for (let at = 0; at < format.length; ) {
+    const percent = format.indexOf("%", at);
+    if (percent < 0) {
+      text += format.slice(at);
+      break;
+    }
+    text += format.slice(at, percent);
+    if (format[percent + 1] === "%") {
+      text += "%";
+      at = percent + 2;
+      continue;
+    }
+    const match = COMMAND.exec(format.slice(percent));
+    if (!match) throw new InvalidResource("INVALID_FORMAT", `Incorrect configuration: ${format}. Couldn't find valid command at position ${percent}`);
+    if (text !== "") parts.push(text);
+    text = "";
+    parts.push(limited(command(match[1] as string, match[2], options, format), match[3]));
+    at = percent + match[0].length;
+  }
+  if (text !== "") parts.push(text);
+  const { missing } = options;
+  const first = parts[0];
+  if (parts.length === 0) return () => "";
+  if (parts.length === 1) return typeof first === "string" ? () => first : (info) => (first as Part)(info) ?? missing;
+  return (info) => {
+    let line = "";
+    for (const part of parts) line += typeof part === "string" ? part : (part(info) ?? missing);
+    return line;
+  };
+}
+
+const COMMAND = /^%([A-Z_0-9]+)(?:\(([^)]*)\))?(?::(\d+))?%/;
+
+function limited(part: Part, length: string | undefined): Part {
+  if (length === undefined) return part;
+  const max = Number(length);
+  return (info) => part(info)?.slice(0, max);
+}
+
+function command(name: string, argument: string | undefined, options: FormatOptions, format: string): Part {
+  const simple = SIMPLE[name];
+  if (simple) return simple;
+  switch (name) {
+    case "HOSTNAME":
+      return () => options.hostname;
+    case "START_TIME":
+      return startTime(argument);
+    case "REQ":
+      return requestHeader(argument ?? "");
+    case "RESP":
+      return headerOf(argument ?? "", (info) => info.responseHeaders);
+    case "TRAILER":
+      return headerOf(argument ?? "", (info) => info.responseTrailers);
+    case "GRPC_STATUS":
+    case "GRPC_STATUS_NUMBER":
+      return (info) => info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status");
+    case "DYNAMIC_METADATA":
+      return metadata(argument ?? "", (info, filter) => info.dynamicMetadata?.get(filter));
+    case "CLUSTER_METADATA":
+      return metadata(argument ?? "", (info, filter) => info.upstreamCluster?.metadata[filter]);
+    case "UPSTREAM_METADATA":
+      return metadata(argument ?? "", (info, filter) => info.upstreamHost?.metadata[filter]);
+    case "FILTER_STATE":
+    case "ENVIRONMENT":
+      return () => undefined;
+  }
+  throw new InvalidResource("INVALID_FORMAT", `Not supported field in StreamInfo: ${name} in format ${JSON.stringify(format)}`);
+}
+
+const number = (value: number): string => String(value);
+const some = (text: string): string | undefined => (text === "" ? undefined : text);
+const since = (ms: number): string | undefined => (ms < 0 ? undefined : String(Math.floor(ms)));
+
+const SIMPLE: Record<string, Part | undefined> = {
+  PROTOCOL: (info) => info.protocol,
+  RESPONSE_CODE: (info) => number(info.responseStatus),
+  RESPONSE_FLAGS: (info) => some(info.flags),
+  RESPONSE_CODE_DETAILS: (info) => some(info.details),
+  CONNECTION_TERMINATION_DETAILS: (info) => some(info.terminationDetails),
+  UPSTREAM_TRANSPORT_FAILURE_REASON: (info) => some(info.upstreamFailure),
+  BYTES_RECEIVED: (info) => number(info.bytesReceived),
+  BYTES_SENT: (info) => number(info.bytesSent),
+  REQUEST_HEADERS_BYTES: (info) => number(info.requestHeadBytes),
+  RESPONSE_HEADERS_BYTES: (info) => number(info.responseHeadBytes),
+  DURATION: (info) => number(Math.floor(info.durationMs)),
+  REQUEST_DURATION: (info) => since(info.requestCompleteMs),
+  RESPONSE_DURATION: (info) => since(info.responseStartMs),
+  RESPONSE_TX_DURATION: (info) => (info.responseStartMs < 0 ? undefined : since(info.durationMs - info.responseStartMs)),
+  UPSTREAM_HOST: (info) => info.upstreamHost?.text,
+  UPSTREAM_REMOTE_ADDRESS: (info) => info.upstreamHost?.text,
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (info) => withoutPort(info.upstreamHost?.text),
+  UPSTREAM_REMOTE_PORT: (info) => portOf(info.upstreamHost?.text),
+  UPSTREAM_CLUSTER: (info) => info.upstreamCluster?.observabilityName,
+  UPSTREAM_CLUSTER_RAW: (info) => info.upstreamCluster?.name,
+  UPSTREAM_LOCAL_ADDRESS: (info) => some(info.upstreamLocal),
+  UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: (info) => withoutPort(some(info.upstreamLocal)),
+  UPSTREAM_LOCAL_PORT: (info) => portOf(some(info.upstreamLocal)),
+  UPSTREAM_PEER_URI_SAN: (info) => some(info.upstreamPeerUri),
+  UPSTREAM_REQUEST_ATTEMPT_COUNT: (info) => number(info.attempts),
+  DOWNSTREAM_LOCAL_ADDRESS: (info) => info.downstream.localText,
+  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: (info) => info.downstream.local.address,
+  DOWNSTREAM_LOCAL_PORT: (info) => number(info.downstream.local.port),
+  DOWNSTREAM_REMOTE_ADDRESS: (info) => info.remoteText,
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (info) => info.remoteIp,
+  DOWNSTREAM_REMOTE_PORT: (info) => portOf(info.remoteText),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: (info) => info.downstream.remoteText,
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: (info) => info.downstream.remote.address,
+  DOWNSTREAM_DIRECT_REMOTE_PORT: (info) => number(info.downstream.remote.port),
+  REQUESTED_SERVER_NAME: (info) => some(info.downstream.serverName),
+  CONNECTION_ID: (info) => number(info.downstream.id),
+  ROUTE_NAME: (info) => some(info.routeName),
+  VIRTUAL_CLUSTER_NAME: () => undefined,
+  DOWNSTREAM_TLS_VERSION: (info) => some(info.downstream.tls?.version ?? ""),
+  DOWNSTREAM_TLS_CIPHER: (info) => some(info.downstream.tls?.cipher ?? ""),
+  DOWNSTREAM_PEER_URI_SAN: (info) => some(info.downstream.tls?.peer?.uriSans.join(",") ?? ""),
+  DOWNSTREAM_PEER_DNS_SAN: (info) => some(info.downstream.tls?.peer?.dnsSans.join(",") ?? ""),
+  DOWNSTREAM_PEER_SUBJECT: (info) => some(info.downstream.tls?.peer?.subject ?? ""),
+  DOWNSTREAM_PEER_ISSUER: (info) => some(info.downstream.tls?.peer?.issuer ?? ""),
+  DOWNSTREAM_PEER_SERIAL: (info) => some(info.downstream.tls?.peer?.serialNumber ?? ""),
+  DOWNSTREAM_PEER_FINGERPRINT_256: (info) => some(info.downstream.tls?.peer?.sha256 ?? ""),
+  DOWNSTREAM_LOCAL_URI_SAN: (info) => some(info.downstream.tls?.localUriSans.join(",") ?? ""),
+};
+
+function requestHeader(argument: string): Part {
+  const [main, alternative] = argument.toLowerCase().split("?");
+  const read = requestValue(main ?? "");
+  if (alternative === undefined) return read;
+  const other = requestValue(alternative);
+  return (info) => read(info) ?? other(info);
+}
+
+function requestValue(name: string): Part {
+  switch (name) {
+    case ":method":
+      return (info) => some(info.request?.method ?? "");
+    case ":path":
+      return (info) => some(info.request?.path ?? "");
+    case ":authority":
+    case "host":
+      return (info) => some(info.request?.authority ?? "");
+    case ":scheme":
+      return (info) => some(info.request?.scheme ?? "");
+  }
+  return (info) => info.request?.headers.get(name);
+}
+
+function headerOf(argument: string, headers: (info: StreamInfo) => HeaderMap | undefined): Part {
+  const [main, alternative] = argument.toLowerCase().split("?");
+  const name = main ?? "";
+  if (name === ":status") return (info) => number(info.responseStatus);
+  return (info) => headers(info)?.get(name) ?? (alternative === undefined ? undefined : headers(info)?.get(alternative));
+}
+
+function metadata(argument: string, fields: (info: StreamInfo, filter: string) => { readonly [key: string]: unknown } | undefined): Part {
+  const [filter = "", ...path] = argument.split(":");
+  return (info) => {
+    let value: unknown = fields(info, filter);
+    for (const key of path) value = typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+    if (value === undefined || value === null) return undefined;
+    return typeof value === "string" ? value : JSON.stringify(value);
+  };
+}
+
+/** strftime as far as access logs use it; without a format the time is ISO 8601 with milliseconds. */
+function startTime(format: string | undefined): Part {
+  if (format === undefined || format === "") return (info) => new Date(info.startTime).toISOString();
+  return (info) => {
+    const date = new Date(info.startTime);
+    const pad = (value: number, width = 2): string => String(value).padStart(width, "0");
+    return format.replace(/%(?:(\d)?f|([YmdHMSTFZzs%]))/g, (whole, width: string | undefined, letter: string | undefined) => {
+      if (letter === undefined) return pad(date.getUTCMilliseconds(), 3).padEnd(9, "0").slice(0, width === undefined ? 9 : Number(width));
+      switch (letter) {
+        case "Y": return String(date.getUTCFullYear());
+        case "m": return pad(date.getUTCMonth() + 1);
+        case "d": return pad(date.getUTCDate());
+        case "H": return pad(date.getUTCHours());
+        case "M": return pad(date.getUTCMinutes());
+        case "S": return pad(date.getUTCSeconds());
+        case "T": return `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
+        case "F": return date.toISOString().slice(0, 10);
+        case "Z": return "UTC";
+        case "z": return "+0000";
+        case "s": return String(Math.floor(info.startTime / 1000));
+        case "%": return "%";
+      }
+      return whole;
+    });
+  };
+}
+
+function withoutPort(text: string | undefined): string | undefined {
+  return text?.replace(/:\d+$/, "");
+}
+
+function portOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : /:(\d+)$/.exec(text)?.[1];
+}

@@ -1,0 +1,41 @@
+import type { Counter, StatsRegistry } from "./stats.ts";
+
+/** Why a connection was not let in. */
+export type RefusalReason =
+  | "filter_chain_not_found"
+  | "tls_handshake_failed"
+  | "peer_certificate_required"
+  | "peer_not_trusted"
+  | "peer_san_mismatch"
+  | "rbac_access_denied"
+  | "policy_changed";
+
+/** Beyond so many source addresses, further ones are counted as `other`: a scan must not fill the metrics store. */
+const MAX_SOURCES = 256;
+
+/** `chainmail_refused_connections_total`: who tried to come in and was refused, which no Istio metric tells. */
+export class RefusedConnections {
+  readonly #sources = new Set<string>();
+  readonly #counters = new Map<string, Counter>();
+
+  constructor(private readonly stats: StatsRegistry) {}
+
+  count(sourceIp: string, destinationPort: number, reason: RefusalReason): void {
+    let source = sourceIp;
+    if (!this.#sources.has(source)) {
+      if (this.#sources.size < MAX_SOURCES) this.#sources.add(source);
+      else source = "other";
+    }
+    const key = `${source} ${destinationPort} ${reason}`;
+    let counter = this.#counters.get(key);
+    if (!counter) {
+      counter = this.stats.counter("chainmail_refused_connections_total", [
+        ["source_ip", source],
+        ["destination_port", String(destinationPort)],
+        ["reason", reason],
+      ]);
+      this.#counters.set(key, counter);
+    }
+    counter.inc();
+  }
+}

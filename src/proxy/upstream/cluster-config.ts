@@ -1,0 +1,148 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  ClusterSchema,
+  type Cluster as ClusterProto,
+} from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
+import type { CircuitBreakers } from "../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts";
+import type { Address } from "../../proto/gen/envoy/config/core/v3/address_pb.ts";
+import { RoutingPriority } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import type { HttpProtocolOptions as CommonHttpOptions } from "../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
+import type { ClusterLoadAssignment } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import { HttpProtocolOptionsSchema } from "../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
+import { durationMs, timeoutMs } from "../durations.ts";
+import type { FilterMetadata } from "../telemetry/stream-info.ts";
+import { InvalidResource, type CircuitBreakerThresholds } from "../types.ts";
+import { compileOutlierDetection, type OutlierConfig } from "./outlier-detection.ts";
+
+export type UpstreamHttp = "http1" | "http2" | "auto" | "downstream";
+
+/** A Cluster resource read once into plain values. */
+export interface ClusterConfig {
+  readonly name: string;
+  readonly observabilityName: string;
+  readonly type: Cluster_DiscoveryType;
+  readonly edsServiceName: string;
+  readonly metadata: FilterMetadata;
+  readonly connectTimeoutMs: number;
+  readonly bindAddress: string | undefined;
+  readonly limits: { readonly default: CircuitBreakerThresholds; readonly high: CircuitBreakerThresholds };
+  readonly retryBudget: { readonly percent: number; readonly minimum: number } | undefined;
+  readonly http: UpstreamHttp;
+  readonly idleTimeoutMs: number | undefined;
+  readonly maxRequestsPerConnection: number;
+  readonly lb: { readonly policy: Cluster_LbPolicy; readonly choices: number; readonly minRingSize: number; readonly maglevTableSize: number };
+  readonly panicThreshold: number;
+  readonly localityWeighted: boolean;
+  readonly outlier: OutlierConfig | undefined;
+  readonly cleanupIntervalMs: number;
+  readonly originalDst: { readonly headerName: string | undefined; readonly portOverride: number | undefined };
+  readonly dns: { readonly refreshMs: number; readonly family: Cluster_DnsLookupFamily };
+  readonly assignment: ClusterLoadAssignment | undefined;
+  /** TCP metadata exchange is configured upstream. */
+  readonly metadataExchange: boolean;
+  readonly proto: ClusterProto;
+  /** Of the resource's bytes: equal ones need no change. */
+  readonly fingerprint: bigint;
+}
+
+/** Envoy's default for connections without a cluster's own idle time-out: one hour. */
+const DEFAULT_IDLE_MS = 3_600_000;
+/** Envoy's circuit breaker defaults. */
+const DEFAULT_LIMITS: CircuitBreakerThresholds = { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 };
+
+/** Throws InvalidResource for what cannot be honoured. */
+export function compileCluster(proto: ClusterProto): ClusterConfig {
+  const { name } = proto;
+  if (name === "") throw new InvalidResource("INVALID_CLUSTER", "ClusterValidationError.Name: value length must be at least 1 characters");
+  const discovery = proto.clusterDiscoveryType;
+  if (discovery.case === "clusterType") {
+    throw new InvalidResource("UNSUPPORTED_CLUSTER_TYPE", `cluster ${name}: Didn't find a registered cluster factory implementation for name: '${discovery.value.name}'`);
+  }
+  const type = discovery.case === "type" ? discovery.value : Cluster_DiscoveryType.STATIC;
+  if (proto.lbSubsetConfig) throw new InvalidResource("UNSUPPORTED_LB_POLICY", `cluster ${name}: lb_subset_config is not supported`);
+  if (proto.loadBalancingPolicy) throw new InvalidResource("UNSUPPORTED_LB_POLICY", `cluster ${name}: load_balancing_policy is not supported`);
+  if (type === Cluster_DiscoveryType.EDS && !proto.edsClusterConfig) {
+    throw new InvalidResource("INVALID_CLUSTER", `cluster ${name}: cannot create an EDS cluster without an EDS config`);
+  }
+  if (proto.lbPolicy === Cluster_LbPolicy.CLUSTER_PROVIDED && type !== Cluster_DiscoveryType.ORIGINAL_DST) {
+    throw new InvalidResource("INVALID_CLUSTER", `cluster: LB policy CLUSTER_PROVIDED is not valid for the type of cluster ${name}`);
+  }
+  const http = readHttpOptions(proto);
+  const lb = proto.lbConfig;
+  const ring = lb.case === "ringHashLbConfig" ? lb.value : undefined;
+  const maglev = lb.case === "maglevLbConfig" ? lb.value : undefined;
+  const original = lb.case === "originalDstLbConfig" ? lb.value : undefined;
+  const thresholds = (priority: RoutingPriority) => readThresholds(proto.circuitBreakers, priority);
+  const budget = proto.circuitBreakers?.thresholds.find((t) => t.priority === RoutingPriority.DEFAULT)?.retryBudget;
+  return {
+    name,
+    observabilityName: proto.altStatName === "" ? name : proto.altStatName,
+    type,
+    edsServiceName: type === Cluster_DiscoveryType.EDS ? proto.edsClusterConfig?.serviceName || name : "",
+    metadata: proto.metadata?.filterMetadata ?? {},
+    connectTimeoutMs: durationMs(proto.connectTimeout) ?? 5000,
+    bindAddress: proto.upstreamBindConfig?.sourceAddress?.address,
+    limits: { default: thresholds(RoutingPriority.DEFAULT), high: thresholds(RoutingPriority.HIGH) },
+    retryBudget: budget && { percent: budget.budgetPercent?.value ?? 20, minimum: budget.minRetryConcurrency ?? 3 },
+    ...http,
+    lb: {
+      policy: proto.lbPolicy,
+      choices: lb.case === "leastRequestLbConfig" ? (lb.value.choiceCount ?? 2) : 2,
+      minRingSize: Number(ring?.minimumRingSize ?? 1024n),
+      maglevTableSize: Number(maglev?.tableSize ?? 65537n),
+    },
+    panicThreshold: proto.commonLbConfig?.healthyPanicThreshold ? proto.commonLbConfig.healthyPanicThreshold.value : 50,
+    localityWeighted: proto.commonLbConfig?.localityConfigSpecifier.case === "localityWeightedLbConfig",
+    outlier: compileOutlierDetection(proto.outlierDetection),
+    cleanupIntervalMs: durationMs(proto.cleanupInterval) ?? 5000,
+    originalDst: {
+      headerName: original?.useHttpHeader ? original.httpHeaderName.toLowerCase() || "x-envoy-original-dst-host" : undefined,
+      portOverride: original?.upstreamPortOverride,
+    },
+    dns: { refreshMs: durationMs(proto.dnsRefreshRate) ?? 5000, family: proto.dnsLookupFamily },
+    assignment: proto.loadAssignment,
+    metadataExchange: proto.filters.some((filter) => filter.name === "istio.metadata_exchange"),
+    proto,
+    fingerprint: Bun.hash.xxHash64(toBinary(ClusterSchema, proto)),
+  };
+}
+
+/** `ip` or host name, and port. Throws InvalidResource for pipes, internal listeners and UDP. */
+export function readAddress(address: Address | undefined): { host: string; port: number } {
+  const socket = address?.address.case === "socketAddress" ? address.address.value : undefined;
+  if (!socket || socket.portSpecifier.case === "namedPort") {
+    throw new InvalidResource("UNSUPPORTED_ADDRESS", `only socket addresses with a port are supported, not ${address?.address.case ?? "none"}`);
+  }
+  return { host: socket.address, port: socket.portSpecifier.value ?? 0 };
+}
+
+function readThresholds(breakers: CircuitBreakers | undefined, priority: RoutingPriority): CircuitBreakerThresholds {
+  const found = breakers?.thresholds.find((threshold) => threshold.priority === priority);
+  return {
+    maxConnections: found?.maxConnections ?? DEFAULT_LIMITS.maxConnections,
+    maxPendingRequests: found?.maxPendingRequests ?? DEFAULT_LIMITS.maxPendingRequests,
+    maxRequests: found?.maxRequests ?? DEFAULT_LIMITS.maxRequests,
+    maxRetries: found?.maxRetries ?? DEFAULT_LIMITS.maxRetries,
+  };
+}
+
+function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
+  const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
+  const options = typed && fromBinary(HttpProtocolOptionsSchema, typed.value);
+  const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
+  let http: UpstreamHttp = proto.http2ProtocolOptions ? "http2" : "http1";
+  const choice = options?.upstreamProtocolOptions;
+  if (choice?.case === "explicitHttpConfig") {
+    if (choice.value.protocolConfig.case === "http3ProtocolOptions") throw new InvalidResource("UNSUPPORTED_PROTOCOL", "HTTP/3 is not supported");
+    http = choice.value.protocolConfig.case === "http2ProtocolOptions" ? "http2" : "http1";
+  } else if (choice?.case === "useDownstreamProtocolConfig") http = "downstream";
+  else if (choice?.case === "autoConfig") http = "auto";
+  return {
+    http,
+    idleTimeoutMs: timeoutMs(common?.idleTimeout, DEFAULT_IDLE_MS),
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
+  };
+}

@@ -1,0 +1,259 @@
+import { isIP } from "node:net";
+import { errorText } from "../../base/index.ts";
+import { Cluster_DiscoveryType } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
+import { HealthStatus } from "../../proto/gen/envoy/config/core/v3/health_check_pb.ts";
+import type { ClusterLoadAssignment } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import type { LbEndpoint, LocalityLbEndpoints } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts";
+import type { Services } from "../services.ts";
+import type { FilterMetadata, UpstreamClusterInfo } from "../telemetry/stream-info.ts";
+import type { CircuitBreakerThresholds, ClusterSnapshot, SocketAddress } from "../types.ts";
+import { readAddress, type ClusterConfig } from "./cluster-config.ts";
+import { DnsWatch, systemResolve } from "./dns.ts";
+import { Host, type HostSpec } from "./host.ts";
+import { Http1Pool } from "./http1-pool.ts";
+import { LoadBalancer, type LoadBalancerContext } from "./load-balancer.ts";
+import { OutlierDetector } from "./outlier-detection.ts";
+import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
+import { TransportSockets } from "./transport.ts";
+
+/** Envoy's upstream counters, kept per cluster. */
+export class ClusterStats {
+  cxTotal = 0;
+  cxConnectFail = 0;
+  connectionOverflow = 0;
+  pendingOverflow = 0;
+  rqTotal = 0;
+  rqCompleted = 0;
+  rqTimeout = 0;
+  rqRetry = 0;
+  rqRetryOverflow = 0;
+  rqRetrySuccess = 0;
+  rqRetryLimitExceeded = 0;
+  noneHealthy = 0;
+}
+
+/** A cluster in force: its hosts, how one is chosen, and the connections to them. */
+export class Cluster implements UpstreamClusterInfo {
+  readonly stats = new ClusterStats();
+  /** What circuit breakers count. */
+  readonly load = { connections: 0, pending: 0, requests: 0, retries: 0 };
+  readonly transports: TransportSockets;
+  /** An EDS cluster is warm when its endpoints have come; others at once. */
+  warm: boolean;
+  readonly #priorities: PrioritySet;
+  readonly #balancer: LoadBalancer;
+  readonly #hosts = new Map<string, Host>();
+  readonly #outlier: OutlierDetector | undefined;
+  #dns: DnsWatch[] = [];
+  #resolved = new Map<string, readonly string[]>();
+  /** Called when the cluster becomes warm later. */
+  onWarm: (() => void) | undefined;
+
+  /** Throws InvalidResource. */
+  constructor(
+    readonly config: ClusterConfig,
+    readonly services: Services,
+  ) {
+    this.transports = new TransportSockets(config.proto.transportSocket, config.proto.transportSocketMatches, services);
+    this.#priorities = new PrioritySet({ panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.localityWeighted });
+    this.#balancer = new LoadBalancer(this.#priorities, { ...config.lb, random: services.random });
+    this.#outlier = config.outlier && new OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#priorities.refresh(), services.clock, services.random);
+    this.warm = config.type === Cluster_DiscoveryType.STATIC || config.type === Cluster_DiscoveryType.ORIGINAL_DST;
+    if (config.type === Cluster_DiscoveryType.STATIC && config.assignment) this.assign(config.assignment);
+    if (config.type === Cluster_DiscoveryType.STRICT_DNS || config.type === Cluster_DiscoveryType.LOGICAL_DNS) this.#watchNames();
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+  get observabilityName(): string {
+    return this.config.observabilityName;
+  }
+  get metadata(): FilterMetadata {
+    return this.config.metadata;
+  }
+  get connectTimeoutMs(): number {
+    return this.config.connectTimeoutMs;
+  }
+  get bindAddress(): string | undefined {
+    return this.config.bindAddress;
+  }
+  get limits(): CircuitBreakerThresholds {
+    return this.config.limits.default;
+  }
+  get maxRequestsPerConnection(): number {
+    return this.config.maxRequestsPerConnection;
+  }
+
+  /** A host by the balancer; undefined when none is usable. For original-destination clusters see `originalDestination`. */
+  choose(context?: LoadBalancerContext): Host | undefined {
+    return this.#balancer.choose(context);
+  }
+
+  get isOriginalDestination(): boolean {
+    return this.config.type === Cluster_DiscoveryType.ORIGINAL_DST;
+  }
+
+  /** The host at the address that the client meant; made on first use. */
+  originalDestination(meant: SocketAddress): Host {
+    const address = { address: meant.address, port: this.config.originalDst.portOverride ?? meant.port };
+    const key = `${address.address}|${address.port}`;
+    let host = this.#hosts.get(key);
+    if (!host) {
+      host = new Host({ address, hostname: "", weight: 1, priority: 0, locality: undefined, health: HealthStatus.UNKNOWN, metadata: {} });
+      this.#hosts.set(key, host);
+    }
+    host.lastUsed = this.services.monotonic();
+    return host;
+  }
+
+  /** The pool of keep-alive connections to a host, for one ALPN offer. */
+  http1Pool(host: Host, alpn: readonly string[] | undefined): Http1Pool {
+    const transport = this.transports.for(host.metadata);
+    const key = alpn === undefined || transport.kind === "raw" ? transport.name : `${transport.name} ${alpn.join(",")}`;
+    let pool = host.pools.get(key);
+    if (!pool) {
+      pool = new Http1Pool(this, host, transport, alpn, key);
+      host.pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  /** How many retries may be under way: a share of the requests, where there is a budget. */
+  maxRetries(): number {
+    const { retryBudget } = this.config;
+    if (!retryBudget) return this.limits.maxRetries;
+    return Math.max(retryBudget.minimum, Math.floor(((this.load.requests + this.load.pending) * retryBudget.percent) / 100));
+  }
+
+  reportResponse(host: Host, status: number): void {
+    if (status >= 500) host.rqError++;
+    else host.rqSuccess++;
+    this.#outlier?.onResponse(host, status);
+  }
+
+  reportFailure(host: Host): void {
+    host.rqError++;
+    this.#outlier?.onLocalFailure(host);
+  }
+
+  /** New endpoints. Hosts at known addresses keep their connections and counts. Throws InvalidResource. */
+  assign(assignment: ClusterLoadAssignment): void {
+    const keep = new Set<string>();
+    const localities = assignment.endpoints.map((locality) => this.#readLocality(locality, keep));
+    for (const [key, host] of this.#hosts) {
+      if (keep.has(key)) continue;
+      this.#hosts.delete(key);
+      this.#outlier?.forget(host);
+      for (const pool of host.pools.values()) pool.drain();
+    }
+    const overprovisioning = assignment.policy?.overprovisioningFactor;
+    this.#priorities.update(localities, overprovisioning === undefined ? {} : { overprovisioning });
+    this.#becomeWarm();
+  }
+
+  /** Frees what has not been used: idle connections, hosts of original-destination clusters that nobody asks for. */
+  sweep(): void {
+    const now = this.services.monotonic();
+    const { idleTimeoutMs } = this.config;
+    for (const [key, host] of this.#hosts) {
+      let unused = true;
+      for (const [poolKey, pool] of host.pools) {
+        const empty = pool.sweep(idleTimeoutMs === undefined ? -1 : now - idleTimeoutMs);
+        if (empty && host.cxActive === 0) host.pools.delete(poolKey);
+        else unused = false;
+      }
+      if (this.isOriginalDestination && unused && host.cxActive === 0 && now - host.lastUsed > this.config.cleanupIntervalMs) this.#hosts.delete(key);
+    }
+  }
+
+  /** The cluster is replaced or removed: connections end as they become idle. */
+  dispose(): void {
+    this.#outlier?.stop();
+    for (const watch of this.#dns) watch.stop();
+    for (const host of this.#hosts.values()) for (const pool of host.pools.values()) pool.drain();
+    this.transports.dispose();
+  }
+
+  snapshot(): ClusterSnapshot {
+    const { config } = this;
+    return {
+      name: config.name,
+      observabilityName: config.observabilityName,
+      edsServiceName: config.edsServiceName,
+      addedViaApi: true,
+      circuitBreakers: config.limits,
+      hosts: [...this.#hosts.values()].map((host) => host.snapshot()),
+    };
+  }
+
+  #becomeWarm(): void {
+    if (this.warm) return;
+    this.warm = true;
+    this.onWarm?.();
+  }
+
+  #readLocality(proto: LocalityLbEndpoints, keep: Set<string>): LocalityHosts {
+    const hosts = proto.lbEndpoints.flatMap((endpoint) => this.#readEndpoint(endpoint, proto, keep));
+    return { priority: proto.priority, weight: proto.loadBalancingWeight ?? 1, hosts };
+  }
+
+  #readEndpoint(proto: LbEndpoint, locality: LocalityLbEndpoints, keep: Set<string>): Host[] {
+    if (proto.hostIdentifier.case !== "endpoint") return [];
+    const endpoint = proto.hostIdentifier.value;
+    const { host: name, port } = readAddress(endpoint.address);
+    const addresses = isIP(name) !== 0 ? [name] : (this.#resolved.get(name) ?? []);
+    return addresses.map((address) => {
+      const spec: HostSpec = {
+        address: { address, port },
+        hostname: endpoint.hostname !== "" ? endpoint.hostname : isIP(name) === 0 ? name : "",
+        weight: Math.max(1, proto.loadBalancingWeight ?? 1),
+        priority: locality.priority,
+        locality: locality.locality,
+        health: proto.healthStatus,
+        metadata: proto.metadata?.filterMetadata ?? {},
+      };
+      const key = `${address}|${port}`;
+      keep.add(key);
+      const known = this.#hosts.get(key);
+      if (known) {
+        known.spec = spec;
+        return known;
+      }
+      const host = new Host(spec);
+      this.#hosts.set(key, host);
+      return host;
+    });
+  }
+
+  #watchNames(): void {
+    const { assignment, dns, name } = this.config;
+    if (!assignment) return;
+    const names = new Set(
+      assignment.endpoints.flatMap((locality) =>
+        locality.lbEndpoints.flatMap((each) => (each.hostIdentifier.case === "endpoint" ? [readAddress(each.hostIdentifier.value.address).host] : [])),
+      ),
+    );
+    const waiting = new Set([...names].filter((each) => isIP(each) === 0));
+    const apply = (): void => this.assign(assignment);
+    if (waiting.size === 0) apply();
+    const logical = this.config.type === Cluster_DiscoveryType.LOGICAL_DNS;
+    this.#dns = [...waiting].map(
+      (each) =>
+        new DnsWatch(
+          { name: each, family: dns.family, refreshMs: dns.refreshMs, resolve: systemResolve, clock: this.services.clock },
+          (addresses) => {
+            const found = logical ? addresses.slice(0, 1) : [...addresses].sort();
+            if (this.#resolved.get(each)?.join() === found.join() && this.warm) return;
+            this.#resolved = new Map(this.#resolved).set(each, found);
+            apply();
+          },
+          (error) => {
+            this.services.log.debug("DNS resolution failed", { cluster: name, name: each, error: errorText(error) });
+            // Envoy's DNS clusters do not wait for a name for ever: they become active without hosts.
+            if (!this.warm) apply();
+          },
+        ),
+    );
+  }
+}

@@ -1,0 +1,97 @@
+import type { Locality } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import { HealthStatus } from "../../proto/gen/envoy/config/core/v3/health_check_pb.ts";
+import { addressText } from "../net/connection-info.ts";
+import type { FilterMetadata, UpstreamHostInfo } from "../telemetry/stream-info.ts";
+import type { HostSnapshot, SocketAddress } from "../types.ts";
+import type { Http1Pool } from "./http1-pool.ts";
+
+export interface HostSpec {
+  readonly address: SocketAddress;
+  readonly hostname: string;
+  readonly weight: number;
+  readonly priority: number;
+  readonly locality: Locality | undefined;
+  readonly health: HealthStatus;
+  readonly metadata: FilterMetadata;
+}
+
+/** One endpoint of a cluster, with what is known of its health and load. It lives as long as its address is assigned. */
+export class Host implements UpstreamHostInfo {
+  readonly text: string;
+  spec: HostSpec;
+  ejected = false;
+  failedHealthCheck = false;
+  /** Counters of Envoy's host stats; requests in flight also steer LEAST_REQUEST. */
+  cxActive = 0;
+  cxConnectFail = 0;
+  cxTotal = 0;
+  rqActive = 0;
+  rqError = 0;
+  rqPendingActive = 0;
+  rqSuccess = 0;
+  rqTimeout = 0;
+  rqTotal = 0;
+  readonly pools = new Map<string, Http1Pool>();
+  /** TLS sessions by transport, for resumption. */
+  readonly sessions = new Map<string, Buffer>();
+  /** When an original-destination host was last asked for. */
+  lastUsed = 0;
+
+  constructor(spec: HostSpec) {
+    this.spec = spec;
+    this.text = addressText(spec.address);
+  }
+
+  get address(): SocketAddress {
+    return this.spec.address;
+  }
+  get hostname(): string {
+    return this.spec.hostname;
+  }
+  get metadata(): FilterMetadata {
+    return this.spec.metadata;
+  }
+  get weight(): number {
+    return this.spec.weight;
+  }
+
+  get healthy(): boolean {
+    const { health } = this.spec;
+    return (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY) && !this.ejected && !this.failedHealthCheck;
+  }
+
+  get degraded(): boolean {
+    return this.spec.health === HealthStatus.DEGRADED && !this.ejected && !this.failedHealthCheck;
+  }
+
+  snapshot(): HostSnapshot {
+    const { spec } = this;
+    const flags: HostSnapshot["healthFlags"][number][] = [];
+    if (this.failedHealthCheck) flags.push("failed_active_hc");
+    if (this.ejected) flags.push("failed_outlier_check");
+    if (spec.health === HealthStatus.DEGRADED) flags.push("degraded_eds_health");
+    else if (spec.health !== HealthStatus.UNKNOWN && spec.health !== HealthStatus.HEALTHY) flags.push("failed_eds_health");
+    return {
+      address: spec.address,
+      hostname: spec.hostname,
+      weight: spec.weight,
+      priority: spec.priority,
+      locality: { region: spec.locality?.region ?? "", zone: spec.locality?.zone ?? "", subZone: spec.locality?.subZone ?? "" },
+      healthFlags: flags,
+      edsHealthStatus: HealthStatus[spec.health] ?? "UNKNOWN",
+      successRate: -1,
+      localOriginSuccessRate: -1,
+      stats: {
+        cxActive: this.cxActive,
+        cxConnectFail: this.cxConnectFail,
+        cxTotal: this.cxTotal,
+        rqActive: this.rqActive,
+        rqError: this.rqError,
+        rqPendingActive: this.rqPendingActive,
+        rqSuccess: this.rqSuccess,
+        rqTimeout: this.rqTimeout,
+        rqTotal: this.rqTotal,
+      },
+    };
+  }
+}

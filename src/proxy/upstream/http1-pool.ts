@@ -1,0 +1,166 @@
+import type { ResetReason, UpstreamStream } from "../http/codec.ts";
+import { Http1Client, type Http1ClientOwner } from "../http/h1-client.ts";
+import type { TlsInfo } from "../net/connection-info.ts";
+import type { Cluster } from "./cluster.ts";
+import { connectUpstream, type UpstreamConnected } from "./connect.ts";
+import type { Host } from "./host.ts";
+import type { UpstreamTransport } from "./transport.ts";
+
+/** A place for one exchange on a pooled connection, with what logs show of the connection. */
+export interface PooledConnection {
+  readonly stream: UpstreamStream;
+  readonly localText: string;
+  readonly tls: TlsInfo | undefined;
+}
+
+export interface PoolWaiter {
+  onPoolReady(connection: PooledConnection, host: Host): void;
+  onPoolFailure(reason: ResetReason, detail: string, host: Host): void;
+}
+
+interface Pending {
+  readonly waiter: PoolWaiter;
+}
+
+class Pooled extends Http1Client implements PooledConnection {
+  constructor(
+    connected: UpstreamConnected,
+    owner: Http1ClientOwner,
+  ) {
+    super(connected.channel, owner);
+    this.localText = connected.localText;
+    this.tls = connected.tls;
+  }
+  readonly localText: string;
+  readonly tls: TlsInfo | undefined;
+  get stream(): UpstreamStream {
+    return this;
+  }
+}
+
+/** Keep-alive connections to one host over one transport. Requests wait while a connection is made for them. */
+export class Http1Pool implements Http1ClientOwner {
+  /** The last is the one used last: taken first, so that what is not needed grows old. */
+  readonly #idle: Pooled[] = [];
+  readonly #pending: Pending[] = [];
+  #connecting = 0;
+  #draining = false;
+
+  constructor(
+    private readonly cluster: Cluster,
+    readonly host: Host,
+    private readonly transport: UpstreamTransport,
+    private readonly alpn: readonly string[] | undefined,
+    private readonly key: string,
+  ) {}
+
+  /** Calls back with a connection, at once when one is idle. The returned function withdraws the wish. */
+  acquire(waiter: PoolWaiter): (() => void) | undefined {
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      if (idle.channel.closed) continue;
+      waiter.onPoolReady(idle, this.host);
+      return undefined;
+    }
+    const { limits, load } = this.cluster;
+    if (load.pending >= limits.maxPendingRequests) {
+      this.cluster.stats.pendingOverflow++;
+      waiter.onPoolFailure("overflow", "", this.host);
+      return undefined;
+    }
+    const pending: Pending = { waiter };
+    this.#pending.push(pending);
+    load.pending++;
+    this.host.rqPendingActive++;
+    // Envoy lets a host have one connection whatever the limit says, or its requests would wait for ever.
+    if (load.connections < limits.maxConnections || this.host.cxActive === 0) this.#connect();
+    else this.cluster.stats.connectionOverflow++;
+    return () => this.#withdraw(pending);
+  }
+
+  onReusable(client: Http1Client): void {
+    const connection = client as Pooled;
+    const { maxRequestsPerConnection } = this.cluster;
+    if (this.#draining || (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)) {
+      connection.retire();
+      return;
+    }
+    const next = this.#takePending();
+    if (next) {
+      next.waiter.onPoolReady(connection, this.host);
+      return;
+    }
+    connection.idleSince = this.cluster.services.monotonic();
+    this.#idle.push(connection);
+  }
+
+  onGone(client: Http1Client): void {
+    const at = this.#idle.indexOf(client as Pooled);
+    if (at >= 0) this.#idle.splice(at, 1);
+    this.host.cxActive--;
+    this.cluster.load.connections--;
+    if (this.#pending.length > this.#connecting && this.cluster.load.connections < this.cluster.limits.maxConnections) this.#connect();
+  }
+
+  /** Closes connections that have been idle since before `before`; returns whether the pool is of no use any more. */
+  sweep(before: number): boolean {
+    while (this.#idle.length > 0 && (this.#idle[0] as Pooled).idleSince < before) this.#idle.shift()?.retire();
+    return this.#idle.length === 0 && this.#pending.length === 0 && this.#connecting === 0;
+  }
+
+  /** Closes idle connections now and the others after their exchange. */
+  drain(): void {
+    this.#draining = true;
+    for (const idle of this.#idle.splice(0)) idle.retire();
+  }
+
+  #connect(): void {
+    this.#connecting++;
+    this.host.cxTotal++;
+    this.host.cxActive++;
+    this.cluster.load.connections++;
+    this.cluster.stats.cxTotal++;
+    connectUpstream(
+      {
+        host: this.host,
+        transport: this.transport,
+        alpn: this.alpn,
+        sni: undefined,
+        bindAddress: this.cluster.bindAddress,
+        timeoutMs: this.cluster.connectTimeoutMs,
+        sessionKey: this.key,
+      },
+      this.cluster.services,
+      {
+        onConnected: (connected) => {
+          this.#connecting--;
+          this.onReusable(new Pooled(connected, this));
+        },
+        onConnectFailure: (reason, detail) => {
+          this.#connecting--;
+          this.host.cxActive--;
+          this.host.cxConnectFail++;
+          this.cluster.load.connections--;
+          this.cluster.stats.cxConnectFail++;
+          this.#takePending()?.waiter.onPoolFailure(reason, detail, this.host);
+        },
+      },
+    );
+  }
+
+  #takePending(): Pending | undefined {
+    const pending = this.#pending.shift();
+    if (pending) {
+      this.cluster.load.pending--;
+      this.host.rqPendingActive--;
+    }
+    return pending;
+  }
+
+  #withdraw(pending: Pending): void {
+    const at = this.#pending.indexOf(pending);
+    if (at < 0) return;
+    this.#pending.splice(at, 1);
+    this.cluster.load.pending--;
+    this.host.rqPendingActive--;
+  }
+}
