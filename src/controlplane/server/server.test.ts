@@ -224,6 +224,32 @@ describe("incremental ADS", () => {
   });
 });
 
+describe("slow clients", () => {
+  test("a client that does not read gets the newest state when it does, not all that it missed", async () => {
+    const body = (n: number): Record<string, string> => ({ big: `${n}:${"x".repeat(300_000)}` });
+    mesh.set(XDS_TYPES.CDS, body(0));
+    const stream = client(secure.port, await workload()).delta();
+    stream.send({ node: node(), typeUrl: XDS_TYPES.CDS });
+    await stream.next();
+    stream.pause();
+    for (let i = 1; i <= 60; i++) {
+      mesh.set(XDS_TYPES.CDS, body(i));
+      mesh.change();
+      await Bun.sleep(1);
+    }
+    stream.resume();
+    let answers = 0;
+    let last = "";
+    while (!last.startsWith("60:")) {
+      last = (await stream.next()).resources[0]?.version ?? "";
+      answers++;
+    }
+    expect(answers).toBeLessThan(30);
+    expect(await stream.silent()).toBe(true);
+    stream.end();
+  });
+});
+
 describe("who may ask", () => {
   test("another namespace or service account, and nobody at all, are refused", async () => {
     const wrong = client(secure.port, await workload()).sotw();

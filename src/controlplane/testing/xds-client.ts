@@ -102,6 +102,16 @@ export class TestStream<Request, Response> {
     return this.#answers.length === 0;
   }
 
+  /** Stops reading from the connection, as a proxy that is busy does. */
+  pause(): void {
+    this.call.pause();
+  }
+
+  resume(): void {
+    this.call.resume();
+  }
+
+
   end(): void {
     this.call.cancel();
   }
