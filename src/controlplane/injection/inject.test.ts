@@ -173,6 +173,17 @@ describe("annotations", () => {
   });
 });
 
+test("a gateway: the pod's own istio-proxy becomes one", () => {
+  const got = inject({ annotations: { "inject.istio.io/templates": "gateway" }, labels: { istio: "ingress" }, spec: { containers: [{ name: "istio-proxy", image: "auto", ports: [{ containerPort: 80 }] }] } });
+  expect(got.spec?.initContainers).toBeUndefined();
+  expect(got.spec?.containers.map(({ name, image }) => [name, image])).toEqual([["istio-proxy", `chainmail/proxyv2:${context.values.global.tag}`]]);
+  const proxy = find(got, "istio-proxy");
+  expect(proxy.args?.slice(0, 2)).toEqual(["proxy", "router"]);
+  expect(proxy.ports?.map(({ containerPort }) => containerPort)).toEqual([15090, 80]);
+  expect(got.metadata.labels?.["security.istio.io/tlsMode"]).toBeUndefined();
+  expect(got.spec?.securityContext?.sysctls).toEqual([{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }]);
+});
+
 describe("probes", () => {
   const containers: Container[] = [
     {

@@ -1,4 +1,4 @@
-import type { Container, Pod } from "../../resources/index.ts";
+import type { Container, Pod, PodSpec } from "../../resources/index.ts";
 import { annotation, validateAnnotations } from "./annotations.ts";
 import { InjectionError } from "./errors.ts";
 import { initContainer } from "./init-container.ts";
@@ -14,8 +14,6 @@ import { canonicalName, canonicalRevision } from "./workload.ts";
 export function injectSidecar(pod: Pod, namespace: string, context: InjectionContext): Pod {
   if (!pod.spec) throw new InjectionError("the pod has no spec");
   validateAnnotations(pod.metadata.annotations ?? {});
-  const templates = annotation(pod, "inject.istio.io/templates", "sidecar");
-  if (templates !== "sidecar") throw new InjectionError(`requested template ${JSON.stringify(templates)} not found; have [sidecar]`);
   const settings = settingsFor(pod, namespace, context);
   const volumes = sidecarVolumes(settings);
   const own = new Set(volumes.map(({ name }) => name));
@@ -30,6 +28,7 @@ export function injectSidecar(pod: Pod, namespace: string, context: InjectionCon
     },
     spec: {
       ...pod.spec,
+      ...(settings.template === "gateway" ? { securityContext: { ...GATEWAY_POD, ...pod.spec.securityContext } } : {}),
       ...(initContainers.length > 0 ? { initContainers } : {}),
       containers,
       volumes: [...volumes, ...(pod.spec.volumes ?? []).filter(({ name }) => !own.has(name))],
@@ -38,6 +37,9 @@ export function injectSidecar(pod: Pod, namespace: string, context: InjectionCon
   };
   return probeByAgent(scrapeByAgent(injected, settings), settings);
 }
+
+/** A gateway listens on 80 and 443 without capabilities. */
+const GATEWAY_POD: PodSpec["securityContext"] = { sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }] };
 
 /**
  * Native sidecars come first of all init containers, behind the one that captures, so that init containers are in the
@@ -48,18 +50,23 @@ function withProxy(pod: Pod, settings: SidecarSettings): { initContainers: Conta
   const apps = pod.spec?.containers ?? [];
   const users = (name: string): Container | undefined => [...inits, ...apps].find((container) => container.name === name);
   const without = (list: readonly Container[]): Container[] => list.filter(({ name }) => name !== PROXY_CONTAINER && name !== INIT_CONTAINER);
-  const init = settings.interception === "NONE" ? [] : [overlayContainer(initContainer(settings), users(INIT_CONTAINER))];
+  const init = !captures(settings) ? [] : [overlayContainer(initContainer(settings), users(INIT_CONTAINER))];
   const proxy = overlayContainer(proxyContainer(settings), users(PROXY_CONTAINER));
   if (settings.native) return { initContainers: [...init, proxy, ...without(inits)], containers: without(apps) };
   const containers = settings.hold ? [proxy, ...without(apps)] : [...without(apps), proxy];
   return { initContainers: [...without(inits), ...init], containers };
 }
 
+function captures({ interception, template }: SidecarSettings): boolean {
+  return template === "sidecar" && interception !== "NONE";
+}
+
 function labelsFor(pod: Pod, settings: SidecarSettings): Record<string, string> {
   const labels = pod.metadata.labels ?? {};
   return {
     ...labels,
-    "security.istio.io/tlsMode": labels["security.istio.io/tlsMode"] || "istio",
+    // A gateway takes what it is sent; nobody calls it by mutual TLS of the mesh.
+    ...(settings.template === "sidecar" ? { "security.istio.io/tlsMode": labels["security.istio.io/tlsMode"] || "istio" } : {}),
     "service.istio.io/canonical-name": canonicalName(pod, settings.workload),
     "service.istio.io/canonical-revision": canonicalRevision(pod),
     ...(settings.network ? { "topology.istio.io/network": settings.network } : {}),
@@ -67,9 +74,9 @@ function labelsFor(pod: Pod, settings: SidecarSettings): Record<string, string> 
 }
 
 function annotationsFor(pod: Pod, settings: SidecarSettings, volumes: string[]): Record<string, string> {
-  const { native, values, interception, appContainers } = settings;
+  const { native, values, appContainers } = settings;
   const first = appContainers[0];
-  const init = interception === "NONE" ? [] : [INIT_CONTAINER];
+  const init = captures(settings) ? [INIT_CONTAINER] : [];
   const secrets = values.global.imagePullSecrets;
   const revision = values.revision || "default";
   const shown: Record<string, string> = first === undefined ? {} : { "kubectl.kubernetes.io/default-container": first, "kubectl.kubernetes.io/default-logs-container": first };

@@ -22,7 +22,7 @@ export function proxyContainer(settings: SidecarSettings): Container {
     ports: [{ containerPort: 15090, protocol: "TCP", name: "http-envoy-prom" }],
     args: [
       "proxy",
-      "sidecar",
+      settings.template === "gateway" ? "router" : "sidecar",
       "--domain",
       `$(POD_NAMESPACE).svc.${proxy.clusterDomain}`,
       `--proxyLogLevel=${annotation(pod, "sidecar.istio.io/logLevel", proxy.logLevel)}`,
@@ -84,13 +84,13 @@ function podPorts({ pod }: SidecarSettings): string {
   return `[\n${ports.map((port, i) => `    ${i > 0 ? "," : ""}${line(port)}\n`).join("")}]`;
 }
 
-function probes({ pod, values }: SidecarSettings): { startupProbe?: Probe; readinessProbe: Probe } {
+function probes({ pod, values, template }: SidecarSettings): { startupProbe?: Probe; readinessProbe: Probe } {
   const { startupProbe, readinessInitialDelaySeconds, readinessPeriodSeconds, readinessFailureThreshold } = values.global.proxy;
   const httpGet = { path: "/healthz/ready", port: 15021 };
   const number = (name: string, fallback: number): number => Number(annotation(pod, `readiness.status.sidecar.istio.io/${name}`, String(fallback)));
   const delay = number("initialDelaySeconds", readinessInitialDelaySeconds);
   return {
-    ...(startupProbe.enabled ? { startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: startupProbe.failureThreshold } } : {}),
+    ...(startupProbe.enabled && template === "sidecar" ? { startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: startupProbe.failureThreshold } } : {}),
     readinessProbe: {
       httpGet,
       ...(delay > 0 ? { initialDelaySeconds: delay } : {}),

@@ -2,6 +2,7 @@ import type { Pod } from "../../resources/index.ts";
 import type { ConfigIndex } from "../registry/config-index.ts";
 import type { MeshConfig, ProxyConfigSpec } from "../registry/mesh-config.ts";
 import { annotation } from "./annotations.ts";
+import { InjectionError } from "./errors.ts";
 import { effectiveProxyConfig } from "./proxy-config.ts";
 import type { InjectionValues } from "./values.ts";
 import { workloadOf, type Workload } from "./workload.ts";
@@ -26,6 +27,8 @@ export interface SidecarSettings {
   values: InjectionValues;
   mesh: MeshConfig;
   config: ProxyConfigSpec & { imageType?: string };
+  /** `gateway` makes the pod's own container istio-proxy (image `auto`) a gateway instead of adding a sidecar. */
+  template: Template;
   native: boolean;
   hold: boolean;
   interception: string;
@@ -37,13 +40,17 @@ export interface SidecarSettings {
   appContainers: string[];
 }
 
+export const TEMPLATES = ["sidecar", "gateway"] as const;
+export type Template = (typeof TEMPLATES)[number];
+
 export const PROXY_CONTAINER = "istio-proxy";
 export const INIT_CONTAINER = "istio-init";
 
 export function settingsFor(pod: Pod, namespace: string, context: InjectionContext): SidecarSettings {
   const { values, mesh } = context;
   const config = effectiveProxyConfig(pod, namespace, mesh, context.proxyConfigs);
-  const native = annotation(pod, "sidecar.istio.io/nativeSidecar", String(context.nativeSidecars)).toLowerCase() === "true";
+  const template = templateOf(pod);
+  const native = template === "sidecar" && annotation(pod, "sidecar.istio.io/nativeSidecar", String(context.nativeSidecars)).toLowerCase() === "true";
   return {
     pod,
     namespace,
@@ -51,8 +58,9 @@ export function settingsFor(pod: Pod, namespace: string, context: InjectionConte
     values,
     mesh,
     config,
+    template,
     native,
-    hold: !native && (config.holdApplicationUntilProxyStarts ?? values.global.proxy.holdApplicationUntilProxyStarts),
+    hold: template === "sidecar" && !native && (config.holdApplicationUntilProxyStarts ?? values.global.proxy.holdApplicationUntilProxyStarts),
     interception: annotation(pod, "sidecar.istio.io/interceptionMode", typeof config["interceptionMode"] === "string" ? config["interceptionMode"] : "REDIRECT"),
     statusPort: Number(annotation(pod, "status.sidecar.istio.io/port", String(values.global.proxy.statusPort))),
     image: proxyImage(pod, values, config.imageType),
@@ -60,6 +68,13 @@ export function settingsFor(pod: Pod, namespace: string, context: InjectionConte
     network: context.network || values.global.network,
     appContainers: (pod.spec?.containers ?? []).map(({ name }) => name).filter((name) => name !== PROXY_CONTAINER),
   };
+}
+
+function templateOf(pod: Pod): Template {
+  const name = annotation(pod, "inject.istio.io/templates", "sidecar");
+  const template = TEMPLATES.find((known) => known === name);
+  if (!template) throw new InjectionError(`requested template ${JSON.stringify(name)} not found; have [${TEMPLATES.join(", ")}]`);
+  return template;
 }
 
 function proxyImage(pod: Pod, values: InjectionValues, configuredType: string | undefined): string {
