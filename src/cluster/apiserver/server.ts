@@ -6,9 +6,12 @@ import type { ResourceDefinition } from "../../resources/index.ts";
 import type { PodStreams } from "../node/types.ts";
 import type { Store } from "../store/index.ts";
 import { namespaceLifecycle } from "./admission/namespace-lifecycle.ts";
+import { podDefaults } from "./admission/pod-defaults.ts";
 import { privilegeEscalation } from "./admission/privilege-escalation.ts";
 import { serviceAccountAdmission } from "./admission/service-account.ts";
 import type { AdmissionPlugin } from "./admission/types.ts";
+import { WebhookCaller } from "./admission/webhooks/caller.ts";
+import { webhookAdmission } from "./admission/webhooks/plugin.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import type { ClusterPki } from "./auth/certificates.ts";
 import { RbacAuthorizer } from "./auth/rbac.ts";
@@ -80,7 +83,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { from, to } = options.nodePorts ?? DEFAULT_NODE_PORTS;
   const rbac = new RbacAuthorizer(store);
   const tokens = new TokenAuthority(pki.tokenKey, store, clock);
-  const admission: AdmissionPlugin[] = [namespaceLifecycle(store), serviceAccountAdmission(store, random), privilegeEscalation(rbac)];
+  const caller = new WebhookCaller(store, options.dial);
+  const admission: AdmissionPlugin[] = [
+    namespaceLifecycle(store),
+    serviceAccountAdmission(store, random),
+    podDefaults(store),
+    privilegeEscalation(rbac),
+    webhookAdmission({ store, catalogue, caller, log }),
+  ];
   const context: RestContext = {
     store,
     catalogue,

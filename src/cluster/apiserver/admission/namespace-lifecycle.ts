@@ -1,4 +1,3 @@
-import type { KubeObject } from "../../../resources/index.ts";
 import type { Store } from "../../store/index.ts";
 import { forbidden, notFound } from "../http/status.ts";
 import type { AdmissionPlugin, Attributes } from "./types.ts";
@@ -8,8 +7,8 @@ const NAMESPACES = { group: "", plural: "namespaces", kind: "Namespace" };
 /** Nothing is made in a namespace that is not there (404) or on its way out (403). */
 export function namespaceLifecycle(store: Store): AdmissionPlugin {
   return {
-    mutate({ operation, resource, namespace, name }: Attributes): KubeObject | undefined {
-      if (operation !== "CREATE" || namespace === "" || resource.id === "/namespaces") return undefined;
+    complete({ operation, resource, namespace, name }: Attributes): void {
+      if (operation !== "CREATE" || namespace === "" || resource.id === "/namespaces") return;
       const found = store.get("/namespaces", "", namespace);
       if (!found) throw notFound(NAMESPACES, namespace);
       const terminating = (found.object.status as { phase?: string } | undefined)?.phase === "Terminating" || found.metadata.deletionTimestamp;
@@ -18,7 +17,6 @@ export function namespaceLifecycle(store: Store): AdmissionPlugin {
           { reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" },
         ]);
       }
-      return undefined;
     },
   };
 }

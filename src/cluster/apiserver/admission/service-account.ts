@@ -18,11 +18,11 @@ const VOLUME_MODE = 0o644;
  */
 export function serviceAccountAdmission(store: Store, random: RandomBytes): AdmissionPlugin {
   return {
-    mutate({ operation, resource, subresource, object, namespace }: Attributes): KubeObject | undefined {
-      if (operation !== "CREATE" || resource.id !== "/pods" || subresource !== "" || !object) return undefined;
-      const pod = cloneJson(object) as KubeObject as Pod;
+    complete({ operation, resource, subresource, object, namespace }: Attributes): void {
+      if (operation !== "CREATE" || resource.id !== "/pods" || subresource !== "" || !object) return;
+      const pod = object as KubeObject as Pod;
       const { spec } = pod;
-      if (!spec || pod.metadata.annotations?.["kubernetes.io/config.mirror"]) return undefined;
+      if (!spec || pod.metadata.annotations?.["kubernetes.io/config.mirror"]) return;
       const name = spec.serviceAccountName || spec.serviceAccount || "default";
       spec.serviceAccountName = name;
       spec.serviceAccount = name;
@@ -34,8 +34,7 @@ export function serviceAccountAdmission(store: Store, random: RandomBytes): Admi
       const byPod = (spec as { automountServiceAccountToken?: boolean }).automountServiceAccountToken;
       if (byPod ?? byAccount ?? true) mountToken(spec, random);
       const pull = spec as { imagePullSecrets?: { name: string }[] };
-      if (!pull.imagePullSecrets?.length && imagePullSecrets?.length) pull.imagePullSecrets = imagePullSecrets;
-      return pod as unknown as KubeObject;
+      if (!pull.imagePullSecrets?.length && imagePullSecrets?.length) pull.imagePullSecrets = cloneJson(imagePullSecrets);
     },
   };
 }

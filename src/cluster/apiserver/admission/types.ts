@@ -25,7 +25,9 @@ export interface Attributes {
 
 /** What may change or refuse a write. Refusals are thrown StatusErrors. */
 export interface AdmissionPlugin {
-  /** Returns the object to go on with; must not change the one it got. */
+  /** The server's own additions, in place; may refuse. Runs before `mutate` of the same plugin. */
+  complete?(attributes: Attributes): void;
+  /** Asks outsiders: returns the object to go on with, which is then read and defaulted as if the client had sent it. */
   mutate?(attributes: Attributes): Promise<KubeObject | undefined> | KubeObject | undefined;
   validate?(attributes: Attributes): Promise<void> | void;
 }

@@ -94,7 +94,10 @@ function mark(context: RestContext, request: WriteRequest, live: KubeObject, opt
     return { object, remove: false };
   }
   stamp(context, object, grace);
-  if (namespaceHeld) object.status = { ...(object.status as object | undefined), phase: "Terminating" };
+  if (namespaceHeld) {
+    delete metadata.deletionGracePeriodSeconds;
+    object.status = { ...(object.status as object | undefined), phase: "Terminating" };
+  }
   return { object, remove: false };
 }
 

@@ -60,6 +60,10 @@ export async function dispatch(parts: DispatchParts, request: ApiRequest, target
     if (verb !== "create") throw methodNotAllowed();
     return virtual(call);
   }
+  // A PUT of a collection, a POST to a name: there is no such thing.
+  const named = target.name !== "";
+  if ((verb === "update" || verb === "patch") && !named) throw methodNotAllowed();
+  if (verb === "create" && named) throw methodNotAllowed();
   if (!(definition.verbs as string[]).includes(verb)) throw methodNotAllowed();
   return main(context, call);
 }
@@ -78,6 +82,9 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
     }
     case "watch": {
       const options = parseListOptions(request.query, resource.definition, true);
+      const { filter } = options;
+      // `GET …/pods/x?watch=true` is about one object.
+      if (name !== "" && options.name === undefined) options.filter = (object) => object.metadata.name === name && (!filter || filter(object));
       return watchObjects({ store: context.store, clock: context.clock, resource, namespace, options, negotiated: negotiatedFor(request), include: includeObject(request.query) });
     }
     case "create": {

@@ -39,7 +39,7 @@ export async function patchObject(context: RestContext, request: WriteRequest, t
     throw tooLarge(`The allowed maximum operations in a JSON patch is ${MAX_JSON_PATCH_OPERATIONS}, got ${patch.length}`);
   }
   if (type !== JSON_PATCH && !isObject(patch)) throw badRequest("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}");
-  const stored = await updateObject(context, request, (live) => decodePatched(request, transform(type, live, patch, request), patch), { track: true, kind: "PatchOptions" });
+  const stored = await updateObject(context, request, (live) => decodePatched(request, type, transform(type, live, patch, request), patch), { track: true, kind: "PatchOptions" });
   return { stored, created: false };
 }
 
@@ -58,9 +58,11 @@ function transform(type: string, live: KubeObject, patch: unknown, { resource }:
 }
 
 /** The patched document as an object of the kind; what does not fit it is the patch's fault. */
-function decodePatched(request: WriteRequest, patched: unknown, patch: unknown): KubeObject {
+function decodePatched(request: WriteRequest, type: string, patched: unknown, patch: unknown): KubeObject {
   const { resource } = request;
-  if (!isObject(patched)) throw unfit(patch, "json: cannot unmarshal into Go value");
+  // What the refusal shows as the value: the patch as Go prints it, or the document that it made.
+  const shown = () => (type === STRATEGIC_PATCH ? printGo(patch) : JSON.stringify(patched));
+  if (!isObject(patched)) throw unfit(shown(), "json: cannot unmarshal into Go value");
   if (patched.apiVersion !== resource.apiVersion || patched.kind !== resource.definition.kind) {
     throw badRequest(`the patch must not change apiVersion or kind (${String(patched.apiVersion)}, ${String(patched.kind)})`);
   }
@@ -68,13 +70,20 @@ function decodePatched(request: WriteRequest, patched: unknown, patch: unknown):
     return decodeInto(request, patched);
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    throw unfit(patch, error.message.replace(/^.* cannot be handled as a [^:]+: /s, ""));
+    throw unfit(shown(), error.message.replace(/^.* cannot be handled as a [^:]+: /s, ""));
   }
 }
 
-function unfit(patch: unknown, why: string): StatusError {
-  const cause = `Invalid value: ${JSON.stringify(JSON.stringify(patch))}: ${why}`;
+function unfit(value: string, why: string): StatusError {
+  const cause = `Invalid value: ${JSON.stringify(value)}: ${why}`;
   return new StatusError(422, "Invalid", ` "" is invalid: patch: ${cause}`, { causes: [{ reason: "FieldValueInvalid", message: cause, field: "patch" }] });
+}
+
+/** Go's %+v of decoded JSON: `map[spec:map[replicas:x]]`. */
+function printGo(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(printGo).join(" ")}]`;
+  if (isObject(value)) return `map[${Object.keys(value).sort().map((key) => `${key}:${printGo(value[key])}`).join(" ")}]`;
+  return value === null ? "<nil>" : String(value);
 }
 
 /** Server-side apply: creates what is missing. */

@@ -69,9 +69,10 @@ export async function mutate(context: RestContext, request: WriteRequest, operat
   const { resource, namespace, name, subresource, user, options, warnings } = request;
   let current = object;
   for (const plugin of context.admission) {
-    if (!plugin.mutate) continue;
+    if (!plugin.mutate && !plugin.complete) continue;
     const attributes = { operation, resource, subresource, namespace, name: name || current.metadata.name || "", object: current, old, user, warnings, dryRun: options.dryRun, options: optionsObject(kind, options) };
-    const next = await plugin.mutate(attributes);
+    plugin.complete?.(attributes);
+    const next = await plugin.mutate?.(attributes);
     if (next && next !== current) {
       current = decodeInto({ resource, options: { ...options, fieldValidation: "Ignore" }, warnings }, next);
       fillDefaults(resource, current, old);
@@ -103,9 +104,7 @@ export async function validateAdmission(
     dryRun: options.dryRun,
     options: optionsObject(kind, options),
   };
-  // All are asked side by side, as the real server does; the first refusal in order is the answer.
-  const outcomes = await Promise.allSettled(context.admission.map((plugin) => plugin.validate?.(attributes)));
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  for (const plugin of context.admission) await plugin.validate?.(attributes);
 }
 
 function optionsObject(kind: string, options: WriteRequest["options"]): Record<string, unknown> {

@@ -79,7 +79,8 @@ async function updateOnce(context: RestContext, request: WriteRequest, base: Sto
   }
 
   const object = await mutate(context, request, "UPDATE", next, old, kind);
-  setGeneration(object, old, definition.hasGeneration);
+  // Being put on a node is not a change of what the user wants.
+  setGeneration(object, old, definition.hasGeneration && subresource !== "binding");
   const strategy = context.strategies.get(resource.id);
   const release = strategy?.prepareUpdate?.(object, old, subresource, options.dryRun);
   try {
@@ -118,7 +119,7 @@ function keepSystemFields(next: KubeObject, old: KubeObject, { resource, subreso
 /** Counts changes of what is neither metadata nor status. */
 function setGeneration(object: KubeObject, old: KubeObject, counted: boolean): void {
   if (!counted) return;
-  const desired = ({ metadata: _, status: __, ...rest }: KubeObject) => rest;
+  const desired = (one: KubeObject) => ({ ...one, metadata: undefined, status: undefined });
   object.metadata.generation = (old.metadata.generation ?? 1) + (equalJson(desired(object), desired(old)) ? 0 : 1);
 }
 

@@ -23,7 +23,7 @@ export function bindingSubresource(context: RestContext): SpecialHandler {
     if (!node) throw invalid({ group: "", plural: "pods", kind: "Pod" }, target.name, [{ type: "FieldValueRequired", field: "target.name", message: "Required value" }]);
     const write = { ...writeRequest(call, "CreateOptions", target.name), subresource: "binding" };
     const uid = isObject(binding.metadata) && typeof binding.metadata.uid === "string" ? binding.metadata.uid : undefined;
-    await updateObject(context, write, (live) => bound(call, live, node, timestamp(context.clock.now())), { track: true, kind: "UpdateOptions", ...(uid ? { uid } : {}) });
+    await updateObject(context, write, (live) => bound(call, live, node, timestamp(context.clock.now())), { track: false, kind: "UpdateOptions", ...(uid ? { uid } : {}) });
     return respondJson(201, JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }), negotiatedFor(request));
   };
 }
