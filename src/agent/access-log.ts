@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import type { AccessLogSink } from "../proxy/types.ts";
+import { writeError, writeOutput } from "./output.ts";
 
 /**
  * Sinks for access logs by path. Lines are collected for a moment and written at once: a write a request would cost more
@@ -22,8 +23,8 @@ function bufferedSink(path: string): AccessLogSink {
     scheduled = false;
     const text = buffer;
     buffer = "";
-    if (path === "/dev/stdout") process.stdout.write(text);
-    else if (path === "/dev/stderr") process.stderr.write(text);
+    if (path === "/dev/stdout") writeOutput(text);
+    else if (path === "/dev/stderr") writeError(text);
     else appendFileSync(path, text);
   };
   process.once("exit", () => buffer !== "" && flush());

@@ -1,4 +1,5 @@
 #!/usr/bin/env bun
+import { writeSync } from "node:fs";
 import { ChainmailError, errorText, VERSION } from "../base/index.ts";
 
 /**
@@ -7,7 +8,7 @@ import { ChainmailError, errorText, VERSION } from "../base/index.ts";
  */
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
-  const print = (text: string): void => void process.stdout.write(text);
+  const print = (text: string): void => void writeSync(1, text);
   switch (command) {
     case "proxy": {
       const [{ agentOptions }, { runProxy }, { createDataPlane }] = await Promise.all([import("./options.ts"), import("./run-proxy.ts"), import("../proxy/index.ts")]);
@@ -51,6 +52,6 @@ try {
   process.exit(await main(process.argv.slice(2)));
 } catch (error) {
   const hint = error instanceof ChainmailError && error.hint ? `\n${error.hint}` : "";
-  process.stderr.write(`Error: ${errorText(error)}${hint}\n`);
+  writeSync(2, `Error: ${errorText(error)}${hint}\n`);
   process.exit(1);
 }

@@ -18,6 +18,7 @@ import { serveSds } from "./identity/sds-server.ts";
 import { TrustBundleFile } from "./identity/trust-bundle.ts";
 import { ROOT_SECRET, WORKLOAD_SECRET, WorkloadIdentity } from "./identity/workload-identity.ts";
 import { hostOf, nodeIdentity, portOf } from "./node-metadata.ts";
+import { writeError } from "./output.ts";
 import type { AgentOptions } from "./options.ts";
 import { connectThrough, PodSockets } from "./sockets.ts";
 import { readAppProbes } from "./status/app-probes.ts";
@@ -39,8 +40,9 @@ export interface RunningProxy {
  */
 export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactory, dumpCommand: readonly string[]): RunningProxy {
   const startedAt = systemClock.now();
-  const log = createLogger("agent", { level: istioLevel(options.logLevel) });
-  const loggers = { main: createLogger("proxy", { level: envoyLevel(options.proxyLogLevel) }), admin: createLogger("admin", { level: envoyLevel(options.proxyLogLevel) }) };
+  const log = createLogger("agent", { level: istioLevel(options.logLevel), write: writeError });
+  const proxyLevel = envoyLevel(options.proxyLogLevel);
+  const loggers = { main: createLogger("proxy", { level: proxyLevel, write: writeError }), admin: createLogger("admin", { level: proxyLevel, write: writeError }) };
   const sockets = new PodSockets();
   const connect = connectThrough(sockets);
   const node = nodeIdentity(options);
@@ -96,7 +98,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
     for (const { stop } of listeners) stop();
     end(0);
   });
-  const admin = new Admin({ server, print: (input) => printInChild(dumpCommand, input), loggers, logLevel: envoyLevel(options.proxyLogLevel), quit: terminate });
+  const admin = new Admin({ server, print: (input) => printInChild(dumpCommand, input), loggers, logLevel: proxyLevel, quit: terminate });
   const listeners = [
     serveAdmin(admin, { hostname: "127.0.0.1", port: options.proxyConfig.proxyAdminPort }, loggers.admin),
     serveStatus(

@@ -27,6 +27,7 @@ export interface WorkloadIdentityDeps {
 export class WorkloadIdentity {
   readonly #deps: WorkloadIdentityDeps;
   readonly #backoff: Backoff;
+  readonly #starting: Backoff;
   #issuedRoots: string[] = [];
   #expires: number | undefined;
   #cancel: () => void = () => {};
@@ -38,6 +39,7 @@ export class WorkloadIdentity {
   constructor(deps: WorkloadIdentityDeps) {
     this.#deps = deps;
     this.#backoff = new Backoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, random: deps.random });
+    this.#starting = new Backoff({ firstMs: RETRY_FIRST_MS, maxMs: START_RETRY_MAX_MS, random: deps.random });
   }
 
   start(): void {
@@ -73,8 +75,8 @@ export class WorkloadIdentity {
       this.#issuedRoots = splitCertificates(rootsPem);
       this.#expires = leaf.notAfter;
       const version = this.#version();
-      this.#publishRoots(version);
       secrets.set(WORKLOAD_SECRET, { certificateChainPem: chain.map(endLine).join(""), privateKeyPem: encodePrivateKey(key) }, version, clock.now());
+      this.#publishRoots(version);
       this.#backoff.reset();
       const wait = rotationDelay(leaf, clock.now(), random);
       log.info("workload certificate issued", { serial: leaf.serialNumber, notAfter: new Date(leaf.notAfter).toISOString(), rotateInSeconds: Math.round(wait / 1000) });
@@ -82,7 +84,7 @@ export class WorkloadIdentity {
     } catch (error) {
       if (this.#stopped) return;
       this.#requests.failed++;
-      const wait = this.#backoff.next();
+      const wait = (this.#expires === undefined ? this.#starting : this.#backoff).next();
       log.warn("no certificate from the CA, trying again", { error: errorText(error), retryInMs: Math.round(wait), ...this.#remaining() });
       this.#cancel = clock.after(wait, () => void this.#renew());
     }
@@ -137,6 +139,8 @@ function endLine(pem: string): string {
 }
 
 /** A pod that starts beside its control plane should not lose a second to the first refusal. */
-const RETRY_FIRST_MS = 100;
+const RETRY_FIRST_MS = 50;
+/** Until the first certificate somebody waits for the pod; a refused connection a second harms nobody. */
+const START_RETRY_MAX_MS = 1_000;
 /** A CA that is down for long is asked by every pod: each ten seconds with jitter it can bear. */
 const RETRY_MAX_MS = 10_000;

@@ -71,7 +71,7 @@ function upgrade(target: HttpsTransportOptions, path: string): Promise<{ socket:
     received = Buffer.concat([received, chunk]);
     const end = received.indexOf("\r\n\r\n");
     if (end < 0) return received.length > MAX_REFUSAL ? refused() : undefined;
-    if (!/^HTTP\/1\.1 101 /.test(received.toString("latin1", 0, 13))) {
+    if (!received.toString("latin1", 0, 13).startsWith("HTTP/1.1 101 ")) {
       if (received.length > MAX_REFUSAL) refused();
       return;
     }

@@ -179,16 +179,19 @@ export class AdsClient {
     this.#status = { connected: false, since: this.#status.connected ? clock.now() : this.#status.since, lastError };
     // What was held back can no longer be completed by this stream.
     if (this.#held.length > 0) this.#release();
-    this.#cancelRetry = clock.after(this.#backoff.next(), () => void this.#connect());
+    const wait = this.#backoff.next();
+    this.#cancelRetry = clock.after(this.#live ? wait : Math.min(wait, START_RETRY_MAX_MS), () => void this.#connect());
     onChange?.();
   }
 }
 
 const WILDCARD: XdsTypeName[] = ["CDS", "LDS"];
 const NAMED: NamedType[] = ["EDS", "RDS", "SDS"];
-/** Envoy begins at 500 ms; a local control plane is back sooner, and 100 ms doubles to seconds quickly. */
-const RETRY_FIRST_MS = 100;
+/** Envoy begins at 500 ms; a local control plane is back sooner, and 50 ms doubles to seconds quickly. */
+const RETRY_FIRST_MS = 50;
 /** Envoy's ceiling is 30 s. A restarted control plane of one machine should not be waited for that long; jitter spreads the rest. */
 const RETRY_MAX_MS = 5_000;
+/** Until the first configuration somebody waits for the pod; a refused connection a second harms nobody. */
+const START_RETRY_MAX_MS = 1_000;
 /** Endpoints follow their cluster within one round trip; a control plane that never answers must not block listeners. */
 const HOLD_MS = 1_000;

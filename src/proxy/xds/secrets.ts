@@ -41,6 +41,7 @@ export class SecretStore implements SecretProvider {
   }
 
   #notify(name: string, secret: Secret | undefined): void {
-    for (const watcher of [...(this.#watchers.get(name) ?? [])]) watcher(secret);
+    // A copy: watchers come and go while they are told.
+    for (const watcher of Array.from(this.#watchers.get(name) ?? [])) watcher(secret);
   }
 }

@@ -67,7 +67,7 @@ function scalarText(text: string, indent: number, isKey: boolean): string {
 function literal(text: string, indent: number): string {
   const pad = " ".repeat(indent + 2);
   const hint = /^[ \n]/.test(text) ? "2" : "";
-  const chomp = text.endsWith("\n") ? (/\n\n$/.test(text) || text === "\n" ? "+" : "") : "-";
+  const chomp = text.endsWith("\n") ? (text.endsWith("\n\n") || text === "\n" ? "+" : "") : "-";
   const body = text.endsWith("\n") ? text.slice(0, -1) : text;
   return `|${hint}${chomp}${body.split("\n").map((line) => (line === "" ? "\n" : `\n${pad}${line}`)).join("")}`;
 }
