@@ -16,3 +16,4 @@ export { jsonPath } from "./crd/json-path.ts";
 export { selectorMatches } from "./validation/metadata.ts";
 export { qosClass } from "./defaults/qos.ts";
 export { canonicalQuantity, parseQuantity, quantityValue } from "./defaults/quantity.ts";
+export { validateIstio, type IstioVerdict } from "./istio-validation/index.ts";
