@@ -1,0 +1,199 @@
+import { isIP } from "node:net";
+import { create } from "@bufbuild/protobuf";
+import type { Init } from "../../../proto/index.ts";
+import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
+import { parseDuration } from "../../policy/index.ts";
+import { isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
+import { address } from "../address.ts";
+import { configured, HTTP_INSPECTOR, TLS_INSPECTOR } from "../filters.ts";
+import { PASSTHROUGH, BLACK_HOLE, statPrefix } from "../names.ts";
+import { interceptionMode, metadataFlag, metadataText, wildcards, type ProxyContext } from "../proxy.ts";
+import { destinationCluster } from "../route/destination.ts";
+import type { EgressListener } from "../scope/sidecar-scope.ts";
+import { serviceAddresses, serviceListenAddress } from "../service-address.ts";
+import { buildChain, conflicts, matchesAll, PLAINTEXT_HTTP, RAW_BUFFER_PROTOCOL, type ChainDraft } from "./filter-chain.ts";
+import { httpManager } from "./http.ts";
+import { plainChain } from "./network.ts";
+import { outboundTcpChains } from "./outbound-tcp.ts";
+import type { ListenerParts } from "./parts.ts";
+
+interface Binding {
+  readonly addresses: readonly string[];
+  /** Whether it really listens: then nothing is captured. */
+  readonly bindToPort: boolean;
+}
+
+interface Entry {
+  readonly port: number;
+  readonly binding: Binding;
+  chains: readonly ChainDraft[];
+  protocol: Protocol;
+  /** An egress listener with a port of its own is not changed by those without. */
+  locked: boolean;
+}
+
+interface Candidate {
+  readonly service: MeshService;
+  readonly port: MeshPort;
+  readonly binding: Binding;
+  readonly cidrs: readonly string[];
+}
+
+/** Accept one connection at a time, so that the workers share them evenly. */
+export const ACCEPT_ONE = 1;
+const PRIVILEGED = 1024;
+
+/** The listeners for what the workload calls, by their names. Several services may share one. */
+export function outboundListeners(parts: ListenerParts): Listener[] {
+  const entries = new Map<string, Entry>();
+  for (const listener of parts.proxy.scope.listeners) addEgress(parts, listener, entries);
+  return [...entries.keys()].sort().flatMap((name) => {
+    const entry = entries.get(name);
+    return entry ? [buildListener(parts, entry)] : [];
+  });
+}
+
+/** Where connections go that no service claims: on, or nowhere. */
+export function catchAllCluster({ scope }: ProxyContext): string {
+  const { mode, egressProxy } = scope.outbound;
+  if (mode !== "ALLOW_ANY") return BLACK_HOLE;
+  return egressProxy ? destinationCluster(egressProxy, undefined, 0) : PASSTHROUGH;
+}
+
+function addEgress(parts: ListenerParts, listener: EgressListener, entries: Map<string, Entry>): void {
+  const { proxy } = parts;
+  const { spec } = listener;
+  const bindToPort = interceptionMode(proxy.node) === "NONE" || spec?.captureMode === "NONE" || spec?.bind?.startsWith("unix://") === true;
+  const binding: Binding = { bindToPort, addresses: spec?.bind ? [spec.bind] : bindToPort ? [wildcards(proxy.view).local] : [] };
+  if (spec?.port) {
+    const port: MeshPort = { port: spec.port.number ?? 0, name: spec.port.name ?? "", protocol: parseProtocol(spec.port.protocol) };
+    if (!mayBind(proxy, binding, port)) return;
+    for (const service of listener.services) add(parts, { service, port, binding, cidrs: [] }, listener, entries);
+    return;
+  }
+  for (const entry of entries.values()) entry.locked = true;
+  for (const service of listener.services) {
+    for (const port of service.ports) {
+      if (!mayBind(proxy, binding, port)) continue;
+      const bindings = headlessBindings(proxy, service, port, binding) ?? [binding];
+      for (const one of bindings) add(parts, { service, port, binding: one, cidrs: [] }, listener, entries);
+    }
+  }
+}
+
+/**
+ * A headless service has no address that tells its TCP connections from others', so each of its pods gets a listener.
+ * Undefined where that does not apply.
+ */
+function headlessBindings(proxy: ProxyContext, service: MeshService, port: MeshPort, binding: Binding): Binding[] | undefined {
+  if (binding.addresses.length > 0 || service.resolution !== "Passthrough" || serviceAddresses(service, proxy.view)[0] !== UNSPECIFIED) return undefined;
+  if (!isTcp(port.protocol) && !isSniffed(port.protocol)) return undefined;
+  const endpoints = proxy.mesh.snapshot.backends(service).endpoints.filter(({ portName }) => portName === port.name);
+  if (endpoints.length === 0 && service.registry !== "Kubernetes" && !service.selector) return undefined;
+  // A pod that calls its own address stays within itself.
+  return endpoints.filter((endpoint) => isIP(endpoint.address) && endpoint.address !== proxy.node.addresses[0]).map((endpoint) => ({ bindToPort: binding.bindToPort, addresses: [endpoint.address] }));
+}
+
+function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener, entries: Map<string, Entry>): void {
+  const { service, port } = candidate;
+  if (service.resolution === "Alias") return;
+  const any = wildcards(parts.proxy.view).any;
+  const kind = listenerProtocol(port.protocol);
+  if (kind === "NONE") return;
+  const bound = kind === "HTTP" ? boundHttp(candidate, any) : boundTcp(parts.proxy, candidate, any);
+  const { binding, cidrs } = bound;
+  const primary = binding.addresses[0] ?? "";
+  const name = `${primary}_${port.port}`;
+  const existing = entries.get(name);
+  if (existing?.locked) return;
+  const tcp = () => outboundTcpChains(parts, { service, port, cidrs, bind: primary, virtualServices: egress.virtualServices });
+  const http = (recognise: boolean): ChainDraft => ({
+    ...(recognise && { applicationProtocols: PLAINTEXT_HTTP, transportProtocol: RAW_BUFFER_PROTOCOL }),
+    filters: [httpManager(parts, { trafficClass: "outbound", statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false })],
+  });
+  if (existing) {
+    if (isDatabaseConflict(port.protocol, existing.protocol)) return;
+    if (kind === "HTTP" && !isTcp(existing.protocol)) return;
+    if (kind === "AUTO" && !isHttp(existing.protocol) && !isTcp(existing.protocol)) return;
+  }
+  if (port.protocol === "HTTP_PROXY") {
+    // What is to be a proxy for applications takes everything on its port.
+    entries.set(name, { port: port.port, binding, chains: [http(false)], protocol: port.protocol, locked: false });
+    return;
+  }
+  const shared = primary === any;
+  const chains = kind === "HTTP" ? [http(shared)] : kind === "TCP" ? tcp() : [...tcp(), http(true)];
+  if (!existing || (kind === "AUTO" && isHttp(existing.protocol))) {
+    // On an address that others share, HTTP is only one of the protocols.
+    entries.set(name, { port: port.port, binding, chains, protocol: kind === "HTTP" && shared ? "UnsupportedProtocol" : port.protocol, locked: false });
+    return;
+  }
+  existing.chains = merge(existing.chains, chains);
+  if (!(kind === "TCP" && (isTcp(existing.protocol) || isSniffed(existing.protocol)))) existing.protocol = "UnsupportedProtocol";
+}
+
+function boundHttp({ binding, cidrs }: Candidate, any: string): { binding: Binding; cidrs: readonly string[] } {
+  return { binding: binding.addresses.length > 0 ? binding : { ...binding, addresses: [any] }, cidrs };
+}
+
+function boundTcp({ view }: ProxyContext, { service, binding, cidrs }: Candidate, any: string): { binding: Binding; cidrs: readonly string[] } {
+  if (binding.addresses.length > 0) return { binding, cidrs };
+  const first = serviceListenAddress(service, view);
+  const addresses = [first, ...serviceAddresses(service, view).slice(1)];
+  if (first.includes("/")) return { binding: { ...binding, addresses: [any] }, cidrs: addresses };
+  return { binding: { ...binding, addresses }, cidrs };
+}
+
+/** Sniffed ports on an address of their own have routes of their own, all others share those of the port. */
+function routeName(service: MeshService, port: MeshPort, bind: string, kind: string, any: string): string {
+  if (port.port === 0) return bind;
+  return kind === "AUTO" && bind !== any ? `${service.hostname}:${port.port}` : String(port.port);
+}
+
+/** Filters for these protocols understand nothing else, so that what was there first stays. */
+function isDatabaseConflict(incoming: Protocol, existing: Protocol): boolean {
+  const special = (protocol: Protocol): boolean => protocol === "Mongo" || protocol === "MySQL";
+  return (special(incoming) || special(existing)) && incoming !== existing;
+}
+
+function merge(existing: readonly ChainDraft[], incoming: readonly ChainDraft[]): ChainDraft[] {
+  const merged = [...existing];
+  for (const chain of incoming) if (!merged.some((other) => conflicts(other, chain))) merged.push(chain);
+  return merged;
+}
+
+/** Whether a listener would not take a port of the proxy itself, or one that it may not bind. */
+export function mayBind({ node, view, mesh }: ProxyContext, binding: { addresses: readonly string[]; bindToPort: boolean }, port: MeshPort, inbound = false): boolean {
+  if (binding.bindToPort && port.port > 0 && port.port < PRIVILEGED && metadataFlag(node, "UNPRIVILEGED_POD")) return false;
+  const [primary] = binding.addresses;
+  if (primary === undefined ? !isHttp(port.protocol) : primary !== wildcards(view).any) return true;
+  const own = ["ENVOY_STATUS_PORT", "ENVOY_PROMETHEUS_PORT", "ENVOY_SECURE_METRICS_PORT", "ENVOY_SECURE_MERGED_METRICS_PORT"].map((name) => Number(node.metadata[name] ?? metadataText(node, name)));
+  if (own.some((reserved) => reserved !== 0 && reserved === port.port)) return false;
+  return inbound || (port.port !== mesh.config.proxyListenPort && port.port !== mesh.config.proxyInboundListenPort);
+}
+
+function buildListener(parts: ListenerParts, { port, binding, chains }: Entry): Listener {
+  const { mesh } = parts.proxy;
+  const [primary = "", ...others] = binding.addresses;
+  const needsTls = chains.some(({ sniHosts }) => sniHosts?.length);
+  const needsHttp = chains.some(({ applicationProtocols }) => applicationProtocols?.length);
+  const passthrough = { name: "PassthroughFilterChain", filterChainMatch: {}, filters: plainChain(parts, catchAllCluster(parts.proxy), "outbound").map((filter) => configured(filter)) };
+  const all = chains.filter(matchesAll).at(-1);
+  const specific = chains.filter((chain) => !matchesAll(chain));
+  const listener: Init<typeof ListenerSchema> = {
+    name: `${primary}_${port}`,
+    address: address(primary, port),
+    additionalAddresses: others.map((other) => ({ address: address(other, port) })),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    continueOnListenerFiltersTimeout: true,
+    ...(binding.bindToPort ? { maxConnectionsToAcceptPerSocketEvent: ACCEPT_ONE } : { bindToPort: false }),
+    ...(metadataFlag(parts.proxy.node, "OUTBOUND_LISTENER_EXACT_BALANCE") && { connectionBalanceConfig: { balanceType: { case: "exactBalance" as const, value: {} } } }),
+    listenerFilters: [...(needsTls ? [configured(TLS_INSPECTOR)] : []), ...(needsHttp ? [configured(HTTP_INSPECTOR)] : [])],
+    listenerFiltersTimeout: (needsHttp && parseDuration(mesh.config.protocolDetectionTimeout)) || { seconds: 0n },
+    filterChains: specific.length > 0 ? specific.map(buildChain) : all ? [buildChain(all)] : [],
+    // With chains for some traffic only, the rest must still have somewhere to go.
+    ...((specific.length > 0 || !all) && { defaultFilterChain: all ? buildChain(all) : passthrough }),
+  };
+  return create(ListenerSchema, listener);
+}

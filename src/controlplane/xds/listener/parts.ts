@@ -1,0 +1,82 @@
+import { authorizationFilters, customFilters, jwtFilter, jwtRulesFor, parseDuration, selectAuthorization, type Duration, type FilterConfig, type JwksSource } from "../../policy/index.ts";
+import type { ProxyConfigSpec } from "../../registry/index.ts";
+import { clusterLookup } from "../cluster-lookup.ts";
+import { metadataText, proxyConfigOf, type ProxyContext } from "../proxy.ts";
+import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
+import { accessLogs, applicableTelemetry, httpTracing, statsFilters, type AccessLog, type AppliedTelemetry, type HttpTracing, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
+
+type Layer = "http" | "tcp";
+
+/** What every chain of one proxy's listeners is made of, each made once. */
+export class ListenerParts {
+  readonly proxyConfig: ProxyConfigSpec;
+  readonly idleTimeout: Duration | undefined;
+  readonly #made = new Map<string, unknown>();
+  readonly #telemetry: AppliedTelemetry;
+
+  constructor(
+    readonly proxy: ProxyContext,
+    readonly jwks: JwksSource,
+  ) {
+    const { node, mesh } = proxy;
+    this.proxyConfig = proxyConfigOf(node) ?? mesh.config.defaultConfig;
+    this.idleTimeout = parseDuration(metadataText(node, "IDLE_TIMEOUT"));
+    this.#telemetry = applicableTelemetry(mesh.snapshot.configs.Telemetry, node, mesh.config.rootNamespace);
+  }
+
+  headers(trafficClass: TrafficClass): ProxyHeaders {
+    return this.#once(`headers ${trafficClass}`, () => proxyHeaders(this.proxyConfig, trafficClass));
+  }
+
+  /** None for a plain Envoy, which does not know the filter. */
+  stats(trafficClass: TrafficClass): readonly FilterConfig[] {
+    if (this.proxy.view.dialect === "envoy") return [];
+    return this.#once(`stats ${trafficClass}`, () => statsFilters(this.#telemetry.metrics, this.proxy.mesh.config, trafficClass));
+  }
+
+  logs(trafficClass: TrafficClass, place: LogPlace): AccessLog[] {
+    const { config, snapshot } = this.proxy.mesh;
+    return this.#once(`logs ${trafficClass} ${place}`, () => accessLogs(this.#telemetry.logging, config, trafficClass, place, clusterLookup(snapshot)));
+  }
+
+  tracing(trafficClass: TrafficClass): HttpTracing {
+    const { node, mesh } = this.proxy;
+    return this.#once(`tracing ${trafficClass}`, () =>
+      httpTracing({ specs: this.#telemetry.tracing, mesh: mesh.config, proxyConfig: this.proxyConfig, node, trafficClass, lookup: clusterLookup(mesh.snapshot) }),
+    );
+  }
+
+  /** The filters of CUSTOM policies, which come before tokens are looked at. */
+  custom(layer: Layer): readonly FilterConfig[] {
+    return this.#once(`custom ${layer}`, () => customFilters(this.#authorization().selected, this.#authorization().context, layer));
+  }
+
+  authorization(layer: Layer): readonly FilterConfig[] {
+    return this.#once(`authorization ${layer}`, () => authorizationFilters(this.#authorization().selected, this.#authorization().context, layer));
+  }
+
+  jwt(): readonly FilterConfig[] {
+    return this.#once("jwt", () => {
+      const { node, mesh } = this.proxy;
+      const rules = jwtRulesFor(mesh.snapshot.configs.RequestAuthentication, node, mesh.config.rootNamespace);
+      const filter = jwtFilter(rules, this.jwks, node.type !== "sidecar");
+      return filter ? [filter] : [];
+    });
+  }
+
+  #authorization() {
+    return this.#once("selected authorization", () => {
+      const { node, mesh } = this.proxy;
+      const { trustDomain, trustDomainAliases, extensionProviders, rootNamespace } = mesh.config;
+      return {
+        selected: selectAuthorization(mesh.snapshot.configs.AuthorizationPolicy, node, rootNamespace),
+        context: { trustDomains: [trustDomain, ...trustDomainAliases], providers: { extensionProviders, findCluster: clusterLookup(mesh.snapshot) } },
+      };
+    });
+  }
+
+  #once<Value>(name: string, make: () => Value): Value {
+    if (!this.#made.has(name)) this.#made.set(name, make());
+    return this.#made.get(name) as Value;
+  }
+}

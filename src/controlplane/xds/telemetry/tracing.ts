@@ -1,0 +1,177 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { packAny, type Init } from "../../../proto/index.ts";
+import { DatadogConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/datadog_pb.ts";
+import { OpenTelemetryConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/opentelemetry_pb.ts";
+import { SkyWalkingConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/skywalking_pb.ts";
+import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
+import type { HttpConnectionManager_TracingSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import type { CustomTagSchema } from "../../../proto/gen/envoy/type/tracing/v3/custom_tag_pb.ts";
+import { parseDuration } from "../../policy/index.ts";
+import { compareText, type ExtensionProvider, type MeshConfig, type ProxyConfigSpec } from "../../registry/index.ts";
+import type { ClusterLookup } from "../cluster-lookup.ts";
+import { metadataText } from "../proxy.ts";
+import type { ProxyNode } from "../types.ts";
+import { findProvider, matchesSide, providerNames, type TracingSpec, type TrafficClass } from "./applied.ts";
+
+type Tracing = Init<typeof HttpConnectionManager_TracingSchema>;
+type Tag = MessageInitShape<typeof CustomTagSchema>;
+type TagSpec = NonNullable<TracingSpec["customTags"]>[string];
+
+/** What a connection manager is given; `requestIdDecides` undefined keeps the default. */
+export interface HttpTracing {
+  readonly tracing: Tracing | undefined;
+  readonly requestIdDecides: boolean | undefined;
+}
+
+interface EffectiveTracing {
+  provider: ExtensionProvider | undefined;
+  disabled: boolean;
+  sampling: number | undefined;
+  tags: Record<string, TagSpec>;
+  requestIdDecides: boolean;
+  istioTags: boolean;
+}
+
+interface TracingSource {
+  readonly specs: readonly TracingSpec[];
+  readonly mesh: MeshConfig;
+  readonly proxyConfig: ProxyConfigSpec;
+  readonly node: ProxyNode;
+  readonly trafficClass: TrafficClass;
+  readonly lookup: ClusterLookup;
+}
+
+/** Percent of requests that start a trace when nobody says another number. */
+const DEFAULT_SAMPLING = 1;
+const DRY_RUN_TAGS: readonly Tag[] = ["allow", "deny"].flatMap((action): Tag[] => [
+  dryRunTag(`istio.authorization.dry_run.${action}_policy.name`, `istio_dry_run_${action}_shadow_effective_policy_id`),
+  dryRunTag(`istio.authorization.dry_run.${action}_policy.result`, `istio_dry_run_${action}_shadow_engine_result`),
+]);
+
+/** Tracing of HTTP connections: as Telemetry resources and default providers say, else as the bootstrap has it. */
+export function httpTracing(source: TracingSource): HttpTracing {
+  const { mesh, proxyConfig, node } = source;
+  const own = proxyConfig.tracing ?? {};
+  const pathLength = typeof own["maxPathTagLength"] === "number" && own["maxPathTagLength"] !== 0 ? { maxPathTagLength: own["maxPathTagLength"] } : {};
+  if (source.specs.length === 0 && !mesh.defaultProviders.tracing?.length) {
+    if (!mesh.enableTracing) return NONE;
+    const istioTags = own["enableIstioTags"] !== false;
+    return { tracing: { ...sampling(samplingOf(proxyConfig)), ...pathLength, customTags: customTags(istioTags, {}, own, node) }, requestIdDecides: undefined };
+  }
+  const effective = effectiveTracing(source);
+  if (effective.disabled || !effective.provider) return NONE;
+  const provider = tracer(effective.provider, node, source.lookup);
+  if (!provider) return NONE;
+  return {
+    tracing: {
+      ...pathLength,
+      ...provider.tracing,
+      ...sampling(provider.samples ? 100 : (effective.sampling ?? samplingOf(proxyConfig))),
+      customTags: customTags(effective.istioTags, effective.tags, own, node),
+    },
+    requestIdDecides: effective.requestIdDecides,
+  };
+}
+
+const NONE: HttpTracing = { tracing: undefined, requestIdDecides: undefined };
+
+function effectiveTracing({ specs, mesh, trafficClass }: TracingSource): EffectiveTracing {
+  const [first] = mesh.defaultProviders.tracing ?? [];
+  const effective: EffectiveTracing = { provider: first === undefined ? undefined : findProvider(mesh, first), disabled: false, sampling: undefined, tags: {}, requestIdDecides: true, istioTags: true };
+  for (const spec of specs) {
+    if (!matchesSide(spec.match?.mode, trafficClass)) continue;
+    const [name] = providerNames(spec.providers);
+    if (name !== undefined) effective.provider = findProvider(mesh, name);
+    effective.disabled = spec.disableSpanReporting ?? effective.disabled;
+    effective.tags = spec.customTags ?? effective.tags;
+    effective.sampling = spec.randomSamplingPercentage ?? effective.sampling;
+    effective.requestIdDecides = spec.useRequestIdForTraceSampling ?? effective.requestIdDecides;
+    effective.istioTags = spec.enableIstioTags ?? effective.istioTags;
+  }
+  return effective;
+}
+
+function samplingOf(config: ProxyConfigSpec): number {
+  const own = config.tracing?.["sampling"];
+  if (typeof own !== "number" || own === 0) return DEFAULT_SAMPLING;
+  return own > 100 ? DEFAULT_SAMPLING : own;
+}
+
+function sampling(percent: number): Tracing {
+  return { clientSampling: { value: 100 }, overallSampling: { value: 100 }, randomSampling: { value: percent } };
+}
+
+/** Where spans go. `samples` says that the tracer decides itself what it keeps. */
+function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLookup): { tracing: Tracing; samples: boolean } | undefined {
+  const settings = (field: string) => provider[field] as (Record<string, unknown> & { service?: string; port?: number; maxTagLength?: number }) | undefined;
+  const kind = (["zipkin", "datadog", "skywalking", "opentelemetry"] as const).find((field) => settings(field));
+  const config = kind && settings(kind);
+  const target = config && lookup(config.service ?? "", config.port ?? 0);
+  if (!kind || !config || !target) return undefined;
+  const grpcService = { targetSpecifier: { case: "envoyGrpc" as const, value: { clusterName: target.cluster, authority: target.hostname } } };
+  // A gateway's own work is a span of its own; SkyWalking knows no other way.
+  const spawn = node.type === "router" || kind === "skywalking" ? { spawnUpstreamSpan: true } : {};
+  const built = (name: string, typedConfig: ReturnType<typeof packAny>, samples = false) => ({
+    tracing: { ...spawn, provider: { name, configType: { case: "typedConfig" as const, value: typedConfig } }, ...(config.maxTagLength && kind !== "skywalking" && { maxPathTagLength: config.maxTagLength }) },
+    samples,
+  });
+  const serviceName = metadataText(node, "CLUSTER_NAME");
+  switch (kind) {
+    case "zipkin":
+      return built(
+        "envoy.tracers.zipkin",
+        packAny(ZipkinConfigSchema, {
+          collectorCluster: target.cluster,
+          collectorEndpoint: typeof config["path"] === "string" && config["path"] ? config["path"] : "/api/v2/spans",
+          collectorHostname: target.hostname,
+          collectorEndpointVersion: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
+          traceId128bit: config["enable64bitTraceId"] !== true,
+          sharedSpanContext: false,
+        }),
+      );
+    case "datadog":
+      return built("envoy.tracers.datadog", packAny(DatadogConfigSchema, { collectorCluster: target.cluster, collectorHostname: target.hostname, serviceName }));
+    case "skywalking":
+      return built("envoy.tracers.skywalking", packAny(SkyWalkingConfigSchema, { grpcService }));
+    case "opentelemetry": {
+      const http = config["http"] as { path?: string; timeout?: string; headers?: { name: string; value?: string }[] } | undefined;
+      const timeout = parseDuration(http?.timeout ?? (config["grpc"] as { timeout?: string } | undefined)?.timeout);
+      const exporter = http
+        ? {
+            httpService: {
+              httpUri: { uri: `${target.hostname}/${(http.path ?? "").replace(/^\//, "")}`, httpUpstreamType: { case: "cluster" as const, value: target.cluster }, ...(timeout && { timeout }) },
+              requestHeadersToAdd: (http.headers ?? []).map(({ name, value }) => ({ appendAction: 2, header: { key: name, value: value ?? "" } })),
+            },
+          }
+        : { grpcService: { ...grpcService, ...(timeout && { timeout }) } };
+      return built("envoy.tracers.opentelemetry", packAny(OpenTelemetryConfigSchema, { serviceName, ...exporter }), config["dynatraceSampler"] !== undefined);
+    }
+  }
+}
+
+function customTags(istioTags: boolean, specified: Record<string, TagSpec>, ownTracing: Record<string, unknown>, node: ProxyNode): Tag[] {
+  const tags: Tag[] = istioTags ? [...serviceTags(node), ...DRY_RUN_TAGS] : [];
+  const chosen = Object.keys(specified).length > 0 ? specified : ((ownTracing["customTags"] ?? {}) as Record<string, TagSpec>);
+  for (const [tag, spec] of Object.entries(chosen)) {
+    if (spec.environment) tags.push({ tag, type: { case: "environment", value: { name: spec.environment.name, defaultValue: spec.environment.defaultValue ?? "" } } });
+    else if (spec.header) tags.push({ tag, type: { case: "requestHeader", value: { name: spec.header.name, defaultValue: spec.header.defaultValue ?? "" } } });
+    else if (spec.literal) tags.push({ tag, type: { case: "literal", value: { value: spec.literal.value } } });
+  }
+  return tags.sort((a, b) => compareText(a.tag ?? "", b.tag ?? ""));
+}
+
+function serviceTags(node: ProxyNode): Tag[] {
+  const literal = (tag: string, value: string): Tag => ({ tag, type: { case: "literal", value: { value } } });
+  return [
+    literal("istio.canonical_revision", node.labels["service.istio.io/canonical-revision"] || "latest"),
+    literal("istio.canonical_service", node.labels["service.istio.io/canonical-name"] || "unknown"),
+    literal("istio.mesh_id", metadataText(node, "MESH_ID") || "unknown"),
+    literal("istio.namespace", metadataText(node, "NAMESPACE") || "default"),
+    literal("istio.cluster_id", metadataText(node, "CLUSTER_ID") || "unknown"),
+  ];
+}
+
+/** The result of policies that are tried out only is in the metadata of the RBAC filter. */
+function dryRunTag(tag: string, key: string): Tag {
+  return { tag, type: { case: "metadata", value: { kind: { kind: { case: "request", value: {} } }, metadataKey: { key: "envoy.filters.http.rbac", path: [{ segment: { case: "key", value: key } }] } } } };
+}
