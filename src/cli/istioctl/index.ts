@@ -7,14 +7,16 @@ const EXIT_USAGE = 64;
 /** `istioctl`: its names, flags, tables and exit codes are Istio's. */
 export async function istioctlProgram(): Promise<Command> {
   const root = withGlobals(new IstioctlCommand("istioctl").description("Istio configuration command line utility"));
-  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }] = await Promise.all([
+  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }, { proxyStatusCommand }] = await Promise.all([
     import("./proxy-config/command.ts"),
     import("./version.ts"),
     import("./dashboard.ts"),
+    import("./proxy-status.ts"),
   ]);
   root.addCommand(proxyConfigCommand());
   root.addCommand(versionCommand());
   root.addCommand(dashboardCommand());
+  root.addCommand(proxyStatusCommand());
   for (const command of allCommands(root)) {
     command.exitOverride(exit);
     command.configureOutput({ outputError: () => {} });

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { goYaml } from "./go-yaml.ts";
+import { marshalIndent } from "./go-json.ts";
+import { goSort } from "./go-sort.ts";
+import { tabwriter } from "./tabwriter.ts";
+import { unifiedDiff } from "./unified-diff.ts";
+
+test("tabwriter: columns end where lines have them, the last cell is not padded", () => {
+  expect(tabwriter([["a", "bbb", "c"], ["aaaa", "b", ""], ["x"], ["aa", "b"]], 2)).toBe("a     bbb  c\naaaa  b    \nx\naa  b\n");
+  expect(tabwriter([["é", "x"], ["ab", "y"]], 1)).toBe("é  x\nab y\n");
+});
+
+test("YAML: what would read as another type is quoted, sequences stand under their key", () => {
+  const value = { b10: 1, b9: "1", list: [{ a: "yes", b: [] }, ["x"], "10:30"], text: "one\ntwo\n", tail: "no end", tab: "a\tb", at: "@x", colon: "a: b", time: "2026-11-24T05:56:56Z", version: "2026-11-24T05:56:56Z/1", empty: "", none: null, big: 4294967295, half: 0.5, map: {} };
+  expect(goYaml(value)).toBe(`at: '@x'
+b9: "1"
+b10: 1
+big: 4294967295
+colon: 'a: b'
+empty: ""
+half: 0.5
+list:
+- a: "yes"
+  b: []
+- - x
+- "10:30"
+map: {}
+none: null
+tab: "a\\tb"
+tail: no end
+text: |
+  one
+  two
+time: "2026-11-24T05:56:56Z"
+version: 2026-11-24T05:56:56Z/1
+`);
+});
+
+test("JSON: Go escapes what HTML would read", () => {
+  expect(marshalIndent({ a: "<b> & c" })).toBe('{\n    "a": "\\u003cb\\u003e \\u0026 c"\n}');
+});
+
+test("sort: an order that does not compare everything gives Go's result", () => {
+  const less = (a: string, b: string): boolean => /^\d+$/.test(a) && /^\d+$/.test(b) && Number(a) < Number(b);
+  expect(goSort(["15010", "80", "x", "8080", "15014"], less)).toEqual(["80", "15010", "x", "8080", "15014"]);
+});
+
+test("unified diff: hunks with context, nothing for equal texts", () => {
+  const lines = Array.from({ length: 20 }, (_, index) => `line ${index}`);
+  expect(unifiedDiff("a", "a", "x", "y")).toBe("");
+  const changed = lines.with(5, "changed").toSpliced(15, 1);
+  expect(unifiedDiff(lines.join("\n"), changed.join("\n"), "x", "y")).toBe(
+    "--- x\n+++ y\n@@ -3,7 +3,7 @@\n line 2\n line 3\n line 4\n-line 5\n+changed\n line 6\n line 7\n line 8\n@@ -13,7 +13,6 @@\n line 12\n line 13\n line 14\n-line 15\n line 16\n line 17\n line 18\n",
+  );
+});
