@@ -50,6 +50,10 @@ export async function startTestServer(options: Partial<ApiServerOptions> = {}): 
     port: 0,
     log: createLogger("test", { level: "none" }),
     ...options,
+  }).catch((error: unknown) => {
+    store.close();
+    rmSync(directory, { recursive: true });
+    throw error;
   });
   return {
     server,

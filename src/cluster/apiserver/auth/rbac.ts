@@ -1,4 +1,4 @@
-import type { KubeObject } from "../../../resources/index.ts";
+import { type KubeObject, type LabelSelector, selectorMatches } from "../../../resources/index.ts";
 import type { Store } from "../../store/index.ts";
 import { isObject } from "../json.ts";
 import type { UserInfo } from "../types.ts";
@@ -49,29 +49,21 @@ export class RbacAuthorizer implements Authorizer {
     return role ? this.rulesOfRole(role.object) : [];
   }
 
-  /** A role's own rules and those of the roles it aggregates. */
-  rulesOfRole(role: KubeObject): PolicyRule[] {
-    const { aggregationRule } = role as KubeObject & { aggregationRule?: { clusterRoleSelectors?: { matchLabels?: Record<string, string> }[] } };
-    const own = ownRules(role);
+  /** A role's own rules and those of the roles it aggregates, which may aggregate in turn. */
+  rulesOfRole(role: KubeObject, seen: Set<string> = new Set()): PolicyRule[] {
+    const { aggregationRule, rules } = role as KubeObject & { aggregationRule?: { clusterRoleSelectors?: LabelSelector[] }; rules?: PolicyRule[] };
+    const own = Array.isArray(rules) ? rules : [];
     if (!aggregationRule) return own;
+    seen.add(role.metadata.name);
     const aggregated = this.store
       .list(CLUSTER_ROLES)
-      .filter(({ object }) => object !== role && aggregationRule.clusterRoleSelectors?.some((selector) => hasLabels(object, selector.matchLabels ?? {})))
-      .flatMap(({ object }) => ownRules(object));
+      .filter(({ name, object }) => !seen.has(name) && aggregationRule.clusterRoleSelectors?.some((selector) => selectorMatches(selector, object.metadata.labels)))
+      .flatMap(({ object }) => this.rulesOfRole(object, seen));
     return [...own, ...aggregated];
   }
 }
 
 const ALLOWED: Decision = { allowed: true, reason: "" };
-
-function ownRules(role: KubeObject): PolicyRule[] {
-  const { rules } = role as KubeObject & { rules?: PolicyRule[] };
-  return Array.isArray(rules) ? rules : [];
-}
-
-function hasLabels(object: KubeObject, labels: Record<string, string>): boolean {
-  return Object.entries(labels).every(([key, value]) => object.metadata.labels?.[key] === value);
-}
 
 function appliesTo(binding: KubeObject, user: UserInfo, bindingNamespace: string): boolean {
   const { subjects } = binding as KubeObject & { subjects?: Subject[] };

@@ -3,7 +3,7 @@ import type { KubeObject, Webhook, WebhookConfiguration } from "../../../../reso
 import type { Store } from "../../../store/index.ts";
 import { inVersion } from "../../apply/empty-object.ts";
 import type { Catalogue, Resource } from "../../catalogue.ts";
-import { badRequest, internalError } from "../../http/status.ts";
+import { internalError } from "../../http/status.ts";
 import { cloneJson, equalJson, isObject } from "../../json.ts";
 import { applyJsonPatch } from "../../patch/json-patch.ts";
 import type { AdmissionPlugin, Attributes } from "../types.ts";
@@ -93,9 +93,6 @@ async function ask({ caller, log }: WebhookParts, { webhook, resource }: Match, 
   try {
     const { uid, request } = admissionReview(attributes, resource);
     if (!(await conditionsHold(webhook, request))) return undefined;
-    if (attributes.dryRun && webhook.sideEffects !== "None" && webhook.sideEffects !== "NoneOnDryRun") {
-      throw badRequest(`admission webhook ${JSON.stringify(name)} does not support dry run`);
-    }
     const verdict = parseVerdict(await caller.post(webhook, reviewBody(request)), uid);
     attributes.warnings.push(...verdict.warnings);
     if (!verdict.allowed) throw denial(name, verdict.status);
