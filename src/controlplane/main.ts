@@ -1,0 +1,52 @@
+import { createLogger, ChainmailError, errorText, systemClock } from "../base/index.ts";
+import { createClient, inClusterTransport } from "../kube/index.ts";
+import { validateIstio } from "../resources/index.ts";
+import { startIstiod } from "./istiod.ts";
+import { parseOptions } from "./options.ts";
+import { createRegistry } from "./registry/index.ts";
+import { createGenerator } from "./xds/index.ts";
+
+/** Streams of proxies never end by themselves; whoever has not gone by then is cut off and comes back to our successor. */
+const SHUTDOWN_GRACE_MS = 2_000;
+
+/** `pilot-discovery discovery`: the control plane as a program in a pod. */
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2), process.env);
+  const log = createLogger("istiod", { level: options.logLevel });
+  const client = createClient(inClusterTransport());
+  const registry = createRegistry(client, {
+    domain: options.domain,
+    clusterId: options.clusterId,
+    systemNamespace: options.namespace,
+    meshConfigMap: options.revision === "default" ? "istio" : `istio-${options.revision}`,
+    onInvalid: (reason, object) =>
+      log.warn("an object is left out, since it cannot be understood", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error: errorText(reason) }),
+  });
+  const istiod = await startIstiod({
+    client,
+    registry,
+    generator: createGenerator(),
+    validate: validateIstio,
+    namespace: options.namespace,
+    revision: options.revision,
+    podName: options.podName,
+    clusterId: options.clusterId,
+    clock: systemClock,
+    log,
+    hostname: "0.0.0.0",
+    ports: { plaintext: options.grpcPort, secure: options.secureGrpcPort, webhook: options.httpsPort, monitoring: options.monitoringPort, readiness: options.httpPort },
+  });
+  const shutdown = (signal: string): void => {
+    log.info("stopping", { signal });
+    registry.stop();
+    void istiod.stop(SHUTDOWN_GRACE_MS).then(() => process.exit(0));
+  };
+  process.once("SIGTERM", shutdown);
+  process.once("SIGINT", shutdown);
+}
+
+main().catch((thrown: unknown) => {
+  const hint = thrown instanceof ChainmailError && thrown.hint ? `\n${thrown.hint}` : "";
+  process.stderr.write(`Error: ${errorText(thrown)}${hint}\n`);
+  process.exit(1);
+});
