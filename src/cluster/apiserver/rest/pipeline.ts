@@ -68,16 +68,20 @@ export function writerOf(context: RestContext, { resource, subresource, options 
 export async function mutate(context: RestContext, request: WriteRequest, operation: Operation, object: KubeObject, old: KubeObject | undefined, kind: string): Promise<KubeObject> {
   const { resource, namespace, name, subresource, user, options, warnings } = request;
   let current = object;
+  let changed = false;
+  const attributes = () => ({ operation, resource, subresource, namespace, name: name || current.metadata.name || "", object: current, old, user, warnings, dryRun: options.dryRun, options: optionsObject(kind, options) });
   for (const plugin of context.admission) {
-    if (!plugin.mutate && !plugin.complete) continue;
-    const attributes = { operation, resource, subresource, namespace, name: name || current.metadata.name || "", object: current, old, user, warnings, dryRun: options.dryRun, options: optionsObject(kind, options) };
-    plugin.complete?.(attributes);
-    const next = await plugin.mutate?.(attributes);
+    plugin.complete?.(attributes());
+    const next = await plugin.mutate?.(attributes());
     if (next && next !== current) {
       current = decodeInto({ resource, options: { ...options, fieldValidation: "Ignore" }, warnings }, next);
       fillDefaults(resource, current, old);
+      changed = true;
     }
   }
+  // What a webhook added is completed too (an injected container gets its token mounted): the real server invokes its
+  // own plugins again once a webhook has changed the object.
+  if (changed) for (const plugin of context.admission) plugin.complete?.(attributes());
   return current;
 }
 
