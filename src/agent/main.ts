@@ -11,7 +11,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const print = (text: string): void => void writeSync(1, text);
   switch (command) {
     case "proxy": {
-      const [{ agentOptions }, { runProxy }, { createDataPlane }] = await Promise.all([import("./options.ts"), import("./run-proxy.ts"), import("../proxy/index.ts")]);
+      const [{ agentOptions }, { runProxy }, { createDataPlane }] = await Promise.all([import("./options.ts"), import("./run-proxy.ts"), import("../proxy/data-plane.ts")]);
       const running = runProxy(agentOptions(rest, process.env), createDataPlane, [process.execPath, Bun.main, PRINT_DUMP]);
       process.on("SIGTERM", () => running.terminate());
       process.on("SIGINT", () => running.terminate());

@@ -7,7 +7,7 @@ import { BootstrapSchema } from "../proto/gen/envoy/config/bootstrap/v3/bootstra
 import { loadRegistry } from "../proto/index.ts";
 import { Admin, serveAdmin } from "../proxy/admin/index.ts";
 import { BootstrapError, ProxyServer, readBootstrap, type ProxyBootstrap } from "../proxy/bootstrap/index.ts";
-import { createDataPlane } from "../proxy/index.ts";
+import { createDataPlane } from "../proxy/data-plane.ts";
 
 interface ProxyOptions {
   configPath?: string;

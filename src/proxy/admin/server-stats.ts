@@ -13,9 +13,8 @@ const STATES = ["LIVE", "DRAINING", "PRE_INITIALIZING", "INITIALIZING"] as const
 
 /** What the data plane does not count: discovery, listeners, certificates, the process. */
 export function serverStats(server: ProxyServer): ServerStat[] {
-  const { store, ads, dataPlane, deps } = server;
+  const { store, ads, deps } = server;
   const now = deps.clock.now();
-  const listeners = dataPlane.listeners();
   const memory = process.memoryUsage();
   const secrets = [...(deps.localSecrets?.list() ?? []), ...server.adsSecrets.list(), ...server.staticSecrets.list()];
   const counter = (name: string, value: number): ServerStat => ({ name, kind: "counter", value });
@@ -26,11 +25,8 @@ export function serverStats(server: ProxyServer): ServerStat[] {
   };
   return [
     ...updates("cluster_manager.cds", "CDS"),
-    gauge("cluster_manager.active_clusters", dataPlane.clusters().length),
     gauge("control_plane.connected_state", ads?.status().connected ? 1 : 0),
     ...updates("listener_manager.lds", "LDS"),
-    gauge("listener_manager.total_listeners_active", listeners.filter(({ state }) => state === "active").length),
-    gauge("listener_manager.total_listeners_warming", listeners.filter(({ state }) => state === "warming").length),
     gauge("listener_manager.workers_started", server.state === "LIVE" ? 1 : 0),
     gauge("server.concurrency", deps.concurrency),
     gauge("server.days_until_first_cert_expiring", daysUntilFirstExpiry(secrets, now) ?? MAX_UINT32),
@@ -39,7 +35,6 @@ export function serverStats(server: ProxyServer): ServerStat[] {
     gauge("server.memory_heap_size", memory.heapTotal),
     gauge("server.memory_physical_size", memory.rss),
     gauge("server.state", STATES.indexOf(server.state)),
-    gauge("server.total_connections", listeners.reduce((total, { openConnections }) => total + openConnections, 0)),
     gauge("server.uptime", Math.floor((now - server.startedAt) / 1000)),
   ];
 }

@@ -20,6 +20,9 @@ const GROUP_LABELS: Record<string, string[]> = {
   tcp: ["tcp_prefix", "envoy_tcp_prefix"],
 };
 
+/** Groups of several words whose names carry no label. */
+const PLAIN_GROUPS = ["cluster_manager", "listener_manager", "server", "control_plane"];
+
 /**
  * The dotted names of Envoy's /stats from Prometheus samples: the tag goes back to where it was taken from, other labels
  * follow as name and value. Histograms show their count and sum.
@@ -30,6 +33,8 @@ export function statLines(prometheus: string): StatLine[] {
 
 function dotted({ name, labels }: Sample): string {
   const bare = name.startsWith("envoy_") ? name.slice("envoy_".length) : name;
+  const plain = labels.length === 0 && PLAIN_GROUPS.find((known) => bare.startsWith(`${known}_`));
+  if (plain) return `${plain}.${bare.slice(plain.length + 1)}`;
   const group = bare.slice(0, Math.max(0, bare.indexOf("_")));
   const tags = GROUP_LABELS[group];
   const tag = tags && labels.find(([label]) => tags.includes(label));
