@@ -8,6 +8,7 @@ import { corsFilter } from "./cors.ts";
 import { faultFilter } from "./fault.ts";
 import { grpcStatsFilter } from "./grpc-stats.ts";
 import { istioStatsFilter } from "./istio-stats.ts";
+import { jwtAuthnFilter } from "./jwt/jwt-authn.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
 import { rbacFilter } from "./rbac/http-rbac.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
@@ -17,7 +18,7 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, faultFilter, grpcStatsFilter, istioStatsFilter, peerMetadataFilter, rbacFilter];
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, faultFilter, grpcStatsFilter, istioStatsFilter, jwtAuthnFilter, peerMetadataFilter, rbacFilter];
 
 const PREFIX = "type.googleapis.com/";
 

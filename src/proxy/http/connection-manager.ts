@@ -25,6 +25,8 @@ export class HttpConnection implements ServerHandler {
   readonly #streams = new Set<HttpStream>();
   #lastActive: number;
   #closing = false;
+  /** The client has sent what is no HTTP. */
+  protocolBroken = false;
   readonly uuid = randomUUID;
 
   constructor(

@@ -88,6 +88,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     if (this.requestEnded) this.requestCompleteMs = 0;
     if (request.protocol === "HTTP/1.0" && request.authority === "" && config.defaultHostForHttp10 !== "") request.authority = config.defaultHostForHttp10;
     if (request.authority === "") {
+      this.connection.closeAfterResponse();
       this.localReply({ status: 400, body: "", details: "missing_host_header" });
       return;
     }
@@ -111,7 +112,10 @@ export class HttpStream extends StreamInfo implements RequestSink {
     stripHost(request, config, connection.info.local.port);
     mutateRequestHeaders(request, this, connection.info, config, connection.uuid);
     if (request.headers.has("expect") && !config.proxy100Continue) {
-      if (request.headers.get("expect")?.toLowerCase() === "100-continue") this.codec.writeInformational(100, new HeaderMap());
+      if (request.headers.get("expect")?.toLowerCase() === "100-continue") {
+        this.responseStatus = 100;
+        this.codec.writeInformational(100, new HeaderMap());
+      }
       request.headers.remove("expect");
     }
     this.#askedPath = request.path;
@@ -197,6 +201,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   /** The client broke the protocol: answered if it still can be. */
   protocolError(error: MessageError): void {
     this.addFlag("DPE");
+    this.connection.protocolBroken = true;
     if (this.#headWritten) {
       this.details = error.detail;
       this.resetDownstream();
@@ -302,9 +307,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
   /** The response cannot be completed: the client learns it by the connection (or the stream) ending. */
   resetDownstream(): void {
     if (this.done) return;
-    this.#phase = "done";
-    this.codec.reset("local_reset");
     this.#complete();
+    this.codec.reset("local_reset");
   }
 
   get isTunnel(): boolean {

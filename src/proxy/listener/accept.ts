@@ -67,13 +67,13 @@ export class Acceptance {
     else this.#finish();
   }
 
-  onHandshake(error: (Error & { code?: string }) | null): void {
+  onHandshake(success: boolean, error: (Error & { code?: string }) | null): void {
     if (this.#state !== "handshake") return;
     const chain = this.#chain as Chain;
-    const reason = this.#verify(chain, error);
+    const reason = success ? this.#verify(chain, error) : "tls_handshake_failed";
     if (reason) {
       this.#refuse(reason);
-      this.socket.terminate();
+      this.socket.end();
       return;
     }
     this.#accepted(chain, undefined);
@@ -288,8 +288,8 @@ const CHANNEL_EVENTS: SocketEvents = {
 
 const TLS_EVENTS: SocketEvents = {
   ...CHANNEL_EVENTS,
-  handshake(socket, _success, error) {
+  handshake(socket, success, error) {
     const owner = socket.data as Owner;
-    if (owner instanceof Acceptance) owner.onHandshake(error);
+    if (owner instanceof Acceptance) owner.onHandshake(success, error);
   },
 };

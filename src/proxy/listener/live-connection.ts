@@ -144,7 +144,9 @@ export class LiveConnection {
     const { services, accessLog } = this.owner;
     if (accessLog) {
       const info = new StreamInfo(this.info, this.#startTime, this.#startMono);
-      info.protocol = this.#handler instanceof HttpConnection ? "HTTP/1.1" : undefined;
+      const http = this.#handler instanceof HttpConnection ? this.#handler : undefined;
+      if (http?.protocolBroken) info.addFlag("DPE");
+      else if (http) info.protocol = "HTTP/1.1";
       info.bytesReceived = this.channel.bytesRead;
       info.bytesSent = this.channel.bytesWritten;
       info.terminationDetails = terminationDetails;

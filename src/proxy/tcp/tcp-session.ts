@@ -80,8 +80,8 @@ export class TcpSession {
   terminate(details: string): void {
     if (this.#over) return;
     this.info.terminationDetails = details;
-    this.channel.reset();
     this.#end();
+    this.channel.reset();
   }
 
   /** Envoy's idle time-out, checked from time to time; and metrics of connections that last. */
@@ -89,8 +89,8 @@ export class TcpSession {
     if (this.#over) return;
     const idle = this.chain.tcp.idleTimeoutMs;
     if (idle !== undefined && now - this.#lastActive > idle) {
-      this.channel.close();
       this.#end();
+      this.channel.close();
       return;
     }
     this.#report();
@@ -170,9 +170,9 @@ export class TcpSession {
 
   upClosed(error: Error | undefined): void {
     if (this.#over) return;
+    this.#end();
     if (error) this.channel.reset();
     else this.channel.close();
-    this.#end();
   }
 
   // ----
@@ -185,8 +185,8 @@ export class TcpSession {
       if (verdict && !verdict.allowed) {
         this.info.terminationDetails = deniedDetails(verdict);
         this.services.refused.count(this.connection.remote.address, this.connection.local.port, "rbac_access_denied");
-        this.channel.close();
         this.#end();
+        this.channel.close();
         return false;
       }
     }
@@ -278,15 +278,16 @@ export class TcpSession {
 
   /** There is nowhere to go: the client sees a reset if it has said something, as from a closed socket with unread bytes. */
   #refuse(): void {
-    if (this.#held.length > 0) this.channel.reset();
-    else this.channel.close();
+    const unread = this.#held.length > 0;
     this.#end();
+    if (unread) this.channel.reset();
+    else this.channel.close();
   }
 
   #finishBoth(): void {
+    this.#end();
     this.channel.close();
     this.#upstream?.close();
-    this.#end();
   }
 
   #report(): void {

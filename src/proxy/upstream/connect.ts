@@ -126,10 +126,10 @@ class Attempt {
     if (this.session) socket.setSession(this.session);
   }
 
-  handshaken(socket: BunSocket, error: (Error & { code?: string }) | null): void {
+  handshaken(socket: BunSocket, success: boolean, error: (Error & { code?: string }) | null): void {
     if (this.#state === "done") return;
     const transport = this.request.transport as TlsTransport;
-    const failure = verified(socket, error, transport, this.services);
+    const failure = verified(socket, success, error, transport, this.services);
     if (typeof failure === "string") {
       this.request.host.sessions.delete(this.request.sessionKey);
       this.#fail("remote_connection_failure", failure);
@@ -176,19 +176,20 @@ class Attempt {
 }
 
 /** What TLS says of the server, or why it is refused, in Envoy's words. */
-function verified(socket: BunSocket, error: (Error & { code?: string }) | null, transport: TlsTransport, services: Services): TlsInfo | string {
+function verified(socket: BunSocket, success: boolean, error: (Error & { code?: string }) | null, transport: TlsTransport, services: Services): TlsInfo | string {
   const { context } = transport;
   const ready = context.current();
   // A chain failure takes precedence over a name mismatch in Bun, so this code means that the chain is good.
   const chainGood = error === null || error === undefined || error.code === "ERR_TLS_CERT_ALTNAME_INVALID";
-  if (ready?.verifies && !chainGood && !context.acceptsUntrusted) return tlsFailureText(error?.code, error?.message ?? "");
+  // Bun calls a handshake with a foreign name unsuccessful too: only one without any error must not pass for a good one.
+  if ((!success && !error) || (ready?.verifies && !chainGood && !context.acceptsUntrusted)) return tlsFailureText(error?.code, error?.message ?? "");
   const der = socket.getPeerCertificate()?.raw;
-  if (!der) return tlsFailureText("ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE", "");
+  if (!der) return chainGood ? sanMismatchText([]) : tlsFailureText(error?.code, error?.message ?? "");
   let peer;
   try {
     peer = services.peers.read(der);
   } catch {
-    return tlsFailureText("ERR_SSL_CERTIFICATE_VERIFY_FAILED", "");
+    return tlsFailureText("CERT_REJECTED", "");
   }
   if (!context.accepts(peer)) return sanMismatchText([...peer.uriSans, ...peer.dnsSans, ...peer.ipSans]);
   return {
@@ -264,9 +265,9 @@ const RAW_EVENTS: SocketEvents = {
 
 const TLS_EVENTS: SocketEvents = {
   ...RAW_EVENTS,
-  handshake(socket, _success, error) {
+  handshake(socket, success, error) {
     const owner = ownerOf(socket);
-    if (owner instanceof Attempt) owner.handshaken(socket, error);
+    if (owner instanceof Attempt) owner.handshaken(socket, success, error);
   },
   session(socket, ticket) {
     const owner = ownerOf(socket);

@@ -4,9 +4,9 @@
 export function tlsFailureText(code: string | undefined, message: string): string {
   const verify = code === undefined ? undefined : VERIFY[code];
   if (verify) return tlsError(`${CERTIFICATE_VERIFY_FAILED}:verify cert failed: X509_verify_cert: certificate verification error at depth ${verify[0]}: ${verify[1]}`);
-  const reason = /([A-Z][A-Z0-9_]{4,})/.exec((code ?? "").replace(/^ERR_SSL_/, "") || message)?.[1];
-  if (reason === undefined) return "";
-  return tlsError(`${NUMBERS[reason] ?? 268435456}:SSL routines:OPENSSL_internal:${reason}`);
+  // BoringSSL's own line: error:<number in hex>:<library>:OPENSSL_internal:<reason>.
+  const line = /error:([0-9a-f]{8}):(.+)$/.exec(message);
+  return line ? tlsError(`${Number.parseInt(line[1] as string, 16)}:${line[2]}`) : "";
 }
 
 /** The peer's certificate has none of the wanted names. */
@@ -19,22 +19,6 @@ const CERTIFICATE_VERIFY_FAILED = "268435581:SSL routines:OPENSSL_internal:CERTI
 function tlsError(text: string): string {
   return `TLS_error:|${text}:TLS_error_end`;
 }
-
-/** Library 16 (SSL) in the high bits, the reason in the low ones: BoringSSL's ERR_PACK. */
-const NUMBERS: Record<string, number> = {
-  WRONG_VERSION_NUMBER: 268435703,
-  CERTIFICATE_VERIFY_FAILED: 268435581,
-  NO_SHARED_CIPHER: 268435640,
-  UNSUPPORTED_PROTOCOL: 268435696,
-  HANDSHAKE_FAILURE_ON_CLIENT_HELLO: 268435610,
-  SSLV3_ALERT_HANDSHAKE_FAILURE: 268436496,
-  SSLV3_ALERT_BAD_CERTIFICATE: 268436498,
-  SSLV3_ALERT_CERTIFICATE_EXPIRED: 268436501,
-  SSLV3_ALERT_CERTIFICATE_UNKNOWN: 268436502,
-  TLSV1_ALERT_UNKNOWN_CA: 268436504,
-  TLSV1_ALERT_PROTOCOL_VERSION: 268436526,
-  TLSV1_CERTIFICATE_REQUIRED: 268436572,
-};
 
 /** Node's verification codes: the depth at which they are found, and OpenSSL's words. */
 const VERIFY: Record<string, readonly [depth: number, text: string]> = {
