@@ -20,6 +20,7 @@ import { ROOT_SECRET, WORKLOAD_SECRET, WorkloadIdentity } from "./identity/workl
 import { hostOf, nodeIdentity, portOf } from "./node-metadata.ts";
 import { writeError } from "./output.ts";
 import type { AgentOptions } from "./options.ts";
+import { processCpuMs, shrinkWhenQuiet } from "./shrink.ts";
 import { connectThrough, PodSockets } from "./sockets.ts";
 import { readAppProbes } from "./status/app-probes.ts";
 import { readAppMetrics } from "./status/app-metrics.ts";
@@ -86,13 +87,16 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
     log: loggers.main,
   });
   const startup: { durationMs: number | undefined } = { durationMs: undefined };
+  let stopShrink: () => void = () => {};
   server.whenLive(() => {
     startup.durationMs = systemClock.now() - startedAt;
     log.info("proxy is ready", { milliseconds: startup.durationMs });
+    stopShrink = shrinkWhenQuiet(systemClock, processCpuMs, () => Bun.shrink());
   });
 
   const { promise: done, resolve: end } = Promise.withResolvers<number>();
   const terminate = terminator(server, options, log, () => {
+    stopShrink();
     identity.stop();
     server.stop();
     for (const { stop } of listeners) stop();
