@@ -39,7 +39,9 @@ async function start(speak: (bytes: Buffer, send: (spdy: Buffer) => void, socket
       socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: SPDY/3.1+portforward.k8s.io\r\n\r\n`);
     });
   });
-  const port = await new Promise<number>((resolve) => server?.listen(0, "127.0.0.1", () => resolve((server?.address() as { port: number }).port)));
+  const listening = server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => listening.once("listening", resolve));
+  const { port } = listening.address() as { port: number };
   return { server: `http://127.0.0.1:${port}` };
 }
 
