@@ -1,10 +1,9 @@
 import type { Duplex } from "node:stream";
 import { ChainmailError } from "../../base/index.ts";
-import { createClient, isNotFound, loadKubeconfig, httpsTransport, PODS, type GroupVersionResource, type KubeClient } from "../../kube/index.ts";
+import { createClient, isNotFound, loadKubeconfig, httpsTransport, PODS, portForward, type GroupVersionResource, type KubeClient } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { kubeconfigPath, type GlobalOptions } from "./globals.ts";
 import { httpOver, type HttpAnswer } from "./http-over.ts";
-import { portForward } from "./port-forward.ts";
 
 /** A pod by its coordinates. */
 export interface PodRef {
@@ -39,7 +38,7 @@ export async function openKube(options: GlobalOptions, env: Readonly<Record<stri
   const connect = async (pod: PodRef, port: number): Promise<Duplex> => {
     try {
       await client.get(PODS, pod.name, pod.namespace);
-      return await portForward(target.connection, pod, port);
+      return await portForward(target.connection, pod.namespace, pod.name, port);
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
       const reason = isNotFound(cause) ? `failed retrieving: ${text} in the ${JSON.stringify(pod.namespace)} namespace` : text;
