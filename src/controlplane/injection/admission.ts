@@ -6,6 +6,8 @@ export interface AdmissionRequest {
   uid: string;
   namespace: string;
   operation: string;
+  /** Nothing will be stored, whatever the answer. */
+  dryRun: boolean;
   resource: { group: string; version: string; resource: string };
   object: KubeObject;
   oldObject: KubeObject | undefined;
@@ -31,6 +33,7 @@ export function parseReview(body: unknown): AdmissionRequest {
     uid,
     namespace: text(namespace),
     operation: text(operation),
+    dryRun: request["dryRun"] === true,
     resource: { group: text(gvr["group"]), version: text(gvr["version"]), resource: text(gvr["resource"]) },
     object: asObject(object) ?? { apiVersion: "", kind: "", metadata: { name: "" } },
     oldObject: asObject(oldObject),

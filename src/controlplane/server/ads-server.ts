@@ -5,6 +5,7 @@ import type { Registry, RegistryChange } from "../registry/types.ts";
 import type { XdsGenerator } from "../xds/types.ts";
 import { XdsConnection, type ConnectionDeps, type XdsStream } from "./connection.ts";
 import type { CredentialSource } from "./credentials.ts";
+import { XdsError } from "./errors.ts";
 import type { DebugTypes } from "./debug-types.ts";
 import type { XdsMetrics } from "./metrics.ts";
 import type { Protocol } from "./requests.ts";
@@ -23,6 +24,7 @@ export interface AdsServerOptions {
 /** All connected proxies, and the pushes to them. Knows nothing of gRPC. */
 export class AdsServer {
   readonly #connections = new Set<XdsConnection>();
+  readonly #streams = new Set<XdsStream>();
   readonly #deps: ConnectionDeps;
   readonly #unsubscribe: () => void;
   readonly #turns = new Turns();
@@ -46,10 +48,12 @@ export class AdsServer {
   /** Takes a stream whose caller has been authenticated; the plaintext port has none. Call `closed` when it ends. */
   accept(stream: XdsStream, protocol: Protocol, caller: Caller | undefined, address: string): { receive(message: Uint8Array): void; closed(): void } {
     const connection = new XdsConnection(this.#deps, stream, protocol, caller, address, ++this.#number, (known) => this.#connections.add(known));
+    this.#streams.add(stream);
     return {
       receive: (message) => connection.receive(message),
       closed: () => {
         connection.closed();
+        this.#streams.delete(stream);
         if (this.#connections.delete(connection)) this.options.log.info("ADS: connection closed", { proxy: connection.id });
       },
     };
@@ -69,8 +73,10 @@ export class AdsServer {
     return this.#pushes;
   }
 
+  /** Ends all streams, so that proxies turn to another istiod, or to our successor, at once. */
   stop(): void {
     this.#unsubscribe();
+    for (const stream of this.#streams) stream.end(new XdsError("XDS_UNAVAILABLE", "this control plane is stopping"));
   }
 
   #changed(change: RegistryChange): void {

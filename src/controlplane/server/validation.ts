@@ -20,7 +20,7 @@ export function createValidator(options: { validate: IstioValidator; metrics: Me
       return { error: `the ${object.kind} does not have the structure of its kind`, warnings: [] };
     }
   };
-  return ({ operation, resource, object }) => {
+  return ({ operation, dryRun, resource, object }) => {
     if (operation !== "CREATE" && operation !== "UPDATE") return { allowed: true };
     const labels = { group: resource.group, resource: resource.resource, version: resource.version };
     const { error, warnings } = check(object);
@@ -29,7 +29,7 @@ export function createValidator(options: { validate: IstioValidator; metrics: Me
       return { allowed: true, warnings };
     }
     failed.add({ group: labels.group, reason: "invalid_resource", resource: labels.resource, version: labels.version });
-    log.info("configuration is invalid", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error });
+    log[dryRun ? "debug" : "info"]("configuration is invalid", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error });
     return { allowed: false, message: `configuration is invalid: ${error}`, warnings };
   };
 }
