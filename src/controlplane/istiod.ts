@@ -5,13 +5,15 @@ import { createAuthenticator, distributeRoots, openCa } from "./ca/index.ts";
 import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
 import { parseMeshConfig, type Registry } from "./registry/index.ts";
-import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type IstioValidator } from "./server/index.ts";
+import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type IstioValidator, type JwksFetcher } from "./server/index.ts";
 import type { XdsGenerator } from "./xds/types.ts";
 
 export interface IstiodOptions {
   client: KubeClient;
   registry: Registry;
   generator: XdsGenerator;
+  /** Keys of token issuers, which the generator reads; a change of theirs is pushed. */
+  jwks?: Pick<JwksFetcher, "onChange">;
   validate: IstioValidator;
   namespace: string;
   revision: string;
@@ -81,6 +83,8 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     log: log.child("ads"),
   });
   closers.push(() => ads.stop());
+  const keysChanged = options.jwks?.onChange(() => ads.push({ kinds: new Set(["RequestAuthentication"]), keys: new Set(), endpoints: new Set(), identities: new Set() }));
+  if (keysChanged) closers.push(keysChanged);
   describe(metrics, { registry, ads, ca, clock, started });
 
   const monitoring = { metrics, pages, access: createDebugAccess({ authenticator, pages, namespace }), ready: () => ready, log: log.child("http") };

@@ -4,6 +4,7 @@ import { validateIstio } from "../resources/index.ts";
 import { startIstiod } from "./istiod.ts";
 import { parseOptions } from "./options.ts";
 import { createRegistry } from "./registry/index.ts";
+import { createJwksFetcher } from "./server/index.ts";
 import { createGenerator } from "./xds/index.ts";
 
 /** Streams of proxies never end by themselves; whoever has not gone by then is cut off and comes back to our successor. */
@@ -22,10 +23,12 @@ async function main(): Promise<void> {
     onInvalid: (reason, object) =>
       log.warn("an object is left out, since it cannot be understood", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error: errorText(reason) }),
   });
+  const jwks = createJwksFetcher({ registry, clock: systemClock, log: log.child("jwks") });
   const istiod = await startIstiod({
     client,
     registry,
-    generator: createGenerator(),
+    generator: createGenerator({ jwks }),
+    jwks,
     validate: validateIstio,
     namespace: options.namespace,
     revision: options.revision,
@@ -38,6 +41,7 @@ async function main(): Promise<void> {
   });
   const shutdown = (signal: string): void => {
     log.info("stopping", { signal });
+    jwks.stop();
     registry.stop();
     void istiod.stop(SHUTDOWN_GRACE_MS).then(() => process.exit(0));
   };

@@ -42,7 +42,7 @@ export class AdsServer {
       version: () => this.#version,
       turn: () => this.#turns.next(),
     };
-    this.#unsubscribe = options.registry.onChange((change) => this.#changed(change));
+    this.#unsubscribe = options.registry.onChange((change) => this.push(change));
   }
 
   /** Takes a stream whose caller has been authenticated; the plaintext port has none. Call `closed` when it ends. */
@@ -73,16 +73,17 @@ export class AdsServer {
     return this.#pushes;
   }
 
+  /** Sends every proxy what such a change alters for it. */
+  push(change: RegistryChange): void {
+    this.#version = this.#nextVersion();
+    this.#pushes++;
+    for (const connection of this.#connections) connection.changed(change);
+  }
+
   /** Ends all streams, so that proxies turn to another istiod, or to our successor, at once. */
   stop(): void {
     this.#unsubscribe();
     for (const stream of this.#streams) stream.end(new XdsError("XDS_UNAVAILABLE", "this control plane is stopping"));
-  }
-
-  #changed(change: RegistryChange): void {
-    this.#version = this.#nextVersion();
-    this.#pushes++;
-    for (const connection of this.#connections) connection.changed(change);
   }
 
   #nextVersion(): string {
