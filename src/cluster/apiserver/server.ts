@@ -25,7 +25,7 @@ import { App } from "./http/app.ts";
 import { inProcessTransport } from "./http/in-process.ts";
 import { listen, type Listener, type ListenTarget } from "./http/listener.ts";
 import { nonResource } from "./http/non-resources.ts";
-import { CRDS, customResourceStrategy, serveStoredDefinitions } from "./kinds/custom-resources.ts";
+import { CRDS, CustomResources } from "./kinds/custom-resources.ts";
 import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
@@ -78,7 +78,7 @@ const SYSTEM_USER: UserInfo = { username: "system:kube-controller-manager", grou
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, pki, streams, log, clock = systemClock, random = randomBytes } = options;
   const catalogue = new Catalogue(options.definitions);
-  serveStoredDefinitions(store, catalogue, log);
+  const customResources: CustomResources = new CustomResources(() => context);
   const addresses = new AddressRange(options.serviceCidr ?? DEFAULT_SERVICE_CIDR);
   const { from, to } = options.nodePorts ?? DEFAULT_NODE_PORTS;
   const rbac = new RbacAuthorizer(store);
@@ -102,7 +102,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     strategies: new Map([
       ["/namespaces", namespaceStrategy],
       ["/services", serviceStrategy(store, random, { addresses, nodePorts: new PortRange(from, to) })],
-      [CRDS, customResourceStrategy(catalogue, log)],
+      [CRDS, customResources.strategy],
     ]),
   };
   const authenticator = new Authenticator((token) => {
@@ -123,6 +123,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     resources: (request, target) => dispatch(parts, request, target),
     nonResources: (request) => nonResource({ ...documents, openId: (path) => tokens.openId(path), unhealthy: () => [] }, request),
   });
+  customResources.start();
   await ensureDefaults(context, addresses.first);
 
   const listeners = new Set<Listener>();
@@ -146,6 +147,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     listenOn,
     transport: (userAgent = "kube-controller-manager", user = SYSTEM_USER) => inProcessTransport(app, user, userAgent),
     async close() {
+      customResources.stop();
       await Promise.all([...listeners].map((listener) => listener.close()));
     },
   };

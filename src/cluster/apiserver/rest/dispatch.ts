@@ -121,7 +121,8 @@ export async function update(context: RestContext, call: ResourceCall): Promise<
   const { request, resource, target } = call;
   const write = writeRequest(call, "UpdateOptions", target.name);
   const body = await decodeBody(request, expected(resource), !resource.definition.custom);
-  return respondObject(context, call, 200, await replaceObject(context, write, checkKind(body, expected(resource))), write.warnings);
+  const { stored, created } = await replaceObject(context, write, checkKind(body, expected(resource)));
+  return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
 }
 
 /** PATCH, of the object or its status. */

@@ -6,6 +6,7 @@ import { sameButTimes } from "../apply/server-side-apply.ts";
 import { badRequest, conflict, invalid, notFound } from "../http/status.ts";
 import { cloneJson, equalJson, type JsonObject } from "../json.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
+import { createDecoded } from "./create.ts";
 import { allowedParts, BEYOND_UPDATE_RULES } from "./parts.ts";
 import { asKubeObject, decodeInto, fillDefaults, mutate, validate, validateAdmission, writerOf } from "./pipeline.ts";
 
@@ -23,8 +24,15 @@ export interface UpdateSettings {
   uid?: string;
 }
 
+/** Kinds of which a PUT creates what is missing, as their strategies in Kubernetes allow. */
+const CREATED_BY_PUT = new Set(
+  ["/endpoints", "/events", "/limitranges", "coordination.k8s.io/leases"].concat(
+    ["clusterrolebindings", "clusterroles", "rolebindings", "roles"].map((plural) => `rbac.authorization.k8s.io/${plural}`),
+  ),
+);
+
 /** PUT: the body over the live object. */
-export function replaceObject(context: RestContext, request: WriteRequest, body: JsonObject): Promise<StoredObject> {
+export async function replaceObject(context: RestContext, request: WriteRequest, body: JsonObject): Promise<{ stored: StoredObject; created: boolean }> {
   const { resource, name, namespace } = request;
   const object = decodeInto(request, body);
   const { metadata } = object;
@@ -35,7 +43,11 @@ export function replaceObject(context: RestContext, request: WriteRequest, body:
   if (resource.definition.custom && !metadata.resourceVersion) {
     throw invalid(resource.definition, name, [{ type: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" }]);
   }
-  return updateObject(context, request, () => cloneJson(object), { track: true, kind: "UpdateOptions" });
+  const exists = context.store.get(resource.id, namespace, name) !== undefined;
+  if (!exists && request.subresource === "" && CREATED_BY_PUT.has(resource.id)) {
+    return { stored: await createDecoded(context, { ...request, name: "" }, object, true), created: true };
+  }
+  return { stored: await updateObject(context, request, () => cloneJson(object), { track: true, kind: "UpdateOptions" }), created: false };
 }
 
 /**
