@@ -76,6 +76,7 @@ export class DataPlane {
       exchange: new PeerExchange(deps.node),
       istio: new IstioMetrics(this.stats, fromNodeMetadata(metadata), typeof version === "string" ? version : ""),
       hostname: hostname(),
+      onFault: (error) => deps.log.error("a connection was ended by a fault in the proxy", { error: error.message, stack: error.stack ?? "" }),
       monotonic: () => performance.now(),
     };
     this.#clusters.attach(this.#services);

@@ -22,6 +22,8 @@ export interface Services extends DataPlaneDeps {
   readonly exchange: PeerExchange;
   readonly istio: IstioMetrics;
   readonly hostname: string;
+  /** Takes exceptions that ended one connection: they are bugs, and logged as such. */
+  readonly onFault: (error: Error) => void;
   /** Monotonic milliseconds with fractions. */
   readonly monotonic: () => number;
 }

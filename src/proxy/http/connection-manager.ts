@@ -68,7 +68,7 @@ export class HttpConnection implements ServerHandler {
   /** A new configuration: it judges the requests to come, and those under way that it would refuse are ended. */
   swap(config: HcmConfig): void {
     this.config = config;
-    for (const stream of [...this.#streams]) stream.rejudge(config);
+    for (const stream of this.#streams) stream.rejudge(config);
   }
 
   /** Ends a connection that has been idle for longer than allowed. */

@@ -1,5 +1,5 @@
 import { alpnWire, type BunSocket, type SocketEvents } from "../net/bun-socket.ts";
-import { Channel } from "../net/channel.ts";
+import { Channel, isTransportError } from "../net/channel.ts";
 import { ConnectionInfo } from "../net/connection-info.ts";
 import type { RefusalReason } from "../telemetry/refused-connections.ts";
 import { readClientHello } from "../tls/client-hello.ts";
@@ -65,6 +65,13 @@ export class Acceptance {
   onGone(): void {
     if (this.#state === "handshake") this.#refuse("tls_handshake_failed");
     else this.#finish();
+  }
+
+  /** An exception of ours while the connection was being looked at. */
+  onFault(error: Error): void {
+    this.#target.services.onFault(error);
+    this.#finish();
+    this.socket.terminate();
   }
 
   onHandshake(success: boolean, error: (Error & { code?: string }) | null): void {
@@ -223,7 +230,7 @@ export class Acceptance {
 
   #accepted(chain: Chain, first: Buffer | undefined): void {
     this.#finish();
-    const channel = new Channel(this.socket);
+    const channel = new Channel(this.socket, this.#target.services.onFault);
     this.socket.data = channel;
     if (first) channel.bytesRead += first.length;
     this.#target.onAccepted(this.connection, chain, channel, first);
@@ -283,6 +290,7 @@ const CHANNEL_EVENTS: SocketEvents = {
   error(socket, error) {
     const owner = socket.data as Owner;
     if (owner instanceof Channel) owner.socketFailed(error);
+    else if (owner && !isTransportError(error)) owner.onFault(error);
   },
 };
 

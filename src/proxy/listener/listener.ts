@@ -52,7 +52,7 @@ export class Listener implements AcceptTarget {
   update(config: ListenerConfig): void {
     const previous = this.config;
     this.config = config;
-    for (const connection of [...this.#connections]) {
+    for (const connection of this.#connections) {
       connection.update(config.matcher.find(connection.info) ?? config.defaultChain);
     }
     const kept = new Set([...config.chains, config.defaultChain]);
@@ -94,14 +94,14 @@ export class Listener implements AcceptTarget {
     this.#draining = true;
     for (const socket of this.#sockets) socket.stop();
     this.#sockets = [];
-    for (const connection of [...this.#connections]) connection.drain();
+    for (const connection of this.#connections) connection.drain();
   }
 
   /** Ends everything at once. */
   close(): void {
     for (const socket of this.#sockets) socket.stop(true);
     this.#sockets = [];
-    for (const connection of [...this.#connections]) connection.close();
+    for (const connection of this.#connections) connection.close();
     for (const chain of [...this.config.chains, this.config.defaultChain]) if (chain) disposeChain(chain);
   }
 

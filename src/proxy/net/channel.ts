@@ -33,7 +33,11 @@ export class Channel {
   #paused = false;
   #afterFlush: "open" | "finish" | "close" | "finished" = "open";
 
-  constructor(public socket: BunSocket) {}
+  /** `onFault` learns of errors that are ours, not the peer's: exceptions that a handler threw. */
+  constructor(
+    public socket: BunSocket,
+    private readonly onFault: (error: Error) => void,
+  ) {}
 
   /** True while bytes wait for the peer: the source should stop until `onDrain`. */
   get congested(): boolean {
@@ -141,9 +145,15 @@ export class Channel {
     this.handler.onDrain();
   }
 
-  /** An error of the transport; the close that follows tells the handler. */
+  /**
+   * An error of the transport, whose close follows; or what a handler threw, which Bun reports here too and then goes on
+   * as if nothing were: such a connection must not linger.
+   */
   socketFailed(error: Error): void {
     this.#failure = error;
+    if (isTransportError(error)) return;
+    this.onFault(error);
+    this.reset();
   }
 
   socketEnded(): void {
@@ -178,3 +188,8 @@ export class Channel {
 }
 
 const DISCARD: ChannelHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+/** Errors of sockets carry a code; exceptions of JavaScript do not. */
+export function isTransportError(error: Error): boolean {
+  return "code" in error;
+}

@@ -50,7 +50,7 @@ export class Sidecar {
       secrets: this.secrets,
       sockets: this.sockets,
       clock: systemClock,
-      log: createLogger("proxy", { level: "none" }),
+      log: createLogger("proxy", { level: "error" }),
       accessLog: () => sink,
       random: options.random ?? Math.random,
     });

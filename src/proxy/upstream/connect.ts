@@ -1,6 +1,6 @@
 import { closeFd, connectResult } from "../../linux/index.ts";
 import { alpnWire, bunNet, type BunSocket, type SocketEvents } from "../net/bun-socket.ts";
-import { Channel } from "../net/channel.ts";
+import { Channel, isTransportError } from "../net/channel.ts";
 import { addressText, type TlsInfo } from "../net/connection-info.ts";
 import type { Services } from "../services.ts";
 import type { ResetReason } from "../http/codec.ts";
@@ -122,7 +122,7 @@ class Attempt {
       this.#connected(socket, undefined);
       return;
     }
-    this.#channel = new Channel(socket);
+    this.#channel = new Channel(socket, this.services.onFault);
     if (this.session) socket.setSession(this.session);
   }
 
@@ -141,6 +141,7 @@ class Attempt {
   }
 
   failed(error: unknown): void {
+    if (error instanceof Error && !isTransportError(error)) this.services.onFault(error);
     if (this.#state === "done") return;
     const code = (error as { code?: string } | undefined)?.code;
     const message = error instanceof Error ? error.message : "";
@@ -151,7 +152,7 @@ class Attempt {
   #connected(socket: BunSocket, tls: TlsInfo | undefined): void {
     this.#state = "done";
     this.#cancelTimer?.();
-    const channel = this.#channel ?? new Channel(socket);
+    const channel = this.#channel ?? new Channel(socket, this.services.onFault);
     socket.data = channel;
     if (tls) channel.onSession = (ticket) => this.keepSession(ticket);
     const localText = addressText({ address: socket.localAddress, port: socket.localPort });

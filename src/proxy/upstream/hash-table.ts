@@ -4,7 +4,7 @@ import type { Host } from "./host.ts";
 export class HashTable {
   private constructor(
     private readonly points: Float64Array | undefined,
-    private readonly hosts: readonly Host[],
+    private readonly hosts: readonly (Host | undefined)[],
   ) {}
 
   /** Envoy's ring: each host has points in proportion to its weight, the least weighted at least one. */
@@ -21,7 +21,7 @@ export class HashTable {
 
   /** Maglev (Eisenbud et al., 2016): each host fills free places of a prime-sized table by its own permutation. */
   static maglev(hosts: readonly Host[], size: number): HashTable {
-    const table = new Array<Host>(size);
+    const table = Array.from<Host | undefined>({ length: size });
     const maxWeight = Math.max(...hosts.map((host) => host.weight));
     const walkers = hosts.map((host) => {
       const name = hashName(host);
