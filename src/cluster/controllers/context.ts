@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "../../base/index.ts";
 import {
   CONFIG_MAPS,
+  CONTROLLER_REVISIONS,
   createInformer,
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
@@ -22,6 +23,7 @@ import {
 } from "../../kube/index.ts";
 import type {
   ConfigMap,
+  ControllerRevision,
   CustomResourceDefinition,
   DaemonSet,
   Deployment,
@@ -71,6 +73,7 @@ export interface Informers {
   rootCertificates: Informer<ConfigMap>;
   deployments: Informer<Deployment>;
   replicaSets: Informer<ReplicaSet>;
+  revisions: Informer<ControllerRevision>;
   statefulSets: Informer<StatefulSet>;
   daemonSets: Informer<DaemonSet>;
   jobs: Informer<Job>;
@@ -110,6 +113,7 @@ export function createContext(options: ControllerOptions): Context {
     rootCertificates: informer(CONFIG_MAPS, { fieldSelector: `metadata.name=${ROOT_CA_CONFIG_MAP}` }),
     deployments: informer(DEPLOYMENTS),
     replicaSets: informer<ReplicaSet>(REPLICA_SETS, owned()),
+    revisions: informer<ControllerRevision>(CONTROLLER_REVISIONS, owned()),
     statefulSets: informer(STATEFUL_SETS),
     daemonSets: informer(DAEMON_SETS),
     jobs: informer(JOBS),

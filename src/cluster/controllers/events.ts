@@ -6,6 +6,9 @@ import { timestamp } from "./objects.ts";
 /** Repeats of an event count up in one object, as client-go's correlator does; the oldest beyond this are forgotten. */
 const MAX_REMEMBERED = 1024;
 
+/** Event names end in the time in nanoseconds; a serial number stands for what the clock does not tell apart. */
+const NANOS = 1_000_000n;
+
 /** Writes Kubernetes events: what `kubectl describe` and `kubectl get events` show. Losing one is never an error. */
 export class EventRecorder {
   readonly #known = new Map<string, { name: string; count: number }>();
@@ -40,7 +43,7 @@ export class EventRecorder {
           if (!isNotFound(thrown)) throw thrown; // it has expired or was deleted: a new one
         }
       }
-      const name = `${about.metadata.name}.${(this.clock.now() * 1000 + this.#serial++).toString(16)}`;
+      const name = `${about.metadata.name}.${(BigInt(this.clock.now()) * NANOS + BigInt(this.#serial++)).toString(16)}`;
       this.#remember(key, name);
       await this.client.create<Event>(EVENTS, {
         apiVersion: "v1",

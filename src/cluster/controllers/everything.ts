@@ -1,4 +1,5 @@
 import {
+  CONTROLLER_REVISIONS,
   createInformer,
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
@@ -130,6 +131,7 @@ function sharedInformers({ informers }: Context): Map<string, Informer> {
     [SERVICE_ACCOUNTS, informers.serviceAccounts],
     [DEPLOYMENTS, informers.deployments],
     [REPLICA_SETS, informers.replicaSets],
+    [CONTROLLER_REVISIONS, informers.revisions],
     [STATEFUL_SETS, informers.statefulSets],
     [DAEMON_SETS, informers.daemonSets],
     [JOBS, informers.jobs],

@@ -4,15 +4,18 @@
  * They could as well run against a real API server: nothing in them knows that this one is embedded.
  */
 import { type Controller, type ControllerOptions, createContext } from "./context.ts";
+import { startDaemonSets } from "./daemonset.ts";
 import { startDeployments } from "./deployment/index.ts";
 import { startEndpoints } from "./endpoints/index.ts";
 import { Everything } from "./everything.ts";
 import { startGarbageCollector } from "./garbage-collector.ts";
+import { startJobs } from "./job.ts";
 import { startNamespaceContent } from "./namespace-content.ts";
 import { startNamespaceEnd } from "./namespace-end.ts";
 import { startReplicaSets } from "./replicaset.ts";
 import { startScheduler } from "./scheduler.ts";
 import { startKubernetesService, startLoadBalancers } from "./services.ts";
+import { startStatefulSets } from "./statefulset.ts";
 
 export type { ControllerOptions } from "./context.ts";
 export { EventRecorder } from "./events.ts";
@@ -32,6 +35,9 @@ export function startControllers(options: ControllerOptions): Controller {
     startReplicaSets(context),
     startScheduler(context),
     startEndpoints(context),
+    startStatefulSets(context),
+    startDaemonSets(context),
+    startJobs(context),
   ];
   const cancel = options.clock.after(COLLECT_AFTER_MS, () => {
     const everything = new Everything(context);
