@@ -50,7 +50,7 @@ const MAX_INBOX = 64;
 export class XdsConnection {
   readonly watches: Watches = new Map();
   readonly connectedAt: number;
-  /** Known after the first request. */
+  /** Known after the first request; a tool has none. */
   node: ProxyNode | undefined;
   id = "";
   readonly #inbox: Uint8Array[] = [];
@@ -58,7 +58,6 @@ export class XdsConnection {
   #running = false;
   #closed = false;
   #paused = false;
-  #isTool = false;
 
   constructor(
     private readonly deps: ConnectionDeps,
@@ -126,17 +125,11 @@ export class XdsConnection {
   }
 
   async #handle(request: XdsRequest): Promise<void> {
-    const node = this.node ?? this.#introduce(request);
+    if (this.id === "") this.#introduce(request);
     const { typeUrl } = request;
-    if (this.deps.debugTypes.serves(typeUrl)) {
-      const names = request.protocol === "sotw" ? request.resourceNames : request.subscribe;
-      if (request.responseNonce !== "") return; // the ACK of an answer that is not watched
-      const answer = await this.deps.debugTypes.answer(typeUrl, names, this.caller);
-      const version = this.deps.version();
-      await this.#write({ typeUrl, version, nonce: version + this.deps.uuid(), identifier: answer.identifier }, answer.resources, []);
-      return;
-    }
-    if (this.#isTool) throw new XdsError("XDS_INVALID_REQUEST", `a tool may ask for istio.io/debug types only, not for ${typeUrl}`);
+    if (this.deps.debugTypes.serves(typeUrl)) return this.#answerTool(request);
+    const { node } = this;
+    if (!node) throw new XdsError("XDS_INVALID_REQUEST", `a tool may ask for istio.io/debug types only, not for ${typeUrl}`);
     const outcome = request.protocol === "sotw" ? applySotw(this.watches, request) : applyDelta(this.watches, request);
     if (request.error !== undefined && (outcome.kind === "nack" || outcome.kind === "respond")) {
       this.deps.metrics.rejected(typeUrl, this.id);
@@ -145,22 +138,33 @@ export class XdsConnection {
     if (outcome.kind === "respond") await this.#respond(node, outcome.watch, outcome.names, outcome.first);
   }
 
-  #introduce(request: XdsRequest): ProxyNode {
+  /** Takes the node of the first request. istioctl is no proxy: what it may see goes by its proved identity alone. */
+  #introduce(request: XdsRequest): void {
     if (!request.node?.id) throw new XdsError("XDS_INVALID_REQUEST", "missing node information");
+    if (request.node.metadata?.["GENERATOR"] === "event") {
+      this.id = `tool-${this.number}`;
+      return;
+    }
     let node: ProxyNode;
     try {
       node = parseNode(request.node.id, request.node.metadata, request.node.locality);
     } catch (cause) {
       throw new XdsError("XDS_INVALID_REQUEST", errorText(cause), { cause });
     }
-    // istioctl is no proxy: it asks for istiod's own state only, which goes by the proved identity alone.
-    this.#isTool = node.metadata["GENERATOR"] === "event";
-    if (!this.#isTool) checkIdentity(node, this.caller);
+    checkIdentity(node, this.caller);
     this.node = node;
     this.id = `${node.podName}.${node.namespace}-${this.number}`;
-    if (!this.#isTool) this.onNode(this);
+    this.onNode(this);
     this.deps.log.info("ADS: new connection", { proxy: this.id, address: this.address, protocol: this.protocol });
-    return node;
+  }
+
+  async #answerTool(request: XdsRequest): Promise<void> {
+    if (request.responseNonce !== "") return; // the ACK of an answer that is not watched
+    const { typeUrl } = request;
+    const names = request.protocol === "sotw" ? request.resourceNames : request.subscribe;
+    const { resources, identifier } = await this.deps.debugTypes.answer(typeUrl, names, this.caller);
+    const version = this.deps.version();
+    await this.#write({ typeUrl, version, nonce: version + this.deps.uuid(), identifier }, resources, []);
   }
 
   /** Answers a request for `names`, or for all that the watch covers. */
