@@ -114,7 +114,8 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
         appMetrics: readAppMetrics(options.appMetrics),
         probes: readAppProbes(options.appProbers),
         podIp: options.instanceIp,
-        drain: () => void server.drain(options.proxyConfig.terminationDrainDurationMs),
+        // The pod's end has begun, but its application may still be at work: only the end of the proxy closes listeners.
+        drain: () => server.announceDrain(),
         quit: terminate,
         log: log.child("status"),
       },
@@ -146,10 +147,15 @@ function terminator(server: ProxyServer, options: AgentOptions, log: Logger, fin
       return finish();
     }
     const deadline = options.proxyConfig.terminationDrainDurationMs;
+    const grace = options.type === "router" ? Math.min(GATEWAY_GRACE_MS, deadline) : 0;
     log.info("draining", { deadlineMs: deadline });
-    server.drain(deadline).then(finish, finish);
+    server.announceDrain();
+    systemClock.after(grace, () => void server.drain(deadline - grace).then(finish, finish));
   };
 }
+
+/** Clients outside know nothing of endpoints: so long a gateway goes on accepting until load balancers have noticed. */
+const GATEWAY_GRACE_MS = 1_000;
 
 /** The types that `sidecarBootstrap` uses. */
 function staticRegistry() {

@@ -94,6 +94,11 @@ export class ProxyServer {
     else this.#onLive.push(callback);
   }
 
+  /** Load balancers shall look elsewhere; what comes nevertheless is still served. */
+  announceDrain(): void {
+    this.#draining = true;
+  }
+
   /** See DataPlaneApi.drain; the state says so at once. */
   drain(deadlineMs: number): Promise<void> {
     this.#draining = true;

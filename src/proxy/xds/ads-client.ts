@@ -45,6 +45,8 @@ export class AdsClient {
   #cancelRetry: () => void = () => {};
   #stopped = false;
   #live = false;
+  #secretsOverdue = false;
+  #cancelSecretWait: (() => void) | undefined;
 
   constructor(deps: AdsClientDeps) {
     this.#deps = deps;
@@ -60,6 +62,7 @@ export class AdsClient {
     this.#stopped = true;
     this.#cancelRetry();
     this.#cancelHold?.();
+    this.#cancelSecretWait?.();
     this.#client?.close();
   }
 
@@ -67,15 +70,15 @@ export class AdsClient {
     return this.#status;
   }
 
-  /** True from the moment that clusters and listeners were taken and all they refer to has been answered for. */
+  /**
+   * True from the moment that clusters and listeners were taken and all they refer to has been answered for. A secret that
+   * does not come keeps its own listener waiting, not the whole proxy: after a moment the others are served.
+   */
   get live(): boolean {
     if (!this.#live) {
       const { store, applier } = this.#deps;
-      this.#live =
-        this.#held.length === 0 &&
-        store.stats("CDS").updateSuccess > 0 &&
-        store.stats("LDS").updateSuccess > 0 &&
-        NAMED.every((type) => applier.unanswered(type).length === 0);
+      const configured = this.#held.length === 0 && store.stats("CDS").updateSuccess > 0 && store.stats("LDS").updateSuccess > 0;
+      this.#live = configured && REQUIRED.every((type) => applier.unanswered(type).length === 0) && (this.#secretsOverdue || applier.unanswered("SDS").length === 0);
     }
     return this.#live;
   }
@@ -131,6 +134,12 @@ export class AdsClient {
     this.#send(protocol.acknowledge(update, error));
     if (update.type === "CDS" || update.type === "LDS") for (const type of NAMED) applier.prune(type);
     this.#subscribeNamed();
+    if (update.type === "LDS") {
+      this.#cancelSecretWait ??= this.#deps.clock.after(SECRET_WAIT_MS, () => {
+        this.#secretsOverdue = true;
+        this.#deps.onChange?.();
+      });
+    }
   }
 
   /** Make before break: a listener or route goes in when the endpoints of new clusters are there, or late. */
@@ -187,6 +196,10 @@ export class AdsClient {
 
 const WILDCARD: XdsTypeName[] = ["CDS", "LDS"];
 const NAMED: NamedType[] = ["EDS", "RDS", "SDS"];
+/** Without these a listener would answer with errors. */
+const REQUIRED: NamedType[] = ["EDS", "RDS"];
+/** A secret that exists is answered within a round trip. */
+const SECRET_WAIT_MS = 2_000;
 /** Envoy begins at 500 ms; a local control plane is back sooner, and 50 ms doubles to seconds quickly. */
 const RETRY_FIRST_MS = 50;
 /** Envoy's ceiling is 30 s. A restarted control plane of one machine should not be waited for that long; jitter spreads the rest. */
