@@ -40,7 +40,12 @@ async function run(logger: Logger): Promise<void> {
   const { address, apiPort } = settings;
   const store = new Store({ path: join(paths.state, "cluster.db") });
   const node = await startNode({
-    ...{ loopback: address, podCidr: POD_CIDR, serviceCidr: DEFAULT_SERVICE_CIDR, apiIp: API_IP, dnsIp: DNS_IP, clusterDomain: CLUSTER_DOMAIN },
+    loopback: address,
+    podCidr: POD_CIDR,
+    serviceCidr: DEFAULT_SERVICE_CIDR,
+    apiIp: API_IP,
+    dnsIp: DNS_IP,
+    clusterDomain: CLUSTER_DOMAIN,
     stateDir: join(paths.state, "node"),
     hiddenPaths: [PROJECT_ROOT, chainmailHome()],
     logger: logger.child("network"),
