@@ -35,6 +35,10 @@ export function patchWebhooks(options: WebhookConfigsOptions): { settled: Promis
   const mutating = createInformer<WebhookConfiguration>(client, MUTATING_WEBHOOK_CONFIGURATIONS, { labelSelector: `app=sidecar-injector,${labels}`, log, clock });
   const validating = createInformer<WebhookConfiguration>(client, VALIDATING_WEBHOOK_CONFIGURATIONS, { labelSelector: `app=istiod,${labels}`, log, clock });
 
+  const again = (gvr: GroupVersionResource, name: string, retryMs: number): void => {
+    retries.get(name)?.();
+    retries.set(name, clock.after(retryMs, () => void settle(gvr, name, Math.min(retryMs * 2, MAX_RETRY_MS))));
+  };
   const settle = async (gvr: GroupVersionResource, name: string, retryMs = FIRST_RETRY_MS): Promise<void> => {
     const isValidating = gvr === VALIDATING_WEBHOOK_CONFIGURATIONS;
     const object = (isValidating ? validating : mutating).get(name);
@@ -51,7 +55,12 @@ export function patchWebhooks(options: WebhookConfigsOptions): { settled: Promis
       }
       if (!isValidating || (object.webhooks ?? []).every(({ failurePolicy }) => failurePolicy === "Fail")) return;
       if (!reached) reached = await isValidationReached(client, options.namespace);
-      if (!reached) throw new Error("the API server does not call the validation webhook yet");
+      if (!reached) {
+        // Our Service has no endpoint until we are Ready: this is how every start looks.
+        log.debug("the API server does not call the validation webhook yet", { webhooks: name, wait_ms: retryMs });
+        again(gvr, name, retryMs);
+        return;
+      }
       updates.add();
       await client.patch(gvr, name, undefined, policyOperations(object));
       log.info("validation fails closed from now on", { webhooks: name });
@@ -59,7 +68,7 @@ export function patchWebhooks(options: WebhookConfigsOptions): { settled: Promis
       if (isNotFound(thrown)) return;
       if (isValidating) failures.add({ reason: "Error" });
       log.warn("could not settle a webhook configuration", { webhooks: name, error: errorText(thrown), wait_ms: retryMs });
-      retries.set(name, clock.after(retryMs, () => void settle(gvr, name, Math.min(retryMs * 2, MAX_RETRY_MS))));
+      again(gvr, name, retryMs);
     }
   };
   const all = (): Promise<void[]> =>
