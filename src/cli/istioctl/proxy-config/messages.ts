@@ -1,4 +1,4 @@
-import { fromJson, type DescMessage, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
+import { createRegistry, fromJson, type DescMessage, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { ChainmailError } from "../../../base/index.ts";
 import { loadRegistry } from "../../../proto/index.ts";
 import { jsonpb, jsonpbList, marshalIndent } from "../format/go-json.ts";
@@ -30,11 +30,22 @@ function finish(json: string, format: "json" | "yaml"): string {
 }
 
 async function load(typeName: string): Promise<{ registry: Registry; schema: DescMessage }> {
-  const registry = await loadRegistry();
+  const registry = await (SMALL_REGISTRIES[typeName] ?? loadRegistry)();
   const schema = registry.getMessage(typeName);
   if (!schema) throw new TypeError(`no type ${typeName}`);
   return { registry, schema };
 }
+
+/** Documents of few types: loading all of Envoy's would take most of the command's time. */
+const SMALL_REGISTRIES: Record<string, () => Promise<Registry>> = {
+  async "envoy.admin.v3.SecretsConfigDump"() {
+    const [dump, secret] = await Promise.all([
+      import("../../../proto/gen/envoy/admin/v3/config_dump_pb.ts"),
+      import("../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts"),
+    ]);
+    return createRegistry(dump.file_envoy_admin_v3_config_dump, secret.file_envoy_extensions_transport_sockets_tls_v3_secret);
+  },
+};
 
 function decode(schema: DescMessage, value: Json, registry: Registry): Message {
   const { "@type": _, ...fields } = value;
