@@ -51,6 +51,7 @@ const EXTENSIONS = [
   "filters/network/ext_authz/v3/ext_authz",
   "filters/network/http_connection_manager/v3/http_connection_manager",
   "filters/network/local_ratelimit/v3/local_rate_limit",
+  "filters/network/mongo_proxy/v3/mongo_proxy",
   "filters/network/ratelimit/v3/rate_limit",
   "filters/network/rbac/v3/rbac",
   "filters/network/set_filter_state/v3/set_filter_state",

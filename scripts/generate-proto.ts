@@ -28,10 +28,30 @@ const WORK = join(ROOT, "node_modules/.cache/chainmail-proto");
 const SOURCES = [OWN, ...["envoy-api", "xds", "protoc-gen-validate", "googleapis"].map((part) => join(DEPS, part))];
 
 /** What the snapshot lacks and istiod sends. Each `find` must occur: a new snapshot that has it fails loudly here. */
-const PATCHES: Record<string, { find: string; replace: string }> = {
+const PATCHES: Record<string, { find: string; replace: string; imports?: string[] }> = {
   "envoy/config/cluster/v3/cluster.proto": {
     find: "  repeated string lrs_report_endpoint_metrics = 57;\n",
     replace: "  repeated string lrs_report_endpoint_metrics = 57;\n  google.protobuf.Duration dns_jitter = 58;\n",
+  },
+  "envoy/config/trace/v3/zipkin.proto": {
+    find: "  bool split_spans_for_request = 7\n      [deprecated = true, (envoy.annotations.deprecated_at_minor_version) = \"3.0\"];\n",
+    replace: `  bool split_spans_for_request = 7 [deprecated = true];
+  enum TraceContextOption {
+    USE_B3 = 0;
+    USE_B3_WITH_W3C_PROPAGATION = 1;
+  }
+  TraceContextOption trace_context_option = 8;
+  config.core.v3.HttpService collector_service = 9;
+`,
+    imports: ["envoy/config/core/v3/http_service.proto"],
+  },
+  "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto": {
+    find: "    google.protobuf.BoolValue spawn_upstream_span = 10;\n",
+    replace: "    google.protobuf.BoolValue spawn_upstream_span = 10;\n    bool no_context_propagation = 13;\n",
+  },
+  "envoy/type/tracing/v3/custom_tag.proto": {
+    find: "    Metadata metadata = 5;\n",
+    replace: "    Metadata metadata = 5;\n    string value = 6;\n",
   },
   "validate/validate.proto": {
     find: "  optional bool strict = 25 [default = true];\n",
@@ -95,6 +115,7 @@ function copyClosure(target: string): void {
     if (patch) {
       if (!text.includes(patch.find)) throw new Error(`${path}: the patched place has changed; check PATCHES in scripts/generate-proto.ts`);
       text = text.replace(patch.find, patch.replace);
+      for (const path of patch.imports ?? []) text = text.replace(/^import /m, `import "${path}";\nimport `);
     }
     for (const [, imported] of text.matchAll(/^import\s+(?:public\s+)?"([^"]+)"/gm)) queue.push(imported ?? "");
     mkdirSync(dirname(join(target, path)), { recursive: true });

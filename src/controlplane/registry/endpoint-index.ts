@@ -45,7 +45,8 @@ export function backendsOf(service: MeshService, sources: BackendSources, previo
     clusterId: sources.clusterId,
     network: systemNamespace?.metadata.labels?.["topology.istio.io/network"] ?? "",
   };
-  const endpoints = service.registry === "Kubernetes" ? ofSlices(service, sources, context) : ofEntries(service, sources, context);
+  // A ServiceEntry for the hostname of a Service of its namespace adds its endpoints to that Service's.
+  const endpoints = [...ofEntries(service, sources, context), ...(service.registry === "Kubernetes" ? ofSlices(service, sources, context) : [])];
   const identities = identitiesOf(service, endpoints, sources);
   const same = previous && previous.identities.length === identities.length && identities.every((identity, index) => identity === previous.identities[index]);
   return { endpoints, identities: same ? previous.identities : identities };
@@ -78,7 +79,10 @@ function ofEntries(service: MeshService, sources: BackendSources, context: Endpo
       workloadEntries: selector ? (sources.store.list("WorkloadEntry", service.namespace) as WorkloadEntry[]).filter((workload) => selects(selector, { ...workload.spec?.labels, ...workload.metadata.labels })).sort(compareAge) : [],
       pods: selector ? (sources.store.list("Pod", service.namespace) as Pod[]).filter((pod) => isRunning(pod) && selects(selector, pod.metadata.labels)).sort((a, b) => compareText(a.metadata.name, b.metadata.name)) : [],
     };
-    const endpoints = endpointsOfEntry(entry, service.hostname, selected, context);
+    const once = endpointsOfEntry(entry, service.hostname, selected, context);
+    // Each address makes a service of the entry, and all of them have its endpoints.
+    const copies = Math.max(new Set(entry.spec?.addresses).size, 1);
+    const endpoints = copies === 1 ? once : Array.from({ length: copies }, () => once).flat();
     if (entry.spec?.resolution !== "DNS_ROUND_ROBIN") return endpoints;
     // Envoy's logical DNS takes one name only: the first entry's, for each port.
     const first = endpoints.filter((endpoint) => !roundRobinPorts.has(endpoint.portName));

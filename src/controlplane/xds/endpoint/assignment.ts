@@ -35,6 +35,9 @@ export interface AssignmentRequest {
   readonly mtlsOnly?: boolean;
 }
 
+/** The largest weight that its field can hold. */
+const MAX_WEIGHT = 0xffff_ffff;
+
 /** The endpoints of a cluster for one client. */
 export function loadAssignment(request: AssignmentRequest): LoadAssignment {
   const { clusterName, rule, port, subset, mesh, service, client } = request;
@@ -59,9 +62,9 @@ export function localityGroups(request: AssignmentRequest): LocalityGroup[] {
     if (service.nodeLocal && endpoint.nodeName !== client.nodeName) continue;
     if (endpoint.health === "TERMINATING" || (endpoint.health === "UNHEALTHY" && !keepsUnhealthy) || (endpoint.health === "DRAINING" && !keepsDrainingEndpoints(service))) continue;
     const mtls = ruleMode ? ruleMode === "ISTIO_MUTUAL" : peerAuthentication.endpointTakesMtls(endpoint);
-    if (request.mtlsOnly && !(mtls && endpoint.tlsMode === "istio")) continue;
     const group = groups.get(endpoint.locality) ?? { endpoints: [], built: [] };
     groups.set(endpoint.locality, group);
+    if (request.mtlsOnly && !(mtls && endpoint.tlsMode === "istio")) continue;
     group.endpoints.push(endpoint);
     group.built.push(lbEndpoint(endpoint, mtls && endpoint.tlsMode !== "disabled" ? endpoint.tlsMode : ""));
   }
@@ -69,7 +72,7 @@ export function localityGroups(request: AssignmentRequest): LocalityGroup[] {
     const { endpoints, built } = groups.get(locality) ?? { endpoints: [], built: [] };
     const [region = "", zone = "", subZone = ""] = locality.split("/");
     const weight = built.reduce((sum, { loadBalancingWeight }) => sum + (loadBalancingWeight ?? 1), 0);
-    const lbEndpoints: Init<typeof LocalityLbEndpointsSchema> = { locality: { region, zone, subZone }, lbEndpoints: built, loadBalancingWeight: Math.min(weight, 4294967295) };
+    const lbEndpoints: Init<typeof LocalityLbEndpointsSchema> = { locality: { region, zone, subZone }, lbEndpoints: built, ...(weight > 0 && { loadBalancingWeight: Math.min(weight, MAX_WEIGHT) }) };
     return { endpoints, lbEndpoints };
   });
 }

@@ -1,5 +1,5 @@
 import type { L4Match } from "../../../resources/index.ts";
-import { hostIsSubsetOf, hostsOverlap } from "../../registry/index.ts";
+import { hostIsSubsetOf, hostsOverlap, parseProtocol } from "../../registry/index.ts";
 import type { ChainDraft } from "../listener/filter-chain.ts";
 import { MESH_ALPN } from "../listener/inbound-match.ts";
 import { routedTcpChain, serviceTcpChain } from "../listener/network.ts";
@@ -28,7 +28,7 @@ function tcpRoute(parts: ListenerParts, merged: MergedServer): ChainDraft["filte
   for (const virtualService of boundTo(parts, merged)) {
     for (const { match, route } of virtualService.spec.tcp ?? []) {
       if (!route?.length || (match?.length && !match.some((one) => fits(one, merged)))) continue;
-      return [routedTcpChain(parts, route, server.port.number, nameOf(virtualService), { trafficClass: "gateway", exchange })];
+      return [routedTcpChain(parts, route, server.port.number, nameOf(virtualService), { trafficClass: "gateway", protocol: parseProtocol(server.port.protocol), exchange })];
     }
   }
   return [];
@@ -38,7 +38,7 @@ function tlsRoutes(parts: ListenerParts, merged: MergedServer, listenerPort: num
   const { server } = merged;
   return boundTo(parts, merged).flatMap((virtualService) =>
     (virtualService.spec.tls ?? []).flatMap(({ match, route }) =>
-      !route?.length ? [] : match.filter((one) => fits(one, merged) && sniHosts.claim(listenerPort, one.sniHosts, server.bind ?? "")).map((one) => ({ sniHosts: one.sniHosts, filters: routedTcpChain(parts, route, server.port.number, nameOf(virtualService), { trafficClass: "gateway" }) })),
+      !route?.length ? [] : match.filter((one) => fits(one, merged) && sniHosts.claim(listenerPort, one.sniHosts, server.bind ?? "")).map((one) => ({ sniHosts: one.sniHosts, filters: routedTcpChain(parts, route, server.port.number, nameOf(virtualService), { trafficClass: "gateway", protocol: parseProtocol(server.port.protocol) }) })),
     ),
   );
 }
@@ -49,10 +49,10 @@ function autoPassthrough(parts: ListenerParts, hosts: readonly string[]): ChainD
   return scope.services.flatMap((service) => {
     if (service.meshExternal || !hosts.some((host) => hostIsSubsetOf(service.hostname, host))) return [];
     const rule = ruleOf(scope, service.hostname, node);
-    return service.ports.filter(({ protocol }) => protocol !== "UDP").flatMap(({ port }) =>
+    return service.ports.filter(({ protocol }) => protocol !== "UDP").flatMap(({ port, protocol }) =>
       ["", ...(rule?.spec.subsets ?? []).map(({ name }) => name)].map((subset): ChainDraft => {
         const cluster = sniName(port, subset, service.hostname);
-        return { sniHosts: [cluster], applicationProtocols: MESH_ALPN, filters: serviceTcpChain(parts, cluster, rule, { trafficClass: "gateway", subset, opaque: true }) };
+        return { sniHosts: [cluster], applicationProtocols: MESH_ALPN, filters: serviceTcpChain(parts, cluster, rule, { trafficClass: "gateway", protocol, subset, opaque: true }) };
       }),
     );
   });

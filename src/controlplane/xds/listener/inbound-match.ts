@@ -38,8 +38,3 @@ const MATCHES: Record<"HTTP" | "TCP" | "AUTO", Record<MtlsMode, readonly Inbound
 export function inboundMatches(kind: "HTTP" | "TCP" | "AUTO", mode: MtlsMode): readonly InboundMatch[] {
   return MATCHES[kind][mode];
 }
-
-/** All connections are TLS that the proxy ends with the certificate that a Sidecar names. */
-export function ownTlsMatches(layer: "HTTP" | "TCP"): readonly InboundMatch[] {
-  return [mutual(layer)];
-}

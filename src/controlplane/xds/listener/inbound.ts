@@ -2,9 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { HttpConnectionManager_ForwardClientCertDetails } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
-import type { ServerTlsSettings } from "../../../resources/index.ts";
 import { modeForPort, parseDuration, type FilterConfig } from "../../policy/index.ts";
-import { afterTlsTermination, isGrpc, isHttp2, listenerProtocol, parseProtocol, type MeshPort } from "../../registry/index.ts";
+import { isGrpc, isHttp2, listenerProtocol, parseProtocol, type MeshPort } from "../../registry/index.ts";
 import { address } from "../address.ts";
 import { configured } from "../filters.ts";
 import { configPath } from "../metadata.ts";
@@ -14,12 +13,11 @@ import { inboundRoutes } from "../route/inbound.ts";
 import { inboundMutualTls, tlsSocket, type DownstreamTls } from "./downstream-tls.ts";
 import type { FilterChain, FilterChainMatch } from "./filter-chain.ts";
 import { httpManager } from "./http.ts";
-import { inboundMatches, ownTlsMatches, type InboundMatch } from "./inbound-match.ts";
+import { inboundMatches, type InboundMatch } from "./inbound-match.ts";
 import { inboundListenerFilters } from "./inspectors.ts";
 import { deadEnd, inboundTcpChain, metadataExchange } from "./network.ts";
 import { ACCEPT_ONE, mayBind } from "./outbound.ts";
 import type { ListenerParts } from "./parts.ts";
-import { serverTls } from "./server-tls.ts";
 
 /** One port of the workload; `targetPort` 0 stands for all that nothing else describes. */
 interface InboundPort {
@@ -31,7 +29,6 @@ interface InboundPort {
   readonly binds: readonly string[];
   readonly bindToPort: boolean;
   readonly passthrough: boolean;
-  readonly tls?: ServerTlsSettings;
   readonly config?: string;
 }
 
@@ -74,8 +71,7 @@ function sidecarPorts(parts: ListenerParts): InboundPort[] {
     const number = ingress.port.number ?? 0;
     const mode = ingress.captureMode ?? "DEFAULT";
     const bindToPort = mode === "DEFAULT" ? interceptionMode(node) === "NONE" : mode === "NONE";
-    const protocol = parseProtocol(ingress.port.protocol);
-    const port: MeshPort = { name: ingress.port.name ?? "", port: number, protocol: ingress.tls ? afterTlsTermination(protocol) : protocol };
+    const port: MeshPort = { name: ingress.port.name ?? "", port: number, protocol: parseProtocol(ingress.port.protocol) };
     if (!mayBind(parts.proxy, { addresses: ingress.bind ? [ingress.bind] : [], bindToPort }, port, true)) return [];
     // What really listens must leave this host's other addresses to the workload.
     const binds = ingress.bind ? [ingress.bind] : [node.addresses[0] ?? wildcards(view).any];
@@ -89,7 +85,6 @@ function sidecarPorts(parts: ListenerParts): InboundPort[] {
         bindToPort,
         passthrough: false,
         config: configPath("sidecar", scope),
-        ...(ingress.tls && { tls: ingress.tls }),
       },
     ];
   });
@@ -115,18 +110,11 @@ function chainsOf(parts: ListenerParts, inbound: InboundPort): FilterChain[] {
   const { mesh, node } = parts.proxy;
   const mode = modeForPort(mesh.peerAuthentication.effective(node), inbound.targetPort);
   const kind = listenerProtocol(inbound.port.protocol);
-  // A Sidecar's own TLS is for clients without a mesh, so that it only counts where mutual TLS is off.
-  if (inbound.tls && mode === "DISABLE") {
-    const protocol = afterTlsTermination(inbound.port.protocol);
-    const layer = listenerProtocol(protocol) === "HTTP" ? "HTTP" : "TCP";
-    const tls = serverTls(parts, inbound.tls, "HTTP");
-    return ownTlsMatches(layer).map((match) => chain(parts, { ...inbound, port: { ...inbound.port, protocol } }, match, () => tls));
-  }
   return inboundMatches(kind === "NONE" ? "TCP" : kind, mode).map((match) => chain(parts, inbound, match, () => inboundMutualTls(node, mesh.config, match.layer)));
 }
 
 function chain(parts: ListenerParts, inbound: InboundPort, match: InboundMatch, tls: () => DownstreamTls): FilterChain {
-  const filters = match.layer === "HTTP" ? [...metadataExchange(parts), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster);
+  const filters = match.layer === "HTTP" ? [...metadataExchange(parts), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol);
   return {
     name: nameOf(inbound, match.layer),
     filterChainMatch: {

@@ -1,7 +1,9 @@
 import { packAny, type Init } from "../../../proto/index.ts";
+import { MongoProxySchema } from "../../../proto/gen/envoy/extensions/filters/network/mongo_proxy/v3/mongo_proxy_pb.ts";
 import { TcpProxySchema } from "../../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
 import type { L4RouteDestination, TrafficPolicy } from "../../../resources/index.ts";
 import { parseDuration, type FilterConfig } from "../../policy/index.ts";
+import type { Protocol } from "../../registry/index.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { destinationCluster } from "../route/destination.ts";
 import type { EffectiveRule } from "../scope/destination-rules.ts";
@@ -12,10 +14,16 @@ import type { ListenerParts } from "./parts.ts";
 type TcpProxy = Init<typeof TcpProxySchema>;
 
 const TCP_PROXY = "envoy.filters.network.tcp_proxy";
+const MONGO_PROXY = "envoy.filters.network.mongo_proxy";
 
 /** The filter that passes bytes to a cluster, without the rest of its chain. */
 export function tcpProxy(init: TcpProxy): FilterConfig {
   return { name: TCP_PROXY, typedConfig: packAny(TcpProxySchema, init) };
+}
+
+/** What understands a protocol before its bytes are passed on: MongoDB's operations are counted. */
+function sniffers(protocol: Protocol, statPrefix: string): FilterConfig[] {
+  return protocol === "Mongo" ? [{ name: MONGO_PROXY, typedConfig: packAny(MongoProxySchema, { statPrefix }) }] : [];
 }
 
 /** Where one cluster takes all; counted and logged. */
@@ -29,12 +37,13 @@ export function deadEnd(parts: ListenerParts, cluster: string, trafficClass: Tra
 }
 
 /** Bytes for the workload itself: who may connect is decided here. */
-export function inboundTcpChain(parts: ListenerParts, cluster: string): FilterConfig[] {
+export function inboundTcpChain(parts: ListenerParts, cluster: string, protocol: Protocol): FilterConfig[] {
   return [
     ...metadataExchange(parts),
     ...parts.custom("tcp"),
     ...parts.authorization("tcp"),
     ...parts.stats("inbound"),
+    ...sniffers(protocol, cluster),
     tcpProxy({ ...base(parts, cluster, "inbound"), clusterSpecifier: { case: "cluster", value: cluster } }),
   ];
 }
@@ -44,6 +53,7 @@ export function metadataExchange(parts: ListenerParts): FilterConfig[] {
 }
 
 export interface TcpChainOptions {
+  readonly protocol: Protocol;
   readonly trafficClass: TrafficClass;
   readonly subset?: string;
   /** Behind mutual TLS the peers tell each other who they are. */
@@ -69,10 +79,10 @@ export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDes
   return outboundChain(parts, options, { ...base(parts, name, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "weightedClusters", value: { clusters } } });
 }
 
-function outboundChain(parts: ListenerParts, { trafficClass, exchange, opaque }: TcpChainOptions, proxy: TcpProxy): FilterConfig[] {
+function outboundChain(parts: ListenerParts, { trafficClass, protocol, exchange, opaque }: TcpChainOptions, proxy: TcpProxy): FilterConfig[] {
   // A gateway is where clients from outside are judged.
   const guards = trafficClass === "gateway" && !opaque ? [...parts.custom("tcp"), ...parts.authorization("tcp")] : [];
-  return [...(exchange ? metadataExchange(parts) : []), ...guards, ...parts.stats(trafficClass), tcpProxy(proxy)];
+  return [...(exchange ? metadataExchange(parts) : []), ...guards, ...parts.stats(trafficClass), ...sniffers(protocol, proxy.statPrefix ?? ""), tcpProxy(proxy)];
 }
 
 function base(parts: ListenerParts, statPrefix: string, trafficClass: TrafficClass): TcpProxy {

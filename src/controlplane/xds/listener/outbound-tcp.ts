@@ -21,7 +21,6 @@ export interface TcpTarget {
   readonly virtualServices: readonly ResolvedVirtualService[];
 }
 
-const OUTBOUND = { trafficClass: "outbound" as const };
 const MESH: ReadonlySet<string> = new Set([MESH_GATEWAY]);
 
 /** The chains of a port whose bytes are passed on: by the server name for TLS, by address for everything else. */
@@ -45,7 +44,7 @@ function tlsChains(parts: ListenerParts, target: TcpTarget, rules: readonly Reso
         const key = `${one.sniHosts.join()}|${one.destinationSubnets?.join() ?? ""}`;
         if (seen.has(key)) continue;
         seen.add(key);
-        chains.push({ config: configPath("virtual-service", rule), sniHosts: one.sniHosts, cidrs, filters: routedTcpChain(parts, route, port.port, `${rule.name}.${rule.namespace}`, OUTBOUND) });
+        chains.push({ config: configPath("virtual-service", rule), sniHosts: one.sniHosts, cidrs, filters: routedTcpChain(parts, route, port.port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol }) });
       }
     }
   }
@@ -69,7 +68,7 @@ function plainChains(parts: ListenerParts, target: TcpTarget, rules: readonly Re
   for (const rule of rules) {
     for (const tcp of rule.spec.tcp ?? []) {
       if (!tcp.route?.length) continue;
-      const filters = () => routedTcpChain(parts, tcp.route ?? [], port.port, `${rule.name}.${rule.namespace}`, OUTBOUND);
+      const filters = () => routedTcpChain(parts, tcp.route ?? [], port.port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol });
       const subnets = subnetsOf(parts, tcp, port.port);
       if (subnets === "all") return [...chains, { config: configPath("virtual-service", rule), cidrs, filters: filters() }];
       if (subnets.length === 0) continue;
@@ -96,7 +95,7 @@ function ownChain(parts: ListenerParts, { service, port }: TcpTarget) {
   const { scope, node } = parts.proxy;
   const [only, ...others] = service.ports;
   const cluster = outboundCluster(only && others.length === 0 ? only.port : port.port, "", service.hostname);
-  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), OUTBOUND);
+  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol });
 }
 
 function contextOf(parts: ListenerParts, port: number): MatchContext {

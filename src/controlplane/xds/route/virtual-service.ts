@@ -160,6 +160,8 @@ function mirrors(http: HttpRoute, context: RouteContext): Init<typeof RouteActio
       cluster: clusterOf(destination, context),
       runtimeFraction: { defaultValue: percentage ? fraction(percentage) : wholePercent(whole) },
       traceSampled: false,
+      // The mirror sees the host that the client asked for.
+      disableShadowHostSuffixAppend: true,
     }));
 }
 

@@ -1,9 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { packAny, type Init } from "../../../proto/index.ts";
+import { HeaderValueOption_HeaderAppendAction } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { DatadogConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/datadog_pb.ts";
 import { OpenTelemetryConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/opentelemetry_pb.ts";
 import { SkyWalkingConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/skywalking_pb.ts";
-import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
+import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfig_TraceContextOption, ZipkinConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
 import type { HttpConnectionManager_TracingSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import type { CustomTagSchema } from "../../../proto/gen/envoy/type/tracing/v3/custom_tag_pb.ts";
 import { parseDuration } from "../../policy/index.ts";
@@ -43,6 +44,9 @@ interface TracingSource {
 
 /** Percent of requests that start a trace when nobody says another number. */
 const DEFAULT_SAMPLING = 1;
+const SPANS_PATH = "/api/v2/spans";
+/** A collector that does not answer must not hold spans for ever. */
+const COLLECTOR_TIMEOUT = { seconds: 5n };
 const DRY_RUN_TAGS: readonly Tag[] = ["allow", "deny"].flatMap((action): Tag[] => [
   dryRunTag(`istio.authorization.dry_run.${action}_policy.name`, `istio_dry_run_${action}_shadow_effective_policy_id`),
   dryRunTag(`istio.authorization.dry_run.${action}_policy.result`, `istio_dry_run_${action}_shadow_engine_result`),
@@ -121,9 +125,15 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
       return built(
         "envoy.tracers.zipkin",
         packAny(ZipkinConfigSchema, {
-          collectorCluster: target.cluster,
-          collectorEndpoint: typeof config["path"] === "string" && config["path"] ? config["path"] : "/api/v2/spans",
-          collectorHostname: target.hostname,
+          collectorService: {
+            httpUri: {
+              uri: `http://${target.hostname}${typeof config["path"] === "string" && config["path"] ? config["path"] : SPANS_PATH}`,
+              httpUpstreamType: { case: "cluster", value: target.cluster },
+              timeout: parseDuration(config["timeout"] as string | undefined) ?? COLLECTOR_TIMEOUT,
+            },
+            requestHeadersToAdd: headersOf(config["headers"]),
+          },
+          traceContextOption: config["traceContextOption"] === "USE_B3_WITH_W3C_PROPAGATION" ? ZipkinConfig_TraceContextOption.USE_B3_WITH_W3C_PROPAGATION : ZipkinConfig_TraceContextOption.USE_B3,
           collectorEndpointVersion: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
           traceId128bit: config["enable64bitTraceId"] !== true,
           sharedSpanContext: false,
@@ -140,7 +150,7 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
         ? {
             httpService: {
               httpUri: { uri: `${target.hostname}/${(http.path ?? "").replace(/^\//, "")}`, httpUpstreamType: { case: "cluster" as const, value: target.cluster }, ...(timeout && { timeout }) },
-              requestHeadersToAdd: (http.headers ?? []).map(({ name, value }) => ({ appendAction: 2, header: { key: name, value: value ?? "" } })),
+              requestHeadersToAdd: headersOf(http.headers),
             },
           }
         : { grpcService: { ...grpcService, ...(timeout && { timeout }) } };
@@ -149,12 +159,18 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
   }
 }
 
+function headersOf(headers: unknown) {
+  const list = Array.isArray(headers) ? (headers as { name: string; value?: string }[]) : [];
+  return list.map(({ name, value }) => ({ appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD, header: { key: name, value: value ?? "" } }));
+}
+
 function customTags(istioTags: boolean, specified: Record<string, TagSpec>, ownTracing: Record<string, unknown>, node: ProxyNode): Tag[] {
   const tags: Tag[] = istioTags ? [...serviceTags(node), ...DRY_RUN_TAGS] : [];
   const chosen = Object.keys(specified).length > 0 ? specified : ((ownTracing["customTags"] ?? {}) as Record<string, TagSpec>);
   for (const [tag, spec] of Object.entries(chosen)) {
     if (spec.environment) tags.push({ tag, type: { case: "environment", value: { name: spec.environment.name, defaultValue: spec.environment.defaultValue ?? "" } } });
     else if (spec.header) tags.push({ tag, type: { case: "requestHeader", value: { name: spec.header.name, defaultValue: spec.header.defaultValue ?? "" } } });
+    else if (spec.formatter) tags.push({ tag, type: { case: "value", value: spec.formatter.value } });
     else if (spec.literal) tags.push({ tag, type: { case: "literal", value: { value: spec.literal.value } } });
   }
   return tags.sort((a, b) => compareText(a.tag ?? "", b.tag ?? ""));
