@@ -135,6 +135,9 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       case SniClusterSchema.typeName:
         sniCluster = true;
         break;
+      case "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy":
+        // It only counts operations: the bytes go on as they are, and refusing it would take the whole listener away.
+        break;
       default:
         throw unknownFilter(filter.name, any?.typeUrl);
     }
