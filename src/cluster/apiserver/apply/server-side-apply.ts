@@ -2,7 +2,7 @@ import type { Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject } from "../json.ts";
 import { difference, emptySet, type FieldSet, intersection, isEmpty, paths, union } from "./field-set.ts";
 import { decodeManagers, encodeManagers, identity, isWriter, type Manager, stripped, withoutManagers, type Writer } from "./managed-fields.ts";
-import { compare, fieldSetOf, mergeTyped, removeUnowned } from "./typed.ts";
+import { compare, type Emptied, fieldSetOf, mergeTyped, prune } from "./typed.ts";
 
 /** Other managers own fields that this configuration would change. */
 export class ApplyConflict extends Error {
@@ -39,13 +39,15 @@ function applyOnce(live: JsonObject | undefined, config: JsonObject, schema: Sch
   const previous = managers.find((entry) => isWriter(entry, writer, "Apply"));
   const others = managers.filter((entry) => entry !== previous);
   const fields = stripped(fieldSetOf(config, schema), writer.ignored);
+  const emptied: Emptied[] = [];
   let next = mergeTyped(before, config, schema) as JsonObject;
   if (previous) {
     const owned = others.reduce((set, entry) => union(set, entry.fields), fields);
-    next = removeUnowned(next, previous.fields, owned, schema) as JsonObject;
+    next = (prune(next, previous.fields, owned, schema, emptied) ?? {}) as JsonObject;
   }
 
   const { added, modified, removed } = compare(before, next, schema);
+  for (const { parent, name } of emptied) delete parent[name];
   const changed = union(added, modified);
   const conflicts = others
     .map((manager) => ({ manager, fields: intersection(manager.fields, changed) }))

@@ -1,6 +1,6 @@
 import type { Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject } from "../json.ts";
-import { emptySet, type FieldSet, insert } from "./field-set.ts";
+import { difference, emptySet, type FieldSet, insert, intersection, union } from "./field-set.ts";
 import { itemElement, itemsByElement, itemSchema, shapeOf } from "./shape.ts";
 
 /** What changed from one object to another, as sets of fields. */
@@ -164,42 +164,57 @@ function mergeOrder(live: string[], config: string[]): string[] {
   return order;
 }
 
+/** A container that lost all it had: for comparing it is null, afterwards it goes. */
+export interface Emptied {
+  parent: JsonObject;
+  name: string;
+}
+
 /**
- * Removes from a value what is in `gone` and in nobody's `owned` set; a container that only `gone` names goes whole.
- * Shares what stays.
+ * What a manager no longer sets goes from `merged`, unless somebody else owns it; what nobody ever owned stays. As
+ * structured-merge-diff prunes: `previous` is what the manager set before, `owned` what all managers own now.
  */
-export function removeUnowned(value: unknown, gone: FieldSet, owned: FieldSet, schema: Schema | undefined): unknown {
+export function prune(merged: unknown, previous: FieldSet, owned: FieldSet, schema: Schema | undefined, emptied: Emptied[]): unknown {
+  const last = withNamedFields(previous, schema);
+  const fieldsOf = (value: unknown) => withNamedFields(fieldSetOf(value, schema), schema);
+  const all = fieldsOf(merged);
+  const without = removeItems(merged, last, schema, []);
+  const withOwned = removeItems(merged, difference(all, union(fieldsOf(without), withNamedFields(owned, schema))), schema, []);
+  return removeItems(merged, intersection(difference(all, fieldsOf(withOwned)), last), schema, emptied);
+}
+
+/** A field that the schema names counts as a member as soon as anything below it does. */
+function withNamedFields(set: FieldSet, schema: Schema | undefined): FieldSet {
+  const children = new Map<string, FieldSet>();
+  for (const [element, child] of set.children) {
+    const map = element.startsWith("f:") ? shapeOf(schema, {}) : undefined;
+    const field = map?.kind === "map" ? map.field(element.slice(2)) : undefined;
+    const below = withNamedFields(child, field ? field.schema : itemSchema(shapeOf(schema, [])));
+    children.set(element, field?.declared ? { ...below, member: true } : below);
+  }
+  return { member: set.member, children };
+}
+
+/** A value without the members of a set. A container that is left with nothing is null and noted in `emptied`. Shares what stays. */
+function removeItems(value: unknown, set: FieldSet, schema: Schema | undefined, emptied: Emptied[]): unknown {
   const shape = shapeOf(schema, value);
-  const verdict = (element: string): "keep" | "remove" | "descend" => {
-    const inGone = gone.children.get(element);
-    if (!inGone) return "keep";
-    const inOwned = owned.children.get(element);
-    // A named field counts as named by all that lies below it; an item of a list only by itself.
-    const goneHere = element.startsWith("f:") || inGone.member;
-    const ownedHere = inOwned !== undefined && (element.startsWith("f:") || inOwned.member);
-    if (goneHere && !ownedHere) return "remove";
-    return inGone.children.size > 0 ? "descend" : "keep";
-  };
-  const below = (element: string, child: unknown, childSchema: Schema | undefined) =>
-    removeUnowned(child, gone.children.get(element) ?? emptySet(), owned.children.get(element) ?? emptySet(), childSchema);
   if (shape.kind === "map" && isObject(value)) {
     const result: JsonObject = {};
     for (const name in value) {
-      const decision = verdict(`f:${name}`);
-      if (decision === "keep") result[name] = value[name];
-      else if (decision === "descend") result[name] = below(`f:${name}`, value[name], shape.field(name).schema);
+      const child = set.children.get(`f:${name}`);
+      if (child?.member) continue;
+      result[name] = child ? removeItems(value[name], child, shape.field(name).schema, emptied) : value[name];
+      if (result[name] === null && value[name] !== null) emptied.push({ parent: result, name });
     }
-    return result;
+    return Object.keys(result).length === 0 ? null : result;
   }
   if ((shape.kind === "list" || shape.kind === "set") && Array.isArray(value)) {
     const result: unknown[] = [];
     value.forEach((item: unknown, index) => {
-      const element = itemElement(shape, item, index);
-      const decision = verdict(element);
-      if (decision === "keep") result.push(item);
-      else if (decision === "descend") result.push(below(element, item, itemSchema(shape)));
+      const child = set.children.get(itemElement(shape, item, index));
+      if (!child?.member) result.push(child ? (removeItems(item, child, itemSchema(shape), emptied) ?? {}) : item);
     });
-    return result;
+    return result.length === 0 ? null : result;
   }
   return value;
 }

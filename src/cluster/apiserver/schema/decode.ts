@@ -72,7 +72,8 @@ class Decoder {
       const own = properties && Object.hasOwn(properties, name) ? properties[name] : undefined;
       const below = path ? `${path}.${name}` : name;
       if (own) {
-        if (child === null && this.strict) continue;
+        // Go reads null as absent; custom kinds take it only where their schema says so.
+        if (child === null && (this.strict || !resolveSchema(own).nullable)) continue;
         result[name] = this.value(child, own, below, { ...place, path: place.path ? `${place.path}.${name}` : name });
       } else if (element) {
         result[name] = this.value(child, element, below, place);
