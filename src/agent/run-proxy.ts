@@ -85,6 +85,8 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
     clock: systemClock,
     random: Math.random,
     log: loggers.main,
+    // At the agent's level: that the control plane is back is worth as much as that it was lost.
+    adsLog: log.child("xds"),
   });
   const startup: { durationMs: number | undefined } = { durationMs: undefined };
   let stopShrink: () => void = () => {};

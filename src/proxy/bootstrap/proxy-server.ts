@@ -27,6 +27,8 @@ export interface ProxyServerDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
+  /** Where the state of the control plane is told; default `log`. */
+  readonly adsLog?: Logger;
 }
 
 export type ServerState = "LIVE" | "DRAINING" | "PRE_INITIALIZING" | "INITIALIZING";
@@ -136,7 +138,7 @@ export class ProxyServer {
       store: this.store,
       clock,
       random,
-      log: log.child("xds"),
+      log: this.deps.adsLog ?? log.child("xds"),
       onChange: () => this.#notify(),
     });
   }
