@@ -211,6 +211,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
         this.#headDone = true;
         sink.onResponseHead(response.status, response.headers, false, response.size);
         if (at < bytes.length) this.#sink?.onResponseBody(bytes, at, bytes.length);
+        this.#sink?.onBatchEnd();
         return;
       }
       if (response.status < 200) {

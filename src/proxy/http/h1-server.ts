@@ -131,7 +131,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
       text += `${name}: ${values[i]}\r\n`;
     }
     this.#chunked = false;
-    this.#bodyAllowed = !this.#headRequest && status >= 200 && status !== 204 && status !== 304;
+    this.#bodyAllowed = this.#mode === "raw" || (!this.#headRequest && status >= 200 && status !== 204 && status !== 304);
     if (!hasLength && this.#mode !== "raw" && status >= 200 && status !== 204) {
       if (endStream && !this.#headRequest) text += "content-length: 0\r\n";
       else if (this.#http10) this.#closeAfter = true;
