@@ -2,7 +2,7 @@
 // user who calls it and, where that is root, as an ordinary user as well. Ends with one line: N passed, N failed.
 // Options: --quick leaves out what starts clusters.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -48,6 +48,7 @@ function lab(title, as, checkout, home) {
     call("end to end", join(checkout, "node_modules/.bin/bun"), ["test", "--timeout", "60000", "./test/e2e"], { CHAINMAIL_E2E: "1" });
   } finally {
     call("stop", chainmail, ["down", "--delete"]);
+    verdict(`${title}: nothing is left`, leftovers(home));
   }
 }
 
@@ -69,6 +70,28 @@ function labAsOrdinaryUser() {
   } finally {
     spawnSync("userdel", ["-r", ORDINARY_USER], { stdio: "ignore" });
   }
+}
+
+/** Processes of a stopped cluster, told by the folder that their command lines or environments name, and files of its. */
+function leftovers(home) {
+  const processes = readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid) || pid === String(process.pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(home) || readlinkSync(`/proc/${pid}/exe`).startsWith(home);
+    } catch {
+      return false;
+    }
+  });
+  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(home));
+  const links = readdirSync("/sys/class/net").filter((name) => name.startsWith("veth") || name.startsWith("cm"));
+  const folders = existsSync(join(home, "clusters", "default")) ? [join(home, "clusters", "default")] : [];
+  return [...processes.map((pid) => `process ${pid}`), ...mounts.map((line) => `mount ${line}`), ...links.map((name) => `interface ${name}`), ...folders];
+}
+
+/** A check of this script's own: good when the list of problems is empty. */
+function verdict(title, problems) {
+  total[problems.length === 0 ? "passed" : "failed"]++;
+  console.log(`\n== ${title}: ${problems.length === 0 ? "ok" : `FAILED: ${problems.join(", ")}`}`);
 }
 
 /** Runs one command, shows its output, and counts what it reports; a command that reports no count is one test. */

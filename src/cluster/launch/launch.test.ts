@@ -20,7 +20,7 @@ function options(script: string) {
 const log = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : "");
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 300 && !condition(); tries++) await Bun.sleep(10);
+  for (let tries = 0; tries < 1_000 && !condition(); tries++) await Bun.sleep(10);
   expect(condition()).toBe(true);
 }
 
