@@ -7,6 +7,7 @@ type JsonNode = Record<string, unknown>;
 
 const BODY_TYPES = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 const PREFIX = "#/components/schemas/";
+const SCALE = "io.k8s.api.autoscaling.v1.Scale";
 
 /**
  * OpenAPI v3, one document a group version, made when asked for. kubectl validates, diffs and explains by it; what it
@@ -69,6 +70,7 @@ function describe(name: string, resources: Resource[]): JsonNode {
     schemas[component] = schema;
     schemas[`${component}List`] = listSchema(resource, component);
     referenced.push(schema);
+    if (resource.definition.subresources.includes("scale")) referenced.push({ $ref: `${PREFIX}${SCALE}` });
     addPaths(paths, name, resource, component);
   }
   for (const [component, schema] of Object.entries(referencedComponents(referenced))) schemas[component] ??= schema;
@@ -136,7 +138,7 @@ function addPaths(paths: JsonNode, name: string, resource: Resource, component: 
   for (const subresource of subresourcesOf(definition)) {
     if (subresource.name !== "status" && subresource.name !== "scale") continue;
     const kind = subresource.kind ?? gvk;
-    const of = subresource.kind ? "io.k8s.api.autoscaling.v1.Scale" : component;
+    const of = subresource.kind ? SCALE : component;
     paths[`${collection}/{name}/${subresource.name}`] = { ...objectOperations(new Set(subresource.verbs), kind, of, definition.custom), ...named };
   }
 }

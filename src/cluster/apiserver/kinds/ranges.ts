@@ -21,7 +21,7 @@ export class AddressRange {
     }
     this.#size = 2 ** (32 - length);
     this.#base = Math.floor(toNumber(address) / this.#size) * this.#size;
-    this.#dynamicStart = Math.min(Math.max(16, Math.floor(this.#size / 16)), 256);
+    this.#dynamicStart = Math.min(Math.max(16, Math.floor(this.#size / 16)), 256, this.#size - 1);
   }
 
   /** The one that the API server itself has. */
@@ -51,7 +51,7 @@ export class PortRange {
     private readonly to: number,
   ) {
     const size = to - from + 1;
-    this.#dynamicStart = from + Math.min(Math.max(16, Math.floor(size / 32)), 128);
+    this.#dynamicStart = from + Math.min(Math.max(16, Math.floor(size / 32)), 128, size);
   }
 
   get text(): string {

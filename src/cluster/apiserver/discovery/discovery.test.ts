@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { istioCrds } from "../../../resources/index.ts";
+import { startTestServer, type TestServer } from "../testing.ts";
+
+let api: TestServer;
+beforeAll(async () => {
+  api = await startTestServer();
+});
+afterAll(() => api.close());
+
+const V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+const KUBECTL = `${V2},application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json`;
+
+interface Group {
+  metadata: { name?: string };
+  versions: { version: string; freshness: string; resources: { resource: string; responseKind: object; scope: string; singularResource: string; verbs: string[]; shortNames?: string[]; categories?: string[]; subresources?: object[] }[] }[];
+}
+
+test("aggregated discovery as kubectl asks for it, revalidated by ETag", async () => {
+  const core = await api.call("GET", "/api?timeout=32s", { accept: KUBECTL });
+  expect(core.headers.get("content-type")).toBe(V2);
+  expect(core.headers.get("vary")).toBe("Accept");
+  expect(core.headers.get("etag")).toMatch(/^"[0-9A-F]{128}"$/);
+  expect(core.body).toMatchObject({ kind: "APIGroupDiscoveryList", apiVersion: "apidiscovery.k8s.io/v2", metadata: {} });
+  const [group] = core.body.items as Group[];
+  expect(group?.metadata).toEqual({});
+  const pods = group?.versions[0]?.resources.find(({ resource }) => resource === "pods");
+  expect(pods).toMatchObject({ responseKind: { group: "", version: "", kind: "Pod" }, scope: "Namespaced", singularResource: "pod", shortNames: ["po"], categories: ["all"] });
+  expect(pods?.subresources).toContainEqual({ subresource: "eviction", responseKind: { group: "policy", version: "v1", kind: "Eviction" }, verbs: ["create"] });
+  const again = await api.call("GET", "/api", { accept: KUBECTL, headers: { "if-none-match": core.headers.get("etag") ?? "" } });
+  expect([again.status, again.text]).toEqual([304, ""]);
+});
+
+test("a new kind changes discovery and its ETag, and only its group's OpenAPI", async () => {
+  const before = await api.call("GET", "/apis", { accept: KUBECTL });
+  const index = async () => (JSON.parse((await api.call("GET", "/openapi/v3")).text) as { paths: Record<string, { serverRelativeURL: string }> }).paths;
+  const paths = await index();
+  for (const crd of istioCrds().filter(({ spec }) => spec?.group === "security.istio.io")) await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
+  const after = await api.call("GET", "/apis", { accept: KUBECTL, headers: { "if-none-match": before.headers.get("etag") ?? "" } });
+  expect(after.status).toBe(200);
+  const security = (after.body.items as Group[]).at(-1);
+  expect(security?.metadata.name).toBe("security.istio.io");
+  expect(security?.versions.map(({ version }) => version)).toEqual(["v1", "v1beta1"]);
+  expect(security?.versions[0]?.resources.map(({ resource }) => resource)).toEqual(["authorizationpolicies", "peerauthentications", "requestauthentications"]);
+  expect(security?.versions[0]?.resources[1]).toMatchObject({
+    responseKind: { group: "security.istio.io", version: "v1", kind: "PeerAuthentication" },
+    categories: ["istio-io", "security-istio-io"],
+    subresources: [{ subresource: "status", verbs: ["get", "patch", "update"] }],
+  });
+  const changed = await index();
+  expect(changed["apis/apps/v1"]).toEqual(paths["apis/apps/v1"] as { serverRelativeURL: string });
+  expect(Object.keys(changed).filter((path) => !(path in paths))).toEqual(["apis/security.istio.io/v1", "apis/security.istio.io/v1beta1"]);
+});
+
+test("plain discovery for those who walk", async () => {
+  expect((await api.call("GET", "/api")).body).toMatchObject({ kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0" }] });
+  const groups = (await api.call("GET", "/apis")).body as { kind: string; groups: { name: string; preferredVersion: object }[] };
+  expect(groups.kind).toBe("APIGroupList");
+  expect(groups.groups.find(({ name }) => name === "apps")?.preferredVersion).toEqual({ groupVersion: "apps/v1", version: "v1" });
+  const list = (await api.call("GET", "/apis/apps/v1")).body as { kind: string; groupVersion: string; resources: { name: string; kind: string }[] };
+  expect([list.kind, list.groupVersion]).toEqual(["APIResourceList", "apps/v1"]);
+  expect(list.resources.find(({ name }) => name === "deployments/scale")).toEqual({ name: "deployments/scale", singularName: "", namespaced: true, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"] } as object as { name: string; kind: string });
+  for (const path of ["/apis/nope", "/apis/apps/v9", "/api/v2", "/openapi/v2", "/openapi/v3/apis/nope/v1"]) expect([path, (await api.call("GET", path)).status]).toEqual([path, 404]);
+});
+
+test("OpenAPI has what kubectl reads: patch operations for validation, schemas for explain", async () => {
+  const { paths } = JSON.parse((await api.call("GET", "/openapi/v3")).text) as { paths: Record<string, { serverRelativeURL: string }> };
+  const url = paths["apis/apps/v1"]?.serverRelativeURL ?? "";
+  const answer = await api.call("GET", `${url}&timeout=32s`);
+  expect(answer.headers.get("cache-control")).toBe("public, immutable");
+  const document = JSON.parse(answer.text) as {
+    paths: Record<string, { patch?: { "x-kubernetes-group-version-kind": object; parameters: { name: string; in: string }[]; requestBody: { content: object } } }>;
+    components: { schemas: Record<string, { properties: Record<string, { $ref?: string }>; "x-kubernetes-group-version-kind"?: object[] }> };
+  };
+  const patch = document.paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]?.patch;
+  expect(patch?.["x-kubernetes-group-version-kind"]).toEqual({ group: "apps", version: "v1", kind: "Deployment" });
+  expect(patch?.parameters.map(({ name }) => name)).toContain("fieldValidation");
+  expect(Object.keys(patch?.requestBody.content ?? {})).toContain("application/strategic-merge-patch+json");
+  const deployment = document.components.schemas["io.k8s.api.apps.v1.Deployment"];
+  expect(deployment?.["x-kubernetes-group-version-kind"]).toEqual([{ group: "apps", version: "v1", kind: "Deployment" }]);
+  // Every reference leads somewhere.
+  for (const [, reference = ""] of answer.text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)) expect(document.components.schemas).toHaveProperty([reference]);
+  const revalidated = await api.call("GET", "/openapi/v3", { headers: { "if-modified-since": new Date(Date.now() + 1000).toUTCString() } });
+  expect(revalidated.status).toBe(304);
+});
