@@ -3,6 +3,7 @@ import {
   CONFIG_MAPS,
   CONTROLLER_REVISIONS,
   createInformer,
+  CRON_JOBS,
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
   DEPLOYMENTS,
@@ -24,6 +25,7 @@ import {
 import type {
   ConfigMap,
   ControllerRevision,
+  CronJob,
   CustomResourceDefinition,
   DaemonSet,
   Deployment,
@@ -77,6 +79,7 @@ export interface Informers {
   statefulSets: Informer<StatefulSet>;
   daemonSets: Informer<DaemonSet>;
   jobs: Informer<Job>;
+  cronJobs: Informer<CronJob>;
   definitions: Informer<CustomResourceDefinition>;
 }
 
@@ -116,7 +119,8 @@ export function createContext(options: ControllerOptions): Context {
     revisions: informer<ControllerRevision>(CONTROLLER_REVISIONS, owned()),
     statefulSets: informer(STATEFUL_SETS),
     daemonSets: informer(DAEMON_SETS),
-    jobs: informer(JOBS),
+    jobs: informer<Job>(JOBS, owned()),
+    cronJobs: informer(CRON_JOBS),
     definitions: informer(CUSTOM_RESOURCE_DEFINITIONS, { transform: withoutSchemas }),
   };
   return {

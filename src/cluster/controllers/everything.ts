@@ -1,6 +1,7 @@
 import {
   CONTROLLER_REVISIONS,
   createInformer,
+  CRON_JOBS,
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
   DEPLOYMENTS,
@@ -135,6 +136,7 @@ function sharedInformers({ informers }: Context): Map<string, Informer> {
     [STATEFUL_SETS, informers.statefulSets],
     [DAEMON_SETS, informers.daemonSets],
     [JOBS, informers.jobs],
+    [CRON_JOBS, informers.cronJobs],
     [CUSTOM_RESOURCE_DEFINITIONS, informers.definitions],
   ];
   // Read only, and only as KubeObject.

@@ -4,6 +4,7 @@
  * They could as well run against a real API server: nothing in them knows that this one is embedded.
  */
 import { type Controller, type ControllerOptions, createContext } from "./context.ts";
+import { startCronJobs } from "./cronjob.ts";
 import { startDaemonSets } from "./daemonset.ts";
 import { startDeployments } from "./deployment/index.ts";
 import { startEndpoints } from "./endpoints/index.ts";
@@ -38,6 +39,7 @@ export function startControllers(options: ControllerOptions): Controller {
     startStatefulSets(context),
     startDaemonSets(context),
     startJobs(context),
+    startCronJobs(context),
   ];
   const cancel = options.clock.after(COLLECT_AFTER_MS, () => {
     const everything = new Everything(context);

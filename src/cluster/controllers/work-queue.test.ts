@@ -59,3 +59,11 @@ test("failures are retried with growing pauses; conflicts are not reported", asy
   expect(lines.length).toBe(2);
   queue.stop();
 });
+
+test("what is due in a month does not come at once", async () => {
+  const waits: number[] = [];
+  const clock = { now: () => 0, after: (ms: number) => (waits.push(ms), () => {}) };
+  const queue = new WorkQueue({ name: "t", clock, log: createLogger("t", { level: "none" }), process: () => Promise.resolve() });
+  queue.addAfter("a", 40 * 24 * 3_600_000);
+  expect(waits).toEqual([2 ** 31 - 1]);
+});

@@ -1,9 +1,11 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
-import { isConflict } from "../../kube/index.ts";
+import { ApiError, isConflict, isNotFound } from "../../kube/index.ts";
 
 /** client-go's item limiter: 5 ms doubling. Its end is 10 s here: one machine's API server needs no longer rest. */
 const FIRST_RETRY_MS = 5;
 const MAX_RETRY_MS = 10_000;
+/** Timers hold 31 bits of milliseconds, and fire at once beyond; what is due later is looked at again in between. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface WorkQueueOptions {
   name: string;
@@ -48,11 +50,12 @@ export class WorkQueue {
   /** Adds the key after `ms`, unless it is due earlier anyway. */
   addAfter(key: string, ms: number): void {
     if (this.#stopped) return;
-    const at = this.#options.clock.now() + ms;
+    const wait = Math.min(ms, MAX_TIMER_MS);
+    const at = this.#options.clock.now() + wait;
     const pending = this.#timers.get(key);
     if (pending && pending.at <= at) return;
     pending?.cancel();
-    const cancel = this.#options.clock.after(ms, () => {
+    const cancel = this.#options.clock.after(wait, () => {
       this.#timers.delete(key);
       this.add(key);
     });
@@ -94,8 +97,14 @@ export class WorkQueue {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
     const wait = Math.min(FIRST_RETRY_MS * 2 ** failures, MAX_RETRY_MS);
-    // A conflict says only that somebody was faster; the newer object is on its way.
-    if (!isConflict(thrown)) this.#options.log.warn("will try again", { controller: this.#options.name, key, error: errorText(thrown), wait_ms: wait });
+    const level = isExpected(thrown) ? "debug" : "warn";
+    this.#options.log[level]("will try again", { controller: this.#options.name, key, error: errorText(thrown), wait_ms: wait });
     this.addAfter(key, wait);
   }
+}
+
+/** Somebody was faster, the object has just gone, or its namespace is going: the event that says so is on its way. */
+function isExpected(thrown: unknown): boolean {
+  const ending = thrown instanceof ApiError && thrown.body.details?.causes?.some((cause) => cause.reason === "NamespaceTerminating");
+  return ending === true || isConflict(thrown) || isNotFound(thrown);
 }

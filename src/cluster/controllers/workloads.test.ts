@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import type { DaemonSet, Job, KubeObject, Pod, StatefulSet } from "../../resources/index.ts";
+import type { CronJob, DaemonSet, Job, KubeObject, Pod, StatefulSet } from "../../resources/index.ts";
 import { type Harness, start } from "./testing/harness.ts";
 
 let harness: Harness | undefined;
@@ -72,4 +72,28 @@ test("a job completes; a job that fails too often ends as failed", async () => {
   const indexes = (api.all("pods") as Pod[]).filter((pod) => pod.metadata.name.startsWith("indexed-")).map((pod) => pod.spec?.containers[0]?.env?.[0]?.value);
   expect(indexes.sort()).toEqual(["0", "1"]);
   expect((await done("bad", "Failed")).status?.conditions?.[0]).toMatchObject({ reason: "BackoffLimitExceeded", message: "Job has reached the specified backoff limit" });
+});
+
+test("a cron job starts what is due, forbids what overlaps, and keeps its history short", async () => {
+  harness = await start({ finish: (pod) => (pod.metadata.labels?.["app"] === "long" ? undefined : "Succeeded") });
+  const { api, until } = harness;
+  const anHourAgo = new Date(Date.now() - 3_600_000).toISOString();
+  const cronJob = (name: string, more: object): KubeObject => ({
+    apiVersion: "batch/v1",
+    kind: "CronJob",
+    metadata: { name, namespace: "default" },
+    spec: { schedule: "* * * * *", jobTemplate: { spec: { template: { metadata: { labels: { app: name } }, spec: { restartPolicy: "Never", containers: [{ name: "c", image: "x:1" }] } } } }, ...more },
+  });
+  await api.apply(cronJob("idle", { suspend: true }), cronJob("short", {}), cronJob("long", { concurrencyPolicy: "Forbid" }), cronJob("late", { startingDeadlineSeconds: 0, schedule: "0 0 1 1 *" }));
+  const status = (name: string) => (api.get("cronjobs", name, "default") as CronJob).status;
+  for (const name of ["idle", "short", "long", "late"]) await api.send("PATCH", `/apis/batch/v1/namespaces/default/cronjobs/${name}/status`, { status: { lastScheduleTime: anHourAgo } });
+  await until("success", () => status("short")?.lastSuccessfulTime);
+  const jobs = (name: string) => api.all("jobs").filter((job) => job.metadata.name.startsWith(`${name}-`));
+  expect([jobs("idle").length, jobs("late").length]).toEqual([0, 0]);
+  expect(jobs("short").length).toBe(1);
+  expect(jobs("short")[0]?.metadata.name).toBe(`short-${Math.floor(Date.parse(status("short")?.lastScheduleTime ?? "") / 60_000)}`);
+  await until("running", () => status("long")?.active?.length === 1);
+  await api.send("PATCH", "/apis/batch/v1/namespaces/default/cronjobs/long/status", { status: { lastScheduleTime: anHourAgo } });
+  await until("said why", () => api.all("events").some((event) => event["reason"] === "JobAlreadyActive"));
+  expect(jobs("long").length).toBe(1);
 });
