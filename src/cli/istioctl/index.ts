@@ -7,16 +7,18 @@ const EXIT_USAGE = 64;
 /** `istioctl`: its names, flags, tables and exit codes are Istio's. */
 export async function istioctlProgram(): Promise<Command> {
   const root = withGlobals(new IstioctlCommand("istioctl").description("Istio configuration command line utility"));
-  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }, { proxyStatusCommand }] = await Promise.all([
+  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }, { proxyStatusCommand }, { experimentalCommand }] = await Promise.all([
     import("./proxy-config/command.ts"),
     import("./version.ts"),
     import("./dashboard.ts"),
     import("./proxy-status.ts"),
+    import("./experimental.ts"),
   ]);
   root.addCommand(proxyConfigCommand());
   root.addCommand(versionCommand());
   root.addCommand(dashboardCommand());
   root.addCommand(proxyStatusCommand());
+  root.addCommand(experimentalCommand());
   for (const command of allCommands(root)) {
     command.exitOverride(exit);
     command.configureOutput({ outputError: () => {} });

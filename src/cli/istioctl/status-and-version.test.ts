@@ -32,7 +32,7 @@ test("version: short text, and the recorded JSON", () => {
   const recorded = JSON.parse(golden("version.json")) as { dataPlaneVersion: MeshVersions["data"] };
   const mesh: MeshVersions = { control: [{ Component: "pilot", Revision: "default", Info: parseBuild("unknown-unknown-unknown") }], data: recorded.dataPlaneVersion };
   expect(versionText(mesh, true, unknown)).toBe(golden("version.txt"));
-  expect(printValue(versionValue(mesh, unknown), "json").replaceAll("    ", "  ")).toBe(golden("version.json"));
+  expect(printValue(versionValue(mesh, unknown), "json", "  ")).toBe(golden("version.json"));
   expect(versionText({ ...mesh, data: [] }, true, unknown)).toContain("data plane version: none\n");
   expect(parseBuild("1.30-alpha.1-abc-Clean")).toMatchObject({ version: "1.30-alpha.1", revision: "abc", status: "Clean" });
 });

@@ -50,7 +50,7 @@ export function versionCommand(): Command {
         process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
       }
     }
-    process.stdout.write(output === undefined ? versionText(mesh, options.short) : printValue(versionValue(mesh), output));
+    process.stdout.write(output === undefined ? versionText(mesh, options.short) : printValue(versionValue(mesh), output, "  "));
   });
 }
 

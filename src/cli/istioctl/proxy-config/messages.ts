@@ -21,8 +21,8 @@ export function printRaw(text: string, format: "json" | "yaml"): string {
   return finish(text, format);
 }
 
-export function printValue(value: unknown, format: "json" | "yaml"): string {
-  return finish(marshalIndent(value), format);
+export function printValue(value: unknown, format: "json" | "yaml", indent = "    "): string {
+  return finish(marshalIndent(value, indent), format);
 }
 
 function finish(json: string, format: "json" | "yaml"): string {
