@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: runs one benchmark; prints a table and, last, one line of JSON with the figures and ratios. */
 const BENCHMARKS: Record<string, { summary: string; load: () => Promise<{ run(): Promise<Row[]> }> }> = {
   mesh: { summary: "start, STRICT taking effect and memory of an embedded mesh with the lab", load: () => import("./mesh.ts") },
+  proxy: { summary: "two mTLS hops: Chainmail's proxy beside a real Envoy on the same bootstrap", load: () => import("./proxy.ts") },
 };
 
 export interface Row {
