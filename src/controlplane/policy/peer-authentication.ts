@@ -13,6 +13,8 @@ export interface EffectiveMtls {
 
 /** Every PeerAuthentication by the level at which it applies; of several at one level the oldest counts. */
 export class PeerAuthenticationPolicies {
+  /** Itself when any policy turns mutual TLS off, else undefined: nothing else of it matters to clients. */
+  readonly disabling: PeerAuthenticationPolicies | undefined;
   readonly #mesh: MtlsMode | undefined;
   readonly #namespaces = new Map<string, MtlsMode>();
   readonly #workloads = new Map<string, PeerAuthentication[]>();
@@ -40,6 +42,7 @@ export class PeerAuthenticationPolicies {
     }
     this.#mesh = mesh;
     for (const [namespace, mode] of namespaced) this.#namespaces.set(namespace, mode ?? mesh ?? "PERMISSIVE");
+    this.disabling = policies.some(turnsOff) ? this : undefined;
   }
 
   /** The mode that namespace and mesh give, which is all that clients of a service go by. */
@@ -79,6 +82,10 @@ export class PeerAuthenticationPolicies {
 /** The mode of one port of a workload. */
 export function modeForPort(mtls: EffectiveMtls, port: number): MtlsMode {
   return mtls.ports.get(port) ?? mtls.mode;
+}
+
+function turnsOff({ spec }: PeerAuthentication): boolean {
+  return [spec?.mtls, ...Object.values(spec?.portLevelMtls ?? {})].some((mtls) => mtls?.mode === "DISABLE");
 }
 
 function hasSelector({ spec }: PeerAuthentication): boolean {

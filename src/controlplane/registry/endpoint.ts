@@ -156,7 +156,8 @@ function describePod(pod: Pod | undefined, context: EndpointContext): Workload {
   };
 }
 
-function localityOfPod(pod: Pod, node: Node | undefined): string {
+/** `region/zone/subzone`: the label on the pod, else where its node is; empty when neither says. */
+export function localityOfPod(pod: Pod, node: Node | undefined): string {
   const own = localityFromLabel(pod.metadata.labels?.[LOCALITY]);
   if (own) return own;
   const labels = node?.metadata.labels;

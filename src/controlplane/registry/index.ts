@@ -10,7 +10,7 @@ export { isRegistryKind, ObjectStore } from "./object-store.ts";
 export { defaultMeshConfig, parseMeshConfig, type ExtensionProvider, type MeshConfig, type ProxyConfigSpec } from "./mesh-config.ts";
 export { ServiceIndex } from "./service-index.ts";
 export { addressesForProxy, forcesUnhealthyEndpoints, serviceHostname, UNSPECIFIED, type MeshPort, type MeshService, type Resolution } from "./service.ts";
-export { keepsDrainingEndpoints, workloadName, type EndpointHealth, type MeshEndpoint } from "./endpoint.ts";
+export { keepsDrainingEndpoints, localityOfPod, withTopologyLabels, workloadName, type EndpointHealth, type MeshEndpoint } from "./endpoint.ts";
 export { serviceKey, type ServiceBackends } from "./endpoint-index.ts";
 export type { ConfigIndex, ConfigKind } from "./config-index.ts";
 export { selects } from "./service-entry.ts";

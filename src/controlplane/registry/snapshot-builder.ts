@@ -30,6 +30,7 @@ export class SnapshotBuilder {
   readonly #options: SnapshotOptions;
   #generation = 0;
   #mesh: MeshConfig = defaultMeshConfig();
+  #revisions = { endpoints: {}, identities: {} };
   #services = new ServiceIndex([], ["*"]);
   #configs: ConfigIndex | undefined;
   #backends: ReadonlyMap<string, ServiceBackends> = new Map();
@@ -74,6 +75,8 @@ export class SnapshotBuilder {
     if (SERVICE_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#indexServices();
     const { endpoints, identities } = this.#renewBackends();
     const backends = this.#backends;
+    if (endpoints.size > 0) this.#revisions = { ...this.#revisions, endpoints: {} };
+    if (identities.size > 0) this.#revisions = { ...this.#revisions, identities: {} };
     const snapshot: MeshSnapshot = {
       generation: ++this.#generation,
       mesh: this.#mesh,
@@ -82,6 +85,7 @@ export class SnapshotBuilder {
       services: this.#services,
       configs: this.#configs,
       backends: (service) => backends.get(serviceKey(service)) ?? NO_BACKENDS,
+      revisions: this.#revisions,
       objects: this.#store,
     };
     return { snapshot, change: { kinds, keys, endpoints, identities } };

@@ -22,6 +22,8 @@ export interface MeshSnapshot {
   readonly services: ServiceIndex;
   readonly configs: ConfigIndex;
   backends(service: MeshService): ServiceBackends;
+  /** Objects that stay the same for as long as no service's endpoints, or their identities, differ. */
+  readonly revisions: { readonly endpoints: object; readonly identities: object };
   /** The objects behind it. They are current, not of the snapshot's moment. */
   readonly objects: ObjectReader;
 }

@@ -9,7 +9,7 @@ import { ListenerGenerator } from "./listener/listeners.ts";
 import { Interner, Memo } from "./memo.ts";
 import { MeshViews } from "./mesh-view.ts";
 import { NameTableGenerator } from "./name-table.ts";
-import { families, metadataFlag, proxyConfigOf, serviceTargets, type ProxyContext, type ProxyView } from "./proxy.ts";
+import { families, metadataFlag, placedNode, proxyConfigOf, serviceTargets, targetsUseEndpoints, type ProxyContext, type ProxyView, type ServiceTarget } from "./proxy.ts";
 import { RouteGenerator } from "./route/routes.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "./types.ts";
 
@@ -47,6 +47,8 @@ class Generator implements XdsGenerator {
   readonly #meshViews = new MeshViews();
   readonly #views = new Interner<ProxyView>();
   readonly #contexts = new Memo<ProxyContext>();
+  readonly #targets = new Memo<readonly ServiceTarget[]>();
+  readonly #targetsUseEndpoints = new Memo<boolean>();
   readonly #clusters = new ClusterGenerator();
   readonly #endpoints = new EndpointGenerator();
   readonly #routes = new RouteGenerator();
@@ -92,14 +94,15 @@ class Generator implements XdsGenerator {
     return EVERYTHING.filter((type) => types.has(type));
   }
 
-  #clustersOf(proxy: ProxyContext): XdsResource[] {
+  #clustersOf(proxy: ProxyContext): readonly XdsResource[] {
     const clusters = this.#clusters.generate(proxy);
     if (proxy.view.type !== "router") return clusters;
     const { autoPassthrough } = mergeGateways(proxy.mesh.snapshot.configs.Gateway, proxy.node.labels, proxy.targets);
     return autoPassthrough ? [...clusters, ...this.#clusters.sniClusters(proxy)] : clusters;
   }
 
-  #context(node: ProxyNode, snapshot: MeshSnapshot): ProxyContext {
+  #context(asked: ProxyNode, snapshot: MeshSnapshot): ProxyContext {
+    const node = placedNode(asked, snapshot);
     const own = families(node);
     const view: ProxyView = {
       type: node.type,
@@ -113,12 +116,22 @@ class Generator implements XdsGenerator {
       proxyConfig: proxyConfigOf(node),
     };
     const mesh = this.#meshViews.view(snapshot);
-    return { node, view: this.#views.intern(JSON.stringify(view), () => view), mesh, scope: mesh.scopeFor(node), targets: serviceTargets(node, snapshot) };
+    return { node, view: this.#views.intern(JSON.stringify(view), () => view), mesh, scope: mesh.scopeFor(node), targets: this.#targetsOf(node, snapshot) };
+  }
+
+  /** Most changes leave the services that lead to a pod as they are. */
+  #targetsOf(node: ProxyNode, snapshot: MeshSnapshot): readonly ServiceTarget[] {
+    const { services, configs, objects, revisions } = snapshot;
+    const pod = objects.get("Pod", node.podName, node.namespace);
+    const byEndpoint = this.#targetsUseEndpoints.get([services, configs.ServiceEntry, node.namespace], () => targetsUseEndpoints(node.namespace, snapshot));
+    const key = [services, pod ?? JSON.stringify(node.labels), byEndpoint ? revisions.endpoints : undefined, node.namespace, node.addresses[0] ?? ""];
+    return this.#targets.get(key, () => serviceTargets(node, snapshot));
   }
 }
 
-function named(resources: XdsResource[], names: readonly string[] | undefined): XdsResource[] {
-  if (!names) return resources;
+/** A list of the caller's own, of all or of those that were asked for. */
+function named(resources: readonly XdsResource[], names: readonly string[] | undefined): XdsResource[] {
+  if (!names) return [...resources];
   const wanted = new Set(names);
   return resources.filter(({ name }) => wanted.has(name));
 }

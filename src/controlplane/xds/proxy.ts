@@ -1,9 +1,14 @@
 import { isIPv4, isIPv6 } from "node:net";
-import type { KubeObject, Pod, Service as KubeService, ServicePort } from "../../resources/index.ts";
-import { compareText, selects, type MeshPort, type MeshService, type MeshSnapshot, type ProxyConfigSpec } from "../registry/index.ts";
+import type { KubeObject, Node as KubeNode, Pod, Service as KubeService, ServicePort } from "../../resources/index.ts";
+import { compareText, localityOfPod, selects, withTopologyLabels, type MeshPort, type MeshService, type MeshSnapshot, type ProxyConfigSpec } from "../registry/index.ts";
 import type { MeshView } from "./mesh-view.ts";
 import type { Scope } from "./scope/sidecar-scope.ts";
 import type { Dialect, ProxyNode } from "./types.ts";
+
+const NETWORK = "topology.istio.io/network";
+const REGION = "topology.kubernetes.io/region";
+const ZONE = "topology.kubernetes.io/zone";
+const SUBZONE = "topology.istio.io/subzone";
 
 /** A port of the proxy's own workload that a service leads to. */
 export interface ServiceTarget {
@@ -45,6 +50,25 @@ export function wildcards(view: { ipv4: boolean; ipv6: boolean }): { any: string
 
 export function families(node: ProxyNode): { ipv4: boolean; ipv6: boolean } {
   return { ipv4: node.addresses.some((address) => isIPv4(address)), ipv6: node.addresses.some((address) => isIPv6(address) && address !== "::1" && !address.startsWith("fe80")) };
+}
+
+/**
+ * The node as the registry knows it, which is more than it knows itself: its pod's labels as they are now, and where its
+ * pod runs. Those labels count for selectors and failover as the pod's own do.
+ */
+export function placedNode(node: ProxyNode, snapshot: MeshSnapshot): ProxyNode {
+  const pod = snapshot.objects.get("Pod", node.podName, node.namespace) as Pod | undefined;
+  const host = pod?.spec?.nodeName ? (snapshot.objects.get("Node", pod.spec.nodeName) as KubeNode | undefined) : undefined;
+  const own = pod?.metadata.labels ?? node.labels;
+  const { region, zone, subZone } = node.locality;
+  const known = (pod ? localityOfPod(pod, host) : "") || [own[REGION], own[ZONE], own[SUBZONE]].map((part) => part ?? "").join("/");
+  const locality = known !== "//" ? known : [region, zone, subZone].join("/");
+  const parts = locality.split("/");
+  return {
+    ...node,
+    labels: withTopologyLabels(own, { clusterId: node.clusterId, locality, nodeName: metadataText(node, "NODE_NAME"), network: own[NETWORK] || node.network }),
+    locality: { region: parts[0] ?? "", zone: parts[1] ?? "", subZone: parts[2] ?? "" },
+  };
 }
 
 /** Istio's booleans in metadata are strings or booleans. */
@@ -90,6 +114,13 @@ export function serviceTargets(node: ProxyNode, snapshot: MeshSnapshot): Service
     }
   }
   return targets.sort((a, b) => a.service.created - b.service.created || compareText(a.service.hostname, b.service.hostname));
+}
+
+/** Whether addresses of endpoints say which services lead to workloads of a namespace, and not selectors alone. */
+export function targetsUseEndpoints(namespace: string, snapshot: MeshSnapshot): boolean {
+  if (snapshot.configs.ServiceEntry.some(({ metadata }) => metadata.namespace === namespace)) return true;
+  const services = snapshot.objects.list("Service", namespace) as KubeService[];
+  return services.some(({ spec }) => Object.keys(spec?.selector ?? {}).length === 0 || spec?.ports?.some(({ targetPort }) => typeof targetPort === "string"));
 }
 
 function targetsByEndpoint(service: MeshService, address: string | undefined, snapshot: MeshSnapshot): ServiceTarget[] {

@@ -7,6 +7,8 @@ import { Http1ProtocolOptionsSchema } from "../../../proto/gen/envoy/config/core
 import { HttpProtocolOptionsSchema } from "../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
 import type { ConnectionPoolSettings } from "../../../resources/index.ts";
 import { parseDuration } from "../../policy/index.ts";
+import type { MeshService } from "../../registry/index.ts";
+import { labelsKey, placeKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { Memo } from "../memo.ts";
@@ -27,50 +29,53 @@ const PASSTHROUGH_IDLE = { seconds: 300n };
 /** Makes the clusters of proxies; those towards services are encoded once for all proxies that see the same. */
 export class ClusterGenerator {
   readonly #outbound = new Memo<readonly XdsResource[]>();
+  readonly #scopes = new Memo<readonly XdsResource[]>();
+  readonly #special = new Memo<readonly MeshService[]>();
   readonly #fixed = new Memo<readonly XdsResource[]>();
   readonly #inbound = new Memo<readonly XdsResource[]>();
+  readonly #whole = new Memo<readonly XdsResource[]>();
 
   /** Outbound in the order of services, then the catch-alls, then inbound, as Istio sends them. */
-  generate(proxy: ProxyContext): XdsResource[] {
+  generate(proxy: ProxyContext): readonly XdsResource[] {
     const { view, mesh } = proxy;
-    const resources = [...this.#services(proxy, false)];
-    resources.push(...this.#fixed.get([view, mesh.config, "outbound"], () => [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : [])].map(encode)));
-    if (view.type === "sidecar") {
-      resources.push(...this.#inboundOf(proxy));
-      resources.push(...this.#fixed.get([view, mesh.config, "inbound"], () => [encode(inboundPassthrough(view, mesh))]));
-    }
-    return dedupe(resources);
+    const parts = [this.#services(proxy, false), this.#fixed.get([view, mesh.config, "outbound"], () => [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : [])].map(encode))];
+    if (view.type === "sidecar") parts.push(this.#inboundOf(proxy), this.#fixed.get([view, mesh.config, "inbound"], () => [encode(inboundPassthrough(view, mesh))]));
+    return this.#whole.get(parts, () => dedupe(parts.flat()));
   }
 
   /** The clusters by SNI that an AUTO_PASSTHROUGH gateway needs. */
-  sniClusters(proxy: ProxyContext): XdsResource[] {
+  sniClusters(proxy: ProxyContext): readonly XdsResource[] {
     return this.#services(proxy, true);
   }
 
-  #services(proxy: ProxyContext, sni: boolean): XdsResource[] {
+  /** Of all services together: most changes leave every one of them as it was. */
+  #services(proxy: ProxyContext, sni: boolean): readonly XdsResource[] {
     const { scope, mesh, view, node } = proxy;
     const { snapshot, config, peerAuthentication } = mesh;
-    const nodeName = metadataText(node, "NODE_NAME");
-    const resources: XdsResource[] = [];
-    for (const service of scope.services) {
-      if (service.resolution === "Alias" || service.resolution === "DynamicDNS" || (sni && service.meshExternal)) continue;
+    const labels = labelsKey(proxy);
+    const special = this.#special.get([scope, labels], () => scope.services.filter((service) => isDns(service) || service.resolution === "Passthrough" || mentionsPassthrough(ruleOf(scope, service.hostname, node))));
+    const endpoints = special.map((service) => snapshot.backends(service).endpoints);
+    const place = special.some(isDns) ? placeKey(proxy) : "";
+    return this.#scopes.get([scope, view, config, snapshot.revisions.identities, peerAuthentication.disabling, ...endpoints, labels, place, sni], () => this.#build(proxy, place, sni));
+  }
+
+  #build({ scope, mesh, view, node }: ProxyContext, place: string, sni: boolean): XdsResource[] {
+    const { snapshot, config, peerAuthentication } = mesh;
+    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME") };
+    return scope.services.flatMap((service) => {
+      if (service.resolution === "Alias" || service.resolution === "DynamicDNS" || (sni && service.meshExternal)) return [];
       const rule = ruleOf(scope, service.hostname, node);
       const backends = snapshot.backends(service);
+      const dns = isDns(service);
       // Endpoints are part of a cluster only where Envoy resolves names, or when they decide whether it speaks TLS.
-      const dns = service.resolution === "DNSLB" || service.resolution === "DNSRoundRobinLB";
       const endpoints = dns || service.resolution === "Passthrough" || mentionsPassthrough(rule) ? backends.endpoints : undefined;
-      const place = dns ? JSON.stringify([node.locality, node.labels, nodeName]) : "";
-      const policies = dns ? peerAuthentication : peerAuthentication.namespaceMode(service.namespace) === "DISABLE";
-      for (const port of service.ports) {
-        if (port.protocol === "UDP") continue;
-        const made = this.#outbound.get([service, port, backends.identities, view, config, rule, endpoints, policies, place, sni], () => {
-          const client = { labels: node.labels, locality: node.locality, nodeName };
-          return outboundClusters({ service, port, rule, backends, mesh, view, client, sni }).map(encode);
-        });
-        for (const resource of made) resources.push(resource);
-      }
-    }
-    return resources;
+      const policies = dns ? peerAuthentication.disabling : peerAuthentication.namespaceMode(service.namespace) === "DISABLE";
+      return service.ports.flatMap((port) => {
+        if (port.protocol === "UDP") return [];
+        const key = [service, port, backends.identities, view, config, rule, endpoints, policies, dns ? place : "", sni];
+        return this.#outbound.get(key, () => outboundClusters({ service, port, rule, backends, mesh, view, client, sni }).map(encode));
+      });
+    });
   }
 
   #inboundOf(proxy: ProxyContext): readonly XdsResource[] {
@@ -81,6 +86,10 @@ export class ClusterGenerator {
 
 function encode(cluster: Cluster): XdsResource {
   return encodeResource(ClusterSchema, cluster.name, cluster);
+}
+
+function isDns({ resolution }: MeshService): boolean {
+  return resolution === "DNSLB" || resolution === "DNSRoundRobinLB";
 }
 
 function mentionsPassthrough(rule: EffectiveRule | undefined): boolean {

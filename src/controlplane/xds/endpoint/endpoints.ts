@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { ClusterLoadAssignmentSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import { labelsKey, placeKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { Memo } from "../memo.ts";
 import { parseClusterName } from "../names.ts";
@@ -10,14 +11,20 @@ import { loadAssignment } from "./assignment.ts";
 import { localitySettings } from "./locality.ts";
 import { policyOf } from "../traffic-policy.ts";
 
+/** Subscriptions that are remembered: all sidecars of a namespace ask for the same names, clients that try others must not fill our memory. */
+const MAX_ANSWERS = 4;
+
 /** Makes the endpoints of clusters; those that look the same from everywhere are encoded once. */
 export class EndpointGenerator {
   readonly #assignments = new Memo<XdsResource>();
-  readonly #empty = new Memo<XdsResource>();
+  readonly #answers = new Memo<Answers>();
 
   /** A name that stands for no service has no endpoints; a name that is none of ours is left out. */
   generate(proxy: ProxyContext, names: readonly string[]): XdsResource[] {
-    return names.map((name) => this.#assignment(proxy, name)).filter((resource) => resource !== undefined);
+    const { scope, mesh } = proxy;
+    const key = [scope, mesh.snapshot.revisions.endpoints, mesh.config, mesh.peerAuthentication.disabling, labelsKey(proxy), placeKey(proxy)];
+    const answers = this.#answers.get(key, () => new Answers());
+    return [...answers.get(names.join(), () => names.map((name) => this.#assignment(proxy, name)).filter((resource) => resource !== undefined))];
   }
 
   #assignment(proxy: ProxyContext, clusterName: string): XdsResource | undefined {
@@ -26,7 +33,7 @@ export class EndpointGenerator {
     const { scope, mesh, node } = proxy;
     const service = scope.byHostname.get(parsed.hostname);
     const dns = service?.resolution === "DNSLB" || service?.resolution === "DNSRoundRobinLB";
-    if (!service || dns) return this.#empty.get([clusterName], () => encodeResource(ClusterLoadAssignmentSchema, clusterName, create(ClusterLoadAssignmentSchema, { clusterName })));
+    if (!service || dns) return encodeResource(ClusterLoadAssignmentSchema, clusterName, create(ClusterLoadAssignmentSchema, { clusterName }));
     const rule = ruleOf(scope, service.hostname, node);
     const { endpoints } = mesh.snapshot.backends(service);
     const policy = policyOf(rule, parsed.subset, parsed.port);
@@ -34,12 +41,27 @@ export class EndpointGenerator {
     const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME") };
     const byPlace = settings && (settings.force || settings.zoneAware || settings.setting.distribute || policy?.outlierDetection);
     const place = `${byPlace ? JSON.stringify([client.locality, settings.setting.failoverPriority ? client.labels : ""]) : ""}|${service.nodeLocal ? client.nodeName : ""}`;
-    return this.#assignments.get([endpoints, service, rule, mesh.peerAuthentication, mesh.config, clusterName, place], () =>
+    return this.#assignments.get([endpoints, service, rule, mesh.peerAuthentication.disabling, mesh.config, clusterName, place], () =>
       encodeResource(
         ClusterLoadAssignmentSchema,
         clusterName,
         loadAssignment({ clusterName, service, port: parsed.port, subset: parsed.subset, rule, endpoints, peerAuthentication: mesh.peerAuthentication, mesh: mesh.config, client, mtlsOnly: parsed.sni }),
       ),
     );
+  }
+}
+
+/** Whole answers by what was asked for, the newest few. */
+class Answers {
+  readonly #byNames = new Map<string, readonly XdsResource[]>();
+
+  get(names: string, make: () => readonly XdsResource[]): readonly XdsResource[] {
+    const known = this.#byNames.get(names);
+    if (known) return known;
+    const answer = make();
+    const [oldest] = this.#byNames.keys();
+    if (this.#byNames.size >= MAX_ANSWERS && oldest !== undefined) this.#byNames.delete(oldest);
+    this.#byNames.set(names, answer);
+    return answer;
   }
 }

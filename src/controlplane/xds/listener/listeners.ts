@@ -1,5 +1,7 @@
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import type { JwksSource } from "../../policy/index.ts";
+import type { MeshConfig, MeshService } from "../../registry/index.ts";
+import { labelsKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { Memo } from "../memo.ts";
 import type { ProxyContext } from "../proxy.ts";
@@ -15,29 +17,42 @@ export class ListenerGenerator {
   readonly #outbound = new Memo<readonly XdsResource[]>();
   readonly #inbound = new Memo<readonly XdsResource[]>();
   readonly #gateway = new Memo<readonly XdsResource[]>();
+  readonly #headless = new Memo<readonly MeshService[]>();
+  readonly #whole = new Memo<readonly XdsResource[]>();
 
   constructor(readonly jwks: JwksSource) {}
 
-  generate(proxy: ProxyContext): XdsResource[] {
+  generate(proxy: ProxyContext): readonly XdsResource[] {
     const { node, view, mesh, scope, targets } = proxy;
     const { snapshot } = mesh;
-    const { configs, services } = snapshot;
+    const { configs } = snapshot;
     const parts = new ListenerParts(proxy, this.jwks);
-    const common = [mesh.config, services, view, configs.Telemetry, workloadKey(proxy)];
-    const security = [configs.AuthorizationPolicy, configs.RequestAuthentication, mesh.peerAuthentication];
+    // Providers of the mesh config name services; without any, services come in by the scope alone.
+    const lookups = namesServices(mesh.config) ? snapshot.services : undefined;
+    const common = [mesh.config, lookups, view, workloadKey(proxy), ...parts.telemetryKey()];
+    const bindings = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);
     if (view.type !== "sidecar") {
-      const bindings = targets.flatMap(({ service, port, targetPort }) => [service, port, targetPort]);
-      return [...this.#gateway.get([...common, ...security, scope, mesh.virtualServices, configs.Gateway, ...bindings], () => gatewayListeners(parts).map(encode))];
+      const translated = targets.map(({ service }) => service);
+      return this.#gateway.get([...common, scope, labelsKey(proxy), mesh.virtualServices, configs.Gateway, ...parts.securityKey(), ...bindings, ...translated], () => gatewayListeners(parts).map(encode));
     }
     // Pods behind headless services have listeners of their own.
-    const headless = scope.services.filter(({ resolution }) => resolution === "Passthrough").map((service) => snapshot.backends(service).endpoints);
-    const outbound = this.#outbound.get([...common, scope, ...headless, headless.length > 0 ? (node.addresses[0] ?? "") : ""], () => [...outboundListeners(parts), ...virtualOutboundListener(parts)].map(encode));
-    const own = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);
-    // An address is part of a listener only where a Sidecar makes it listen there.
-    const address = scope.sidecar?.ingress?.length ? (node.addresses[0] ?? "") : "";
-    const inbound = this.#inbound.get([...common, ...security, scope, ...own, address], () => inboundListeners(parts).map(encode));
-    return [...outbound, ...inbound];
+    const headless = this.#headless.get([scope], () => scope.services.filter(({ resolution }) => resolution === "Passthrough")).map((service) => snapshot.backends(service).endpoints);
+    const ownAddress = headless.length > 0 ? (node.addresses[0] ?? "") : "";
+    const outbound = this.#outbound.get([...common, scope, labelsKey(proxy), ...headless, ownAddress], () => [...outboundListeners(parts), ...virtualOutboundListener(parts)].map(encode));
+    // An address is part of an inbound listener only where a Sidecar makes it listen there.
+    const { ingress } = scope.sidecar ?? {};
+    const inbound = this.#inbound.get([...common, ingress, ...parts.securityKey(), mutualTlsKey(proxy), ...bindings, ingress?.length ? (node.addresses[0] ?? "") : ""], () => inboundListeners(parts).map(encode));
+    return this.#whole.get([outbound, inbound], () => [...outbound, ...inbound]);
   }
+}
+
+function mutualTlsKey({ mesh, node }: ProxyContext): string {
+  const { mode, ports } = mesh.peerAuthentication.effective(node);
+  return JSON.stringify([mode, ...ports]);
+}
+
+function namesServices({ extensionProviders }: MeshConfig): boolean {
+  return extensionProviders.some((provider) => Object.values(provider).some((settings) => typeof settings === "object" && settings !== null && "service" in settings));
 }
 
 /** The metadata that listeners depend on. */
@@ -63,7 +78,8 @@ const METADATA = [
 
 /** What of a node its listeners depend on besides its view: the same for all pods of a workload. */
 function workloadKey({ node }: ProxyContext): string {
-  return JSON.stringify([node.namespace, node.labels, node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
+  const canonical = [node.labels["service.istio.io/canonical-name"], node.labels["service.istio.io/canonical-revision"]];
+  return JSON.stringify([node.namespace, canonical, node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
 }
 
 function encode(listener: Listener): XdsResource {

@@ -57,11 +57,27 @@ export class ListenerParts {
 
   jwt(): readonly FilterConfig[] {
     return this.#once("jwt", () => {
-      const { node, mesh } = this.proxy;
-      const rules = jwtRulesFor(mesh.snapshot.configs.RequestAuthentication, node, mesh.config.rootNamespace);
-      const filter = jwtFilter(rules, this.jwks, node.type !== "sidecar");
+      const filter = jwtFilter(this.#jwtRules(), this.jwks, this.proxy.node.type !== "sidecar");
       return filter ? [filter] : [];
     });
+  }
+
+  /** The resources that the telemetry of the workload comes from. */
+  telemetryKey(): readonly unknown[] {
+    const { metrics, logging, tracing } = this.#telemetry;
+    return [metrics.length, ...metrics, logging.length, ...logging, ...tracing];
+  }
+
+  /** The policies that hold for the workload, and the keys that tokens are checked with. */
+  securityKey(): readonly unknown[] {
+    const { allow, deny, audit, custom } = this.#authorization().selected;
+    const keys = this.#jwtRules().map((rule) => rule.jwks || this.jwks.get(rule.issuer ?? "", rule.jwksUri ?? rule.jwks_uri));
+    return [allow.length, ...allow, deny.length, ...deny, audit.length, ...audit, ...custom, ...this.#jwtRules(), ...keys];
+  }
+
+  #jwtRules() {
+    const { node, mesh } = this.proxy;
+    return this.#once("jwt rules", () => jwtRulesFor(mesh.snapshot.configs.RequestAuthentication, node, mesh.config.rootNamespace));
   }
 
   #authorization() {

@@ -32,6 +32,10 @@ export interface Scope {
   readonly byHostname: ReadonlyMap<string, MeshService>;
   readonly rules: ReadonlyMap<string, readonly EffectiveRule[]>;
   readonly outbound: OutboundPolicy;
+  /** Whether any rule in it looks at the labels of the workload. */
+  readonly usesLabels: boolean;
+  /** Whether any rule or service in it looks at where the workload runs. */
+  readonly usesPlace: boolean;
 }
 
 export interface ScopeSources {
@@ -71,13 +75,16 @@ export function sidecarScope(namespace: string, sidecar: Sidecar | undefined, so
       }
     }
   }
+  const rules = rulesOf(collected.services, namespace, sources.destinationRules);
   return {
     name: sidecar?.metadata.name ?? "default-sidecar",
     namespace,
     sidecar: spec,
     listeners,
     ...collected.result(),
-    rules: rulesOf(collected.services, namespace, sources.destinationRules),
+    rules,
+    usesLabels: rulesUseLabels(rules) || listeners.some((listener) => listener.virtualServices.some(matchesLabels)),
+    usesPlace: usesPlace(collected.services, rules),
     outbound: { mode: spec?.outboundTrafficPolicy?.mode ?? (spec?.outboundTrafficPolicy ? "REGISTRY_ONLY" : sources.outboundPolicy), egressProxy: spec?.outboundTrafficPolicy?.egressProxy },
   };
 }
@@ -86,13 +93,16 @@ export function sidecarScope(namespace: string, sidecar: Sidecar | undefined, so
 export function gatewayScope(namespace: string, sources: ScopeSources, trims: Trims): Scope {
   const collected = new ServiceCollection(trims);
   for (const service of sources.services.visibleFrom(namespace)) collected.add(service);
+  const rules = rulesOf(collected.services, namespace, sources.destinationRules);
   return {
     name: "default-sidecar",
     namespace,
     sidecar: undefined,
     listeners: [{ spec: undefined, services: [], virtualServices: sources.virtualServices.forGateway(namespace, MESH_GATEWAY), mostSpecific: new Map() }],
     ...collected.result(),
-    rules: rulesOf(collected.services, namespace, sources.destinationRules),
+    rules,
+    usesLabels: rulesUseLabels(rules),
+    usesPlace: usesPlace(collected.services, rules),
     outbound: { mode: "", egressProxy: undefined },
   };
 }
@@ -109,6 +119,20 @@ export function listenerForRoute(scope: Scope, port: number, routeName: string):
 /** The DestinationRule of a service for a workload in this scope. */
 export function ruleOf(scope: Scope, hostname: string, workload: { labels: Readonly<Record<string, string>> }, direction: "inbound" | "outbound" = "outbound"): EffectiveRule | undefined {
   return ruleFor(scope.rules.get(hostname) ?? [], { namespace: scope.namespace, labels: workload.labels }, direction);
+}
+
+function rulesUseLabels(rules: Scope["rules"]): boolean {
+  return [...rules.values()].some((list) => list.some(({ spec }) => spec.workloadSelector !== undefined));
+}
+
+function matchesLabels({ spec }: ResolvedVirtualService): boolean {
+  return [...(spec.http ?? []), ...(spec.tcp ?? []), ...(spec.tls ?? [])].some(({ match }) => match?.some(({ sourceLabels }) => sourceLabels !== undefined));
+}
+
+function usesPlace(services: readonly MeshService[], rules: Scope["rules"]): boolean {
+  if (services.some(({ nodeLocal, trafficDistribution }) => nodeLocal || trafficDistribution !== "Any")) return true;
+  const policies = [...rules.values()].flatMap((list) => list.flatMap(({ spec }) => [spec.trafficPolicy, ...(spec.subsets ?? []).map(({ trafficPolicy }) => trafficPolicy)]));
+  return policies.some((policy) => [policy, ...(policy?.portLevelSettings ?? [])].some((settings) => settings?.outlierDetection || settings?.loadBalancer?.localityLbSetting || settings?.loadBalancer?.zoneAwareLbSetting));
 }
 
 function rulesOf(services: readonly MeshService[], namespace: string, rules: DestinationRules): Map<string, readonly EffectiveRule[]> {
