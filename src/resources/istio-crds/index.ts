@@ -2,7 +2,7 @@ import type { CrdVersion, CustomResourceDefinition } from "../core.ts";
 import { obj } from "../schema/dsl.ts";
 import type { Schema } from "../types.ts";
 import * as networking from "./networking.ts";
-import { istioStatus } from "./parts.ts";
+import { doc, istioStatus } from "./parts.ts";
 import * as security from "./security.ts";
 import { telemetry, trafficExtension, wasmPlugin } from "./telemetry.ts";
 import { virtualService } from "./virtual-service.ts";
@@ -12,6 +12,8 @@ type PrinterColumn = NonNullable<CrdVersion["additionalPrinterColumns"]>[number]
 interface Kind {
   group: string;
   kind: string;
+  /** For `kubectl explain`. */
+  purpose: string;
   plural: string;
   shortNames?: string[];
   /** Served versions, the first is stored. */
@@ -36,23 +38,25 @@ const TRAFFIC_VERSIONS = ["v1", "v1beta1", "v1alpha3"];
 const SECURITY_VERSIONS = ["v1", "v1beta1"];
 
 const KINDS: Kind[] = [
-  { group: "extensions.istio.io", kind: "TrafficExtension", plural: "trafficextensions", versions: ["v1alpha1"], spec: trafficExtension, specRequired: true },
-  { group: "extensions.istio.io", kind: "WasmPlugin", plural: "wasmplugins", versions: ["v1alpha1"], spec: wasmPlugin, specRequired: true },
+  { group: "extensions.istio.io", kind: "TrafficExtension", purpose: "Wasm and Lua extensions of proxies.", plural: "trafficextensions", versions: ["v1alpha1"], spec: trafficExtension, specRequired: true },
+  { group: "extensions.istio.io", kind: "WasmPlugin", purpose: "Wasm extensions of proxies.", plural: "wasmplugins", versions: ["v1alpha1"], spec: wasmPlugin, specRequired: true },
   {
     group: NETWORKING,
     kind: "DestinationRule",
+    purpose: "What applies to traffic for a service after routing: load balancing, TLS, pools, subsets.",
     plural: "destinationrules",
     shortNames: ["dr"],
     versions: TRAFFIC_VERSIONS,
     spec: networking.destinationRule,
     columns: [column("Host", ".spec.host", "the service it is for")],
   },
-  { group: NETWORKING, kind: "EnvoyFilter", plural: "envoyfilters", versions: ["v1alpha3"], spec: networking.envoyFilter },
-  { group: NETWORKING, kind: "Gateway", plural: "gateways", shortNames: ["gw"], versions: TRAFFIC_VERSIONS, spec: networking.gateway },
-  { group: NETWORKING, kind: "ProxyConfig", plural: "proxyconfigs", versions: ["v1beta1"], spec: networking.proxyConfig },
+  { group: NETWORKING, kind: "EnvoyFilter", purpose: "Patches of the configuration that Istio generates for Envoy.", plural: "envoyfilters", versions: ["v1alpha3"], spec: networking.envoyFilter },
+  { group: NETWORKING, kind: "Gateway", purpose: "Ports and hosts that a gateway at the edge of the mesh serves, and their TLS.", plural: "gateways", shortNames: ["gw"], versions: TRAFFIC_VERSIONS, spec: networking.gateway },
+  { group: NETWORKING, kind: "ProxyConfig", purpose: "Settings of the proxies themselves.", plural: "proxyconfigs", versions: ["v1beta1"], spec: networking.proxyConfig },
   {
     group: NETWORKING,
     kind: "ServiceEntry",
+    purpose: "Hosts added to the registry of services, outside or inside the mesh.",
     plural: "serviceentries",
     shortNames: ["se"],
     versions: TRAFFIC_VERSIONS,
@@ -64,10 +68,11 @@ const KINDS: Kind[] = [
       column("Resolution", ".spec.resolution", "how its hosts are resolved"),
     ],
   },
-  { group: NETWORKING, kind: "Sidecar", plural: "sidecars", versions: TRAFFIC_VERSIONS, spec: networking.sidecar },
+  { group: NETWORKING, kind: "Sidecar", purpose: "What a sidecar listens on and may reach.", plural: "sidecars", versions: TRAFFIC_VERSIONS, spec: networking.sidecar },
   {
     group: NETWORKING,
     kind: "VirtualService",
+    purpose: "Where requests for a host are routed, and on which conditions.",
     plural: "virtualservices",
     shortNames: ["vs"],
     versions: TRAFFIC_VERSIONS,
@@ -77,6 +82,7 @@ const KINDS: Kind[] = [
   {
     group: NETWORKING,
     kind: "WorkloadEntry",
+    purpose: "A workload that is no pod, such as a virtual machine.",
     plural: "workloadentries",
     shortNames: ["we"],
     versions: TRAFFIC_VERSIONS,
@@ -84,10 +90,11 @@ const KINDS: Kind[] = [
     specRequired: true,
     columns: [AGE, column("Address", ".spec.address", "where the workload is")],
   },
-  { group: NETWORKING, kind: "WorkloadGroup", plural: "workloadgroups", shortNames: ["wg"], versions: TRAFFIC_VERSIONS, spec: networking.workloadGroup, specRequired: true },
+  { group: NETWORKING, kind: "WorkloadGroup", purpose: "The template of WorkloadEntries.", plural: "workloadgroups", shortNames: ["wg"], versions: TRAFFIC_VERSIONS, spec: networking.workloadGroup, specRequired: true },
   {
     group: SECURITY,
     kind: "AuthorizationPolicy",
+    purpose: "Who may call what.",
     plural: "authorizationpolicies",
     shortNames: ["ap"],
     versions: SECURITY_VERSIONS,
@@ -97,18 +104,19 @@ const KINDS: Kind[] = [
   {
     group: SECURITY,
     kind: "PeerAuthentication",
+    purpose: "Whether connections to workloads must be mutual TLS.",
     plural: "peerauthentications",
     shortNames: ["pa"],
     versions: SECURITY_VERSIONS,
     spec: security.peerAuthentication,
     columns: [column("Mode", ".spec.mtls.mode", "the mode of mutual TLS")],
   },
-  { group: SECURITY, kind: "RequestAuthentication", plural: "requestauthentications", shortNames: ["ra"], versions: SECURITY_VERSIONS, spec: security.requestAuthentication },
-  { group: "telemetry.istio.io", kind: "Telemetry", plural: "telemetries", shortNames: ["telemetry"], versions: ["v1", "v1alpha1"], spec: telemetry },
+  { group: SECURITY, kind: "RequestAuthentication", purpose: "The tokens of end users that workloads accept.", plural: "requestauthentications", shortNames: ["ra"], versions: SECURITY_VERSIONS, spec: security.requestAuthentication },
+  { group: "telemetry.istio.io", kind: "Telemetry", purpose: "Metrics, traces and access logs of workloads.", plural: "telemetries", shortNames: ["telemetry"], versions: ["v1", "v1alpha1"], spec: telemetry },
 ];
 
 function customResourceDefinition(of: Kind): CustomResourceDefinition {
-  const openAPIV3Schema = obj({ spec: of.spec(), status: istioStatus() }, of.specRequired ? { required: ["spec"] } : undefined);
+  const openAPIV3Schema = obj({ spec: doc(of.purpose, of.spec()), status: istioStatus() }, { description: of.purpose, ...(of.specRequired ? { required: ["spec"] } : {}) });
   const additionalPrinterColumns = of.columns?.includes(AGE) ? of.columns : [...(of.columns ?? []), AGE];
   return {
     apiVersion: "apiextensions.k8s.io/v1",

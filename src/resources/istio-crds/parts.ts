@@ -8,6 +8,9 @@ export type Rule = { rule: string; message: string };
 export const rules = (...list: Rule[]): Schema => ({ "x-kubernetes-validations": list });
 export const rule = (rule: string, message: string): Rule => ({ rule, message });
 
+/** A schema with the sentence that `kubectl explain` shows. */
+export const doc = (description: string, schema: Schema): Schema => ({ ...schema, description });
+
 export const strings = plainList(str);
 export const uint32: Schema = { type: "integer", minimum: 0, maximum: 4294967295 };
 export const unsigned: Schema = { type: "integer", minimum: 0 };
@@ -60,7 +63,11 @@ export const targetRef: Schema = obj({
 });
 
 /** selector, targetRef and targetRefs, of which only one may be set. */
-export const attachment: Record<string, Schema> = { selector: workloadSelector, targetRef, targetRefs: plainList(targetRef, { maxItems: 16 }) };
+export const attachment: Record<string, Schema> = {
+  selector: doc("Labels of the workloads it is for; without them all of the namespace, or of the mesh in the root namespace.", workloadSelector),
+  targetRef: doc("The one Gateway or Service it is for.", targetRef),
+  targetRefs: doc("The Gateways or Services it is for.", plainList(targetRef, { maxItems: 16 })),
+};
 export const oneAttachment = rule(`${countOf("selector", "targetRef", "targetRefs")} <= 1`, "only one of targetRefs or selector can be set");
 
 const intOrString: Schema = { anyOf: [{ type: "integer" }, { type: "string" }], "x-kubernetes-int-or-string": true };

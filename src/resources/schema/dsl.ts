@@ -3,6 +3,7 @@
  * asked for, so that a server starts without building thousands of objects.
  */
 import type { Schema } from "../types.ts";
+import { PURPOSES } from "./purposes.ts";
 
 export const str: Schema = { type: "string" };
 export const bool: Schema = { type: "boolean" };
@@ -96,6 +97,6 @@ export type Components = Record<string, () => Schema>;
 export function kind(group: string, version: string, name: string, fields: Record<string, Schema>): Schema {
   return obj(
     { apiVersion: str, kind: str, metadata: ref("meta.v1.ObjectMeta"), ...fields },
-    { "x-kubernetes-group-version-kind": [{ group, version, kind: name }] },
+    { ...(PURPOSES[name] ? { description: PURPOSES[name] } : {}), "x-kubernetes-group-version-kind": [{ group, version, kind: name }] },
   );
 }
