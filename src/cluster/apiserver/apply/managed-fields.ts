@@ -12,6 +12,8 @@ export interface Manager {
   /** RFC 3339; absent when the manager never changed a value. */
   time: string | undefined;
   fields: FieldSet;
+  /** `fields` as they were read: what did not change need not be written anew. */
+  encoded?: unknown;
 }
 
 /** Who writes, and what of the write counts. */
@@ -56,6 +58,7 @@ export function decodeManagers(entries: unknown): Manager[] {
       subresource: typeof entry.subresource === "string" ? entry.subresource : "",
       time: typeof entry.time === "string" ? entry.time : undefined,
       fields: fromFieldsV1(entry.fieldsV1),
+      encoded: entry.fieldsV1,
     });
   }
   return managers;
@@ -71,7 +74,7 @@ export function encodeManagers(managers: readonly Manager[]): JsonObject[] {
       apiVersion: entry.apiVersion,
       ...(entry.time ? { time: entry.time } : {}),
       fieldsType: "FieldsV1",
-      fieldsV1: toFieldsV1(entry.fields),
+      fieldsV1: entry.encoded ?? toFieldsV1(entry.fields),
       ...(entry.subresource ? { subresource: entry.subresource } : {}),
     }));
 }
@@ -89,11 +92,11 @@ export function managersAfterUpdate(managers: readonly Manager[], base: JsonObje
   let own: Manager | undefined;
   for (const entry of managers) {
     if (isWriter(entry, writer, "Update")) {
-      own = { ...entry, fields: difference(entry.fields, gone) };
+      own = isEmpty(gone) ? entry : changedFields(entry, difference(entry.fields, gone));
       continue;
     }
     const fields = difference(entry.fields, taken);
-    if (!isEmpty(fields)) others.push(equalSets(fields, entry.fields) ? entry : { ...entry, fields });
+    if (!isEmpty(fields)) others.push(equalSets(fields, entry.fields) ? entry : changedFields(entry, fields));
   }
   if (!isEmpty(changed)) {
     others.push({ ...identity(writer), operation: "Update", time: writer.time, fields: own ? union(own.fields, changed) : changed });
@@ -145,6 +148,10 @@ export function withoutManagers(object: JsonObject): JsonObject {
   if (!isObject(object.metadata) || object.metadata.managedFields === undefined) return object;
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata };
+}
+
+export function changedFields({ encoded: _, ...entry }: Manager, fields: FieldSet): Manager {
+  return { ...entry, fields };
 }
 
 function capped(managers: Manager[]): Manager[] {

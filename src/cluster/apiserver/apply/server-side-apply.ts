@@ -1,7 +1,7 @@
 import type { Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject } from "../json.ts";
 import { difference, emptySet, type FieldSet, intersection, isEmpty, paths, union } from "./field-set.ts";
-import { decodeManagers, encodeManagers, identity, isWriter, type Manager, stripped, withoutManagers, type Writer } from "./managed-fields.ts";
+import { changedFields, decodeManagers, encodeManagers, identity, isWriter, type Manager, stripped, withoutManagers, type Writer } from "./managed-fields.ts";
 import { compare, type Emptied, fieldSetOf, mergeTyped, prune } from "./typed.ts";
 
 /** Other managers own fields that this configuration would change. */
@@ -55,7 +55,7 @@ function applyOnce(live: JsonObject | undefined, config: JsonObject, schema: Sch
   if (conflicts.length > 0 && !force) throw new ApplyConflict(conflicts);
 
   const lost = union(changed, removed);
-  const kept = others.map((entry) => ({ ...entry, fields: difference(entry.fields, lost) })).filter((entry) => !isEmpty(entry.fields));
+  const kept = others.map((entry) => (isEmpty(lost) ? entry : changedFields(entry, difference(entry.fields, lost)))).filter((entry) => !isEmpty(entry.fields));
   const differs = !isEmpty(lost) || !live;
   const time = differs ? writer.time : previous?.time;
   if (!isEmpty(fields)) kept.push({ ...identity(writer), operation: "Apply", time, fields });

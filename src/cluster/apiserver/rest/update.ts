@@ -91,12 +91,13 @@ async function updateOnce(context: RestContext, request: WriteRequest, base: Sto
   }
 
   const object = await mutate(context, request, "UPDATE", next, old, kind);
+  const same = sameDesired(object, old);
   // Being put on a node is not a change of what the user wants.
-  setGeneration(object, old, definition.hasGeneration && subresource !== "binding");
+  if (definition.hasGeneration) object.metadata.generation = (old.metadata.generation ?? 1) + (same || subresource === "binding" ? 0 : 1);
   const strategy = context.strategies.get(resource.id);
   const release = strategy?.prepareUpdate?.(object, old, subresource, options.dryRun);
   try {
-    await validate(resource, object, old, !BEYOND_UPDATE_RULES.has(subresource));
+    await validate(resource, object, old, !same && !BEYOND_UPDATE_RULES.has(subresource));
     await validateAdmission(context, request, "UPDATE", object, old, kind);
     if (sameButTimes(object, old)) return base;
     object.apiVersion = resource.storageApiVersion;
@@ -128,11 +129,10 @@ function keepSystemFields(next: KubeObject, old: KubeObject, { resource, subreso
   return result;
 }
 
-/** Counts changes of what is neither metadata nor status. */
-function setGeneration(object: KubeObject, old: KubeObject, counted: boolean): void {
-  if (!counted) return;
+/** Whether two versions differ in metadata and status only. */
+function sameDesired(a: KubeObject, b: KubeObject): boolean {
   const desired = (one: KubeObject) => ({ ...one, metadata: undefined, status: undefined });
-  object.metadata.generation = (old.metadata.generation ?? 1) + (equalJson(desired(object), desired(old)) ? 0 : 1);
+  return equalJson(desired(a), desired(b));
 }
 
 /** Whether a deletion that waited for finalizers can be carried out. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { FakeClock } from "../../../base/index.ts";
 import { istioCrds } from "../../../resources/index.ts";
 import { Store } from "../../store/index.ts";
 import { startTestServer, type TestServer } from "../testing.ts";
@@ -21,13 +22,13 @@ interface Event {
 }
 
 /** Reads events from a watch until `count` have come. */
-function watch(path: string, accept?: string) {
+function watch(path: string, accept?: string, on: TestServer = api) {
   const abort = new AbortController();
   const events: Event[] = [];
   let wake = () => {};
   let ended = false;
   const done = (async () => {
-    const response = await api.server.transport()(path, { signal: abort.signal, ...(accept ? { headers: { accept } } : {}) });
+    const response = await on.server.transport()(path, { signal: abort.signal, ...(accept ? { headers: { accept } } : {}) });
     expect(response.status).toBe(200);
     const decoder = new TextDecoder();
     let rest = "";
@@ -133,12 +134,21 @@ test("a version that is no longer in the history gives an ERROR event; one from 
   await short.close();
 });
 
-test("timeoutSeconds ends a watch cleanly, with a last bookmark", async () => {
-  const started = performance.now();
-  const watching = watch(`${CONFIGMAPS}?watch=true&timeoutSeconds=1&resourceVersion=${api.store.revision}`);
+test("bookmarks come each minute and before the end, which timeoutSeconds sets", async () => {
+  const clock = new FakeClock(Date.now());
+  const timed = await startTestServer({ clock });
+  await timed.call("POST", "/api/v1/namespaces", { body: { metadata: { name: "lab" } } });
+  const watching = watch(`${CONFIGMAPS}?watch=true&timeoutSeconds=100&allowWatchBookmarks=true&resourceVersion=${timed.store.revision}`, undefined, timed);
+  await Bun.sleep(1);
+  clock.advance(60_000);
+  // Nothing happened to ConfigMaps, but the client may resume from the newest version all the same.
+  await timed.call("POST", "/api/v1/namespaces", { body: { metadata: { name: "other" } } });
+  clock.advance(38_000);
+  clock.advance(2_000);
   await watching.done;
-  expect(performance.now() - started).toBeGreaterThan(900);
-  expect(watching.events).toEqual([]);
+  expect(watching.events.map(({ type }) => type)).toEqual(["BOOKMARK", "BOOKMARK"]);
+  expect(watching.events[1]?.object.metadata).toEqual({ resourceVersion: String(timed.store.revision) });
+  await timed.close();
 });
 
 test("lists page at one version, whatever changes meanwhile", async () => {
