@@ -51,7 +51,6 @@ export class Http2Connection {
   #lastPeerId = 0;
   #sendWindow = DEFAULT_WINDOW;
   #peerInitialWindow = DEFAULT_WINDOW;
-  #peerMaxFrame = MAX_FRAME;
   #received = 0;
   #headerBlock: { id: number; endStream: boolean; parts: Uint8Array[]; bytes: number } | undefined;
   #pings: (() => void)[] = [];
@@ -255,8 +254,8 @@ export class Http2Connection {
           break;
         }
         case SETTING.MAX_FRAME_SIZE:
-          // Larger frames gain nothing here: staying at the minimum keeps queues short.
-          this.#peerMaxFrame = Math.min(value, MAX_FRAME);
+          // RFC 9113 6.5.2: never below the default. Larger frames gain nothing here, so the value changes nothing.
+          if (value < MAX_FRAME || value > 0xffffff) return this.#fail(H2.PROTOCOL_ERROR, `frame size ${value}`);
           break;
         default:
           break;
@@ -311,7 +310,7 @@ export class Http2Connection {
     const block = hpackEncode(headers);
     let flags: number = endStream ? FLAG.END_STREAM : 0;
     for (let at = 0, type: number = TYPE.HEADERS; ; type = TYPE.CONTINUATION, flags = 0) {
-      const end = Math.min(at + this.#peerMaxFrame, block.length);
+      const end = Math.min(at + MAX_FRAME, block.length);
       this.#frame(type, flags | (end === block.length ? FLAG.END_HEADERS : 0), stream.id, block.subarray(at, end));
       at = end;
       if (at >= block.length) break;
@@ -324,7 +323,7 @@ export class Http2Connection {
     while (stream.queue.length > 0 && this.#unwritten.length === 0) {
       const head = stream.queue[0];
       if (!head) break;
-      const allowed = Math.min(this.#sendWindow, stream.window, this.#peerMaxFrame);
+      const allowed = Math.min(this.#sendWindow, stream.window, MAX_FRAME);
       if (head.bytes.length > 0 && allowed <= 0) return;
       const chunk = head.bytes.subarray(0, allowed);
       const last = chunk.length === head.bytes.length;
