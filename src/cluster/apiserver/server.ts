@@ -26,6 +26,7 @@ import { inProcessTransport } from "./http/in-process.ts";
 import { listen, type Listener, type ListenTarget } from "./http/listener.ts";
 import { nonResource } from "./http/non-resources.ts";
 import { CRDS, CustomResources } from "./kinds/custom-resources.ts";
+import { expireEvents } from "./kinds/events.ts";
 import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
@@ -124,6 +125,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     nonResources: (request) => nonResource({ ...documents, openId: (path) => tokens.openId(path), unhealthy: () => [] }, request),
   });
   customResources.start();
+  const stopExpiring = expireEvents(store, clock);
   await ensureDefaults(context, addresses.first);
 
   const listeners = new Set<Listener>();
@@ -148,6 +150,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     transport: (userAgent = "kube-controller-manager", user = SYSTEM_USER) => inProcessTransport(app, user, userAgent),
     async close() {
       customResources.stop();
+      stopExpiring();
       await Promise.all([...listeners].map((listener) => listener.close()));
     },
   };

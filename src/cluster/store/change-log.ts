@@ -23,9 +23,9 @@ export interface ChangeLogLimits {
 
 /**
  * How much history watches can resume from. Real clusters compact after 5 minutes; the count is what a busy minute of
- * one machine makes; the size keeps big objects that change often (status of large slices) from filling memory.
+ * one machine makes; the size bounds memory, of which old versions take about three times their text.
  */
-export const DEFAULT_LIMITS: ChangeLogLimits = { count: 8192, age: 5 * 60_000, size: 24 << 20 };
+export const DEFAULT_LIMITS: ChangeLogLimits = { count: 4096, age: 5 * 60_000, size: 8 << 20 };
 
 /** Below this many changes age does not matter: an idle cluster keeps its short history. */
 const KEPT_REGARDLESS_OF_AGE = 256;

@@ -137,3 +137,22 @@ test("files are private, locked against a second cluster, and damage is named", 
   writeFileSync(path, "x".repeat(8192));
   expect(() => new Store({ path })).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }));
 });
+
+test("what was acknowledged is there after kill -9", async () => {
+  const path = join(folder(), "state.db");
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "testdata", "writer.ts"), path], { stdout: "pipe" });
+  const acknowledged: string[] = [];
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stdout as unknown as AsyncIterable<Uint8Array>) {
+    acknowledged.push(...decoder.decode(chunk).split("\n").filter(Boolean));
+    if (acknowledged.length >= 50) child.kill("SIGKILL");
+  }
+  await child.exited;
+  const store = new Store({ path });
+  // The last line may be cut; every whole one is `name revision`.
+  const lines = acknowledged.slice(0, -1).map((line) => line.split(" "));
+  expect(lines.length).toBeGreaterThan(40);
+  for (const [name = "", revision] of lines) expect(String(store.get(PODS, "default", name)?.revision)).toBe(revision as string);
+  expect(store.revision).toBeGreaterThanOrEqual(Number(lines.at(-1)?.[1]));
+  store.close();
+});

@@ -150,8 +150,8 @@ export function withoutManagers(object: JsonObject): JsonObject {
   return { ...object, metadata };
 }
 
-export function changedFields({ encoded: _, ...entry }: Manager, fields: FieldSet): Manager {
-  return { ...entry, fields };
+export function changedFields(entry: Manager, fields: FieldSet): Manager {
+  return { ...entry, fields, encoded: undefined };
 }
 
 function capped(managers: Manager[]): Manager[] {

@@ -44,11 +44,6 @@ const schema: Schema = {
   },
 };
 
-/** What it leaves empty is null there; a server's decoder drops it. */
-function withoutNulls(object: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(object).flatMap(([key, value]) => (value === null ? [] : [[key, isObject(value) ? withoutNulls(value) : value]])));
-}
-
 /** Runs a sequence; tells the first difference. */
 function replay(steps: Step[]): string | undefined {
   let live: JsonObject = {};

@@ -15,7 +15,8 @@ export function inProcessTransport(app: App, user: UserInfo, userAgent: string):
     if (!headers.has("user-agent")) headers.set("user-agent", userAgent);
     const gone = new AbortController();
     init.signal?.throwIfAborted();
-    init.signal?.addEventListener("abort", () => gone.abort(), { once: true });
+    const abort = () => gone.abort();
+    init.signal?.addEventListener("abort", abort, { once: true });
     const answer = await app.handleAs(
       {
         method: init.method ?? "GET",
@@ -27,7 +28,11 @@ export function inProcessTransport(app: App, user: UserInfo, userAgent: string):
       },
       user,
     );
-    return toResponse(answer, gone);
+    // Callers may use one signal for all their calls: only a stream needs to hear of it from now on.
+    const forget = () => init.signal?.removeEventListener("abort", abort);
+    if (answer.stream) gone.signal.addEventListener("abort", forget, { once: true });
+    else forget();
+    return toResponse(answer, gone, forget);
   };
 }
 
@@ -38,7 +43,7 @@ async function bytesOf(body: RequestInit["body"]): Promise<Uint8Array> {
   return bytes;
 }
 
-function toResponse({ status, headers, body, stream }: ApiResponse, gone: AbortController): Response {
+function toResponse({ status, headers, body, stream }: ApiResponse, gone: AbortController, ended: () => void): Response {
   const fields = new Headers();
   for (const [name, value] of Object.entries(headers ?? {})) for (const one of [value].flat()) fields.append(name, one);
   if (!stream) return new Response(status === 204 || status === 304 ? null : (body as string | Uint8Array<ArrayBuffer> | undefined), { status, headers: fields });
@@ -50,6 +55,7 @@ function toResponse({ status, headers, body, stream }: ApiResponse, gone: AbortC
         const close = () => {
           if (!open) return;
           open = false;
+          ended();
           try {
             controller.close();
           } catch {

@@ -43,6 +43,11 @@ const GZIP_LEVEL = 1;
 /** Clients send a few hundred bytes of headers; a token is 2 KB. */
 const MAX_HEADER_BYTES = 64 << 10;
 
+/** As the real server's request timeout: a body that takes longer is not coming. */
+const BODY_TIMEOUT_MS = 60_000;
+/** A pod that opens connections without end must not take the descriptors of the whole cluster. */
+const MAX_CONNECTIONS = 4096;
+
 const compress = promisify(gzip);
 type Request = IncomingMessage & { socket: TLSSocket };
 
@@ -63,6 +68,11 @@ export async function listen(parts: ListenerParts, target: ListenTarget): Promis
   } as http2.SecureServerOptions);
   const sockets = new Set<Duplex>();
   server.on("secureConnection", (socket: Duplex) => {
+    if (sockets.size >= MAX_CONNECTIONS) {
+      log.warn("too many connections to the API server: one is refused", { open: sockets.size });
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", (error) => log.debug("connection failed", { error: errorText(error) }));
@@ -131,10 +141,15 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array> {
   if (declared > MAX_BODY_BYTES) throw bodyTooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw bodyTooLarge();
-    chunks.push(chunk);
+  const timer = setTimeout(() => request.destroy(new Error("the body did not arrive in time")), BODY_TIMEOUT_MS);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) throw bodyTooLarge();
+      chunks.push(chunk);
+    }
+  } finally {
+    clearTimeout(timer);
   }
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
 }

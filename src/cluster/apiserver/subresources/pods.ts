@@ -10,6 +10,7 @@ import { negotiatedFor, type ResourceCall, type SpecialHandler, writeRequest } f
 import { timestamp } from "../rest/object-meta.ts";
 import { updateObject } from "../rest/update.ts";
 
+const PODS = { group: "", plural: "pods", kind: "Pod" };
 const BINDING = { apiVersion: "v1", kind: "Binding" };
 const EVICTION = { apiVersion: "policy/v1", kind: "Eviction" };
 
@@ -20,18 +21,23 @@ export function bindingSubresource(context: RestContext): SpecialHandler {
     if (target.verb !== "create") throw methodNotAllowed();
     const binding = await decodeBody(request, BINDING, true);
     const node = isObject(binding.target) && typeof binding.target.name === "string" ? binding.target.name : "";
-    if (!node) throw invalid({ group: "", plural: "pods", kind: "Pod" }, target.name, [{ type: "FieldValueRequired", field: "target.name", message: "Required value" }]);
-    const write = { ...writeRequest(call, "CreateOptions", target.name), subresource: "binding" };
+    if (!node) throw invalid(PODS, target.name, [{ type: "FieldValueRequired", field: "target.name", message: "Required value" }]);
+    // `bindings`, the older form, has the pod's name in the body only.
+    const name = target.name || (isObject(binding.metadata) && typeof binding.metadata.name === "string" ? binding.metadata.name : "");
+    const pods = context.catalogue.preferred("", "pods");
+    if (!pods) throw methodNotAllowed();
+    const write = { ...writeRequest(call, "CreateOptions", name), resource: pods, subresource: "binding" };
     const uid = isObject(binding.metadata) && typeof binding.metadata.uid === "string" ? binding.metadata.uid : undefined;
-    await updateObject(context, write, (live) => bound(call, live, node, timestamp(context.clock.now())), { track: false, kind: "UpdateOptions", ...(uid ? { uid } : {}) });
+    await updateObject(context, write, (live) => bound(live, node, timestamp(context.clock.now())), { track: false, kind: "UpdateOptions", ...(uid ? { uid } : {}) });
     return respondJson(201, JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }), negotiatedFor(request));
   };
 }
 
-function bound({ resource, target }: ResourceCall, live: KubeObject, node: string, now: string): KubeObject {
+function bound(live: KubeObject, node: string, now: string): KubeObject {
   const pod = cloneJson(live) as KubeObject as Pod;
-  if (pod.metadata.deletionTimestamp) throw conflict(resource.definition, target.name, `pod ${target.name} is being deleted, cannot be assigned to a host`);
-  if (pod.spec?.nodeName) throw conflict(resource.definition, target.name, `pod ${target.name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+  const { name } = pod.metadata;
+  if (pod.metadata.deletionTimestamp) throw conflict(PODS, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  if (pod.spec?.nodeName) throw conflict(PODS, name, `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
   const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
   conditions.push({ type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: now });
   return { ...pod, spec: { ...pod.spec, nodeName: node }, status: { ...pod.status, conditions } } as unknown as KubeObject;
