@@ -95,10 +95,13 @@ export function convertService(service: KubeService, options: { domain: string; 
   };
 }
 
-/** The addresses of a service that fit the families a proxy has, as it would dial them. */
+/**
+ * The addresses of a service that fit the families a proxy has. What a ServiceEntry names stays, since only the proxy
+ * itself looks at it; a cluster's address of another family cannot be reached.
+ */
 export function addressesForProxy(service: MeshService, families: { ipv4: boolean; ipv6: boolean }): readonly string[] {
   const fitting = service.addresses.filter((address) => (isIPv4(address.split("/")[0] ?? "") ? families.ipv4 : families.ipv6));
-  return fitting.length > 0 ? fitting : service.addresses;
+  return fitting.length > 0 || service.registry === "Kubernetes" ? fitting : service.addresses;
 }
 
 /** Whether unready endpoints are always sent, so that traffic shifts zones before all of one zone has gone. */

@@ -88,24 +88,28 @@ export function proxyConfigOf(node: ProxyNode): ProxyConfigSpec | undefined {
   return typeof config === "object" && config !== null && !Array.isArray(config) ? (config as ProxyConfigSpec) : undefined;
 }
 
-/** The ports of services that lead to the node's workload, oldest service first. */
+/**
+ * The ports of services that lead to the node's workload, oldest service first. Services without a selector count by the
+ * addresses of their endpoints, but only where no selector says more.
+ */
 export function serviceTargets(node: ProxyNode, snapshot: MeshSnapshot): ServiceTarget[] {
   const pod = snapshot.objects.get("Pod", node.podName, node.namespace) as Pod | undefined;
   const labels = pod?.metadata.labels ?? node.labels;
   const [address] = node.addresses;
   const targets: ServiceTarget[] = [];
-  for (const object of snapshot.objects.list("Service", node.namespace) as KubeService[]) {
+  const own = (snapshot.objects.list("Service", node.namespace) as KubeService[]).flatMap((object) => {
     const service = modelOf(object, snapshot);
-    if (!service) continue;
-    if (service.selector) {
-      if (!selects(service.selector, labels)) continue;
-      for (const port of object.spec?.ports ?? []) {
-        const targetPort = resolveTargetPort(port, pod, snapshot, service, address);
-        const own = service.ports.find((candidate) => candidate.name === (port.name ?? "") && candidate.port === port.port);
-        if (own && own.protocol !== "UDP" && targetPort) targets.push({ service, port: own, targetPort });
-      }
-    } else targets.push(...targetsByEndpoint(service, address, snapshot));
+    return service ? [{ object, service }] : [];
+  });
+  const selecting = own.filter(({ service }) => service.selector && selects(service.selector, labels));
+  for (const { object, service } of selecting) {
+    for (const port of object.spec?.ports ?? []) {
+      const targetPort = resolveTargetPort(port, pod, snapshot, service, node);
+      const model = service.ports.find((candidate) => candidate.name === (port.name ?? "") && candidate.port === port.port);
+      if (model && targetPort) targets.push({ service, port: model, targetPort });
+    }
   }
+  if (selecting.length === 0) for (const { service } of own) if (!service.selector) targets.push(...targetsByEndpoint(service, address, snapshot));
   for (const entry of snapshot.configs.ServiceEntry) {
     if (entry.metadata.namespace !== node.namespace) continue;
     for (const host of entry.spec?.hosts ?? []) {
@@ -126,7 +130,7 @@ export function targetsUseEndpoints(namespace: string, snapshot: MeshSnapshot): 
 function targetsByEndpoint(service: MeshService, address: string | undefined, snapshot: MeshSnapshot): ServiceTarget[] {
   return snapshot.backends(service).endpoints.filter((endpoint) => endpoint.address === address).flatMap((endpoint) => {
     const port = service.ports.find(({ name }) => name === endpoint.portName);
-    return port && port.protocol !== "UDP" ? [{ service, port, targetPort: endpoint.port }] : [];
+    return port ? [{ service, port, targetPort: endpoint.port }] : [];
   });
 }
 
@@ -135,15 +139,25 @@ function modelOf({ metadata }: KubeObject, snapshot: MeshSnapshot): MeshService 
   return service?.registry === "Kubernetes" ? service : undefined;
 }
 
-/** A named target port is a container's port of that name; without the pod, what the endpoints say. */
-function resolveTargetPort(port: ServicePort, pod: Pod | undefined, snapshot: MeshSnapshot, service: MeshService, address: string | undefined): number | undefined {
+/** A named target port is a container's port of that name; without the pod, what the node or the endpoints say. */
+function resolveTargetPort(port: ServicePort, pod: Pod | undefined, snapshot: MeshSnapshot, service: MeshService, node: ProxyNode): number | undefined {
   const target = port.targetPort ?? port.port;
   if (typeof target === "number") return target || port.port;
-  for (const container of [...(pod?.spec?.initContainers ?? []), ...(pod?.spec?.containers ?? [])]) {
-    const found = container.ports?.find((candidate) => candidate.name === target && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"));
-    if (found) return found.containerPort;
-  }
+  const containers = [...(pod?.spec?.initContainers ?? []), ...(pod?.spec?.containers ?? [])];
+  const ports = pod ? containers.flatMap((container) => container.ports ?? []) : podPorts(node);
+  const found = ports.find((candidate) => candidate.name === target && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"));
+  if (found) return found.containerPort;
   const endpoints = snapshot.backends(service).endpoints.filter(({ portName }) => portName === (port.name ?? ""));
-  return (endpoints.find((endpoint) => endpoint.address === address) ?? endpoints[0])?.port;
+  return (endpoints.find((endpoint) => endpoint.address === node.addresses[0]) ?? endpoints[0])?.port;
 }
 
+/** The agent writes the ports of its pod into the metadata, as JSON in a string. */
+function podPorts(node: ProxyNode): { name?: string; containerPort: number; protocol?: string }[] {
+  try {
+    const parsed: unknown = JSON.parse(metadataText(node, "POD_PORTS") || "[]");
+    return Array.isArray(parsed) ? parsed.filter((port) => typeof port === "object" && port !== null && typeof (port as { containerPort?: unknown }).containerPort === "number") : [];
+  } catch {
+    // A node that writes nonsense has no ports: they only say where a name leads.
+    return [];
+  }
+}

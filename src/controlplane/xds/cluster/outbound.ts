@@ -21,7 +21,7 @@ import { policyForSubset, policyOf, withMeshDefault } from "../traffic-policy.ts
 import { applyConnectionPool, applyOutlierDetection, upgradesToHttp2 } from "./connection-pool.ts";
 import { ClusterDraft, preserveCaseOptions, type Cluster, type DiscoveryType } from "./draft.ts";
 import { applyLoadBalancer } from "./load-balancer.ts";
-import { applyUpstreamTls } from "./tls.ts";
+import { applyProxyProtocol, applyUpstreamTls } from "./tls.ts";
 
 export interface OutboundRequest {
   readonly service: MeshService;
@@ -80,7 +80,10 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
   applyConnectionPool(draft, policy?.connectionPool, policy?.retryBudget, mesh.config);
   applyOutlierDetection(draft, policy?.outlierDetection, forcesUnhealthyEndpoints(service));
   applyLoadBalancer(draft, policy?.loadBalancer, service, mesh.config);
-  if (!request.sni) applyTls(draft, request, subset, policy);
+  if (!request.sni) {
+    applyTls(draft, request, subset, policy);
+    applyProxyProtocol(draft, policy?.proxyProtocol);
+  }
   if (draft.type === "ORIGINAL_DST") draft.init.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   if (draft.type === "EDS") draft.init.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { serviceName: name, edsConfig: adsSource() });
   if (view.dialect === "istio") draft.init.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];

@@ -1,11 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { packAny, type Init } from "../../../proto/index.ts";
 import { Cluster_TransportSocketMatchSchema } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
-import { TransportSocketSchema } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import { TransportSocketSchema, type TransportSocket } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import { ProxyProtocolConfig_Version } from "../../../proto/gen/envoy/config/core/v3/proxy_protocol_pb.ts";
 import { UpstreamHttpProtocolOptionsSchema } from "../../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import { TlsParameters_TlsProtocol } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
+import { ProxyProtocolUpstreamTransportSchema } from "../../../proto/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts";
 import { UpstreamTlsContextSchema, type CommonTlsContextSchema } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
-import type { ClientTlsSettings } from "../../../resources/index.ts";
+import type { ClientTlsSettings, TrafficPolicy } from "../../../resources/index.ts";
 import type { MtlsMode } from "../../policy/index.ts";
 import { rawBufferSocket } from "../filters.ts";
 import { agentSecret, credentialSecret, exactMatchers, fileCertificate, fileRoot, ROOT_CA, WORKLOAD_CERTIFICATE } from "../sds.ts";
@@ -51,6 +53,20 @@ export function applyUpstreamTls(draft: ClusterDraft, options: UpstreamTlsOption
       create(Cluster_TransportSocketMatchSchema, { name: "tlsMode-disabled", match: {}, transportSocket: rawBufferSocket() }),
     ];
   } else draft.init.transportSocket = create(TransportSocketSchema, socket);
+}
+
+/** Tells the servers where connections came from, before everything else: around the transport that is there. */
+export function applyProxyProtocol(draft: ClusterDraft, proxyProtocol: TrafficPolicy["proxyProtocol"]): void {
+  if (!proxyProtocol) return;
+  const { init } = draft;
+  const version = proxyProtocol.version === "V2" ? ProxyProtocolConfig_Version.V2 : ProxyProtocolConfig_Version.V1;
+  const wrap = (transportSocket: TransportSocket | undefined): TransportSocket =>
+    create(TransportSocketSchema, {
+      name: "envoy.transport_sockets.upstream_proxy_protocol",
+      configType: { case: "typedConfig", value: packAny(ProxyProtocolUpstreamTransportSchema, { config: { version }, transportSocket: transportSocket ?? rawBufferSocket() }) },
+    });
+  for (const match of init.transportSocketMatches) match.transportSocket = wrap(match.transportSocket);
+  if (init.transportSocket || init.transportSocketMatches.length === 0) init.transportSocket = wrap(init.transportSocket);
 }
 
 function tlsContext(draft: ClusterDraft, settings: ClientTlsSettings, options: UpstreamTlsOptions): Init<typeof UpstreamTlsContextSchema> | undefined {

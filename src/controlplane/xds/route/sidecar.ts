@@ -174,8 +174,9 @@ class HostBuilder {
 
   #addresses(service: MeshService): readonly string[] {
     const { view } = this.proxy;
-    const own = addressesForProxy(service, view);
-    return own.length > 0 ? own : serviceAddresses(service, view).slice(0, 1);
+    const all = serviceAddresses(service, view);
+    // Of addresses that were handed out only one is dialled.
+    return addressesForProxy(service, view).length > 0 ? all : all.slice(0, 1);
   }
 
   #host(hostname: string, group: Group, wanted: readonly string[], alternatives: readonly string[]): PortedHost | undefined {

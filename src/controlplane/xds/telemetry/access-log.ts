@@ -163,7 +163,7 @@ function grpcLog(place: LogPlace, logName: string, target: { clusterName: string
   if (place !== "http") return logger("envoy.tcp_grpc_access_log", packAny(TcpGrpcAccessLogConfigSchema, { commonConfig }));
   const list = (field: string): string[] => (Array.isArray(headers[field]) ? (headers[field] as string[]) : []);
   return logger(
-    "envoy.http_grpc_access_log",
+    "envoy.access_loggers.http_grpc",
     packAny(HttpGrpcAccessLogConfigSchema, {
       commonConfig,
       additionalRequestHeadersToLog: list("additionalRequestHeadersToLog"),
