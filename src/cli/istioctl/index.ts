@@ -7,18 +7,20 @@ const EXIT_USAGE = 64;
 /** `istioctl`: its names, flags, tables and exit codes are Istio's. */
 export async function istioctlProgram(): Promise<Command> {
   const root = withGlobals(new IstioctlCommand("istioctl").description("Istio configuration command line utility"));
-  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }, { proxyStatusCommand }, { experimentalCommand }] = await Promise.all([
+  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }, { proxyStatusCommand }, { experimentalCommand }, { analyzeCommand }] = await Promise.all([
     import("./proxy-config/command.ts"),
     import("./version.ts"),
     import("./dashboard.ts"),
     import("./proxy-status.ts"),
     import("./experimental.ts"),
+    import("./analyze/command.ts"),
   ]);
   root.addCommand(proxyConfigCommand());
   root.addCommand(versionCommand());
   root.addCommand(dashboardCommand());
   root.addCommand(proxyStatusCommand());
   root.addCommand(experimentalCommand());
+  root.addCommand(analyzeCommand());
   for (const command of allCommands(root)) {
     command.exitOverride(exit);
     command.configureOutput({ outputError: () => {} });
@@ -30,12 +32,22 @@ export async function istioctlProgram(): Promise<Command> {
 /** Reads Go's `--flag=false` for flags that take no value here. */
 class IstioctlCommand extends Command {
   override parseAsync(argv: readonly string[] = process.argv.slice(2)): Promise<this> {
-    const switches = new Set(allCommands(this).flatMap((command) => command.options.filter(({ negate }) => negate).map(({ long }) => (long ?? "").replace(/^--no-/, "--"))));
+    // Short and long names of flags that take no value, with the long name that switches them off.
+    const switches = new Map<string, { on: string; off: string }>();
+    for (const { options } of allCommands(this)) {
+      for (const { long, negate } of options) {
+        if (!negate || !long) continue;
+        const on = long.replace(/^--no-/, "--");
+        const short = options.find((option) => option.long === on)?.short;
+        for (const name of short ? [on, short] : [on]) switches.set(name, { on, off: long });
+      }
+    }
     const args = argv.map((argument) => {
-      const [name = "", value] = argument.split("=");
-      if (!switches.has(name)) return argument;
-      if (value === "true") return name;
-      return value === "false" ? name.replace(/^--/, "--no-") : argument;
+      const equals = argument.indexOf("=");
+      const found = equals < 0 ? undefined : switches.get(argument.slice(0, equals));
+      const value = argument.slice(equals + 1);
+      if (!found || (value !== "true" && value !== "false")) return argument;
+      return value === "true" ? found.on : found.off;
     });
     return super.parseAsync(args, { from: "user" });
   }
