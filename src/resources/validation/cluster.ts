@@ -155,7 +155,8 @@ export function validateCrd(crd: CustomResourceDefinition): FieldError[] {
   const names = new Set<string>();
   for (const [index, version] of versions.entries()) {
     const field = `spec.versions[${index}]`;
-    errors.push(...invalids(`${field}.name`, version.name, dns1035Label(version.name)));
+    const name = version.name ?? "";
+    errors.push(...invalids(`${field}.name`, name, dns1035Label(name)));
     if (names.has(version.name)) errors.push(duplicate(`${field}.name`, version.name));
     names.add(version.name);
     const schema = version.schema?.openAPIV3Schema;

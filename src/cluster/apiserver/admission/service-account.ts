@@ -40,10 +40,10 @@ export function serviceAccountAdmission(store: Store, random: RandomBytes): Admi
 }
 
 function mountToken(spec: NonNullable<Pod["spec"]>, random: RandomBytes): void {
-  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
   const without = containers.filter((container) => !container.volumeMounts?.some(({ mountPath }) => mountPath === MOUNT_PATH));
   if (without.length === 0) return;
-  let name = spec.volumes?.find((volume) => volume.name.startsWith(VOLUME_PREFIX))?.name;
+  let name = spec.volumes?.find((volume) => volume.name?.startsWith(VOLUME_PREFIX))?.name;
   if (!name) {
     do name = VOLUME_PREFIX + randomSuffix(random);
     while (spec.volumes?.some((volume) => volume.name === name));

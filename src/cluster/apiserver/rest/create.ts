@@ -2,7 +2,7 @@ import type { KubeObject } from "../../../resources/index.ts";
 import { StoredObject, WriteConflict } from "../../store/index.ts";
 import { emptyObject } from "../apply/empty-object.ts";
 import { encodeManagers, managersAfterUpdate, managersOfRequest } from "../apply/managed-fields.ts";
-import { alreadyExists, badRequest } from "../http/status.ts";
+import { alreadyExists, badRequest, invalid } from "../http/status.ts";
 import type { JsonObject } from "../json.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
 import { generateName } from "./names.ts";
@@ -28,6 +28,9 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
   if (definition.namespaced) metadata.namespace = namespace;
   const generated = !metadata.name && metadata.generateName ? metadata.generateName : undefined;
 
+  if (!metadata.name && generated === undefined) {
+    throw invalid(definition, "", [{ type: "FieldValueRequired", field: "metadata.name", message: "Required value: name or generateName is required" }]);
+  }
   const requestedManagers = metadata.managedFields;
   setSystemFields(context, decoded);
   if (generated !== undefined) metadata.name = generateName(generated, context.random);

@@ -56,10 +56,15 @@ class Decoder {
     if (this.strict) checkType(value, schema, reference, place);
     if (Array.isArray(value)) {
       const items = schema.items;
-      return items ? value.map((item, index) => this.value(item, items, `${path}[${index}]`, place)) : value;
+      return items ? value.map((item, index) => this.#element(item, items, `${path}[${index}]`, place)) : value;
     }
     if (!isObject(value)) return value;
     return this.#object(value, schema, path, { ...place, struct: schemaTypeName(reference) ?? place.struct });
+  }
+
+  /** An item of a list or a map: there Go reads null as the type's zero value. */
+  #element(value: unknown, schema: Schema, path: string, place: Place): unknown {
+    return value === null && this.strict ? zeroOf(resolveSchema(schema)) : this.value(value, schema, path, place);
   }
 
   #object(value: JsonObject, schema: Schema, path: string, place: Place): JsonObject {
@@ -76,11 +81,29 @@ class Decoder {
         if (child === null && (this.strict || !resolveSchema(own).nullable)) continue;
         result[name] = this.value(child, own, below, { ...place, path: place.path ? `${place.path}.${name}` : name });
       } else if (element) {
-        result[name] = this.value(child, element, below, place);
+        result[name] = this.#element(child, element, below, place);
       } else if (keepUnknown) result[name] = child;
       else this.unknown.push(below);
     }
     return result;
+  }
+}
+
+function zeroOf({ type }: Schema): unknown {
+  switch (type) {
+    case "object":
+      return {};
+    case "array":
+      return [];
+    case "string":
+      return "";
+    case "integer":
+    case "number":
+      return 0;
+    case "boolean":
+      return false;
+    default:
+      return null;
   }
 }
 
