@@ -1,18 +1,28 @@
 /** The `kiali` program: the console of the mesh it runs in. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger, systemClock } from "../base/index.ts";
 import { createClient, inClusterTransport } from "../kube/index.ts";
 import { createQueryClient } from "../telemetry/index.ts";
 import { createConsole } from "./server/http.ts";
+import { createIstiod } from "./server/istiod.ts";
 import { createMeshView } from "./server/mesh-view.ts";
+import { createPodLogs } from "./server/pod-logs.ts";
 
 const PORT = 20001;
+/** Projected for istiod alone: see the Deployment. */
+const ISTIOD_TOKEN = "/var/run/secrets/tokens/istio-token";
 
 const log = createLogger("kiali");
-const mesh = createMeshView(createClient(inClusterTransport()), log);
+const client = createClient(inClusterTransport());
+const mesh = createMeshView(client, log, systemClock);
 const handle = createConsole({
   mesh,
   queries: createQueryClient(process.env.PROMETHEUS_URL ?? "http://prometheus.istio-system:9090"),
+  logs: createPodLogs(client.transport),
+  istiod: createIstiod({ baseUrl: process.env.ISTIOD_URL ?? "http://istiod.istio-system:15014", // Read each time: the kubelet renews it.
+    token: () => (existsSync(ISTIOD_TOKEN) ? readFileSync(ISTIOD_TOKEN, "utf8").trim() : undefined),
+  }),
   webRoot: join(import.meta.dir, "kiali-web"),
   allowedHosts: process.env.CONSOLE_ALLOWED_HOSTS?.split(",").filter(Boolean) ?? [],
   clock: systemClock,

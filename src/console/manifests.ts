@@ -5,7 +5,7 @@ const LABELS = { app: "kiali", "app.kubernetes.io/name": "kiali", "app.kubernete
 
 /** What the console reads; it writes nothing with rights of its own. */
 const READ: { apiGroups: string[]; resources: string[] }[] = [
-  { apiGroups: [""], resources: ["configmaps", "namespaces", "nodes", "pods", "pods/log", "services", "endpoints"] },
+  { apiGroups: [""], resources: ["configmaps", "namespaces", "nodes", "pods", "pods/log", "services", "serviceaccounts", "endpoints"] },
   { apiGroups: ["apps"], resources: ["daemonsets", "deployments", "replicasets", "statefulsets"] },
   { apiGroups: ["batch"], resources: ["cronjobs", "jobs"] },
   { apiGroups: ["admissionregistration.k8s.io"], resources: ["mutatingwebhookconfigurations"] },
@@ -45,8 +45,11 @@ export function consoleManifests({ version }: { version: string }): KubeObject[]
                 ports: [{ name: "http", containerPort: 20001 }],
                 readinessProbe: { httpGet: { path: "/kiali/healthz", port: 20001 }, periodSeconds: 5, failureThreshold: 3 },
                 livenessProbe: { httpGet: { path: "/kiali/healthz", port: 20001 }, initialDelaySeconds: 30, periodSeconds: 15 },
+                volumeMounts: [{ name: "istio-token", mountPath: "/var/run/secrets/tokens", readOnly: true }],
               },
             ],
+            // istiod's debug pages take a token of istiod's namespace with its audience: no right to forward ports is needed for them.
+            volumes: [{ name: "istio-token", projected: { sources: [{ serviceAccountToken: { audience: "istio-ca", expirationSeconds: 43_200, path: "istio-token" } }] } }],
           },
         },
       },

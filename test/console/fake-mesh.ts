@@ -1,6 +1,10 @@
 import { FakeClock, createLogger, systemClock } from "../../src/base/index.ts";
 import { createConsole } from "../../src/console/server/http.ts";
-import { type MeshView, type PeerAuthenticationView, type PodView, workloadOf } from "../../src/console/server/mesh-view.ts";
+import type { Istiod } from "../../src/console/server/istiod.ts";
+import { type MeshView, type PeerAuthenticationView, type PodView, type ServiceView, workloadOf } from "../../src/console/server/mesh-view.ts";
+import type { PodLogs } from "../../src/console/server/pod-logs.ts";
+import type { GroupVersionResource } from "../../src/kube/index.ts";
+import type { KubeObject } from "../../src/resources/types.ts";
 import type { QueryClient, QuerySample } from "../../src/telemetry/index.ts";
 
 const HASH = "7c9f8b6d5";
@@ -12,21 +16,36 @@ export function fakePod(namespace: string, workload: string, ip: string, options
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: `${workload}-${HASH}-x2k4p`, namespace, labels: { app, "pod-template-hash": HASH, ...(gateway && { istio: "ingressgateway" }) }, ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: `${workload}-${HASH}`, uid: "1", controller: true }] },
-    spec: { serviceAccountName: app, containers: [{ name: app }, ...(sidecar ? [{ name: "istio-proxy" }] : [])] },
-    status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
+    metadata: { name: `${workload}-${HASH}-x2k4p`, namespace, creationTimestamp: "2026-01-01T00:00:00Z", labels: { app, ...(workload.includes("-v") && { version: /v\d+$/.exec(workload)![0] }), "pod-template-hash": HASH, ...(gateway && { istio: "ingressgateway" }) }, ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: `${workload}-${HASH}`, uid: "1", controller: true }] },
+    spec: { serviceAccountName: app, nodeName: "node", containers: gateway ? [] : [{ name: app, image: `example/${app}:1`, ports: [{ containerPort: 8081 }] }], initContainers: sidecar ? [{ name: "istio-proxy", image: "chainmail/proxyv2:1", restartPolicy: "Always" }] : [] },
+    status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }], containerStatuses: gateway ? [] : [{ name: app, ready: true, restartCount: 0 }], initContainerStatuses: sidecar ? [{ name: "istio-proxy", ready: true, restartCount: 0 }] : [] },
   };
 }
 
+export interface FakeMeshOptions {
+  pods?: PodView[];
+  policies?: PeerAuthenticationView[];
+  services?: ServiceView[];
+  namespaces?: Record<string, Record<string, string>>;
+  /** Objects of other kinds, by the resource's name. */
+  objects?: Record<string, KubeObject[]>;
+}
+
+export interface FakeMesh extends MeshView {
+  /** Puts other policies in force, as an applied manifest would. */
+  setPolicies(policies: PeerAuthenticationView[]): void;
+}
+
 /** A mesh view over plain objects. */
-export function fakeMesh(pods: PodView[], policies: PeerAuthenticationView[]): MeshView {
-  const names = ["default", "istio-system", "istioinaction"];
+export function fakeMesh({ pods = LAB_PODS, policies = [], services = LAB_SERVICES, namespaces = LAB_NAMESPACES, objects = {} }: FakeMeshOptions = {}): FakeMesh {
+  let current = policies;
+  const listeners = new Set<() => void>();
   return {
     synced: Promise.resolve(),
     pods: (namespace) => pods.filter((pod) => !namespace || pod.metadata.namespace === namespace),
-    services: () => [],
-    namespaces: () => names.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: (name === "istioinaction" ? { "istio-injection": "enabled" } : {}) as Record<string, string> } })),
-    peerAuthentications: () => policies,
+    services: (namespace) => services.filter((service) => !namespace || service.metadata.namespace === namespace),
+    namespaces: () => Object.entries(namespaces).map(([name, labels]) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } })),
+    peerAuthentications: () => current,
     meshConfig: () => undefined,
     workloadByIp: (ip) => {
       const pod = pods.find((p) => p.status?.podIP === ip);
@@ -36,9 +55,18 @@ export function fakeMesh(pods: PodView[], policies: PeerAuthenticationView[]): M
       const pod = pods.find((p) => p.metadata.namespace === namespace && p.metadata.name === name);
       return pod && workloadOf(pod);
     },
-    meshNamespaces: () => ["istio-system", "istioinaction"],
-    onChange: () => () => {},
+    meshNamespaces: () => [...new Set(pods.filter((pod) => pod.spec?.initContainers?.length).map((pod) => pod.metadata.namespace ?? ""))].sort(),
+    // The caller names the type of the kind that it asks for.
+    objects: <T extends KubeObject>({ resource }: GroupVersionResource) => Promise.resolve((resource === "peerauthentications" ? current : (objects[resource] ?? [])) as T[]),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     stop: () => {},
+    setPolicies(next) {
+      current = next;
+      listeners.forEach((listener) => listener());
+    },
   };
 }
 
@@ -53,9 +81,14 @@ export const LAB_PODS: PodView[] = [
   fakePod("default", "sleep", "10.244.0.9", { sidecar: false }),
 ];
 
+export const LAB_NAMESPACES: Record<string, Record<string, string>> = { default: {}, "istio-system": {}, istioinaction: { "istio-injection": "enabled" } };
+
+const labService = (name: string): ServiceView => ({ apiVersion: "v1", kind: "Service", metadata: { name, namespace: "istioinaction", creationTimestamp: "2026-01-01T00:00:00Z" }, spec: { type: "ClusterIP", clusterIP: "10.96.0.20", selector: { app: name }, ports: [{ name: "http", port: 8080, targetPort: 8081, protocol: "TCP" }] } });
+export const LAB_SERVICES: ServiceView[] = ["web-api", "recommendation", "purchase-history"].map(labService);
+
 const principal = (namespace: string, account: string) => `spiffe://cluster.local/ns/${namespace}/sa/${account}`;
 
-function flow(from: [string, string], to: string, value: number, more: Record<string, string> = {}): QuerySample {
+export function flow(from: [string, string], to: string, value: number, more: Record<string, string> = {}): QuerySample {
   const app = to.replace(/-v\d+$/, "");
   return {
     labels: {
@@ -88,11 +121,35 @@ export function labQueries(): QueryClient {
   };
 }
 
+/** Logs of no pod. */
+export const NO_LOGS: PodLogs = { lines: async function* () {} };
+
+/** An istiod with all proxies in sync. */
+export function fakeIstiod(pods: PodView[] = LAB_PODS): Istiod {
+  return {
+    syncz: async () => pods.filter((pod) => pod.spec?.initContainers?.length).map((pod) => ({ proxy: `${pod.metadata.name}.${pod.metadata.namespace}`, proxy_type: "sidecar", istio_version: "1.27.0", cluster_sent: "1", cluster_acked: "1", listener_sent: "1", listener_acked: "1", route_sent: "1", route_acked: "1", endpoint_sent: "1", endpoint_acked: "1" })),
+    configDump: async () => ({ configs: [] }),
+    version: async () => "1.27.0-test-Clean",
+  };
+}
+
+export interface FakeConsoleOptions {
+  webRoot: string;
+  mesh?: MeshView;
+  policies?: PeerAuthenticationView[];
+  queries?: QueryClient;
+  logs?: PodLogs;
+  istiod?: Istiod;
+  frozen?: boolean;
+}
+
 /** A console over the lab's mesh, its page from `webRoot`. */
-export function fakeConsole(options: { webRoot: string; policies?: PeerAuthenticationView[]; queries?: QueryClient; frozen?: boolean }): (request: Request) => Promise<Response> {
+export function fakeConsole(options: FakeConsoleOptions): (request: Request) => Promise<Response> {
   return createConsole({
-    mesh: fakeMesh(LAB_PODS, options.policies ?? [STRICT]),
+    mesh: options.mesh ?? fakeMesh({ policies: options.policies ?? [STRICT] }),
     queries: options.queries ?? labQueries(),
+    logs: options.logs ?? NO_LOGS,
+    istiod: options.istiod ?? fakeIstiod(),
     webRoot: options.webRoot,
     allowedHosts: [],
     clock: options.frozen ? new FakeClock(1_700_000_000_000) : systemClock,

@@ -14,6 +14,7 @@ export interface KialiGraphOptions {
   durationSeconds: number;
   graphType: string;
   boxBy: string[];
+  rootNamespace: string;
   /** Whether a workload runs an ingress gateway of the mesh. */
   isGateway(node: GraphNode): boolean;
 }

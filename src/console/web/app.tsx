@@ -1,59 +1,63 @@
-import { useEffect, useState } from "react";
+import { type ReactNode, StrictMode, Suspense, lazy, useEffect } from "react";
 import { createRoot } from "react-dom/client";
-import { useLive, useStored } from "./live.ts";
-import { type GraphSettings, GraphPage } from "./pages/graph-page.tsx";
-import { PoliciesPage, WorkloadsPage } from "./pages/lists.tsx";
+import { useConnected, useStored, useWatch } from "./live.ts";
+import type { MeshState } from "./model.ts";
+import { Link, RouteProvider, useRoute } from "./navigation.tsx";
 import { Lock, meshLock } from "./panels/lock.tsx";
+import { Boundary, Loading } from "./parts/states.tsx";
 
-const PAGES = { graph: "Traffic graph", workloads: "Workloads", policies: "Policies" } as const;
-type Page = keyof typeof PAGES;
+// The graph brings its engine along, and is the page that most people open: the other pages need not wait for it.
+const GraphPage = lazy(() => import("./pages/graph-page.tsx").then((m) => ({ default: m.GraphPage })));
+const WorkloadsPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.WorkloadsPage })));
+const PoliciesPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.PoliciesPage })));
 
-/** Paths are /kiali/<page>; Kiali's own /kiali/console/graph/namespaces leads to the graph too. */
-function pageOf(path: string): Page {
-  const part = path.replace(/^\/kiali\/?(console\/)?/, "").split("/")[0];
-  return part && part in PAGES ? (part as Page) : "graph";
+interface Page {
+  title: string;
+  render(props: { mesh: MeshState | undefined; theme: string }): ReactNode;
 }
 
-function App() {
-  const [page, setPage] = useState<Page>(() => pageOf(location.pathname));
-  const [settings, setSettings] = useStored<GraphSettings>("graph", { namespaces: [], graphType: "workload", duration: "60s", serviceNodes: false });
-  const [theme, setTheme] = useStored<string>("theme", window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-  const live = useLive(settings);
-  const lock = meshLock(live.mesh);
+const PAGES: Record<string, Page> = {
+  graph: { title: "Traffic graph", render: ({ mesh, theme }) => <GraphPage mesh={mesh} theme={theme} /> },
+  workloads: { title: "Workloads", render: ({ mesh }) => <WorkloadsPage mesh={mesh} /> },
+  policies: { title: "Policies", render: ({ mesh }) => <PoliciesPage mesh={mesh} /> },
+};
 
+function App() {
+  const { parts } = useRoute();
+  const [theme, setTheme] = useStored<string>("theme", window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  const mesh = useWatch<MeshState>("/state");
+  const lock = meshLock(mesh.data);
+  const name = parts[0] && parts[0] in PAGES ? parts[0] : "graph";
+  const page = PAGES[name]!;
+  // Set while drawing, so that what reads colours from the page finds those of the theme it is drawn for.
   document.documentElement.dataset.theme = theme;
   useEffect(() => {
-    const back = () => setPage(pageOf(location.pathname));
-    addEventListener("popstate", back);
-    return () => removeEventListener("popstate", back);
-  }, []);
-  useEffect(() => {
-    document.title = `${PAGES[page]} · Chainmail`;
+    document.title = `${page.title} · Chainmail`;
   }, [page]);
-  const open = (next: Page) => {
-    history.pushState(null, "", `/kiali/${next}`);
-    setPage(next);
-  };
-
   return (
     <>
+      <a className="skip" href="#main">Skip to the page</a>
       <header className="masthead">
-        <span className="brand"><Rings /> Chainmail</span>
+        <Link to="/graph" className="brand"><Rings /> Chainmail</Link>
         <nav aria-label="Pages">
-          {(Object.keys(PAGES) as Page[]).map((name) => (
-            <a key={name} href={`/kiali/${name}`} aria-current={page === name ? "page" : undefined} onClick={(event) => { event.preventDefault(); open(name); }}>{PAGES[name]}</a>
-          ))}
+          {Object.entries(PAGES).map(([key, { title }]) => <Link key={key} to={`/${key}`} current={key === name}>{title}</Link>)}
         </nav>
-        <span className={`mesh-lock mesh-lock-${lock.kind}`} role="status"><Lock kind={lock.kind} label={lock.text} /> {lock.text}</span>
-        <span className={live.connected ? "pulse on" : "pulse"} role="status">{live.connected ? "live" : "reconnecting…"}</span>
+        <Link to="/policies" className={`mesh-lock mesh-lock-${lock.kind}`}><Lock kind={lock.kind} label="" /> <span role="status">{lock.text}</span></Link>
+        <Pulse />
         <button type="button" className="theme" aria-label="Switch between light and dark" title="Switch between light and dark" onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>{theme === "dark" ? "☀" : "☾"}</button>
       </header>
-      {live.problem && <p className="problem" role="alert">{live.problem}</p>}
-      <main>
-        {page === "graph" ? <GraphPage live={live} settings={settings} onSettings={setSettings} theme={theme} /> : page === "workloads" ? <WorkloadsPage mesh={live.mesh} /> : <PoliciesPage mesh={live.mesh} />}
+      <main id="main" tabIndex={-1}>
+        <Boundary key={location.pathname}>
+          <Suspense fallback={<Loading />}>{page.render({ mesh: mesh.data, theme })}</Suspense>
+        </Boundary>
       </main>
     </>
   );
+}
+
+function Pulse() {
+  const connected = useConnected();
+  return <span className={connected ? "pulse on" : "pulse"} role="status" title={connected ? "What changes in the mesh is shown at once" : "The console's server does not answer: trying again"}>{connected ? "live" : "reconnecting…"}</span>;
 }
 
 /** Three linked rings: the icon, drawn in place so that it needs no request. */
@@ -65,4 +69,4 @@ function Rings() {
   );
 }
 
-createRoot(document.getElementById("app")!).render(<App />);
+createRoot(document.getElementById("app")!).render(<StrictMode><RouteProvider><App /></RouteProvider></StrictMode>);

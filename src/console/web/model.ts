@@ -1,9 +1,11 @@
 /** The shapes that the live stream sends, and what the page makes of them. Types only come from the server's modules. */
+import { type Health, healthOf } from "../../telemetry/graph/health.ts";
 import type { EdgeTraffic, Graph, GraphEdge, GraphNode } from "../../telemetry/graph/model.ts";
-import type { GraphUpdate, MeshState } from "../server/live-mesh.ts";
+import type { GraphAnswer } from "../api/graph-routes.ts";
+import type { MeshState, WorkloadState } from "../api/mesh-state.ts";
 
-export type { EdgeTraffic, Graph, GraphEdge, GraphNode, GraphUpdate, MeshState };
-export type WorkloadState = MeshState["workloads"][number];
+export { FLAG_TEXT, refusalText } from "../api/flags.ts";
+export type { EdgeTraffic, Graph, GraphAnswer, GraphEdge, GraphNode, Health, MeshState, WorkloadState };
 
 /** How an edge stands: what its colour, its padlock and its first words say. */
 export type EdgeState = "secure" | "plaintext" | "mixed" | "refused" | "unknown";
@@ -33,6 +35,11 @@ export function errorShare(edge: GraphEdge): number {
   return total === 0 ? 0 : edge.traffic.filter(isErrorTraffic).reduce((sum, t) => sum + t.rate, 0) / total;
 }
 
+/** How a node stands by what came in over its edges. */
+export function errorHealth(incoming: GraphEdge[]): Health {
+  return healthOf(incoming.flatMap((edge) => edge.traffic));
+}
+
 export function refusedAttempts(edge: GraphEdge): number {
   return Math.round(edge.refused.reduce((sum, r) => sum + r.attempts, 0));
 }
@@ -43,6 +50,7 @@ export function nodeName(node: GraphNode): string {
 
 /** `1.2 rps`, `30 rpm` for what happens less than once in two seconds. */
 export function formatRate(perSecond: number): string {
+  if (perSecond === 0) return "0 rps";
   if (perSecond >= 10) return `${perSecond.toFixed(0)} rps`;
   if (perSecond >= 0.5) return `${perSecond.toFixed(1)} rps`;
   return `${perSecond * 60 >= 1 ? (perSecond * 60).toFixed(0) : (perSecond * 60).toFixed(1)} rpm`;
@@ -59,25 +67,3 @@ export function formatBytes(perSecond: number): string {
 export function formatMs(ms: number): string {
   return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : ms >= 10 ? `${ms.toFixed(0)} ms` : `${ms.toFixed(1)} ms`;
 }
-
-/** What each refusal means to the person who sees it. */
-export function refusalText(reason: string): string {
-  switch (reason) {
-    case "plaintext":
-    case "filter_chain_not_found":
-      return "plaintext refused: the workload accepts mutual TLS only";
-    case "no_client_certificate":
-      return "TLS without a client certificate of the mesh";
-    case "untrusted_certificate":
-    case "certificate_verify_failed":
-      return "a client certificate that the mesh's root did not sign";
-    default:
-      return reason.replaceAll("_", " ");
-  }
-}
-
-/** What Envoy's response flags say. https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage */
-export const FLAG_TEXT: Record<string, string> = {
-  UF: "upstream connection failure", UH: "no healthy upstream", UO: "upstream overflow (circuit breaker)", NR: "no route or filter chain", URX: "retry limit reached",
-  UC: "upstream closed the connection", DC: "client closed the connection", UT: "upstream timed out", RL: "rate limited", FI: "injected fault", DI: "injected delay", UAEX: "refused by an external authorizer", NC: "no cluster", DPE: "bad request of the client", LR: "connection reset locally",
-};

@@ -96,7 +96,13 @@ class GraphBuilder {
   }
 
   finish(): Graph {
-    const edges = [...this.#edges.values()].map(({ share, ...edge }) => ({ ...edge, mtls: share.all > 0 ? share.mtls / share.all : undefined }));
+    const edges = [...this.#edges.values()].map(({ share, ...edge }) => ({
+      ...edge,
+      traffic: edge.traffic.map((flow) => ({ ...flow, rate: rounded(flow.rate) })),
+      mtls: share.all > 0 ? share.mtls / share.all : undefined,
+      responseTimes: Object.fromEntries(Object.entries(edge.responseTimes).map(([name, ms]) => [name, rounded(ms)])),
+      bytes: edge.bytes && rounded(edge.bytes),
+    }));
     return { nodes: [...this.#nodes.values()], edges };
   }
 
@@ -150,6 +156,11 @@ class GraphBuilder {
     }
     return edge;
   }
+}
+
+/** Kiali's precision: what differs by less is the same graph. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }
 
 function addPrincipal(list: string[], principal: string | undefined): void {

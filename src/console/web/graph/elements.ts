@@ -1,9 +1,10 @@
 import type { ElementDefinition } from "cytoscape";
-import { type Graph, type GraphEdge, type MeshState, byteRate, edgeState, errorShare, formatBytes, formatMs, formatRate, nodeName, refusedAttempts, requestRate } from "../model.ts";
-import { type Placement, boxOf } from "./layout.ts";
-import { STATE_COLOURS } from "./overlay.ts";
+import { type Graph, type GraphEdge, type MeshState, byteRate, edgeState, errorHealth, errorShare, formatBytes, formatMs, formatRate, refusedAttempts, requestRate } from "../model.ts";
+import { STATE_COLOURS } from "./colours.ts";
+import { type Layout, boxOf } from "./layout.ts";
+import { nodeSize, nodeText } from "./node-text.ts";
 
-export type EdgeLabel = "rate" | "p95" | "none";
+export type EdgeLabel = "rate" | "p95" | "throughput" | "none";
 
 /** Adds the workloads that are quiet now, so that the mesh is seen before its first request and stays where it was. */
 export function withIdleNodes(graph: Graph, mesh: MeshState | undefined, namespaces: string[], graphType: string): Graph {
@@ -11,42 +12,57 @@ export function withIdleNodes(graph: Graph, mesh: MeshState | undefined, namespa
   const known = new Set(graph.nodes.map((node) => node.id));
   const idle = mesh.workloads
     .filter((w) => w.sidecar && namespaces.includes(w.namespace) && !known.has(`workload/${w.namespace}/${w.workload}`))
-    .map((w) => ({ id: `workload/${w.namespace}/${w.workload}`, type: "workload" as const, cluster: "", namespace: w.namespace, workload: w.workload, app: w.app }));
+    .map((w) => ({ id: `workload/${w.namespace}/${w.workload}`, type: "workload" as const, cluster: "", namespace: w.namespace, workload: w.workload, app: w.app, version: w.version }));
   return idle.length === 0 ? graph : { nodes: [...graph.nodes, ...idle], edges: graph.edges };
 }
 
-/** Nodes, boxes and edges as the graph library takes them. */
-export function toElements(graph: Graph, placement: Placement, mesh: MeshState | undefined, label: EdgeLabel): ElementDefinition[] {
+/** Nodes, boxes and edges as the graph library takes them. Nodes without a place yet are left for the next round. */
+export function toElements(graph: Graph, { nodes: placement, bends }: Layout, mesh: MeshState | undefined): ElementDefinition[] {
   const boxes = new Map<string, string>();
-  for (const node of graph.nodes) {
+  const nodes = graph.nodes.filter((node) => placement.has(node.id));
+  for (const node of nodes) {
     const box = boxOf(node);
     if (box) boxes.set(box, node.namespace);
   }
   const busy = new Set(graph.edges.flatMap((edge) => [edge.source, edge.target]));
+  const incoming = Map.groupBy(graph.edges, (edge) => edge.target);
   const workloads = new Map(mesh?.workloads.map((w) => [`workload/${w.namespace}/${w.workload}`, w]));
   return [
     ...[...boxes].map(([id, name]): ElementDefinition => ({ data: { id, label: name }, selectable: false, grabbable: false })),
-    ...graph.nodes.map((node): ElementDefinition => {
+    ...nodes.map((node): ElementDefinition => {
       const state = workloads.get(node.id);
-      const second = node.version && node.version !== "latest" ? `\n${node.version}` : "";
       return {
-        data: { id: node.id, parent: boxOf(node), type: node.type, label: `${nodeName(node)}${second}`, idle: !busy.has(node.id), outside: state ? !state.sidecar : false, gateway: state?.gateway ?? false },
-        position: placement.nodes.get(node.id) ?? { x: 0, y: 0 },
+        data: {
+          id: node.id, parent: boxOf(node), type: node.type, label: nodeText(node), ...nodeSize(node), idle: !busy.has(node.id), outside: state ? !state.sidecar : false,
+          gateway: state?.gateway ?? false, health: errorHealth(incoming.get(node.id) ?? []),
+        },
+        position: placement.get(node.id)!,
       };
     }),
-    ...graph.edges.map((edge): ElementDefinition => {
+    ...graph.edges.flatMap((edge): ElementDefinition[] => {
+      if (!placement.has(edge.source) || !placement.has(edge.target)) return [];
       const state = edgeState(edge);
-      return { data: { id: edge.id, source: edge.source, target: edge.target, state, colour: STATE_COLOURS[state], failing: state !== "refused" && errorShare(edge) > 0.2, label: edgeText(edge, label) } };
+      const bend = bends.get(`${edge.source} > ${edge.target}`) ?? 0;
+      return [{ data: { id: edge.id, source: edge.source, target: edge.target, state, colour: STATE_COLOURS[state], failing: state !== "refused" && errorShare(edge) > 0.2, bend } }];
     }),
   ];
 }
 
-function edgeText(edge: GraphEdge, label: EdgeLabel): string {
+/** What stands in an edge's mark. */
+export function edgeText(edge: GraphEdge, label: EdgeLabel): string {
   const refused = refusedAttempts(edge);
   if (edgeState(edge) === "refused") return `${refused} refused`;
-  const more = refused > 0 ? `\n${refused} refused` : "";
-  if (label === "none") return more.trim();
-  if (label === "p95") return `${edge.responseTimes.p95 === undefined ? "" : formatMs(edge.responseTimes.p95)}${more}`;
-  const requests = requestRate(edge);
-  return `${requests > 0 ? formatRate(requests) : formatBytes(byteRate(edge))}${more}`;
+  const more = refused > 0 ? ` · ${refused} refused` : "";
+  switch (label) {
+    case "none":
+      return more.slice(3);
+    case "p95":
+      return `${edge.responseTimes.p95 === undefined ? "" : formatMs(edge.responseTimes.p95)}${more}`;
+    case "throughput":
+      return `${formatBytes(edge.bytes ?? byteRate(edge))}${more}`;
+    case "rate": {
+      const requests = requestRate(edge);
+      return `${requests > 0 ? formatRate(requests) : formatBytes(byteRate(edge))}${more}`;
+    }
+  }
 }

@@ -1,9 +1,12 @@
-import cytoscape, { type Core } from "cytoscape";
-import { useEffect, useMemo, useRef, useState } from "react";
-import type { Graph, GraphEdge, MeshState } from "../model.ts";
-import { type EdgeLabel, toElements } from "./elements.ts";
-import { type Placement, layout } from "./layout.ts";
-import { drawOverlay } from "./overlay.ts";
+import cytoscape, { type Core, type ElementDefinition } from "cytoscape";
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { readStored, writeStored } from "../live.ts";
+import type { Graph, MeshState } from "../model.ts";
+import { Arrangement } from "./arrangement.ts";
+import { type EdgeLabel, edgeText, toElements } from "./elements.ts";
+import { fit, nearest, savePicture, zoomBy } from "./camera.ts";
+import type { Layout } from "./layout.ts";
+import { Overlay } from "./overlay.ts";
 import { graphStyle } from "./style.ts";
 
 export interface GraphViewProps {
@@ -14,155 +17,179 @@ export interface GraphViewProps {
   padlocks: boolean;
   label: EdgeLabel;
   theme: string;
+  /** Nodes and edges that an expression has found; the others step back. */
+  found: ReadonlySet<string> | undefined;
   selected: string | undefined;
   onSelect(id: string | undefined): void;
+  /** Keeps this graph's places apart from another's. */
+  kind: string;
 }
 
-/** Room around the graph when it is fitted, in pixels. */
-const FIT_PADDING = 48;
-/** A graph of two nodes must not fill the screen. */
-const MAX_FIT_ZOOM = 1.25;
+/** A screen that is clearly higher than wide has the flow run down. */
+const PORTRAIT = 0.85;
+/** A move that the eye can follow. */
+const MOVE_MS = 380;
+/** Flows remembered from earlier visits. */
+const MAX_LEARNED = 400;
 
-/** The traffic graph: places change only when nodes or edges come or go, everything else is repainted in place. */
+const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** The traffic graph: places change only when nodes or flows come that have none yet, everything else is repainted in place. */
 export function GraphView(props: GraphViewProps) {
-  const { graph, mesh, label, theme, selected, onSelect } = props;
+  const { graph, mesh, label, theme, selected, onSelect, kind, found } = props;
   const container = useRef<HTMLDivElement>(null);
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const cy = useRef<Core | undefined>(undefined);
-  const [placement, setPlacement] = useState<Placement>();
-  const shape = useMemo(() => [...graph.nodes.map((n) => n.id).sort(), ...graph.edges.map((e) => e.id).sort()].join("\n"), [graph]);
-  const edges = useMemo(() => new Map<string, GraphEdge>(graph.edges.map((edge) => [edge.id, edge])), [graph]);
-  const frame = useRef({ edges, props });
-  frame.current = { edges, props };
+  const dots = useRef<HTMLCanvasElement>(null);
+  const marks = useRef<HTMLCanvasElement>(null);
+  const view = useRef<{ core: Core; overlay: Overlay } | undefined>(undefined);
+  /** Once a person has moved the view it is theirs. */
+  const steered = useRef(false);
+  const [portrait, setPortrait] = useState(false);
+  const learned = useRef<Layout | undefined>(undefined);
+  const arrangement = useMemo(() => new Arrangement(readStored<{ source: string; target: string }[]>(`flows.${kind}`) ?? []), [kind]);
+  const latest = useRef(props);
+  latest.current = props;
 
   useEffect(() => {
-    const core = cytoscape({ container: container.current, minZoom: 0.2, maxZoom: 3, boxSelectionEnabled: false, style: graphStyle() });
-    cy.current = core;
+    const core = cytoscape({ container: container.current, minZoom: 0.1, maxZoom: 3, boxSelectionEnabled: false, autoungrabify: true, style: graphStyle(), pixelRatio: "auto" });
+    const overlay = new Overlay(core, dots.current!, marks.current!);
+    view.current = { core, overlay };
     core.on("tap", (event) => {
       const target = event.target as { id?(): string; isParent?(): boolean };
-      onSelect(event.target === core || target.isParent?.() ? undefined : target.id?.());
+      const { x, y } = event.renderedPosition;
+      const mark = overlay.markAt(x, y)?.id;
+      latest.current.onSelect(mark ?? (event.target === core || target.isParent?.() ? undefined : target.id?.()));
     });
-    core.on("mouseover", "edge, node", () => container.current && (container.current.style.cursor = "pointer"));
-    core.on("mouseout", "edge, node", () => container.current && (container.current.style.cursor = "default"));
+    const box = container.current!;
+    core.on("mousemove", (event) => {
+      const target = event.target as { isParent?(): boolean };
+      const hit = overlay.markAt(event.renderedPosition.x, event.renderedPosition.y) || (event.target !== core && !target.isParent?.());
+      box.style.cursor = hit ? "pointer" : "default";
+    });
+    core.on("dragpan pinchzoom scrollzoom", () => (steered.current = true));
     const sized = new ResizeObserver(() => {
-      const [box, paper] = [container.current, canvas.current];
-      if (!box || !paper) return;
-      paper.width = box.clientWidth * window.devicePixelRatio;
-      paper.height = box.clientHeight * window.devicePixelRatio;
+      if (box.clientWidth === 0 || box.clientHeight === 0) return;
+      overlay.resize(box.clientWidth, box.clientHeight);
       core.resize();
-      fit(core);
+      setPortrait(box.clientWidth / box.clientHeight < PORTRAIT);
+      if (!steered.current) fit(core);
     });
-    sized.observe(container.current!);
-    // Who asked their system for less motion gets marks without dots.
-    const still = window.matchMedia("(prefers-reduced-motion: reduce)");
-    let request = requestAnimationFrame(function draw(time) {
-      const context = canvas.current?.getContext("2d");
-      const { edges: current, props: now } = frame.current;
-      if (context) drawOverlay(context, core, current, time, { animation: now.animation && !still.matches, padlocks: now.padlocks, durationSeconds: now.durationSeconds });
-      request = requestAnimationFrame(draw);
-    });
+    sized.observe(box);
     return () => {
-      cancelAnimationFrame(request);
       sized.disconnect();
+      overlay.stop();
       core.destroy();
+      view.current = undefined;
     };
   }, []);
 
-  useEffect(() => {
-    let current = true;
-    void layout(graph).then((placed) => current && setPlacement(placed));
-    return () => {
-      current = false;
-    };
-  }, [shape]);
+  const placed = useMemo(() => arrangement.update(graph, portrait ? "DOWN" : "RIGHT"), [graph, arrangement, portrait]);
 
   useEffect(() => {
-    const core = cy.current;
-    if (!core || !placement) return;
-    const wanted = toElements(graph, placement, mesh, label);
-    const ids = new Set(wanted.map((element) => element.data.id));
-    let changed = false;
-    core.batch(() => {
-      core.elements().filter((element) => !ids.has(element.id())).remove();
-      for (const element of wanted) {
-        const known = core.getElementById(element.data.id!);
-        if (known.empty()) {
-          // An edge whose ends are still being placed comes with the next round.
-          if (element.data.source && (core.getElementById(element.data.source).empty() || core.getElementById(element.data.target!).empty())) continue;
-          core.add(element);
-          changed = true;
-        } else {
-          known.data(element.data);
-          if (element.position && known.isNode() && !known.isParent()) {
-            const { x, y } = known.position();
-            if (x !== element.position.x || y !== element.position.y) {
-              known.position(element.position);
-              changed = true;
-            }
-          }
-        }
-      }
+    if (learned.current === placed) return;
+    learned.current = placed;
+    writeStored(`flows.${kind}`, arrangement.flows.slice(-MAX_LEARNED));
+  }, [placed, arrangement, kind]);
+
+  useEffect(() => {
+    const now = view.current;
+    if (!now) return;
+    const moved = apply(now.core, toElements(graph, placed, mesh));
+    if (moved && !steered.current) fit(now.core, moved === "all" || reducedMotion() ? 0 : MOVE_MS, placed.nodes);
+  }, [graph, placed, mesh]);
+
+  useEffect(() => {
+    view.current?.overlay.set({
+      edges: graph.edges,
+      labels: new Map(graph.edges.map((edge) => [edge.id, edgeText(edge, label)])),
+      durationSeconds: props.durationSeconds,
+      // Who asked their system for less motion gets marks without dots.
+      animation: props.animation && !reducedMotion(),
+      padlocks: props.padlocks,
     });
-    if (changed) fit(core);
-  }, [graph, placement, mesh, label]);
+  }, [graph, label, props.durationSeconds, props.animation, props.padlocks]);
 
   useEffect(() => {
-    cy.current?.style(graphStyle());
+    view.current?.core.style(graphStyle());
+    view.current?.overlay.recolour();
   }, [theme]);
 
   useEffect(() => {
-    const core = cy.current;
+    const core = view.current?.core;
     if (!core) return;
     core.elements().unselect().removeClass("faded");
     const element = selected === undefined ? undefined : core.getElementById(selected);
-    if (!element || element.empty()) return;
-    element.select();
-    const near = element.closedNeighborhood().union(element.connectedNodes());
-    core.elements().difference(near.union(near.parents())).addClass("faded");
-  }, [selected, placement]);
+    if (element?.nonempty()) {
+      element.select();
+      const near = element.closedNeighborhood().union(element.connectedNodes());
+      core.elements().difference(near.union(near.parents())).addClass("faded");
+    } else if (found) {
+      const kept = core.elements().filter((candidate) => found.has(candidate.id()));
+      core.elements().difference(kept.union(kept.parents()).union(kept.connectedNodes())).addClass("faded");
+    }
+    view.current?.overlay.refresh();
+  }, [selected, placed, found, graph]);
+
+  const refit = () => {
+    steered.current = false;
+    if (view.current) fit(view.current.core);
+  };
+  const zoom = (factor: number) => {
+    steered.current = true;
+    if (view.current) zoomBy(view.current.core, factor);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] as [number, number] | undefined;
+    if (direction && view.current) onSelect(nearest(view.current.core, selected, direction) ?? selected);
+    else if (event.key === "Escape") onSelect(undefined);
+    else if (event.key === "+" || event.key === "=") zoom(1.25);
+    else if (event.key === "-") zoom(0.8);
+    else if (event.key === "0") refit();
+    else return;
+    event.preventDefault();
+  };
 
   return (
-    <div className="graph-view">
+    <div className="graph-view" role="group" tabIndex={0} aria-label="Traffic graph. Arrow keys go from workload to workload, Escape lets go, plus and minus zoom, 0 fits." onKeyDown={onKeyDown}>
       <div ref={container} className="graph-canvas" role="img" aria-label={`Traffic graph: ${graph.nodes.length} nodes, ${graph.edges.length} edges`} />
-      <canvas ref={canvas} className="graph-overlay" aria-hidden="true" />
+      <canvas ref={dots} className="graph-overlay graph-dots" aria-hidden="true" />
+      <canvas ref={marks} className="graph-overlay graph-marks" aria-hidden="true" />
       <div className="graph-tools" role="toolbar" aria-label="Graph view">
-        <button type="button" title="Fit the graph" aria-label="Fit the graph" onClick={() => cy.current && fit(cy.current)}>⤢</button>
-        <button type="button" title="Zoom in" aria-label="Zoom in" onClick={() => zoom(cy.current, 1.25)}>+</button>
-        <button type="button" title="Zoom out" aria-label="Zoom out" onClick={() => zoom(cy.current, 0.8)}>−</button>
-        <button type="button" title="Save as PNG" aria-label="Save as PNG" onClick={() => save(cy.current, canvas.current)}>⬇</button>
+        <button type="button" title="Fit the graph (0)" aria-label="Fit the graph" onClick={refit}>⤢</button>
+        <button type="button" title="Zoom in (+)" aria-label="Zoom in" onClick={() => zoom(1.25)}>+</button>
+        <button type="button" title="Zoom out (−)" aria-label="Zoom out" onClick={() => zoom(0.8)}>−</button>
+        <button type="button" title="Save as PNG" aria-label="Save as PNG" onClick={() => view.current && savePicture(view.current.core, [dots.current!, marks.current!])}>⬇</button>
       </div>
     </div>
   );
 }
 
-function fit(core: Core): void {
-  if (core.elements().empty()) return;
-  core.fit(undefined, FIT_PADDING);
-  if (core.zoom() > MAX_FIT_ZOOM) {
-    core.zoom(MAX_FIT_ZOOM);
-    core.center();
+/** Brings the drawn elements in line with the wanted ones. "all" when there were none before, "some" when nodes came or moved. */
+function apply(core: Core, wanted: ElementDefinition[]): "all" | "some" | undefined {
+  const ids = new Set(wanted.map((element) => element.data.id));
+  const first = core.elements().empty();
+  const moves: { id: string; position: { x: number; y: number } }[] = [];
+  let added = false;
+  core.batch(() => {
+    core.elements().filter((element) => !ids.has(element.id())).remove();
+    for (const element of wanted) {
+      const known = core.getElementById(element.data.id!);
+      if (known.empty()) {
+        core.add(element);
+        added ||= element.data.source === undefined;
+        continue;
+      }
+      known.data(element.data);
+      if (!element.position || !known.isNode() || known.isParent()) continue;
+      const { x, y } = known.position();
+      if (Math.abs(x - element.position.x) > 0.5 || Math.abs(y - element.position.y) > 0.5) moves.push({ id: element.data.id!, position: element.position });
+    }
+  });
+  for (const { id, position } of moves) {
+    const node = core.getElementById(id);
+    node.stop(true);
+    if (reducedMotion() || first) node.position(position);
+    else node.animate({ position }, { duration: MOVE_MS, easing: "ease-in-out" });
   }
-}
-
-function zoom(core: Core | undefined, factor: number): void {
-  core?.zoom({ level: core.zoom() * factor, renderedPosition: { x: core.width() / 2, y: core.height() / 2 } });
-}
-
-/** What is on the screen, marks included, as a file. */
-function save(core: Core | undefined, overlay: HTMLCanvasElement | null): void {
-  if (!core || !overlay) return;
-  const paper = document.createElement("canvas");
-  paper.width = overlay.width;
-  paper.height = overlay.height;
-  const context = paper.getContext("2d")!;
-  const picture = new Image();
-  picture.onload = () => {
-    context.drawImage(picture, 0, 0, paper.width, paper.height);
-    context.drawImage(overlay, 0, 0);
-    const link = document.createElement("a");
-    link.download = `mesh-${new Date().toISOString().replace(/[:.]/g, "-")}.png`;
-    link.href = paper.toDataURL("image/png");
-    link.click();
-  };
-  picture.src = core.png({ bg: getComputedStyle(document.documentElement).getPropertyValue("--canvas").trim(), scale: window.devicePixelRatio });
+  return first && wanted.length > 0 ? "all" : added || moves.length > 0 ? "some" : undefined;
 }

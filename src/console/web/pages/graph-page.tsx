@@ -1,69 +1,103 @@
 import { useMemo, useState } from "react";
-import { withIdleNodes, type EdgeLabel } from "../graph/elements.ts";
+import { type EdgeLabel, withIdleNodes } from "../graph/elements.ts";
+import { parseFind } from "../graph/find.ts";
 import { GraphView } from "../graph/graph-view.tsx";
-import type { Live } from "../live.ts";
-import { useStored } from "../live.ts";
-import type { Graph } from "../model.ts";
+import { useStored, useWatch } from "../live.ts";
+import type { Graph, GraphAnswer, MeshState } from "../model.ts";
+import { useRoute } from "../navigation.tsx";
 import { EdgePanel } from "../panels/edge-panel.tsx";
 import { useHistory } from "../panels/history.ts";
 import { NodePanel } from "../panels/node-panel.tsx";
 import { SummaryPanel } from "../panels/summary-panel.tsx";
+import { Menu, NamespacePicker, Search, Select, Toggle } from "../parts/controls.tsx";
+import { Problem } from "../parts/states.tsx";
 
-export interface GraphSettings {
+interface GraphSettings {
   namespaces: string[];
   graphType: string;
   duration: string;
   serviceNodes: boolean;
 }
 
-interface GraphPageProps {
-  live: Live;
-  settings: GraphSettings;
-  onSettings(settings: GraphSettings): void;
-  theme: string;
-}
-
+const DEFAULTS: GraphSettings = { namespaces: [], graphType: "workload", duration: "60s", serviceNodes: false };
 const EMPTY: Graph = { nodes: [], edges: [] };
+const TYPES = { workload: "Workloads", app: "Apps", versionedApp: "Versioned apps", service: "Services" };
+const DURATIONS = { "10s": "10 s", "60s": "1 min", "300s": "5 min", "600s": "10 min", "1800s": "30 min", "3600s": "1 h" };
 
-export function GraphPage({ live, settings, onSettings, theme }: GraphPageProps) {
+export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme: string }) {
+  const { query } = useRoute();
+  const [stored, setSettings] = useStored<GraphSettings>("graph", DEFAULTS);
+  // A link names what it is about; what was chosen here stays for the next visit.
+  const [linked, setLinked] = useState(() => fromQuery(query));
+  const settings = { ...DEFAULTS, ...stored, ...linked };
+  const change = (part: Partial<GraphSettings>) => {
+    setLinked({});
+    setSettings({ ...settings, ...part });
+  };
   const [animation, setAnimation] = useStored("animation", true);
   const [padlocks, setPadlocks] = useStored("padlocks", true);
   const [idle, setIdle] = useStored("idle", true);
   const [label, setLabel] = useStored<EdgeLabel>("label", "rate");
+  const [find, setFind] = useState("");
+  const [hide, setHide] = useState("");
   const [selected, setSelected] = useState<string>();
-  const history = useHistory(live.update);
-  const namespaces = live.update?.namespaces ?? settings.namespaces;
-  const durationSeconds = live.update?.durationSeconds ?? 60;
+
+  const parameters = new URLSearchParams({ namespaces: settings.namespaces.join(","), graphType: settings.graphType, duration: settings.duration, injectServiceNodes: String(settings.serviceNodes), throughput: String(label === "throughput") });
+  const answer = useWatch<GraphAnswer>(`/graph?${parameters}`);
+  const history = useHistory(answer);
+  // Without an answer of the metrics store the mesh itself is still known.
+  const known = settings.namespaces.length > 0 ? settings.namespaces : (mesh?.namespaces.filter((n) => n.mesh).map((n) => n.name) ?? []);
+  const namespaces = answer.data?.namespaces ?? known;
+  const ready = answer.data !== undefined || answer.problem !== undefined;
+  const durationSeconds = answer.data?.durationSeconds ?? Number.parseInt(settings.duration, 10);
+  const whole = useMemo(() => {
+    const base = answer.data?.graph ?? EMPTY;
+    // Until the first answer nothing is known to be idle.
+    return idle && ready ? withIdleNodes(base, mesh, namespaces, settings.graphType) : base;
+  }, [answer.data, ready, mesh, idle, settings.graphType, namespaces.join()]);
+  const [hiding, finding] = useMemo(() => [parseFind(hide), parseFind(find)], [hide, find]);
   const graph = useMemo(() => {
-    const base = live.update?.graph ?? EMPTY;
-    return idle ? withIdleNodes(base, live.mesh, namespaces, settings.graphType) : base;
-  }, [live.update, live.mesh, idle, settings.graphType]);
+    if (!hiding.match) return whole;
+    const edges = whole.edges.filter((edge) => !hiding.match!({ edge, mesh }));
+    return { nodes: whole.nodes.filter((node) => !hiding.match!({ node, edges: whole.edges, mesh })), edges };
+  }, [whole, hiding, mesh]);
+  const found = useMemo(() => {
+    const match = finding.match;
+    if (!match) return undefined;
+    return new Set([...graph.nodes.filter((node) => match({ node, edges: graph.edges, mesh })), ...graph.edges.filter((edge) => match({ edge, mesh }))].map(({ id }) => id));
+  }, [graph, finding, mesh]);
   const edge = graph.edges.find((e) => e.id === selected);
   const node = graph.nodes.find((n) => n.id === selected);
-  const workloadOf = (id: string | undefined) => live.mesh?.workloads.find((w) => `workload/${w.namespace}/${w.workload}` === id);
+  const workloadOf = (id: string | undefined) => mesh?.workloads.find((w) => `workload/${w.namespace}/${w.workload}` === id);
 
   return (
     <div className="graph-page">
+      <h1 className="unseen">Traffic graph</h1>
       <div className="toolbar" role="toolbar" aria-label="Graph settings">
-        <NamespacePicker live={live} chosen={settings.namespaces} shown={namespaces} onChange={(chosen) => onSettings({ ...settings, namespaces: chosen })} />
-        <Select label="Graph" value={settings.graphType} options={{ workload: "Workloads", app: "Apps", versionedApp: "Versioned apps", service: "Services" }} onChange={(graphType) => onSettings({ ...settings, graphType })} />
-        <Select label="Last" value={settings.duration} options={{ "10s": "10 s", "60s": "1 min", "300s": "5 min", "600s": "10 min", "1800s": "30 min" }} onChange={(duration) => onSettings({ ...settings, duration })} />
-        <Select label="Labels" value={label} options={{ rate: "Rate", p95: "Response time, p95", none: "None" }} onChange={(value) => setLabel(value as EdgeLabel)} />
-        <Toggle label="Animation" value={animation} onChange={setAnimation} />
-        <Toggle label="Security" value={padlocks} onChange={setPadlocks} />
-        <Toggle label="Idle nodes" value={idle} onChange={setIdle} />
-        <Toggle label="Service nodes" value={settings.serviceNodes} onChange={(serviceNodes) => onSettings({ ...settings, serviceNodes })} />
+        <NamespacePicker mesh={mesh} chosen={settings.namespaces} shown={namespaces} onChange={(chosen) => change({ namespaces: chosen })} />
+        <Select label="Graph" value={settings.graphType} options={TYPES} onChange={(graphType) => change({ graphType })} />
+        <Select label="Last" value={settings.duration} options={DURATIONS} onChange={(duration) => change({ duration })} />
+        <Select label="Labels" value={label} options={{ rate: "Rate", p95: "Time, p95", throughput: "Throughput", none: "None" }} onChange={(value) => setLabel(value as EdgeLabel)} />
+        <Menu label="Display">
+          <Toggle label="Animation: dots at the real rate" value={animation} onChange={setAnimation} />
+          <Toggle label="Security: padlocks and crosses" value={padlocks} onChange={setPadlocks} />
+          <Toggle label="Idle workloads" value={idle} onChange={setIdle} />
+          <Toggle label="Service nodes" value={settings.serviceNodes} onChange={(serviceNodes) => change({ serviceNodes })} />
+        </Menu>
+        <Search label="Find" value={find} onChange={setFind} problem={finding.problem} examples={EXAMPLES} count={found?.size} />
+        <Search label="Hide" value={hide} onChange={setHide} problem={hiding.problem} examples={EXAMPLES} />
       </div>
+      <Problem of={answer} />
       <div className="graph-body">
-        <GraphView graph={graph} mesh={live.mesh} durationSeconds={durationSeconds} animation={animation} padlocks={padlocks} label={label} theme={theme} selected={selected} onSelect={setSelected} />
-        <aside className="panel" aria-live="polite">
+        <GraphView graph={graph} mesh={mesh} durationSeconds={durationSeconds} animation={animation} padlocks={padlocks} label={label} theme={theme} found={found} selected={selected} onSelect={setSelected} kind={`${settings.graphType}${settings.serviceNodes ? "+services" : ""}`} />
+        <aside className="panel" aria-label={edge ? "Edge" : node ? "Node" : "Summary"}>
           {(edge || node) && <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>×</button>}
           {edge ? (
-            <EdgePanel edge={edge} graph={graph} history={history} target={workloadOf(edge.target)} durationSeconds={durationSeconds} onSelect={setSelected} />
+            <EdgePanel edge={edge} graph={graph} history={history} source={workloadOf(edge.source)} target={workloadOf(edge.target)} durationSeconds={durationSeconds} onSelect={setSelected} />
           ) : node ? (
-            <NodePanel node={node} graph={graph} workload={workloadOf(node.id)} trustDomain={live.mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />
+            <NodePanel node={node} graph={graph} workload={workloadOf(node.id)} trustDomain={mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />
           ) : (
-            <SummaryPanel graph={graph} mesh={live.mesh} namespaces={namespaces} durationSeconds={durationSeconds} onSelect={setSelected} />
+            <SummaryPanel graph={graph} ready={answer.data !== undefined} mesh={mesh} namespaces={namespaces} durationSeconds={durationSeconds} onSelect={setSelected} />
           )}
         </aside>
       </div>
@@ -71,41 +105,14 @@ export function GraphPage({ live, settings, onSettings, theme }: GraphPageProps)
   );
 }
 
-function NamespacePicker({ live, chosen, shown, onChange }: { live: Live; chosen: string[]; shown: string[]; onChange(chosen: string[]): void }) {
-  const all = live.mesh?.namespaces.filter((n) => n.mesh || chosen.includes(n.name)) ?? [];
-  const others = live.mesh?.namespaces.filter((n) => !all.includes(n)) ?? [];
-  const toggle = (name: string) => onChange(shown.includes(name) ? shown.filter((n) => n !== name) : [...shown, name].sort());
-  return (
-    <details className="picker">
-      <summary>Namespaces: {chosen.length === 0 ? "all of the mesh" : chosen.join(", ")}</summary>
-      <div className="picker-list">
-        {[...all, ...others].map((namespace) => (
-          <label key={namespace.name}>
-            <input type="checkbox" checked={shown.includes(namespace.name)} onChange={() => toggle(namespace.name)} />
-            {namespace.name} {!namespace.mesh && <small>outside the mesh</small>}
-          </label>
-        ))}
-        {chosen.length > 0 && <button type="button" onClick={() => onChange([])}>All of the mesh</button>}
-      </div>
-    </details>
-  );
-}
+const EXAMPLES = ["name contains web", "!mtls", "refused", "error > 0", "http > 5", "rt > 100", "ns = default and idle"];
 
-function Select({ label, value, options, onChange }: { label: string; value: string; options: Record<string, string>; onChange(value: string): void }) {
-  return (
-    <label className="select">
-      <span>{label}</span>
-      <select value={value} onChange={(event) => onChange(event.target.value)}>
-        {Object.entries(options).map(([key, text]) => <option key={key} value={key}>{text}</option>)}
-      </select>
-    </label>
-  );
-}
-
-function Toggle({ label, value, onChange }: { label: string; value: boolean; onChange(value: boolean): void }) {
-  return (
-    <label className="toggle">
-      <input type="checkbox" checked={value} onChange={(event) => onChange(event.target.checked)} /> {label}
-    </label>
-  );
+function fromQuery(query: URLSearchParams): Partial<GraphSettings> {
+  const namespaces = query.get("namespaces");
+  const [graphType, duration] = [query.get("graphType"), query.get("duration")];
+  return {
+    ...(namespaces && { namespaces: namespaces.split(",").filter(Boolean) }),
+    ...(graphType && graphType in TYPES && { graphType }),
+    ...(duration && (duration in DURATIONS || `${duration}s` in DURATIONS) && { duration: duration in DURATIONS ? duration : `${duration}s` }),
+  };
 }

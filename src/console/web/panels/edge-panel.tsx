@@ -7,6 +7,7 @@ interface EdgePanelProps {
   edge: GraphEdge;
   graph: Graph;
   history: History;
+  source: WorkloadState | undefined;
   target: WorkloadState | undefined;
   durationSeconds: number;
   onSelect(id: string): void;

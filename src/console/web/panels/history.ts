@@ -1,5 +1,6 @@
 import { useRef } from "react";
-import { type GraphUpdate, byteRate, requestRate } from "../model.ts";
+import type { Watched } from "../live.ts";
+import { type GraphAnswer, byteRate, requestRate } from "../model.ts";
 
 export interface HistoryPoint {
   time: number;
@@ -16,16 +17,24 @@ export interface History {
 /** Two minutes at one update a second. */
 const MAX_POINTS = 120;
 
-export function useHistory(update: GraphUpdate | undefined): History {
+/** After so long without an edge its past is of no use. */
+const FORGET_MS = 600_000;
+
+export function useHistory({ data, time }: Watched<GraphAnswer>): History {
   const points = useRef(new Map<string, HistoryPoint[]>());
   const last = useRef(0);
-  if (update && update.time !== last.current) {
-    last.current = update.time;
-    for (const edge of update.graph.edges) {
+  if (data && time !== last.current) {
+    last.current = time;
+    for (const edge of data.graph.edges) {
       const list = points.current.get(edge.id) ?? [];
-      list.push({ time: update.time, rate: requestRate(edge), bytes: byteRate(edge), p95: edge.responseTimes.p95 });
+      list.push({ time, rate: requestRate(edge), bytes: byteRate(edge), p95: edge.responseTimes.p95 });
       if (list.length > MAX_POINTS) list.shift();
       points.current.set(edge.id, list);
+    }
+    // An edge that has gone counts as silence while its past is kept, and its past ends some time.
+    for (const [id, list] of points.current) {
+      if (list.at(-1)?.time === time) continue;
+      if (time - (list.at(-1)?.time ?? 0) > FORGET_MS) points.current.delete(id);
     }
   }
   return { of: (id) => points.current.get(id) ?? [] };

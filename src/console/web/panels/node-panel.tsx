@@ -1,5 +1,8 @@
-import { type Graph, type GraphEdge, type GraphNode, type WorkloadState, edgeState, formatRate, nodeName, refusedAttempts, requestRate } from "../model.ts";
-import { Lock, type LockKind } from "./lock.tsx";
+import type { ReactNode } from "react";
+import { type Graph, type GraphNode, type WorkloadState, nodeName } from "../model.ts";
+import { Link, servicePath, workloadPath } from "../navigation.tsx";
+import { EdgeRows } from "./edge-rows.tsx";
+import { Lock } from "./lock.tsx";
 
 interface NodePanelProps {
   node: GraphNode;
@@ -11,6 +14,8 @@ interface NodePanelProps {
 
 /** One workload or service: how it is secured, who it talks to. */
 export function NodePanel({ node, graph, workload, trustDomain, onSelect }: NodePanelProps) {
+  const inbound = graph.edges.filter((e) => e.target === node.id);
+  const outbound = graph.edges.filter((e) => e.source === node.id);
   return (
     <>
       <h2>{node.type === "service" ? "Service" : node.type === "unknown" ? "Outside the mesh" : "Workload"}</h2>
@@ -20,8 +25,16 @@ export function NodePanel({ node, graph, workload, trustDomain, onSelect }: Node
       </p>
       {node.type === "unknown" && <p className="muted">A caller whose address belongs to no pod that is known here.</p>}
       {workload && <Facts workload={workload} trustDomain={trustDomain} />}
-      <Edges title="Inbound" edges={graph.edges.filter((e) => e.target === node.id)} graph={graph} other="source" onSelect={onSelect} />
-      <Edges title="Outbound" edges={graph.edges.filter((e) => e.source === node.id)} graph={graph} other="target" onSelect={onSelect} />
+      {workload && (
+        <p className="actions">
+          <Link to={workloadPath(workload.namespace, workload.workload)} className="button">Details</Link>
+          <Link to={`${workloadPath(workload.namespace, workload.workload)}?tab=logs`} className="button">Logs</Link>
+          <Link to={`${workloadPath(workload.namespace, workload.workload)}?tab=metrics`} className="button">Metrics</Link>
+        </p>
+      )}
+      {node.type === "service" && node.service && <p className="actions"><Link to={servicePath(node.namespace, node.service)} className="button">Details</Link></p>}
+      <Section title="Inbound" empty={inbound.length === 0}><EdgeRows edges={inbound} graph={graph} show="source" onSelect={onSelect} /></Section>
+      <Section title="Outbound" empty={outbound.length === 0}><EdgeRows edges={outbound} graph={graph} show="target" onSelect={onSelect} /></Section>
     </>
   );
 }
@@ -48,28 +61,6 @@ function Facts({ workload, trustDomain }: { workload: WorkloadState; trustDomain
   );
 }
 
-const EDGE_LOCK: Record<ReturnType<typeof edgeState>, LockKind> = { secure: "closed", plaintext: "open", mixed: "open", refused: "refused", unknown: "partial" };
-
-function Edges({ title, edges, graph, other, onSelect }: { title: string; edges: GraphEdge[]; graph: Graph; other: "source" | "target"; onSelect(id: string): void }) {
-  if (edges.length === 0) return null;
-  return (
-    <section>
-      <h3>{title}</h3>
-      <ul className="edges">
-        {edges.map((edge) => {
-          const node = graph.nodes.find((n) => n.id === edge[other]);
-          const state = edgeState(edge);
-          return (
-            <li key={edge.id}>
-              <button type="button" className="row" onClick={() => onSelect(edge.id)}>
-                <Lock kind={EDGE_LOCK[state]} label={state} />
-                <span>{node ? nodeName(node) : edge[other]}{node && node.namespace !== "unknown" && <small>.{node.namespace}</small>}</span>
-                <span className="number">{state === "refused" ? `${refusedAttempts(edge)} refused` : formatRate(requestRate(edge))}</span>
-              </button>
-            </li>
-          );
-        })}
-      </ul>
-    </section>
-  );
+function Section({ title, empty, children }: { title: string; empty: boolean; children: ReactNode }) {
+  return empty ? null : <section><h3>{title}</h3>{children}</section>;
 }

@@ -1,16 +1,22 @@
 import { type Graph, type MeshState, edgeState, formatRate, nodeName, refusalText, refusedAttempts, requestRate } from "../model.ts";
+import { EdgeRows } from "./edge-rows.tsx";
 import { Lock } from "./lock.tsx";
 
 interface SummaryPanelProps {
   graph: Graph;
+  /** False until the first answer: nothing is empty before that. */
+  ready: boolean;
   mesh: MeshState | undefined;
   namespaces: string[];
   durationSeconds: number;
   onSelect(id: string): void;
 }
 
-/** What the graph says as a whole, and what its signs mean. */
-export function SummaryPanel({ graph, mesh, namespaces, durationSeconds, onSelect }: SummaryPanelProps) {
+/** A list of what is wrong is read from the top: beyond this it is searched. */
+const SHOWN = 8;
+
+/** What the graph says as a whole, each connection as a row for those who do not see the picture, and what the signs mean. */
+export function SummaryPanel({ graph, ready, mesh, namespaces, durationSeconds, onSelect }: SummaryPanelProps) {
   const traffic = graph.edges.filter((e) => e.traffic.length > 0);
   const refused = graph.edges.filter((e) => e.refused.length > 0);
   const plain = traffic.filter((e) => edgeState(e) === "plaintext" || edgeState(e) === "mixed");
@@ -21,15 +27,15 @@ export function SummaryPanel({ graph, mesh, namespaces, durationSeconds, onSelec
       <p className="title">{namespaces.join(", ") || "–"}</p>
       <dl className="figures">
         <div><dt>requests</dt><dd>{formatRate(traffic.reduce((sum, e) => sum + requestRate(e), 0))}</dd></div>
-        <div><dt>edges with mTLS</dt><dd>{traffic.length === 0 ? "–" : `${secure} of ${traffic.length}`}</dd></div>
-        <div><dt>refused</dt><dd>{refused.reduce((sum, e) => sum + refusedAttempts(e), 0)}</dd></div>
+        <div><dt>with mTLS</dt><dd>{traffic.length === 0 ? "–" : `${secure} of ${traffic.length}`}</dd></div>
+        <div><dt>refused</dt><dd className={refused.length > 0 ? "bad" : undefined}>{refused.reduce((sum, e) => sum + refusedAttempts(e), 0)}</dd></div>
       </dl>
-      {traffic.length === 0 && refused.length === 0 && <Hint mesh={mesh} namespaces={namespaces} seconds={durationSeconds} />}
+      {ready && traffic.length === 0 && refused.length === 0 && <Hint mesh={mesh} namespaces={namespaces} seconds={durationSeconds} />}
       {refused.length > 0 && (
         <section className="notice notice-bad">
-          <h3><Lock kind="refused" label="Refused" /> Refused in the last {durationSeconds} s</h3>
+          <h3><Lock kind="refused" label="" /> Refused in the last {durationSeconds} s</h3>
           <ul>
-            {refused.map((edge) => (
+            {refused.slice(0, SHOWN).map((edge) => (
               <li key={edge.id}>
                 <button type="button" className="link" onClick={() => onSelect(edge.id)}>{name(graph, edge.source)} → {name(graph, edge.target)}</button>{" "}
                 {refusalText(edge.refused[0]!.reason)}
@@ -40,13 +46,20 @@ export function SummaryPanel({ graph, mesh, namespaces, durationSeconds, onSelec
       )}
       {plain.length > 0 && (
         <section className="notice notice-warn">
-          <h3><Lock kind="open" label="Plaintext" /> Plaintext that was let in</h3>
+          <h3><Lock kind="open" label="" /> Plaintext that was let in</h3>
           <ul>
-            {plain.map((edge) => (
+            {plain.slice(0, SHOWN).map((edge) => (
               <li key={edge.id}><button type="button" className="link" onClick={() => onSelect(edge.id)}>{name(graph, edge.source)} → {name(graph, edge.target)}</button></li>
             ))}
           </ul>
+          {plain.length > SHOWN && <p>and {plain.length - SHOWN} more: find them with <code>plaintext</code></p>}
           <p className="muted">STRICT would refuse these callers.</p>
+        </section>
+      )}
+      {traffic.length > 0 && (
+        <section>
+          <h3>Connections</h3>
+          <EdgeRows edges={traffic} graph={graph} show="both" onSelect={onSelect} />
         </section>
       )}
       <section>
@@ -58,6 +71,7 @@ export function SummaryPanel({ graph, mesh, namespaces, durationSeconds, onSelec
           <li><span className="dot" /> a request on its way, at the real rate</li>
           <li><span className="diamond" /> a failed or refused one</li>
           <li><span className="swatch swatch-outside" /> outside the mesh: no sidecar</li>
+          <li><span className="swatch swatch-failing" /> more than a tenth of the requests fail</li>
         </ul>
       </section>
     </>

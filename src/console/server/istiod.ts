@@ -1,0 +1,60 @@
+import { ChainmailError, errorText } from "../../base/index.ts";
+
+/** One proxy's line of `/debug/syncz`. */
+export interface SyncRow {
+  proxy: string;
+  proxy_type?: string;
+  cluster_id?: string;
+  istio_version?: string;
+  [field: string]: unknown;
+}
+
+/** What istiod tells of itself and of its proxies. */
+export interface Istiod {
+  /** How each connected proxy stands, as `/debug/syncz` has it. */
+  syncz(): Promise<SyncRow[]>;
+  /** What istiod sends one proxy: parts of Envoy's config dump in protojson. `proxy` is `pod.namespace`. */
+  configDump(proxy: string): Promise<{ configs: Record<string, unknown>[] }>;
+  /** `version-revision-status`. */
+  version(): Promise<string>;
+}
+
+const TIMEOUT_MS = 4_000;
+/** A mesh of a thousand services has dumps of some 20 MB. */
+const MAX_BYTES = 64 << 20;
+
+/**
+ * Asks istiod's debug pages over the pod network. They take a token of istiod's own namespace with istiod's audience,
+ * which shows who asks and opens nothing else of the API; so the console needs no right to forward ports, which would
+ * reach every pod's loopback.
+ */
+export function createIstiod(options: { baseUrl: string; token(): string | undefined }): Istiod {
+  const ask = async (path: string): Promise<Response> => {
+    const token = options.token();
+    let answer: Response;
+    try {
+      answer = await fetch(`${options.baseUrl}${path}`, { headers: token ? { authorization: `Bearer ${token}` } : {}, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch (cause) {
+      throw new ChainmailError("ISTIOD_UNREACHABLE", `istiod at ${options.baseUrl} does not answer: ${errorText(cause)}`, { cause, hint: "kubectl get pods -n istio-system -l app=istiod" });
+    }
+    if (!answer.ok) {
+      const text = (await answer.text()).trim().slice(0, 300);
+      throw new ChainmailError(answer.status === 404 ? "PROXY_NOT_CONNECTED" : "ISTIOD_REFUSED", `istiod answered ${answer.status}: ${text}`, { hint: "istioctl proxy-status" });
+    }
+    if (Number(answer.headers.get("content-length") ?? 0) > MAX_BYTES) throw new ChainmailError("ISTIOD_ANSWER_TOO_LARGE", `istiod's answer to ${path} is larger than ${MAX_BYTES} bytes`);
+    return answer;
+  };
+  return {
+    async syncz() {
+      const rows: unknown = await (await ask("/debug/syncz")).json();
+      return Array.isArray(rows) ? (rows as SyncRow[]).filter((row) => typeof row.proxy === "string") : [];
+    },
+    async configDump(proxy) {
+      const dump: unknown = await (await ask(`/debug/config_dump?proxyID=${encodeURIComponent(proxy)}`)).json();
+      const configs = typeof dump === "object" && dump !== null && "configs" in dump ? dump.configs : undefined;
+      if (!Array.isArray(configs)) throw new ChainmailError("ISTIOD_REFUSED", `istiod's dump of ${proxy} has no configs`);
+      return { configs: configs as Record<string, unknown>[] };
+    },
+    version: async () => (await (await ask("/version")).text()).trim(),
+  };
+}
