@@ -51,6 +51,8 @@ export const applicationUid: Analyzer = {
   description: "Checks invalid application UID",
   run: (world) =>
     world.kind("Pod").flatMap((about): Finding[] => {
+      // The control plane is not captured: its user is nobody's business.
+      if (namespaceOf(about) === world.rootNamespace) return [];
       const podUser = object(spec(about).securityContext).runAsUser;
       const reserved = containersOf(about).some((container) => container.name !== "istio-proxy" && (container.securityContext?.runAsUser ?? podUser) === 1337);
       return reserved ? [{ level: "Warning", code: "IST0144", about, message: "User ID (UID) 1337 is reserved for the sidecar proxy." }] : [];
