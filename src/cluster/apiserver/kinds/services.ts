@@ -40,6 +40,7 @@ export function serviceStrategy(store: Store, random: RestContext["random"], ran
     return release;
   };
   return {
+    chosenFields: ["ipFamilies", "ipFamilyPolicy"],
     prepareCreate: (object) => allocate(object as Service, undefined),
     prepareUpdate: (object, old, subresource) => (subresource === "" ? allocate(object as Service, old as Service) : undefined),
   };

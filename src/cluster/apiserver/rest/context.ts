@@ -9,6 +9,8 @@ import type { WriteOptions } from "./write-options.ts";
 
 /** What a kind does beyond what its definition says: allocations, phases. All in place on the object about to be stored. */
 export interface KindStrategy {
+  /** Fields of spec that the server chooses where a create leaves them out: whoever creates does not come to own them. */
+  chosenFields?: readonly string[];
   /** Returns what to give back if the write fails or was a dry run. */
   prepareCreate?(object: KubeObject, dryRun: boolean): (() => void) | undefined;
   prepareUpdate?(object: KubeObject, old: KubeObject, subresource: string, dryRun: boolean): (() => void) | undefined;

@@ -1,9 +1,10 @@
 import type { KubeObject } from "../../../resources/index.ts";
 import { StoredObject, WriteConflict } from "../../store/index.ts";
 import { emptyObject } from "../apply/empty-object.ts";
-import { encodeManagers, managersAfterUpdate, managersOfRequest } from "../apply/managed-fields.ts";
+import { union } from "../apply/field-set.ts";
+import { encodeManagers, managersAfterUpdate, managersOfRequest, setOf } from "../apply/managed-fields.ts";
 import { alreadyExists, badRequest, invalid } from "../http/status.ts";
-import type { JsonObject } from "../json.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
 import { generateName } from "./names.ts";
 import { timestamp } from "./object-meta.ts";
@@ -35,10 +36,14 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
   setSystemFields(context, decoded);
   if (generated !== undefined) metadata.name = generateName(generated, context.random);
   if (definition.subresources.includes("status") && definition.kind !== "Node") delete decoded.status;
+  const strategy = context.strategies.get(resource.id);
+  const chosen = (strategy?.chosenFields ?? []).filter((field) => !isObject(decoded.spec) || decoded.spec[field] === undefined);
   fillDefaults(resource, decoded);
   if (track) {
     const managers = managersOfRequest(undefined, requestedManagers, request.subresource);
-    const entries = encodeManagers(managersAfterUpdate(managers, emptyObject(resource), decoded, resource.schema, writerOf(context, request)));
+    const writer = writerOf(context, request);
+    if (chosen.length > 0) writer.ignored = union(writer.ignored, setOf(...chosen.map((field) => ["f:spec", `f:${field}`])));
+    const entries = encodeManagers(managersAfterUpdate(managers, emptyObject(resource), decoded, resource.schema, writer));
     if (entries.length > 0) metadata.managedFields = entries;
     else delete metadata.managedFields;
   }
@@ -46,7 +51,6 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
   const object = await mutate(context, request, "CREATE", decoded, undefined, "CreateOptions");
   if (definition.hasGeneration) object.metadata.generation = 1;
   else delete object.metadata.generation;
-  const strategy = context.strategies.get(resource.id);
   const release = strategy?.prepareCreate?.(object, options.dryRun);
   try {
     await validate(resource, object);
