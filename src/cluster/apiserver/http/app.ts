@@ -1,9 +1,10 @@
-import { type Clock, errorText, type Logger } from "../../../base/index.ts";
+import { ChainmailError, type Clock, errorText, type Logger } from "../../../base/index.ts";
 import type { Authenticator, Credentials } from "../auth/authenticator.ts";
 import type { Authorizer } from "../auth/authorizer.ts";
 import { impersonated } from "../auth/impersonation.ts";
 import type { UserInfo } from "../types.ts";
 import type { ApiRequest, ApiResponse } from "./exchange.ts";
+import { wantsPretty } from "./negotiate.ts";
 import { pageNotFound, respondStatus } from "./respond.ts";
 import { parseResourcePath, type ResourceRequest } from "./route.ts";
 import { badRequest, forbidden, internalError, StatusError } from "./status.ts";
@@ -67,12 +68,14 @@ export class App {
   }
 
   #refusal(incoming: Incoming, error: unknown): ApiResponse {
-    if (error instanceof StatusError) return respondStatus(error);
+    const pretty = wantsPretty(incoming.header("user-agent"), incoming.query.get("pretty"));
+    if (error instanceof StatusError) return respondStatus(error, pretty);
     if (typeof error === "object" && error !== null && "code" in error && error.code === "STORE_WRITE_FAILED") {
-      return respondStatus(new StatusError(507, "InsufficientStorage", errorText(error)));
+      return respondStatus(new StatusError(507, "InsufficientStorage", errorText(error)), pretty);
     }
     this.parts.log.error("request failed", { method: incoming.method, path: incoming.path, error: errorText(error), stack: error instanceof Error ? error.stack : undefined });
-    return respondStatus(internalError(errorText(error)));
+    // What was not foreseen is for the log; it may hold more than the client should see.
+    return respondStatus(internalError(error instanceof ChainmailError ? error.message : "an unforeseen fault of the API server, described in the cluster's log"), pretty);
   }
 }
 

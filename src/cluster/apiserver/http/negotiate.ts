@@ -28,7 +28,7 @@ const MAX_RANGES = 32;
 
 /** The first range of an Accept header that can be served; 406 if there is none. */
 export function negotiate(accept: string | undefined, userAgent: string | undefined, prettyParam: string | null): Negotiated {
-  const pretty = prettyParam === null ? /^(curl|Wget|Mozilla)\//.test(userAgent ?? "") : prettyParam !== "false" && prettyParam !== "0";
+  const pretty = wantsPretty(userAgent, prettyParam);
   for (const { type, params } of parseAccept(accept ?? "*/*")) {
     const plain = type === JSON_TYPE || type === "*/*" || type === "application/*" || type === PROTOBUF_TYPE;
     if (!plain && type !== YAML_TYPE) continue;
@@ -41,6 +41,11 @@ export function negotiate(accept: string | undefined, userAgent: string | undefi
     return { form, metaVersion: params.get("v") ?? "v1", type: type === YAML_TYPE ? YAML_TYPE : JSON_TYPE, pretty };
   }
   throw notAcceptable(ACCEPTED);
+}
+
+/** People get indented JSON, programs compact. */
+export function wantsPretty(userAgent: string | undefined, prettyParam: string | null): boolean {
+  return prettyParam === null ? /^(curl|Wget|Mozilla)\//.test(userAgent ?? "") : prettyParam !== "false" && prettyParam !== "0";
 }
 
 export function parseAccept(accept: string): MediaRange[] {

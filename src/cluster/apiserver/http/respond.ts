@@ -13,16 +13,15 @@ export async function respondJson(status: number, json: string, negotiated: Pick
   return { status, headers, body: `${negotiated.pretty ? JSON.stringify(JSON.parse(json), null, 2) : json}\n` };
 }
 
-export function respondStatus(error: StatusError, warnings: readonly string[] = []): ApiResponse {
+export function respondStatus(error: StatusError, pretty = false): ApiResponse {
   const { status } = error;
   return {
     status: status.code ?? 500,
     headers: {
       "content-type": JSON_TYPE,
-      ...(warnings.length > 0 ? { warning: warningHeaders(warnings) } : {}),
       ...(status.details?.retryAfterSeconds ? { "retry-after": String(status.details.retryAfterSeconds) } : {}),
     },
-    body: `${JSON.stringify(status)}\n`,
+    body: `${JSON.stringify(status, null, pretty ? 2 : 0)}\n`,
   };
 }
 

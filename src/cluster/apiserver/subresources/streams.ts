@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { ChainmailError, errorText, type Logger } from "../../../base/index.ts";
 import type { Pod } from "../../../resources/index.ts";
@@ -168,7 +168,7 @@ function asStatus(error: unknown, log: Logger): StatusError {
 function refuse(socket: Duplex, { status, headers, body }: ApiResponse): void {
   const text = String(body ?? "");
   const lines = [
-    `HTTP/1.1 ${status} ${status === 404 ? "Not Found" : status === 403 ? "Forbidden" : status === 401 ? "Unauthorized" : status === 400 ? "Bad Request" : "Internal Server Error"}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
     `Content-Type: ${String(headers?.["content-type"] ?? "application/json")}`,
     `Content-Length: ${Buffer.byteLength(text)}`,
     "Connection: close",
