@@ -7,7 +7,7 @@ import { servicesOfEntry } from "./service-entry.ts";
 import { compareServices, resolveAliases, ServiceIndex } from "./service-index.ts";
 import { convertService, serviceHostname, type MeshService } from "./service.ts";
 import type { MeshSnapshot } from "./snapshot.ts";
-import type { RegistryChange, RegistryKind } from "./types.ts";
+import { REGISTRY_KINDS, type RegistryChange, type RegistryKind } from "./types.ts";
 
 export interface SnapshotOptions {
   /** The cluster's DNS domain. */
@@ -22,6 +22,8 @@ export interface SnapshotOptions {
 
 const DEFAULTS: SnapshotOptions = { domain: "cluster.local", clusterId: "Kubernetes", systemNamespace: "istio-system", meshConfigMap: "istio", onInvalid: () => {} };
 const SERVICE_NAME = "kubernetes.io/service-name";
+/** The mesh's own kinds. */
+const CUSTOM_KINDS: ReadonlySet<RegistryKind> = new Set(REGISTRY_KINDS.slice(REGISTRY_KINDS.indexOf("PeerAuthentication")));
 const SERVICE_KINDS: readonly RegistryKind[] = ["Service", "ServiceEntry", "Namespace", "ConfigMap"];
 
 /** Takes changes of objects and makes snapshots, each time working out only what the changes touch. */
@@ -144,6 +146,8 @@ export class SnapshotBuilder {
     if (kind === "Pod") return podFingerprint(old as Pod) !== podFingerprint(object as Pod);
     if (kind === "Deployment" || kind === "StatefulSet") return templateFingerprint(old as Deployment) !== templateFingerprint(object as Deployment);
     if (kind === "Node" || kind === "Namespace") return JSON.stringify([old.metadata.labels, old.metadata.annotations]) !== JSON.stringify([object.metadata.labels, object.metadata.annotations]);
+    // What is written back as status must not come around as a change.
+    if (kind === "Service" || CUSTOM_KINDS.has(kind)) return specFingerprint(old) !== specFingerprint(object);
     return true;
   }
 
@@ -258,6 +262,10 @@ export class SnapshotBuilder {
       }
     }
   }
+}
+
+function specFingerprint(object: KubeObject): string {
+  return JSON.stringify([object.spec, object.metadata.labels, object.metadata.annotations]);
 }
 
 function splitKey(key: string): [string, string] {

@@ -1,4 +1,4 @@
-import type { KubeObject } from "../../resources/index.ts";
+import type { KubeObject, Pod } from "../../resources/index.ts";
 import type { MeshSnapshot } from "./snapshot.ts";
 
 /** The kinds that the mesh's configuration is made from. */
@@ -45,6 +45,8 @@ export interface RegistryChange {
 export interface ObjectReader {
   list(kind: RegistryKind, namespace?: string): readonly KubeObject[];
   get(kind: RegistryKind, name: string, namespace?: string): KubeObject | undefined;
+  /** The running pod with this address; pods on the host's network share theirs and are not found. */
+  podByAddress(address: string): Pod | undefined;
 }
 
 /** Keeps a snapshot of everything current from the Kubernetes API. */

@@ -82,6 +82,11 @@ export function metadataText(node: ProxyNode, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
+/** What the agent calls the node's cluster, under which tracers file its spans. */
+export function nodeCluster(node: ProxyNode): string {
+  return `${node.labels["app"] || metadataText(node, "WORKLOAD_NAME") || node.podName}.${node.namespace}`;
+}
+
 /** The node's own ProxyConfig, which the agent has merged over the mesh's already. */
 export function proxyConfigOf(node: ProxyNode): ProxyConfigSpec | undefined {
   const config = node.metadata["PROXY_CONFIG"];

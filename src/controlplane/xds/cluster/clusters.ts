@@ -80,7 +80,9 @@ export class ClusterGenerator {
 
   #inboundOf(proxy: ProxyContext): readonly XdsResource[] {
     const targets = proxy.targets.flatMap(({ service, port, targetPort }) => [service, port, targetPort]);
-    return this.#inbound.get([proxy.scope, proxy.view, proxy.mesh.config, ...targets, proxy.node.addresses.join(), String(proxy.node.metadata["INTERCEPTION_MODE"] ?? "")], () => inboundClusters(proxy).map(encode));
+    // The workload's address is part of a cluster only where a Sidecar names it.
+    const addresses = proxy.scope.sidecar?.ingress?.length ? proxy.node.addresses.join() : "";
+    return this.#inbound.get([proxy.scope, proxy.view, proxy.mesh.config, ...targets, addresses, String(proxy.node.metadata["INTERCEPTION_MODE"] ?? "")], () => inboundClusters(proxy).map(encode));
   }
 }
 

@@ -1,10 +1,11 @@
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
+import { TELEMETRY_METADATA } from "../../../proto/index.ts";
 import type { JwksSource } from "../../policy/index.ts";
 import type { MeshConfig, MeshService } from "../../registry/index.ts";
 import { labelsKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { Memo } from "../memo.ts";
-import type { ProxyContext } from "../proxy.ts";
+import { nodeCluster, type ProxyContext } from "../proxy.ts";
 import type { XdsResource } from "../types.ts";
 import { gatewayListeners } from "../gateway/listeners.ts";
 import { inboundListeners } from "./inbound.ts";
@@ -63,7 +64,6 @@ const METADATA = [
   "UNPRIVILEGED_POD",
   "MESH_ID",
   "CLUSTER_ID",
-  "CLUSTER_NAME",
   "NAMESPACE",
   "ENVOY_STATUS_PORT",
   "ENVOY_PROMETHEUS_PORT",
@@ -74,12 +74,13 @@ const METADATA = [
   "TLS_SERVER_ROOT_CERT",
   "OUTBOUND_LISTENER_EXACT_BALANCE",
   "INBOUND_LISTENER_EXACT_BALANCE",
+  TELEMETRY_METADATA,
 ];
 
 /** What of a node its listeners depend on besides its view: the same for all pods of a workload. */
 function workloadKey({ node }: ProxyContext): string {
   const canonical = [node.labels["service.istio.io/canonical-name"], node.labels["service.istio.io/canonical-revision"]];
-  return JSON.stringify([node.namespace, canonical, node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
+  return JSON.stringify([nodeCluster(node), canonical, node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
 }
 
 function encode(listener: Listener): XdsResource {

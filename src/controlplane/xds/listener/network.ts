@@ -13,6 +13,9 @@ import type { ListenerParts } from "./parts.ts";
 
 type TcpProxy = Init<typeof TcpProxySchema>;
 
+/** Istio's reporting interval for connections that last; that one has begun is told at once. */
+const WHILE_OPEN = { accessLogFlushInterval: { seconds: 15n }, flushAccessLogOnConnected: true };
+
 const TCP_PROXY = "envoy.filters.network.tcp_proxy";
 const MONGO_PROXY = "envoy.filters.network.mongo_proxy";
 
@@ -86,7 +89,8 @@ function outboundChain(parts: ListenerParts, { trafficClass, protocol, exchange,
 }
 
 function base(parts: ListenerParts, statPrefix: string, trafficClass: TrafficClass): TcpProxy {
-  return { statPrefix, ...(parts.idleTimeout && { idleTimeout: parts.idleTimeout }), accessLog: parts.logs(trafficClass, "tcp") };
+  const counted = parts.agentLog(trafficClass) !== undefined;
+  return { statPrefix, ...(parts.idleTimeout && { idleTimeout: parts.idleTimeout }), accessLog: parts.logs(trafficClass, "tcp"), ...(counted && { accessLogOptions: WHILE_OPEN }) };
 }
 
 /** What a DestinationRule says of connections as a whole, which the cluster cannot say. */

@@ -3,7 +3,7 @@ import type { ProxyConfigSpec } from "../../registry/index.ts";
 import { clusterLookup } from "../cluster-lookup.ts";
 import { metadataText, proxyConfigOf, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
-import { accessLogs, applicableTelemetry, httpTracing, statsFilters, type AccessLog, type AppliedTelemetry, type HttpTracing, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
+import { accessLogs, agentLog, agentLogPath, applicableTelemetry, httpTracing, onlyAtTheEnd, statsFilters, type AccessLog, type AppliedTelemetry, type HttpTracing, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
 
 type Layer = "http" | "tcp";
 
@@ -30,13 +30,27 @@ export class ListenerParts {
 
   /** None for a plain Envoy, which does not know the filter. */
   stats(trafficClass: TrafficClass): readonly FilterConfig[] {
-    if (this.proxy.view.dialect === "envoy") return [];
-    return this.#once(`stats ${trafficClass}`, () => statsFilters(this.#telemetry.metrics, this.proxy.mesh.config, trafficClass));
+    return this.proxy.view.dialect === "envoy" ? [] : this.#counted(trafficClass);
   }
 
   logs(trafficClass: TrafficClass, place: LogPlace): AccessLog[] {
     const { config, snapshot } = this.proxy.mesh;
-    return this.#once(`logs ${trafficClass} ${place}`, () => accessLogs(this.#telemetry.logging, config, trafficClass, place, clusterLookup(snapshot)));
+    return this.#once(`logs ${trafficClass} ${place}`, () => {
+      const logs = accessLogs(this.#telemetry.logging, config, trafficClass, place, clusterLookup(snapshot));
+      const path = this.agentLog(trafficClass);
+      if (path === undefined) return logs;
+      return [...(place === "tcp" ? logs.map(onlyAtTheEnd) : logs), ...agentLog(path, trafficClass, place)];
+    });
+  }
+
+  /** The path of the log that a plain Envoy's agent counts by; undefined where nothing is to be counted, or Envoy does it. */
+  agentLog(trafficClass: TrafficClass): string | undefined {
+    const path = agentLogPath(this.proxy.node);
+    return path !== undefined && this.#counted(trafficClass).length > 0 ? path : undefined;
+  }
+
+  #counted(trafficClass: TrafficClass): readonly FilterConfig[] {
+    return this.#once(`stats ${trafficClass}`, () => statsFilters(this.#telemetry.metrics, this.proxy.mesh.config, trafficClass));
   }
 
   tracing(trafficClass: TrafficClass): HttpTracing {

@@ -10,7 +10,7 @@ import type { CustomTagSchema } from "../../../proto/gen/envoy/type/tracing/v3/c
 import { parseDuration } from "../../policy/index.ts";
 import { compareText, type ExtensionProvider, type MeshConfig, type ProxyConfigSpec } from "../../registry/index.ts";
 import type { ClusterLookup } from "../cluster-lookup.ts";
-import { metadataText } from "../proxy.ts";
+import { metadataText, nodeCluster } from "../proxy.ts";
 import type { ProxyNode } from "../types.ts";
 import { findProvider, matchesSide, providerNames, type TracingSpec, type TrafficClass } from "./applied.ts";
 
@@ -119,7 +119,7 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
     tracing: { ...spawn, provider: { name, configType: { case: "typedConfig" as const, value: typedConfig } }, ...(config.maxTagLength && kind !== "skywalking" && { maxPathTagLength: config.maxTagLength }) },
     samples,
   });
-  const serviceName = metadataText(node, "CLUSTER_NAME");
+  const serviceName = nodeCluster(node);
   switch (kind) {
     case "zipkin":
       return built(

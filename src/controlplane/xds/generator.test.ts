@@ -1,0 +1,121 @@
+import { describe, expect, test } from "bun:test";
+import { fromBinary, toJson } from "@bufbuild/protobuf";
+import { loadRegistry, XDS_TYPES } from "../../proto/index.ts";
+import type { KubeObject } from "../../resources/index.ts";
+import { isRegistryKind, ObjectStore, SnapshotBuilder } from "../registry/index.ts";
+import { createGenerator } from "./generator.ts";
+import { parseNode } from "./node.ts";
+
+const { CDS, EDS, LDS, RDS, NDS } = XDS_TYPES;
+
+describe("what a change costs", () => {
+  test("STRICT changes the inbound listener and nothing that clients have", () => {
+    const builder = mesh();
+    const generator = createGenerator();
+    const node = nodeOf("web-1", "10.0.0.1");
+    const { snapshot: before } = builder.build();
+    const old = { cds: generator.generate(node, before, CDS), lds: generator.generate(node, before, LDS), eds: generator.generate(node, before, EDS, ["outbound|80||web.shop.svc.cluster.local"]) };
+    put(builder, strict());
+    const { snapshot, change } = builder.build();
+    expect(generator.affectedTypes(node, change)).toContain(LDS);
+    expect(generator.generate(node, snapshot, CDS)).toEqual(old.cds);
+    expect(generator.generate(node, snapshot, EDS, ["outbound|80||web.shop.svc.cluster.local"])).toEqual(old.eds);
+    const lds = generator.generate(node, snapshot, LDS);
+    expect(lds.filter(({ version }, index) => version !== old.lds[index]?.version).map(({ name }) => name)).toEqual(["virtualInbound"]);
+  });
+
+  test("pods that see the same share the same bytes", () => {
+    const { snapshot } = mesh().build();
+    const generator = createGenerator();
+    for (const type of [CDS, LDS]) {
+      const [a, b] = [nodeOf("web-1", "10.0.0.1"), nodeOf("web-2", "10.0.0.2")].map((node) => generator.generate(node, snapshot, type));
+      expect(a?.length).toBeGreaterThan(0);
+      for (const [index, resource] of (a ?? []).entries()) expect(b?.[index]).toBe(resource);
+    }
+  });
+
+  test("policies of other workloads cost a proxy nothing", () => {
+    const builder = mesh();
+    const generator = createGenerator();
+    const node = nodeOf("web-1", "10.0.0.1");
+    const before = generator.generate(node, builder.build().snapshot, LDS);
+    put(builder, { apiVersion: "security.istio.io/v1", kind: "AuthorizationPolicy", metadata: { name: "db", namespace: "shop" }, spec: { selector: { matchLabels: { app: "db" } } } } as KubeObject);
+    const after = generator.generate(node, builder.build().snapshot, LDS);
+    for (const [index, resource] of before.entries()) expect(after[index]).toBe(resource);
+  });
+});
+
+describe("answers", () => {
+  test("a list is the caller's own", () => {
+    const { snapshot } = mesh().build();
+    const generator = createGenerator();
+    const node = nodeOf("web-1", "10.0.0.1");
+    for (const [type, names] of [[CDS, undefined], [LDS, undefined], [EDS, ["outbound|80||web.shop.svc.cluster.local"]]] as const) {
+      generator.generate(node, snapshot, type, names).length = 0;
+      expect(generator.generate(node, snapshot, type, names).length).toBeGreaterThan(0);
+    }
+  });
+
+  test("routes that do not exist are empty, endpoints of no service as well, other names are left out", () => {
+    const { snapshot } = mesh().build();
+    const generator = createGenerator();
+    const node = nodeOf("web-1", "10.0.0.1");
+    expect(generator.generate(node, snapshot, RDS, ["nonsense", "99999", "x:80"]).map(({ name }) => name)).toEqual(["nonsense", "99999", "x:80"]);
+    expect(generator.generate(node, snapshot, EDS, ["outbound|80||gone.shop.svc.cluster.local", "nonsense"]).map(({ name }) => name)).toEqual(["outbound|80||gone.shop.svc.cluster.local"]);
+    expect(generator.generate(node, snapshot, NDS)).toHaveLength(1);
+    expect(generator.generate(node, snapshot, "type.googleapis.com/unknown")).toEqual([]);
+  });
+
+  test("a plain Envoy is told of none of Istio's filters", async () => {
+    const registry = await loadRegistry();
+    const { snapshot } = mesh().build();
+    const generator = createGenerator();
+    const node = nodeOf("web-1", "10.0.0.1", { CHAINMAIL_DIALECT: "envoy" });
+    const resources = [...generator.generate(node, snapshot, LDS), ...generator.generate(node, snapshot, CDS)].map(({ typeUrl, value }) => {
+      const schema = registry.getMessage(typeUrl.slice(typeUrl.indexOf("/") + 1));
+      return schema ? JSON.stringify(toJson(schema, fromBinary(schema, value), { registry })) : "";
+    });
+    for (const own of ['"name":"istio.', "stats.PluginConfig", '"alpnProtocols":["istio-peer-exchange"']) expect(resources.filter((text) => text.includes(own)).length).toBe(0);
+  });
+
+  test("a token whose keys are not known is refused by a key that nobody has", () => {
+    const builder = mesh();
+    put(builder, { apiVersion: "security.istio.io/v1", kind: "RequestAuthentication", metadata: { name: "j", namespace: "shop" }, spec: { jwtRules: [{ issuer: "i", jwksUri: "https://keys.example.com" }] } } as KubeObject);
+    const inbound = createGenerator().generate(nodeOf("web-1", "10.0.0.1"), builder.build().snapshot, LDS, ["virtualInbound"]);
+    const text = Buffer.from(inbound[0]?.value ?? new Uint8Array()).toString("latin1");
+    expect(text).toContain('"kid":"unavailable"');
+    expect(text).not.toContain('"d":');
+  });
+});
+
+function mesh(): SnapshotBuilder {
+  const builder = new SnapshotBuilder(new ObjectStore());
+  const pod = (name: string, ip: string) => ({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "shop", labels: { app: "web", "security.istio.io/tlsMode": "istio" } }, spec: { serviceAccountName: "web" }, status: { podIP: ip, phase: "Running" } });
+  const objects = [
+    { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: 8080 }] } },
+    pod("web-1", "10.0.0.1"),
+    pod("web-2", "10.0.0.2"),
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: "web-1", namespace: "shop", labels: { "kubernetes.io/service-name": "web" } },
+      addressType: "IPv4",
+      ports: [{ name: "http", port: 8080, protocol: "TCP" }],
+      endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready: true }, targetRef: { kind: "Pod", name: "web-1", namespace: "shop" } }],
+    },
+  ];
+  for (const object of objects) put(builder, object as KubeObject);
+  return builder;
+}
+
+function strict(): KubeObject {
+  return { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: "default", namespace: "istio-system" }, spec: { mtls: { mode: "STRICT" } } } as KubeObject;
+}
+
+function put(builder: SnapshotBuilder, object: KubeObject): void {
+  if (isRegistryKind(object.kind)) builder.set(object.kind, object);
+}
+
+function nodeOf(pod: string, ip: string, metadata: Record<string, unknown> = {}) {
+  return parseNode(`sidecar~${ip}~${pod}.shop~shop.svc.cluster.local`, { NAMESPACE: "shop", INSTANCE_IPS: ip, LABELS: { app: "web" }, CLUSTER_ID: "Kubernetes", ...metadata });
+}
