@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Channel } from "../net/channel.ts";
 import type { ConnectionInfo } from "../net/connection-info.ts";
+import { Http2Server } from "../http2/server.ts";
+import { CodecChooser, type ServerCodec } from "./codec-chooser.ts";
 import type { RequestSink, ServerHandler, ServerStream } from "./codec.ts";
 import { DateHeader } from "./date-header.ts";
 import type { HcmConfig } from "./hcm-config.ts";
@@ -21,10 +23,11 @@ export interface ConnectionOwner {
  * requests, so that a new policy judges the next request on a connection that stands.
  */
 export class HttpConnection implements ServerHandler {
-  readonly #codec: Http1Server;
+  #codec!: ServerCodec;
   readonly #streams = new Set<HttpStream>();
   #lastActive: number;
   #closing = false;
+  protocol: "HTTP/1.1" | "HTTP/2" = "HTTP/1.1";
   /** The client has sent what is no HTTP. */
   protocolBroken = false;
   readonly uuid = randomUUID;
@@ -37,12 +40,25 @@ export class HttpConnection implements ServerHandler {
   ) {
     const { services } = config;
     this.#lastActive = services.monotonic();
+    const known = versionOf(info, config);
+    if (known) this.#choose(known);
+    else this.#codec = new CodecChooser(channel, (version) => this.#choose(version), () => this.onConnectionClosed());
+  }
+
+  #choose(version: 1 | 2): void {
+    const { channel, info, config } = this;
+    const { clock } = config.services;
+    if (version === 2) {
+      this.protocol = "HTTP/2";
+      this.#codec = new Http2Server(channel, this, { ...config.http2, clock });
+      return;
+    }
     this.#codec = new Http1Server(channel, this, {
       limits: config.limits,
       acceptHttp10: config.acceptHttp10,
       allowsUpgrade: (upgrade) => this.config.mayUpgrade(upgrade),
       scheme: info.tls ? "https" : "http",
-      clock: services.clock,
+      clock,
     });
   }
 
@@ -83,7 +99,7 @@ export class HttpConnection implements ServerHandler {
 
   /** The response under way is the last one of this connection. */
   closeAfterResponse(): void {
-    this.#closing = true;
+    if (this.protocol === "HTTP/1.1") this.#closing = true;
   }
 
   /** Ends as soon as no request is under way. */
@@ -123,4 +139,12 @@ export class HttpConnection implements ServerHandler {
     this.#streams.delete(stream);
     this.#lastActive = this.config.services.monotonic();
   }
+}
+
+/** What is known before the first byte: by configuration, ALPN or the listener's inspector. */
+function versionOf(info: ConnectionInfo, config: HcmConfig): 1 | 2 | undefined {
+  if (config.codec !== "auto") return config.codec === "http2" ? 2 : 1;
+  if (info.tls) return info.tls.alpn === "h2" ? 2 : info.tls.alpn === "" ? undefined : 1;
+  if (info.applicationProtocols.length === 0) return undefined;
+  return info.applicationProtocols.includes("h2c") ? 2 : 1;
 }

@@ -254,6 +254,8 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
 
   #settle(): void {
     this.#sink = undefined;
+    // The client of this response may have been slower than its server; the next one shall not wait for that.
+    this.channel.resume();
     if (this.#close || this.channel.closed) {
       this.#leave();
       this.channel.close();

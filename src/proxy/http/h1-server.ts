@@ -307,12 +307,13 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
       this.#delayedClose();
       return;
     }
+    // Whatever made this request wait is over with it.
+    this.channel.resume();
     this.handler.onIdle();
     if (this.#mode !== "http") return;
     const held = this.#held;
     if (!held) return;
     this.#held = undefined;
-    this.channel.resume();
     // Not in this call: the caller is in the middle of writing a response.
     queueMicrotask(() => {
       if (this.#mode === "http" && !this.channel.closed) this.#consume(held);

@@ -5,6 +5,7 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { timeoutMs } from "../durations.ts";
+import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
 import { createHttpFilter, isRouterFilter, readRouterOptions, type RouterOptions } from "../filters/registry.ts";
 import { compileCidrs } from "../match/cidr.ts";
@@ -58,6 +59,7 @@ export class HcmConfig {
   readonly maxStreamMs: number | undefined;
   readonly tracing: "ingress" | "egress" | undefined;
   readonly codec: "auto" | "http1" | "http2";
+  readonly http2: SessionOptions;
   readonly isInternal: (address: string) => boolean;
   readonly accessLog: AccessLogger | undefined;
   readonly router: RouterOptions;
@@ -104,6 +106,7 @@ export class HcmConfig {
     this.maxStreamMs = timeoutMs(common?.maxStreamDuration);
     this.tracing = proto.tracing && (direction === "inbound" ? "ingress" : "egress");
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
+    this.http2 = sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes);
     const ranges = proto.internalAddressConfig?.cidrRanges ?? [];
     this.isInternal = ranges.length > 0 ? compileCidrs(ranges) : () => false;
     this.accessLog = compileAccessLogs(proto.accessLog, services.accessLog, services.hostname);

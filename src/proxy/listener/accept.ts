@@ -168,9 +168,8 @@ export class Acceptance {
       return;
     }
     const offered = this.connection.applicationProtocols;
-    const speaks = (name: string): boolean => name !== "h2" || chain.terminal.kind !== "http";
     // Without overlap Bun would send a fatal alert, where Envoy goes on without ALPN.
-    const protocols = tls.context.alpn.filter((name) => speaks(name) && (this.connection.transportProtocol === "raw_buffer" || offered.includes(name)));
+    const protocols = tls.context.alpn.filter((name) => this.connection.transportProtocol === "raw_buffer" || offered.includes(name));
     this.#state = "handshake";
     if (chain.handshakeTimeoutMs !== undefined) {
       this.#cancelTimer = services.clock.after(chain.handshakeTimeoutMs, () => {

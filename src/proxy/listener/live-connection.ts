@@ -146,7 +146,7 @@ export class LiveConnection {
       const info = new StreamInfo(this.info, this.#startTime, this.#startMono);
       const http = this.#handler instanceof HttpConnection ? this.#handler : undefined;
       if (http?.protocolBroken) info.addFlag("DPE");
-      else if (http) info.protocol = "HTTP/1.1";
+      else if (http) info.protocol = http.protocol;
       info.bytesReceived = this.channel.bytesRead;
       info.bytesSent = this.channel.bytesWritten;
       info.terminationDetails = terminationDetails;

@@ -1,7 +1,7 @@
 import type { ResponseSink, UpstreamStream } from "../http/codec.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import type { RequestHead } from "../http/header-map.ts";
-import type { PooledConnection, PoolWaiter } from "../upstream/http1-pool.ts";
+import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 
 /** A larger body is not mirrored: the copy is sent only when it is whole, so that it never slows the request down. */
 const MAX_BODY = 1024 * 1024;
@@ -38,7 +38,7 @@ export class RequestMirror implements PoolWaiter, ResponseSink {
     const host = cluster.isOriginalDestination ? cluster.originalDestination(this.stream.downstream.local) : cluster.choose();
     if (!host) return;
     this.#cancel = services.clock.after(TIMEOUT_MS, () => this.#upstream?.abandon());
-    cluster.http1Pool(host, this.stream.upstreamAlpn).acquire(this);
+    cluster.pool(host, this.stream.upstreamAlpn, this.stream.protocol === "HTTP/2" ? 2 : 1).acquire(this);
   }
 
   onPoolReady(connection: PooledConnection): void {

@@ -4,7 +4,7 @@ import type { HttpStream } from "../http/http-stream.ts";
 import type { ResponseFlag } from "../telemetry/stream-info.ts";
 import type { Cluster } from "../upstream/cluster.ts";
 import type { Host } from "../upstream/host.ts";
-import type { PooledConnection, PoolWaiter } from "../upstream/http1-pool.ts";
+import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { parseOriginalDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
 import type { ForwardAction, Route } from "./route-table.ts";
@@ -138,7 +138,7 @@ export class Router implements ResponseSink, PoolWaiter {
       this.#failed("overflow", "");
       return;
     }
-    this.#withdraw = cluster.http1Pool(host, stream.upstreamAlpn).acquire(this);
+    this.#withdraw = cluster.pool(host, stream.upstreamAlpn, stream.protocol === "HTTP/2" ? 2 : 1, stream.request.upgrade !== undefined).acquire(this);
   }
 
   onPoolReady(connection: PooledConnection, host: Host): void {

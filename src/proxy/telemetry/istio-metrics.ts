@@ -1,7 +1,7 @@
 import type { PeerMetadata } from "./peer-metadata.ts";
 import { fromEndpointMetadata } from "./peer-metadata.ts";
 import type { Counter, Histogram, Labels, StatsRegistry } from "./stats.ts";
-import type { StreamInfo, UpstreamClusterInfo, UpstreamHostInfo } from "./stream-info.ts";
+import type { UpstreamClusterInfo, UpstreamHostInfo } from "./stream-info.ts";
 
 export type Reporter = "source" | "destination";
 
@@ -18,6 +18,22 @@ export interface TcpSeries {
   readonly closed: Counter;
   readonly sent: Counter;
   readonly received: Counter;
+}
+
+/** What of a finished request is counted. */
+export interface CountedRequest {
+  readonly upstreamCluster: UpstreamClusterInfo | undefined;
+  readonly request: { readonly authority: string } | undefined;
+  readonly responseHeaders: { get(name: string): string | undefined } | undefined;
+  readonly responseTrailers: { get(name: string): string | undefined } | undefined;
+  readonly responseStatus: number;
+  /** Comma-joined; empty for none. */
+  readonly flags: string;
+  readonly durationMs: number;
+  readonly requestHeadBytes: number;
+  readonly bytesReceived: number;
+  readonly responseHeadBytes: number;
+  readonly bytesSent: number;
 }
 
 /** Who talks to whom, as far as one connection or request knows. */
@@ -54,7 +70,7 @@ export class IstioMetrics {
     stats.gauge("istio_build", [["component", "proxy"], ["tag", istioVersion === "" ? "unknown" : istioVersion]]).set(1);
   }
 
-  request(reporter: Reporter, ends: Ends, info: StreamInfo, options: { grpc: boolean; hostFallback: boolean }): void {
+  request(reporter: Reporter, ends: Ends, info: CountedRequest, options: { grpc: boolean; hostFallback: boolean }): void {
     const service = this.#service(info.upstreamCluster, options.hostFallback ? (info.request?.authority ?? "") : "");
     const grpcStatus = options.grpc ? (info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status") ?? "") : "";
     const flags = info.flags === "" ? "-" : info.flags;

@@ -11,6 +11,8 @@ import { readAddress, type ClusterConfig } from "./cluster-config.ts";
 import { DnsWatch, systemResolve } from "./dns.ts";
 import { Host, type HostSpec } from "./host.ts";
 import { Http1Pool } from "./http1-pool.ts";
+import { Http2Pool } from "./http2-pool.ts";
+import type { UpstreamPool } from "./pool.ts";
 import { LoadBalancer, type LoadBalancerContext } from "./load-balancer.ts";
 import { OutlierDetector } from "./outlier-detection.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
@@ -107,13 +109,18 @@ export class Cluster implements UpstreamClusterInfo {
     return host;
   }
 
-  /** The pool of keep-alive connections to a host, for one ALPN offer. */
-  http1Pool(host: Host, alpn: readonly string[] | undefined): Http1Pool {
+  /**
+   * The pool of connections to a host for one ALPN offer. The cluster's configuration decides on the HTTP version; where
+   * it leaves that to the client, `downstream` counts. An upgrade needs HTTP/1.
+   */
+  pool(host: Host, alpn: readonly string[] | undefined, downstream: 1 | 2, upgrade = false): UpstreamPool {
+    const { http } = this.config;
+    const version = upgrade ? 1 : http === "http2" ? 2 : http === "downstream" ? downstream : 1;
     const transport = this.transports.for(host.metadata);
-    const key = alpn === undefined || transport.kind === "raw" ? transport.name : `${transport.name} ${alpn.join(",")}`;
+    const key = `${version} ${transport.name} ${alpn === undefined || transport.kind === "raw" ? "" : alpn.join(",")}`;
     let pool = host.pools.get(key);
     if (!pool) {
-      pool = new Http1Pool(this, host, transport, alpn, key);
+      pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key) : new Http1Pool(this, host, transport, alpn, key);
       host.pools.set(key, pool);
     }
     return pool;

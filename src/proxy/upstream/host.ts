@@ -3,7 +3,7 @@ import { HealthStatus } from "../../proto/gen/envoy/config/core/v3/health_check_
 import { addressText } from "../net/connection-info.ts";
 import type { FilterMetadata, UpstreamHostInfo } from "../telemetry/stream-info.ts";
 import type { HostSnapshot, SocketAddress } from "../types.ts";
-import type { Http1Pool } from "./http1-pool.ts";
+import type { UpstreamPool } from "./pool.ts";
 
 export interface HostSpec {
   readonly address: SocketAddress;
@@ -31,7 +31,7 @@ export class Host implements UpstreamHostInfo {
   rqSuccess = 0;
   rqTimeout = 0;
   rqTotal = 0;
-  readonly pools = new Map<string, Http1Pool>();
+  readonly pools = new Map<string, UpstreamPool>();
   /** TLS sessions by transport, for resumption. */
   readonly sessions = new Map<string, Buffer>();
   /** When an original-destination host was last asked for. */

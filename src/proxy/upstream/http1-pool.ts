@@ -1,22 +1,11 @@
-import type { ResetReason, UpstreamStream } from "../http/codec.ts";
+import type { UpstreamStream } from "../http/codec.ts";
 import { Http1Client, type Http1ClientOwner } from "../http/h1-client.ts";
 import type { TlsInfo } from "../net/connection-info.ts";
 import type { Cluster } from "./cluster.ts";
 import { connectUpstream, type UpstreamConnected } from "./connect.ts";
 import type { Host } from "./host.ts";
+import type { PooledConnection, PoolWaiter, UpstreamPool } from "./pool.ts";
 import type { UpstreamTransport } from "./transport.ts";
-
-/** A place for one exchange on a pooled connection, with what logs show of the connection. */
-export interface PooledConnection {
-  readonly stream: UpstreamStream;
-  readonly localText: string;
-  readonly tls: TlsInfo | undefined;
-}
-
-export interface PoolWaiter {
-  onPoolReady(connection: PooledConnection, host: Host): void;
-  onPoolFailure(reason: ResetReason, detail: string, host: Host): void;
-}
 
 interface Pending {
   readonly waiter: PoolWaiter;
@@ -39,7 +28,7 @@ class Pooled extends Http1Client implements PooledConnection {
 }
 
 /** Keep-alive connections to one host over one transport. Requests wait while a connection is made for them. */
-export class Http1Pool implements Http1ClientOwner {
+export class Http1Pool implements Http1ClientOwner, UpstreamPool {
   /** The last is the one used last: taken first, so that what is not needed grows old. */
   readonly #idle: Pooled[] = [];
   readonly #pending: Pending[] = [];
@@ -54,7 +43,6 @@ export class Http1Pool implements Http1ClientOwner {
     private readonly key: string,
   ) {}
 
-  /** Calls back with a connection, at once when one is idle. The returned function withdraws the wish. */
   acquire(waiter: PoolWaiter): (() => void) | undefined {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
       if (idle.channel.closed) continue;
@@ -101,13 +89,11 @@ export class Http1Pool implements Http1ClientOwner {
     if (this.#pending.length > this.#connecting && this.cluster.load.connections < this.cluster.limits.maxConnections) this.#connect();
   }
 
-  /** Closes connections that have been idle since before `before`; returns whether the pool is of no use any more. */
   sweep(before: number): boolean {
     while (this.#idle.length > 0 && (this.#idle[0] as Pooled).idleSince < before) this.#idle.shift()?.retire();
     return this.#idle.length === 0 && this.#pending.length === 0 && this.#connecting === 0;
   }
 
-  /** Closes idle connections now and the others after their exchange. */
   drain(): void {
     this.#draining = true;
     for (const idle of this.#idle.splice(0)) idle.retire();

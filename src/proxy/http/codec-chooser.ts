@@ -1,0 +1,54 @@
+import type { Channel, ChannelHandler } from "../net/channel.ts";
+import { PREFACE } from "../http2/frames.ts";
+
+/** What a chosen codec has in common: it has taken the channel over. */
+export interface ServerCodec {
+  readonly draining: boolean;
+  drain(): void;
+}
+
+/** Holds the first bytes of a connection back until they show which HTTP it speaks. */
+export class CodecChooser implements ChannelHandler, ServerCodec {
+  #held: Buffer | undefined;
+  #draining = false;
+
+  constructor(
+    private readonly channel: Channel,
+    /** Makes the codec, which takes the channel over; it gets the bytes that were held back. */
+    private readonly choose: (version: 1 | 2) => void,
+    private readonly onGone: (error: Error | undefined) => void,
+  ) {
+    channel.handler = this;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.channel.close();
+  }
+
+  onData(chunk: Buffer): void {
+    const bytes = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
+    const have = Math.min(bytes.length, PREFACE.length);
+    const matches = bytes.subarray(0, have).equals(PREFACE.subarray(0, have));
+    if (matches && have < PREFACE.length) {
+      this.#held = bytes;
+      return;
+    }
+    this.choose(matches ? 2 : 1);
+    this.channel.handler.onData(bytes);
+  }
+
+  onEnd(): void {
+    this.channel.abort();
+  }
+
+  onDrain(): void {}
+
+  onClose(error: Error | undefined): void {
+    this.onGone(error);
+  }
+}

@@ -1,0 +1,98 @@
+import type { HeaderMap, RequestHead } from "../http/header-map.ts";
+
+/**
+ * Reads a request's fields (RFC 9113, 8.2 and 8.3): pseudo-headers out, cookie crumbs joined. Undefined for a malformed
+ * request: what one server takes and the next one refuses is how requests are smuggled from HTTP/2 to HTTP/1.
+ */
+export function readRequestFields(fields: HeaderMap): RequestHead | undefined {
+  const { names, values } = fields;
+  let method: string | undefined;
+  let path: string | undefined;
+  let authority: string | undefined;
+  let scheme: string | undefined;
+  let at = 0;
+  for (; at < names.length && (names[at] as string).charCodeAt(0) === COLON; at++) {
+    const value = values[at] as string;
+    switch (names[at]) {
+      case ":method":
+        if (method !== undefined) return undefined;
+        method = value;
+        break;
+      case ":path":
+        if (path !== undefined) return undefined;
+        path = value;
+        break;
+      case ":authority":
+        if (authority !== undefined) return undefined;
+        authority = value;
+        break;
+      case ":scheme":
+        if (scheme !== undefined) return undefined;
+        scheme = value;
+        break;
+      default:
+        return undefined;
+    }
+  }
+  names.splice(0, at);
+  values.splice(0, at);
+  if (!validFields(fields) || method === undefined || !TOKEN.test(method)) return undefined;
+  if (method === "CONNECT") {
+    if (path !== undefined || scheme !== undefined || authority === undefined) return undefined;
+    return { method, path: "", authority, scheme: "", protocol: "HTTP/2", headers: fields, upgrade: "connect" };
+  }
+  if (path === undefined || scheme === undefined || !TARGET.test(path)) return undefined;
+  const host = fields.get("host");
+  if (host !== undefined) {
+    // RFC 9113, 8.3.1: where both are there they must say the same.
+    if (authority !== undefined && authority !== host) return undefined;
+    authority ??= host;
+    fields.remove("host");
+  }
+  if (authority !== undefined && /[\s\0]/.test(authority)) return undefined;
+  joinCookies(fields);
+  return { method, path, authority: authority ?? "", scheme: scheme.toLowerCase(), protocol: "HTTP/2", headers: fields, upgrade: undefined };
+}
+
+/** Takes `:status` out of a response's fields; undefined when they are malformed. */
+export function readStatus(fields: HeaderMap): number | undefined {
+  const { names, values } = fields;
+  if (names[0] !== ":status" || !/^[1-5]\d\d$/.test(values[0] as string)) return undefined;
+  const status = Number(values[0]);
+  names.shift();
+  values.shift();
+  return validFields(fields) ? status : undefined;
+}
+
+/** The declared length of a body, -1 without one; undefined when it is no number or said twice differently. */
+export function contentLength(fields: HeaderMap): number | undefined {
+  const all = fields.getJoined("content-length");
+  if (all === undefined) return -1;
+  return /^\d{1,15}$/.test(all) ? Number(all) : undefined;
+}
+
+const COLON = 0x3a;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Lower-case tokens only: RFC 9113, 8.2.1. */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const TARGET = /^(?:\/[\x21-\x7e]*|\*)$/;
+// oxlint-disable-next-line no-control-regex -- these are the bytes that must not be there
+const BAD_VALUE = /[\0-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$/;
+const CONNECTION_FIELDS = new Set(["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"]);
+
+function validFields({ names, values }: HeaderMap): boolean {
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    const value = values[i] as string;
+    if (!NAME.test(name) || CONNECTION_FIELDS.has(name) || BAD_VALUE.test(value) || (name === "te" && value !== "trailers")) return false;
+  }
+  return true;
+}
+
+/** RFC 9113, 8.2.3: HTTP/1 knows one cookie line. */
+function joinCookies(fields: HeaderMap): void {
+  const first = fields.names.indexOf("cookie");
+  if (first < 0 || !fields.names.includes("cookie", first + 1)) return;
+  const crumbs = fields.values.filter((_, index) => fields.names[index] === "cookie");
+  fields.set("cookie", crumbs.join("; "));
+}

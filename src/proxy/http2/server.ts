@@ -1,0 +1,156 @@
+import type { Clock } from "../../base/index.ts";
+import type { RequestSink, ServerHandler, ServerStream } from "../http/codec.ts";
+import type { HeaderMap } from "../http/header-map.ts";
+import type { Channel } from "../net/channel.ts";
+import { contentLength, readRequestFields } from "./fields.ts";
+import { ErrorCode } from "./frames.ts";
+import { Session, type SessionOptions, type SessionOwner, type SessionStream, type StreamHandler } from "./session.ts";
+
+/** Between the notice that a connection drains and its end: requests that crossed the notice still count. */
+const DRAIN_GRACE_MS = 1000;
+const MAX_STREAM_ID = 2 ** 31 - 1;
+
+/** The server side of an HTTP/2 connection: an exchange for each stream. */
+export class Http2Server implements SessionOwner {
+  readonly session: Session;
+  #draining = false;
+  #finalGoaway = false;
+  #cancelGrace: (() => void) | undefined;
+
+  constructor(
+    channel: Channel,
+    readonly handler: ServerHandler,
+    private readonly options: SessionOptions & { readonly clock: Clock },
+  ) {
+    this.session = new Session(channel, "server", this, options);
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Tells the client to go in two steps (RFC 9113, 6.8) and closes when its requests are done. */
+  drain(): void {
+    if (this.#draining || this.session.closed) return;
+    this.#draining = true;
+    this.session.writer.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR);
+    this.#cancelGrace = this.options.clock.after(this.session.streams.size === 0 ? 0 : DRAIN_GRACE_MS, () => {
+      this.session.goaway(ErrorCode.NO_ERROR);
+      this.#finalGoaway = true;
+      this.#closeIfDone();
+    });
+  }
+
+  onStream(stream: SessionStream): StreamHandler {
+    return new Http2ServerStream(stream, this);
+  }
+
+  onStreamGone(): void {
+    this.#closeIfDone();
+    if (this.session.streams.size === 0) this.handler.onIdle();
+  }
+
+  onSessionClosed(error: Error | undefined): void {
+    this.#cancelGrace?.();
+    this.handler.onConnectionClosed(error);
+  }
+
+  #closeIfDone(): void {
+    if (this.#finalGoaway && this.session.streams.size === 0 && !this.session.closed) this.session.close();
+  }
+}
+
+class Http2ServerStream implements StreamHandler, ServerStream {
+  readonly protocol = "HTTP/2";
+  #sink: RequestSink | undefined;
+  #bodyAllowed = true;
+  #done = false;
+
+  constructor(
+    private readonly stream: SessionStream,
+    private readonly server: Http2Server,
+  ) {}
+
+  // ---- from the session
+
+  onFields(fields: HeaderMap, endStream: boolean, size: number): void {
+    const { session, handler } = this.server;
+    const length = contentLength(fields);
+    const head = length === undefined ? undefined : readRequestFields(fields);
+    if (!head || (endStream && (length as number) > 0)) {
+      session.reset(this.stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    this.stream.expected = length as number;
+    this.#bodyAllowed = head.method !== "HEAD";
+    this.#sink = handler.onRequest(head, this, endStream, size);
+    if (this.#done) this.#sink = undefined;
+  }
+
+  onBody(bytes: Buffer, start: number, end: number): void {
+    this.#sink?.onBody(bytes, start, end);
+  }
+
+  onEnd(trailers: HeaderMap | undefined): void {
+    this.#sink?.onRequestEnd(trailers);
+  }
+
+  onReset(): void {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (!this.#done) sink?.onRequestReset(undefined);
+    this.#done = true;
+  }
+
+  onWritable(): void {
+    this.#sink?.onWritable();
+  }
+
+  // ---- ServerStream
+
+  writeInformational(status: number, headers: HeaderMap): void {
+    this.server.session.sendFields(this.stream, [[":status", String(status)]], headers, false);
+  }
+
+  writeHead(status: number, headers: HeaderMap, endStream: boolean): number {
+    if (status === 204 || status === 304) this.#bodyAllowed = false;
+    const size = this.server.session.sendFields(this.stream, [[":status", String(status)]], headers, endStream);
+    if (endStream) this.#finish();
+    return size;
+  }
+
+  writeBody(bytes: Uint8Array, start: number, end: number): boolean {
+    return !this.#bodyAllowed || this.server.session.sendBody(this.stream, bytes, start, end);
+  }
+
+  writeEnd(trailers: HeaderMap | undefined): void {
+    this.server.session.sendEnd(this.stream, trailers);
+    this.#finish();
+  }
+
+  flush(): void {}
+
+  reset(reason: "local_reset" | "protocol_error" | "connection_termination"): void {
+    this.#done = true;
+    this.#sink = undefined;
+    this.server.session.reset(this.stream, reason === "protocol_error" ? ErrorCode.PROTOCOL_ERROR : ErrorCode.INTERNAL_ERROR);
+  }
+
+  pauseRequest(): void {
+    this.server.session.pause(this.stream);
+  }
+
+  resumeRequest(): void {
+    this.server.session.resume(this.stream);
+  }
+
+  upgrade(): void {}
+
+  /** The response is complete; a request that is not shall stop (RFC 9113, 8.1). */
+  #finish(): void {
+    this.#done = true;
+    if (this.stream.remoteEnded || this.stream.queuedEnd) return;
+    this.#sink = undefined;
+    this.server.session.reset(this.stream, ErrorCode.NO_ERROR);
+  }
+}

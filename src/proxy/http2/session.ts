@@ -1,0 +1,614 @@
+import type { HeaderMap } from "../http/header-map.ts";
+import type { Channel, ChannelHandler } from "../net/channel.ts";
+import { ConnectionError, DEFAULT_WINDOW, ErrorCode, Flag, Frame, FRAME_HEADER, MAX_FRAME, MAX_WINDOW, PREFACE, Setting } from "./frames.ts";
+import { HpackDecoder } from "./hpack-decoder.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import type { SessionOptions } from "./options.ts";
+
+export type { SessionOptions };
+
+/** Who takes what a peer sends on a stream. */
+export interface StreamHandler {
+  /** Fields that open the stream (server) or answer it (client), pseudo-headers included; 1xx too. */
+  onFields(headers: HeaderMap, endStream: boolean, size: number): void;
+  onBody(bytes: Buffer, start: number, end: number): void;
+  onEnd(trailers: HeaderMap | undefined): void;
+  /** The stream ended before its end; -1 when the connection did. */
+  onReset(code: number): void;
+  /** What was held back has been sent. */
+  onWritable(): void;
+}
+
+/** One stream's state; its handler is set by who owns it. */
+export class SessionStream {
+  handler: StreamHandler | undefined;
+  sendWindow: number;
+  /** Bytes that the peer may send, and those it has sent that we have not yet given back. */
+  receiveWindow: number;
+  unacknowledged = 0;
+  paused = false;
+  headersSeen = false;
+  remoteEnded = false;
+  localEnded = false;
+  queue: Buffer[] | undefined;
+  queuedEnd = false;
+  queuedTrailers: HeaderMap | undefined;
+  /** The source was told to wait. */
+  blocked = false;
+  /** content-length, and what has come of it; -1 without. */
+  expected = -1;
+  received = 0;
+
+  constructor(
+    readonly id: number,
+    sendWindow: number,
+    receiveWindow: number,
+  ) {
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+  }
+}
+
+/** Who owns a session: a server's connection or a client's. */
+export interface SessionOwner {
+  /** Server: a peer opens a stream. */
+  onStream?(stream: SessionStream): StreamHandler;
+  /** Client: the peer takes no streams above `lastId`. */
+  onGoaway?(lastId: number, code: number): void;
+  /** The peer's settings are known: from now on its limits count. */
+  onSettings?(): void;
+  /** A stream is gone from the session. */
+  onStreamGone(): void;
+  onSessionClosed(error: Error | undefined): void;
+}
+
+/** Frames that ask for an answer may pile up so far unsent before the peer is taken for an attacker (as Envoy: 1000). */
+const MAX_UNSENT_CONTROL = 1000;
+/** Streams that a peer resets before they are answered: more than this, and more than half of all, is an attack (CVE-2023-44487). */
+const MAX_PREMATURE_RESETS = 500;
+/** Frames that carry nothing, one after another. */
+const MAX_EMPTY_FRAMES = 100;
+
+/** One HTTP/2 connection (RFC 9113), either side: framing, HPACK, both flow controls, limits against floods. */
+export class Session implements ChannelHandler {
+  readonly streams = new Map<number, SessionStream>();
+  readonly writer: FrameWriter;
+  peerMaxStreams = Number.POSITIVE_INFINITY;
+  goingAway = false;
+  closed = false;
+  readonly #decoder = new HpackDecoder();
+  readonly #server: boolean;
+  #prefaceDue: boolean;
+  #settingsDue = true;
+  #held: Buffer | undefined;
+  #block: { stream: number; endStream: boolean; parts: Buffer[]; size: number } | undefined;
+  #sendWindow = DEFAULT_WINDOW;
+  #peerWindow = DEFAULT_WINDOW;
+  #receiveWindow: number;
+  #unacknowledged = 0;
+  #lastPeerId = 0;
+  #nextId = 1;
+  #opened = 0;
+  #prematureResets = 0;
+  #emptyFrames = 0;
+  #waiting = new Set<SessionStream>();
+
+  constructor(
+    readonly channel: Channel,
+    role: "server" | "client",
+    private readonly owner: SessionOwner,
+    private readonly options: SessionOptions,
+  ) {
+    this.#server = role === "server";
+    this.#prefaceDue = this.#server;
+    this.#receiveWindow = Math.max(options.connectionWindow, DEFAULT_WINDOW);
+    this.writer = new FrameWriter(channel);
+    channel.handler = this;
+    if (!this.#server) this.writer.raw(PREFACE);
+    this.writer.settings([
+      ...(this.#server ? [[Setting.MAX_CONCURRENT_STREAMS, options.maxConcurrentStreams] as const] : [[Setting.ENABLE_PUSH, 0] as const]),
+      [Setting.INITIAL_WINDOW_SIZE, options.streamWindow],
+      [Setting.MAX_HEADER_LIST_SIZE, options.maxHeaderBytes],
+    ]);
+    if (this.#receiveWindow > DEFAULT_WINDOW) this.writer.windowUpdate(0, this.#receiveWindow - DEFAULT_WINDOW);
+  }
+
+  get lastPeerId(): number {
+    return this.#lastPeerId;
+  }
+
+  // ---- sending
+
+  /** Client: a new stream; its fields follow by `sendFields`. */
+  open(handler: StreamHandler): SessionStream {
+    const stream = new SessionStream(this.#nextId, this.#peerWindow, this.options.streamWindow);
+    this.#nextId += 2;
+    stream.handler = handler;
+    this.streams.set(stream.id, stream);
+    return stream;
+  }
+
+  /** `first` are pseudo-header fields. Returns the block's size. */
+  sendFields(stream: SessionStream, first: readonly (readonly [string, string])[], headers: HeaderMap, endStream: boolean): number {
+    const size = this.writer.fields(stream.id, first, headers, endStream);
+    if (endStream) this.#localEnd(stream);
+    return size;
+  }
+
+  /** False when the source should wait for `onWritable`. */
+  sendBody(stream: SessionStream, bytes: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (stream.localEnded || length === 0) return true;
+    if (!stream.queue && length <= stream.sendWindow && length <= this.#sendWindow) {
+      this.#data(stream, bytes, start, end);
+      if (!this.channel.congested) return true;
+      stream.blocked = true;
+      this.#waiting.add(stream);
+      return false;
+    }
+    (stream.queue ??= []).push(Buffer.from(bytes.subarray(start, end)));
+    stream.blocked = true;
+    this.#waiting.add(stream);
+    this.#pump(stream);
+    return !stream.blocked;
+  }
+
+  sendEnd(stream: SessionStream, trailers: HeaderMap | undefined): void {
+    if (stream.localEnded || stream.queuedEnd) return;
+    if (stream.queue) {
+      stream.queuedEnd = true;
+      stream.queuedTrailers = trailers;
+      return;
+    }
+    if (trailers) this.writer.fields(stream.id, [], trailers, true);
+    else this.writer.data(stream.id, EMPTY, 0, 0, true);
+    this.#localEnd(stream);
+  }
+
+  /** Ends a stream in both directions. */
+  reset(stream: SessionStream, code: number): void {
+    if (!this.streams.has(stream.id)) return;
+    this.writer.reset(stream.id, code);
+    this.#remove(stream);
+  }
+
+  /** The stream's data are not read for a while: its window is not given back. */
+  pause(stream: SessionStream): void {
+    stream.paused = true;
+  }
+
+  resume(stream: SessionStream): void {
+    if (!stream.paused) return;
+    stream.paused = false;
+    this.#acknowledge(stream);
+  }
+
+  goaway(code: number, lastId = this.#lastPeerId): void {
+    this.goingAway = true;
+    this.writer.goaway(lastId, code);
+  }
+
+  /** Closes after what is under way has been sent. */
+  close(): void {
+    this.writer.flush();
+    this.channel.close();
+  }
+
+  // ---- from the channel
+
+  onData(chunk: Buffer): void {
+    let bytes = chunk;
+    if (this.#held) {
+      bytes = Buffer.concat([this.#held, chunk]);
+      this.#held = undefined;
+    }
+    try {
+      const at = this.#frames(bytes);
+      if (at < bytes.length) this.#held = at === 0 ? bytes : bytes.subarray(at);
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  onEnd(): void {
+    this.channel.abort();
+  }
+
+  onDrain(): void {
+    this.#pumpAll();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.closed = true;
+    const streams = [...this.streams.values()];
+    this.streams.clear();
+    this.#waiting.clear();
+    for (const stream of streams) stream.handler?.onReset(-1);
+    this.owner.onSessionClosed(error);
+  }
+
+  // ---- frames
+
+  #frames(bytes: Buffer): number {
+    let at = 0;
+    if (this.#prefaceDue) {
+      const have = Math.min(bytes.length, PREFACE.length);
+      if (!bytes.subarray(0, have).equals(PREFACE.subarray(0, have))) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "not HTTP/2's preface");
+      if (have < PREFACE.length) return 0;
+      this.#prefaceDue = false;
+      at = PREFACE.length;
+    }
+    while (bytes.length - at >= FRAME_HEADER && !this.closed) {
+      const length = bytes.readUIntBE(at, 3);
+      const type = bytes[at + 3] as number;
+      if (length > MAX_FRAME) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "a frame above the limit");
+      const end = at + FRAME_HEADER + length;
+      if (end > bytes.length) break;
+      this.#frame(type, bytes[at + 4] as number, bytes.readUInt32BE(at + 5) & 0x7fffffff, bytes, at + FRAME_HEADER, end);
+      at = end;
+    }
+    return at;
+  }
+
+  #frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#settingsDue && (type !== Frame.SETTINGS || flags & Flag.ACK)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
+    if (this.#block && (type !== Frame.CONTINUATION || id !== this.#block.stream)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a header block is interrupted");
+    switch (type) {
+      case Frame.DATA:
+        this.#onData(flags, id, bytes, start, end);
+        break;
+      case Frame.HEADERS:
+        this.#onHeaders(flags, id, bytes, start, end);
+        break;
+      case Frame.PRIORITY:
+        this.#onPriority(id, bytes, start, end);
+        break;
+      case Frame.RST_STREAM:
+        this.#onReset(id, bytes, start, end);
+        break;
+      case Frame.SETTINGS:
+        this.#onSettings(flags, id, bytes, start, end);
+        break;
+      case Frame.PUSH_PROMISE:
+        throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a push that nobody allowed");
+      case Frame.PING:
+        if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "PING on a stream");
+        if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "PING of another size");
+        if (!(flags & Flag.ACK)) this.#control(() => this.writer.pingAck(bytes, start));
+        break;
+      case Frame.GOAWAY:
+        if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream");
+        if (end - start < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "a short GOAWAY");
+        this.goingAway = true;
+        this.owner.onGoaway?.(bytes.readUInt32BE(start) & 0x7fffffff, bytes.readUInt32BE(start + 4));
+        break;
+      case Frame.WINDOW_UPDATE:
+        this.#onWindowUpdate(id, bytes, start, end);
+        break;
+      case Frame.CONTINUATION:
+        this.#onContinuation(flags, id, bytes, start, end);
+        break;
+      // RFC 9113, 4.1: frames of unknown types are ignored.
+    }
+  }
+
+  #onData(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "DATA without a stream");
+    const size = to - from;
+    this.#receiveWindow -= size;
+    if (this.#receiveWindow < 0) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "more than the connection's window");
+    this.#unacknowledged += size;
+    if (this.#unacknowledged >= this.options.connectionWindow / 2) {
+      this.writer.windowUpdate(0, this.#unacknowledged);
+      this.#receiveWindow += this.#unacknowledged;
+      this.#unacknowledged = 0;
+    }
+    const [start, end] = unpad(flags, bytes, from, to);
+    const stream = this.streams.get(id);
+    if (!stream) {
+      if (this.#isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "DATA on an idle stream");
+      // Of a stream that we have reset: its frames may still be on the way.
+      this.#closedStream(id);
+      return;
+    }
+    if (stream.remoteEnded || !stream.headersSeen) {
+      this.#streamError(stream, stream.remoteEnded ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    stream.receiveWindow -= size;
+    if (stream.receiveWindow < 0) {
+      this.#streamError(stream, ErrorCode.FLOW_CONTROL_ERROR);
+      return;
+    }
+    stream.unacknowledged += size;
+    stream.received += end - start;
+    const endStream = (flags & Flag.END_STREAM) !== 0;
+    if (start === end && !endStream) this.#countEmpty();
+    else this.#emptyFrames = 0;
+    if (stream.expected >= 0 && (stream.received > stream.expected || (endStream && stream.received !== stream.expected))) {
+      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    if (end > start) stream.handler?.onBody(bytes, start, end);
+    if (!stream.paused) this.#acknowledge(stream);
+    if (endStream) this.#remoteEnd(stream, undefined);
+  }
+
+  #onHeaders(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "HEADERS without a stream");
+    let [start, end] = unpad(flags, bytes, from, to);
+    let selfDependent = false;
+    if (flags & Flag.PRIORITY) {
+      if (end - start < 5) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "HEADERS too short for its priority");
+      selfDependent = (bytes.readUInt32BE(start) & 0x7fffffff) === id;
+      start += 5;
+    }
+    const endStream = (flags & Flag.END_STREAM) !== 0;
+    if (!(flags & Flag.END_HEADERS)) {
+      this.#block = { stream: id, endStream, parts: [bytes.subarray(start, end)], size: end - start };
+      return;
+    }
+    this.#fields(id, bytes, start, end, endStream, selfDependent);
+  }
+
+  #onContinuation(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    const block = this.#block;
+    if (!block) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing");
+    block.parts.push(bytes.subarray(start, end));
+    block.size += end - start;
+    // Compressed fields above the limit for plain ones: nobody needs that, and a flood of CONTINUATION does.
+    if (block.size > this.options.maxHeaderBytes || block.parts.length > MAX_EMPTY_FRAMES) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "an endless header block");
+    if (!(flags & Flag.END_HEADERS)) return;
+    this.#block = undefined;
+    const whole = Buffer.concat(block.parts);
+    this.#fields(id, whole, 0, whole.length, block.endStream, false);
+  }
+
+  #fields(id: number, bytes: Buffer, start: number, end: number, endStream: boolean, selfDependent: boolean): void {
+    const headers = this.#decoder.decode(bytes, start, end, this.options.maxHeaderBytes);
+    let stream = this.streams.get(id);
+    if (!stream) {
+      if (!this.#server) {
+        if (this.#isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "HEADERS on an idle stream");
+        return;
+      }
+      if (id % 2 === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "an even stream from a client");
+      if (id <= this.#lastPeerId) throw new ConnectionError(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream");
+      this.#lastPeerId = id;
+      this.#opened++;
+      stream = new SessionStream(id, this.#peerWindow, this.options.streamWindow);
+      if (this.goingAway || this.streams.size >= this.options.maxConcurrentStreams) {
+        this.writer.reset(id, ErrorCode.REFUSED_STREAM);
+        return;
+      }
+      this.streams.set(id, stream);
+      stream.handler = this.owner.onStream?.(stream);
+    } else if (stream.remoteEnded) {
+      this.#streamError(stream, ErrorCode.STREAM_CLOSED);
+      return;
+    }
+    if (selfDependent || !headers) {
+      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    const trailers = stream.headersSeen;
+    if (trailers) {
+      if (!endStream || !validTrailers(headers) || (stream.expected >= 0 && stream.received !== stream.expected)) {
+        this.#streamError(stream, ErrorCode.PROTOCOL_ERROR);
+        return;
+      }
+      this.#remoteEnd(stream, headers);
+      return;
+    }
+    const informational = !this.#server && headers.names[0] === ":status" && (headers.values[0] as string).startsWith("1");
+    if (!informational) stream.headersSeen = true;
+    else if (endStream) {
+      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    if (endStream) stream.remoteEnded = true;
+    stream.handler?.onFields(headers, endStream, end - start);
+    if (endStream) this.#maybeRemove(stream);
+  }
+
+  #onPriority(id: number, bytes: Buffer, start: number, end: number): void {
+    if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "PRIORITY without a stream");
+    const wrongSize = end - start !== 5;
+    if (!wrongSize && (bytes.readUInt32BE(start) & 0x7fffffff) !== id) {
+      this.#countEmpty();
+      return;
+    }
+    const stream = this.streams.get(id);
+    const code = wrongSize ? ErrorCode.FRAME_SIZE_ERROR : ErrorCode.PROTOCOL_ERROR;
+    if (stream) this.#streamError(stream, code);
+    else throw new ConnectionError(code, "a bad PRIORITY");
+  }
+
+  #onReset(id: number, bytes: Buffer, start: number, end: number): void {
+    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM of another size");
+    if (id === 0 || this.#isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "RST_STREAM of no stream");
+    const stream = this.streams.get(id);
+    if (!stream) return;
+    if (this.#server && !stream.localEnded && ++this.#prematureResets > MAX_PREMATURE_RESETS && this.#prematureResets * 2 > this.#opened) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams are reset");
+    }
+    this.#remove(stream);
+    stream.handler?.onReset(bytes.readUInt32BE(start));
+  }
+
+  #onSettings(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "SETTINGS on a stream");
+    if (flags & Flag.ACK) {
+      if (end !== start) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement with settings");
+      return;
+    }
+    if ((end - start) % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS of another size");
+    for (let at = start; at < end; at += 6) this.#applySetting(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
+    const first = this.#settingsDue;
+    this.#settingsDue = false;
+    this.#control(() => this.writer.settingsAck());
+    if (first) this.owner.onSettings?.();
+    this.#pumpAll();
+  }
+
+  #applySetting(name: number, value: number): void {
+    switch (name) {
+      case Setting.ENABLE_PUSH:
+        if (value > 1) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is neither 0 nor 1");
+        break;
+      case Setting.MAX_CONCURRENT_STREAMS:
+        this.peerMaxStreams = value;
+        break;
+      case Setting.INITIAL_WINDOW_SIZE: {
+        if (value > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31-1");
+        const change = value - this.#peerWindow;
+        this.#peerWindow = value;
+        for (const stream of this.streams.values()) {
+          stream.sendWindow += change;
+          if (stream.sendWindow > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31-1");
+        }
+        break;
+      }
+      case Setting.MAX_FRAME_SIZE:
+        if (value < MAX_FRAME || value > 0xffffff) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "MAX_FRAME_SIZE out of range");
+        break;
+    }
+  }
+
+  #onWindowUpdate(id: number, bytes: Buffer, start: number, end: number): void {
+    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE of another size");
+    const increment = bytes.readUInt32BE(start) & 0x7fffffff;
+    if (id === 0) {
+      if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a window update of nothing");
+      this.#sendWindow += increment;
+      if (this.#sendWindow > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31-1");
+      this.#pumpAll();
+      return;
+    }
+    const stream = this.streams.get(id);
+    if (!stream) {
+      if (this.#isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE on an idle stream");
+      return;
+    }
+    if (increment === 0) {
+      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    stream.sendWindow += increment;
+    if (stream.sendWindow > MAX_WINDOW) this.#streamError(stream, ErrorCode.FLOW_CONTROL_ERROR);
+    else this.#pump(stream);
+  }
+
+  // ---- flow and ends
+
+  #data(stream: SessionStream, bytes: Uint8Array, start: number, end: number): void {
+    stream.sendWindow -= end - start;
+    this.#sendWindow -= end - start;
+    this.writer.data(stream.id, bytes, start, end, false);
+  }
+
+  #pumpAll(): void {
+    for (const stream of this.#waiting) {
+      if (this.channel.congested) return;
+      this.#pump(stream);
+    }
+  }
+
+  #pump(stream: SessionStream): void {
+    const { queue } = stream;
+    while (queue && queue.length > 0) {
+      const first = queue[0] as Buffer;
+      const room = Math.min(stream.sendWindow, this.#sendWindow);
+      if (room <= 0 || this.channel.congested) return;
+      const take = Math.min(room, first.length);
+      this.#data(stream, first, 0, take);
+      if (take === first.length) queue.shift();
+      else queue[0] = first.subarray(take);
+    }
+    if (!stream.blocked || this.channel.congested) return;
+    stream.queue = undefined;
+    stream.blocked = false;
+    this.#waiting.delete(stream);
+    if (stream.queuedEnd) {
+      stream.queuedEnd = false;
+      this.sendEnd(stream, stream.queuedTrailers);
+    } else stream.handler?.onWritable();
+  }
+
+  #acknowledge(stream: SessionStream): void {
+    if (stream.unacknowledged < this.options.streamWindow / 2 || stream.remoteEnded) return;
+    this.writer.windowUpdate(stream.id, stream.unacknowledged);
+    stream.receiveWindow += stream.unacknowledged;
+    stream.unacknowledged = 0;
+  }
+
+  #remoteEnd(stream: SessionStream, trailers: HeaderMap | undefined): void {
+    stream.remoteEnded = true;
+    stream.handler?.onEnd(trailers);
+    this.#maybeRemove(stream);
+  }
+
+  #localEnd(stream: SessionStream): void {
+    stream.localEnded = true;
+    this.#maybeRemove(stream);
+  }
+
+  #maybeRemove(stream: SessionStream): void {
+    if (stream.localEnded && stream.remoteEnded) this.#remove(stream);
+  }
+
+  #remove(stream: SessionStream): void {
+    this.#waiting.delete(stream);
+    if (this.streams.delete(stream.id)) this.owner.onStreamGone();
+  }
+
+  #streamError(stream: SessionStream, code: number): void {
+    this.writer.reset(stream.id, code);
+    this.#remove(stream);
+    stream.handler?.onReset(code);
+  }
+
+  #closedStream(id: number): void {
+    if (this.#server && id > this.#lastPeerId) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "DATA on an idle stream");
+    this.#control(() => this.writer.reset(id, ErrorCode.STREAM_CLOSED));
+  }
+
+  #isIdle(id: number): boolean {
+    if (this.#server) return id % 2 === 0 || id > this.#lastPeerId;
+    return id % 2 === 0 || id >= this.#nextId;
+  }
+
+  #countEmpty(): void {
+    if (++this.#emptyFrames > MAX_EMPTY_FRAMES) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing");
+  }
+
+  #control(write: () => void): void {
+    if (this.channel.congested && this.writer.control > MAX_UNSENT_CONTROL) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for an answer");
+    write();
+  }
+
+  #fail(error: ConnectionError): void {
+    this.goaway(error.code);
+    this.writer.flush();
+    this.channel.finish();
+    // What is still to come is not worth reading.
+    this.closed = true;
+    this.channel.abort();
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** The payload without its padding. */
+function unpad(flags: number, bytes: Buffer, start: number, end: number): [number, number] {
+  if (!(flags & Flag.PADDED)) return [start, end];
+  if (start === end) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "no room for the padding's length");
+  const to = end - (bytes[start] as number);
+  if (to <= start) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "more padding than payload");
+  return [start + 1, to];
+}
+
+function validTrailers(headers: HeaderMap): boolean {
+  return headers.names.every((name) => !name.startsWith(":") && name === name.toLowerCase());
+}
