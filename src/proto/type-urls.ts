@@ -10,3 +10,6 @@ export const XDS_TYPES = {
 } as const;
 
 export type XdsTypeName = keyof typeof XDS_TYPES;
+
+/** Who is behind an address: asked for by name, `<network>/<address>`. */
+export const WORKLOAD_TYPE = "type.googleapis.com/istio.workload.Workload";
