@@ -3,7 +3,9 @@ import type { HeaderMap, RequestHead } from "../http/header-map.ts";
 import type { Channel } from "../net/channel.ts";
 import { contentLength, readStatus } from "./fields.ts";
 import { ErrorCode } from "./frames.ts";
-import { Session, type SessionOptions, type SessionOwner, type SessionStream, type StreamHandler } from "./session.ts";
+import type { SessionOptions } from "./options.ts";
+import { Session } from "./session.ts";
+import type { SessionOwner, SessionStream, StreamHandler } from "./session-stream.ts";
 
 /** Who owns a client session: the pool that its streams come from. */
 export interface Http2ClientOwner {

@@ -4,7 +4,9 @@ import type { HeaderMap } from "../http/header-map.ts";
 import type { Channel } from "../net/channel.ts";
 import { contentLength, readRequestFields } from "./fields.ts";
 import { ErrorCode } from "./frames.ts";
-import { Session, type SessionOptions, type SessionOwner, type SessionStream, type StreamHandler } from "./session.ts";
+import type { SessionOptions } from "./options.ts";
+import { Session } from "./session.ts";
+import type { SessionOwner, SessionStream, StreamHandler } from "./session-stream.ts";
 
 /** Between the notice that a connection drains and its end: requests that crossed the notice still count. */
 const DRAIN_GRACE_MS = 1000;

@@ -4,63 +4,8 @@ import { ConnectionError, DEFAULT_WINDOW, ErrorCode, Flag, Frame, FRAME_HEADER, 
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { SessionOptions } from "./options.ts";
-
-export type { SessionOptions };
-
-/** Who takes what a peer sends on a stream. */
-export interface StreamHandler {
-  /** Fields that open the stream (server) or answer it (client), pseudo-headers included; 1xx too. */
-  onFields(headers: HeaderMap, endStream: boolean, size: number): void;
-  onBody(bytes: Buffer, start: number, end: number): void;
-  onEnd(trailers: HeaderMap | undefined): void;
-  /** The stream ended before its end; -1 when the connection did. */
-  onReset(code: number): void;
-  /** What was held back has been sent. */
-  onWritable(): void;
-}
-
-/** One stream's state; its handler is set by who owns it. */
-export class SessionStream {
-  handler: StreamHandler | undefined;
-  sendWindow: number;
-  /** Bytes that the peer may send, and those it has sent that we have not yet given back. */
-  receiveWindow: number;
-  unacknowledged = 0;
-  paused = false;
-  headersSeen = false;
-  remoteEnded = false;
-  localEnded = false;
-  queue: Buffer[] | undefined;
-  queuedEnd = false;
-  queuedTrailers: HeaderMap | undefined;
-  /** The source was told to wait. */
-  blocked = false;
-  /** content-length, and what has come of it; -1 without. */
-  expected = -1;
-  received = 0;
-
-  constructor(
-    readonly id: number,
-    sendWindow: number,
-    receiveWindow: number,
-  ) {
-    this.sendWindow = sendWindow;
-    this.receiveWindow = receiveWindow;
-  }
-}
-
-/** Who owns a session: a server's connection or a client's. */
-export interface SessionOwner {
-  /** Server: a peer opens a stream. */
-  onStream?(stream: SessionStream): StreamHandler;
-  /** Client: the peer takes no streams above `lastId`. */
-  onGoaway?(lastId: number, code: number): void;
-  /** The peer's settings are known: from now on its limits count. */
-  onSettings?(): void;
-  /** A stream is gone from the session. */
-  onStreamGone(): void;
-  onSessionClosed(error: Error | undefined): void;
-}
+import { SendFlow } from "./send-flow.ts";
+import { SessionStream, type SessionOwner, type StreamHandler } from "./session-stream.ts";
 
 /** Frames that ask for an answer may pile up so far unsent before the peer is taken for an attacker (as Envoy: 1000). */
 const MAX_UNSENT_CONTROL = 1000;
@@ -82,8 +27,7 @@ export class Session implements ChannelHandler {
   #settingsDue = true;
   #held: Buffer | undefined;
   #block: { stream: number; endStream: boolean; parts: Buffer[]; size: number } | undefined;
-  #sendWindow = DEFAULT_WINDOW;
-  #peerWindow = DEFAULT_WINDOW;
+  readonly #flow: SendFlow;
   #receiveWindow: number;
   #unacknowledged = 0;
   #lastPeerId = 0;
@@ -91,7 +35,6 @@ export class Session implements ChannelHandler {
   #opened = 0;
   #prematureResets = 0;
   #emptyFrames = 0;
-  #waiting = new Set<SessionStream>();
 
   constructor(
     readonly channel: Channel,
@@ -103,6 +46,7 @@ export class Session implements ChannelHandler {
     this.#prefaceDue = this.#server;
     this.#receiveWindow = Math.max(options.connectionWindow, DEFAULT_WINDOW);
     this.writer = new FrameWriter(channel);
+    this.#flow = new SendFlow(channel, this.writer, (stream) => this.#localEnd(stream));
     channel.handler = this;
     if (!this.#server) this.writer.raw(PREFACE);
     this.writer.settings([
@@ -121,7 +65,7 @@ export class Session implements ChannelHandler {
 
   /** Client: a new stream; its fields follow by `sendFields`. */
   open(handler: StreamHandler): SessionStream {
-    const stream = new SessionStream(this.#nextId, this.#peerWindow, this.options.streamWindow);
+    const stream = new SessionStream(this.#nextId, this.#flow.initialWindow, this.options.streamWindow);
     this.#nextId += 2;
     stream.handler = handler;
     this.streams.set(stream.id, stream);
@@ -137,32 +81,11 @@ export class Session implements ChannelHandler {
 
   /** False when the source should wait for `onWritable`. */
   sendBody(stream: SessionStream, bytes: Uint8Array, start: number, end: number): boolean {
-    const length = end - start;
-    if (stream.localEnded || length === 0) return true;
-    if (!stream.queue && length <= stream.sendWindow && length <= this.#sendWindow) {
-      this.#data(stream, bytes, start, end);
-      if (!this.channel.congested) return true;
-      stream.blocked = true;
-      this.#waiting.add(stream);
-      return false;
-    }
-    (stream.queue ??= []).push(Buffer.from(bytes.subarray(start, end)));
-    stream.blocked = true;
-    this.#waiting.add(stream);
-    this.#pump(stream);
-    return !stream.blocked;
+    return this.#flow.send(stream, bytes, start, end);
   }
 
   sendEnd(stream: SessionStream, trailers: HeaderMap | undefined): void {
-    if (stream.localEnded || stream.queuedEnd) return;
-    if (stream.queue) {
-      stream.queuedEnd = true;
-      stream.queuedTrailers = trailers;
-      return;
-    }
-    if (trailers) this.writer.fields(stream.id, [], trailers, true);
-    else this.writer.data(stream.id, EMPTY, 0, 0, true);
-    this.#localEnd(stream);
+    this.#flow.end(stream, trailers);
   }
 
   /** Ends a stream in both directions. */
@@ -216,14 +139,14 @@ export class Session implements ChannelHandler {
   }
 
   onDrain(): void {
-    this.#pumpAll();
+    this.#flow.pumpAll();
   }
 
   onClose(error: Error | undefined): void {
     this.closed = true;
     const streams = [...this.streams.values()];
     this.streams.clear();
-    this.#waiting.clear();
+    this.#flow.clear();
     for (const stream of streams) stream.handler?.onReset(-1);
     this.owner.onSessionClosed(error);
   }
@@ -377,7 +300,7 @@ export class Session implements ChannelHandler {
       if (id <= this.#lastPeerId) throw new ConnectionError(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream");
       this.#lastPeerId = id;
       this.#opened++;
-      stream = new SessionStream(id, this.#peerWindow, this.options.streamWindow);
+      stream = new SessionStream(id, this.#flow.initialWindow, this.options.streamWindow);
       if (this.goingAway || this.streams.size >= this.options.maxConcurrentStreams) {
         this.writer.reset(id, ErrorCode.REFUSED_STREAM);
         return;
@@ -449,7 +372,7 @@ export class Session implements ChannelHandler {
     this.#settingsDue = false;
     this.#control(() => this.writer.settingsAck());
     if (first) this.owner.onSettings?.();
-    this.#pumpAll();
+    this.#flow.pumpAll();
   }
 
   #applySetting(name: number, value: number): void {
@@ -460,16 +383,9 @@ export class Session implements ChannelHandler {
       case Setting.MAX_CONCURRENT_STREAMS:
         this.peerMaxStreams = value;
         break;
-      case Setting.INITIAL_WINDOW_SIZE: {
-        if (value > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31-1");
-        const change = value - this.#peerWindow;
-        this.#peerWindow = value;
-        for (const stream of this.streams.values()) {
-          stream.sendWindow += change;
-          if (stream.sendWindow > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31-1");
-        }
+      case Setting.INITIAL_WINDOW_SIZE:
+        this.#flow.changeInitialWindow(value, this.streams.values());
         break;
-      }
       case Setting.MAX_FRAME_SIZE:
         if (value < MAX_FRAME || value > 0xffffff) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "MAX_FRAME_SIZE out of range");
         break;
@@ -481,9 +397,7 @@ export class Session implements ChannelHandler {
     const increment = bytes.readUInt32BE(start) & 0x7fffffff;
     if (id === 0) {
       if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a window update of nothing");
-      this.#sendWindow += increment;
-      if (this.#sendWindow > MAX_WINDOW) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31-1");
-      this.#pumpAll();
+      this.#flow.widen(increment);
       return;
     }
     const stream = this.streams.get(id);
@@ -497,44 +411,10 @@ export class Session implements ChannelHandler {
     }
     stream.sendWindow += increment;
     if (stream.sendWindow > MAX_WINDOW) this.#streamError(stream, ErrorCode.FLOW_CONTROL_ERROR);
-    else this.#pump(stream);
+    else this.#flow.pump(stream);
   }
 
   // ---- flow and ends
-
-  #data(stream: SessionStream, bytes: Uint8Array, start: number, end: number): void {
-    stream.sendWindow -= end - start;
-    this.#sendWindow -= end - start;
-    this.writer.data(stream.id, bytes, start, end, false);
-  }
-
-  #pumpAll(): void {
-    for (const stream of this.#waiting) {
-      if (this.channel.congested) return;
-      this.#pump(stream);
-    }
-  }
-
-  #pump(stream: SessionStream): void {
-    const { queue } = stream;
-    while (queue && queue.length > 0) {
-      const first = queue[0] as Buffer;
-      const room = Math.min(stream.sendWindow, this.#sendWindow);
-      if (room <= 0 || this.channel.congested) return;
-      const take = Math.min(room, first.length);
-      this.#data(stream, first, 0, take);
-      if (take === first.length) queue.shift();
-      else queue[0] = first.subarray(take);
-    }
-    if (!stream.blocked || this.channel.congested) return;
-    stream.queue = undefined;
-    stream.blocked = false;
-    this.#waiting.delete(stream);
-    if (stream.queuedEnd) {
-      stream.queuedEnd = false;
-      this.sendEnd(stream, stream.queuedTrailers);
-    } else stream.handler?.onWritable();
-  }
 
   #acknowledge(stream: SessionStream): void {
     if (stream.unacknowledged < this.options.streamWindow / 2 || stream.remoteEnded) return;
@@ -559,7 +439,7 @@ export class Session implements ChannelHandler {
   }
 
   #remove(stream: SessionStream): void {
-    this.#waiting.delete(stream);
+    this.#flow.forget(stream);
     if (this.streams.delete(stream.id)) this.owner.onStreamGone();
   }
 
@@ -597,8 +477,6 @@ export class Session implements ChannelHandler {
     this.channel.abort();
   }
 }
-
-const EMPTY = new Uint8Array(0);
 
 /** The payload without its padding. */
 function unpad(flags: number, bytes: Buffer, start: number, end: number): [number, number] {
