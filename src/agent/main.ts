@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 import { writeSync } from "node:fs";
 import { ChainmailError, errorText, VERSION } from "../base/index.ts";
+import type { AgentOptions } from "./options.ts";
 
 /**
  * `pilot-agent`, the program of the proxy image. Each command loads only what it needs: the same file runs for
@@ -11,8 +12,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const print = (text: string): void => void writeSync(1, text);
   switch (command) {
     case "proxy": {
-      const [{ agentOptions }, { runProxy }, { createDataPlane }] = await Promise.all([import("./options.ts"), import("./run-proxy.ts"), import("../proxy/data-plane.ts")]);
-      const running = runProxy(agentOptions(rest, process.env), createDataPlane, [process.execPath, Bun.main, PRINT_DUMP]);
+      const { agentOptions } = await import("./options.ts");
+      const options = agentOptions(rest, process.env);
+      const running = options.proxy === "envoy" ? (await import("./envoy/run-envoy.ts")).runEnvoy(options) : await runOwnProxy(options);
       process.on("SIGTERM", () => running.terminate());
       process.on("SIGINT", () => running.terminate());
       return running.done;
@@ -43,6 +45,11 @@ async function main(argv: readonly string[]): Promise<number> {
     default:
       throw new ChainmailError("USAGE", `unknown command "${command ?? ""}" for "pilot-agent": proxy, istio-iptables, request, wait, version`);
   }
+}
+
+async function runOwnProxy(options: AgentOptions): Promise<{ readonly done: Promise<number>; terminate(): void }> {
+  const [{ runProxy }, { createDataPlane }] = await Promise.all([import("./run-proxy.ts"), import("../proxy/data-plane.ts")]);
+  return runProxy(options, createDataPlane, [process.execPath, Bun.main, PRINT_DUMP]);
 }
 
 /** Not for people: prints a configuration dump from stdin, started by the proxy itself. */

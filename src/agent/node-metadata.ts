@@ -1,11 +1,16 @@
 import { networkInterfaces } from "node:os";
 import { VERSION } from "../base/index.ts";
+import { TELEMETRY_METADATA } from "../proto/index.ts";
 import type { NodeIdentity } from "../proxy/types.ts";
+import { TELEMETRY_PATH } from "./envoy/telemetry-path.ts";
 import type { AgentOptions } from "./options.ts";
 
 /** Ports of static listeners, which the control plane and dashboards read from the metadata. */
 export const PROMETHEUS_PORT = 15090;
 export const HEALTH_PORT = 15021;
+
+/** A plain Envoy lacks Istio's filters: the control plane must not name them, and the agent counts in their place. */
+const PLAIN_ENVOY = { CHAINMAIL_DIALECT: "envoy", [TELEMETRY_METADATA]: TELEMETRY_PATH };
 
 /** The node as Istio's agent describes it; istiod chooses configuration by it and compares it with the certificate. */
 export function nodeIdentity(options: AgentOptions): NodeIdentity {
@@ -15,6 +20,7 @@ export function nodeIdentity(options: AgentOptions): NodeIdentity {
   const { POD_PORTS: podPorts, ...plainMeta } = meta;
   const metadata: Record<string, unknown> = {
     ...(Object.keys(annotations).length > 0 && { ANNOTATIONS: annotations }),
+    ...(options.proxy === "envoy" && PLAIN_ENVOY),
     CLUSTER_ID: options.clusterId,
     ENVOY_PROMETHEUS_PORT: PROMETHEUS_PORT,
     ENVOY_SKIP_DEPRECATED_LOGS: "true",

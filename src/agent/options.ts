@@ -3,6 +3,7 @@ import { ChainmailError } from "../base/index.ts";
 import { flag, parseFlags, type FlagSpec } from "./flags.ts";
 
 export type ProxyType = "sidecar" | "router";
+export type ProxyKind = "chainmail" | "envoy";
 
 /** The parts of Istio's ProxyConfig that an agent acts on, and all of it as it goes into the node's metadata. */
 export interface ProxyConfig {
@@ -42,6 +43,10 @@ export interface AgentOptions {
   readonly keyAlgorithm: "P-256" | "P-384" | "RSA-2048";
   readonly logLevel: string;
   readonly proxyLogLevel: string;
+  /** Envoy's own syntax, `misc:error`; our proxy has no components. */
+  readonly proxyComponentLogLevel: string;
+  /** Whose data plane runs in this pod. */
+  readonly proxy: ProxyKind;
   readonly paths: AgentPaths;
 }
 
@@ -51,6 +56,8 @@ export interface AgentPaths {
   readonly rootCert: string;
   readonly workloadSocket: string;
   readonly podInfo: string;
+  /** Where Envoy's bootstrap and the socket of its configuration are. */
+  readonly configFolder: string;
 }
 
 export const POD_PATHS: AgentPaths = {
@@ -58,6 +65,7 @@ export const POD_PATHS: AgentPaths = {
   rootCert: "/var/run/secrets/istio/root-cert.pem",
   workloadSocket: "/var/run/secrets/workload-spiffe-uds/socket",
   podInfo: "/etc/istio/pod",
+  configFolder: "/etc/istio/proxy",
 };
 
 /** Flags of `pilot-agent proxy`; those of Envoy that have no meaning here are taken and ignored, as injection writes them. */
@@ -109,6 +117,8 @@ export function agentOptions(argv: readonly string[], env: Readonly<Record<strin
     keyAlgorithm: env.ECC_SIGNATURE_ALGORITHM === "RSA" ? "RSA-2048" : curve === "P384" ? "P-384" : "P-256",
     logLevel: flag(flags, "log_output_level"),
     proxyLogLevel: flag(flags, "proxyLogLevel"),
+    proxyComponentLogLevel: flag(flags, "proxyComponentLogLevel"),
+    proxy: readProxyKind(env.CHAINMAIL_PROXY),
     paths,
   };
 }
@@ -142,6 +152,11 @@ function readProxyConfig(text: string | undefined, cpuLimit: string | undefined,
     concurrency: Number(raw.concurrency),
     raw,
   };
+}
+
+function readProxyKind(text: string | undefined): ProxyKind {
+  if (text !== undefined && text !== "" && text !== "chainmail" && text !== "envoy") throw new ChainmailError("PROXY_KIND_INVALID", `CHAINMAIL_PROXY is "${text}": it is either chainmail or envoy`);
+  return text === "envoy" ? "envoy" : "chainmail";
 }
 
 /** The downward API's `key="value"` lines, values as Go's strconv quotes them. A file that is not there is an empty map. */

@@ -1,5 +1,5 @@
 import { createRegistry } from "@bufbuild/protobuf";
-import { createLogger, systemClock, VERSION, type Logger, type LogLevel } from "../base/index.ts";
+import { createLogger, systemClock, VERSION, type Logger } from "../base/index.ts";
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager } from "../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { file_envoy_extensions_filters_http_router_v3_router } from "../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts";
 import { file_envoy_extensions_transport_sockets_tls_v3_tls } from "../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
@@ -7,17 +7,14 @@ import { file_envoy_extensions_upstreams_http_v3_http_protocol_options } from ".
 import { Admin, printInChild, serveAdmin } from "../proxy/admin/index.ts";
 import { ProxyServer, readBootstrap } from "../proxy/bootstrap/index.ts";
 import type { DataPlaneFactory } from "../proxy/data-plane.ts";
-import { tlsDial, type HeaderList } from "../proxy/grpc/index.ts";
-import { SecretStore } from "../proxy/xds/index.ts";
-import { readFileSync } from "node:fs";
+import type { SecretStore } from "../proxy/xds/index.ts";
 import { accessLogSinks } from "./access-log.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import { sidecarBootstrap } from "./bootstrap-json.ts";
-import { createCertificate } from "./identity/ca-client.ts";
 import { serveSds } from "./identity/sds-server.ts";
-import { TrustBundleFile } from "./identity/trust-bundle.ts";
-import { ROOT_SECRET, WORKLOAD_SECRET, WorkloadIdentity } from "./identity/workload-identity.ts";
-import { hostOf, nodeIdentity, portOf } from "./node-metadata.ts";
+import { ROOT_SECRET, WORKLOAD_SECRET } from "./identity/workload-identity.ts";
+import { envoyLevel, istioLevel } from "./log-levels.ts";
+import { nodeIdentity } from "./node-metadata.ts";
 import { writeError } from "./output.ts";
 import type { AgentOptions } from "./options.ts";
 import { processCpuMs, shrinkWhenQuiet } from "./shrink.ts";
@@ -25,6 +22,7 @@ import { connectThrough, PodSockets } from "./sockets.ts";
 import { readAppProbes } from "./status/app-probes.ts";
 import { readAppMetrics } from "./status/app-metrics.ts";
 import { serveStatus } from "./status/status-server.ts";
+import { startWorkload } from "./workload.ts";
 
 /** A running agent with its proxy. */
 export interface RunningProxy {
@@ -49,26 +47,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
   const node = nodeIdentity(options);
   log.info("proxy starts", { version: VERSION, node: node.id });
 
-  const bundle = new TrustBundleFile(options.paths.rootCert, systemClock);
-  const credentials = (): HeaderList => [
-    ["authorization", `Bearer ${readFileSync(options.paths.token, "utf8").trim()}`],
-    ["clusterid", options.clusterId],
-  ];
-  const secrets = new SecretStore();
-  const caHost = hostOf(options.caAddress);
-  const caDial = tlsDial({ host: caHost, port: portOf(options.caAddress), serverName: caHost, rootsPem: () => bundle.read(), connect });
-  const identity = new WorkloadIdentity({
-    spiffe: options,
-    sign: (csr, ttl) => createCertificate({ dial: caDial, authority: options.caAddress, metadata: credentials, clock: systemClock }, csr, ttl),
-    ttlSeconds: options.certificateTtlSeconds,
-    keyAlgorithm: options.keyAlgorithm,
-    bundle,
-    secrets,
-    clock: systemClock,
-    random: Math.random,
-    log: log.child("identity"),
-  });
-  identity.start();
+  const { secrets, identity, credentials } = startWorkload(options, connect, log);
 
   const server = new ProxyServer({
     bootstrap: readBootstrap(sidecarBootstrap(options, node), staticRegistry()),
@@ -167,29 +146,4 @@ function staticRegistry() {
     file_envoy_extensions_transport_sockets_tls_v3_tls,
     file_envoy_extensions_upstreams_http_v3_http_protocol_options,
   );
-}
-
-/** `default:info` and the like; the first scope's level counts for all. */
-function istioLevel(text: string): LogLevel {
-  return envoyLevel(text.split(",")[0]?.split(":").at(-1) ?? "info");
-}
-
-function envoyLevel(text: string): LogLevel {
-  switch (text) {
-    case "trace":
-    case "debug":
-      return "debug";
-    case "warning":
-    case "warn":
-      return "warn";
-    case "error":
-    case "critical":
-    case "fatal":
-      return "error";
-    case "off":
-    case "none":
-      return "none";
-    default:
-      return "info";
-  }
 }

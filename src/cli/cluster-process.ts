@@ -76,7 +76,7 @@ async function run(logger: Logger): Promise<void> {
   agent = startNodeAgent({
     client: createClient(api.transport("kubelet")),
     runtime: node.runtime,
-    catalogue: catalogue(programs!),
+    catalogue: catalogue(programs!, settings.envoyPath),
     nodeName: NODE_NAME,
     hostIP: node.nodeIp,
     stateDir: join(paths.state, "pods"),
@@ -95,7 +95,7 @@ async function run(logger: Logger): Promise<void> {
     apiEndpoint: { serviceIp: API_IP, ip: node.nodeIp, port: 443 },
   });
   await agent.ready;
-  if (settings.mesh) await (await import("./mesh.ts")).installMesh(client, { version: VERSION });
+  if (settings.mesh) await (await import("./mesh.ts")).installMesh(client, { version: VERSION, proxy: settings.proxy });
   // Last: `up` takes the file as the sign that the API can be asked.
   await writeKubeconfig({ path: paths.kubeconfig, name: name === "default" ? "chainmail" : `chainmail-${name}`, server: `https://${address}:${api.port}`, caCert: pki.caCert, client: pki.admin });
   logger.info("cluster is up", { api: `https://${address}:${api.port}`, started_ms: Math.round(performance.now()) });

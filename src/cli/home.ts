@@ -24,7 +24,12 @@ export interface ClusterSettings {
   apiPort: number;
   /** Whether istiod, the gateway, the console and the metrics store are installed. */
   mesh: boolean;
+  /** Whose data plane runs in the pods, and for Envoy where its binary is. */
+  proxy: ProxyKind;
+  envoyPath?: string;
 }
+
+export type ProxyKind = "chainmail" | "envoy";
 
 /** Kubernetes' default: what people have in their fingers. */
 export const DEFAULT_API_PORT = 6443;
@@ -63,9 +68,10 @@ export function readSettings(paths: ClusterPaths): ClusterSettings | undefined {
   if (!existsSync(paths.settings)) return undefined;
   const value: unknown = JSON.parse(readFileSync(paths.settings, "utf8"));
   if (typeof value !== "object" || value === null) throw damaged(paths);
-  const { address, apiPort, mesh } = value as Record<string, unknown>;
+  const { address, apiPort, mesh, proxy, envoyPath } = value as Record<string, unknown>;
   if (typeof address !== "string" || typeof apiPort !== "number" || typeof mesh !== "boolean") throw damaged(paths);
-  return { address, apiPort, mesh };
+  const envoy = proxy === "envoy" && typeof envoyPath === "string";
+  return { address, apiPort, mesh, ...(envoy ? { proxy, envoyPath } : { proxy: "chainmail" }) };
 }
 
 export function writeSettings(paths: ClusterPaths, settings: ClusterSettings): void {

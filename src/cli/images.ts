@@ -8,10 +8,12 @@ const LIB = "/opt/chainmail/lib";
 /** Istio's proxy user: what the injected containers ask for, and what marks the proxy's own traffic where uids are real. */
 const PROXY_USER = { uid: 1337, gid: 1337 };
 
-/** All that pods of an embedded cluster can name: Chainmail's own images and the ones that tutorials use. */
-export function catalogue(programs: string): ImageCatalogue {
+/** All that pods of an embedded cluster can name: Chainmail's own images and the ones that tutorials use. An Envoy joins the proxy's image. */
+export function catalogue(programs: string, envoyPath?: string): ImageCatalogue {
+  const proxy = own("chainmail/proxyv2", "pilot-agent", programs);
+  const envoy = envoyPath === undefined ? [] : [{ hostPath: envoyPath, containerPath: `${BIN}/envoy` }];
   return createCatalogue([
-    { ...own("chainmail/proxyv2", "pilot-agent", programs), user: PROXY_USER, proxy: true },
+    { ...proxy, files: [...proxy.files, ...envoy], user: PROXY_USER, proxy: true },
     { ...own("chainmail/pilot", "pilot-discovery", programs), user: PROXY_USER },
     own("chainmail/console", "kiali", programs),
     own("chainmail/prometheus", "prometheus", programs),

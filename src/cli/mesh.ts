@@ -1,15 +1,33 @@
 import { consoleManifests } from "../console/index.ts";
 import { meshManifests } from "../controlplane/install/index.ts";
-import type { GroupVersionResource, KubeClient } from "../kube/index.ts";
+import { PODS, type GroupVersionResource, type KubeClient } from "../kube/index.ts";
 import { builtinResources, type KubeObject } from "../resources/index.ts";
+import type { ProxyKind } from "./home.ts";
 import { prometheusManifests } from "../telemetry/manifests.ts";
 
 const FIELD_MANAGER = "chainmail";
 
 /** Applies what makes a cluster a mesh, in order: istiod, the gateway, the console, the metrics store. Idempotent. */
-export async function installMesh(client: KubeClient, options: { version: string }): Promise<void> {
+export async function installMesh(client: KubeClient, options: { version: string; proxy: ProxyKind }): Promise<void> {
   for (const object of [...meshManifests(options), ...consoleManifests(options), ...prometheusManifests(options)]) {
     await client.apply(resourceOf(object), object, FIELD_MANAGER);
+  }
+  await renewSidecars(client, options.proxy);
+}
+
+type Injected = KubeObject<{ containers?: ProxyContainer[]; initContainers?: ProxyContainer[] }>;
+type ProxyContainer = { name: string; env?: { name: string; value?: string }[] };
+
+/** A pod keeps the proxy that it was made with: those that have another make way for new ones. */
+async function renewSidecars(client: KubeClient, wanted: ProxyKind): Promise<void> {
+  const pods = await client.list<Injected>(PODS);
+  for (const { metadata, spec } of pods.items) {
+    const sidecar = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find(({ name }) => name === "istio-proxy");
+    const controlled = (metadata.ownerReferences?.length ?? 0) > 0;
+    // A pod's own annotation decides for itself.
+    if (!sidecar || !controlled || metadata.annotations?.["proxy.istio.io/config"]?.includes("CHAINMAIL_PROXY")) continue;
+    const kind = sidecar.env?.find(({ name }) => name === "CHAINMAIL_PROXY")?.value ?? "chainmail";
+    if (kind !== wanted) await client.delete(PODS, metadata.name, metadata.namespace, { gracePeriodSeconds: 0, uid: metadata.uid });
   }
 }
 

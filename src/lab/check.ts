@@ -1,4 +1,4 @@
-import { DASHBOARD_COMMAND, DUMP_COMMAND, type Findings, STEPS, WEB_API_FROM_DEFAULT, shortened } from "./steps.ts";
+import { type CommandResult, DASHBOARD_COMMAND, DUMP_COMMAND, type Findings, STEPS, WEB_API_FROM_DEFAULT, shortened } from "./steps.ts";
 import { resetLab } from "./setup.ts";
 import type { Shell } from "./shell.ts";
 
@@ -19,6 +19,9 @@ interface Saved {
 /** A metric takes this long to reach the graph at most (issue: every edge within 5 s). */
 const GRAPH_DEADLINE_MS = 8_000;
 const GRAPH_POLL_MS = 250;
+/** Istio's drain time is 45 s. */
+const DRAIN_DEADLINE_MS = 60_000;
+const DRAIN_POLL_MS = 1_000;
 
 /**
  * Runs the lab's steps in order and reports each as it ends. Before step 2 it takes the PERMISSIVE dump and proves that
@@ -42,7 +45,7 @@ export async function checkLab(shell: Shell, report: (outcome: StepOutcome) => v
     });
     for (const step of STEPS) {
       await outcome(step.number, step.title, async () => {
-        const result = await shell.run(shortened(step.command));
+        const result = step.number === 16 ? await settledDump(shell) : await shell.run(shortened(step.command));
         // Step 4's next command needs the pod that it makes: a learner waits for it too.
         if (step.number === 4) await shell.run("kubectl rollout status -n default deploy/sleep --timeout=30s");
         return step.problem(result, findings);
@@ -53,6 +56,14 @@ export async function checkLab(shell: Shell, report: (outcome: StepOutcome) => v
     await restore(shell, saved);
   }
   return count;
+}
+
+/** A real Envoy shows the listener of before for its drain time; a learner has taken longer than that to get here. */
+async function settledDump(shell: Shell): Promise<CommandResult> {
+  for (const deadline = Date.now() + DRAIN_DEADLINE_MS; ; await Bun.sleep(DRAIN_POLL_MS)) {
+    const result = await shell.run(DUMP_COMMAND);
+    if (!result.stdout.includes('"draining_state"') || Date.now() > deadline) return result;
+  }
 }
 
 async function save(shell: Shell): Promise<Saved> {

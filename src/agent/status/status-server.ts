@@ -8,9 +8,15 @@ export interface AppMetrics {
   readonly path: string;
 }
 
+export interface Readiness {
+  readonly ready: boolean;
+  /** What a probe's failure event shows. */
+  readonly reason: string;
+}
+
 export interface StatusServerDeps {
-  readonly ready: () => { readonly ready: boolean; readonly reason: string };
-  readonly proxyMetrics: () => string;
+  readonly ready: () => Readiness | Promise<Readiness>;
+  readonly proxyMetrics: () => string | Promise<string>;
   readonly agentMetrics: () => string;
   readonly appMetrics: AppMetrics | undefined;
   readonly probes: ReadonlyMap<string, AppProbe>;
@@ -45,7 +51,7 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"]);
 async function answer(path: string, request: Request, local: boolean, deps: StatusServerDeps): Promise<Response> {
   switch (path) {
     case "/healthz/ready": {
-      const { ready, reason } = deps.ready();
+      const { ready, reason } = await deps.ready();
       return ready ? new Response(null, { status: 200 }) : new Response(reason, { status: 503 });
     }
     case "/stats/prometheus":
@@ -119,7 +125,7 @@ async function mergedMetrics(deps: StatusServerDeps): Promise<Response> {
       deps.log.warn("the application's metrics could not be read", { port, path, error: errorText(error) });
     }
   }
-  return new Response(deps.agentMetrics() + deps.proxyMetrics() + app, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
+  return new Response(deps.agentMetrics() + (await deps.proxyMetrics()) + app, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
 }
 
 /** The kubelet reads 10 KB of a probe's answer. */

@@ -1,7 +1,18 @@
 import { rmSync } from "node:fs";
 import { Command } from "commander";
-import { stopCluster } from "../../cluster/launch/index.ts";
+import { ChainmailError } from "../../base/index.ts";
+import { removeAsSubordinates, stopCluster } from "../../cluster/launch/index.ts";
 import { clusterPaths } from "../home.ts";
+
+/** Pods of a cluster with users of its own leave files of theirs, which only a namespace with the same users may delete. */
+function deleteFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch (cause) {
+    const removed = removeAsSubordinates(folder);
+    if (!removed.success) throw new ChainmailError("NOT_DELETED", `${folder} could not be deleted: ${removed.stderr.toString().trim()}`, { cause, hint: `sudo rm -r ${folder}` });
+  }
+}
 
 export function downCommand(): Command {
   return new Command("down")
@@ -11,7 +22,7 @@ export function downCommand(): Command {
     .action(async (options: { name: string; delete?: boolean }) => {
       const paths = clusterPaths(options.name);
       const how = await stopCluster({ pidPath: paths.pid });
-      if (options.delete) rmSync(paths.folder, { recursive: true, force: true });
+      if (options.delete) deleteFolder(paths.folder);
       process.stdout.write(`${how === "not-running" ? "was not running" : how}: cluster "${options.name}"${options.delete ? ", deleted" : ""}\n`);
     });
 }

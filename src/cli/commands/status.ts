@@ -30,6 +30,7 @@ export async function printStatus(paths: ClusterPaths): Promise<boolean> {
   const rows: [string, string][] = [
     ["API", `https://${settings.address}:${settings.apiPort}`],
     ["kubeconfig", paths.kubeconfig],
+    ...(settings.proxy === "envoy" ? ([["proxy", `Envoy, ${settings.envoyPath}`]] as [string, string][]) : []),
     ...(gateway ? ([["gateway", `http://${gateway.ip}:${gateway.http}  https://${gateway.ip}:${gateway.https}`]] as [string, string][]) : []),
     ["log", paths.log],
     ["pods", `${state.ready} of ${state.total} ready`],

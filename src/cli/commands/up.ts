@@ -3,8 +3,9 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { Command } from "commander";
 import { ChainmailError } from "../../base/index.ts";
-import { clusterRunning, launchCluster, machineError, probeMachine } from "../../cluster/launch/index.ts";
+import { clusterRunning, launchCluster, machineError, probeMachine, requireUser } from "../../cluster/launch/index.ts";
 import { type Readiness, adminClient, readiness } from "../cluster-api.ts";
+import { findEnvoy } from "../envoy.ts";
 import { type ClusterPaths, type ClusterSettings, DEFAULT_API_PORT, chainmailHome, chooseAddress, clusterNames, clusterPaths, prepareFolders, readSettings, writeSettings } from "../home.ts";
 import { BUN_PATH, PROJECT_ROOT, buildPrograms } from "../programs.ts";
 import { printStatus } from "./status.ts";
@@ -13,12 +14,16 @@ export interface BringUpOptions {
   name: string;
   apiPort?: number;
   mesh?: boolean;
+  proxy?: string;
+  envoyPath?: string;
   say(text: string): void;
 }
 
 /** Ten times what a slow machine needs; a pod that cannot start is reported long before. */
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
+/** The user that Istio's capture rules let pass: Envoy cannot mark its sockets as our own proxy does. */
+const PROXY_UID = 1337;
 
 export function upCommand(): Command {
   return new Command("up")
@@ -26,8 +31,10 @@ export function upCommand(): Command {
     .option("--name <cluster>", "a cluster of its own beside others", "default")
     .option("--port <port>", "port of the Kubernetes API", Number)
     .option("--no-mesh", "only the cluster: no istiod, gateway, console or metrics store")
-    .action(async (options: { name: string; port?: number; mesh: boolean }) => {
-      await bringUp({ name: options.name, apiPort: options.port, mesh: options.mesh, say: (text) => process.stderr.write(`${text}\n`) });
+    .option("--proxy <kind>", "chainmail, or envoy: a real Envoy in sidecars and gateways (kept for the next `up`)")
+    .option("--envoy-path <file>", "Envoy's binary, where it is not on the path")
+    .action(async ({ port, ...options }: { name: string; port?: number; mesh: boolean; proxy?: string; envoyPath?: string }) => {
+      await bringUp({ ...options, apiPort: port, say: (text) => process.stderr.write(`${text}\n`) });
       await printStatus(clusterPaths(options.name));
     });
 }
@@ -39,6 +46,7 @@ export async function bringUp(options: BringUpOptions): Promise<void> {
   prepareFolders(paths, home);
   const settings = settingsFor(paths, options);
   if (!clusterRunning({ pidPath: paths.pid })) await start(paths, settings, home, options.say);
+  else requireSameProxy(paths, settings);
   await waitUntilReady(paths, options.say);
 }
 
@@ -46,18 +54,37 @@ function settingsFor(paths: ClusterPaths, options: BringUpOptions): ClusterSetti
   const old = readSettings(paths);
   const others = clusterNames().filter((name) => name !== paths.name);
   const taken = others.flatMap((name) => readSettings(clusterPaths(name))?.address ?? []);
-  const settings: ClusterSettings = {
+  return {
     address: old?.address ?? chooseAddress(paths.name, taken),
     apiPort: options.apiPort ?? old?.apiPort ?? DEFAULT_API_PORT,
     mesh: options.mesh ?? old?.mesh ?? true,
+    ...proxyFor(old, options),
   };
-  return settings;
+}
+
+/** What was asked for, else what the cluster had. */
+function proxyFor(old: ClusterSettings | undefined, { proxy, envoyPath }: BringUpOptions): Pick<ClusterSettings, "proxy" | "envoyPath"> {
+  const kind = proxy ?? (envoyPath === undefined ? (old?.proxy ?? "chainmail") : "envoy");
+  if (kind === "chainmail" && envoyPath === undefined) return { proxy: kind };
+  if (kind !== "envoy") throw new ChainmailError("USAGE", `--proxy ${kind}: it is either chainmail or envoy, and --envoy-path goes with envoy`, { hint: "chainmail up --proxy envoy" });
+  return { proxy: kind, envoyPath: findEnvoy(envoyPath ?? old?.envoyPath).path };
+}
+
+/** Pods that run have the proxy that they were made with. */
+function requireSameProxy(paths: ClusterPaths, wanted: ClusterSettings): void {
+  const running = readSettings(paths);
+  if (!running || (running.proxy === wanted.proxy && running.envoyPath === wanted.envoyPath)) return;
+  const name = paths.name === "default" ? "" : ` --name ${paths.name}`;
+  throw new ChainmailError("PROXY_DIFFERS", `the cluster "${paths.name}" runs with another proxy (${running.envoyPath ?? running.proxy})`, {
+    hint: `chainmail down${name} && chainmail up${name} --proxy ${wanted.proxy}`,
+  });
 }
 
 async function start(paths: ClusterPaths, settings: ClusterSettings, home: string, say: (text: string) => void): Promise<void> {
   const rootless = process.getuid?.() !== 0;
   const report = await probeMachine({ rootless });
   if (!report.ok) throw machineError(report);
+  const users = settings.proxy === "envoy" ? requireUser(PROXY_UID) : "host";
   await requirePortFree(paths, settings);
   writeSettings(paths, settings);
   const { folder: programs, built } = await buildPrograms(home);
@@ -69,6 +96,7 @@ async function start(paths: ClusterPaths, settings: ClusterSettings, home: strin
     logPath: paths.log,
     pidPath: paths.pid,
     rootless,
+    users,
   });
   await waitForApi(paths, launched.pid);
 }

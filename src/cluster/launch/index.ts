@@ -10,4 +10,5 @@
  * The tree keeps the host's network namespace. Killing the outer process, in whatever way, ends all of it.
  */
 export { clusterRunning, launchCluster, stopCluster, type LaunchOptions } from "./launch.ts";
+export { removeAsSubordinates, requireUser, type UserMapping } from "./proxy-user.ts";
 export { machineError, probeMachine, type MachineCheck, type MachineReport } from "./probe.ts";

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { ChainmailError } from "../../base/index.ts";
 import { childrenOf, findTools } from "../runtime/index.ts";
 import { frameArguments } from "./frame.ts";
+import type { UserMapping } from "./proxy-user.ts";
 import { claimPidFile, identify, isAlive, readPidFile, writePidFile, type ProcessIdentity } from "./pid-file.ts";
 
 export interface LaunchOptions {
@@ -15,6 +16,8 @@ export interface LaunchOptions {
   pidPath: string;
   /** In a user namespace of its own: needs no privilege. */
   rootless: boolean;
+  /** Default "host": no other users than the caller's. */
+  users?: UserMapping;
 }
 
 /**
@@ -50,7 +53,7 @@ export async function launchCluster(options: LaunchOptions): Promise<{ pid: numb
   const logStart = statSync(options.logPath, { throwIfNoEntry: false })?.size ?? 0;
   const log = openSync(options.logPath, "a", 0o600);
   try {
-    const outer = Bun.spawn([unshare, ...frameArguments(options.rootless), "--", sh, "-c", INIT, "chainmail-cluster", ...options.argv], {
+    const outer = Bun.spawn([unshare, ...frameArguments(options.rootless, options.users), "--", sh, "-c", INIT, "chainmail-cluster", ...options.argv], {
       env: options.env,
       cwd: "/",
       stdio: ["ignore", log, log],

@@ -17,6 +17,6 @@ export { AddressPool, parseCidr, type Cidr } from "./address-pool.ts";
 export type { Where } from "./worker/protocol.ts";
 export { NamespaceClient } from "./namespace-client.ts";
 export { ProcessRuntime } from "./process-runtime.ts";
-export { readIdMaps } from "./privileges.ts";
+export { canBecome, readIdMaps } from "./privileges.ts";
 export { childrenOf } from "./processes.ts";
 export { findTools } from "./tools.ts";

@@ -28,7 +28,8 @@ export function configMaps(values: InstallValues): ConfigMap[] {
 export function meshConfig(values: InstallValues): Record<string, unknown> {
   return {
     accessLogFile: "/dev/stdout",
-    defaultConfig: { discoveryAddress: `istiod.${values.namespace}.svc:15012` },
+    // What is the usual case is not written: the mesh config stays as Istio's.
+    defaultConfig: { discoveryAddress: `istiod.${values.namespace}.svc:15012`, ...(values.proxy === "envoy" && { proxyMetadata: { CHAINMAIL_PROXY: "envoy" } }) },
     defaultProviders: { metrics: ["prometheus"] },
     enablePrometheusMerge: true,
     extensionProviders: [

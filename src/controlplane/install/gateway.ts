@@ -109,6 +109,7 @@ function environment(values: InstallValues, kind: GatewayKind): EnvVar[] {
     { name: "ISTIO_META_UNPRIVILEGED_POD", value: "true" },
     { name: "ISTIO_META_CLUSTER_ID", value: "Kubernetes" },
     field("ISTIO_META_NODE_NAME", "spec.nodeName"),
+    ...(values.proxy === "envoy" ? [{ name: "CHAINMAIL_PROXY", value: "envoy" }] : []),
   ];
 }
 

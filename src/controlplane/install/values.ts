@@ -13,6 +13,8 @@ export interface InstallValues {
   clusterDomain: string;
   /** Top-level fields of the mesh config, laid over the ones written here. */
   meshConfig: Record<string, unknown>;
+  /** Whose data plane runs in gateways and sidecars. */
+  proxy: "chainmail" | "envoy";
   /** The demo profile's second gateway; a proxy more that few need. */
   egressGateway: boolean;
   /** Values of injection that differ from the defaults. */
@@ -28,6 +30,7 @@ export function installValues(values: Partial<InstallValues> = {}): InstallValue
     trustDomain: "cluster.local",
     clusterDomain: "cluster.local",
     meshConfig: {},
+    proxy: "chainmail",
     egressGateway: false,
     injection: {},
     ...values,

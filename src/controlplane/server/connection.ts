@@ -1,5 +1,5 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
-import { XDS_TYPES } from "../../proto/index.ts";
+import { WORKLOAD_TYPE, XDS_TYPES } from "../../proto/index.ts";
 import type { Caller } from "../ca/index.ts";
 import type { MeshSnapshot } from "../registry/snapshot.ts";
 import type { RegistryChange } from "../registry/types.ts";
@@ -13,6 +13,7 @@ import type { XdsMetrics } from "./metrics.ts";
 import { decodeRequest, type Protocol, type XdsRequest } from "./requests.ts";
 import { encodeDelta, encodeSotw } from "./responses.ts";
 import { applyDelta, applySotw, type Watch, type Watches } from "./watch.ts";
+import { changesWorkloads, workloadResources } from "./workload-names.ts";
 
 /** One gRPC stream, seen from here. */
 export interface XdsStream {
@@ -41,7 +42,7 @@ export interface ConnectionDeps {
 }
 
 /** Clusters before their endpoints, listeners before their routes: a proxy never learns of a name before its target. */
-const PUSH_ORDER: readonly string[] = [XDS_TYPES.CDS, XDS_TYPES.EDS, XDS_TYPES.LDS, XDS_TYPES.RDS, XDS_TYPES.SDS, XDS_TYPES.ECDS, XDS_TYPES.NDS];
+const PUSH_ORDER: readonly string[] = [XDS_TYPES.CDS, XDS_TYPES.EDS, XDS_TYPES.LDS, XDS_TYPES.RDS, XDS_TYPES.SDS, XDS_TYPES.ECDS, XDS_TYPES.NDS, WORKLOAD_TYPE];
 
 /** A proxy has at most a handful of requests under way; more than this and we stop reading until we have answered. */
 const MAX_INBOX = 64;
@@ -184,6 +185,7 @@ export class XdsConnection {
   async #push(node: ProxyNode, change: RegistryChange): Promise<void> {
     const affected = new Set(this.deps.generator.affectedTypes(node, change));
     if (this.deps.credentials.affectedBy(change)) affected.add(XDS_TYPES.SDS);
+    if (changesWorkloads(change)) affected.add(WORKLOAD_TYPE);
     const started = this.deps.clock.now();
     let sent = false;
     for (const typeUrl of PUSH_ORDER) {
@@ -215,6 +217,7 @@ export class XdsConnection {
     const started = performance.now();
     try {
       if (watch.typeUrl === XDS_TYPES.SDS) return await this.deps.credentials.resources(this.caller, node, this.deps.snapshot(), wanted ?? []);
+      if (watch.typeUrl === WORKLOAD_TYPE) return workloadResources(this.deps.snapshot(), wanted ?? []);
       return this.deps.generator.generate(node, this.deps.snapshot(), watch.typeUrl, wanted);
     } catch (thrown) {
       this.deps.metrics.generationFailed(watch.typeUrl);

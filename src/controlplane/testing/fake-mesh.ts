@@ -1,4 +1,4 @@
-import type { KubeObject } from "../../resources/types.ts";
+import type { KubeObject, Pod } from "../../resources/index.ts";
 import { snapshotOf, type MeshSnapshot } from "../registry/snapshot.ts";
 import type { Registry, RegistryChange, RegistryKind } from "../registry/types.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "../xds/types.ts";
@@ -47,6 +47,7 @@ export class FakeMesh {
       objects: {
         list: (kind, namespace) => [...this.objects].filter(([key]) => key.startsWith(`${kind}/${namespace ?? ""}`)).map(([, object]) => object),
         get: (kind, name, namespace = "") => this.objects.get(`${kind}/${namespace}/${name}`),
+        podByAddress: (address) => [...this.objects.values()].find((object): object is Pod => object.kind === "Pod" && (object as Pod).status?.podIP === address),
       },
     };
   }
