@@ -9,6 +9,7 @@ export const POLLHUP = 16;
 const F_DUPFD_CLOEXEC = 1030;
 const F_GETFL = 3;
 const F_SETFL = 4;
+const F_SETPIPE_SZ = 1031;
 const MFD_CLOEXEC = 1;
 
 // struct pollfd {int fd; short events; short revents}
@@ -34,6 +35,11 @@ export function createPipe(): { readFd: number; writeFd: number } {
   const pair = new Int32Array(2);
   check(libc().pipe2(pair, O_CLOEXEC), "pipe2");
   return { readFd: pair[0] ?? -1, writeFd: pair[1] ?? -1 };
+}
+
+/** Asks for a bigger pipe. One that stays as it is, since the user has many already, works as well, only slower. */
+export function growPipe(fd: number, bytes: number): void {
+  libc().fcntl(fd, F_SETPIPE_SZ, bytes);
 }
 
 /** A close-on-exec file in memory, without a name, that holds `bytes`; it is gone with its last descriptor. */

@@ -10,7 +10,7 @@ export { originalDestination, type SocketAddress } from "./original-destination.
 export { isIPv4, isIPv6, formatIPv4, parseIPv4 } from "./socket-address.ts";
 export { closeFd, getSocketOption, setSocketOption, shutdownWrite, SocketOption } from "./socket-options.ts";
 export { bindUdp, listenTcp } from "./listen.ts";
-export { changeOwner, createMemoryFile, createPipe, duplicateFd, pollFd, readBlocking, setNonBlocking, writeAll, writeSome } from "./files.ts";
+export { changeOwner, createMemoryFile, createPipe, duplicateFd, growPipe, pollFd, readBlocking, setNonBlocking, writeAll, writeSome } from "./files.ts";
 export {
   enterNamespace,
   leaveSessionKeyring,
@@ -22,7 +22,8 @@ export {
   unshareThread,
   type NamespaceKind,
 } from "./namespaces.ts";
-export { bindMount, cloneTree, makeReadOnly, mountFilesystem, moveTree, MountFlag, pivotRoot, setPropagationPrivate, unmountDetached } from "./mounts.ts";
+export { bindMount, cloneTree, makeReadOnly, mountFilesystem, moveTree, MountFlag, pivotRoot, pivotRootKeeping, setPropagationPrivate, unmountDetached } from "./mounts.ts";
+export { openTerminal, resizeTerminal } from "./terminals.ts";
 export { rtnetlink, type NetlinkRequest } from "./netlink.ts";
 export { addAddress, addNeighbour, addRoute, createVeth, deleteLink, interfaceIndex, setLinkUp } from "./links.ts";
 export { nftablesAvailable, runNft } from "./nftables.ts";

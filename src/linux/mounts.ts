@@ -79,6 +79,16 @@ export function pivotRoot(root: string): void {
   check(c.chdir(cString("/")), "chdir /");
 }
 
+/**
+ * As pivotRoot, but the old root stays, at `oldAt`, a folder below `root`. Every process of the mount namespace whose root
+ * was the old one finds itself in the new one: pivot_root(2).
+ */
+export function pivotRootKeeping(root: string, oldAt: string): void {
+  const c = libc();
+  check(c.pivot_root(cString(root), cString(oldAt)), `pivot_root ${root} ${oldAt}`);
+  check(c.chdir(cString("/")), "chdir /");
+}
+
 function setAttributes(directory: number, path: string, atFlags: number, attributes: number, what: string): void {
   // struct mount_attr {u64 attr_set, attr_clr, propagation, userns_fd}
   const attr = new BigUint64Array([BigInt(attributes), 0n, 0n, 0n]);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import type { ExecProcess } from "../../src/cluster/runtime/index.ts";
 import { BUN, HOST_IP, LOOPBACK, OUTSIDE, POD_PROGRAM, STATE_DIR, TestNode } from "./harness.ts";
 
 let node: TestNode;
@@ -30,6 +31,14 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
     await Bun.sleep(10);
   }
   throw new Error("it never came true");
+}
+
+/** The message of a rejection. Bun's `rejects` blocks the thread, and with it the worker's messages that it waits for. */
+function failure(promise: Promise<unknown>): Promise<string | undefined> {
+  return promise.then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
 }
 
 describe("services", () => {
@@ -169,6 +178,37 @@ describe("walls of a pod", () => {
     expect(stderr.match(/planted\.so/g)?.length ?? 0).toBe(1);
   });
 
+  test("what a container plants in place of the machine's tools never runs with privileges", async () => {
+    const folder = `${STATE_DIR}/planted`;
+    mkdirSync(folder, { recursive: true });
+    const tools = ["setpriv", "unshare", "nsenter", "setsid", "env"];
+    const trap = '#!/bin/sh\necho "PLANTED $(sed -n s/^CapEff://p /proc/self/status)"\n';
+    for (const name of [...tools, "ld.so.preload", "nsswitch.conf"]) writeFileSync(`${folder}/${name}`, name.includes(".") ? "/tmp/planted.so\n" : trap, { mode: 0o755 });
+    const over = (name: string, containerPath: string) => ({ hostPath: `${folder}/${name}`, containerPath, readOnly: true });
+    const mounts = [...tools.map((name) => over(name, `/usr/bin/${name}`)), over("nsswitch.conf", "/etc/nsswitch.conf")];
+    const container = await node.start("a", ["sleep", "35"], { uid: 0, gid: 0, mounts });
+    expect((await node.exec(container.id, ["echo", "on"])).stdout).toBe("on\n");
+    expect((await node.exec(container.id, ["echo", "on"], { tty: true })).stdout).toBe("on\r\n");
+    container.kill("SIGKILL");
+    // The loader obeys this file in every program that it starts; here it is the container's own program alone.
+    const preload = await node.run("a", ["true"], { uid: 0, gid: 0, mounts: [over("ld.so.preload", "/etc/ld.so.preload")] });
+    expect(preload.stderr.match(/planted\.so/g)?.length).toBe(1);
+    const late = await node.start("a", ["sh", "-c", "echo /tmp/planted.so > /etc/ld.so.preload; exec sleep 36"], { uid: 0, gid: 0 });
+    await until(async () => (await node.exec(late.id, ["true"])).stderr.includes("planted.so"));
+    expect((await node.exec(late.id, ["true"])).stderr.match(/planted\.so/g)?.length).toBe(1);
+    late.kill("SIGKILL");
+  });
+
+  test("nothing of the tools' root is left in a container's sight", async () => {
+    const script = "ls /container /pid-namespace 2>/dev/null; cut -d' ' -f5 /proc/self/mountinfo | sort | uniq -d | grep -v '^/proc$'; grep -c . /proc/self/mountinfo";
+    const container = await node.start("a", ["sleep", "37"]);
+    const lines = async () => (await node.exec(container.id, ["sh", "-c", script])).stdout.trim().split("\n");
+    const first = await lines();
+    expect(first).toHaveLength(1);
+    expect(await lines()).toEqual(first);
+    container.kill("SIGKILL");
+  });
+
   test("no command line of the machine shows a container's environment", async () => {
     const container = await node.start("a", ["sleep", "33"], { env: { PASSWORD: "hunter2-secret" } });
     const child = await node.node.runtime.exec(container.id, { argv: ["sleep", "34"], tty: false, stdin: false, env: { TOKEN: "hunter2-secret" } });
@@ -217,7 +257,7 @@ describe("files", () => {
 
   test("a missing volume is an error that names it", async () => {
     const mounts = [{ hostPath: `${STATE_DIR}/nosuch`, containerPath: "/data", readOnly: true }];
-    await expect(node.start("a", ["true"], { mounts })).rejects.toThrow("nosuch does not exist");
+    expect(await failure(node.start("a", ["true"], { mounts }))).toContain("nosuch does not exist");
   });
 
   test("the working folder is made, and is where it starts", async () => {
@@ -237,7 +277,7 @@ describe("processes", () => {
     expect(JSON.parse(stdout)).toMatchObject({ ...env, HOSTNAME: "a", HOME: "/" });
     const inside = await node.exec(web["b"]?.id ?? "", [BUN, "-e", "console.log(JSON.stringify(process.env))"], { env });
     expect(JSON.parse(inside.stdout)).toMatchObject(env);
-    await expect(node.start("a", ["true"], { env: { "A=B": "" } })).rejects.toThrow("cannot be an environment variable");
+    expect(await failure(node.start("a", ["true"], { env: { "A=B": "" } }))).toContain("cannot be an environment variable");
   });
 
   test("/dev/stdout and /dev/stderr can be opened under any uid", async () => {
@@ -279,7 +319,9 @@ describe("processes", () => {
     expect(terminal.stdout).toContain("tty\r\n");
     expect(terminal.stdout).toContain("got typed\r\n");
     expect((await node.exec(id, ["nosuch"])).exitCode).toBe(127);
-    await expect(node.exec("nosuch", ["true"])).rejects.toThrow("is not running");
+    const named = await node.exec(id, ["sh", "-c", "tty; stat -c %u $(tty); ps -o tty= -p $$; echo done > /dev/tty"], { tty: true });
+    expect(named.stdout).toMatch(new RegExp(`^/dev/pts/\\d+\r\n${realUids ? 1000 : 0}\r\npts/\\d+\r\ndone\r\n$`));
+    expect(await failure(node.exec("nosuch", ["true"]))).toContain("is not running");
   });
 
   test("killing an exec ends what runs inside", async () => {
@@ -302,6 +344,38 @@ describe("processes", () => {
     }
   });
 
+  test("a terminal has job control and a size, in a container and in an exec", async () => {
+    const container = await node.start("a", ["bash", "--norc", "-i"], { stdin: true, tty: true, env: { PS1: "$ " } });
+    const talk = async (shell: ExecProcess) => {
+      let text = "";
+      const reading = (async () => {
+        for await (const chunk of shell.stdout) text += Buffer.from(chunk).toString();
+      })();
+      const say = async (line: string, answer: RegExp) => {
+        shell.stdin?.write(Buffer.from(line));
+        await until(() => answer.test(text));
+      };
+      shell.resize(101, 33);
+      await say("stty size; tty\n", /33 101\r\n\/dev\/pts\/\d+/);
+      await say("sleep 38\n", /sleep 38\r\n/);
+      await Bun.sleep(50);
+      await say("\x1a", /Stopped +sleep 38/);
+      await say("bg; jobs\n", /Running +sleep 38/);
+      await say("kill %1; wait; cat\n", /wait; cat\r\n/);
+      await Bun.sleep(50);
+      await say("\x03", /\^C/);
+      await say("echo sid $(ps -o sid= -p $$) $(ps -o pgid= -p $$) $$.\n", /sid +(\d+) +\1 \1\./);
+      await say("exit 6\n", /exit\r\n/);
+      expect(text).not.toContain("no job control");
+      await reading;
+      return (await shell.exited).exitCode;
+    };
+    const inside = await node.node.runtime.exec(container.id, { argv: ["bash", "--norc", "-i"], tty: true, stdin: true, env: { PS1: "$ " } });
+    expect(await talk(inside)).toBe(6);
+    const attached = container.attach?.();
+    if (attached) expect(await talk(attached)).toBe(6);
+  });
+
   test("dial reaches a pod from the node and from its own loopback; what nobody serves is refused", async () => {
     for (const [from, host] of [["node", ips.b], ["node", "10.96.0.21"], [{ sandboxId: "b" }, "127.0.0.1"]] as const) {
       const stream = await node.node.runtime.dial(from, host, host.startsWith("10.96") ? 80 : 8080);
@@ -310,8 +384,8 @@ describe("processes", () => {
       for await (const chunk of stream) text += String(chunk);
       expect(text).toContain("b 1");
     }
-    await expect(node.node.runtime.dial("node", ips.b, 9)).rejects.toThrow(`connect ${ips.b}:9: connection refused (ECONNREFUSED)`);
-    await expect(node.node.runtime.dial({ sandboxId: "nosuch" }, "127.0.0.1", 9)).rejects.toThrow("there is no sandbox nosuch");
+    expect(await failure(node.node.runtime.dial("node", ips.b, 9))).toContain(`connect ${ips.b}:9: connection refused (ECONNREFUSED)`);
+    expect(await failure(node.node.runtime.dial({ sandboxId: "nosuch" }, "127.0.0.1", 9))).toContain("there is no sandbox nosuch");
   });
 
   test("usage counts a pod's own processes", async () => {
@@ -339,7 +413,7 @@ describe("the node", () => {
 
   test("sysctls of the pod's own namespaces only", async () => {
     const make = (sysctls: Record<string, string>) => node.node.runtime.createSandbox({ id: "sysctl", hostname: "x", hostNetwork: false, sysctls });
-    await expect(make({ "kernel.core_pattern": "|/x" })).rejects.toThrow("not confined");
+    expect(await failure(make({ "kernel.core_pattern": "|/x" }))).toContain("not confined");
     await make({ "net.core.somaxconn": "77" });
     expect((await node.run("sysctl", ["cat", "/proc/sys/net/core/somaxconn"])).stdout).toBe("77");
     await node.node.runtime.removeSandbox("sysctl");
@@ -352,7 +426,7 @@ describe("the node", () => {
     const container = await started.catch(() => undefined);
     await removed;
     if (container) expect((await container.exited).exitCode).toBe(137);
-    await expect(node.start("hasty", ["true"])).rejects.toThrow("there is no sandbox hasty");
+    expect(await failure(node.start("hasty", ["true"]))).toContain("there is no sandbox hasty");
   });
 
   test("twenty pods come and go and leave nothing", async () => {

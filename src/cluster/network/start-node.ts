@@ -64,17 +64,18 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const pool = new AddressPool(podCidr);
   const { nodeIp } = pool;
   const mountPoint = `${stateDir}/root`;
-  mkdirSync(mountPoint, { recursive: true, mode: 0o700 });
+  const toolsPoint = `${stateDir}/tools`;
+  for (const path of [mountPoint, toolsPoint]) mkdirSync(path, { recursive: true, mode: 0o700 });
   const tools = findTools();
   // Exec starts from this thread; the namespace worker does the same for containers.
   leaveSessionKeyring();
   const client = new NamespaceClient();
-  const runtime = new ProcessRuntime({ client, pool, tools, maps: readIdMaps(), podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
+  const runtime = new ProcessRuntime({ client, pool, maps: readIdMaps(), podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
   const listen: Node["listen"] = (protocol, host, port, where = "node") => client.call("listen", { where, protocol, host, port });
   const stops: (() => void)[] = [() => client.stop()];
   try {
     const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, localAddresses, egressPort: EGRESS_PORT });
-    await client.call("init", { nodeIp, localAddresses, mountPoint, tools, hiddenPaths, serviceCidr, rules });
+    await client.call("init", { nodeIp, localAddresses, mountPoint, toolsPoint, tools, hiddenPaths, serviceCidr, rules });
     const zone = emptyZone(options.clusterDomain);
     const [udpFd, tcpFd, egressFd] = await Promise.all([
       listen("udp", options.dnsIp, DNS_PORT),

@@ -56,6 +56,7 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
     capabilities: identity.capabilities,
     tty: container.tty ?? false,
     stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
     logPath: input.logPath,
   };
 }

@@ -22,11 +22,14 @@ export function attachTo(container: Container): ExecProcess {
   };
   letGo = container.subscribe({ onOutput: (name, chunk) => outputs[name]?.enqueue(chunk.slice()), onExit: close });
   return {
-    ...(stdin ? { stdin: { write: (chunk: Uint8Array) => container.input(chunk), end: () => container.endInput() } } : {}),
+    ...(stdin ? { stdin: { write: (chunk: Uint8Array) => container.input(chunk), end: () => container.spec.stdinOnce && container.endInput() } } : {}),
     stdout,
     ...(stderr ? { stderr } : {}),
     resize: (columns, rows) => container.resize(columns, rows),
     exited: container.exited,
-    kill: close,
+    kill: () => {
+      close();
+      if (container.spec.stdinOnce) container.endInput();
+    },
   };
 }

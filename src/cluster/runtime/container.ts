@@ -1,12 +1,13 @@
 import type { Logger } from "../../base/index.ts";
 import { ChainmailError, errorText } from "../../base/index.ts";
-import { changeOwner, closeFd, createPipe } from "../../linux/index.ts";
+import { closeFd } from "../../linux/index.ts";
 import { ContainerLog, type LogStream } from "./container-log.ts";
 import { attachTo } from "./attach.ts";
 import type { NamespaceClient } from "./namespace-client.ts";
-import { PipeWriter, readPipe } from "./pipes.ts";
+import { childPipes, PipeWriter, readPipe, type ChildPipes } from "./pipes.ts";
 import { canBecome, privilegeArguments, type IdMaps } from "./privileges.ts";
 import { inodeOf } from "./processes.ts";
+import { TerminalStreams } from "./terminal-streams.ts";
 import type { ContainerExit, ContainerSpec, ExecProcess, RunningContainer } from "./types.ts";
 
 /** What a container's programs find when neither image nor pod says otherwise. */
@@ -35,6 +36,9 @@ export class Container implements RunningContainer {
   #killWhenStarted = false;
   #streams: Promise<unknown> = Promise.resolve();
   #stdin: PipeWriter | undefined;
+  #terminal: TerminalStreams | undefined;
+  /** Resolves when the first process has ended. */
+  readonly #ending = Promise.withResolvers<void>();
   #logOpen = true;
   #pid = 0;
   #pidNamespace: string | undefined;
@@ -43,7 +47,7 @@ export class Container implements RunningContainer {
   constructor(
     readonly sandboxId: string,
     readonly spec: ContainerSpec,
-    hostname: string,
+    readonly hostname: string,
     readonly client: NamespaceClient,
     readonly maps: IdMaps,
     readonly logger: Logger,
@@ -68,11 +72,15 @@ export class Container implements RunningContainer {
     return !this.#ended && this.#pid !== 0;
   }
 
+  /** Uid and gid of its processes, as far as the machine has them. */
+  get owner(): [uid: number, gid: number] {
+    return canBecome(this.spec, this.maps) ? [this.spec.uid, this.spec.gid] : [0, 0];
+  }
+
   /** Throws what the worker refused; then nothing runs and the log is closed. */
   async start(): Promise<void> {
     try {
-      const childEnds: number[] = [];
-      const stdio = this.spec.tty ? "terminal" : this.#pipes(childEnds);
+      const pipes = this.spec.tty ? undefined : this.#pipes();
       const { uid, gid, argv, workingDir, mounts, readOnlyRoot } = this.spec;
       const started = await this.client
         .call("startContainer", {
@@ -83,13 +91,16 @@ export class Container implements RunningContainer {
           workingDir,
           mounts,
           readOnlyRoot,
+          hostname: this.hostname,
           uid,
           gid,
-          stdio,
+          stdio: pipes?.child ?? "terminal",
           privileges: privilegeArguments(this.spec, this.maps),
+          owner: this.owner,
         })
-        .finally(() => childEnds.forEach(closeFd));
+        .finally(() => pipes?.childEnds.forEach(closeFd));
       if (started.state === "no-program") return this.#failToStart(started.message);
+      if (started.terminalFd !== undefined) this.#takeTerminal(started.terminalFd);
       this.#pid = started.pid;
       this.#pidNamespace = inodeOf(started.pid);
       if (this.#killWhenStarted) this.kill("SIGKILL");
@@ -131,10 +142,10 @@ export class Container implements RunningContainer {
   }
 
   /** To the program's standard input. Throws STDIN_CLOSED when the pod did not ask for one. */
-  input(chunk: Uint8Array): void {
-    if (this.spec.tty) void this.client.call("terminal", { containerId: this.id, input: chunk });
-    else if (this.#stdin === undefined) throw new ChainmailError("STDIN_CLOSED", `container ${this.id} has no standard input`);
-    else this.#stdin.write(chunk);
+  input(chunk: Uint8Array): void | Promise<void> {
+    if (this.#terminal) return this.#terminal.write(chunk);
+    if (this.#stdin === undefined) throw new ChainmailError("STDIN_CLOSED", `container ${this.id} has no standard input`);
+    return this.#stdin.write(chunk);
   }
 
   endInput(): void {
@@ -143,7 +154,7 @@ export class Container implements RunningContainer {
   }
 
   resize(columns: number, rows: number): void {
-    if (this.spec.tty) void this.client.call("terminal", { containerId: this.id, size: { columns, rows } });
+    this.#terminal?.resize(columns, rows);
   }
 
   /** The worker's word that the wrapper process has ended. */
@@ -152,28 +163,26 @@ export class Container implements RunningContainer {
     // The wrapper alone may have been killed: what it waited for must not go on unseen.
     if (this.#pidNamespace !== undefined && inodeOf(this.#pid) === this.#pidNamespace) this.kill("SIGKILL");
     this.#ended = true;
+    this.#ending.resolve();
     void this.#finish().then(() => this.#resolve(exit));
   }
 
-  onTerminalOutput(chunk: Uint8Array): void {
-    this.#output("stdout", chunk);
+  #pipes(): ChildPipes {
+    const pipes = childPipes(this.spec.stdin, this.owner);
+    this.#streams = Promise.all([
+      readPipe(pipes.stdout, (chunk) => this.#output("stdout", chunk)),
+      readPipe(pipes.stderr, (chunk) => this.#output("stderr", chunk)),
+    ]);
+    if (pipes.stdin !== undefined) this.#stdin = new PipeWriter(pipes.stdin);
+    return pipes;
   }
 
-  #pipes(childEnds: number[]): { stdin: number | "ignore"; stdout: number; stderr: number } {
-    const stdout = createPipe();
-    const stderr = createPipe();
-    childEnds.push(stdout.writeFd, stderr.writeFd);
-    // Programs that open /dev/stdout anew need to own what is behind it.
-    if (canBecome(this.spec, this.maps)) for (const fd of childEnds) changeOwner(fd, this.spec.uid, this.spec.gid);
-    this.#streams = Promise.all([
-      readPipe(stdout.readFd, (chunk) => this.#output("stdout", chunk)),
-      readPipe(stderr.readFd, (chunk) => this.#output("stderr", chunk)),
-    ]);
-    if (!this.spec.stdin) return { stdin: "ignore", stdout: stdout.writeFd, stderr: stderr.writeFd };
-    const stdin = createPipe();
-    childEnds.push(stdin.readFd);
-    this.#stdin = new PipeWriter(stdin.writeFd);
-    return { stdin: stdin.readFd, stdout: stdout.writeFd, stderr: stderr.writeFd };
+  #takeTerminal(fd: number): void {
+    this.#terminal = new TerminalStreams(fd, this.#ending.promise);
+    const { output } = this.#terminal;
+    this.#streams = (async () => {
+      for await (const chunk of output) this.#output("stdout", chunk);
+    })();
   }
 
   #output(stream: LogStream, chunk: Uint8Array): void {

@@ -27,12 +27,19 @@ export function environmentScript(env: Record<string, string>, envPath: string):
   return script;
 }
 
+/** Where a process that is being started finds what it waits for; 5 is the wrapper's (container-start.ts). */
+export const GATE_FDS = { ready: 3, go: 4, environment: 6 } as const;
+
 /**
- * The arguments of sh for it: does what `prepare` says, reads the script from descriptor `fd`, and becomes the program
- * that its further arguments name. The file is opened by its path in /proc, so it is read from its start.
+ * The arguments of sh that wait at the gate, then go to the working folder, take the environment and become the program.
+ * Between the byte and the line, the process's root becomes the container's. The file is opened by its path in /proc, so
+ * it is read from its start.
  */
-export function enterArguments(fd: number, prepare = ":"): string[] {
-  return ["-c", `${prepare} && . /proc/self/fd/${fd} && exec ${fd}<&- "$@"`, "chainmail"];
+export function enterArguments(workingDir: string): string[] {
+  const { ready, go, environment } = GATE_FDS;
+  const wait = `printf . >&${ready} && read -r go <&${go} && unset go`;
+  const enter = `cd -- "$1" && shift && unset OLDPWD && . /proc/self/fd/${environment}`;
+  return ["-c", `${wait} && ${enter} && exec ${ready}>&- ${go}<&- ${environment}<&- "$@"`, "chainmail", workingDir];
 }
 
 function quote(text: string): string {

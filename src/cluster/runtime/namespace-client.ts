@@ -2,10 +2,9 @@ import { ChainmailError } from "../../base/index.ts";
 import type { ContainerExit } from "./types.ts";
 import type { WorkerCalls, WorkerMessage } from "./worker/protocol.ts";
 
-/** What the worker tells without being asked. */
+/** What the worker tells without being asked: of containers, and of further processes in them. */
 export interface WorkerEvents {
-  onExited(containerId: string, exit: ContainerExit): void;
-  onOutput(containerId: string, chunk: Uint8Array): void;
+  onExited(processId: string, exit: ContainerExit): void;
   /** The worker's thread itself failed; nothing on this node can be started or stopped any more. */
   onFatal(error: Error): void;
 }
@@ -43,8 +42,7 @@ export class NamespaceClient {
   }
 
   #receive(message: WorkerMessage): void {
-    if (message.kind === "exited") this.#events?.onExited(message.containerId, message.exit);
-    else if (message.kind === "output") this.#events?.onOutput(message.containerId, message.chunk);
+    if (message.kind === "exited") this.#events?.onExited(message.processId, message.exit);
     else {
       const waiting = this.#waiting.get(message.call);
       this.#waiting.delete(message.call);

@@ -8,14 +8,12 @@ import type { NamespaceClient } from "./namespace-client.ts";
 import { usageOf } from "./processes.ts";
 import type { IdMaps } from "./privileges.ts";
 import { connected, duplexOver } from "./socket-duplex.ts";
-import type { ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, RunningContainer, Sandbox, SandboxSpec } from "./types.ts";
-import type { ContainerTools } from "./worker/protocol.ts";
+import type { ContainerExit, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, RunningContainer, Sandbox, SandboxSpec } from "./types.ts";
 
 export interface RuntimeOptions {
   client: NamespaceClient;
   pool: AddressPool;
   maps: IdMaps;
-  tools: ContainerTools;
   logger: Logger;
   /** nft commands for a pod's link, run as it comes and goes. */
   podRules(link: string, ip: string): { add: string; remove: string };
@@ -41,12 +39,18 @@ export class ProcessRuntime implements ContainerRuntime {
   readonly #options: RuntimeOptions;
   readonly #sandboxes = new Map<string, SandboxState>();
   readonly #containers = new Map<string, Container>();
+  /** Further processes of containers, by ids of our own. */
+  readonly #entered = new Map<string, (exit: ContainerExit) => void>();
+  #entries = 0;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
     options.client.listen({
-      onExited: (id, exit) => this.#containers.get(id)?.onExited(exit),
-      onOutput: (id, chunk) => this.#containers.get(id)?.onTerminalOutput(chunk),
+      onExited: (id, exit) => {
+        this.#containers.get(id)?.onExited(exit);
+        this.#entered.get(id)?.(exit);
+        this.#entered.delete(id);
+      },
       onFatal: options.onFatal,
     });
   }
@@ -114,7 +118,13 @@ export class ProcessRuntime implements ContainerRuntime {
   async exec(containerId: string, spec: ExecSpec): Promise<ExecProcess> {
     const container = this.#containers.get(containerId);
     if (!container?.running) throw new ChainmailError("CONTAINER_NOT_RUNNING", `container ${containerId} is not running`);
-    return execIn(container, spec, this.#options.tools);
+    const processId = `exec/${++this.#entries}`;
+    try {
+      return await execIn(container, spec, processId, (tell) => this.#entered.set(processId, tell));
+    } catch (error) {
+      this.#entered.delete(processId);
+      throw error;
+    }
   }
 
   async dial(from: { sandboxId: string } | "node", host: string, port: number): Promise<Duplex> {

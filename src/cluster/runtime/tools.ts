@@ -7,7 +7,7 @@ const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 
 /** Finds the binaries that start containers. Throws TOOL_MISSING with the package to install. */
 export function findTools(): ContainerTools {
-  return { unshare: find("unshare"), setpriv: find("setpriv"), nsenter: find("nsenter"), env: find("env"), sh: find("sh") };
+  return { unshare: find("unshare"), setpriv: find("setpriv"), nsenter: find("nsenter"), setsid: find("setsid"), env: find("env"), sh: find("sh") };
 }
 
 function find(name: string): string {

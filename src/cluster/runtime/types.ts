@@ -56,6 +56,8 @@ export interface ContainerSpec {
   capabilities: "none" | "NET_ADMIN";
   tty: boolean;
   stdin: boolean;
+  /** Standard input ends with the first attach; else it stays open for the next. */
+  stdinOnce?: boolean;
   /** A file that receives both streams as CRI log lines: `<RFC3339Nano> stdout F <line>`. */
   logPath: string;
 }
@@ -88,7 +90,8 @@ export interface ExecSpec {
 }
 
 export interface ExecProcess {
-  stdin?: { write(chunk: Uint8Array): void; end(): void };
+  /** `write` gives a promise where the program is behind: more is welcome when it resolves. */
+  stdin?: { write(chunk: Uint8Array): void | Promise<void>; end(): void };
   stdout: ReadableStream<Uint8Array>;
   /** Absent with a tty: the terminal has one stream. */
   stderr?: ReadableStream<Uint8Array>;

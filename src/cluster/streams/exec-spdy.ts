@@ -45,7 +45,14 @@ export async function serveExecSpdy(socket: Duplex, head: Uint8Array, process: E
     clearTimeout(timer);
   }
 
-  streams.get("stdin")?.on("data", (chunk: Buffer) => process.stdin?.write(chunk)).on("end", () => process.stdin?.end());
+  const input = streams.get("stdin");
+  input?.on("data", (chunk: Buffer) => {
+    const room = process.stdin?.write(chunk);
+    if (!room) return;
+    input.pause();
+    void room.then(() => input.resume());
+  });
+  input?.on("end", () => process.stdin?.end());
   streams.get("resize")?.on("data", (chunk: Buffer) => {
     // One JSON object a line; several may come in one piece.
     for (const line of chunk.toString().split("\n")) {

@@ -16,7 +16,13 @@ export async function serveExecWebSocket(socket: Duplex, head: Uint8Array, proce
     onMessage(data) {
       const [channel] = data;
       const payload = data.subarray(1);
-      if (channel === CHANNEL.stdin && payload.length > 0) process.stdin?.write(payload);
+      if (channel === CHANNEL.stdin && payload.length > 0) {
+        const room = process.stdin?.write(payload);
+        if (room) {
+          connection.pause();
+          void room.then(() => connection.resume());
+        }
+      }
       else if (channel === CHANNEL.close && payload[0] === CHANNEL.stdin) process.stdin?.end();
       else if (channel === CHANNEL.resize) {
         const size = parseResize(payload.toString());

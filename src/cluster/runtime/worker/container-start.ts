@@ -1,29 +1,26 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { ChainmailError } from "../../../base/index.ts";
-import { closeFd, createMemoryFile, createPipe, readBlocking, writeAll } from "../../../linux/index.ts";
+import { closeFd } from "../../../linux/index.ts";
 import { enterArguments, environmentScript } from "../environment.ts";
-import { childrenOf, exitOf } from "../processes.ts";
+import { childrenOf } from "../processes.ts";
 import type { ContainerExit } from "../types.ts";
 import { enterContainerRoot, maskProc } from "./container-root.ts";
+import { Gate, ownTerminal } from "./gate.ts";
 import type { Namespaces } from "./namespaces.ts";
-import type { ContainerStart, ContainerStarted, ContainerTools } from "./protocol.ts";
+import type { ContainerStart, ContainerStarted, ContainerTools, Stdio } from "./protocol.ts";
+import { spawnProcess } from "./spawn.ts";
 import type { SystemFiles } from "./system-files.ts";
+import { dropStep, mountNewProc, stepIn, stepOut, stepToNewPids, type ToolsRoot } from "./tools-root.ts";
 
 /** What the worker knows of the node and its processes, handed to each start. */
 export interface StartContext {
   namespaces: Namespaces;
   system: SystemFiles;
   tools: ContainerTools;
+  toolsRoot: ToolsRoot;
   mountPoint: string;
   hiddenPaths: string[];
-  hostname: string;
   onExit(exit: ContainerExit): void;
-  onOutput(chunk: Uint8Array): void;
-}
-
-export interface StartedProcess {
-  started: ContainerStarted;
-  terminal: Bun.Terminal | undefined;
 }
 
 /**
@@ -32,71 +29,58 @@ export interface StartedProcess {
  * the whole process group (a terminal's ^C, `kill 0`) are its child's business; a trap, unlike "ignore", is not inherited.
  */
 const WRAPPER = 'trap : HUP INT QUIT TERM; exec 5>&2 2>/dev/null; "$@" 2>&5 5>&-; exit $?';
-/** The first process waits here, already in its namespaces, until its /proc is masked; then it becomes the app. */
-const HOLD = 'printf . >&3 && read -r go <&4 && exec 3>&- 4<&- "$@"';
-/** Where the program's environment waits. */
-const ENVIRONMENT_FD = 6;
-/** Starting takes a few milliseconds; a machine that swaps may need seconds. */
-const READY_TIMEOUT_MS = 10_000;
 
 /**
- * Builds the root, starts the first process of a new pid namespace in it, and lets the program go once the walls stand. Synchronous: the thread
- * is in the container's namespaces only within this call.
+ * Builds the root, starts the first process of a new pid namespace outside of it (tools-root.ts says why), moves that
+ * into the root and lets the program go once the walls stand. Synchronous: the thread is in the container's namespaces
+ * only within this call.
  */
-export function startContainer(context: StartContext, spec: ContainerStart): StartedProcess {
-  const environment = createMemoryFile("environment", Buffer.from(environmentScript(spec.env, context.tools.env)));
-  const ready = createPipe();
-  const go = createPipe();
+export function startContainer(context: StartContext, spec: ContainerStart): ContainerStarted {
+  const { namespaces, tools } = context;
+  const environment = environmentScript(spec.env, tools.env);
+  const step = stepToNewPids(context.toolsRoot);
+  const gate = new Gate(environment);
   try {
-    const spawned = context.namespaces.inSandbox(spec.sandboxId, () => {
+    const spawned = namespaces.inSandbox(spec.sandboxId, () => {
       enterContainerRoot({ ...spec, ...context });
       const missing = missingProgram(spec);
-      return missing ?? spawn(context, spec, [ready.writeFd, go.readFd, "ignore", environment]);
+      if (missing !== undefined) return missing;
+      stepOut(step, spec.stdio === "terminal");
+      return spawnProcess(command(tools, spec), spec.stdio, gate.stdio, context.onExit);
     });
-    if (typeof spawned === "string") return { started: { state: "no-program", message: spawned }, terminal: undefined };
+    if (typeof spawned === "string") return { state: "no-program", message: spawned };
     try {
-      closeFd(ready.writeFd);
-      ready.writeFd = -1;
-      const byte = readBlocking(ready.readFd, 1, READY_TIMEOUT_MS);
-      if (!byte?.length) throw new ChainmailError("CONTAINER_START_FAILED", "the container's first process did not come up; its log may say why");
-      const pid = onlyChild(spawned.process.pid);
-      context.namespaces.inMountsOf(pid, maskProc);
-      writeAll(go.writeFd, Buffer.from("go\n"));
-      return { started: { state: "running", pid, wrapperPid: spawned.process.pid }, terminal: spawned.terminal };
+      gate.awaitReady();
+      const pid = firstProcess(spawned.process.pid);
+      namespaces.inMountsOf(pid, () => {
+        stepIn();
+        maskProc();
+        if (spawned.terminal) ownTerminal(spawned.terminal.number, ...spec.owner);
+      });
+      gate.open();
+      return { state: "running", pid, wrapperPid: spawned.process.pid, terminalFd: spawned.terminal?.fd };
     } catch (error) {
       spawned.process.kill("SIGKILL");
+      if (spawned.terminal) closeFd(spawned.terminal.fd);
       throw error;
     }
   } finally {
-    for (const fd of [environment, ready.readFd, ready.writeFd, go.readFd, go.writeFd]) if (fd >= 0) closeFd(fd);
+    dropStep(step);
+    gate.close();
   }
 }
 
-/** `more` become the descriptors from 3 on. */
-function spawn(context: StartContext, spec: ContainerStart, more: (number | "ignore")[]) {
-  const { tools } = context;
-  // The wrapper's child is the first process of the new pid namespace.
+/** All of it but the last word is the machine's own, and runs in the tools' root. */
+function command(tools: ContainerTools, spec: ContainerStart): string[] {
   const wrapper = [tools.unshare, "--pid", "--", tools.sh, "-c", WRAPPER, "chainmail"];
-  const first = [tools.unshare, "--mount-proc", "--", tools.sh, "-c", HOLD, "chainmail"];
-  // The container's own environment comes last: its LD_PRELOAD must not reach a program that still has privileges.
-  const unprivileged = [tools.setpriv, ...spec.privileges, tools.sh, ...enterArguments(ENVIRONMENT_FD)];
-  const argv = [...wrapper, ...first, ...unprivileged, ...spec.argv];
-  const common = {
-    cwd: spec.workingDir,
-    env: {},
-    // A session of its own: `kill 0` in a container reaches its process group across pid namespaces.
-    detached: true,
-    onExit: (ended: Bun.Subprocess) => context.onExit(exitOf(ended)),
-  };
-  const child =
-    spec.stdio === "terminal"
-      ? Bun.spawn(argv, {
-          ...common,
-          stdio: ["ignore", "ignore", "ignore", ...more],
-          terminal: { name: "xterm", data: (_terminal, chunk) => context.onOutput(chunk) },
-        })
-      : Bun.spawn(argv, { ...common, stdio: [spec.stdio.stdin, spec.stdio.stdout, spec.stdio.stderr, ...more] });
-  return { process: child, terminal: child.terminal };
+  return [...wrapper, ...mountNewProc(tools.unshare), ...unprivileged(tools, spec), ...spec.argv];
+}
+
+/** A process at the gate: no privilege is left, the program's name and arguments follow. */
+export function unprivileged(tools: ContainerTools, spec: { privileges: string[]; workingDir: string; stdio: Stdio }): string[] {
+  // A terminal belongs to one session: the container's own, not the wrapper's.
+  const session = spec.stdio === "terminal" ? [tools.setsid, "--ctty", "--"] : [];
+  return [...session, tools.setpriv, ...spec.privileges, tools.sh, ...enterArguments(spec.workingDir)];
 }
 
 /** Looks the program up as execvp would, in the container's root; undefined when it is there. */
@@ -118,9 +102,9 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** The wrapper's one child: the container's first process, as the tree's pid namespace numbers it. */
-function onlyChild(parent: number): number {
+/** The wrapper's one child, as the tree's pid namespace numbers it. */
+function firstProcess(parent: number): number {
   const known = childrenOf(parent)[0];
-  if (known === undefined) throw new ChainmailError("CONTAINER_START_FAILED", `process ${parent} has no child`);
+  if (known === undefined) throw new ChainmailError("PROCESS_START_FAILED", `process ${parent} has no child`);
   return known;
 }

@@ -1,11 +1,13 @@
 /// <reference lib="webworker" />
 import { ChainmailError, errorText } from "../../../base/index.ts";
 import { bindUdp, connectMarked, listenTcp, runNft } from "../../../linux/index.ts";
-import { startContainer } from "./container-start.ts";
+import { startContainer, type StartContext } from "./container-start.ts";
 import { Namespaces } from "./namespaces.ts";
 import { removeLink, setUpNode, setUpSandbox, tearDownSandbox } from "./node-network.ts";
+import { enterContainer } from "./process-enter.ts";
 import type { NodeSetup, SandboxSetup, WorkerCalls, WorkerMessage } from "./protocol.ts";
 import { findSystemFiles, type SystemFiles } from "./system-files.ts";
+import { buildToolsRoot, type ToolsRoot } from "./tools-root.ts";
 
 // The namespace worker's thread. Everything here is synchronous: while it is away from home nothing else may run on it,
 // and a thread or process started from it inherits the namespaces it is in.
@@ -14,6 +16,7 @@ interface Node {
   namespaces: Namespaces;
   setup: NodeSetup;
   system: SystemFiles;
+  toolsRoot: ToolsRoot;
 }
 
 type Handlers = { [Call in keyof WorkerCalls]: (args: WorkerCalls[Call]["args"]) => WorkerCalls[Call]["result"] };
@@ -21,12 +24,13 @@ type Handlers = { [Call in keyof WorkerCalls]: (args: WorkerCalls[Call]["args"])
 declare const self: Worker;
 let node: Node | undefined;
 const sandboxes = new Map<string, SandboxSetup>();
-const terminals = new Map<string, Bun.Terminal>();
 
 const handlers: Handlers = {
   init(setup) {
     if (node) throw new ChainmailError("NODE_EXISTS", "the node is already set up");
-    node = { namespaces: new Namespaces(), setup, system: findSystemFiles() };
+    const namespaces = new Namespaces();
+    const system = findSystemFiles();
+    node = { namespaces, setup, system, toolsRoot: buildToolsRoot(setup.toolsPoint, system, setup.hiddenPaths) };
     setUpNode(setup);
     return undefined;
   },
@@ -47,29 +51,8 @@ const handlers: Handlers = {
     removeLink(link);
     return undefined;
   },
-  startContainer(spec) {
-    const { namespaces, setup, system } = ready();
-    const { containerId } = spec;
-    const { started, terminal } = startContainer(
-      {
-        namespaces,
-        system,
-        tools: setup.tools,
-        mountPoint: setup.mountPoint,
-        hiddenPaths: setup.hiddenPaths,
-        hostname: sandboxes.get(spec.sandboxId)?.hostname ?? "localhost",
-        onExit: (exit) => {
-          terminals.get(containerId)?.close();
-          terminals.delete(containerId);
-          post({ kind: "exited", containerId, exit });
-        },
-        onOutput: (chunk) => post({ kind: "output", containerId, chunk }),
-      },
-      spec,
-    );
-    if (terminal) terminals.set(containerId, terminal);
-    return started;
-  },
+  startContainer: (spec) => startContainer(contextFor(spec.containerId), spec),
+  enterContainer: (spec) => enterContainer(contextFor(spec.processId), spec),
   nft: ({ commands }) => {
     ready();
     return runNft(commands);
@@ -77,12 +60,6 @@ const handlers: Handlers = {
   listen: ({ where, protocol, host, port }) =>
     ready().namespaces.inNetwork(where, () => (protocol === "tcp" ? listenTcp(host, port) : bindUdp(host, port))),
   connect: ({ where, host, port }) => ready().namespaces.inNetwork(where, () => connectMarked(host, port, 0)),
-  terminal({ containerId, input, size }) {
-    const terminal = terminals.get(containerId);
-    if (input) terminal?.write(input);
-    if (size) terminal?.resize(size.columns, size.rows);
-    return undefined;
-  },
 };
 
 self.onmessage = (event: MessageEvent<{ call: number; name: keyof WorkerCalls; args: unknown }>) => {
@@ -96,6 +73,19 @@ self.onmessage = (event: MessageEvent<{ call: number; name: keyof WorkerCalls; a
     post({ kind: "failure", call, error: { code: known.code, message: known.message, ...(known.hint === undefined ? {} : { hint: known.hint }) } });
   }
 };
+
+function contextFor(processId: string): StartContext {
+  const { namespaces, setup, system, toolsRoot } = ready();
+  return {
+    namespaces,
+    system,
+    toolsRoot,
+    tools: setup.tools,
+    mountPoint: setup.mountPoint,
+    hiddenPaths: setup.hiddenPaths,
+    onExit: (exit) => post({ kind: "exited", processId, exit }),
+  };
+}
 
 function ready(): Node {
   if (!node) throw new ChainmailError("NODE_NOT_READY", "the node is not set up yet");

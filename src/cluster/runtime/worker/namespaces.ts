@@ -82,15 +82,36 @@ export class Namespaces {
     }
   }
 
+  /** Runs `work` in all of the sandbox's namespaces and the mount namespace of `pid`, a process of a container. */
+  inContainer<T>(id: string, pid: number, work: () => T): T {
+    const sandbox = this.#get(id);
+    try {
+      enterNamespace(sandbox.net, NamespaceFlag.NET);
+      enterNamespace(sandbox.uts, NamespaceFlag.UTS);
+      enterNamespace(sandbox.ipc, NamespaceFlag.IPC);
+      return this.inMountsOf(pid, work);
+    } finally {
+      this.#goHome();
+    }
+  }
+
   /** Runs `work` in the mount namespace of a process. */
   inMountsOf<T>(pid: number, work: () => T): T {
     const fd = openNamespace("mnt", pid);
+    try {
+      return this.inMounts(fd, work);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** Runs `work` in the mount namespace behind the descriptor. */
+  inMounts<T>(fd: number, work: () => T): T {
     try {
       enterMounts(fd);
       return work();
     } finally {
       this.#mountsHome();
-      closeFd(fd);
     }
   }
 

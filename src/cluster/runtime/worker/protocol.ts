@@ -9,14 +9,14 @@ export interface WorkerCalls {
   /** Deletes a removed sandbox's link if the kernel has not done so by then. */
   dropLink: { args: { link: string }; result: undefined };
   startContainer: { args: ContainerStart; result: ContainerStarted };
+  /** A further process of a running container; `pid` is that of the process that waits for it. */
+  enterContainer: { args: ProcessEnter; result: { pid: number; terminalFd: number | undefined } };
   /** nft commands, one transaction, in the node's network namespace. Gives back what nft prints. */
   nft: { args: { commands: string }; result: string };
   /** A listening descriptor; the asker owns it. */
   listen: { args: { where: Where; protocol: "tcp" | "udp"; host: string; port: number }; result: number };
   /** A non-blocking descriptor that is connecting; the asker owns it. */
   connect: { args: { where: Where; host: string; port: number }; result: number };
-  /** Type ahead into a container's terminal, or its new size. */
-  terminal: { args: { containerId: string; input?: Uint8Array; size?: { columns: number; rows: number } }; result: undefined };
 }
 
 export type Where = "node" | { sandboxId: string };
@@ -25,8 +25,7 @@ export type Where = "node" | { sandboxId: string };
 export type WorkerMessage =
   | { kind: "reply"; call: number; result: unknown }
   | { kind: "failure"; call: number; error: { code: string; message: string; hint?: string } }
-  | { kind: "exited"; containerId: string; exit: ContainerExit }
-  | { kind: "output"; containerId: string; chunk: Uint8Array };
+  | { kind: "exited"; processId: string; exit: ContainerExit };
 
 export interface NodeSetup {
   /** The node's own address, which its traffic to pods and services comes from. */
@@ -38,6 +37,8 @@ export interface NodeSetup {
   rules: string;
   /** An empty folder on which containers' roots are built, each in a mount namespace of its own. */
   mountPoint: string;
+  /** Another one, for the tools' root. */
+  toolsPoint: string;
   tools: ContainerTools;
   /** Folders that no container sees, even below a folder that is bound into it. */
   hiddenPaths: string[];
@@ -48,6 +49,7 @@ export interface ContainerTools {
   unshare: string;
   setpriv: string;
   nsenter: string;
+  setsid: string;
   env: string;
   sh: string;
 }
@@ -67,25 +69,41 @@ export interface SandboxSetup {
   removeRules: string;
 }
 
-export interface ContainerStart {
-  containerId: string;
+/** Descriptors for 0, 1 and 2, which stay the asker's; or a new terminal of the container's, whose other end the asker gets. */
+export type Stdio = { stdin: number | "ignore"; stdout: number; stderr: number } | "terminal";
+
+/** What starting a container and a further process in one have in common. */
+export interface ProcessStart {
   sandboxId: string;
-  /** What PID 1 becomes after the privileges are dropped. */
+  /** What the process becomes after the privileges are dropped. */
   argv: string[];
   env: Record<string, string>;
   /** setpriv's arguments. */
   privileges: string[];
+  /** Who the process is, as far as the machine can: uid and gid, for its terminal. */
+  owner: [uid: number, gid: number];
   workingDir: string;
+  stdio: Stdio;
+}
+
+export interface ContainerStart extends ProcessStart {
+  containerId: string;
   mounts: Mount[];
   readOnlyRoot: boolean;
+  hostname: string;
   uid: number;
   gid: number;
-  /** Descriptors for 0, 1 and 2, which stay the asker's; or a terminal of the worker's own. */
-  stdio: { stdin: number | "ignore"; stdout: number; stderr: number } | "terminal";
+}
+
+export interface ProcessEnter extends ProcessStart {
+  /** Names it in events and in calls. */
+  processId: string;
+  /** A process of the container. */
+  targetPid: number;
 }
 
 export type ContainerStarted =
   /** `pid` is the container's first process, `wrapperPid` the process that waits for it. */
-  | { state: "running"; pid: number; wrapperPid: number }
+  | { state: "running"; pid: number; wrapperPid: number; terminalFd: number | undefined }
   /** The program is not there; nothing was started. */
   | { state: "no-program"; message: string };
