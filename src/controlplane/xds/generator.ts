@@ -1,8 +1,10 @@
-import { XDS_TYPES } from "../../proto/index.ts";
+import { registryNow, XDS_TYPES } from "../../proto/index.ts";
+import type { EnvoyFilter } from "../../resources/index.ts";
 import type { JwksSource } from "../policy/index.ts";
 import type { MeshSnapshot, RegistryChange, RegistryKind } from "../registry/index.ts";
 import { ClusterGenerator } from "./cluster/clusters.ts";
 import { EndpointGenerator } from "./endpoint/endpoints.ts";
+import { EnvoyFilterPatcher } from "./envoy-filter/index.ts";
 import { mergeGateways } from "./gateway/merge.ts";
 import { unusableJwks } from "./jwks.ts";
 import { ListenerGenerator } from "./listener/listeners.ts";
@@ -16,9 +18,11 @@ import type { ProxyNode, XdsGenerator, XdsResource } from "./types.ts";
 export interface GeneratorOptions {
   /** The keys of token issuers; without it only keys that stand in a RequestAuthentication are known. */
   readonly jwks?: Pick<JwksSource, "get">;
+  /** Told of EnvoyFilters that cannot be applied; without it they are passed over in silence. */
+  readonly onInvalid?: (thrown: unknown, filters: readonly EnvoyFilter[]) => void;
 }
 
-const { CDS, EDS, LDS, RDS, NDS } = XDS_TYPES;
+const { CDS, EDS, LDS, RDS, ECDS, NDS } = XDS_TYPES;
 const EVERYTHING = [CDS, EDS, LDS, RDS, NDS] as const;
 
 /** The types that an object of a kind has a part in, in push order. Kinds that are not here change no proxy's resources. */
@@ -36,6 +40,7 @@ const AFFECTED: Partial<Record<RegistryKind, readonly string[]>> = {
   RequestAuthentication: [LDS],
   Telemetry: [LDS],
   Gateway: [CDS, LDS, RDS],
+  EnvoyFilter: [CDS, LDS, RDS, ECDS],
 };
 
 /** Makes what proxies ask for. One generator serves all proxies, and keeps what it has encoded for as long as it holds. */
@@ -54,8 +59,10 @@ class Generator implements XdsGenerator {
   readonly #routes = new RouteGenerator();
   readonly #names = new NameTableGenerator();
   readonly #listeners: ListenerGenerator;
+  readonly #patcher: EnvoyFilterPatcher;
 
-  constructor({ jwks }: GeneratorOptions) {
+  constructor({ jwks, onInvalid = () => {} }: GeneratorOptions) {
+    this.#patcher = new EnvoyFilterPatcher(registryNow, onInvalid);
     this.#listeners = new ListenerGenerator({
       get: (issuer, uri) => jwks?.get(issuer, uri),
       get unusable() {
@@ -68,13 +75,15 @@ class Generator implements XdsGenerator {
     const proxy = this.#contexts.get([snapshot, node], () => this.#context(node, snapshot));
     switch (typeUrl) {
       case CDS:
-        return named(this.#clustersOf(proxy), names);
+        return named(this.#patcher.clusters(proxy, this.#clustersOf(proxy)), names);
       case LDS:
-        return named(this.#listeners.generate(proxy), names);
+        return named(this.#patcher.listeners(proxy, this.#listeners.generate(proxy)), names);
       case EDS:
         return this.#endpoints.generate(proxy, names ?? []);
       case RDS:
-        return this.#routes.generate(proxy, names ?? []);
+        return [...this.#patcher.routes(proxy, this.#routes.generate(proxy, names ?? []))];
+      case ECDS:
+        return this.#patcher.extensionConfigs(proxy, names ?? []);
       case NDS:
         return this.#names.generate(proxy);
       default:
@@ -91,7 +100,7 @@ class Generator implements XdsGenerator {
     // The workload's own pod says which ports its services lead to.
     if (change.keys.has(`Pod/${node.namespace}/${node.podName}`)) for (const type of [CDS, LDS]) types.add(type);
     if (node.type !== "sidecar") types.delete(NDS);
-    return EVERYTHING.filter((type) => types.has(type));
+    return [...EVERYTHING, ECDS].filter((type) => types.has(type));
   }
 
   #clustersOf(proxy: ProxyContext): readonly XdsResource[] {
