@@ -109,6 +109,7 @@ describe("monitoring", () => {
   });
   test("version and debug pages for those in the pod", async () => {
     expect(await get("/version")).toMatch(/^[^-]+-[^-]+-[^-]+$/);
+    expect(await get("//version")).toBe(await get("/version")); // as istioctl asks for it
     expect(JSON.parse(await get("/debug/syncz"))).toEqual([]);
     expect(JSON.parse(await get("/debug/list"))).toContain("registryz");
     expect(JSON.parse(await get("/debug/connections"))).toEqual({ totalClients: 0, clients: [] });

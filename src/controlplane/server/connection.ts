@@ -55,6 +55,8 @@ export class XdsConnection {
   node: ProxyNode | undefined;
   id = "";
   readonly #inbox: Uint8Array[] = [];
+  /** The last answer a tool got of each debug type. */
+  readonly #toolNonces = new Map<string, string>();
   #pending: RegistryChange | undefined;
   #running = false;
   #closed = false;
@@ -160,12 +162,15 @@ export class XdsConnection {
   }
 
   async #answerTool(request: XdsRequest): Promise<void> {
-    if (request.responseNonce !== "") return; // the ACK of an answer that is not watched
+    // An ACK is told by the nonces we sent, not by having one: Istio's own client sets a nonce of its own on first requests.
     const { typeUrl } = request;
+    if (request.responseNonce !== "" && this.#toolNonces.get(typeUrl) === request.responseNonce) return;
     const names = request.protocol === "sotw" ? request.resourceNames : request.subscribe;
     const { resources, identifier } = await this.deps.debugTypes.answer(typeUrl, names, this.caller);
     const version = this.deps.version();
-    await this.#write({ typeUrl, version, nonce: version + this.deps.uuid(), identifier }, resources, []);
+    const nonce = version + this.deps.uuid();
+    this.#toolNonces.set(typeUrl, nonce);
+    await this.#write({ typeUrl, version, nonce, identifier }, resources, []);
   }
 
   /** Answers a request for `names`, or for all that the watch covers. */

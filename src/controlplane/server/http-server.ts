@@ -26,7 +26,7 @@ const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 /** 15014: metrics, version and debug pages. */
 export function serveMonitoring(options: MonitoringOptions, address: { hostname: string; port: number }): BoundServer {
   return serveHttp(address, options.log, (request, remote) => {
-    const path = new URL(request.url).pathname;
+    const path = pathOf(request);
     if (path === "/metrics") return new Response(options.metrics.render(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8; escaping=underscores" } });
     if (path === "/version") return text(200, VERSION_LINE);
     return debugResponse(options, request, remote);
@@ -36,7 +36,7 @@ export function serveMonitoring(options: MonitoringOptions, address: { hostname:
 /** 8080: readiness and debug pages. */
 export function serveReadiness(options: MonitoringOptions, address: { hostname: string; port: number }): BoundServer {
   return serveHttp(address, options.log, (request, remote) => {
-    if (new URL(request.url).pathname === "/ready") return options.ready() ? new Response(null, { status: 200 }) : text(503, "not ready\n");
+    if (pathOf(request) === "/ready") return options.ready() ? new Response(null, { status: 200 }) : text(503, "not ready\n");
     return debugResponse(options, request, remote);
   });
 }
@@ -93,13 +93,17 @@ async function reviewResponse(options: WebhookOptions, request: Request): Promis
 
 async function debugResponse({ pages, access }: MonitoringOptions, request: Request, remoteAddress: string): Promise<Response> {
   const url = new URL(request.url);
-  const name = /^\/debug(?:\/([^/]*))?\/?$/.exec(url.pathname)?.[1] ?? (/^\/debug\/?$/.test(url.pathname) ? "" : undefined);
+  const path = pathOf(request);
+  const name = /^\/debug(?:\/([^/]*))?\/?$/.exec(path)?.[1] ?? (/^\/debug\/?$/.test(path) ? "" : undefined);
   if (name === undefined) return text(404, "404 page not found\n");
   const refusal = await access({ page: name, query: url.searchParams, remoteAddress, authorization: request.headers.get("authorization") ?? undefined });
   if (refusal) return text(refusal.status, refusal.text);
   const page = await pages.page(name, url.searchParams);
   return new Response(page.body, { status: page.status, headers: { "content-type": page.contentType } });
 }
+
+/** istioctl asks for `//version`: a doubled slash counts as one, as in Istio. */
+const pathOf = (request: Request): string => new URL(request.url).pathname.replace(/\/{2,}/g, "/");
 
 function serveHttp(address: { hostname: string; port: number }, log: Logger, handle: (request: Request, remoteAddress: string) => Response | Promise<Response>): BoundServer {
   const server = Bun.serve({

@@ -161,13 +161,16 @@ describe("state-of-the-world ADS", () => {
     const { nonce } = await stream.next();
     stream.send({ typeUrl: XDS_TYPES.LDS, responseNonce: nonce, errorDetail: { code: 13, message: "no such filter" } });
     const tool = client(secure.port, { rootPem: ca.material.rootBundlePem, token: "tool" }).sotw();
-    tool.send({ node: { id: "sidecar~10.0.0.1~test-1.default~default.svc.cluster.local", metadata: { GENERATOR: "event" } }, typeUrl: "istio.io/debug/syncz" });
+    // Istio's own client sets a nonce even on its first request.
+    tool.send({ node: { id: "sidecar~10.0.0.1~test-1.default~default.svc.cluster.local", metadata: { GENERATOR: "event" } }, typeUrl: "istio.io/debug/syncz", responseNonce: "2026-11-24 09:00:00" });
     const answer = await tool.next();
     expect(JSON.parse(answer.controlPlane?.identifier ?? "{}")).toMatchObject({ Component: "istiod", ID: "istiod-1" });
     const configs = answer.resources.map((r) => fromBinary(ClientConfigSchema, r.value));
     const mine = configs.find((c) => c.genericXdsConfigs.some((g) => g.configStatus === ConfigStatus.ERROR));
     expect(mine?.node?.id).toBe("web-api-1.istioinaction");
     expect(metrics.render()).toContain('pilot_total_xds_rejects{type="lds"} 1');
+    tool.send({ typeUrl: "istio.io/debug/syncz", responseNonce: answer.nonce });
+    expect(await tool.silent()).toBe(true);
     stream.end();
     tool.end();
   });
