@@ -6,7 +6,7 @@
 export { parseReview, reviewOf, type AdmissionAnswer, type AdmissionRequest } from "./admission.ts";
 export { InjectionError } from "./errors.ts";
 export { injectSidecar } from "./inject.ts";
-export { injectionRequired } from "./policy.ts";
+export { injectionRequired, SYSTEM_NAMESPACES } from "./policy.ts";
 export type { InjectionContext } from "./settings.ts";
 export { defaultValues, parseValues, type InjectionValues } from "./values.ts";
 export { createInjector } from "./webhook.ts";

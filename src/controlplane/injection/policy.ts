@@ -2,7 +2,7 @@ import type { LabelSelector, Pod } from "../../resources/index.ts";
 import type { InjectionValues } from "./values.ts";
 
 /** Namespaces of the cluster's own: a broken sidecar there could take the cluster down. */
-const SYSTEM_NAMESPACES = new Set(["kube-system", "kube-public", "kube-node-lease", "local-path-storage"]);
+export const SYSTEM_NAMESPACES: ReadonlySet<string> = new Set(["kube-system", "kube-public", "kube-node-lease", "local-path-storage"]);
 
 /**
  * Whether this pod gets a sidecar. Namespace labels have been weighed by the webhook's selectors already; what is left

@@ -37,7 +37,12 @@ export interface InjectionValues {
       holdApplicationUntilProxyStarts: boolean;
     };
   };
-  sidecarInjectorWebhook: { rewriteAppHTTPProbe: boolean; neverInjectSelector: LabelSelector[] };
+  sidecarInjectorWebhook: {
+    rewriteAppHTTPProbe: boolean;
+    neverInjectSelector: LabelSelector[];
+    /** Namespaces without any label are injected too; decided when the webhooks are installed, and read by `istioctl analyze`. */
+    enableNamespacesByDefault: boolean;
+  };
 }
 
 /** Istio's demo profile, which asks for little: a mesh on one machine has a proxy in every pod. */
@@ -77,7 +82,7 @@ export function defaultValues(): InjectionValues {
         holdApplicationUntilProxyStarts: false,
       },
     },
-    sidecarInjectorWebhook: { rewriteAppHTTPProbe: true, neverInjectSelector: [] },
+    sidecarInjectorWebhook: { rewriteAppHTTPProbe: true, neverInjectSelector: [], enableNamespacesByDefault: false },
   };
 }
 

@@ -4,6 +4,8 @@ import type { ConfigMap, Deployment, KubeObject, Pod, PodSpec, RoleBinding, Serv
 import { parseValues } from "../injection/index.ts";
 import { parseMeshConfig } from "../registry/mesh-config.ts";
 import { meshManifests, removalOrder } from "./index.ts";
+import { injectionValues, installValues } from "./values.ts";
+import { webhookConfigurations } from "./webhooks.ts";
 
 const objects = meshManifests({ version: "9.9.9" });
 const find = <T extends KubeObject>(kind: string, name: string): T => {
@@ -77,6 +79,13 @@ test("nothing refers to what is not installed, and nothing comes twice", () => {
     const volumes = (deployment.spec?.template.spec.volumes ?? []).map(({ name }) => name);
     for (const mount of deployment.spec?.template.spec.containers[0]?.volumeMounts ?? []) expect(volumes).toContain(mount.name);
   }
+});
+
+test("injection without labels, where an installation wants it", () => {
+  const names = (values: ReturnType<typeof installValues>): unknown => webhookConfigurations(values)[0]?.webhooks?.map(({ name }) => name);
+  expect(names(installValues())).not.toContain("auto.sidecar-injector.istio.io");
+  const { sidecarInjectorWebhook } = injectionValues(installValues());
+  expect(names(installValues({ injection: { sidecarInjectorWebhook: { ...sidecarInjectorWebhook, enableNamespacesByDefault: true } } }))).toContain("auto.sidecar-injector.istio.io");
 });
 
 test("removal begins with the webhooks and ends with the namespace", () => {

@@ -1,6 +1,7 @@
 import type { LabelSelector, Webhook, WebhookConfiguration } from "../../resources/index.ts";
+import { SYSTEM_NAMESPACES } from "../injection/index.ts";
 import { componentLabels, nameLabels } from "./labels.ts";
-import type { InstallValues } from "./values.ts";
+import { injectionValues, type InstallValues } from "./values.ts";
 
 type Expression = NonNullable<LabelSelector["matchExpressions"]>[number];
 
@@ -41,11 +42,15 @@ function injector(values: InstallValues): WebhookConfiguration {
     webhook("namespace", [among("istio-injection", "enabled")], [notFalse]),
     webhook("object", [absent("istio-injection"), absent("istio.io/rev")], [among("sidecar.istio.io/inject", "true"), absent("istio.io/rev")]),
   ];
+  // The webhook refuses system namespaces too; here they are spared the call, and a cluster without istiod its own pods.
+  const system: Expression = { key: "kubernetes.io/metadata.name", operator: "NotIn", values: [...SYSTEM_NAMESPACES] };
+  const everywhere = webhook("auto", [absent("istio-injection"), absent("istio.io/rev"), system], [absent("sidecar.istio.io/inject"), absent("istio.io/rev")]);
+  const auto = injectionValues(values).sidecarInjectorWebhook.enableNamespacesByDefault ? [everywhere] : [];
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "MutatingWebhookConfiguration",
     metadata: { name: `istio-sidecar-injector${revision === "default" ? "" : `-${revision}`}`, labels: { ...componentLabels(values, "istiod", "Pilot"), app: "sidecar-injector" } },
-    webhooks: revision === "default" ? [...byRevision, ...byDefault] : byRevision,
+    webhooks: revision === "default" ? [...byRevision, ...byDefault, ...auto] : byRevision,
   };
 }
 
