@@ -30,10 +30,11 @@ export function upCommand(): Command {
     .description("start the cluster and the mesh")
     .option("--name <cluster>", "a cluster of its own beside others", "default")
     .option("--port <port>", "port of the Kubernetes API", Number)
-    .option("--no-mesh", "only the cluster: no istiod, gateway, console or metrics store")
+    .option("--mesh", "with istiod, gateway, console and metrics store (the default of a new cluster; kept for the next `up`)")
+    .option("--no-mesh", "only the cluster")
     .option("--proxy <kind>", "chainmail, or envoy: a real Envoy in sidecars and gateways (kept for the next `up`)")
     .option("--envoy-path <file>", "Envoy's binary, where it is not on the path")
-    .action(async ({ port, ...options }: { name: string; port?: number; mesh: boolean; proxy?: string; envoyPath?: string }) => {
+    .action(async ({ port, ...options }: { name: string; port?: number; mesh?: boolean; proxy?: string; envoyPath?: string }) => {
       await bringUp({ ...options, apiPort: port, say: (text) => process.stderr.write(`${text}\n`) });
       await printStatus(clusterPaths(options.name));
     });
