@@ -5,6 +5,7 @@ import { InvalidResource } from "../types.ts";
 import type { HttpFilterConfig, HttpFilterContext, HttpFilterFactory } from "./http-filter.ts";
 import { alpnFilter } from "./alpn.ts";
 import { corsFilter } from "./cors.ts";
+import { extAuthzFilter } from "./ext-authz/http-ext-authz.ts";
 import { faultFilter } from "./fault.ts";
 import { grpcStatsFilter } from "./grpc-stats.ts";
 import { istioStatsFilter } from "./istio-stats.ts";
@@ -18,7 +19,7 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, faultFilter, grpcStatsFilter, istioStatsFilter, jwtAuthnFilter, peerMetadataFilter, rbacFilter];
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, istioStatsFilter, jwtAuthnFilter, peerMetadataFilter, rbacFilter];
 
 const PREFIX = "type.googleapis.com/";
 

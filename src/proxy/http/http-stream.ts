@@ -3,14 +3,16 @@ import type { HttpConnection } from "./connection-manager.ts";
 import type { RequestSink, ServerStream } from "./codec.ts";
 import { HeaderMap, type RequestHead } from "./header-map.ts";
 import type { MessageError } from "./message-error.ts";
+import type { HttpFilter } from "../filters/http-filter.ts";
 import { renderLocalReply, type LocalReply } from "./local-reply.ts";
 import { mutateRequestHeaders, normalizeRequestPath, removeHopByHop } from "./request-mutation.ts";
 import { statusText } from "./status-text.ts";
+import { StreamTimers } from "./stream-timers.ts";
 import { isGrpc } from "../router/route-match.ts";
 import type { Route, RouteTable } from "../router/route-table.ts";
 import type { RequestMirror } from "../router/mirror.ts";
 import { Router } from "../router/router.ts";
-import { StreamInfo, type ResponseFlag } from "../telemetry/stream-info.ts";
+import { StreamInfo } from "../telemetry/stream-info.ts";
 import type { PeerMetadata } from "../telemetry/peer-metadata.ts";
 
 /**
@@ -44,6 +46,9 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #router: Router | undefined;
   #held: { bytes: Buffer; start: number; end: number }[] | undefined;
   #heldEnd = false;
+  #bodyWanted: { readonly maxBytes: number; readonly ready: (bytes: Buffer, whole: boolean) => void } | undefined;
+  #inFilters = false;
+  #proceeded: HttpFilter | undefined;
   #heldTrailers: HeaderMap | undefined;
   #phase: "request" | "routing" | "responding" | "done" = "request";
   #responseEnd = false;
@@ -54,7 +59,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #askedPath = "";
   #askedAuthority = "";
   #decorator: string | undefined;
-  #cancelTimers: (() => void)[] | undefined;
+  #timers: StreamTimers | undefined;
 
   constructor(
     readonly connection: HttpConnection,
@@ -144,7 +149,10 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const filters = (this.#plan as FilterPlan).request;
     while (this.#requestFilter < filters.length) {
       const filter = filters[this.#requestFilter++];
-      if (filter?.onRequest?.(this) === "stop" || this.#phase !== "request") return;
+      this.#inFilters = true;
+      const result = filter?.onRequest?.(this);
+      this.#inFilters = false;
+      if (result === "stop" || this.#phase !== "request") return;
     }
     this.#phase = "routing";
     const router = new Router(this);
@@ -158,15 +166,50 @@ export class HttpStream extends StreamInfo implements RequestSink {
     if (this.#heldEnd && !this.done) router.onRequestEnd(this.#heldTrailers);
   }
 
+  /** Whether a filter that waited for something has gone on (or answered) already, within its own call. */
+  decided(filter: HttpFilter): boolean {
+    return this.done || this.#proceeded === filter;
+  }
+
+  /** As `continueRequest`, for filters that may be answered before their call has returned. */
+  proceed(filter: HttpFilter): void {
+    this.#proceeded = filter;
+    if (!this.#inFilters) this.continueRequest();
+  }
+
+  /** The request has changed: which route is for it may have changed too. The filters stay those of the first. */
+  refreshRoute(): void {
+    this.route = this.routeTable?.route(this.request, this, this.draw);
+    this.routeName = this.route?.name ?? "";
+  }
+
+  /** Lets the body come until it is whole or has so many bytes; it still goes upstream afterwards. */
+  bufferBody(maxBytes: number, ready: (bytes: Buffer, whole: boolean) => void): void {
+    this.#bodyWanted = { maxBytes, ready };
+    this.#offerBody();
+  }
+
+  #offerBody(): void {
+    const wanted = this.#bodyWanted;
+    if (!wanted) return;
+    const parts = (this.#held ?? []).map(({ bytes, start, end }) => bytes.subarray(start, end));
+    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    if (!this.#heldEnd && size < wanted.maxBytes) return;
+    this.#bodyWanted = undefined;
+    if (!this.#heldEnd) this.codec.pauseRequest();
+    wanted.ready(Buffer.concat(parts).subarray(0, wanted.maxBytes), this.#heldEnd && size <= wanted.maxBytes);
+  }
+
   // ---- the request's body, from the codec
 
   onBody(bytes: Buffer, start: number, end: number): void {
     this.bytesReceived += end - start;
-    this.#touch();
+    this.#timers?.touch();
     if (this.#phase === "request") {
       // A filter holds the request: keep what has come, let no more come.
       (this.#held ??= []).push({ bytes, start, end });
-      this.codec.pauseRequest();
+      if (this.#bodyWanted) this.#offerBody();
+      else this.codec.pauseRequest();
     } else this.#router?.onRequestBody(bytes, start, end);
   }
 
@@ -178,6 +221,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       this.#held ??= [];
       this.#heldEnd = true;
       this.#heldTrailers = kept;
+      this.#offerBody();
     } else this.#router?.onRequestEnd(kept);
     // The server's half of a tunnel had ended before.
     if (this.#upgraded && this.#responseEnd) this.#complete();
@@ -279,7 +323,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       return false;
     }
     this.bytesSent += end - start;
-    this.#touch();
+    this.#timers?.touch();
     return this.codec.writeBody(bytes, start, end);
   }
 
@@ -392,7 +436,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#phase = "done";
     this.#router = undefined;
     this.durationMs = this.#elapsed();
-    if (this.#cancelTimers) for (const cancel of this.#cancelTimers) cancel();
+    this.#timers?.stop();
     const { config } = this;
     for (const filter of this.#plan?.complete ?? []) filter.onComplete?.(this);
     config.accessLog?.(this);
@@ -414,45 +458,13 @@ export class HttpStream extends StreamInfo implements RequestSink {
 
   #startTimers(): void {
     const { config } = this;
-    const { clock } = config.services;
-    const idle = (this.route?.action.kind === "forward" ? this.route.action.idleTimeoutMs : undefined) ?? config.streamIdleTimeoutMs;
-    const limit = (this.route?.action.kind === "forward" ? this.route.action.maxStreamMs : undefined) ?? config.maxStreamMs;
-    if (config.requestTimeoutMs !== undefined && !this.requestEnded) {
-      this.#timer(clock.after(config.requestTimeoutMs, () => {
-        if (!this.requestEnded) this.#timeout({ status: 408, body: "request timeout", details: "request_overall_timeout" });
-      }));
-    }
-    if (limit !== undefined) {
-      this.#timer(clock.after(limit, () => this.#timeout({ status: 408, body: "downstream duration timeout", details: "max_duration_timeout", flag: "DT" })));
-    }
-    if (idle !== undefined) {
-      this.#lastActive = config.services.monotonic();
-      this.#watchIdle(idle, idle);
-    }
-  }
-
-  #lastActive = -1;
-
-  /** One timer a stream, set anew for what is left, instead of one a write. */
-  #watchIdle(idle: number, wait: number): void {
-    const { clock, monotonic } = this.config.services;
-    this.#timer(clock.after(wait, () => {
-      const left = this.#lastActive + idle - monotonic();
-      if (left > 0.5) this.#watchIdle(idle, left);
-      else this.#timeout({ status: this.requestEnded ? 504 : 408, body: "stream timeout", details: "stream_idle_timeout", flag: "SI" });
-    }));
-  }
-
-  #timeout(reply: LocalReply & { flag?: ResponseFlag }): void {
-    this.localReply(reply);
-  }
-
-  #timer(cancel: () => void): void {
-    (this.#cancelTimers ??= []).push(cancel);
-  }
-
-  #touch(): void {
-    if (this.#lastActive >= 0) this.#lastActive = this.config.services.monotonic();
+    const action = this.route?.action.kind === "forward" ? this.route.action : undefined;
+    const idleMs = action?.idleTimeoutMs ?? config.streamIdleTimeoutMs;
+    const limitMs = action?.maxStreamMs ?? config.maxStreamMs;
+    if (idleMs === undefined && limitMs === undefined && config.requestTimeoutMs === undefined) return;
+    const { clock, monotonic } = config.services;
+    this.#timers = new StreamTimers(clock, monotonic, () => this.requestEnded, (reply) => this.localReply(reply));
+    this.#timers.start({ requestMs: config.requestTimeoutMs, limitMs, idleMs });
   }
 
   #elapsed(): number {
