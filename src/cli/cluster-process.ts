@@ -9,7 +9,7 @@ import { ChainmailError, type Logger, VERSION, createLogger, errorText, systemCl
 import { DEFAULT_SERVICE_CIDR, loadClusterPki, startApiServer, writeKubeconfig } from "../cluster/apiserver/index.ts";
 import { startControllers } from "../cluster/controllers/index.ts";
 import { startNode } from "../cluster/network/index.ts";
-import { type NodeAgent, type PodStreams, startNodeAgent } from "../cluster/node/index.ts";
+import { machineUsage, type NodeAgent, type PodStreams, startNodeAgent } from "../cluster/node/index.ts";
 import { Store } from "../cluster/store/index.ts";
 import { ENDPOINT_SLICES, SERVICES, createClient, createInformer } from "../kube/index.ts";
 import { type EndpointSlice, type Service, builtinResources } from "../resources/index.ts";
@@ -35,6 +35,7 @@ try {
 }
 
 async function run(logger: Logger): Promise<void> {
+  const began = Date.now();
   const settings = readSettings(paths);
   if (!settings) throw new ChainmailError("CLUSTER_SETTINGS_MISSING", `${paths.settings} is missing`, { hint: `chainmail up --name ${name}` });
   const { address, apiPort } = settings;
@@ -61,6 +62,7 @@ async function run(logger: Logger): Promise<void> {
     definitions: builtinResources(),
     pki,
     streams: lateStreams(() => agent?.streams),
+    usage: { pod: async (namespace, pod) => agent?.usage(namespace, pod), node: machineUsage },
     dial: (host, port) => node.runtime.dial("node", host, port),
     listenHost: address,
     port: apiPort,
@@ -96,8 +98,9 @@ async function run(logger: Logger): Promise<void> {
   });
   await agent.ready;
   if (settings.mesh) await (await import("./mesh.ts")).installMesh(client, { version: VERSION, proxy: settings.proxy });
-  // Last: `up` takes the file as the sign that the API can be asked.
   await writeKubeconfig({ path: paths.kubeconfig, name: name === "default" ? "chainmail" : `chainmail-${name}`, server: `https://${address}:${api.port}`, caCert: pki.caCert, client: pki.admin });
+  // Last: `up` waits for this file, and takes nothing for ready that began before it.
+  writeFileSync(paths.started, JSON.stringify({ time: began }), { mode: 0o600 });
   logger.info("cluster is up", { api: `https://${address}:${api.port}`, started_ms: Math.round(performance.now()) });
 
   process.on("SIGTERM", () => {
@@ -134,6 +137,6 @@ function fail(thrown: unknown): never {
   const known = thrown instanceof ChainmailError ? thrown : undefined;
   log.error("the cluster ends", { error: errorText(thrown), code: known?.code ?? "INTERNAL" });
   if (!known && thrown instanceof Error && thrown.stack) process.stderr.write(`${thrown.stack}\n`);
-  writeFileSync(join(paths.state, "failure.json"), JSON.stringify({ code: known?.code ?? "INTERNAL", message: errorText(thrown), hint: known?.hint }), { mode: 0o600 });
+  writeFileSync(paths.failure, JSON.stringify({ code: known?.code ?? "INTERNAL", message: errorText(thrown), hint: known?.hint }), { mode: 0o600 });
   process.exit(1);
 }

@@ -10,4 +10,5 @@ export { DEFAULT_NODE_PORTS, DEFAULT_SERVICE_CIDR, startApiServer, type ApiServe
 export { ADMIN_USER, loadClusterPki, type ClusterPki, type KeyPair } from "./auth/certificates.ts";
 export { writeKubeconfig, type KubeconfigOptions } from "./auth/kubeconfig.ts";
 export type { TokenAuthority, TokenSubject } from "./auth/tokens.ts";
+export type { UsageSource } from "./metrics/resource-metrics.ts";
 export type { Listener, ListenTarget } from "./http/listener.ts";

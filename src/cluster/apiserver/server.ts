@@ -27,6 +27,8 @@ import { listen, type Listener, type ListenTarget } from "./http/listener.ts";
 import { nonResource } from "./http/non-resources.ts";
 import { CRDS, CustomResources } from "./kinds/custom-resources.ts";
 import { expireEvents } from "./kinds/events.ts";
+import { metricsDefinitions } from "./metrics/definitions.ts";
+import { resourceMetrics, type UsageSource } from "./metrics/resource-metrics.ts";
 import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
@@ -45,6 +47,8 @@ export interface ApiServerOptions {
   definitions: readonly ResourceDefinition[];
   pki: ClusterPki;
   streams: PodStreams;
+  /** What pods and the node use, for `kubectl top`: without it the group metrics.k8s.io is not served. */
+  usage?: UsageSource;
   /** Connects to services from the node, for webhooks. */
   dial: Dial;
   /** The cluster's loopback address. */
@@ -78,7 +82,7 @@ const SYSTEM_USER: UserInfo = { username: "system:kube-controller-manager", grou
 /** Starts the API server on a store: serves, and makes the namespaces and roles that every cluster has. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, pki, streams, log, clock = systemClock, random = randomBytes } = options;
-  const catalogue = new Catalogue(options.definitions);
+  const catalogue = new Catalogue([...options.definitions, ...(options.usage ? metricsDefinitions() : [])]);
   const customResources: CustomResources = new CustomResources(() => context);
   const addresses = new AddressRange(options.serviceCidr ?? DEFAULT_SERVICE_CIDR);
   const { from, to } = options.nodePorts ?? DEFAULT_NODE_PORTS;
@@ -113,7 +117,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const parts: DispatchParts = {
     context,
     subresources: subresources(context, streams, tokens, log),
-    virtual: new Map<string, SpecialHandler>([...reviewHandlers(rbac, tokens), ["/bindings", bindingSubresource(context)]]),
+    virtual: new Map<string, SpecialHandler>([
+      ...reviewHandlers(rbac, tokens),
+      ["/bindings", bindingSubresource(context)],
+      ...(options.usage ? resourceMetrics(context, options.usage) : []),
+    ]),
   };
   const documents = { discovery: new Discovery(catalogue, `${options.listenHost}:${options.port}`), openApi: new OpenApi(catalogue, () => clock.now()) };
   const app = new App({

@@ -11,7 +11,7 @@ import { rotateLog, ROTATION_CHECK_MS } from "./logs/rotation.ts";
 import { machineCapacity, registerNode, type MachineFacts } from "./node-object.ts";
 import { createPodStreams } from "./pod-streams.ts";
 import { PodWorker } from "./pod-worker.ts";
-import type { PodStreams } from "./types.ts";
+import type { ContainerUsage, PodStreams } from "./types.ts";
 
 export interface NodeAgentOptions {
   client: KubeClient;
@@ -35,6 +35,8 @@ export interface NodeAgentOptions {
 
 export interface NodeAgent {
   streams: PodStreams;
+  /** What the running containers of a pod use; undefined when the pod is not here. */
+  usage(namespace: string, pod: string): Promise<ContainerUsage[] | undefined>;
   /** Resolves when the Node object stands and the pods bound to it are known. */
   ready: Promise<void>;
   /** Stops acting. What runs goes on until the runtime tears it down. */
@@ -118,15 +120,21 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     cancelRotation = clock.after(ROTATION_CHECK_MS, checkLogs);
   };
 
+  const find = (namespace: string, name: string): PodWorker | undefined => {
+    const pod = pods.get(name, namespace);
+    return pod && workers.get(pod.metadata.uid ?? "");
+  };
   return {
-    streams: createPodStreams({
-      runtime,
-      clock,
-      find: (namespace, name) => {
-        const pod = pods.get(name, namespace);
-        return pod && workers.get(pod.metadata.uid ?? "");
-      },
-    }),
+    streams: createPodStreams({ runtime, clock, find }),
+    async usage(namespace, name) {
+      const worker = find(namespace, name);
+      const units = [...(worker?.units.values() ?? [])].filter((unit) => unit.alive);
+      const usages = await Promise.all(
+        // One that ends just now has nothing to tell.
+        units.map((unit) => runtime.usage(unit.spec.id).then((usage) => ({ container: unit.record.name, startedAt: unit.startedAt, ...usage })).catch(() => [])),
+      );
+      return worker && usages.flat();
+    },
     ready: Promise.all([registration.registered, begin()]).then(() => undefined),
     stop() {
       stopped = true;

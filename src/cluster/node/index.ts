@@ -3,5 +3,6 @@
  * It decides (order, probes, restarts, volumes, environment, endings) and leaves namespaces and processes to a ContainerRuntime.
  * The streams it offers (logs, exec, attach, port-forward) are what the API server serves to kubectl.
  */
+export { machineUsage } from "./machine-usage.ts";
 export { startNodeAgent, type NodeAgent, type NodeAgentOptions } from "./agent.ts";
-export type { LogOptions, PodStreams } from "./types.ts";
+export type { ContainerUsage, LogOptions, PodStreams } from "./types.ts";

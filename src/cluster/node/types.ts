@@ -14,6 +14,17 @@ export interface PodStreams {
   portForward(namespace: string, pod: string, port: number): Promise<Duplex>;
 }
 
+/** What one running container uses. */
+export interface ContainerUsage {
+  container: string;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  /** Of all its processes since it started. */
+  cpuSeconds: number;
+  /** Proportional set size. */
+  memoryBytes: number;
+}
+
 export interface LogOptions {
   follow: boolean;
   previous: boolean;

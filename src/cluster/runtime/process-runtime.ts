@@ -141,8 +141,10 @@ export class ProcessRuntime implements ContainerRuntime {
     return connected(fd, `${host}:${port}`);
   }
 
-  async usage(sandboxId: string): Promise<{ cpuSeconds: number; memoryBytes: number }> {
-    const namespaces = [...this.#sandbox(sandboxId).containers.values()].flatMap((container) => container.pidNamespace ?? []);
+  async usage(id: string): Promise<{ cpuSeconds: number; memoryBytes: number }> {
+    const container = this.#containers.get(id);
+    const containers = container ? [container] : [...this.#sandbox(id).containers.values()];
+    const namespaces = containers.flatMap((container) => container.pidNamespace ?? []);
     return usageOf(new Set(namespaces));
   }
 

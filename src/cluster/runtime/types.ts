@@ -16,8 +16,8 @@ export interface ContainerRuntime {
   exec(containerId: string, spec: ExecSpec): Promise<ExecProcess>;
   /** A connection from the pod's own loopback (port-forward) — `sandboxId` — or from the node to pods and services. */
   dial(from: { sandboxId: string } | "node", host: string, port: number): Promise<Duplex>;
-  /** All processes of the sandbox's running containers: CPU seconds and proportional memory, for `top` and benchmarks. */
-  usage(sandboxId: string): Promise<{ cpuSeconds: number; memoryBytes: number }>;
+  /** All processes of a running container, or of all those of a sandbox: CPU seconds and proportional memory, for `top` and benchmarks. */
+  usage(id: string): Promise<{ cpuSeconds: number; memoryBytes: number }>;
 }
 
 export interface SandboxSpec {

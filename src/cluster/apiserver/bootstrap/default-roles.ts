@@ -56,6 +56,11 @@ export function defaultRbac(): KubeObject[] {
     role("system:aggregate-to-admin", ADMIN, { "rbac.authorization.k8s.io/aggregate-to-admin": "true" }),
     role("system:aggregate-to-edit", EDIT, { "rbac.authorization.k8s.io/aggregate-to-edit": "true" }),
     role("system:aggregate-to-view", VIEW, { "rbac.authorization.k8s.io/aggregate-to-view": "true" }),
+    role("system:aggregated-metrics-reader", [rule(READ, "metrics.k8s.io", "nodes", "pods")], {
+      "rbac.authorization.k8s.io/aggregate-to-admin": "true",
+      "rbac.authorization.k8s.io/aggregate-to-edit": "true",
+      "rbac.authorization.k8s.io/aggregate-to-view": "true",
+    }),
     role("system:discovery", [{ verbs: ["get"], nonResourceURLs: DISCOVERY_PATHS }]),
     role("system:public-info-viewer", [{ verbs: ["get"], nonResourceURLs: INFO_PATHS }]),
     role("system:basic-user", [

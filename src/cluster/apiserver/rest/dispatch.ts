@@ -32,7 +32,7 @@ export interface DispatchParts {
   context: RestContext;
   /** By subresource: `scale`, `log`; by resource and subresource where they differ: `/pods/binding`. */
   subresources: ReadonlyMap<string, SpecialHandler>;
-  /** Kinds that are answered and never stored, by `group/plural`. */
+  /** Kinds that are answered and never stored (reviews, measurements), by `group/plural`. */
   virtual: ReadonlyMap<string, SpecialHandler>;
 }
 
@@ -57,7 +57,7 @@ export async function dispatch(parts: DispatchParts, request: ApiRequest, target
   }
   const virtual = parts.virtual.get(resource.id);
   if (virtual) {
-    if (verb !== "create") throw methodNotAllowed();
+    if (!(definition.verbs as string[]).includes(verb)) throw methodNotAllowed();
     return virtual(call);
   }
   // A PUT of a collection, a POST to a name: there is no such thing.
