@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { ChainmailError } from "../base/index.ts";
 import { DEPLOYMENTS, type KubeClient, NODES, PODS, SERVICES, createClient, transportFromKubeconfig } from "../kube/index.ts";
 import type { KubeObject } from "../resources/types.ts";
@@ -15,7 +15,7 @@ export async function adminClient(paths: ClusterPaths): Promise<KubeClient> {
 type PodStatus = {
   phase?: string;
   conditions?: { type: string; status: string; message?: string }[];
-  containerStatuses?: { name: string; state?: { waiting?: { reason?: string; message?: string } } }[];
+  containerStatuses?: { name: string; state?: { running?: { startedAt?: string }; waiting?: { reason?: string; message?: string } } }[];
   initContainerStatuses?: { name: string; state?: { waiting?: { reason?: string; message?: string } } }[];
 };
 export type PodObject = KubeObject<{ nodeName?: string }, PodStatus>;
@@ -29,18 +29,30 @@ export interface Readiness {
   complete: boolean;
 }
 
-/** Everything is ready when each Deployment has its replicas and each pod that should run is Ready. */
-export async function readiness(client: KubeClient): Promise<Readiness> {
+/** When the running cluster began, in ms; 0 while it starts. */
+export function clusterStart(paths: ClusterPaths): number {
+  if (!existsSync(paths.started)) return 0;
+  const { time } = JSON.parse(readFileSync(paths.started, "utf8")) as { time?: unknown };
+  return typeof time === "number" ? time : 0;
+}
+
+/**
+ * Everything is ready when each Deployment has its replicas and each pod that should run is Ready, with containers of
+ * this run of the cluster: what a status says of the run before (`since`, in ms) does not count.
+ */
+export async function readiness(client: KubeClient, since: number): Promise<Readiness> {
   type Deployment = KubeObject<{ replicas?: number }, { availableReplicas?: number; observedGeneration?: number }>;
   const [nodes, deployments, pods] = await Promise.all([client.list(NODES), client.list<Deployment>(DEPLOYMENTS), client.list<PodObject>(PODS)]);
   const live = pods.items.filter((pod) => pod.status?.phase !== "Succeeded" && pod.status?.phase !== "Failed" && !pod.metadata.deletionTimestamp);
-  const waiting = live.filter((pod) => !isReady(pod)).map((pod) => ({ name: `${pod.metadata.namespace}/${pod.metadata.name}`, reason: waitingReason(pod) }));
+  const waiting = live.filter((pod) => !isReady(pod, since)).map((pod) => ({ name: `${pod.metadata.namespace}/${pod.metadata.name}`, reason: waitingReason(pod) }));
   const available = deployments.items.every((d) => (d.status?.availableReplicas ?? 0) >= (d.spec?.replicas ?? 1));
   return { ready: live.length - waiting.length, total: live.length, waiting, complete: nodes.items.length > 0 && available && waiting.length === 0 };
 }
 
-export function isReady(pod: PodObject): boolean {
-  return pod.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
+function isReady({ status }: PodObject, since: number): boolean {
+  // Times in a status are whole seconds.
+  const startedNow = (status?.containerStatuses ?? []).every(({ state }) => Date.parse(state?.running?.startedAt ?? "") >= Math.floor(since / 1000) * 1000);
+  return startedNow && (status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false);
 }
 
 function waitingReason(pod: PodObject): string {

@@ -9,6 +9,10 @@ export interface ClusterPaths {
   folder: string;
   settings: string;
   kubeconfig: string;
+  /** Written when the cluster process has done its part, with the time it began; gone while it starts. */
+  started: string;
+  /** Written when the cluster process gives up: why. */
+  failure: string;
   /** Database, keys, volumes and logs of pods. */
   state: string;
   log: string;
@@ -50,6 +54,8 @@ export function clusterPaths(name: string, home = chainmailHome()): ClusterPaths
     folder,
     settings: join(folder, "cluster.json"),
     kubeconfig: join(folder, "kubeconfig"),
+    started: join(folder, "state", "started.json"),
+    failure: join(folder, "state", "failure.json"),
     state: join(folder, "state"),
     log: join(folder, "cluster.log"),
     pid: join(folder, "cluster.pid"),

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { clusterRunning } from "../../cluster/launch/index.ts";
-import { adminClient, gatewayAddress, readiness } from "../cluster-api.ts";
+import { adminClient, clusterStart, gatewayAddress, readiness } from "../cluster-api.ts";
 import { type ClusterPaths, clusterNames, clusterPaths, readSettings } from "../home.ts";
 
 export function statusCommand(): Command {
@@ -25,7 +25,7 @@ export async function printStatus(paths: ClusterPaths): Promise<boolean> {
     return false;
   }
   const client = await adminClient(paths);
-  const state = await readiness(client);
+  const state = await readiness(client, clusterStart(paths));
   const gateway = await gatewayAddress(client);
   const rows: [string, string][] = [
     ["API", `https://${settings.address}:${settings.apiPort}`],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { ChainmailError } from "../../base/index.ts";
 import { clusterRunning, launchCluster, machineError, probeMachine, requireUser } from "../../cluster/launch/index.ts";
-import { type Readiness, adminClient, readiness } from "../cluster-api.ts";
+import { type Readiness, adminClient, clusterStart, readiness } from "../cluster-api.ts";
 import { findEnvoy } from "../envoy.ts";
 import { type ClusterPaths, type ClusterSettings, DEFAULT_API_PORT, chainmailHome, chooseAddress, clusterNames, clusterPaths, prepareFolders, readSettings, writeSettings } from "../home.ts";
 import { BUN_PATH, PROJECT_ROOT, buildPrograms } from "../programs.ts";
@@ -90,7 +90,7 @@ async function start(paths: ClusterPaths, settings: ClusterSettings, home: strin
   writeSettings(paths, settings);
   const { folder: programs, built } = await buildPrograms(home);
   if (built) say("bundled the programs that run in pods");
-  rmSync(failurePath(paths), { force: true });
+  for (const path of [paths.failure, paths.started]) rmSync(path, { force: true });
   const launched = await launchCluster({
     argv: [BUN_PATH, join(PROJECT_ROOT, "src/cli/cluster-process.ts"), paths.name, programs],
     env: { ...process.env, CHAINMAIL_HOME: home } as Record<string, string>,
@@ -120,23 +120,15 @@ async function requirePortFree(paths: ClusterPaths, settings: ClusterSettings): 
   throw new ChainmailError("API_PORT_REFUSED", `the API cannot listen on ${address}:${apiPort}: ${problem.message}`, { cause: problem, hint: "chainmail up --port 16443" });
 }
 
-function failurePath(paths: ClusterPaths): string {
-  return join(paths.state, "failure.json");
-}
-
 /** The cluster process answers, or has said why it does not. */
 async function waitForApi(paths: ClusterPaths, pid: number): Promise<void> {
   for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(POLL_MS)) {
-    if (existsSync(failurePath(paths))) {
-      const { code, message, hint } = JSON.parse(readFileSync(failurePath(paths), "utf8")) as { code: string; message: string; hint?: string };
+    if (existsSync(paths.failure)) {
+      const { code, message, hint } = JSON.parse(readFileSync(paths.failure, "utf8")) as { code: string; message: string; hint?: string };
       throw new ChainmailError(code, message, { hint: hint ?? `less ${paths.log}` });
     }
     if (!clusterRunning({ pidPath: paths.pid })) break;
-    if (existsSync(paths.kubeconfig)) {
-      const client = await adminClient(paths);
-      const answer = await client.transport("/readyz").catch(() => undefined);
-      if (answer?.ok) return;
-    }
+    if (existsSync(paths.started)) return;
   }
   throw new ChainmailError("CLUSTER_DID_NOT_START", `the cluster process (${pid}) did not come up: ${lastLines(paths.log)}`, { hint: `less ${paths.log}` });
 }
@@ -146,7 +138,7 @@ async function waitUntilReady(paths: ClusterPaths, say: (text: string) => void):
   let state: Readiness | undefined;
   let said = "";
   for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(POLL_MS)) {
-    state = await readiness(client);
+    state = await readiness(client, clusterStart(paths));
     const text = `pods: ${state.ready} of ${state.total} ready`;
     if (text !== said && state.total > 0) say((said = text));
     if (state.complete) return;
