@@ -36,7 +36,6 @@ try {
 
 async function run(logger: Logger): Promise<void> {
   const began = Date.now();
-  const began = Date.now();
   const settings = readSettings(paths);
   if (!settings) throw new ChainmailError("CLUSTER_SETTINGS_MISSING", `${paths.settings} is missing`, { hint: `chainmail up --name ${name}` });
   const { address, apiPort } = settings;
