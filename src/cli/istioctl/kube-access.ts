@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { ChainmailError } from "../../base/index.ts";
-import { createClient, isNotFound, loadKubeconfig, httpsTransport, PODS, portForward, type GroupVersionResource, type KubeClient } from "../../kube/index.ts";
+import { createClient, isNotFound, loadKubeconfig, httpsTransport, PODS, portForward, type GroupVersionResource, type KubeClient, type Transport } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { kubeconfigPath, type GlobalOptions } from "./globals.ts";
 import { httpOver, type HttpAnswer } from "./http-over.ts";
@@ -26,22 +26,14 @@ export interface KubeAccess {
 export async function openKube(options: GlobalOptions, env: Readonly<Record<string, string | undefined>> = process.env): Promise<KubeAccess> {
   const target = await loadKubeconfig(kubeconfigPath(options.kubeconfig, env), options.context);
   const base = httpsTransport({ ...target.connection, userAgent: "istioctl" });
-  const client = createClient(
-    options.as === undefined
-      ? base
-      : (path, init = {}) => {
-          const headers = new Headers(init.headers);
-          headers.set("impersonate-user", options.as ?? "");
-          return base(path, { ...init, headers });
-        },
-  );
+  const client = createClient(impersonating(base, options));
   const connect = async (pod: PodRef, port: number): Promise<Duplex> => {
     try {
       await client.get(PODS, pod.name, pod.namespace);
       return await portForward(target.connection, pod.namespace, pod.name, port);
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
-      const reason = isNotFound(cause) ? `failed retrieving: ${text} in the ${JSON.stringify(pod.namespace)} namespace` : text;
+      const reason = isNotFound(cause) ? `failure running port forward process: building port forwarded: failed retrieving: ${text} in the ${JSON.stringify(pod.namespace)} namespace` : text;
       throw new ChainmailError("PORT_FORWARD_FAILED", `failure running port forward process: ${reason}`, { cause });
     }
   };
@@ -55,6 +47,18 @@ export async function openKube(options: GlobalOptions, env: Readonly<Record<stri
       if (answer.status >= 400) throw new ChainmailError("ADMIN_REQUEST_FAILED", `${method} /${path.replace(/^\//, "")}: ${answer.status} ${answer.body.trim()}`);
       return answer;
     },
+  };
+}
+
+/** The same requests in another's name, if the API server lets. */
+function impersonating(base: Transport, { as, asGroup, asUid }: GlobalOptions): Transport {
+  if (as === undefined && asUid === undefined && asGroup.length === 0) return base;
+  return (path, init = {}) => {
+    const headers = new Headers(init.headers);
+    if (as !== undefined) headers.set("impersonate-user", as);
+    if (asUid !== undefined) headers.set("impersonate-uid", asUid);
+    for (const group of asGroup) headers.append("impersonate-group", group);
+    return base(path, { ...init, headers });
   };
 }
 

@@ -1,5 +1,5 @@
-import { ChainmailError } from "../../base/index.ts";
-import { DAEMON_SETS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS, type GroupVersionResource } from "../../kube/index.ts";
+import { ChainmailError, errorText } from "../../base/index.ts";
+import { DAEMON_SETS, DEPLOYMENTS, isNotFound, JOBS, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS, type GroupVersionResource } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import type { KubeAccess, PodRef } from "./kube-access.ts";
 
@@ -19,13 +19,19 @@ export async function resolvePod(kube: KubeAccess, argument: string): Promise<Po
   const { type, name, namespace } = parseTarget(argument, kube.namespace);
   if (type === undefined || POD_NAMES.has(type)) return { name, namespace };
   const gvr = KINDS.find(([, names]) => names.includes(type))?.[0];
-  if (!gvr) throw new ChainmailError("RESOURCE_TYPE_UNKNOWN", `the server doesn't have a resource type ${JSON.stringify(type)}`);
-  const owner = await kube.client.get(gvr, name, namespace);
+  if (!gvr) throw notRetrieved("RESOURCE_TYPE_UNKNOWN", `the server doesn't have a resource type ${JSON.stringify(type)}`, namespace);
+  const owner = await kube.client.get(gvr, name, namespace).catch((cause: unknown) => {
+    throw isNotFound(cause) ? notRetrieved("TARGET_NOT_FOUND", errorText(cause), namespace, cause) : cause;
+  });
   const selector = selectorOf(owner);
   const pods = selector === "" ? [] : (await kube.client.list(PODS, { namespace, labelSelector: selector })).items;
   const chosen = pods.filter(isRunning).sort((a, b) => rank(a) - rank(b) || age(a) - age(b))[0];
   if (!chosen) throw new ChainmailError("NO_PODS", `no pods found: ${argument} in namespace ${namespace} has no running pod`);
   return { name: chosen.metadata.name, namespace };
+}
+
+function notRetrieved(code: string, reason: string, namespace: string, cause?: unknown): ChainmailError {
+  return new ChainmailError(code, `failed retrieving: ${reason} in the ${JSON.stringify(namespace)} namespace`, { cause });
 }
 
 export function parseTarget(argument: string, fallback: string): { type: string | undefined; name: string; namespace: string } {

@@ -31,7 +31,7 @@ async function proxyDump(kube: KubeAccess, pod: PodRef): Promise<ConfigDump> {
   try {
     return parseDump((await kube.request(pod, ADMIN_PORT, "GET", "config_dump")).body);
   } catch (cause) {
-    throw new ChainmailError("PROXY_REQUEST_FAILED", `failed to execute command on ${pod.name}.${pod.namespace} sidecar: ${errorText(cause)}`, { cause });
+    throw new ChainmailError("PROXY_REQUEST_FAILED", `could not contact sidecar: ${errorText(cause)}`, { cause });
   }
 }
 

@@ -8,11 +8,11 @@ import { allTables } from "./all.ts";
 import { bootstrapSummary } from "./bootstrap.ts";
 import { clusterTable, selectClusters } from "./clusters.ts";
 import { parseDump, parseObject, section } from "./dump.ts";
-import { ecdsTable, selectExtensions } from "./ecds.ts";
-import { edsTable, endpointTable, selectClusterStatuses } from "./endpoints.ts";
+import { ecdsTable } from "./ecds.ts";
+import { edsTable, endpointTable, selectAssignments, selectClusterStatuses } from "./endpoints.ts";
 import { listenerTable, selectListeners } from "./listeners.ts";
 import { logCommand } from "./log.ts";
-import { printMessage, printMessages, printRaw, printValue } from "./messages.ts";
+import { printMessage, printMessages, printRaw } from "./messages.ts";
 import { routeTable, selectRoutes } from "./routes.ts";
 import { secretTable } from "./secrets.ts";
 
@@ -113,7 +113,7 @@ const KINDS: readonly Kind[] = [
     defaultOutput: "short",
     print(text, _, output) {
       const dump = parseDump(text);
-      return output === "short" ? ecdsTable(dump) : printValue(selectExtensions(dump), output);
+      return output === "short" ? ecdsTable(dump) : printMessage("envoy.admin.v3.EcdsConfigDump", section(dump, "EcdsConfigDump"), output);
     },
   },
   {
@@ -125,8 +125,8 @@ const KINDS: readonly Kind[] = [
     defaultOutput: "short",
     print(text, options, output) {
       const dump = parseDump(text);
-      if (output !== "short") return printMessage("envoy.admin.v3.EndpointsConfigDump", section(dump, "EndpointsConfigDump"), output);
-      return edsTable(dump, { ...pick(options, "address", "cluster", "status"), ...portOption(options) }, false);
+      const filter = { ...pick(options, "address", "cluster", "status"), ...portOption(options) };
+      return output === "short" ? edsTable(dump, filter, false) : printMessages("envoy.config.endpoint.v3.ClusterLoadAssignment", selectAssignments(dump, filter), output);
     },
   },
   {

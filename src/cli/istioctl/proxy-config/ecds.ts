@@ -1,13 +1,12 @@
 import { tabwriter } from "../format/tabwriter.ts";
-import { list, object, text, type ConfigDump, type Json } from "./dump.ts";
+import { list, object, section, text, type ConfigDump } from "./dump.ts";
+import { compare } from "./subset-key.ts";
 
-/** Extension configurations; a proxy without any has no such part in its dump. */
-export function selectExtensions(dump: ConfigDump): Json[] {
-  const config = dump.configs.find((candidate) => text(candidate["@type"]).endsWith(".EcdsConfigDump"));
-  return list(config?.ecds_filters).map(({ ecds_filter }) => object(ecds_filter));
-}
-
+/** Extension configurations by type and name. Throws when the dump has no part for them: the proxy has none. */
 export function ecdsTable(dump: ConfigDump): string {
-  const rows = selectExtensions(dump).map((filter) => [text(filter.name), text(object(filter.typed_config)["@type"]).replace(/^.*\//, "")]);
-  return tabwriter([["ECDS NAME", "TYPE"], ...rows], 5);
+  const rows = list(section(dump, "EcdsConfigDump").ecds_filters)
+    .map(({ ecds_filter }) => object(ecds_filter))
+    .map((filter) => [text(filter.name), text(object(filter.typed_config)["@type"]).replace(/^.*\//, "")] as const)
+    .sort(([nameA, typeA], [nameB, typeB]) => compare(typeA, typeB) || compare(nameA, nameB));
+  return tabwriter([["ECDS NAME", "TYPE"], ...rows.map((row) => [...row])], 5);
 }

@@ -28,22 +28,38 @@ export function endpointTable(clusters: Json, filter: EndpointFilter): string {
 
 /** Endpoints of a config_dump (`include_eds`), as `proxy-config all` and `eds` list them. */
 export function edsTable(dump: ConfigDump, filter: EndpointFilter, typed: boolean): string {
-  const assignments = assignmentsOf(dump).sort((a, b) => compareSubsetKeys(text(a.cluster_name), text(b.cluster_name)));
-  const rows = assignments.flatMap((assignment) =>
+  const rows = selectAssignments(dump, filter).flatMap((assignment) =>
     list(assignment.endpoints).flatMap((group) =>
-      list(group.lb_endpoints).flatMap((host) => {
-        const cluster = text(assignment.cluster_name);
-        const { address, port } = addressOf(object(object(host.endpoint).address), false);
-        const status = text(host.health_status) || "UNKNOWN";
-        if (filter.cluster && filter.cluster !== cluster) return [];
-        if (filter.address && filter.address.toLowerCase() !== address.toLowerCase()) return [];
-        if ((filter.port && filter.port !== port) || (filter.status && filter.status.toLowerCase() !== status.toLowerCase())) return [];
-        return [[`${typed ? "endpoint/" : ""}${port ? `${address}:${port}` : address}`, status, localityText(object(group.locality)), cluster]];
+      list(group.lb_endpoints).map((host) => {
+        const { address, port } = assignedAddress(host);
+        return [`${typed ? "endpoint/" : ""}${port ? `${address}:${port}` : address}`, assignedStatus(host), localityText(object(group.locality)), text(assignment.cluster_name)];
       }),
     ),
   );
   return tabwriter([["NAME", "STATUS", "LOCALITY", "CLUSTER"], ...rows], 5);
 }
+
+/** Assignments by cluster, each with the endpoints that pass; those without any are left out. */
+export function selectAssignments(dump: ConfigDump, filter: EndpointFilter): Json[] {
+  return assignmentsOf(dump)
+    .sort((a, b) => compareSubsetKeys(text(a.cluster_name), text(b.cluster_name)))
+    .map((assignment) => ({
+      ...assignment,
+      endpoints: list(assignment.endpoints).map((group) => ({ ...group, lb_endpoints: list(group.lb_endpoints).filter((host) => isAssigned(host, text(assignment.cluster_name), filter)) })),
+    }))
+    .filter(({ endpoints }) => endpoints.some(({ lb_endpoints }) => lb_endpoints.length > 0));
+}
+
+function isAssigned(host: Json, cluster: string, filter: EndpointFilter): boolean {
+  const { address, port } = assignedAddress(host);
+  if (filter.cluster && filter.cluster !== cluster) return false;
+  if (filter.address && filter.address.toLowerCase() !== address.toLowerCase()) return false;
+  if (filter.port && filter.port !== port) return false;
+  return !filter.status || filter.status.toLowerCase() === assignedStatus(host).toLowerCase();
+}
+
+const assignedAddress = (host: Json): { address: string; port: number } => addressOf(object(object(host.endpoint).address), false);
+const assignedStatus = (host: Json): string => text(host.health_status) || "UNKNOWN";
 
 function matches(host: Json, cluster: string, filter: EndpointFilter): boolean {
   const { address, port } = addressOf(object(host.address), true);

@@ -4,7 +4,6 @@ import { globalsOf, withGlobals } from "../globals.ts";
 import { openKube, type KubeAccess, type PodRef } from "../kube-access.ts";
 import { PODS } from "../../../kube/index.ts";
 import { resolvePod } from "../pods.ts";
-import { printValue } from "./messages.ts";
 
 interface LogOptions {
   readonly level?: string;
@@ -27,26 +26,24 @@ export function logCommand(): Command {
     .option("--level <levels>", "level of all loggers, or logger:level pairs after commas")
     .option("-r, --reset", "levels as they were at start", false)
     .option("-l, --selector <labels>", "pods by labels")
-    .option("-o, --output <format>", "short, json or yaml", "short")
+    .option("-o, --output <format>", "not for this command: levels come as the proxy prints them", "short")
     .option("--proxy-admin-port <port>", "the proxy's admin port", "15000");
   return command.action(async (argument: string | undefined, options: LogOptions) => {
     if ((argument === undefined) === (options.selector === undefined)) throw new ChainmailError("USAGE", "either pod name or --selector is required");
+    if (options.output !== "short") throw new ChainmailError("USAGE", "--output is not applicable for this command");
     const queries = loggingQueries(options);
     const kube = await openKube(globalsOf(command));
     const port = Number(options.proxyAdminPort);
     const pods: PodRef[] = argument === undefined ? (await kube.client.list(PODS, { namespace: kube.namespace, labelSelector: options.selector ?? "" })).items.map(({ metadata }) => ({ name: metadata.name, namespace: metadata.namespace ?? kube.namespace })) : [await resolvePod(kube, argument)];
     if (pods.length === 0) throw new ChainmailError("NO_PODS", `no pods found for selector ${options.selector ?? ""}`);
-    for (const pod of pods) process.stdout.write(await logLevels(kube, pod, port, queries, options.output));
+    for (const pod of pods) process.stdout.write(await logLevels(kube, pod, port, queries));
   });
 }
 
-async function logLevels(kube: KubeAccess, pod: PodRef, port: number, queries: readonly string[], output: string): Promise<string> {
+async function logLevels(kube: KubeAccess, pod: PodRef, port: number, queries: readonly string[]): Promise<string> {
   let body = "";
   for (const query of queries) body = (await kube.request(pod, port, "POST", `logging${query}`)).body;
-  const name = `${pod.name}.${pod.namespace}`;
-  if (output === "json" || output === "yaml") return printValue({ [name]: body }, output);
-  if (output !== "short") throw new ChainmailError("USAGE", `output format ${JSON.stringify(output)} not supported`);
-  return `${name}:\n${body}\n`;
+  return `${pod.name}.${pod.namespace}:\n${body}`;
 }
 
 /** The requests that a `--level` or `--reset` becomes; the last one's answer is what counts. */

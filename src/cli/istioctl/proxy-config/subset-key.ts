@@ -25,12 +25,14 @@ export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** `name.namespace` of the Istio resource that a cluster or route came from, as its metadata says; else empty. */
+/** `name.namespace` of the Istio resource that a cluster or route came from, as its metadata says, of whatever version; else empty. */
 export function managedBy(metadata: unknown): string {
   const istio = object(object(object(metadata).filter_metadata).istio);
+  if (istio.config === undefined) return "";
   const path = text(istio.config);
+  if (!path.startsWith("/apis/networking.istio.io/")) return "<unknown>";
   const parts = path.split("/");
-  return path.startsWith("/apis/networking.istio.io/v1alpha3/namespaces/") && parts.length === 8 ? `${parts[7]}.${parts[5]}` : "";
+  return parts.length === 8 ? `${parts[7]}.${parts[5]}` : "";
 }
 
 export type { Json };
