@@ -1,18 +1,29 @@
 import { consoleManifests } from "../console/index.ts";
 import { meshManifests } from "../controlplane/install/index.ts";
-import { PODS, type GroupVersionResource, type KubeClient } from "../kube/index.ts";
+import { CONFIG_MAPS, PODS, type GroupVersionResource, type KubeClient } from "../kube/index.ts";
 import { builtinResources, type KubeObject } from "../resources/index.ts";
 import type { ProxyKind } from "./home.ts";
 import { prometheusManifests } from "../telemetry/manifests.ts";
 
 const FIELD_MANAGER = "chainmail";
 
-/** Applies what makes a cluster a mesh, in order: istiod, the gateway, the console, the metrics store. Idempotent. */
+/** Says which manifests were applied last, in its `manifests` key. */
+const RECORD = { name: "chainmail-installation", namespace: "istio-system" };
+
+/**
+ * Applies what makes a cluster a mesh, in order: istiod, the gateway, the console, the metrics store. Idempotent, and
+ * skipped where the same manifests were applied whole before: it is a good part of a start, and what somebody changed
+ * since is theirs.
+ */
 export async function installMesh(client: KubeClient, options: { version: string; proxy: ProxyKind }): Promise<void> {
-  for (const object of [...meshManifests(options), ...consoleManifests(options), ...prometheusManifests(options)]) {
-    await client.apply(resourceOf(object), object, FIELD_MANAGER);
-  }
+  const objects = [...meshManifests(options), ...consoleManifests(options), ...prometheusManifests(options)];
+  const manifests = new Bun.CryptoHasher("sha256").update(JSON.stringify(objects)).digest("hex");
+  const record = await client.find<KubeObject & { data?: { manifests?: string } }>(CONFIG_MAPS, RECORD.name, RECORD.namespace);
+  if (record?.data?.manifests === manifests) return;
+  for (const object of objects) await client.apply(resourceOf(object), object, FIELD_MANAGER);
   await renewSidecars(client, options.proxy);
+  // Last: an installation that was broken off is done again.
+  await client.apply(CONFIG_MAPS, { apiVersion: "v1", kind: "ConfigMap", metadata: RECORD, data: { manifests } }, FIELD_MANAGER);
 }
 
 type Injected = KubeObject<{ containers?: ProxyContainer[]; initContainers?: ProxyContainer[] }>;
