@@ -47,6 +47,7 @@ export function fakeMesh({ pods = LAB_PODS, policies = [], services = LAB_SERVIC
     namespaces: () => Object.entries(namespaces).map(([name, labels]) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } })),
     peerAuthentications: () => current,
     meshConfig: () => undefined,
+    rootCertificates: () => "",
     workloadByIp: (ip) => {
       const pod = pods.find((p) => p.status?.podIP === ip);
       return pod && workloadOf(pod);
@@ -110,16 +111,49 @@ export function labQueries(): QueryClient {
     flow(["istioinaction", "recommendation"], "purchase-history-v1", 2.2),
     flow(["istioinaction", "recommendation"], "purchase-history-v1", 0.2, { response_code: "503", response_flags: "UF,URX" }),
   ];
-  const refused = [{ labels: { namespace: "istioinaction", pod: `web-api-${HASH}-x2k4p`, source_ip: "10.244.0.9", destination_port: "8081", reason: "plaintext" }, value: 3 }];
+  const refused = [{ labels: { namespace: "istioinaction", pod: `web-api-${HASH}-x2k4p`, source_ip: "10.244.0.9", destination_port: "8081", reason: "filter_chain_not_found" }, value: 3 }];
   return {
     async instant(query) {
       if (query.includes("chainmail_refused")) return refused;
       if (query.includes("histogram_quantile")) return http.slice(0, 3).map((s, i) => ({ ...s, value: Number(/histogram_quantile\(([\d.]+)/.exec(query)![1]) * (20 - 5 * i) }));
-      return query.includes('istio_requests_total{reporter="destination"') ? http : [];
+      if (query.includes('connection_security_policy="none"')) return [];
+      if (query.includes("istio_requests_total{destination_service_namespace")) return http.map((sample) => ({ ...sample, labels: { ...sample.labels, reporter: "destination" } }));
+      if (query.includes('response_code=~"0|[45]')) return http.filter(({ labels }) => labels.response_code === "503");
+      return query.includes('istio_requests_total{reporter="destination"') || query.includes('istio_requests_total{destination_workload!="unknown"') ? http : [];
     },
-    range: async () => [],
+    async range(query, start, end, step) {
+      const scale = query.includes("duration") ? 12 : query.includes("bytes") ? 4_000 : 2.4;
+      if (query.includes("tcp") || query.includes("messages")) return [];
+      const points = Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, i): [number, number] => [start + i * step, scale * (1 + 0.3 * Math.sin(i / 9))]);
+      return [{ labels: {}, points }];
+    },
   };
 }
+
+/** A log of two containers: the application's own words and the proxy's access log. */
+export const LAB_LOGS: PodLogs = {
+  async *lines({ container }) {
+    if (container !== "istio-proxy") {
+      yield "2026-11-24T06:23:50.400000000Z web-api listening on :8081";
+      yield "2026-11-24T06:23:50.425000000Z error: upstream answered 503";
+      return;
+    }
+    yield '2026-11-24T06:23:50.422000000Z [2026-11-24T06:23:50.422Z] "GET /hello HTTP/1.1" 200 - via_upstream - "-" 0 543 3 3 "-" "curl/7.88.1" "36e31c5f" "web-api:8080" "10.244.0.4:8081" inbound|8081|| 127.0.0.6:38900 10.244.0.4:8081 10.244.0.7:54412 outbound_.8080_._.web-api.istioinaction.svc.cluster.local default';
+    yield '2026-11-24T06:23:51.422000000Z [2026-11-24T06:23:51.422Z] "GET /hello HTTP/1.1" 200 - via_upstream - "-" 0 543 3 3 "-" "curl/7.88.1" "36e31c5f" "web-api:8080" "10.244.0.4:8081" inbound|8081|| 127.0.0.6:38900 10.244.0.4:8081 10.244.0.9:54412 - default';
+    yield '2026-11-24T06:23:52.422000000Z [2026-11-24T06:23:52.422Z] "POST /hello HTTP/1.1" 403 - rbac_access_denied_matched_policy[none] - "-" 0 19 0 - "-" "curl/7.88.1" "36e31c5f" "web-api:8080" "-" inbound|8081|| - 10.244.0.4:8081 10.244.0.7:54412 outbound_.8080_._.web-api.istioinaction.svc.cluster.local default';
+    yield '2026-11-24T06:23:53.422000000Z [2026-11-24T06:23:53.422Z] "- - -" 0 NR filter_chain_not_found - "-" 0 0 0 - "-" "-" "-" "-" "-" - - 10.244.0.4:8081 10.244.0.9:53142 - -';
+  },
+};
+
+const object = (kind: string, apiVersion: string, namespace: string, name: string, spec: unknown): KubeObject => ({ apiVersion, kind, metadata: { name, namespace, creationTimestamp: "2026-01-01T00:00:00Z" }, spec });
+
+/** Istio objects of the lab, some of them wrong. */
+export const LAB_OBJECTS: Record<string, KubeObject[]> = {
+  gateways: [object("Gateway", "networking.istio.io/v1", "istioinaction", "outfitters-gateway", { selector: { istio: "ingressgateway" }, servers: [{ port: { number: 443, name: "https", protocol: "HTTPS" }, hosts: ["istioinaction.io"], tls: { mode: "SIMPLE", credentialName: "istioinaction-cert" } }] })],
+  virtualservices: [object("VirtualService", "networking.istio.io/v1", "istioinaction", "web-api-gw-vs", { hosts: ["istioinaction.io"], gateways: ["outfitters-gateway"], http: [{ route: [{ destination: { host: "web-api", subset: "v9", port: { number: 8080 } } }, { destination: { host: "nowhere" }, weight: 10 }] }] })],
+  authorizationpolicies: [object("AuthorizationPolicy", "security.istio.io/v1", "istioinaction", "allow-sleep", { selector: { matchLabels: { app: "gone" } }, rules: [{ from: [{ source: { principals: ["cluster.local/ns/istioinaction/sa/nobody"] } }] }] })],
+  serviceaccounts: ["web-api", "sleep"].map((name) => object("ServiceAccount", "v1", "istioinaction", name, undefined)),
+};
 
 /** Logs of no pod. */
 export const NO_LOGS: PodLogs = { lines: async function* () {} };

@@ -6,18 +6,17 @@ export const FLAG_TEXT: Record<string, string> = {
   UR: "the upstream reset the request", LH: "the local service failed its health check", IH: "a header was refused", SI: "the stream was idle too long", DT: "the request took too long", UMSDR: "the upstream's stream ran too long", NFCF: "no filter configuration",
 };
 
+const REFUSALS: Record<string, string> = {
+  filter_chain_not_found: "plaintext refused: the workload accepts mutual TLS only",
+  tls_handshake_failed: "the TLS handshake failed",
+  peer_certificate_required: "TLS without a client certificate of the mesh",
+  peer_not_trusted: "a client certificate that the mesh's root did not sign",
+  peer_san_mismatch: "a client certificate of another trust domain",
+  rbac_access_denied: "an AuthorizationPolicy does not let this caller in",
+  policy_changed: "the connection was open when policy became stricter, and was closed",
+};
+
 /** What each refusal of a connection means to the person who sees it. */
 export function refusalText(reason: string): string {
-  switch (reason) {
-    case "plaintext":
-    case "filter_chain_not_found":
-      return "plaintext refused: the workload accepts mutual TLS only";
-    case "no_client_certificate":
-      return "TLS without a client certificate of the mesh";
-    case "untrusted_certificate":
-    case "certificate_verify_failed":
-      return "a client certificate that the mesh's root did not sign";
-    default:
-      return reason.replaceAll("_", " ");
-  }
+  return REFUSALS[reason] ?? reason.replaceAll("_", " ");
 }

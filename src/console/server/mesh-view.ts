@@ -37,6 +37,8 @@ export interface MeshView {
   namespaces(): KubeObject[];
   peerAuthentications(): PeerAuthenticationView[];
   meshConfig(): KubeObject | undefined;
+  /** The mesh's trust anchors in PEM, as istiod publishes them; empty before it has. */
+  rootCertificates(): string;
   workloadByIp(ip: string): WorkloadIdentity | undefined;
   workloadByPod(namespace: string, pod: string): WorkloadIdentity | undefined;
   /** Namespaces whose traffic the graph shows: those with injected pods, and Istio's own when its gateway has traffic. */
@@ -59,7 +61,8 @@ export function createMeshView(client: KubeClient, log: Logger, clock: Clock): M
   const namespaces = informer<KubeObject>(NAMESPACES);
   const policies = informer<PeerAuthenticationView>(PEER_AUTHENTICATIONS);
   const config = informer<KubeObject>(CONFIG_MAPS, { namespace: ROOT_NAMESPACE, fieldSelector: "metadata.name=istio" });
-  const always = [pods, services, namespaces, policies, config];
+  const roots = informer<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, { namespace: ROOT_NAMESPACE, fieldSelector: "metadata.name=istio-ca-root-cert" });
+  const always = [pods, services, namespaces, policies, config, roots];
   const listeners = new Set<() => void>();
   const tell = () => listeners.forEach((listener) => listener());
   for (const one of always) one.onChange(tell);
@@ -71,6 +74,7 @@ export function createMeshView(client: KubeClient, log: Logger, clock: Clock): M
     namespaces: () => namespaces.list().toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)),
     peerAuthentications: () => policies.list(),
     meshConfig: () => config.list()[0],
+    rootCertificates: () => roots.list()[0]?.data?.["root-cert.pem"] ?? "",
     workloadByIp: (ip) => {
       const pod = pods.byIndex("ip", ip)[0];
       return pod && workloadOf(pod);

@@ -8,39 +8,66 @@ import { Boundary, Loading } from "./parts/states.tsx";
 
 // The graph brings its engine along, and is the page that most people open: the other pages need not wait for it.
 const GraphPage = lazy(() => import("./pages/graph-page.tsx").then((m) => ({ default: m.GraphPage })));
+const OverviewPage = lazy(() => import("./pages/overview-page.tsx").then((m) => ({ default: m.OverviewPage })));
 const WorkloadsPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.WorkloadsPage })));
-const PoliciesPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.PoliciesPage })));
+const ServicesPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.ServicesPage })));
+const WorkloadPage = lazy(() => import("./pages/workload-page.tsx").then((m) => ({ default: m.WorkloadPage })));
+const ServicePage = lazy(() => import("./pages/service-page.tsx").then((m) => ({ default: m.ServicePage })));
+const ConfigPage = lazy(() => import("./pages/config-pages.tsx").then((m) => ({ default: m.ConfigPage })));
+const ConfigObjectPage = lazy(() => import("./pages/config-pages.tsx").then((m) => ({ default: m.ConfigObjectPage })));
+const PoliciesPage = lazy(() => import("./pages/policies-page.tsx").then((m) => ({ default: m.PoliciesPage })));
+const MeshPage = lazy(() => import("./pages/mesh-page.tsx").then((m) => ({ default: m.MeshPage })));
+
+interface PageProps {
+  mesh: MeshState | undefined;
+  theme: string;
+}
 
 interface Page {
   title: string;
-  render(props: { mesh: MeshState | undefined; theme: string }): ReactNode;
+  render(props: PageProps): ReactNode;
 }
 
+/** Pages of the menu, by the first part of their path. */
 const PAGES: Record<string, Page> = {
-  graph: { title: "Traffic graph", render: ({ mesh, theme }) => <GraphPage mesh={mesh} theme={theme} /> },
+  overview: { title: "Overview", render: () => <OverviewPage /> },
+  graph: { title: "Traffic graph", render: (props) => <GraphPage {...props} /> },
   workloads: { title: "Workloads", render: ({ mesh }) => <WorkloadsPage mesh={mesh} /> },
+  services: { title: "Services", render: () => <ServicesPage /> },
   policies: { title: "Policies", render: ({ mesh }) => <PoliciesPage mesh={mesh} /> },
+  istio: { title: "Istio config", render: () => <ConfigPage /> },
+  mesh: { title: "Mesh", render: () => <MeshPage /> },
 };
+
+/** Pages of one thing: /namespaces/NS/workloads/NAME and the like. The page of the menu that they belong to comes along. */
+function pageOf(parts: string[]): { menu: string; page: Page } {
+  const [first = "", , kind] = parts;
+  const name = parts.at(-1) ?? "";
+  if (first === "namespaces" && kind === "workloads" && parts.length === 4) return { menu: "workloads", page: { title: name, render: ({ mesh }) => <WorkloadPage mesh={mesh} /> } };
+  if (first === "namespaces" && kind === "services" && parts.length === 4) return { menu: "services", page: { title: name, render: () => <ServicePage /> } };
+  if (first === "namespaces" && kind === "istio" && parts.length === 7) return { menu: "istio", page: { title: name, render: () => <ConfigObjectPage /> } };
+  const menu = first in PAGES ? first : "graph";
+  return { menu, page: PAGES[menu]! };
+}
 
 function App() {
   const { parts } = useRoute();
   const [theme, setTheme] = useStored<string>("theme", window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   const mesh = useWatch<MeshState>("/state");
   const lock = meshLock(mesh.data);
-  const name = parts[0] && parts[0] in PAGES ? parts[0] : "graph";
-  const page = PAGES[name]!;
+  const { menu, page } = pageOf(parts);
   // Set while drawing, so that what reads colours from the page finds those of the theme it is drawn for.
   document.documentElement.dataset.theme = theme;
   useEffect(() => {
     document.title = `${page.title} · Chainmail`;
-  }, [page]);
+  }, [page.title]);
   return (
     <>
       <a className="skip" href="#main">Skip to the page</a>
       <header className="masthead">
         <Link to="/graph" className="brand"><Rings /> Chainmail</Link>
         <nav aria-label="Pages">
-          {Object.entries(PAGES).map(([key, { title }]) => <Link key={key} to={`/${key}`} current={key === name}>{title}</Link>)}
+          {Object.entries(PAGES).map(([key, { title }]) => <Link key={key} to={`/${key}`} current={key === menu}>{title}</Link>)}
         </nav>
         <Link to="/policies" className={`mesh-lock mesh-lock-${lock.kind}`}><Lock kind={lock.kind} label="" /> <span role="status">{lock.text}</span></Link>
         <Pulse />

@@ -1,7 +1,9 @@
 import { type EdgeTraffic, FLAG_TEXT, type Graph, type GraphEdge, type WorkloadState, byteRate, edgeState, formatBytes, formatMs, formatRate, isErrorTraffic, nodeName, refusalText, requestRate } from "../model.ts";
 import type { History } from "./history.ts";
+import { Copy } from "../parts/copy.tsx";
 import { Lock } from "./lock.tsx";
 import { Sparkline } from "./sparkline.tsx";
+import { Why } from "./why.tsx";
 
 interface EdgePanelProps {
   edge: GraphEdge;
@@ -24,6 +26,7 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
       </button>
     );
   };
+  const [from, to] = [graph.nodes.find((n) => n.id === edge.source), graph.nodes.find((n) => n.id === edge.target)];
   const past = history.of(edge.id);
   return (
     <>
@@ -52,6 +55,7 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
               Decided by PeerAuthentication <code>{target.policy}</code> ({target.mode}).
             </p>
           )}
+          {from && to && to.type !== "service" && <Why edge={edge} source={from} target={to} />}
         </section>
       )}
       {edge.sourcePrincipals.length + edge.destinationPrincipals.length > 0 && (
@@ -102,7 +106,7 @@ function Principals({ title, list }: { title: string; list: string[] }) {
     <p key={principal} className="principal">
       <small>{title}</small>
       <code>{principal}</code>
-      <button type="button" className="copy" title="Copy" aria-label={`Copy ${principal}`} onClick={() => void navigator.clipboard?.writeText(principal)}>⧉</button>
+      <Copy text={principal} label={`Copy ${principal}`} />
     </p>
   ));
 }

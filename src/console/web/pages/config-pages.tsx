@@ -1,0 +1,128 @@
+import { useMemo } from "react";
+import type { ConfigAnswer, ObjectValidation } from "../../api/config-routes.ts";
+import { useWatch } from "../live.ts";
+import { Link, useRoute, workloadPath } from "../navigation.tsx";
+import { State } from "../parts/badges.tsx";
+import { Copy } from "../parts/copy.tsx";
+import { Empty, Loading, Problem } from "../parts/states.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { Yaml, lineOf, toYaml } from "../parts/yaml.tsx";
+import { useNamespaces } from "./lists.tsx";
+import { Crumbs } from "./workload-page.tsx";
+
+interface Row {
+  kind: string;
+  group: string;
+  version: string;
+  namespace: string;
+  name: string;
+  created: string;
+  validation: ObjectValidation | undefined;
+}
+
+const path = (row: Pick<Row, "namespace" | "group" | "version" | "kind" | "name">) => `/namespaces/${encodeURIComponent(row.namespace)}/istio/${row.group}/${row.version}/${row.kind}/${encodeURIComponent(row.name)}`;
+
+const COLUMNS: Column<Row>[] = [
+  { title: "Kind", value: (r) => r.kind, cell: (r) => r.kind },
+  { title: "Namespace", value: (r) => r.namespace, cell: (r) => r.namespace },
+  { title: "Name", value: (r) => r.name, cell: (r) => <Link to={path(r)} className="link">{r.name}</Link> },
+  { title: "Checks", value: (r) => worst(r.validation), cell: (r) => <Verdict validation={r.validation} /> },
+  { title: "Found", value: (r) => r.validation?.checks.map((c) => c.message).join(" ") ?? "", cell: (r) => r.validation?.checks.map((c) => <div key={c.code + c.path}><small>{c.code}</small> {c.message}</div>) },
+  { title: "Created", value: (r) => r.created, cell: (r) => (r.created ? new Date(r.created).toLocaleString() : "–") },
+];
+
+/** All of Istio's objects with what is wrong with them. */
+export function ConfigPage() {
+  const namespaces = useNamespaces();
+  const answer = useWatch<ConfigAnswer>(`/istio/config?validate=true&namespaces=${namespaces.join(",")}`);
+  const rows = useMemo(
+    () =>
+      Object.entries(answer.data?.resources ?? {}).flatMap(([gvk, objects]) => {
+        const [, group = "", version = "", kind = ""] = /^([^/]*)\/([^,]*), Kind=(.*)$/.exec(gvk) ?? [];
+        return objects.map(({ metadata }): Row => ({ kind, group, version, namespace: metadata.namespace ?? "", name: metadata.name, created: metadata.creationTimestamp ?? "", validation: answer.data?.validations[gvk]?.[`${metadata.name}.${metadata.namespace}`] }));
+      }),
+    [answer.data],
+  );
+  return (
+    <div className="page">
+      <h1>Istio config{namespaces.length > 0 && <small> in {namespaces.join(", ")}</small>}</h1>
+      <Problem of={answer} />
+      {answer.data ? (
+        <Table label="Istio config" filter columns={COLUMNS} rows={rows} rowKey={(r) => `${r.kind}/${r.namespace}/${r.name}`} empty="No Istio object exists yet. A first one: kubectl apply a PeerAuthentication, or look at Policies what it would change.">
+          {namespaces.length > 0 && <Link to="/istio" className="button">All namespaces</Link>}
+        </Table>
+      ) : !answer.problem && <Loading what="the configuration" />}
+    </div>
+  );
+}
+
+interface ObjectAnswer {
+  resource: { apiVersion: string; kind: string; metadata: { name: string; namespace: string; creationTimestamp?: string } & Record<string, unknown>; spec?: unknown; status?: unknown };
+  validation: ObjectValidation;
+  references: { workloadReferences: { name: string; namespace: string }[] };
+}
+
+/** One object as YAML, with its checks at their lines. */
+export function ConfigObjectPage() {
+  const { parts } = useRoute();
+  const [, namespace = "", , group = "", version = "", kind = "", name = ""] = parts;
+  const answer = useWatch<ObjectAnswer>(path({ namespace, group, version, kind, name }));
+  const text = useMemo(() => {
+    if (!answer.data) return "";
+    const { resource } = answer.data;
+    const { managedFields: _, ...metadata } = resource.metadata;
+    return toYaml({ apiVersion: resource.apiVersion, kind: resource.kind, metadata, spec: resource.spec, ...(hasFields(resource.status) && { status: resource.status }) });
+  }, [answer.data]);
+  const marks = useMemo(() => {
+    const found = new Map<number, { severity: string; message: string }>();
+    for (const check of answer.data?.validation.checks ?? []) {
+      const line = lineOf(text, check.path);
+      if (line !== undefined) found.set(line, { severity: check.severity, message: `${check.code}: ${check.message}` });
+    }
+    return found;
+  }, [text, answer.data]);
+  if (!answer.data) {
+    if (!answer.problem) return <Loading what={name} />;
+    return <Empty title={`${kind} ${name} cannot be shown`}><p>{answer.problem.message}</p><p><Link to="/istio" className="link">All of Istio's config</Link></p></Empty>;
+  }
+  const { validation, references, resource } = answer.data;
+  return (
+    <div className="page">
+      <Crumbs steps={[["Istio config", "/istio"], [namespace, `/istio?namespaces=${namespace}`]]} />
+      <h1>{name} <small>{kind}</small> <Verdict validation={validation} /></h1>
+      <Problem of={answer} />
+      <div className="columns columns-wide">
+        <section className="yaml-box">
+          <Copy text={text} label="Copy the YAML" />
+          <Yaml text={text} marks={marks} />
+        </section>
+        <section>
+          <h2>Checks</h2>
+          {validation.checks.length === 0 ? <p className="muted">Nothing is wrong with it.</p> : <ul className="plain">{validation.checks.map((check) => <li key={check.code + check.path} className={check.severity === "error" ? "bad" : "warn"}><strong>{check.code}</strong> {check.message} <small><code>{check.path}</code></small></li>)}</ul>}
+          <h2>Chooses</h2>
+          {references.workloadReferences.length === 0 ? <p className="muted">{hasSelector(resource.spec) ? "No workload." : "It has no selector: it counts for its whole namespace, or for the mesh in istio-system."}</p> : <ul className="plain">{references.workloadReferences.map((w) => <li key={w.namespace + w.name}><Link to={workloadPath(w.namespace, w.name)} className="link">{w.name}<small>.{w.namespace}</small></Link></li>)}</ul>}
+          <h2>To change it</h2>
+          <p className="muted">This page only reads. In a terminal: <code>kubectl edit {kind.toLowerCase()} {name} -n {namespace}</code></p>
+        </section>
+      </div>
+    </div>
+  );
+}
+
+function Verdict({ validation }: { validation: ObjectValidation | undefined }) {
+  const severity = worst(validation);
+  return <State good={severity === 0} warn={severity === 1}>{severity === 0 ? "Valid" : severity === 1 ? "Look" : "Wrong"}</State>;
+}
+
+function worst(validation: ObjectValidation | undefined): number {
+  if (!validation || validation.checks.length === 0) return 0;
+  return validation.checks.some(({ severity }) => severity === "error") ? 2 : 1;
+}
+
+function hasFields(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length > 0;
+}
+
+function hasSelector(spec: unknown): boolean {
+  return hasFields(spec) && "selector" in (spec as object);
+}

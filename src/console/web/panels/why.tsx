@@ -1,0 +1,32 @@
+import type { WhyAnswer } from "../../api/security-routes.ts";
+import { useWatch } from "../live.ts";
+import type { GraphEdge, GraphNode } from "../model.ts";
+import { policyLink } from "../pages/workload-page.tsx";
+import { Snippet } from "../parts/copy.tsx";
+import { Problem } from "../parts/states.tsx";
+
+/** From a red edge to the policy that decided, the proxy that refused, and what would help. */
+export function Why({ edge, source, target }: { edge: GraphEdge; source: GraphNode; target: GraphNode }) {
+  const answer = useWatch<WhyAnswer>(`/security/why?${new URLSearchParams({ namespace: target.namespace, workload: target.workload ?? target.app ?? "", fromNamespace: source.type === "unknown" ? "" : source.namespace, fromWorkload: source.workload ?? source.app ?? "", port: edge.refused[0]?.port ?? "" })}`);
+  const { data } = answer;
+  if (!data) return <Problem of={answer} />;
+  return (
+    <section className="why">
+      <h3>Why</h3>
+      <ul className="plain">
+        <li>{data.caller.known ? (data.caller.sidecar ? <>{data.caller.name} has a sidecar, yet this came without the mesh's TLS: look for a DestinationRule with mode DISABLE, or for traffic that is not captured.</> : <><strong>{data.caller.name} has no sidecar</strong>, so it speaks plaintext and has no identity.</>) : <>{data.caller.name} is no pod that is known here.</>}</li>
+        <li>{target.workload} takes <strong>{data.mode}</strong>{data.policy ? <>, decided by PeerAuthentication {policyLink(`${data.policy.namespace}/${data.policy.name}`)}{data.policy.created && <small> of {new Date(data.policy.created).toLocaleString()}</small>}</> : ": no policy says otherwise"}.</li>
+        {data.authorization.length > 0 && <li>AuthorizationPolicies in force: {data.authorization.map((p) => `${p.namespace}/${p.name} (${p.action})`).join(", ")}</li>}
+      </ul>
+      {data.lines.length > 0 && (
+        <details>
+          <summary>What {target.workload}'s proxy wrote</summary>
+          <ul className="plain">{data.lines.map((line) => <li key={line.timestamp + line.pod}><small>{new Date(line.timestamp).toLocaleTimeString()} {line.pod}</small><code>{line.message}</code></li>)}</ul>
+        </details>
+      )}
+      {data.gaps.map((gap) => <p key={gap} className="muted">{gap}</p>)}
+      {data.remedies.length > 0 && <h3>What would help</h3>}
+      {data.remedies.map((remedy) => <details key={remedy.title}><summary>{remedy.title}</summary><Snippet text={remedy.text} /></details>)}
+    </section>
+  );
+}
