@@ -42,11 +42,14 @@ export function clusterStart(paths: ClusterPaths): number {
  */
 export async function readiness(client: KubeClient, since: number): Promise<Readiness> {
   type Deployment = KubeObject<{ replicas?: number }, { availableReplicas?: number; observedGeneration?: number }>;
-  const [nodes, deployments, pods] = await Promise.all([client.list(NODES), client.list<Deployment>(DEPLOYMENTS), client.list<PodObject>(PODS)]);
+  const pods = await client.list<PodObject>(PODS);
   const live = pods.items.filter((pod) => pod.status?.phase !== "Succeeded" && pod.status?.phase !== "Failed" && !pod.metadata.deletionTimestamp);
   const waiting = live.filter((pod) => !isReady(pod, since)).map((pod) => ({ name: `${pod.metadata.namespace}/${pod.metadata.name}`, reason: waitingReason(pod) }));
+  const counts = { ready: live.length - waiting.length, total: live.length, waiting };
+  if (waiting.length > 0) return { ...counts, complete: false };
+  const [nodes, deployments] = await Promise.all([client.list(NODES), client.list<Deployment>(DEPLOYMENTS)]);
   const available = deployments.items.every((d) => (d.status?.availableReplicas ?? 0) >= (d.spec?.replicas ?? 1));
-  return { ready: live.length - waiting.length, total: live.length, waiting, complete: nodes.items.length > 0 && available && waiting.length === 0 };
+  return { ...counts, complete: nodes.items.length > 0 && available };
 }
 
 function isReady({ status }: PodObject, since: number): boolean {

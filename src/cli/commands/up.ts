@@ -22,6 +22,8 @@ export interface BringUpOptions {
 /** Ten times what a slow machine needs; a pod that cannot start is reported long before. */
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
+/** Each look is a list of all pods, on the cores that start them. */
+const READY_POLL_MS = 150;
 /** The user that Istio's capture rules let pass: Envoy cannot mark its sockets as our own proxy does. */
 const PROXY_UID = 1337;
 
@@ -137,7 +139,7 @@ async function waitUntilReady(paths: ClusterPaths, say: (text: string) => void):
   const client = await adminClient(paths);
   let state: Readiness | undefined;
   let said = "";
-  for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(POLL_MS)) {
+  for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(READY_POLL_MS)) {
     state = await readiness(client, clusterStart(paths));
     const text = `pods: ${state.ready} of ${state.total} ready`;
     if (text !== said && state.total > 0) say((said = text));
