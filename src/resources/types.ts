@@ -105,6 +105,12 @@ export interface FieldError {
 
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
 
+/** Between a version of a kind and the one in which objects are stored. Neither changes its argument; parts may be shared. */
+export interface Conversion {
+  toStorage(object: KubeObject): KubeObject;
+  fromStorage(object: KubeObject): KubeObject;
+}
+
 /**
  * All that the API server, the tables, OpenAPI, validation and patches need to know of one kind in one group.
  * Built-in kinds are written in `src/resources`; a CustomResourceDefinition is turned into one at run time.
@@ -112,8 +118,10 @@ export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "
 export interface ResourceDefinition {
   /** "" for the core group. */
   group: string;
-  /** Served versions, preferred first; every version serves the same stored object (conversion "None"). */
-  versions: { name: string; schema?: Schema; columns?: Column[] }[];
+  /** Served versions, preferred first. Without a conversion a version serves the stored object as it is. */
+  versions: { name: string; schema?: Schema; columns?: Column[]; conversion?: Conversion }[];
+  /** Another resource that this one only shows in another form, as events.k8s.io does; its version has a conversion. Columns and selectors read the stored form. */
+  storedAs?: { group: string; plural: string };
   /** The version in which objects are stored. */
   storageVersion: string;
   kind: string;

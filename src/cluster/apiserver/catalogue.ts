@@ -1,4 +1,4 @@
-import { type Column, compareVersions, type ResourceDefinition, type Schema } from "../../resources/index.ts";
+import { type Column, compareVersions, type Conversion, type ResourceDefinition, type Schema } from "../../resources/index.ts";
 
 /** One resource in one served version: what a request is about. */
 export interface Resource {
@@ -10,6 +10,8 @@ export interface Resource {
   storageApiVersion: string;
   /** The store's name of it: `group/plural`. */
   id: string;
+  /** How the stored objects look in this version, where that differs, and the resource that they are stored as. */
+  converted?: { storage: Resource; conversion: Conversion };
   schema: Schema | undefined;
   columns: readonly Column[];
 }
@@ -28,22 +30,28 @@ export class Catalogue {
     return this.#generation;
   }
 
-  /** Replaces a definition of the same group and plural. */
+  /** Replaces a definition of the same group and plural. One that is stored as another comes after that. */
   add(definition: ResourceDefinition): void {
-    const id = resourceId(definition.group, definition.plural);
-    const versions = definition.versions.map(({ name, schema, columns }): [string, Resource] => [
-      name,
-      {
+    const { group, plural, storedAs, storageVersion } = definition;
+    const storage = storedAs && this.preferred(storedAs.group, storedAs.plural);
+    const versions = new Map<string, Resource>();
+    for (const { name, schema, columns } of definition.versions) {
+      versions.set(name, {
         definition,
         version: name,
-        apiVersion: apiVersionOf(definition.group, name),
-        storageApiVersion: apiVersionOf(definition.group, definition.storageVersion),
-        id,
+        apiVersion: apiVersionOf(group, name),
+        storageApiVersion: storage?.apiVersion ?? apiVersionOf(group, storageVersion),
+        id: storage?.id ?? resourceId(group, plural),
         schema,
         columns: columns ?? definition.columns,
-      },
-    ]);
-    this.#byId.set(id, new Map(versions));
+      });
+    }
+    for (const { name, conversion } of definition.versions) {
+      const resource = versions.get(name);
+      const stored = storage ?? versions.get(storageVersion);
+      if (conversion && resource && stored) resource.converted = { storage: stored, conversion };
+    }
+    this.#byId.set(resourceId(group, plural), versions);
     this.#generation++;
   }
 

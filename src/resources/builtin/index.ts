@@ -1,5 +1,8 @@
 import * as cluster from "../columns/cluster.ts";
 import * as more from "../columns/networking-storage.ts";
+import { autoscalerConversion } from "../conversion/autoscalers.ts";
+import { eventConversion } from "../conversion/events.ts";
+import { ref } from "../schema/dsl.ts";
 import { podColumns } from "../columns/pod.ts";
 import { endpointsColumns, endpointSliceColumns, serviceColumns } from "../columns/service.ts";
 import * as workloads from "../columns/workloads.ts";
@@ -12,7 +15,7 @@ const SCALED = ["scale", "status"];
 
 /** Every kind that the API server has of its own, in the order in which discovery lists groups and resources. */
 export function builtinResources(): ResourceDefinition[] {
-  return [...core(), ...apps(), ...reviews(), ...batchAndScaling(), ...networking(), ...access(), ...extension(), ...rest()];
+  return [...core(), ...apps(), newEvents(), ...reviews(), ...batchAndScaling(), ...networking(), ...access(), ...extension(), ...rest()];
 }
 
 function core(): ResourceDefinition[] {
@@ -87,6 +90,12 @@ function apps(): ResourceDefinition[] {
   ];
 }
 
+/** Events under the names that their newer group has for them. */
+function newEvents(): ResourceDefinition {
+  const event = define("events.k8s.io", "events", "Event", { shortNames: ["ev"], columns: cluster.eventColumns, selectableFields: newEventFields, storedAs: { group: "", plural: "events" } });
+  return { ...event, versions: event.versions.map((version) => ({ ...version, conversion: eventConversion })) };
+}
+
 function reviews(): ResourceDefinition[] {
   return [
     review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
@@ -99,14 +108,15 @@ function reviews(): ResourceDefinition[] {
 }
 
 function batchAndScaling(): ResourceDefinition[] {
+  const autoscalers = define("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler", {
+    version: "v2",
+    shortNames: ["hpa"],
+    categories: ["all"],
+    subresources: STATUS,
+    columns: more.horizontalPodAutoscalerColumns,
+  });
   return [
-    define("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler", {
-      version: "v2",
-      shortNames: ["hpa"],
-      categories: ["all"],
-      subresources: STATUS,
-      columns: more.horizontalPodAutoscalerColumns,
-    }),
+    { ...autoscalers, versions: [...autoscalers.versions, { name: "v1", schema: ref("autoscaling.v1.HorizontalPodAutoscaler"), conversion: autoscalerConversion }] },
     define("batch", "cronjobs", "CronJob", { shortNames: ["cj"], categories: ["all"], subresources: STATUS, columns: workloads.cronJobColumns, hasGeneration: true }),
     define("batch", "jobs", "Job", {
       categories: ["all"],
@@ -189,5 +199,13 @@ const eventFields: ResourceDefinition["selectableFields"] = {
   reason: (o) => (o as Event).reason ?? "",
   reportingComponent: (o) => (o as Event).reportingComponent ?? "",
   source: (o) => (o as Event).source?.component || (o as Event).reportingComponent || "",
+  type: (o) => (o as Event).type ?? "",
+};
+
+const regarding = (field: "kind" | "namespace" | "name" | "uid" | "apiVersion" | "resourceVersion" | "fieldPath"): [string, (o: KubeObject) => string] => [`regarding.${field}`, involved(field)];
+const newEventFields: ResourceDefinition["selectableFields"] = {
+  ...Object.fromEntries([regarding("kind"), regarding("namespace"), regarding("name"), regarding("uid"), regarding("apiVersion"), regarding("resourceVersion"), regarding("fieldPath")]),
+  reason: (o) => (o as Event).reason ?? "",
+  reportingController: (o) => (o as Event).reportingComponent ?? "",
   type: (o) => (o as Event).type ?? "",
 };

@@ -97,6 +97,23 @@ export const coreComponents: Components = {
       source: obj({ component: str, host: str }),
       type: str,
     }),
+  "events.v1.Event": () =>
+    kind("events.k8s.io", "v1", "Event", {
+      action: str,
+      deprecatedCount: int32,
+      deprecatedFirstTimestamp: time,
+      deprecatedLastTimestamp: time,
+      deprecatedSource: obj({ component: str, host: str }),
+      "eventTime!": microTime,
+      note: str,
+      reason: str,
+      regarding: objectReference,
+      related: objectReference,
+      reportingController: str,
+      reportingInstance: str,
+      series: obj({ "count!": int32, "lastObservedTime!": microTime }),
+      type: str,
+    }),
   "core.v1.PersistentVolumeClaim": () =>
     core("PersistentVolumeClaim", {
       spec: ref("core.v1.PersistentVolumeClaimSpec"),

@@ -1,4 +1,4 @@
-import { resolveSchema, type Schema } from "../../../resources/index.ts";
+import { type KubeObject, resolveSchema, type Schema } from "../../../resources/index.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import type { Resource } from "../catalogue.ts";
 
@@ -36,6 +36,8 @@ function structOf(reference: Schema, name: string): JsonObject {
 }
 
 /** The object with apiVersion and kind of the version that a request is in. */
-export function inVersion(object: JsonObject, { apiVersion, definition }: Resource): JsonObject {
+export function inVersion(object: JsonObject, resource: Resource): JsonObject {
+  const { apiVersion, definition, converted } = resource;
+  if (converted && object.apiVersion !== apiVersion) return converted.conversion.fromStorage(object as KubeObject);
   return object.apiVersion === apiVersion && isObject(object) ? object : { ...object, apiVersion, kind: definition.kind };
 }

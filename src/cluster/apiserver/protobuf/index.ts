@@ -11,6 +11,12 @@ import { MalformedProtobuf, readFields, utf8 } from "./reader.ts";
 /** What every such body begins with; then comes a runtime.Unknown. */
 const MAGIC = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
 
+/** Messages whose kind means another in another version. */
+const VERSIONED: Record<string, string> = {
+  "autoscaling/v1 HorizontalPodAutoscaler": "HorizontalPodAutoscalerV1",
+  "events.k8s.io/v1 Event": "EventsV1Event",
+};
+
 /** The object in a body. Throws 400 for bytes that are none, and for kinds that are not in the table. */
 export function decodeProtobuf(bytes: Uint8Array): JsonObject {
   if (!MAGIC.every((byte, index) => bytes[index] === byte)) {
@@ -18,8 +24,9 @@ export function decodeProtobuf(bytes: Uint8Array): JsonObject {
   }
   try {
     const { apiVersion, kind, raw } = unknown(bytes.subarray(MAGIC.length));
-    if (!isKnownMessage(kind)) throw badRequest(`${kind} in version ${JSON.stringify(apiVersion)} cannot be read as protobuf: send it as JSON`);
-    return { apiVersion, kind, ...decodeMessage(raw, kind) };
+    const message = VERSIONED[`${apiVersion} ${kind}`] ?? kind;
+    if (!isKnownMessage(message)) throw badRequest(`${kind} in version ${JSON.stringify(apiVersion)} cannot be read as protobuf: send it as JSON`);
+    return { apiVersion, kind, ...decodeMessage(raw, message) };
   } catch (error) {
     if (error instanceof MalformedProtobuf) throw badRequest(`proto: ${error.message}`);
     throw error;

@@ -76,6 +76,7 @@ EphemeralContainerCommon: 1 name string!, 2 image string, 3 command string[], 4 
 EphemeralVolumeSource: 1 volumeClaimTemplate PersistentVolumeClaimTemplate!
 Event: 1 metadata ObjectMeta!, 2 involvedObject ObjectReference!, 3 reason string, 4 message string, 5 source EventSource, 6 firstTimestamp time, 7 lastTimestamp time, 8 count int, 9 type string, 10 eventTime microTime, 11 series EventSeries!, 12 action string, 13 related ObjectReference!, 14 reportingComponent string!, 15 reportingInstance string!
 EventSeries: 1 count int, 2 lastObservedTime microTime
+EventsV1Event: 1 metadata ObjectMeta, 2 eventTime microTime!, 3 series EventSeries!, 4 reportingController string, 5 reportingInstance string, 6 action string, 7 reason string, 8 regarding ObjectReference, 9 related ObjectReference!, 10 note string, 11 type string, 12 deprecatedSource EventSource, 13 deprecatedFirstTimestamp time, 14 deprecatedLastTimestamp time, 15 deprecatedCount int
 EventSource: 1 component string, 2 host string
 Eviction: 1 metadata ObjectMeta, 2 deleteOptions DeleteOptions!
 ExecAction: 1 command string[]
@@ -102,6 +103,9 @@ HorizontalPodAutoscaler: 1 metadata ObjectMeta, 2 spec HorizontalPodAutoscalerSp
 HorizontalPodAutoscalerBehavior: 1 scaleUp HPAScalingRules!, 2 scaleDown HPAScalingRules!
 HorizontalPodAutoscalerCondition: 1 type string!, 2 status string!, 3 lastTransitionTime time, 4 reason string, 5 message string
 HorizontalPodAutoscalerSpec: 1 scaleTargetRef CrossVersionObjectReference!, 2 minReplicas int!, 3 maxReplicas int!, 4 metrics MetricSpec[], 5 behavior HorizontalPodAutoscalerBehavior!
+HorizontalPodAutoscalerV1: 1 metadata ObjectMeta, 2 spec HorizontalPodAutoscalerV1Spec, 3 status HorizontalPodAutoscalerV1Status
+HorizontalPodAutoscalerV1Spec: 1 scaleTargetRef CrossVersionObjectReference!, 2 minReplicas int!, 3 maxReplicas int!, 4 targetCPUUtilizationPercentage int!
+HorizontalPodAutoscalerV1Status: 1 observedGeneration int!, 2 lastScaleTime time!, 3 currentReplicas int!, 4 desiredReplicas int!, 5 currentCPUUtilizationPercentage int!
 HorizontalPodAutoscalerStatus: 1 observedGeneration int!, 2 lastScaleTime time!, 3 currentReplicas int, 4 desiredReplicas int!, 5 currentMetrics MetricStatus[]!, 6 conditions HorizontalPodAutoscalerCondition[]
 HostAlias: 1 ip string!, 2 hostnames string[]
 HostIP: 1 ip string!

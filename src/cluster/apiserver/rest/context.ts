@@ -34,7 +34,10 @@ export interface RestContext {
 
 /** One write as the handlers pass it along. */
 export interface WriteRequest {
+  /** As which it is stored, where versions differ in more than their name. */
   resource: Resource;
+  /** What the client speaks of, where it is another version: bodies are in it, everything after decoding is in the storage's. */
+  face?: Resource;
   namespace: string;
   /** "" for a create. */
   name: string;

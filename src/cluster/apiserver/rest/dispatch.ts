@@ -136,7 +136,8 @@ export async function patch(context: RestContext, call: ResourceCall): Promise<A
 
 export function writeRequest({ request, resource, target }: ResourceCall, kind: string, name: string): WriteRequest {
   return {
-    resource,
+    resource: resource.converted?.storage ?? resource,
+    ...(resource.converted ? { face: resource } : {}),
     namespace: target.namespace,
     name,
     subresource: target.subresource,

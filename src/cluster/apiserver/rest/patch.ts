@@ -43,8 +43,9 @@ export async function patchObject(context: RestContext, request: WriteRequest, t
   return { stored, created: false };
 }
 
-function transform(type: string, live: KubeObject, patch: unknown, { resource }: WriteRequest): unknown {
-  const document = cloneJson(live);
+function transform(type: string, live: KubeObject, patch: unknown, request: WriteRequest): unknown {
+  const resource = request.face ?? request.resource;
+  const document = cloneJson(inVersion(live, resource));
   try {
     if (type === JSON_PATCH) return applyJsonPatch(document, patch);
     if (type === MERGE_PATCH) return applyMergePatch(document, patch);
@@ -59,7 +60,7 @@ function transform(type: string, live: KubeObject, patch: unknown, { resource }:
 
 /** The patched document as an object of the kind; what does not fit it is the patch's fault. */
 function decodePatched(request: WriteRequest, type: string, patched: unknown, patch: unknown): KubeObject {
-  const { resource } = request;
+  const resource = request.face ?? request.resource;
   // What the refusal shows as the value: the patch as Go prints it, or the document that it made.
   const shown = () => (type === STRATEGIC_PATCH ? printGo(patch) : JSON.stringify(patched));
   if (!isObject(patched)) throw unfit(shown(), "json: cannot unmarshal into Go value");
@@ -94,7 +95,7 @@ async function apply(context: RestContext, request: WriteRequest, value: unknown
     throw invalid(PATCH_OPTIONS, "", [{ type: "FieldValueRequired", field: "fieldManager", message: "Required value: is required for apply patch" }]);
   }
   if (!isObject(value)) throw badRequest("error decoding YAML: json: cannot unmarshal into Go value of type map[string]interface {}");
-  const config = applyConfiguration(request, checkKind(value, { apiVersion: resource.apiVersion, kind: definition.kind }));
+  const config = applyConfiguration(request, checkKind(value, { apiVersion: (request.face ?? resource).apiVersion, kind: definition.kind }));
   const { metadata } = config;
   if (metadata.managedFields !== undefined && metadata.managedFields.length > 0) throw badRequest("metadata.managedFields must be nil");
   if (metadata.name && metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
@@ -122,7 +123,7 @@ async function apply(context: RestContext, request: WriteRequest, value: unknown
 
 /** The configuration as typed by the schema. A field that it does not know is refused: nobody could own it. */
 function applyConfiguration(request: WriteRequest, body: JsonObject): KubeObject {
-  const { definition, apiVersion } = request.resource;
+  const { definition, apiVersion } = request.face ?? request.resource;
   try {
     return decodeInto({ ...request, options: { ...request.options, fieldValidation: "Strict" } }, body);
   } catch (error) {

@@ -15,10 +15,11 @@ const META_SCHEMA: Schema = { $ref: "#/components/schemas/io.k8s.apimachinery.pk
 
 /**
  * Reads a body into the kind: unknown fields are dropped and refused, warned of or ignored as the client asked, wrong
- * types are refused. Throws 400.
+ * types are refused. The result is in the storage's form. Throws 400.
  */
-export function decodeInto({ resource, options, warnings }: Pick<WriteRequest, "resource" | "options" | "warnings">, body: JsonObject): KubeObject {
-  const { definition, version, schema } = resource;
+export function decodeInto(request: Pick<WriteRequest, "resource" | "face" | "options" | "warnings">, body: JsonObject): KubeObject {
+  const { options, warnings } = request;
+  const { definition, version, schema, converted } = request.face ?? request.resource;
   let decoded;
   try {
     decoded = definition.custom || !schema ? pruneCustom(body, schema, META_SCHEMA) : decodeBuiltin(body, schema, definition.kind);
@@ -33,7 +34,8 @@ export function decodeInto({ resource, options, warnings }: Pick<WriteRequest, "
     }
     if (options.fieldValidation === "Warn") warnings.push(...problems);
   }
-  return asKubeObject(decoded.object);
+  const object = asKubeObject(decoded.object);
+  return converted ? converted.conversion.toStorage(object) : object;
 }
 
 /** An object with a metadata of its own; the names of what is in it are checked by validation. */

@@ -3,6 +3,7 @@ import type { Resource } from "../catalogue.ts";
 import type { Negotiated } from "../http/negotiate.ts";
 import { expired, futureRevision, notFound } from "../http/status.ts";
 import { continueExpired, encodeContinue, type ListOptions } from "./list-options.ts";
+import { viewed } from "./view.ts";
 import { columnDefinitions, type IncludeObject, partialObject, table, tableRow } from "./table.ts";
 
 /** The newest durable version. Throws 404. */
@@ -67,7 +68,7 @@ export function renderList(resource: Resource, page: Page, { form, metaVersion }
     }
     case "object": {
       // Items of built-in lists carry no kind of their own.
-      const item = definition.custom ? (stored: StoredObject) => stored.json(apiVersion) : (stored: StoredObject) => `{${stored.tail}`;
+      const item = definition.custom ? (stored: StoredObject) => stored.json(apiVersion) : (stored: StoredObject) => `{${viewed(resource, stored).tail}`;
       return `{"kind":"${definition.listKind}","apiVersion":"${apiVersion}","metadata":${meta},"items":[${page.items.map(item).join(",")}]}`;
     }
   }
@@ -84,7 +85,7 @@ export function renderObject(resource: Resource, stored: StoredObject, { form, m
     case "partial-list":
       return partialObject(stored, metaVersion);
     case "object":
-      return stored.json(resource.apiVersion);
+      return viewed(resource, stored).json(resource.apiVersion);
   }
 }
 

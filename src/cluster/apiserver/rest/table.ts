@@ -1,5 +1,6 @@
 import type { StoredObject } from "../../store/index.ts";
 import type { Resource } from "../catalogue.ts";
+import { viewed } from "./view.ts";
 
 /** Which part of each object a table's row carries. */
 export type IncludeObject = "None" | "Metadata" | "Object";
@@ -13,7 +14,7 @@ export function columnDefinitions({ columns }: Resource): string {
 export function tableRow(resource: Resource, stored: StoredObject, now: number, include: IncludeObject, metaVersion: string): string {
   const cells = JSON.stringify(resource.columns.map((column) => column.cell(stored.object, now)));
   const object =
-    include === "Object" ? stored.json(resource.apiVersion) : include === "Metadata" ? partialObject(stored, metaVersion) : "null";
+    include === "Object" ? viewed(resource, stored).json(resource.apiVersion) : include === "Metadata" ? partialObject(stored, metaVersion) : "null";
   return `{"cells":${cells},"object":${object}}`;
 }
 

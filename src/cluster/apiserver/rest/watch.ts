@@ -5,6 +5,7 @@ import type { ApiResponse, Sink } from "../http/exchange.ts";
 import type { Negotiated } from "../http/negotiate.ts";
 import { expired, futureRevision, type StatusError } from "../http/status.ts";
 import type { ListOptions } from "./list-options.ts";
+import { viewed } from "./view.ts";
 import { columnDefinitions, type IncludeObject, partialObject, table, tableRow } from "./table.ts";
 
 /** Real servers end watches after a random time between 30 and 60 minutes, so that clients spread over servers. */
@@ -135,7 +136,7 @@ class Watch {
   #payload(type: EventType, stored: StoredObject): [EventType, string] {
     const { resource, negotiated, include, clock } = this.request;
     const { form, metaVersion } = negotiated;
-    if (form === "object") return [type, stored.json(resource.apiVersion)];
+    if (form === "object") return [type, viewed(resource, stored).json(resource.apiVersion)];
     if (form !== "table") return [type, partialObject(stored, metaVersion)];
     const columns = this.#columnsSent ? "null" : columnDefinitions(resource);
     this.#columnsSent = true;

@@ -68,7 +68,8 @@ async function askMutating(parts: WebhookParts, webhook: Webhook, attributes: At
     throw internalError(`failed to apply the patch of admission webhook ${JSON.stringify(webhook.name)}: ${errorText(error)}`);
   }
   if (!isObject(patched)) throw internalError(`the patch of admission webhook ${JSON.stringify(webhook.name)} leaves no object`);
-  return { object: inVersion(patched, attributes.resource) as KubeObject };
+  const stored = match.resource.converted ? match.resource.converted.conversion.toStorage(patched as KubeObject) : patched;
+  return { object: inVersion(stored, attributes.resource) as KubeObject };
 }
 
 /** All at once; the first refusal in order of configuration is the answer. */
