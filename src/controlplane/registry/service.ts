@@ -100,7 +100,10 @@ export function convertService(service: KubeService, options: { domain: string; 
  * itself looks at it; a cluster's address of another family cannot be reached.
  */
 export function addressesForProxy(service: MeshService, families: { ipv4: boolean; ipv6: boolean }): readonly string[] {
-  const fitting = service.addresses.filter((address) => (isIPv4(address.split("/")[0] ?? "") ? families.ipv4 : families.ipv6));
+  const isV4 = (address: string): boolean => isIPv4(address.split("/")[0] ?? "");
+  const [first = ""] = service.addresses;
+  // A proxy of both families keeps to the one that the service prefers.
+  const fitting = service.addresses.filter((address) => (families.ipv4 && families.ipv6 ? isV4(address) === isV4(first) : isV4(address) ? families.ipv4 : families.ipv6));
   return fitting.length > 0 || service.registry === "Kubernetes" ? fitting : service.addresses;
 }
 

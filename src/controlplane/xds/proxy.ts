@@ -43,9 +43,11 @@ export function interceptionMode(node: ProxyNode): "REDIRECT" | "TPROXY" | "NONE
   return mode === "TPROXY" || mode === "NONE" ? mode : "REDIRECT";
 }
 
-/** The addresses that stand for all and for this host, in the families that the proxy has; IPv4 first. */
-export function wildcards(view: { ipv4: boolean; ipv6: boolean }): { any: string; local: string } {
-  return view.ipv6 && !view.ipv4 ? { any: "::", local: "::1" } : { any: "0.0.0.0", local: "127.0.0.1" };
+/** The addresses that stand for all and for this host: the first, and those of every family that the proxy has. */
+export function wildcards(view: { ipv4: boolean; ipv6: boolean }): { any: string; local: string; all: readonly string[]; locals: readonly string[] } {
+  if (!view.ipv4 && view.ipv6) return { any: "::", local: "::1", all: ["::"], locals: ["::1"] };
+  const both = view.ipv6;
+  return { any: "0.0.0.0", local: "127.0.0.1", all: both ? ["0.0.0.0", "::"] : ["0.0.0.0"], locals: both ? ["127.0.0.1", "::1"] : ["127.0.0.1"] };
 }
 
 export function families(node: ProxyNode): { ipv4: boolean; ipv6: boolean } {

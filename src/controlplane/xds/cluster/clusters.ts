@@ -139,7 +139,7 @@ function inboundPassthrough(view: ProxyView, mesh: MeshView): Cluster {
   cluster.name = INBOUND_PASSTHROUGH;
   cluster.altStatName = statPrefix(PASSTHROUGH);
   cluster.filters = [];
-  cluster.upstreamBindConfig = inboundBind(view);
+  cluster.upstreamBindConfig = inboundBind(view, true);
   return cluster;
 }
 

@@ -30,9 +30,13 @@ export function inboundClusters(proxy: ProxyContext): Cluster[] {
   return [...byPort.keys()].sort((a, b) => a - b).map((port) => inbound(proxy, port, "", byPort.get(port) ?? [], port));
 }
 
-export function inboundBind(view: ProxyView) {
-  const source = view.ipv4 ? INBOUND_SOURCE.ipv4 : INBOUND_SOURCE.ipv6;
-  return create(BindConfigSchema, { sourceAddress: { address: source, portSpecifier: { case: "portValue", value: 0 } } });
+/** `both`: connections may be of either family, and get a source of theirs. */
+export function inboundBind(view: ProxyView, both = false) {
+  const source = (address: string) => ({ address, portSpecifier: { case: "portValue" as const, value: 0 } });
+  return create(BindConfigSchema, {
+    sourceAddress: source(view.ipv4 ? INBOUND_SOURCE.ipv4 : INBOUND_SOURCE.ipv6),
+    extraSourceAddresses: both && view.ipv4 && view.ipv6 ? [{ address: source(INBOUND_SOURCE.ipv6) }] : [],
+  });
 }
 
 /** `bind` is the address of the application; empty means the one that was dialled. */

@@ -65,7 +65,7 @@ function addEgress(parts: ListenerParts, listener: EgressListener, entries: Map<
   const { proxy } = parts;
   const { spec } = listener;
   const bindToPort = interceptionMode(proxy.node) === "NONE" || spec?.captureMode === "NONE" || spec?.bind?.startsWith("unix://") === true;
-  const binding: Binding = { bindToPort, addresses: spec?.bind ? [spec.bind] : bindToPort ? [wildcards(proxy.view).local] : [] };
+  const binding: Binding = { bindToPort, addresses: spec?.bind ? [spec.bind] : bindToPort ? wildcards(proxy.view).locals : [] };
   if (spec?.port) {
     const port: MeshPort = { port: spec.port.number ?? 0, name: spec.port.name ?? "", protocol: parseProtocol(spec.port.protocol) };
     if (!mayBind(proxy, binding, port)) return;
@@ -98,10 +98,10 @@ function headlessBindings(proxy: ProxyContext, service: MeshService, port: MeshP
 function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener, entries: Map<string, Entry>): void {
   const { service, port } = candidate;
   if (service.resolution === "Alias") return;
-  const any = wildcards(parts.proxy.view).any;
+  const { any, all } = wildcards(parts.proxy.view);
   const kind = listenerProtocol(port.protocol);
   if (kind === "NONE") return;
-  const bound = kind === "HTTP" ? boundHttp(candidate, any) : boundTcp(parts.proxy, candidate, any);
+  const bound = kind === "HTTP" ? boundHttp(candidate, all) : boundTcp(parts.proxy, candidate, all);
   const { binding, cidrs } = bound;
   const primary = binding.addresses[0] ?? "";
   const name = `${primary}_${port.port}`;
@@ -133,15 +133,16 @@ function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener,
   if (!(kind === "TCP" && (isTcp(existing.protocol) || isSniffed(existing.protocol)))) existing.protocol = "UnsupportedProtocol";
 }
 
-function boundHttp({ binding, cidrs }: Candidate, any: string): { binding: Binding; cidrs: readonly string[] } {
-  return { binding: binding.addresses.length > 0 ? binding : { ...binding, addresses: [any] }, cidrs };
+function boundHttp({ binding, cidrs }: Candidate, all: readonly string[]): { binding: Binding; cidrs: readonly string[] } {
+  return { binding: binding.addresses.length > 0 ? binding : { ...binding, addresses: all }, cidrs };
 }
 
-function boundTcp({ view }: ProxyContext, { service, binding, cidrs }: Candidate, any: string): { binding: Binding; cidrs: readonly string[] } {
+function boundTcp({ view }: ProxyContext, { service, binding, cidrs }: Candidate, all: readonly string[]): { binding: Binding; cidrs: readonly string[] } {
   if (binding.addresses.length > 0) return { binding, cidrs };
   const first = serviceListenAddress(service, view);
-  const addresses = [first, ...serviceAddresses(service, view).slice(1)];
-  if (first.includes("/")) return { binding: { ...binding, addresses: [any] }, cidrs: addresses };
+  const shared = first === UNSPECIFIED && service.registry === "External" ? all.slice(1) : [];
+  const addresses = [first, ...serviceAddresses(service, view).slice(1), ...shared];
+  if (first.includes("/")) return { binding: { ...binding, addresses: all }, cidrs: addresses };
   return { binding: { ...binding, addresses }, cidrs };
 }
 
