@@ -3,9 +3,9 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import type { AddressInfo } from "node:net";
 import { create, fromBinary, toBinary, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import { CheckRequestSchema, CheckResponseSchema, type CheckRequest } from "../proto/gen/envoy/service/auth/v3/external_auth_pb.ts";
-import { closedPort, echoServer, type Echo } from "./test-support/backends.ts";
+import { closedPort, echoServer, rawServer, type Echo } from "./test-support/backends.ts";
 import { exchange, get } from "./test-support/http-exchange.ts";
-import { cluster, configure, forward, httpListener, typed } from "./test-support/plain-config.ts";
+import { cluster, configure, forward, httpListener, tcpListener, typed } from "./test-support/plain-config.ts";
 import { Sidecar } from "./test-support/sidecar.ts";
 
 const proxies: Sidecar[] = [];
@@ -148,4 +148,34 @@ test("an HTTP service: what it is sent, what of its answer counts", async () => 
   expect(denied.headers["x-hidden"]).toBeUndefined();
   httpDecision = () => new Response("", { status: 500 });
   expect((await get(port, "/a", "h")).status).toBe(403);
+});
+
+describe("a TCP connection", () => {
+  const EXT = { name: "envoy.filters.network.ext_authz", typedConfig: typed("envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", { statPrefix: "tcp.", grpcService: { envoyGrpc: { clusterName: "grpc" }, timeout: "0.3s" }, transportApiVersion: "V3" }) };
+
+  async function tcp(handler: Parameters<typeof rawServer>[0]): Promise<{ port: number; proxy: Sidecar; stop: () => void }> {
+    const server = rawServer(handler);
+    const proxy = new Sidecar({ id: "n" });
+    proxies.push(proxy);
+    await configure(proxy.dataPlane, { clusters: [cluster("tcp", [server.port]), cluster("grpc", [grpcPort], HTTP2)], listeners: [tcpListener("l", "tcp", [EXT])] });
+    return { port: proxy.port("l"), proxy, stop: () => server.stop() };
+  }
+
+  test("waits for the service's word, then loses nothing", async () => {
+    decision = {};
+    const { port, stop } = await tcp({ open: (socket) => void socket.write("220 "), data: (socket, chunk) => void socket.write(chunk) });
+    expect((await exchange(port, "hello", { waitMs: 200 })).raw).toBe("220 hello");
+    stop();
+  });
+
+  test("that is refused hears nothing and says nothing", async () => {
+    decision = { status: { code: 7 } };
+    const heard: string[] = [];
+    const { port, proxy, stop } = await tcp({ open: (socket) => void socket.write("secret"), data: (_socket, chunk) => void heard.push(chunk.toString()) });
+    expect((await exchange(port, "hello", { untilClose: true })).raw).toBe("");
+    await Bun.sleep(20);
+    expect(heard).toEqual([]);
+    expect(proxy.log.at(-1)).toContain('0 UAEX - ext_authz_denied "-"');
+    stop();
+  });
 });

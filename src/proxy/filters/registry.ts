@@ -8,8 +8,10 @@ import { corsFilter } from "./cors.ts";
 import { extAuthzFilter } from "./ext-authz/http-ext-authz.ts";
 import { faultFilter } from "./fault.ts";
 import { grpcStatsFilter } from "./grpc-stats.ts";
+import { grpcWebFilter } from "./grpc-web.ts";
 import { istioStatsFilter } from "./istio-stats.ts";
 import { jwtAuthnFilter } from "./jwt/jwt-authn.ts";
+import { localRateLimitFilter } from "./local-ratelimit.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
 import { rbacFilter } from "./rbac/http-rbac.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
@@ -19,7 +21,7 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, istioStatsFilter, jwtAuthnFilter, peerMetadataFilter, rbacFilter];
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter];
 
 const PREFIX = "type.googleapis.com/";
 

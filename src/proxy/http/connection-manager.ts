@@ -59,6 +59,7 @@ export class HttpConnection implements ServerHandler {
       allowsUpgrade: (upgrade) => this.config.mayUpgrade(upgrade),
       scheme: info.tls ? "https" : "http",
       clock,
+      headerCase: config.headerCase,
     });
   }
 

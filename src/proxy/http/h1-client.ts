@@ -1,7 +1,8 @@
 import type { Channel, ChannelHandler } from "../net/channel.ts";
 import { BodyReader, type BodySink } from "./body-reader.ts";
 import type { ResetReason, ResponseSink, UpstreamStream } from "./codec.ts";
-import { DEFAULT_LIMITS, findHeadEnd, parseResponseHead, type ParsedResponse } from "./head-parser.ts";
+import { DEFAULT_LIMITS, findHeadEnd, parseResponseHead, type HeadLimits, type ParsedResponse } from "./head-parser.ts";
+import type { HeaderCase } from "./header-case.ts";
 import type { HeaderMap, RequestHead } from "./header-map.ts";
 import { MessageError } from "./message-error.ts";
 
@@ -24,6 +25,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
   idleSince = 0;
   #sink: ResponseSink | undefined;
   readonly #body = new BodyReader(DEFAULT_LIMITS);
+  readonly #limits: HeadLimits;
   #held: Buffer | undefined;
   #method = "";
   #headDone = false;
@@ -40,7 +42,9 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
   constructor(
     readonly channel: Channel,
     private readonly owner: Http1ClientOwner,
+    private readonly headerCase?: HeaderCase,
   ) {
+    this.#limits = headerCase ? { ...DEFAULT_LIMITS, keepCase: true } : DEFAULT_LIMITS;
     channel.handler = this;
   }
 
@@ -56,13 +60,14 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
     this.#requestDone = endStream;
     this.#chunked = false;
     this.#upgradeAsked = head.upgrade !== undefined;
-    let text = `${head.method} ${head.upgrade === "connect" ? head.authority : head.path} HTTP/1.1\r\nhost: ${head.authority}\r\n`;
+    const nameOf = this.headerCase?.(head.headers);
+    let text = `${head.method} ${head.upgrade === "connect" ? head.authority : head.path} HTTP/1.1\r\n${nameOf ? nameOf("host") : "host"}: ${head.authority}\r\n`;
     const { names, values } = head.headers;
     let hasLength = false;
     for (let i = 0; i < names.length; i++) {
       const name = names[i] as string;
       if (name === "content-length") hasLength = true;
-      text += `${name}: ${values[i]}\r\n`;
+      text += `${nameOf ? nameOf(name) : name}: ${values[i]}\r\n`;
     }
     if (!hasLength && !this.#upgradeAsked) {
       if (!endStream) {
@@ -203,7 +208,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
         if (at < bytes.length) this.#held = at === 0 ? bytes : bytes.subarray(at);
         return;
       }
-      const response = parseResponseHead(bytes, at, end, this.#method, DEFAULT_LIMITS);
+      const response = parseResponseHead(bytes, at, end, this.#method, this.#limits);
       at = end;
       if (response.status === 101 || (this.#method === "CONNECT" && response.status >= 200 && response.status < 300)) {
         if (!this.#upgradeAsked) throw MessageError.malformed("an upgrade that was not asked for");

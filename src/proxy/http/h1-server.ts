@@ -3,6 +3,7 @@ import type { Channel, ChannelHandler } from "../net/channel.ts";
 import { BodyReader, type BodySink } from "./body-reader.ts";
 import type { RequestSink, ServerHandler, ServerStream } from "./codec.ts";
 import { CHUNKED, DEFAULT_LIMITS, findHeadEnd, parseRequestHead, type HeadLimits, type ParsedRequest } from "./head-parser.ts";
+import type { HeaderCase } from "./header-case.ts";
 import type { HeaderMap, RequestHead } from "./header-map.ts";
 import { MessageError } from "./message-error.ts";
 import { statusLine } from "./status-text.ts";
@@ -16,6 +17,8 @@ export interface Http1ServerOptions {
   /** `http` or `https`: what the scheme of a request is when its target does not say. */
   readonly scheme: string;
   readonly clock: Clock;
+  /** How response header names are written; lower-case without. */
+  readonly headerCase?: HeaderCase | undefined;
 }
 
 /** Envoy's delayed_close_timeout: so long may a client that was told to go take to close, before it is cut off. */
@@ -124,11 +127,12 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     if (closeAfter) this.#closeAfter = true;
     let text = statusLine(status);
     const { names, values } = headers;
+    const nameOf = this.options.headerCase?.(headers);
     let hasLength = false;
     for (let i = 0; i < names.length; i++) {
       const name = names[i] as string;
       if (name === "content-length") hasLength = true;
-      text += `${name}: ${values[i]}\r\n`;
+      text += `${nameOf ? nameOf(name) : name}: ${values[i]}\r\n`;
     }
     this.#chunked = false;
     this.#bodyAllowed = this.#mode === "raw" || (!this.#headRequest && status >= 200 && status !== 204 && status !== 304);

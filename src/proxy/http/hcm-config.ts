@@ -14,6 +14,7 @@ import type { Services } from "../services.ts";
 import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
 import { compileXfcc, type XfccMutation } from "../tls/xfcc.ts";
 import { InvalidResource } from "../types.ts";
+import { compileHeaderCase, type HeaderCase } from "./header-case.ts";
 import type { HeadLimits } from "./head-parser.ts";
 
 /** Where a connection manager finds its routes: inline, or by RDS name, changing under it. */
@@ -60,6 +61,7 @@ export class HcmConfig {
   readonly tracing: "ingress" | "egress" | undefined;
   readonly codec: "auto" | "http1" | "http2";
   readonly http2: SessionOptions;
+  readonly headerCase: HeaderCase | undefined;
   readonly isInternal: (address: string) => boolean;
   readonly accessLog: AccessLogger | undefined;
   readonly router: RouterOptions;
@@ -98,7 +100,8 @@ export class HcmConfig {
     this.acceptHttp10 = http1?.acceptHttp10 ?? false;
     this.enableTrailers = http1?.enableTrailers ?? false;
     this.defaultHostForHttp10 = http1?.defaultHostForHttp10 ?? "";
-    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100 };
+    this.headerCase = compileHeaderCase(http1);
+    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100, keepCase: this.headerCase !== undefined };
     this.idleTimeoutMs = timeoutMs(common?.idleTimeout, 3_600_000);
     this.streamIdleTimeoutMs = timeoutMs(proto.streamIdleTimeout, 300_000);
     this.requestTimeoutMs = timeoutMs(proto.requestTimeout);

@@ -33,6 +33,8 @@ export interface ParsedResponse extends MessageHead {
 export interface HeadLimits {
   readonly maxBytes: number;
   readonly maxHeaders: number;
+  /** Notes how header names are written. */
+  readonly keepCase?: boolean;
 }
 
 /** Envoy's defaults: max_request_headers_kb 60, max_headers_count 100. */
@@ -165,7 +167,11 @@ function readLines(bytes: Buffer, text: string, start: number, from: number, hea
     }
     if (at === nameStart || bytes[start + at] !== 0x3a) throw MessageError.malformed("a header line is not `name: value`");
     let name = text.slice(nameStart, at);
-    if (classes & UPPER) name = name.toLowerCase();
+    if (classes & UPPER) {
+      const written = name;
+      name = name.toLowerCase();
+      if (limits.keepCase) (headers.cases ??= new Map()).set(name, written);
+    }
     at++;
     while (bytes[start + at] === 0x20 || bytes[start + at] === 0x09) at++;
     const valueStart = at;

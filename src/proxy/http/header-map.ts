@@ -5,6 +5,8 @@
 export class HeaderMap {
   names: string[];
   values: string[];
+  /** How names were written, by their lower-case form: only where a configuration asks to keep that. */
+  cases: Map<string, string> | undefined;
 
   constructor(names: string[] = [], values: string[] = []) {
     this.names = names;
@@ -72,7 +74,9 @@ export class HeaderMap {
   }
 
   clone(): HeaderMap {
-    return new HeaderMap(this.names.slice(), this.values.slice());
+    const copy = new HeaderMap(this.names.slice(), this.values.slice());
+    copy.cases = this.cases;
+    return copy;
   }
 
   *[Symbol.iterator](): IterableIterator<[string, string]> {

@@ -1,11 +1,13 @@
+import type { BodyTransform } from "./body-transform.ts";
 import type { FilterPlan, HcmConfig } from "./hcm-config.ts";
 import type { HttpConnection } from "./connection-manager.ts";
 import type { RequestSink, ServerStream } from "./codec.ts";
 import { HeaderMap, type RequestHead } from "./header-map.ts";
+import { HeldBody } from "./held-body.ts";
 import type { MessageError } from "./message-error.ts";
 import type { HttpFilter } from "../filters/http-filter.ts";
 import { renderLocalReply, type LocalReply } from "./local-reply.ts";
-import { mutateRequestHeaders, normalizeRequestPath, removeHopByHop } from "./request-mutation.ts";
+import { mutateRequestHeaders, normalizeRequestPath, removeHopByHop, stripHost } from "./request-mutation.ts";
 import { statusText } from "./status-text.ts";
 import { StreamTimers } from "./stream-timers.ts";
 import { isGrpc } from "../router/route-match.ts";
@@ -40,16 +42,15 @@ export class HttpStream extends StreamInfo implements RequestSink {
   /** State that a filter keeps for this request, by filter. */
   filterState: Map<unknown, unknown> | undefined;
   grpc = false;
+  requestTransform: BodyTransform | undefined;
+  responseTransform: BodyTransform | undefined;
   #plan: FilterPlan | undefined;
   #requestFilter = 0;
   #responseFilter = 0;
   #router: Router | undefined;
-  #held: { bytes: Buffer; start: number; end: number }[] | undefined;
-  #heldEnd = false;
-  #bodyWanted: { readonly maxBytes: number; readonly ready: (bytes: Buffer, whole: boolean) => void } | undefined;
+  #held: HeldBody | undefined;
   #inFilters = false;
   #proceeded: HttpFilter | undefined;
-  #heldTrailers: HeaderMap | undefined;
   #phase: "request" | "routing" | "responding" | "done" = "request";
   #responseEnd = false;
   #headWritten = false;
@@ -162,8 +163,22 @@ export class HttpStream extends StreamInfo implements RequestSink {
     if (!held) return;
     this.#held = undefined;
     this.codec.resumeRequest();
-    for (const { bytes, start, end } of held) if (!this.done) router.onRequestBody(bytes, start, end);
-    if (this.#heldEnd && !this.done) router.onRequestEnd(this.#heldTrailers);
+    held.release((bytes, start, end) => this.#routeBody(router, bytes, start, end), (trailers) => this.#routeEnd(router, trailers), () => this.done);
+  }
+
+  #routeBody(router: Router, bytes: Buffer, start: number, end: number): void {
+    if (!this.requestTransform) {
+      router.onRequestBody(bytes, start, end);
+      return;
+    }
+    const changed = this.requestTransform.chunk(bytes.subarray(start, end));
+    if (changed.length > 0) router.onRequestBody(changed, 0, changed.length);
+  }
+
+  #routeEnd(router: Router, trailers: HeaderMap | undefined): void {
+    const last = this.requestTransform?.end(trailers);
+    if (last && last.bytes.length > 0) router.onRequestBody(last.bytes, 0, last.bytes.length);
+    router.onRequestEnd(last ? last.trailers : trailers);
   }
 
   /** Whether a filter that waited for something has gone on (or answered) already, within its own call. */
@@ -185,19 +200,11 @@ export class HttpStream extends StreamInfo implements RequestSink {
 
   /** Lets the body come until it is whole or has so many bytes; it still goes upstream afterwards. */
   bufferBody(maxBytes: number, ready: (bytes: Buffer, whole: boolean) => void): void {
-    this.#bodyWanted = { maxBytes, ready };
-    this.#offerBody();
-  }
-
-  #offerBody(): void {
-    const wanted = this.#bodyWanted;
-    if (!wanted) return;
-    const parts = (this.#held ?? []).map(({ bytes, start, end }) => bytes.subarray(start, end));
-    const size = parts.reduce((sum, part) => sum + part.length, 0);
-    if (!this.#heldEnd && size < wanted.maxBytes) return;
-    this.#bodyWanted = undefined;
-    if (!this.#heldEnd) this.codec.pauseRequest();
-    wanted.ready(Buffer.concat(parts).subarray(0, wanted.maxBytes), this.#heldEnd && size <= wanted.maxBytes);
+    const held = (this.#held ??= new HeldBody());
+    held.want(maxBytes, (bytes, whole) => {
+      if (!held.ended) this.codec.pauseRequest();
+      ready(bytes, whole);
+    });
   }
 
   // ---- the request's body, from the codec
@@ -207,10 +214,10 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#timers?.touch();
     if (this.#phase === "request") {
       // A filter holds the request: keep what has come, let no more come.
-      (this.#held ??= []).push({ bytes, start, end });
-      if (this.#bodyWanted) this.#offerBody();
-      else this.codec.pauseRequest();
-    } else this.#router?.onRequestBody(bytes, start, end);
+      const held = (this.#held ??= new HeldBody());
+      held.push(bytes, start, end);
+      if (this.#held === held && !held.wanted) this.codec.pauseRequest();
+    } else if (this.#router) this.#routeBody(this.#router, bytes, start, end);
   }
 
   onRequestEnd(trailers: HeaderMap | undefined): void {
@@ -218,11 +225,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.requestCompleteMs = this.#elapsed();
     const kept = this.config.enableTrailers || this.protocol === "HTTP/2" ? trailers : undefined;
     if (this.#phase === "request") {
-      this.#held ??= [];
-      this.#heldEnd = true;
-      this.#heldTrailers = kept;
-      this.#offerBody();
-    } else this.#router?.onRequestEnd(kept);
+      (this.#held ??= new HeldBody()).end(kept);
+    } else if (this.#router) this.#routeEnd(this.#router, kept);
     // The server's half of a tunnel had ended before.
     if (this.#upgraded && this.#responseEnd) this.#complete();
   }
@@ -322,9 +326,14 @@ export class HttpStream extends StreamInfo implements RequestSink {
       this.#heldResponse.body.push(bytes.subarray(start, end));
       return false;
     }
-    this.bytesSent += end - start;
     this.#timers?.touch();
-    return this.codec.writeBody(bytes, start, end);
+    if (!this.responseTransform) {
+      this.bytesSent += end - start;
+      return this.codec.writeBody(bytes, start, end);
+    }
+    const changed = this.responseTransform.chunk(bytes.subarray(start, end));
+    this.bytesSent += changed.length;
+    return this.codec.writeBody(changed, 0, changed.length);
   }
 
   respondEnd(trailers: HeaderMap | undefined): void {
@@ -335,7 +344,13 @@ export class HttpStream extends StreamInfo implements RequestSink {
       return;
     }
     this.responseTrailers = trailers;
-    const kept = this.config.enableTrailers || this.protocol === "HTTP/2" ? trailers : undefined;
+    const last = this.responseTransform?.end(trailers);
+    if (last && last.bytes.length > 0) {
+      this.bytesSent += last.bytes.length;
+      this.codec.writeBody(last.bytes, 0, last.bytes.length);
+    }
+    const rest = last ? last.trailers : trailers;
+    const kept = this.config.enableTrailers || this.protocol === "HTTP/2" ? rest : undefined;
     if (this.#tunnelGoesOn()) this.codec.writeEnd(kept);
     else {
       this.#phase = "done";
@@ -470,11 +485,4 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #elapsed(): number {
     return this.config.services.monotonic() - this.startMono;
   }
-}
-
-function stripHost(request: RequestHead, config: HcmConfig, localPort: number): void {
-  if (config.stripTrailingDot) request.authority = request.authority.replace(/\.(?=$|:\d+$)/, "");
-  if (config.stripPort === "none") return;
-  const match = /^(.*):(\d+)$/.exec(request.authority);
-  if (match && (config.stripPort === "any" || Number(match[2]) === localPort)) request.authority = match[1] as string;
 }

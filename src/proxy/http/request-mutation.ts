@@ -152,3 +152,11 @@ function localAddress(): string {
   }
   return ownAddress;
 }
+
+/** Takes the port and the trailing dot off the host where the configuration says so. */
+export function stripHost(request: RequestHead, config: HcmConfig, localPort: number): void {
+  if (config.stripTrailingDot) request.authority = request.authority.replace(/\.(?=$|:\d+$)/, "");
+  if (config.stripPort === "none") return;
+  const match = /^(.*):(\d+)$/.exec(request.authority);
+  if (match && (config.stripPort === "any" || Number(match[2]) === localPort)) request.authority = match[1] as string;
+}

@@ -3,6 +3,7 @@ import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_
 import { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { FilterChainSchema, type Filter, type FilterChain, type FilterChainMatch } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
 import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { ExtAuthzSchema, type ExtAuthz } from "../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
 import { RBACSchema } from "../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts";
 import { SniClusterSchema } from "../../proto/gen/envoy/extensions/filters/network/sni_cluster/v3/sni_cluster_pb.ts";
 import { TcpProxySchema } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
@@ -10,13 +11,16 @@ import { RawBufferSchema } from "../../proto/gen/envoy/extensions/transport_sock
 import { DownstreamTlsContextSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import { PluginConfigSchema, Reporter } from "../../proto/gen/stats/config_pb.ts";
 import { timeoutMs } from "../durations.ts";
+import { compileGrpcCheck } from "../filters/ext-authz/check.ts";
 import { RbacEngine } from "../filters/rbac/engine.ts";
 import { checkRouteFilterConfig, unknownFilter } from "../filters/registry.ts";
 import { TypedConfig } from "../filters/typed-config.ts";
 import { HcmConfig, type RouteSource } from "../http/hcm-config.ts";
+import { compileMetadata } from "../match/values.ts";
 import { RouteTable } from "../router/route-table.ts";
 import type { Services } from "../services.ts";
 import { compileTcpProxy } from "../tcp/tcp-config.ts";
+import type { NetworkExtAuthz, TcpPolicy } from "../tcp/tcp-gate.ts";
 import type { TcpChain } from "../tcp/tcp-session.ts";
 import { TlsContext } from "../tls/contexts.ts";
 import { InvalidResource } from "../types.ts";
@@ -24,14 +28,8 @@ import type { MatchableChain } from "./filter-chain-match.ts";
 
 export type Direction = "inbound" | "outbound" | "unspecified";
 
-export interface NetworkRbac {
-  readonly rules: RbacEngine | undefined;
-  readonly shadow: RbacEngine | undefined;
-  readonly prefix: string;
-}
-
 export type Terminal =
-  | { readonly kind: "http"; readonly config: HcmConfig; readonly rbac: readonly NetworkRbac[] }
+  | { readonly kind: "http"; readonly config: HcmConfig; readonly policies: readonly TcpPolicy[] }
   | { readonly kind: "tcp"; readonly chain: TcpChain };
 
 /** A filter chain read once. */
@@ -98,7 +96,7 @@ function compileTransport(socket: TransportSocket | undefined, services: Service
 }
 
 function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, rds: string[]): Terminal {
-  const rbac: NetworkRbac[] = [];
+  const policies: TcpPolicy[] = [];
   let stats: TcpChain["stats"];
   let metadataExchange = false;
   let sniCluster = false;
@@ -110,22 +108,23 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       case HttpConnectionManagerSchema.typeName: {
         requireLast(filter, last);
         const proto = config.read(HttpConnectionManagerSchema);
-        return { kind: "http", config: new HcmConfig(proto, routeSource(proto.routeSpecifier, routes, services, rds), services, direction), rbac };
+        if (policies.some((policy) => policy.kind === "ext_authz")) throw new InvalidResource("UNSUPPORTED_EXT_AUTHZ", "network ext_authz before an HTTP connection manager is not supported");
+        return { kind: "http", config: new HcmConfig(proto, routeSource(proto.routeSpecifier, routes, services, rds), services, direction), policies };
       }
       case TcpProxySchema.typeName: {
         requireLast(filter, last);
-        return { kind: "tcp", chain: { tcp: compileTcpProxy(config.read(TcpProxySchema), services), rbac, stats, metadataExchange, sniCluster } };
+        return { kind: "tcp", chain: { tcp: compileTcpProxy(config.read(TcpProxySchema), services), policies, stats, metadataExchange, sniCluster } };
       }
       case RBACSchema.typeName: {
         const proto = config.read(RBACSchema);
         if (proto.matcher || proto.shadowMatcher) throw new InvalidResource("UNSUPPORTED_RBAC", "RBAC with a matcher tree is not supported");
-        rbac.push({
-          rules: proto.rules && new RbacEngine(proto.rules),
-          shadow: proto.shadowRules && new RbacEngine(proto.shadowRules),
-          prefix: proto.shadowRulesStatPrefix,
-        });
+        const rbac = { rules: proto.rules && new RbacEngine(proto.rules), shadow: proto.shadowRules && new RbacEngine(proto.shadowRules), prefix: proto.shadowRulesStatPrefix };
+        policies.push({ kind: "rbac", rbac });
         break;
       }
+      case ExtAuthzSchema.typeName:
+        policies.push({ kind: "ext_authz", authz: compileNetworkExtAuthz(config.read(ExtAuthzSchema), services) });
+        break;
       case PluginConfigSchema.typeName:
         stats = direction === "inbound" || config.read(PluginConfigSchema).reporter === Reporter.SERVER_GATEWAY ? "destination" : "source";
         break;
@@ -143,6 +142,17 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
     }
   }
   throw new InvalidResource("INVALID_FILTER_CHAIN", "Error: no terminal filter found in the filter chain");
+}
+
+function compileNetworkExtAuthz(proto: ExtAuthz, services: Services): NetworkExtAuthz {
+  if (!proto.grpcService) throw new InvalidResource("INVALID_EXT_AUTHZ", "network ext_authz has no grpc_service");
+  const enabledBy = proto.filterEnabledMetadata && compileMetadata(proto.filterEnabledMetadata);
+  return {
+    check: compileGrpcCheck(proto.grpcService, services, () => false),
+    enabled: (info) => enabledBy === undefined || enabledBy((name) => info.dynamicMetadata?.get(name)),
+    failureModeAllow: proto.failureModeAllow,
+    includePeerCertificate: proto.includePeerCertificate,
+  };
 }
 
 function requireLast(filter: Filter, last: boolean): void {

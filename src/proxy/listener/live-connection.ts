@@ -128,10 +128,10 @@ export class LiveConnection {
   }
 
   #deniedByNetworkRules(terminal: Extract<Chain["terminal"], { kind: "http" }>): string | undefined {
-    if (terminal.rbac.length === 0) return undefined;
+    if (terminal.policies.length === 0) return undefined;
     const info = new StreamInfo(this.info, this.#startTime, this.#startMono);
-    for (const { rules } of terminal.rbac) {
-      const verdict = rules?.judge(info);
+    for (const policy of terminal.policies) {
+      const verdict = policy.kind === "rbac" ? policy.rbac.rules?.judge(info) : undefined;
       if (verdict && !verdict.allowed) return deniedDetails(verdict);
     }
     return undefined;

@@ -15,6 +15,8 @@ export interface RetryPolicy {
   readonly requestHeaders: readonly RequestMatch[];
   readonly avoidPreviousHosts: boolean;
   readonly maxHostPicks: number;
+  /** Each retry goes to a priority that has not been tried, while there is one. */
+  readonly avoidPreviousPriorities: boolean;
   readonly backOffMs: number;
   readonly maxBackOffMs: number;
 }
@@ -27,12 +29,14 @@ const CONDITIONS = new Set([
 
 const PREVIOUS_HOSTS = new Set(["envoy.retry_host_predicates.previous_hosts"]);
 
+const PREVIOUS_PRIORITIES = new Set(["envoy.retry_priorities.previous_priorities"]);
+
 /** Throws InvalidResource for predicates that are not known. Unknown conditions are ignored, as Envoy ignores them. */
 export function compileRetryPolicy(proto: RetryProto): RetryPolicy {
   for (const predicate of proto.retryHostPredicate) {
     if (!PREVIOUS_HOSTS.has(predicate.name)) throw new InvalidResource("UNKNOWN_RETRY_PREDICATE", `Didn't find a registered implementation for name: '${predicate.name}'`);
   }
-  if (proto.retryPriority) throw new InvalidResource("UNKNOWN_RETRY_PRIORITY", `Didn't find a registered implementation for name: '${proto.retryPriority.name}'`);
+  if (proto.retryPriority && !PREVIOUS_PRIORITIES.has(proto.retryPriority.name)) throw new InvalidResource("UNKNOWN_RETRY_PRIORITY", `Didn't find a registered implementation for name: '${proto.retryPriority.name}'`);
   const base = durationMs(proto.retryBackOff?.baseInterval) ?? 25;
   return {
     on: new Set(proto.retryOn.split(",").map((part) => part.trim()).filter((part) => CONDITIONS.has(part))),
@@ -43,6 +47,7 @@ export function compileRetryPolicy(proto: RetryProto): RetryPolicy {
     requestHeaders: proto.retriableRequestHeaders.map(compileHeader),
     avoidPreviousHosts: proto.retryHostPredicate.length > 0,
     maxHostPicks: Number(proto.hostSelectionRetryMaxAttempts) || 1,
+    avoidPreviousPriorities: proto.retryPriority !== undefined,
     backOffMs: base,
     maxBackOffMs: durationMs(proto.retryBackOff?.maxInterval) ?? base * 10,
   };

@@ -4,6 +4,7 @@ import type { HttpStream } from "../http/http-stream.ts";
 import type { ResponseFlag } from "../telemetry/stream-info.ts";
 import type { Cluster } from "../upstream/cluster.ts";
 import type { Host } from "../upstream/host.ts";
+import type { LoadBalancerContext } from "../upstream/load-balancer.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { parseOriginalDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
@@ -123,7 +124,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const policy = this.#action.retry;
     const host = cluster.isOriginalDestination
       ? this.#originalDestination(cluster)
-      : cluster.choose({ hash: this.#hash, avoid: policy?.avoidPreviousHosts ? this.#tried : undefined, maxPicks: policy?.maxHostPicks ?? 1 });
+      : cluster.choose(this.#balancing(policy));
     if (!host) {
       cluster.stats.noneHealthy++;
       this.#end();
@@ -138,7 +139,18 @@ export class Router implements ResponseSink, PoolWaiter {
       this.#failed("overflow", "");
       return;
     }
-    this.#withdraw = cluster.pool(host, stream.upstreamAlpn, stream.protocol === "HTTP/2" ? 2 : 1, stream.request.upgrade !== undefined).acquire(this);
+    this.#withdraw = cluster.pool(host, { alpn: stream.upstreamAlpn, downstream: stream.protocol === "HTTP/2" ? 2 : 1, upgrade: stream.request.upgrade !== undefined, client: stream.downstream }).acquire(this);
+  }
+
+  #balancing(policy: RetryPolicy | undefined): LoadBalancerContext {
+    const hash = this.#hash;
+    if (!policy || !this.#tried) return { hash };
+    return {
+      hash,
+      avoid: policy.avoidPreviousHosts ? this.#tried : undefined,
+      maxPicks: policy.maxHostPicks,
+      avoidPriorities: policy.avoidPreviousPriorities ? new Set(this.#tried.map((each) => each.spec.priority)) : undefined,
+    };
   }
 
   onPoolReady(connection: PooledConnection, host: Host): void {

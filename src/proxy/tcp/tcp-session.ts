@@ -1,6 +1,5 @@
 import type { Channel, ChannelHandler } from "../net/channel.ts";
 import type { ConnectionInfo } from "../net/connection-info.ts";
-import { deniedDetails, recordShadow, type RbacEngine } from "../filters/rbac/engine.ts";
 import { inboundEnds, outboundEnds } from "../filters/istio-stats.ts";
 import type { Services } from "../services.ts";
 import type { TcpSeries } from "../telemetry/istio-metrics.ts";
@@ -10,21 +9,20 @@ import type { Cluster } from "../upstream/cluster.ts";
 import { connectUpstream, type UpstreamConnected } from "../upstream/connect.ts";
 import { hash53 } from "../upstream/hash-table.ts";
 import type { Host } from "../upstream/host.ts";
+import { writeProxyHeader } from "../upstream/proxy-header.ts";
 import { EXCHANGE_PROTOCOL, ExchangeReader, encodeExchange } from "./metadata-exchange.ts";
 import type { TcpConfig } from "./tcp-config.ts";
+import { refusedNow, TcpGate, type TcpPolicy } from "./tcp-gate.ts";
 
 /** The filters before `tcp_proxy` in a chain, compiled. */
 export interface TcpChain {
   readonly tcp: TcpConfig;
-  readonly rbac: readonly { readonly rules: RbacEngine | undefined; readonly shadow: RbacEngine | undefined; readonly prefix: string }[];
+  readonly policies: readonly TcpPolicy[];
   readonly stats: "source" | "destination" | undefined;
   readonly metadataExchange: boolean;
   /** The cluster is named by the client's SNI. */
   readonly sniCluster: boolean;
 }
-
-/** The namespace of shadow results on TCP. */
-const METADATA = "envoy.filters.network.rbac";
 
 /** An opaque TCP connection, relayed with back-pressure and half-closes. */
 export class TcpSession {
@@ -34,7 +32,9 @@ export class TcpSession {
   #cluster: Cluster | undefined;
   #cancelConnect: (() => void) | undefined;
   #held: Buffer[] = [];
-  #judged = false;
+  /** What the server has said before the client may hear it. */
+  #heldAnswer: Buffer[] = [];
+  readonly #gate: TcpGate;
   #downExchange: ExchangeReader | undefined;
   #upExchange: ExchangeReader | undefined;
   #peer: PeerMetadata | undefined;
@@ -54,6 +54,18 @@ export class TcpSession {
   ) {
     this.info = new StreamInfo(connection, services.clock.now(), services.monotonic());
     this.#lastActive = this.info.startMono;
+    this.#gate = new TcpGate(
+      chain.policies,
+      this.info,
+      () => this.#opened(),
+      ({ details, external }) => {
+        this.info.terminationDetails = details;
+        if (external) this.info.addFlag("UAEX");
+        services.refused.count(connection.remote.address, connection.local.port, external ? "ext_authz_denied" : "rbac_access_denied");
+        this.#end();
+        channel.close();
+      },
+    );
     channel.handler = new Downstream(this);
   }
 
@@ -72,8 +84,8 @@ export class TcpSession {
   /** The chain has changed under the connection. False: the new policy refuses it. */
   swap(chain: TcpChain): boolean {
     this.chain = chain;
-    for (const { rules } of chain.rbac) if (rules && !rules.judge(this.info).allowed) return false;
-    return true;
+    this.#gate.replace(chain.policies);
+    return !refusedNow(chain.policies, this.info);
   }
 
   /** Ends at once, with RST: a policy wants it gone. */
@@ -112,9 +124,10 @@ export class TcpSession {
       }
     }
     this.info.bytesReceived += bytes.length;
-    if (!this.#judged && !this.#judge()) return;
+    const open = this.#gate.pass();
+    if (this.#over) return;
     const upstream = this.#upstream;
-    if (!upstream) {
+    if (!upstream || !open) {
       this.#held.push(bytes);
       this.channel.pause();
     } else if (!upstream.write(bytes)) this.channel.pause();
@@ -154,7 +167,12 @@ export class TcpSession {
       }
     }
     // A server that speaks first must not speak to whom the policy refuses.
-    if (!this.#judged && !this.#judge()) return;
+    if (!this.#gate.pass()) {
+      if (this.#over) return;
+      this.#heldAnswer.push(bytes);
+      this.#upstream?.pause();
+      return;
+    }
     this.info.bytesSent += bytes.length;
     if (!this.channel.write(bytes)) this.#upstream?.pause();
   }
@@ -177,20 +195,21 @@ export class TcpSession {
 
   // ----
 
-  #judge(): boolean {
-    this.#judged = true;
-    for (const { rules, shadow, prefix } of this.chain.rbac) {
-      if (shadow) recordShadow(shadow, this.info, METADATA, prefix);
-      const verdict = rules?.judge(this.info);
-      if (verdict && !verdict.allowed) {
-        this.info.terminationDetails = deniedDetails(verdict);
-        this.services.refused.count(this.connection.remote.address, this.connection.local.port, "rbac_access_denied");
-        this.#end();
-        this.channel.close();
-        return false;
-      }
+  /** The policies have let the connection pass after some time: what was held back goes on. */
+  #opened(): void {
+    const upstream = this.#upstream;
+    if (this.#over || !upstream) return;
+    const held = this.#held;
+    const answer = this.#heldAnswer;
+    this.#held = [];
+    this.#heldAnswer = [];
+    for (const bytes of held) upstream.write(bytes);
+    for (const bytes of answer) {
+      this.info.bytesSent += bytes.length;
+      this.channel.write(bytes);
     }
-    return true;
+    if (!upstream.congested) this.channel.resume();
+    if (!this.channel.congested) upstream.resume();
   }
 
   #connect(): void {
@@ -228,7 +247,7 @@ export class TcpSession {
     cluster.load.connections++;
     const transport = cluster.transports.for(host.metadata);
     this.#cancelConnect = connectUpstream(
-      { host, transport, alpn: undefined, sni: undefined, bindAddress: cluster.bindAddress, timeoutMs: cluster.connectTimeoutMs, sessionKey: `tcp ${transport.name}` },
+      { host, transport, alpn: undefined, sni: undefined, bindAddress: cluster.bindAddress, timeoutMs: cluster.connectTimeoutMs, sessionKey: `tcp ${transport.name}`, preamble: transport.proxyHeader && writeProxyHeader(transport.proxyHeader, this.connection.remote, this.connection.local) },
       this.services,
       {
         onConnected: (connected) => this.#connected(connected),
@@ -271,7 +290,7 @@ export class TcpSession {
       if (this.#over) return;
       this.downData(bytes);
     }
-    if (this.#over) return;
+    if (this.#over || this.#held.length > 0) return;
     if (!channel.congested) this.channel.resume();
     if (this.channel.peerEnded) channel.finish();
   }
@@ -318,6 +337,7 @@ export class TcpSession {
     if (this.#over) return;
     this.#over = true;
     this.#cancelConnect?.();
+    this.#gate.stop();
     const upstream = this.#upstream;
     if (upstream && !upstream.closed && !upstream.peerEnded) upstream.close();
     this.#leaveHost();

@@ -4,8 +4,11 @@ import { ComparisonFilter_Op } from "../../proto/gen/envoy/config/accesslog/v3/a
 import type { SubstitutionFormatString } from "../../proto/gen/envoy/config/core/v3/substitution_format_string_pb.ts";
 import { FileAccessLogSchema } from "../../proto/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts";
 import { StderrAccessLogSchema, StdoutAccessLogSchema } from "../../proto/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts";
+import { ExpressionFilterSchema } from "../../proto/gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts";
+import { unpackAny } from "../../proto/index.ts";
 import { compileHeader } from "../match/headers.ts";
 import { InvalidResource, type AccessLogSink } from "../types.ts";
+import { compileCelFilter } from "./cel-filter.ts";
 import { compileFormat, type FormatOptions } from "./format.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
@@ -80,16 +83,17 @@ export function compileSubstitution(format: SubstitutionFormatString, options: F
       break;
     }
     case "jsonFormat":
-      return compileJson(kind.value, options);
+      return compileJson(kind.value, options, omitEmptyValues);
   }
   throw new InvalidResource("INVALID_FORMAT", "SubstitutionFormatStringValidationError.Format: value is required");
 }
 
 type JsonWriter = (info: StreamInfo) => unknown;
 
-function compileJson(template: { [key: string]: unknown }, options: FormatOptions): (info: StreamInfo) => string {
+function compileJson(template: { [key: string]: unknown }, options: FormatOptions, omitEmpty = false): (info: StreamInfo) => string {
   const write = jsonWriter(template, options);
-  return (info) => `${JSON.stringify(write(info))}\n`;
+  const keep = omitEmpty ? (_key: string, value: unknown) => (value === null ? undefined : value) : undefined;
+  return (info) => `${JSON.stringify(write(info), keep)}\n`;
 }
 
 /** Numbers stay numbers, as in Envoy's typed JSON; missing values are null. */
@@ -147,6 +151,12 @@ function compileFilter(filter: AccessLogFilter): (info: StreamInfo) => boolean {
     }
     case "notHealthCheckFilter":
       return () => true;
+    case "extensionFilter": {
+      const any = specifier.value.configType.value;
+      const cel = unpackAny(ExpressionFilterSchema, any);
+      if (cel) return compileCelFilter(cel.expression);
+      throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `Didn't find a registered implementation for '${specifier.value.name}' with type URL: '${any?.typeUrl ?? ""}'`);
+    }
   }
   throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `access log filter ${specifier.case ?? "(none)"} is not supported`);
 }

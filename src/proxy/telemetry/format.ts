@@ -68,6 +68,17 @@ function command(name: string, argument: string | undefined, options: FormatOpti
       return startTime(argument);
     case "REQ":
       return requestHeader(argument ?? "");
+    // Envoy has these two in formatter extensions, which it must be told to load.
+    case "REQ_WITHOUT_QUERY": {
+      const read = requestHeader(argument ?? "");
+      return (info) => read(info)?.split("?", 1)[0];
+    }
+    case "METADATA": {
+      const [kind = "", ...rest] = (argument ?? "").split(":");
+      const fields = METADATA_KINDS[kind];
+      if (fields) return metadata(rest.join(":"), fields);
+      break;
+    }
     case "RESP":
       return headerOf(argument ?? "", (info) => info.responseHeaders);
     case "TRAILER":
@@ -87,6 +98,13 @@ function command(name: string, argument: string | undefined, options: FormatOpti
   }
   throw new InvalidResource("INVALID_FORMAT", `Not supported field in StreamInfo: ${name} in format ${JSON.stringify(format)}`);
 }
+
+/** `%METADATA(KIND:namespace:key)%`; routes' metadata are not kept with a request. */
+const METADATA_KINDS: Record<string, ((info: StreamInfo, filter: string) => { readonly [key: string]: unknown } | undefined) | undefined> = {
+  DYNAMIC: (info, filter) => info.dynamicMetadata?.get(filter),
+  CLUSTER: (info, filter) => info.upstreamCluster?.metadata[filter],
+  UPSTREAM_HOST: (info, filter) => info.upstreamHost?.metadata[filter],
+};
 
 const number = (value: number): string => String(value);
 const some = (text: string): string | undefined => (text === "" ? undefined : text);

@@ -8,6 +8,7 @@ export type RefusalReason =
   | "peer_not_trusted"
   | "peer_san_mismatch"
   | "rbac_access_denied"
+  | "ext_authz_denied"
   | "policy_changed";
 
 /** Beyond so many source addresses, further ones are counted as `other`: a scan must not fill the metrics store. */

@@ -77,7 +77,7 @@ class CallExchange implements PoolWaiter, ResponseSink {
       this.#abandon();
       this.#settle({ kind: "failure", reason: "timeout" });
     });
-    this.#withdraw = cluster.pool(host, undefined, this.call.head.protocol === "HTTP/2" ? 2 : 1).acquire(this);
+    this.#withdraw = cluster.pool(host, { alpn: undefined, downstream: this.call.head.protocol === "HTTP/2" ? 2 : 1, upgrade: false, client: undefined }).acquire(this);
   }
 
   cancel(): void {

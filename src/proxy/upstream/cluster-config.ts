@@ -13,6 +13,7 @@ import type { HttpProtocolOptions as CommonHttpOptions } from "../../proto/gen/e
 import type { ClusterLoadAssignment } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import { HttpProtocolOptionsSchema } from "../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
 import { durationMs, timeoutMs } from "../durations.ts";
+import { compileHeaderCase, type HeaderCase } from "../http/header-case.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { FilterMetadata } from "../telemetry/stream-info.ts";
 import { InvalidResource, type CircuitBreakerThresholds } from "../types.ts";
@@ -33,6 +34,7 @@ export interface ClusterConfig {
   readonly retryBudget: { readonly percent: number; readonly minimum: number } | undefined;
   readonly http: UpstreamHttp;
   readonly http2: SessionOptions;
+  readonly headerCase: HeaderCase | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly maxRequestsPerConnection: number;
   readonly lb: { readonly policy: Cluster_LbPolicy; readonly choices: number; readonly minRingSize: number; readonly maglevTableSize: number };
@@ -131,10 +133,11 @@ function readThresholds(breakers: CircuitBreakers | undefined, priority: Routing
   };
 }
 
-function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
+function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
   const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
   const options = typed && fromBinary(HttpProtocolOptionsSchema, typed.value);
   const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
+  let http1 = proto.httpProtocolOptions;
   let http2 = proto.http2ProtocolOptions;
   let http: UpstreamHttp = proto.http2ProtocolOptions ? "http2" : "http1";
   const choice = options?.upstreamProtocolOptions;
@@ -142,11 +145,16 @@ function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "htt
     if (choice.value.protocolConfig.case === "http3ProtocolOptions") throw new InvalidResource("UNSUPPORTED_PROTOCOL", "HTTP/3 is not supported");
     http = choice.value.protocolConfig.case === "http2ProtocolOptions" ? "http2" : "http1";
     if (choice.value.protocolConfig.case === "http2ProtocolOptions") http2 = choice.value.protocolConfig.value;
-  } else if (choice?.case === "useDownstreamProtocolConfig") http = "downstream";
-  else if (choice?.case === "autoConfig") http = "auto";
+    else if (choice.value.protocolConfig.case === "httpProtocolOptions") http1 = choice.value.protocolConfig.value;
+  } else if (choice?.case !== undefined) {
+    http = choice.case === "autoConfig" ? "auto" : "downstream";
+    http1 = choice.value.httpProtocolOptions;
+    http2 = choice.value.http2ProtocolOptions;
+  }
   return {
     http,
     http2: sessionOptions(http2),
+    headerCase: compileHeaderCase(http1),
     idleTimeoutMs: timeoutMs(common?.idleTimeout, DEFAULT_IDLE_MS),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
   };

@@ -4,6 +4,7 @@ import { Cluster_DiscoveryType } from "../../proto/gen/envoy/config/cluster/v3/c
 import { HealthStatus } from "../../proto/gen/envoy/config/core/v3/health_check_pb.ts";
 import type { ClusterLoadAssignment } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import type { LbEndpoint, LocalityLbEndpoints } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts";
+import type { ConnectionInfo } from "../net/connection-info.ts";
 import type { Services } from "../services.ts";
 import type { FilterMetadata, UpstreamClusterInfo } from "../telemetry/stream-info.ts";
 import type { CircuitBreakerThresholds, ClusterSnapshot, SocketAddress } from "../types.ts";
@@ -16,6 +17,7 @@ import type { UpstreamPool } from "./pool.ts";
 import { LoadBalancer, type LoadBalancerContext } from "./load-balancer.ts";
 import { OutlierDetector } from "./outlier-detection.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
+import { writeProxyHeader } from "./proxy-header.ts";
 import { TransportSockets } from "./transport.ts";
 
 /** Envoy's upstream counters, kept per cluster. */
@@ -32,6 +34,16 @@ export class ClusterStats {
   rqRetrySuccess = 0;
   rqRetryLimitExceeded = 0;
   noneHealthy = 0;
+}
+
+/** For which connection a pool is asked. */
+export interface PoolWish {
+  readonly alpn: readonly string[] | undefined;
+  /** The HTTP version of the client. */
+  readonly downstream: 1 | 2;
+  readonly upgrade: boolean;
+  /** On whose behalf; undefined for the proxy's own calls. */
+  readonly client: ConnectionInfo | undefined;
 }
 
 /** A cluster in force: its hosts, how one is chosen, and the connections to them. */
@@ -113,14 +125,20 @@ export class Cluster implements UpstreamClusterInfo {
    * The pool of connections to a host for one ALPN offer. The cluster's configuration decides on the HTTP version; where
    * it leaves that to the client, `downstream` counts. An upgrade needs HTTP/1.
    */
-  pool(host: Host, alpn: readonly string[] | undefined, downstream: 1 | 2, upgrade = false): UpstreamPool {
+  pool(host: Host, wish: PoolWish): UpstreamPool {
     const { http } = this.config;
-    const version = upgrade ? 1 : http === "http2" ? 2 : http === "downstream" ? downstream : 1;
+    const { alpn, client } = wish;
+    const version = wish.upgrade ? 1 : http === "http2" ? 2 : http === "downstream" ? wish.downstream : 1;
     const transport = this.transports.for(host.metadata);
-    const key = `${version} ${transport.name} ${alpn === undefined || transport.kind === "raw" ? "" : alpn.join(",")}`;
+    let key = `${version} ${transport.name} ${alpn === undefined || transport.kind === "raw" ? "" : alpn.join(",")}`;
+    let preamble: Buffer | undefined;
+    if (transport.proxyHeader !== undefined && client) {
+      preamble = writeProxyHeader(transport.proxyHeader, client.remote, client.local);
+      key += ` ${client.remoteText} ${client.localText}`;
+    }
     let pool = host.pools.get(key);
     if (!pool) {
-      pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key) : new Http1Pool(this, host, transport, alpn, key);
+      pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble) : new Http1Pool(this, host, transport, alpn, key, preamble);
       host.pools.set(key, pool);
     }
     return pool;

@@ -1,4 +1,4 @@
-import { closeFd, connectResult } from "../../linux/index.ts";
+import { closeFd, connectResult, writeAll } from "../../linux/index.ts";
 import { alpnWire, bunNet, type BunSocket, type SocketEvents } from "../net/bun-socket.ts";
 import { Channel, isTransportError } from "../net/channel.ts";
 import { addressText, type TlsInfo } from "../net/connection-info.ts";
@@ -19,6 +19,8 @@ export interface ConnectRequest {
   readonly timeoutMs: number;
   /** Under this key the host keeps a TLS session for the next connection. */
   readonly sessionKey: string;
+  /** Sent before anything else, TLS included. */
+  readonly preamble: Buffer | undefined;
 }
 
 export interface UpstreamConnected {
@@ -86,7 +88,16 @@ class Attempt {
   }
 
   #adopt(): void {
-    const { transport, alpn, sni, host, sessionKey } = this.request;
+    const { transport, alpn, sni, host, sessionKey, preamble } = this.request;
+    if (preamble) {
+      try {
+        // Some hundred bytes always fit into the buffer of a fresh connection.
+        writeAll(this.#fd, preamble);
+      } catch (error) {
+        this.#fail("remote_connection_failure", `delayed connect error: ${errorReason(error)}`);
+        return;
+      }
+    }
     this.#state = "adopted";
     if (transport.kind === "raw") {
       void bunNet.connect({ fd: this.#fd, allowHalfOpen: true, data: this, socket: RAW_EVENTS }).catch((error: unknown) => this.failed(error));

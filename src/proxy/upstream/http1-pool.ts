@@ -1,4 +1,5 @@
 import type { UpstreamStream } from "../http/codec.ts";
+import type { HeaderCase } from "../http/header-case.ts";
 import { Http1Client, type Http1ClientOwner } from "../http/h1-client.ts";
 import type { TlsInfo } from "../net/connection-info.ts";
 import type { Cluster } from "./cluster.ts";
@@ -15,8 +16,9 @@ class Pooled extends Http1Client implements PooledConnection {
   constructor(
     connected: UpstreamConnected,
     owner: Http1ClientOwner,
+    headerCase: HeaderCase | undefined,
   ) {
-    super(connected.channel, owner);
+    super(connected.channel, owner, headerCase);
     this.localText = connected.localText;
     this.tls = connected.tls;
   }
@@ -41,6 +43,7 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     private readonly transport: UpstreamTransport,
     private readonly alpn: readonly string[] | undefined,
     private readonly key: string,
+    private readonly preamble: Buffer | undefined,
   ) {}
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {
@@ -114,12 +117,13 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
         bindAddress: this.cluster.bindAddress,
         timeoutMs: this.cluster.connectTimeoutMs,
         sessionKey: this.key,
+        preamble: this.preamble,
       },
       this.cluster.services,
       {
         onConnected: (connected) => {
           this.#connecting--;
-          this.onReusable(new Pooled(connected, this));
+          this.onReusable(new Pooled(connected, this, this.cluster.config.headerCase));
         },
         onConnectFailure: (reason, detail) => {
           this.#connecting--;

@@ -25,6 +25,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     private readonly transport: UpstreamTransport,
     private readonly alpn: readonly string[] | undefined,
     private readonly key: string,
+    private readonly preamble: Buffer | undefined,
   ) {}
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {
@@ -101,6 +102,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
         bindAddress: this.cluster.bindAddress,
         timeoutMs: this.cluster.connectTimeoutMs,
         sessionKey: this.key,
+        preamble: this.preamble,
       },
       this.cluster.services,
       {

@@ -10,6 +10,8 @@ export interface LoadBalancerContext {
   /** A retry avoids the hosts that were tried, as long as others turn up within so many picks. */
   readonly avoid?: readonly Host[] | undefined;
   readonly maxPicks?: number;
+  /** A retry goes to another priority than those, as long as one of them has hosts. */
+  readonly avoidPriorities?: ReadonlySet<number> | undefined;
 }
 
 export interface LoadBalancerOptions {
@@ -45,7 +47,7 @@ export class LoadBalancer {
 
   #chooseOnce(context: LoadBalancerContext): Host | undefined {
     const draw = context.hash === undefined ? this.options.random() : (context.hash % 100_000) / 100_000;
-    const chosen = this.priorities.choose(draw);
+    const chosen = this.priorities.choose(draw, context.avoidPriorities);
     if (!chosen) return undefined;
     const { set, hosts } = chosen;
     if (hosts.length === 0) return undefined;

@@ -76,9 +76,13 @@ export class PrioritySet {
     this.#shares = this.#reckonShares();
   }
 
-  /** The priority and its usable hosts for a draw in [0, 1). */
-  choose(draw: number): Share | undefined {
+  /** The priority and its usable hosts for a draw in [0, 1); `avoid`ed ones count only if there are no others. */
+  choose(draw: number, avoid?: ReadonlySet<number>): Share | undefined {
     const shares = this.#shares;
+    if (avoid) {
+      const other = this.#sets.find((set) => !avoid.has(set.priority) && set.healthy.length > 0);
+      if (other) return { set: other, hosts: other.healthy, upTo: 1 };
+    }
     if (shares.length <= 1) return shares[0];
     return shares.find((share) => draw < share.upTo) ?? shares[shares.length - 1];
   }

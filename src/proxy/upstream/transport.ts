@@ -1,6 +1,9 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Cluster_TransportSocketMatch } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import { ProxyProtocolConfig_Version } from "../../proto/gen/envoy/config/core/v3/proxy_protocol_pb.ts";
+import { ProxyProtocolUpstreamTransportSchema } from "../../proto/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts";
+import { unpackAny } from "../../proto/index.ts";
 import { RawBufferSchema } from "../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts";
 import { UpstreamTlsContextSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import type { Services } from "../services.ts";
@@ -14,6 +17,8 @@ export type UpstreamTransport = RawTransport | TlsTransport;
 export interface RawTransport {
   readonly kind: "raw";
   readonly name: string;
+  /** Each connection begins with a PROXY header of this version: it belongs to one client. */
+  readonly proxyHeader?: 1 | 2;
 }
 
 export interface TlsTransport {
@@ -21,6 +26,7 @@ export interface TlsTransport {
   readonly name: string;
   readonly context: TlsContext;
   readonly sni: string;
+  readonly proxyHeader?: 1 | 2;
 }
 
 export const RAW: RawTransport = { kind: "raw", name: "raw_buffer" };
@@ -79,6 +85,8 @@ function compileTransport(socket: TransportSocket | undefined, name: string, ser
     case `type.googleapis.com/${RawBufferSchema.typeName}`:
       return { kind: "raw", name };
   }
+  const proxied = unpackAny(ProxyProtocolUpstreamTransportSchema, config);
+  if (proxied) return { ...compileTransport(proxied.transportSocket, name, services), proxyHeader: proxied.config?.version === ProxyProtocolConfig_Version.V2 ? 2 : 1 };
   if (!config && socket.name === "envoy.transport_sockets.raw_buffer") return { kind: "raw", name };
   throw new InvalidResource(
     "UNKNOWN_TRANSPORT_SOCKET",
