@@ -32,10 +32,12 @@ import { resourceMetrics, type UsageSource } from "./metrics/resource-metrics.ts
 import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
+import { TokenSecrets } from "./kinds/token-secrets.ts";
 import type { RestContext } from "./rest/context.ts";
 import { dispatch, type DispatchParts, type SpecialHandler } from "./rest/dispatch.ts";
 import { objectSubresource } from "./subresources/object.ts";
 import { bindingSubresource, evictionSubresource } from "./subresources/pods.ts";
+import { podPlace, proxySubresource, servicePlace } from "./subresources/proxy.ts";
 import { scaleSubresource } from "./subresources/scale.ts";
 import { handleUpgrade, logSubresource, upgradeRequired } from "./subresources/streams.ts";
 import { tokenSubresource } from "./subresources/token.ts";
@@ -49,7 +51,7 @@ export interface ApiServerOptions {
   streams: PodStreams;
   /** What pods and the node use, for `kubectl top`: without it the group metrics.k8s.io is not served. */
   usage?: UsageSource;
-  /** Connects to services from the node, for webhooks. */
+  /** Connects to pods and services from the node, for webhooks and proxied requests. */
   dial: Dial;
   /** The cluster's loopback address. */
   listenHost: string;
@@ -88,6 +90,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { from, to } = options.nodePorts ?? DEFAULT_NODE_PORTS;
   const rbac = new RbacAuthorizer(store);
   const tokens = new TokenAuthority(pki.tokenKey, store, clock);
+  const tokenSecrets: TokenSecrets = new TokenSecrets(() => context, tokens, pki.caCert, log);
   const caller = new WebhookCaller(store, options.dial);
   const admission: AdmissionPlugin[] = [
     namespaceLifecycle(store),
@@ -107,6 +110,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     strategies: new Map([
       ["/namespaces", namespaceStrategy],
       ["/services", serviceStrategy(store, random, { addresses, nodePorts: new PortRange(from, to) })],
+      ["/secrets", tokenSecrets.secrets],
+      ["/serviceaccounts", tokenSecrets.accounts],
       [CRDS, customResources.strategy],
     ]),
   };
@@ -116,7 +121,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   });
   const parts: DispatchParts = {
     context,
-    subresources: subresources(context, streams, tokens, log),
+    subresources: subresources(context, options, tokens),
     virtual: new Map<string, SpecialHandler>([
       ...reviewHandlers(rbac, tokens),
       ["/bindings", bindingSubresource(context)],
@@ -133,6 +138,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     nonResources: (request) => nonResource({ ...documents, openId: (path) => tokens.openId(path), unhealthy: () => [] }, request),
   });
   customResources.start();
+  tokenSecrets.start();
   const stopExpiring = expireEvents(store, clock);
   await ensureDefaults(context, addresses.first);
 
@@ -164,7 +170,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
 }
 
-function subresources(context: RestContext, streams: PodStreams, tokens: TokenAuthority, log: Logger): Map<string, SpecialHandler> {
+function subresources(context: RestContext, { store, streams, dial, log }: ApiServerOptions, tokens: TokenAuthority): Map<string, SpecialHandler> {
   const object = objectSubresource(context);
   return new Map<string, SpecialHandler>([
     ["status", object],
@@ -180,5 +186,7 @@ function subresources(context: RestContext, streams: PodStreams, tokens: TokenAu
     ["exec", upgradeRequired],
     ["attach", upgradeRequired],
     ["portforward", upgradeRequired],
+    ["/pods/proxy", proxySubresource(store, dial, podPlace)],
+    ["/services/proxy", proxySubresource(store, dial, servicePlace)],
   ]);
 }

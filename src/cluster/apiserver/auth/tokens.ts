@@ -58,14 +58,14 @@ export class TokenAuthority {
     this.#keyId = createHash("sha256").update(this.#publicKey.export({ type: "spki", format: "der" })).digest("base64url");
   }
 
-  /** A signed token and when it ends, in milliseconds. */
-  issue(subject: TokenSubject, audiences: string[], seconds: number): { token: string; expires: number } {
+  /** A signed token and when it ends, in milliseconds. Without `seconds` it ends with its Secret only. */
+  issue(subject: TokenSubject, audiences: string[], seconds: number | undefined): { token: string; expires: number } {
     const now = Math.floor(this.clock.now() / 1000);
-    const expires = now + Math.min(seconds, MAX_TOKEN_SECONDS);
+    const expires = seconds === undefined ? Number.POSITIVE_INFINITY : now + Math.min(seconds, MAX_TOKEN_SECONDS);
     const { namespace, serviceAccount, pod, node, secret } = subject;
     const claims = {
       aud: audiences,
-      exp: expires,
+      ...(seconds === undefined ? {} : { exp: expires }),
       iat: now,
       iss: ISSUER,
       jti: randomUUID(),
@@ -164,10 +164,12 @@ function parseClaims(claims: JsonObject | undefined): Claims | undefined {
   const own = claims?.["kubernetes.io"];
   if (!claims || claims.iss !== ISSUER || !isObject(own) || typeof own.namespace !== "string") return undefined;
   const serviceAccount = objectId(own.serviceaccount);
-  const { aud, exp, nbf, jti } = claims;
+  const secret = objectId(own.secret);
+  const { aud, nbf, jti } = claims;
+  // Only what is bound to a Secret may do without an end.
+  const exp = claims.exp === undefined && secret ? Number.POSITIVE_INFINITY : claims.exp;
   if (!serviceAccount || !Array.isArray(aud) || typeof exp !== "number" || typeof nbf !== "number") return undefined;
   const pod = objectId(own.pod);
-  const secret = objectId(own.secret);
   const node = isObject(own.node) && typeof own.node.name === "string" ? { name: own.node.name, ...(typeof own.node.uid === "string" ? { uid: own.node.uid } : {}) } : undefined;
   return {
     namespace: own.namespace,

@@ -60,6 +60,7 @@ export class App {
       path,
       query,
       header: (name) => incoming.header(name),
+      headers: () => incoming.headers(),
       body: () => incoming.body(),
       user,
       signal: incoming.signal,

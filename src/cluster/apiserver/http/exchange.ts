@@ -8,6 +8,8 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
   /** By lower-case name. */
   header(name: string): string | undefined;
+  /** All of them, by lower-case name. */
+  headers(): Iterable<[string, string]>;
   /** The whole body; throws 413 beyond the limit. */
   body(): Promise<Uint8Array>;
   readonly user: UserInfo;

@@ -23,6 +23,7 @@ export function inProcessTransport(app: App, user: UserInfo, userAgent: string):
         path: url.pathname,
         query: url.searchParams,
         header: (name) => headers.get(name) ?? undefined,
+        headers: () => headers,
         body: async () => bytesOf(init.body),
         signal: gone.signal,
       },

@@ -131,6 +131,7 @@ function incomingOf(request: IncomingMessage, signal: AbortSignal): Incoming {
       const value = headers[name];
       return Array.isArray(value) ? value.join(", ") : value;
     },
+    headers: () => Object.entries(headers).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]])),
     body: once(() => readBody(request)),
     signal,
   };
