@@ -41,8 +41,11 @@ export function prometheusManifests({ version }: { version: string }): KubeObjec
                 ports: [{ containerPort: 9090 }],
                 readinessProbe: { httpGet: { path: "/-/ready", port: 9090 }, periodSeconds: 5, timeoutSeconds: 4, failureThreshold: 3 },
                 livenessProbe: { httpGet: { path: "/-/healthy", port: 9090 }, initialDelaySeconds: 30, periodSeconds: 15, timeoutSeconds: 10 },
+                volumeMounts: [{ name: "storage-volume", mountPath: "/prometheus" }],
               },
             ],
+            // It outlives the program, and with it what was scraped; it goes with the pod.
+            volumes: [{ name: "storage-volume", emptyDir: {} }],
           },
         },
       },

@@ -46,6 +46,7 @@ const SHOWN_LINES = 5;
 
 export const SECURITY_ROUTES: Route[] = [
   { pattern: "/security/preview", liveMs: 10_000, answer: ({ query }, context) => preview(query, context) },
+  { pattern: "/security/plaintext", liveMs: 10_000, answer: ({ query }, context) => plaintextCallers(query, context) },
   { pattern: "/security/why", liveMs: 10_000, answer: ({ query }, context) => why(query, context) },
 ];
 
@@ -80,6 +81,18 @@ async function preview(query: URLSearchParams, context: ApiContext): Promise<Pre
     return [{ from: from ? `${from.workload}.${from.namespace}` : labels.source_ip, because: "unknown" as const, to: { namespace: to.namespace, workload: to.workload }, requests: Math.round(value), source: "refusals" as const, lastSeen: undefined, reason: refusalText(labels.reason ?? "") }];
   });
   return { windowSeconds, affected, refused: clientsRefused(affected, { plaintext, sent, mutual, logged }, mesh), already, manifest: manifestOf(scope, mode, context), gaps };
+}
+
+/** A workload's callers in plaintext, by name: metrics call them all unknown. */
+async function plaintextCallers(query: URLSearchParams, context: ApiContext): Promise<{ callers: { name: string; known: boolean; requests: number; lastSeen: string }[] }> {
+  const [namespace, workload] = [query.get("namespace") ?? "", query.get("workload") ?? ""];
+  const logged = await plaintextInLogs([{ namespace, workload, now: "", becomes: "", openPorts: [] }], durationSeconds(query.get("duration"), WINDOW_SECONDS), context);
+  return {
+    callers: logged.map(({ ip, count, lastSeen }) => {
+      const from = context.mesh.workloadByIp(ip);
+      return { name: from ? `${from.workload}.${from.namespace}` : ip, known: from !== undefined, requests: count, lastSeen };
+    }),
+  };
 }
 
 /** Plaintext that came in, by the address it came from, as the proxies of workloads wrote it down. */

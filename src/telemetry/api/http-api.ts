@@ -8,12 +8,13 @@ import type { Labels } from "../store/series.ts";
 export interface HttpApiOptions extends EvaluationOptions {
   scraper: Scraper;
   scrapeIntervalMs: number;
+  /** What the history on disk may take; 0 where there is none. */
+  historyBytes: number;
   startedAt: number;
   version: string;
   now(): number;
 }
 
-/** Label values asked for without a range are those of everything kept. */
 const FORM = "application/x-www-form-urlencoded";
 /** A query has its own limit; this bounds the body that it comes in. */
 const MAX_FORM_BYTES = 128 << 10;
@@ -45,26 +46,53 @@ function answer(path: string, parameters: URLSearchParams, options: HttpApiOptio
       return { resultType: "matrix", result: ranges.map(({ labels, times, values }) => ({ metric: labels, values: times.map((t, i) => [t / 1000, text(values[i]!)]) })) };
     }
     case "series":
-      return matching(parameters, options);
+      if (parameters.getAll("match[]").length === 0) throw new PromqlError("no match[] parameter provided");
+      return limited(matching(parameters, options), parameters);
     case "labels":
       return [...new Set(matching(parameters, options).flatMap((labels) => Object.keys(labels)))].sort();
-    case "metadata":
-      return {};
+    case "metadata": {
+      const wanted = parameters.get("metric");
+      const known = [...options.store.metadata].filter(([name]) => wanted === null || name === wanted);
+      return Object.fromEntries(limited(known, parameters).map(([name, { type, help }]) => [name, [{ type, help, unit: "" }]]));
+    }
+    // Dashboards ask for rules, alerts and exemplars of any Prometheus: here are none.
+    case "rules":
+      return { groups: [] };
+    case "alerts":
+      return { alerts: [] };
+    case "alertmanagers":
+      return { activeAlertmanagers: [], droppedAlertmanagers: [] };
+    case "query_exemplars":
+      return [];
     case "targets":
       return { activeTargets: options.scraper.states().map(targetRow), droppedTargets: [] };
     case "status/buildinfo":
       return { version: options.version, revision: "", branch: "", buildUser: "", buildDate: "", goVersion: "" };
     case "status/runtimeinfo":
-      return { startTime: new Date(options.startedAt).toISOString(), storageRetention: `${options.store.options.retentionMs / 1000}s`, timeSeriesCount: options.store.seriesCount };
+      return { startTime: new Date(options.startedAt).toISOString(), CWD: "/", reloadConfigSuccess: true, lastConfigTime: new Date(options.startedAt).toISOString(), corruptionCount: 0, storageRetention: retention(options), timeSeriesCount: options.store.seriesCount };
+    case "status/tsdb":
+      return { headStats: { numSeries: options.store.seriesCount, numLabelPairs: 0, chunkCount: 0, minTime: options.now() - options.store.options.retentionMs, maxTime: options.now() }, seriesCountByMetricName: [], labelValueCountByLabelName: [], memoryInBytesByLabelName: [], seriesCountByLabelValuePair: [] };
     case "status/config":
       return { yaml: `global:\n  scrape_interval: ${options.scrapeIntervalMs / 1000}s\n` };
     case "status/flags":
-      return { "storage.tsdb.retention.time": `${options.store.options.retentionMs / 1000}s` };
+      return { "storage.tsdb.retention.time": retention(options), "storage.tsdb.retention.size": `${options.historyBytes}B`, "query.lookback-delta": `${options.lookbackMs / 1000}s`, "query.max-samples": "50000000", "web.listen-address": "0.0.0.0:9090" };
     default: {
       const label = /^label\/([^/]+)\/values$/.exec(path)?.[1];
       return label && [...new Set(matching(parameters, options).flatMap((labels) => labels[decodeURIComponent(label)] ?? []))].sort();
     }
   }
+}
+
+/** As Prometheus writes durations of whole hours. */
+function retention({ store }: HttpApiOptions): string {
+  const seconds = store.options.retentionMs / 1000;
+  return seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds}s`;
+}
+
+/** The first so many, where the asker set a limit. */
+function limited<T>(items: T[], parameters: URLSearchParams): T[] {
+  const limit = Number(parameters.get("limit") ?? 0);
+  return Number.isInteger(limit) && limit > 0 ? items.slice(0, limit) : items;
 }
 
 function instantResult(value: Value, at: number): { resultType: string; result: unknown } {

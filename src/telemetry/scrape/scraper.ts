@@ -94,6 +94,8 @@ export class Scraper {
   #store(target: Target, state: { lastScrape: number; cache: Map<string, Series> }, body: string, time: number): void {
     const { store, intervalMs } = this.options;
     const born: { name: string; series: Series; value: number }[] = [];
+    // What metrics mean is read once a target: it does not change with a scrape.
+    const help = state.lastScrape === 0 ? new Map<string, string>() : undefined;
     const types = parseExposition(body, ({ name, labels, value }) => {
       const key = `${name}{${labels}`;
       let series = state.cache.get(key);
@@ -108,7 +110,8 @@ export class Scraper {
         }
       }
       series.append(time, value, intervalMs);
-    });
+    }, help && ((name, text) => help.set(name, text)));
+    if (help) for (const [name, type] of types) store.metadata.set(name, { type, help: help.get(name) ?? "" });
     for (const { name, series, value } of born) {
       if (isCounter(name, types)) series.append(state.lastScrape, 0, intervalMs);
       series.append(time, value, intervalMs);

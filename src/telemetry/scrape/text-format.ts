@@ -6,11 +6,11 @@ export interface ScrapedSample {
 }
 
 /**
- * Calls back for each sample of a Prometheus text exposition (version 0.0.4). Comments other than `# TYPE`, timestamps
+ * Calls back for each sample of a Prometheus text exposition (version 0.0.4). Comments other than `# TYPE` and `# HELP`, timestamps
  * and lines that are none are passed over; returns the types by metric name.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
-export function parseExposition(text: string, onSample: (sample: ScrapedSample) => void): Map<string, string> {
+export function parseExposition(text: string, onSample: (sample: ScrapedSample) => void, onHelp?: (name: string, help: string) => void): Map<string, string> {
   const types = new Map<string, string>();
   let start = 0;
   while (start < text.length) {
@@ -20,6 +20,10 @@ export function parseExposition(text: string, onSample: (sample: ScrapedSample) 
       if (text.startsWith("# TYPE ", start)) {
         const [, , name, type] = text.slice(start, end).split(" ");
         if (name && type) types.set(name, type);
+      } else if (onHelp && text.startsWith("# HELP ", start)) {
+        const rest = text.slice(start + 7, end);
+        const space = rest.indexOf(" ");
+        if (space > 0) onHelp(rest.slice(0, space), rest.slice(space + 1).replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c)));
       }
     } else if (end > start) {
       const sample = parseLine(text.slice(start, end));

@@ -1,6 +1,12 @@
 /** Label names to values, `__name__` included. */
 export type Labels = Readonly<Record<string, string>>;
 
+/** From an age on, one value a so long is enough: what is older is looked at from further away. In ms, youngest first. */
+export interface Tier {
+  olderThanMs: number;
+  keepEveryMs: number;
+}
+
 /**
  * One series as runs of equal values: scrapes that bring nothing new only move the end of the last run. Counters of an
  * idle mesh, most of all there is, so cost nothing however often they are scraped.
@@ -26,16 +32,46 @@ export class Series {
     this.#value.push(value);
   }
 
+  /** A run that was read back; it must be later than all there is. */
+  restore(from: number, to: number, value: number): void {
+    if (from <= this.lastTime) return;
+    this.#from.push(from);
+    this.#to.push(to);
+    this.#value.push(value);
+  }
+
   /** Drops what ended before `time` and, beyond `maxRuns`, the oldest. */
   trim(time: number, maxRuns: number): void {
     while (this.#head < this.#value.length && (this.#to[this.#head]! < time || this.#value.length - this.#head > maxRuns)) this.#head++;
     // Copying is worth it only when half of the arrays is dead.
-    if (this.#head > 64 && this.#head * 2 > this.#value.length) {
-      this.#from = this.#from.slice(this.#head);
-      this.#to = this.#to.slice(this.#head);
-      this.#value = this.#value.slice(this.#head);
-      this.#head = 0;
+    if (this.#head > 64 && this.#head * 2 > this.#value.length) this.#copy(this.#head);
+  }
+
+  /**
+   * Keeps one value a bucket of what is older than a tier: the last. The value before it counts as held until then, so
+   * that no hole opens; real gaps, of more than `gapMs`, stay.
+   */
+  thin(now: number, tiers: readonly Tier[], gapMs: number): void {
+    const count = this.#value.length;
+    const tierOf = (index: number) => tiers.findLast(({ olderThanMs }) => now - this.#to[index]! > olderThanMs);
+    let kept = this.#head;
+    for (let i = this.#head; i < count; i++) {
+      const tier = tierOf(i);
+      const next = i + 1;
+      const dropped = tier !== undefined && next < count && tierOf(next) === tier && bucket(this.#to[i]!, tier) === bucket(this.#to[next]!, tier) && this.#from[next]! - this.#to[i]! <= gapMs;
+      if (dropped && kept > this.#head && this.#from[i]! - this.#to[kept - 1]! <= gapMs) {
+        this.#to[kept - 1] = this.#to[i]!;
+        continue;
+      }
+      if (dropped && kept > this.#head) continue;
+      this.#from[kept] = this.#from[i]!;
+      this.#to[kept] = this.#to[i]!;
+      this.#value[kept] = this.#value[i]!;
+      kept++;
     }
+    this.#from.length = kept;
+    this.#to.length = kept;
+    this.#value.length = kept;
   }
 
   get empty(): boolean {
@@ -48,6 +84,10 @@ export class Series {
 
   get lastTime(): number {
     return this.#to[this.#to.length - 1] ?? 0;
+  }
+
+  get lastValue(): number | undefined {
+    return this.#value[this.#value.length - 1];
   }
 
   /** The newest sample at or before `time` and no older than `lookbackMs`: an instant vector's rule. */
@@ -88,4 +128,15 @@ export class Series {
     }
     return high;
   }
+
+  #copy(from: number): void {
+    this.#from = this.#from.slice(from);
+    this.#to = this.#to.slice(from);
+    this.#value = this.#value.slice(from);
+    this.#head = 0;
+  }
+}
+
+function bucket(time: number, { keepEveryMs }: Tier): number {
+  return Math.floor(time / keepEveryMs);
 }

@@ -3,7 +3,7 @@ import type { History } from "./history.ts";
 import { Copy } from "../parts/copy.tsx";
 import { Lock } from "./lock.tsx";
 import { Sparkline } from "./sparkline.tsx";
-import { Why } from "./why.tsx";
+import { Callers, Why } from "./why.tsx";
 
 interface EdgePanelProps {
   edge: GraphEdge;
@@ -38,6 +38,7 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
         <dd>{end(edge.target)}</dd>
       </dl>
       <Security edge={edge} target={target} />
+      {from?.type === "unknown" && to && to.workload && (edge.mtls ?? 1) < 1 && <Callers target={to} seconds={Math.max(durationSeconds, 60)} />}
       {edge.refused.length > 0 && (
         <section className="notice notice-bad">
           <h3>
@@ -50,11 +51,6 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
               </li>
             ))}
           </ul>
-          {target?.policy && (
-            <p>
-              Decided by PeerAuthentication <code>{target.policy}</code> ({target.mode}).
-            </p>
-          )}
           {from && to && to.type !== "service" && <Why edge={edge} source={from} target={to} />}
         </section>
       )}

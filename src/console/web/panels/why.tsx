@@ -30,3 +30,15 @@ export function Why({ edge, source, target }: { edge: GraphEdge; source: GraphNo
     </section>
   );
 }
+
+/** Who stands behind plaintext from "unknown", as the destination's access log tells. */
+export function Callers({ target, seconds }: { target: GraphNode; seconds: number }) {
+  const answer = useWatch<{ callers: { name: string; known: boolean; requests: number; lastSeen: string }[] }>(`/security/plaintext?${new URLSearchParams({ namespace: target.namespace, workload: target.workload ?? "", duration: `${seconds}s` })}`);
+  if (!answer.data || answer.data.callers.length === 0) return <Problem of={answer} />;
+  return (
+    <section>
+      <h3>Who it was</h3>
+      <ul className="plain">{answer.data.callers.map((caller) => <li key={caller.name}><strong>{caller.name}</strong> {caller.requests}×, last at {new Date(caller.lastSeen).toLocaleTimeString()} <small>{caller.known ? "by the access log" : "an address of no pod"}</small></li>)}</ul>
+    </section>
+  );
+}

@@ -1,0 +1,163 @@
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Logger, errorText } from "../../base/index.ts";
+import type { MetricStore } from "./metric-store.ts";
+import type { Series } from "./series.ts";
+
+export interface HistoryOptions {
+  folder: string;
+  /** All files together; the oldest goes when it is exceeded. */
+  maxBytes: number;
+  /** A file is closed at this size: the unit in which old samples are dropped. */
+  segmentBytes: number;
+  /** A series that was silent for so long has ended. */
+  endedMs: number;
+  log: Logger;
+}
+
+/** How a series stood when it was written last. */
+interface Written {
+  id: number;
+  value: number;
+  ended: boolean;
+}
+
+/**
+ * The store's memory on disk: what has changed since the last time is appended now and then, so that a store that is
+ * killed comes back with all but its last seconds. Files are text, a line a record, each file readable by itself:
+ *
+ *     S id name key {labels}     a series and the number that it has in this file
+ *     V time id value …          values that are new at a moment, in ms
+ *     E time id …                series whose last scrape was then
+ */
+export class History {
+  #file = "";
+  #size = 0;
+  #sequence = 0;
+  #written = new Map<Series, Written>();
+  #failed = false;
+
+  constructor(private readonly options: HistoryOptions) {}
+
+  /** Reads all files into the store, oldest first, and goes on in a new one. Returns how many series were read. */
+  load(store: MetricStore): number {
+    const { folder, log } = this.options;
+    mkdirSync(folder, { recursive: true });
+    let count = 0;
+    for (const name of this.#segments()) {
+      try {
+        count += readSegment(readFileSync(join(folder, name), "utf8"), store);
+      } catch (thrown) {
+        // One damaged file must not keep the store from starting; what it held is lost and said.
+        log.warn("a file of the history could not be read", { file: name, error: errorText(thrown) });
+      }
+      this.#sequence = Math.max(this.#sequence, Number.parseInt(name.slice(8), 10));
+    }
+    this.#rotate();
+    return count;
+  }
+
+  /** Appends what is new. A disk that does not take it is said once; the store goes on in memory. */
+  save(store: MetricStore, now: number): void {
+    const lines: string[] = [];
+    const values: string[] = [];
+    const ended: Map<number, number[]> = new Map();
+    for (const { name, key, series } of store.entries()) {
+      const value = series.lastValue;
+      if (value === undefined) continue;
+      let written = this.#written.get(series);
+      const silent = now - series.lastTime > this.options.endedMs;
+      if (!written) {
+        if (silent) continue;
+        written = { id: this.#written.size, value: NaN, ended: true };
+        this.#written.set(series, written);
+        lines.push(`S ${written.id} ${JSON.stringify(name)} ${JSON.stringify(key)} ${JSON.stringify(series.labels)}`);
+      }
+      if (silent) {
+        if (!written.ended) ended.set(series.lastTime, [...(ended.get(series.lastTime) ?? []), written.id]);
+        written.ended = true;
+      } else if (written.ended || !Object.is(written.value, value)) {
+        values.push(`${written.id} ${value}`);
+        written.value = value;
+        written.ended = false;
+      }
+    }
+    if (values.length > 0) lines.push(`V ${now} ${values.join(" ")}`);
+    // Without this a mesh in which nothing changes would seem to have ended when it is read back.
+    else lines.push(`V ${now}`);
+    for (const [time, ids] of ended) lines.push(`E ${time} ${ids.join(" ")}`);
+    this.#append(`${lines.join("\n")}\n`);
+  }
+
+  #append(text: string): void {
+    try {
+      appendFileSync(join(this.options.folder, this.#file), text);
+      this.#size += Buffer.byteLength(text);
+      this.#failed = false;
+    } catch (thrown) {
+      if (!this.#failed) this.options.log.error("the history could not be written: samples are kept in memory only", { error: errorText(thrown) });
+      this.#failed = true;
+      return;
+    }
+    if (this.#size >= this.options.segmentBytes) this.#rotate();
+  }
+
+  #rotate(): void {
+    const { folder, maxBytes, segmentBytes } = this.options;
+    this.#sequence++;
+    this.#file = `history-${String(this.#sequence).padStart(8, "0")}.log`;
+    this.#size = 0;
+    // A file stands by itself: series get their numbers anew.
+    this.#written = new Map();
+    const files = this.#segments().map((name) => ({ name, size: statSync(join(folder, name)).size }));
+    let total = files.reduce((sum, { size }) => sum + size, 0) + segmentBytes;
+    for (const { name, size } of files) {
+      if (total <= maxBytes) break;
+      rmSync(join(folder, name), { force: true });
+      total -= size;
+    }
+  }
+
+  #segments(): string[] {
+    const { folder } = this.options;
+    return existsSync(folder) ? readdirSync(folder).filter((name) => /^history-\d{8}\.log$/.test(name)).sort() : [];
+  }
+}
+
+/** Values hold until the next record that says otherwise; a line that was cut off by a kill is left out. */
+function readSegment(text: string, store: MetricStore): number {
+  const open = new Map<number, { series: Series; from: number; value: number } | undefined>();
+  const known = new Map<number, Series>();
+  let last = 0;
+  const close = (id: number, to: number) => {
+    const run = open.get(id);
+    if (run) run.series.restore(run.from, Math.max(run.from, to), run.value);
+    open.set(id, undefined);
+  };
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  for (const line of whole.split("\n")) {
+    if (line.startsWith("S ")) {
+      const match = /^S (\d+) ("(?:[^"\\]|\\.)*") ("(?:[^"\\]|\\.)*") (\{.*\})$/.exec(line);
+      if (!match) continue;
+      const labels = JSON.parse(match[4]!) as Record<string, string>;
+      const found = store.series(JSON.parse(match[2]!) as string, JSON.parse(match[3]!) as string, () => labels);
+      if (found) known.set(Number(match[1]), found.series);
+    } else if (line.startsWith("V ")) {
+      const parts = line.split(" ");
+      const time = Number(parts[1]);
+      for (let i = 2; i + 1 < parts.length; i += 2) {
+        const id = Number(parts[i]);
+        const series = known.get(id);
+        if (!series) continue;
+        close(id, last);
+        open.set(id, { series, from: time, value: Number(parts[i + 1]) });
+      }
+      last = time;
+    } else if (line.startsWith("E ")) {
+      const [, time, ...ids] = line.split(" ");
+      for (const id of ids) close(Number(id), Number(time));
+    }
+  }
+  for (const id of open.keys()) close(id, last);
+  return known.size;
+}
