@@ -27,12 +27,20 @@ try {
   if (!quick) {
     lab(isRoot ? "the lab as root" : "the lab", (command, args, env) => ({ command, args, env }), root, join(scratch, "home"));
     if (isRoot) labAsOrdinaryUser();
+    if (isRoot && onPath("envoy")) {
+      const tests = ["./test/conformance/validate.test.ts", "./test/e2e/envoy.test.ts"];
+      stage("a real Envoy", bun, ["test", "--timeout", "120000", ...tests], { env: { CHAINMAIL_CONFORMANCE: "1" } });
+    }
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed === 0 ? 0 : 1);
+
+function onPath(program) {
+  return (process.env.PATH ?? "").split(":").some((folder) => folder !== "" && existsSync(join(folder, program)));
+}
 
 /** Starts a cluster, runs the lab's check and what needs a running cluster, and stops it. */
 function lab(title, as, checkout, home) {

