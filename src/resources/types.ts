@@ -118,8 +118,8 @@ export interface Conversion {
 export interface ResourceDefinition {
   /** "" for the core group. */
   group: string;
-  /** Served versions, preferred first. Without a conversion a version serves the stored object as it is. */
-  versions: { name: string; schema?: Schema; columns?: Column[]; conversion?: Conversion }[];
+  /** Served versions, preferred first. Without a conversion a version serves the stored object as it is; `deprecation` warns its users. */
+  versions: { name: string; schema?: Schema; columns?: Column[]; conversion?: Conversion; deprecation?: string }[];
   /** Another resource that this one only shows in another form, as events.k8s.io does; its version has a conversion. Columns and selectors read the stored form. */
   storedAs?: { group: string; plural: string };
   /** The version in which objects are stored. */

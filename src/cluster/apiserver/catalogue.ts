@@ -13,6 +13,8 @@ export interface Resource {
   /** How the stored objects look in this version, where that differs, and the resource that they are stored as. */
   converted?: { storage: Resource; conversion: Conversion };
   schema: Schema | undefined;
+  /** Shown as a warning with every answer. */
+  deprecation: string | undefined;
   columns: readonly Column[];
 }
 
@@ -35,7 +37,7 @@ export class Catalogue {
     const { group, plural, storedAs, storageVersion } = definition;
     const storage = storedAs && this.preferred(storedAs.group, storedAs.plural);
     const versions = new Map<string, Resource>();
-    for (const { name, schema, columns } of definition.versions) {
+    for (const { name, schema, columns, deprecation } of definition.versions) {
       versions.set(name, {
         definition,
         version: name,
@@ -43,6 +45,7 @@ export class Catalogue {
         storageApiVersion: storage?.apiVersion ?? apiVersionOf(group, storageVersion),
         id: storage?.id ?? resourceId(group, plural),
         schema,
+        deprecation,
         columns: columns ?? definition.columns,
       });
     }

@@ -22,7 +22,7 @@ function core(): ResourceDefinition[] {
   return [
     define("", "bindings", "Binding", { verbs: ["create"] }),
     define("", "configmaps", "ConfigMap", { shortNames: ["cm"], columns: cluster.configMapColumns }),
-    define("", "endpoints", "Endpoints", { shortNames: ["ep"], listKind: "EndpointsList", columns: endpointsColumns }),
+    deprecated(define("", "endpoints", "Endpoints", { shortNames: ["ep"], listKind: "EndpointsList", columns: endpointsColumns }), "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
     define("", "events", "Event", { shortNames: ["ev"], columns: cluster.eventColumns, selectableFields: eventFields }),
     define("", "limitranges", "LimitRange", { shortNames: ["limits"] }),
     define("", "namespaces", "Namespace", {
@@ -73,6 +73,10 @@ function core(): ResourceDefinition[] {
       },
     }),
   ];
+}
+
+function deprecated(definition: ResourceDefinition, deprecation: string): ResourceDefinition {
+  return { ...definition, versions: definition.versions.map((version) => ({ ...version, deprecation })) };
 }
 
 function apps(): ResourceDefinition[] {

@@ -18,7 +18,7 @@ export function definitionFromCrd(crd: CustomResourceDefinition): ResourceDefini
   const schemas = new Map<string, Schema>();
   return {
     group: spec.group,
-    versions: served.map((version) => ({ name: version.name, schema: schemaOf(version, schemas), columns: columnsOf(version) })),
+    versions: served.map((version) => ({ name: version.name, schema: schemaOf(version, schemas), columns: columnsOf(version), ...deprecationOf(version, spec) })),
     storageVersion: storage?.name ?? "",
     kind: names.kind,
     listKind: names.listKind ?? `${names.kind}List`,
@@ -60,6 +60,10 @@ function versionRank(name: string): { stability: number; major: number; minor: n
   if (!match) return undefined;
   const [, major, stage, minor] = match;
   return { stability: stage === "alpha" ? 0 : stage === "beta" ? 1 : 2, major: Number(major), minor: Number(minor ?? 0) };
+}
+
+function deprecationOf({ name, deprecated, deprecationWarning }: CrdVersion, { group, names }: CrdSpec): { deprecation?: string } {
+  return deprecated ? { deprecation: deprecationWarning ?? `${group}/${name} ${names.kind} is deprecated` } : {};
 }
 
 /** The kind's schema with the fields that every object has. Versions whose schemas are equal share one. */

@@ -37,7 +37,8 @@ export function pageNotFound(): ApiResponse {
 const MAX_WARNING_LENGTH = 256;
 const MAX_WARNINGS_LENGTH = 4096;
 
-function warningHeaders(warnings: readonly string[]): string[] {
+/** The values of Warning headers. */
+export function warningHeaders(warnings: readonly string[]): string[] {
   const headers: string[] = [];
   let total = 0;
   for (const warning of new Set(warnings)) {

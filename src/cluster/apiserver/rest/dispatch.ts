@@ -1,10 +1,11 @@
 import type { Resource } from "../catalogue.ts";
 import type { ApiRequest, ApiResponse } from "../http/exchange.ts";
 import { negotiate, type Negotiated, parseMediaType } from "../http/negotiate.ts";
-import { respondJson } from "../http/respond.ts";
+import { respondJson, warningHeaders } from "../http/respond.ts";
 import type { ResourceRequest } from "../http/route.ts";
 import { methodNotAllowed } from "../http/status.ts";
 import type { StoredObject } from "../../store/index.ts";
+import { adviceOn } from "./advice.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
 import { createObject } from "./create.ts";
 import { checkKind, decodeBody, text } from "./decode-body.ts";
@@ -65,7 +66,13 @@ export async function dispatch(parts: DispatchParts, request: ApiRequest, target
   if ((verb === "update" || verb === "patch") && !named) throw methodNotAllowed();
   if (verb === "create" && named) throw methodNotAllowed();
   if (!(definition.verbs as string[]).includes(verb)) throw methodNotAllowed();
-  return main(context, call);
+  const answer = await main(context, call);
+  return resource.deprecation ? withWarning(answer, resource.deprecation) : answer;
+}
+
+function withWarning(answer: ApiResponse, warning: string): ApiResponse {
+  const headers = warningHeaders([warning]);
+  return { ...answer, headers: { ...answer.headers, warning: [...headers, ...[answer.headers?.warning ?? []].flat()] } };
 }
 
 async function main(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
@@ -143,7 +150,8 @@ export function writeRequest({ request, resource, target }: ResourceCall, kind: 
     subresource: target.subresource,
     user: request.user,
     options: parseWriteOptions(request, kind),
-    warnings: [],
+    // A write of the object itself: not of its status, which is no wish of the client.
+    warnings: target.subresource === "" && kind !== "DeleteOptions" ? adviceOn(resource) : [],
   };
 }
 

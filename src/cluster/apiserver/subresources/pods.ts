@@ -1,7 +1,7 @@
 import type { KubeObject, Pod } from "../../../resources/index.ts";
 import type { ApiResponse } from "../http/exchange.ts";
 import { respondJson } from "../http/respond.ts";
-import { badRequest, conflict, invalid, methodNotAllowed, StatusError } from "../http/status.ts";
+import { badRequest, conflict, invalid, methodNotAllowed } from "../http/status.ts";
 import { cloneJson, isObject } from "../json.ts";
 import type { RestContext } from "../rest/context.ts";
 import { decodeBody } from "../rest/decode-body.ts";
@@ -9,6 +9,7 @@ import { deleteObject } from "../rest/delete.ts";
 import { negotiatedFor, type ResourceCall, type SpecialHandler, writeRequest } from "../rest/dispatch.ts";
 import { timestamp } from "../rest/object-meta.ts";
 import { updateObject } from "../rest/update.ts";
+import { checkBudgets } from "./disruption-budgets.ts";
 
 const PODS = { group: "", plural: "pods", kind: "Pod" };
 const BINDING = { apiVersion: "v1", kind: "Binding" };
@@ -52,7 +53,7 @@ export function evictionSubresource(context: RestContext): SpecialHandler {
     const name = isObject(eviction.metadata) ? eviction.metadata.name : undefined;
     if (name !== undefined && name !== "" && name !== target.name) throw badRequest("name in URL does not match name in Eviction object");
     const pod = context.store.get(resource.id, target.namespace, target.name)?.object as KubeObject | undefined;
-    if (pod) checkBudgets(context, pod);
+    if (pod) checkBudgets(context.store, pod);
     const options = isObject(eviction.deleteOptions) ? eviction.deleteOptions : {};
     const write = writeRequest(call, "CreateOptions", target.name);
     write.options.dryRun ||= Array.isArray(options.dryRun) && options.dryRun.includes("All");
@@ -64,16 +65,4 @@ export function evictionSubresource(context: RestContext): SpecialHandler {
     });
     return respondJson(201, JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }), negotiatedFor(request));
   };
-}
-
-function checkBudgets({ store }: RestContext, pod: KubeObject): void {
-  for (const { object } of store.list("policy/poddisruptionbudgets", pod.metadata.namespace)) {
-    const labels = (object.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels ?? {};
-    const selected = Object.keys(labels).length > 0 && Object.entries(labels).every(([key, value]) => pod.metadata.labels?.[key] === value);
-    const allowed = (object.status as { disruptionsAllowed?: number } | undefined)?.disruptionsAllowed ?? 0;
-    if (!selected || allowed > 0) continue;
-    throw new StatusError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {
-      causes: [{ reason: "DisruptionBudget", message: `The disruption budget ${object.metadata.name} needs more healthy pods than there are` }],
-    });
-  }
 }

@@ -1,0 +1,20 @@
+import type { Resource } from "../catalogue.ts";
+
+/** Kinds that are stored so that charts install, by `group/plural`, and what does not come of them here. */
+const NOTHING_ACTS: Record<string, string> = {
+  "/limitranges": "LimitRanges are stored and not enforced in this cluster",
+  "/resourcequotas": "ResourceQuotas are stored and not enforced in this cluster",
+  "autoscaling/horizontalpodautoscalers": "HorizontalPodAutoscalers are stored and nothing scales by them in this cluster",
+  "policy/poddisruptionbudgets": "PodDisruptionBudgets count when a pod is evicted; nothing keeps their status in this cluster",
+  "scheduling.k8s.io/priorityclasses": "PriorityClasses set the priority of pods; nothing is preempted by it in this cluster",
+};
+
+/** The control plane is configured by Istio's own kinds. */
+const GATEWAY_API = "gateway.networking.k8s.io";
+
+/** What a client that writes such a kind should know. */
+export function adviceOn({ id, definition }: Pick<Resource, "id" | "definition">): string[] {
+  if (definition.group === GATEWAY_API) return [`${definition.kind} objects of the Gateway API are stored and nothing acts on them in this cluster: use Istio's Gateway and VirtualService`];
+  const advice = NOTHING_ACTS[id];
+  return advice ? [advice] : [];
+}
