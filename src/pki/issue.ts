@@ -64,15 +64,17 @@ export function issueLeaf(request: LeafRequest): Certificate {
   return certificate;
 }
 
-/** A self-signed root: subject and issuer `O=<organization>`, keyCertSign, subject key id. */
+/** A self-signed root: subject and issuer `O=<organization>`, as Istio's, or `CN=<common name>`; keyCertSign, subject key id. */
 export function issueRoot(options: {
   key: KeyObject;
-  organization: string;
+  organization?: string;
+  commonName?: string;
   now: number;
   lifetimeMs: number;
   random?: (bytes: number) => Uint8Array;
 }): Certificate {
-  const name = sequence(set(sequence(oid("2.5.4.10"), text(options.organization))));
+  const { organization, commonName } = options;
+  const name = sequence(...(organization === undefined ? [] : [attribute("2.5.4.10", organization)]), ...(commonName === undefined ? [] : [attribute("2.5.4.3", commonName)]));
   const spki = publicKeyDer(options.key);
   const root = sign(options.key, {
     issuer: name,
@@ -98,8 +100,11 @@ function hasNames({ uris, dnsNames, ipAddresses }: Partial<SubjectAltNames>): bo
 /** Organizations first, as Go writes it. */
 function encodeSubject(subject: LeafRequest["subject"]): Uint8Array {
   if (!subject) return sequence();
-  const organizations = subject.organizations.map((name) => set(sequence(oid("2.5.4.10"), text(name))));
-  return sequence(...organizations, set(sequence(oid("2.5.4.3"), text(subject.commonName))));
+  return sequence(...subject.organizations.map((name) => attribute("2.5.4.10", name)), attribute("2.5.4.3", subject.commonName));
+}
+
+function attribute(type: string, value: string): Uint8Array {
+  return set(sequence(oid(type), text(value)));
 }
 
 interface ToBeSigned {

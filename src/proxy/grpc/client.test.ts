@@ -7,8 +7,8 @@ import { GrpcClient, tlsDial, type GrpcStatus } from "./index.ts";
 /** grpc-js is the oracle: an implementation of the protocol that others wrote. */
 let server: grpc.Server;
 let port = 0;
-const certificate = await selfSigned("istiod.istio-system.svc");
-const other = await selfSigned("istiod.istio-system.svc");
+const certificate = selfSigned("istiod.istio-system.svc");
+const other = selfSigned("istiod.istio-system.svc");
 
 beforeAll(async () => {
   server = new grpc.Server();

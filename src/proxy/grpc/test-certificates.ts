@@ -1,23 +1,22 @@
-import "reflect-metadata";
-import * as x509 from "@peculiar/x509";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 export interface TestCertificate {
   pem: string;
   keyPem: string;
 }
 
-/** A self-signed P-256 server certificate for tests, made by a library so that it does not share our own mistakes. */
-export async function selfSigned(name: string): Promise<TestCertificate> {
-  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=${name}`,
-    keys,
-    signingAlgorithm: algorithm,
-    notBefore: new Date(Date.now() - 60_000),
-    notAfter: new Date(Date.now() + 3_600_000),
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]), new x509.BasicConstraintsExtension(true, undefined, true)],
-  });
-  const pkcs8 = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
-  return { pem: certificate.toString("pem"), keyPem: x509.PemConverter.encode(pkcs8, "PRIVATE KEY") };
+/** A self-signed P-256 server certificate for tests, made by openssl so that it does not share our own mistakes. */
+export function selfSigned(name: string): TestCertificate {
+  const folder = mkdtempSync(join(tmpdir(), "certificate-"));
+  const [certificate, key] = [join(folder, "certificate.pem"), join(folder, "key.pem")];
+  try {
+    const names = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`];
+    const { success, stderr } = Bun.spawnSync(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", ...names, "-keyout", key, "-out", certificate], { stderr: "pipe" });
+    if (!success) throw new Error(`openssl: ${stderr.toString()}`);
+    return { pem: readFileSync(certificate, "utf8"), keyPem: readFileSync(key, "utf8") };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
