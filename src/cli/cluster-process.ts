@@ -67,6 +67,8 @@ async function run(logger: Logger): Promise<void> {
     listenHost: address,
     port: apiPort,
     log: logger.child("apiserver"),
+    // `CHAINMAIL_AUDIT_LOG=/path chainmail up`: who asked what of the API, one event a line.
+    ...(process.env.CHAINMAIL_AUDIT_LOG ? { auditLog: process.env.CHAINMAIL_AUDIT_LOG } : {}),
   });
   // Pods know the Service's address; sidecars dial its endpoint, the node's own.
   for (const host of [API_IP, node.nodeIp]) await api.listenOn({ fd: await node.listen("tcp", host, 443) });

@@ -24,6 +24,7 @@ import { OpenApi } from "./discovery/openapi.ts";
 import { App } from "./http/app.ts";
 import { inProcessTransport } from "./http/in-process.ts";
 import { listen, type Listener, type ListenTarget } from "./http/listener.ts";
+import type { HealthChecks } from "./http/health.ts";
 import { nonResource } from "./http/non-resources.ts";
 import { CRDS, CustomResources } from "./kinds/custom-resources.ts";
 import { expireEvents } from "./kinds/events.ts";
@@ -33,6 +34,8 @@ import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
 import { TokenSecrets } from "./kinds/token-secrets.ts";
+import { openAuditLog } from "./observe/audit-log.ts";
+import { RequestMetrics } from "./observe/request-metrics.ts";
 import type { RestContext } from "./rest/context.ts";
 import { dispatch, type DispatchParts, type SpecialHandler } from "./rest/dispatch.ts";
 import { objectSubresource } from "./subresources/object.ts";
@@ -58,6 +61,8 @@ export interface ApiServerOptions {
   /** 0 lets the system choose. */
   port: number;
   log: Logger;
+  /** A file for audit events; none are written without. */
+  auditLog?: string;
   clock?: Clock;
   /** Addresses of Services; the first is the API server's own. */
   serviceCidr?: string;
@@ -129,18 +134,32 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     ]),
   };
   const documents = { discovery: new Discovery(catalogue, `${options.listenHost}:${options.port}`), openApi: new OpenApi(catalogue, () => clock.now()) };
+  const metrics = new RequestMetrics(catalogue, store);
+  const audit = options.auditLog ? openAuditLog(options.auditLog, log) : undefined;
+  let bootstrapped = false;
+  let stopping = false;
+  const checks: HealthChecks = new Map([
+    ["ping", () => true],
+    ["log", () => true],
+    // A file in place of the real server's etcd, under the name that scripts ask for.
+    ["etcd", () => store.writable],
+    ["poststarthook/rbac/bootstrap-roles", () => bootstrapped],
+    ["shutdown", () => !stopping],
+  ]);
   const app = new App({
+    observers: [metrics.observe, ...(audit ? [audit.observe] : [])],
     authenticator,
     authorizer: rbac,
     log,
     clock,
     resources: (request, target) => dispatch(parts, request, target),
-    nonResources: (request) => nonResource({ ...documents, openId: (path) => tokens.openId(path), unhealthy: () => [] }, request),
+    nonResources: (request) => nonResource({ ...documents, openId: (path) => tokens.openId(path), health: checks, metrics: () => metrics.text() }, request),
   });
   customResources.start();
   tokenSecrets.start();
   const stopExpiring = expireEvents(store, clock);
   await ensureDefaults(context, addresses.first);
+  bootstrapped = true;
 
   const listeners = new Set<Listener>();
   const listenOn = async (target: ListenTarget): Promise<Listener> => {
@@ -163,9 +182,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     listenOn,
     transport: (userAgent = "kube-controller-manager", user = SYSTEM_USER) => inProcessTransport(app, user, userAgent),
     async close() {
+      stopping = true;
       customResources.stop();
       stopExpiring();
       await Promise.all([...listeners].map((listener) => listener.close()));
+      await audit?.close();
     },
   };
 }

@@ -41,6 +41,7 @@ export class Store {
   #assigned = 0;
   #durable = 0;
   #closed = false;
+  #writable = true;
 
   constructor(options: StoreOptions) {
     this.#db = new ObjectDatabase(options.path);
@@ -67,6 +68,11 @@ export class Store {
   /** In key order. `start`: the key to begin at. */
   list(resource: string, namespace?: string, start?: string): StoredObject[] {
     return this.#tables.get(resource)?.list(namespace, start) ?? [];
+  }
+
+  /** Whether the disk took the newest write. */
+  get writable(): boolean {
+    return this.#writable;
   }
 
   count(resource: string): number {
@@ -172,10 +178,12 @@ export class Store {
     try {
       this.#db.commit(batch.map(({ change }) => ({ object: change.object, removed: change.type === "DELETED" })));
     } catch (error) {
+      this.#writable = false;
       for (const { change } of batch.toReversed()) this.#revert(change);
       for (const { reject } of batch) reject(error);
       return;
     }
+    this.#writable = true;
     this.#durable = this.#assigned;
     const touched = new Set<string>();
     for (const { change, resolve } of batch) {

@@ -2,6 +2,7 @@ import { ChainmailError, type Clock, errorText, type Logger } from "../../../bas
 import type { Authenticator, Credentials } from "../auth/authenticator.ts";
 import type { Authorizer } from "../auth/authorizer.ts";
 import { impersonated } from "../auth/impersonation.ts";
+import type { Observer } from "../observe/types.ts";
 import type { UserInfo } from "../types.ts";
 import type { ApiRequest, ApiResponse } from "./exchange.ts";
 import { wantsPretty } from "./negotiate.ts";
@@ -18,6 +19,8 @@ export interface AppParts {
   authorizer: Authorizer;
   log: Logger;
   clock: Clock;
+  /** Hear of every request. */
+  observers: readonly Observer[];
   resources(request: ApiRequest, target: ResourceRequest): Promise<ApiResponse | undefined>;
   nonResources(request: ApiRequest): Promise<ApiResponse | undefined> | ApiResponse | undefined;
 }
@@ -27,23 +30,45 @@ export class App {
   constructor(private readonly parts: AppParts) {}
 
   async handle(incoming: Incoming, credentials: Credentials): Promise<ApiResponse> {
+    let user: UserInfo;
     try {
-      const user = await this.parts.authenticator.authenticate(credentials);
-      return await this.handleAs(incoming, user);
+      user = await this.parts.authenticator.authenticate(credentials);
     } catch (error) {
-      return this.#refusal(incoming, error);
+      const answer = this.#refusal(incoming, error);
+      this.observe(incoming, undefined, undefined, answer, this.parts.clock.now(), 0, error);
+      return answer;
     }
+    return this.handleAs(incoming, user);
   }
 
   /** For calls in-process, whose user is known. */
-  async handleAs(incoming: Incoming, user: UserInfo): Promise<ApiResponse> {
+  async handleAs(incoming: Incoming, caller: UserInfo): Promise<ApiResponse> {
+    const startedAt = this.parts.clock.now();
+    const start = performance.now();
+    let authorized: { request: ApiRequest; target: ResourceRequest | undefined } | undefined;
+    let answer: ApiResponse;
+    let refused: unknown;
     try {
-      const { request, target } = this.authorize(incoming, user);
-      const answer = target ? await this.parts.resources(request, target) : await this.parts.nonResources(request);
-      return answer ?? pageNotFound();
+      authorized = this.authorize(incoming, caller);
+      const { request, target } = authorized;
+      answer = (target ? await this.parts.resources(request, target) : await this.parts.nonResources(request)) ?? pageNotFound();
     } catch (error) {
-      return this.#refusal(incoming, error);
+      refused = error;
+      answer = this.#refusal(incoming, error);
     }
+    this.observe(incoming, authorized?.request.user ?? caller, authorized?.target, answer, startedAt, (performance.now() - start) / 1000, refused);
+    return answer;
+  }
+
+  /** Tells the observers of one request; of upgrades their handlers tell themselves. */
+  observe(incoming: Incoming, user: UserInfo | undefined, target: ResourceRequest | undefined, answer: Pick<ApiResponse, "status" | "stream">, startedAt: number, seconds: number, refused?: unknown): void {
+    const { observers } = this.parts;
+    if (observers.length === 0) return;
+    // What was refused before it was routed is about the same object.
+    const about = target ?? attempted(incoming);
+    const refusal = refused === undefined ? undefined : errorText(refused);
+    const streaming = answer.stream !== undefined || answer.status === 101;
+    for (const observer of observers) observer({ incoming, user, target: about, code: answer.status, refusal, streaming, startedAt, seconds });
   }
 
   /** The request as its user (or whom they act for), if they may make it. Throws 401 and 403. */
@@ -77,6 +102,14 @@ export class App {
     this.parts.log.error("request failed", { method: incoming.method, path: incoming.path, error: errorText(error), stack: error instanceof Error ? error.stack : undefined });
     // What was not foreseen is for the log; it may hold more than the client should see.
     return respondStatus(internalError(error instanceof ChainmailError ? error.message : "an unforeseen fault of the API server, described in the cluster's log"), pretty);
+  }
+}
+
+function attempted(incoming: Incoming): ResourceRequest | undefined {
+  try {
+    return targetOf(incoming);
+  } catch {
+    return undefined;
   }
 }
 

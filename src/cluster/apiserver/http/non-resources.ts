@@ -2,6 +2,7 @@ import { KUBERNETES_VERSION } from "../../../base/index.ts";
 import type { Discovery, Document } from "../discovery/documents.ts";
 import type { OpenApi } from "../discovery/openapi.ts";
 import { type ApiRequest, type ApiResponse, JSON_TYPE } from "./exchange.ts";
+import { health, type HealthChecks } from "./health.ts";
 import { parseAccept } from "./negotiate.ts";
 import { respondText } from "./respond.ts";
 import { methodNotAllowed } from "./status.ts";
@@ -11,11 +12,11 @@ export interface NonResourceParts {
   openApi: OpenApi;
   /** OpenID discovery documents by path, for those who check service-account tokens themselves. */
   openId(path: string): string | undefined;
-  /** What is not healthy; empty when all is. */
-  unhealthy(): string[];
+  health: HealthChecks;
+  /** Prometheus' text format. */
+  metrics(): string;
 }
 
-const HEALTH_PATHS = /^\/(?:healthz|livez|readyz)(?:\/[\w.-]+)*$/;
 /** What hashes promise: a document under its hash never changes. */
 const IMMUTABLE_SECONDS = 365 * 24 * 3600;
 const AGGREGATED = "APIGroupDiscoveryList";
@@ -30,7 +31,9 @@ export function nonResource(parts: NonResourceParts, request: ApiRequest): ApiRe
 
 function route(parts: NonResourceParts, request: ApiRequest, path: string): ApiResponse | undefined {
   if (path === "/version") return json(JSON.stringify(versionInfo(), null, 2));
-  if (HEALTH_PATHS.test(path)) return health(parts.unhealthy());
+  const healthy = health(parts.health, request, path);
+  if (healthy) return healthy;
+  if (path === "/metrics") return respondText(200, parts.metrics(), "text/plain; version=0.0.4; charset=utf-8");
   if (path === "/api" || path === "/apis") return discovery(parts.discovery, request, path);
   if (path.startsWith("/api/") || path.startsWith("/apis/")) {
     const document = parts.discovery.legacy(path);
@@ -38,7 +41,7 @@ function route(parts: NonResourceParts, request: ApiRequest, path: string): ApiR
   }
   if (path === "/openapi/v3") return openApiIndex(parts.openApi, request);
   if (path.startsWith("/openapi/v3/")) return openApiDocument(parts.openApi, request, path.slice("/openapi/v3/".length));
-  if (path === "/") return json(JSON.stringify({ paths: ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] }, null, 2));
+  if (path === "/") return json(JSON.stringify({ paths: ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"] }, null, 2));
   const openId = parts.openId(path);
   return openId === undefined ? undefined : json(openId);
 }
@@ -56,10 +59,6 @@ function versionInfo(): Record<string, string> {
     compiler: "gc",
     platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
   };
-}
-
-function health(unhealthy: string[]): ApiResponse {
-  return unhealthy.length === 0 ? respondText(200, "ok") : respondText(500, `${unhealthy.map((check) => `[-]${check} failed: reason withheld`).join("\n")}\nhealthz check failed\n`);
 }
 
 function discovery(documents: Discovery, request: ApiRequest, path: string): ApiResponse {

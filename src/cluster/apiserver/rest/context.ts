@@ -46,4 +46,6 @@ export interface WriteRequest {
   options: WriteOptions;
   /** Becomes Warning headers. */
   warnings: string[];
+  /** Paths of the fields that the body names twice. */
+  duplicates?: string[];
 }

@@ -4,6 +4,7 @@ import { negotiate, type Negotiated, parseMediaType } from "../http/negotiate.ts
 import { respondJson, warningHeaders } from "../http/respond.ts";
 import type { ResourceRequest } from "../http/route.ts";
 import { methodNotAllowed } from "../http/status.ts";
+import { duplicateFields } from "../schema/duplicate-fields.ts";
 import type { StoredObject } from "../../store/index.ts";
 import { adviceOn } from "./advice.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
@@ -96,7 +97,7 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
     }
     case "create": {
       const write = writeRequest(call, "CreateOptions", "");
-      const body = await decodeBody(request, expected(resource), !resource.definition.custom);
+      const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write));
       return respondObject(context, call, 201, await createObject(context, write, body), write.warnings);
     }
     case "update":
@@ -127,7 +128,7 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
 export async function update(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
   const { request, resource, target } = call;
   const write = writeRequest(call, "UpdateOptions", target.name);
-  const body = await decodeBody(request, expected(resource), !resource.definition.custom);
+  const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write));
   const { stored, created } = await replaceObject(context, write, checkKind(body, expected(resource)));
   return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
 }
@@ -162,6 +163,14 @@ export function respondObject(context: RestContext, { request, resource }: Resou
 
 export function negotiatedFor(request: ApiRequest): Negotiated {
   return negotiate(request.header("accept"), request.header("user-agent"), request.query.get("pretty"));
+}
+
+/** Whoever does not ask to ignore them hears of fields that the body has twice. */
+function noticeDuplicates(write: WriteRequest): ((source: string) => void) | undefined {
+  if (write.options.fieldValidation === "Ignore") return undefined;
+  return (source) => {
+    write.duplicates = duplicateFields(source);
+  };
 }
 
 function expected({ apiVersion, definition }: Resource): { apiVersion: string; kind: string } {

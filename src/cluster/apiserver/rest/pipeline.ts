@@ -17,7 +17,7 @@ const META_SCHEMA: Schema = { $ref: "#/components/schemas/io.k8s.apimachinery.pk
  * Reads a body into the kind: unknown fields are dropped and refused, warned of or ignored as the client asked, wrong
  * types are refused. The result is in the storage's form. Throws 400.
  */
-export function decodeInto(request: Pick<WriteRequest, "resource" | "face" | "options" | "warnings">, body: JsonObject): KubeObject {
+export function decodeInto(request: Pick<WriteRequest, "resource" | "face" | "options" | "warnings" | "duplicates">, body: JsonObject): KubeObject {
   const { options, warnings } = request;
   const { definition, version, schema, converted } = request.face ?? request.resource;
   let decoded;
@@ -27,7 +27,8 @@ export function decodeInto(request: Pick<WriteRequest, "resource" | "face" | "op
     if (error instanceof TypeMismatch) throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${error.message}`);
     throw error;
   }
-  const problems = decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  const duplicates = (request.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`);
+  const problems = duplicates.concat(decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`));
   if (problems.length > 0) {
     if (options.fieldValidation === "Strict") {
       throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(", ")}`);

@@ -12,6 +12,7 @@ import type { ResourceRequest } from "../http/route.ts";
 import { badRequest, internalError, methodNotAllowed, notFound, StatusError } from "../http/status.ts";
 import type { RestContext } from "../rest/context.ts";
 import { isTrue } from "../rest/list-options.ts";
+import type { UserInfo } from "../types.ts";
 import type { ResourceCall, SpecialHandler } from "../rest/dispatch.ts";
 
 const PODS = { group: "", plural: "pods", kind: "Pod" };
@@ -27,13 +28,22 @@ export interface StreamParts {
 
 /** Takes over exec, attach and port-forward requests: who asks and whether they may is decided as for any request. */
 export async function handleUpgrade(parts: StreamParts, incoming: Incoming, credentials: Credentials, raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  const startedAt = parts.context.clock.now();
+  let user: UserInfo | undefined;
+  let target: ResourceRequest | undefined;
   try {
-    const user = await parts.authenticator.authenticate(credentials);
-    const { target } = parts.app.authorize(incoming, user);
+    user = await parts.authenticator.authenticate(credentials);
+    const authorized = parts.app.authorize(incoming, user);
+    user = authorized.request.user;
+    target = authorized.target;
     if (!target || target.group !== "" || target.resource !== "pods" || target.name === "") throw badRequest("this path takes no upgrade");
+    // A stream may last for ever: it is told of when it begins.
+    parts.app.observe(incoming, user, target, { status: 101 }, startedAt, 0);
     await serve(parts, target, incoming, raw, socket, head);
   } catch (error) {
-    refuse(socket, respondStatus(asStatus(error, parts.log)));
+    const answer = respondStatus(asStatus(error, parts.log));
+    parts.app.observe(incoming, user, target, answer, startedAt, 0, error);
+    refuse(socket, answer);
   }
 }
 
