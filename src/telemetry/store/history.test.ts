@@ -44,6 +44,20 @@ describe("history on disk", () => {
     expect(back.seriesCount).toBe(3);
   });
 
+  test("a first burst between two saves is still a rise after a kill", () => {
+    const folder = newFolder();
+    const store = newStore();
+    const history = newHistory(folder);
+    history.load(store);
+    put(store, "burst", 1_000, 0);
+    put(store, "burst", 2_000, 3);
+    history.save(store, 3_000);
+    const back = newStore();
+    newHistory(folder).load(back);
+    const { values } = get(back, "burst")!.window(0, 20_000);
+    expect([values[0], values.at(-1)]).toEqual([0, 3]);
+  });
+
   test("a line that was cut off and a file that is rubbish lose only themselves", () => {
     const folder = newFolder();
     const store = newStore();

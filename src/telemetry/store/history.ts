@@ -27,6 +27,7 @@ interface Written {
  * killed comes back with all but its last seconds. Files are text, a line a record, each file readable by itself:
  *
  *     S id name key {labels}     a series and the number that it has in this file
+ *     B time id value            a series that has begun since the last time, with its first value
  *     V time id value …          values that are new at a moment, in ms
  *     E time id …                series whose last scrape was then
  */
@@ -35,6 +36,8 @@ export class History {
   #size = 0;
   #sequence = 0;
   #written = new Map<Series, Written>();
+  /** Series whose beginning is in some file. */
+  readonly #begun = new WeakSet<Series>();
   #failed = false;
 
   constructor(private readonly options: HistoryOptions) {}
@@ -53,6 +56,7 @@ export class History {
       }
       this.#sequence = Math.max(this.#sequence, Number.parseInt(name.slice(8), 10));
     }
+    for (const { series } of store.entries()) this.#begun.add(series);
     this.#rotate();
     return count;
   }
@@ -72,6 +76,10 @@ export class History {
         written = { id: this.#written.size, value: NaN, ended: true };
         this.#written.set(series, written);
         lines.push(`S ${written.id} ${JSON.stringify(name)} ${JSON.stringify(key)} ${JSON.stringify(series.labels)}`);
+        const first = series.first;
+        // A counter's first zero is what its first burst is measured from.
+        if (first && first.time < now && !Object.is(first.value, value) && !this.#begun.has(series)) lines.push(`B ${first.time} ${written.id} ${first.value}`);
+        this.#begun.add(series);
       }
       if (silent) {
         if (!written.ended) ended.set(series.lastTime, [...(ended.get(series.lastTime) ?? []), written.id]);
@@ -142,6 +150,10 @@ function readSegment(text: string, store: MetricStore): number {
       const labels = JSON.parse(match[4]!) as Record<string, string>;
       const found = store.series(JSON.parse(match[2]!) as string, JSON.parse(match[3]!) as string, () => labels);
       if (found) known.set(Number(match[1]), found.series);
+    } else if (line.startsWith("B ")) {
+      const [, time, id, value] = line.split(" ");
+      const series = known.get(Number(id));
+      if (series) open.set(Number(id), { series, from: Number(time), value: Number(value) });
     } else if (line.startsWith("V ")) {
       const parts = line.split(" ");
       const time = Number(parts[1]);

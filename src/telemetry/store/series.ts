@@ -86,6 +86,10 @@ export class Series {
     return this.#to[this.#to.length - 1] ?? 0;
   }
 
+  get first(): { time: number; value: number } | undefined {
+    return this.empty ? undefined : { time: this.#from[this.#head]!, value: this.#value[this.#head]! };
+  }
+
   get lastValue(): number | undefined {
     return this.#value[this.#value.length - 1];
   }
