@@ -7,6 +7,7 @@ import type { PodStreams } from "../node/types.ts";
 import type { Store } from "../store/index.ts";
 import { namespaceLifecycle } from "./admission/namespace-lifecycle.ts";
 import { podDefaults } from "./admission/pod-defaults.ts";
+import { policyAdmission } from "./admission/policies/plugin.ts";
 import { privilegeEscalation } from "./admission/privilege-escalation.ts";
 import { serviceAccountAdmission } from "./admission/service-account.ts";
 import type { AdmissionPlugin } from "./admission/types.ts";
@@ -102,6 +103,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     serviceAccountAdmission(store, random),
     podDefaults(store),
     privilegeEscalation(rbac),
+    policyAdmission({ store, catalogue }),
     webhookAdmission({ store, catalogue, caller, log }),
   ];
   const context: RestContext = {

@@ -23,8 +23,8 @@ export async function conditionsHold({ matchConditions = [] }: Webhook, request:
   return true;
 }
 
-/** Whole numbers as CEL's integers. */
-function numbers(value: unknown): unknown {
+/** Plain data as CEL has it: whole numbers are integers. */
+export function numbers(value: unknown): unknown {
   if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : value;
   if (Array.isArray(value)) return value.map(numbers);
   if (!isObject(value)) return value;
