@@ -12,9 +12,9 @@ export interface ExpectedKind {
 
 /**
  * The object in a request's body: JSON, YAML, or protobuf for built-in kinds. apiVersion and kind are filled in where
- * they are left out; without `expected` any kind will do. `onJson` gets the text that was parsed. Throws 400, 413 and 415.
+ * they are left out; without `expected` any kind will do. `onJson` gets the text that was parsed, and the value. Throws 400, 413 and 415.
  */
-export async function decodeBody(request: ApiRequest, expected: ExpectedKind | undefined, protobuf: boolean, onJson?: (source: string) => void): Promise<JsonObject> {
+export async function decodeBody(request: ApiRequest, expected: ExpectedKind | undefined, protobuf: boolean, onJson?: (source: string, value: unknown) => void): Promise<JsonObject> {
   const { type } = parseMediaType(request.header("content-type") ?? JSON_TYPE);
   const bytes = await request.body();
   let value: unknown;
@@ -25,7 +25,7 @@ export async function decodeBody(request: ApiRequest, expected: ExpectedKind | u
   else if (type === JSON_TYPE || type === "" || type === "application/x-www-form-urlencoded") {
     const source = text(bytes);
     value = parseJson(source);
-    onJson?.(source);
+    onJson?.(source, value);
   } else throw unsupportedMediaType(protobuf ? [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE] : [JSON_TYPE, YAML_TYPE]);
   if (!isObject(value)) throw badRequest(`the object provided is unrecognized (must be of type ${expected?.kind ?? "object"}): couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct (${preview(bytes)})`);
   return expected ? checkKind(value, expected) : value;

@@ -166,10 +166,10 @@ export function negotiatedFor(request: ApiRequest): Negotiated {
 }
 
 /** Whoever does not ask to ignore them hears of fields that the body has twice. */
-function noticeDuplicates(write: WriteRequest): ((source: string) => void) | undefined {
+function noticeDuplicates(write: WriteRequest): ((source: string, value: unknown) => void) | undefined {
   if (write.options.fieldValidation === "Ignore") return undefined;
-  return (source) => {
-    write.duplicates = duplicateFields(source);
+  return (source, value) => {
+    write.duplicates = duplicateFields(source, value);
   };
 }
 
