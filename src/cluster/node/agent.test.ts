@@ -55,6 +55,17 @@ test("a pod runs, and its status is what a kubelet writes", async () => {
   expect(spec.env).toMatchObject({ FROM_IMAGE: "1", HOSTNAME: "web", KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT: "443" });
 });
 
+test("what a pod's running containers use is told by container; of pods elsewhere nothing is known", async () => {
+  await node.createPod({ containers: [{ name: "app", image: "app" }, { name: "side", image: "app" }] });
+  node.runtime.container("side").exit(0);
+  await node.settle();
+  node.runtime.container("side").exit(0);
+  await node.settle();
+  const usage = await node.agent.usage("default", "web");
+  expect(usage).toEqual([{ container: "app", startedAt: Date.parse("2026-11-24T08:00:00Z"), cpuSeconds: 0, memoryBytes: 0 }]);
+  expect(await node.agent.usage("default", "other")).toBeUndefined();
+});
+
 test("init containers run one after the other before the app", async () => {
   await node.createPod({ initContainers: [{ name: "one", image: "app" }, { name: "two", image: "app" }] });
   let pod = await node.pod();

@@ -19,6 +19,8 @@ test("an event of the newer group is a core event too, in lists, selectors and w
   expect((await api.call("GET", `${EVENTS}?fieldSelector=regarding.name%3Dp`)).body).toMatchObject({ kind: "EventList", apiVersion: "events.k8s.io/v1", items: [{ note: "hello" }] });
   expect((await api.call("GET", `${EVENTS}?fieldSelector=regarding.name%3Dq`)).body.items).toEqual([]);
   expect((await api.call("GET", `${EVENTS}?watch=true&timeoutSeconds=1`)).body).toMatchObject({ type: "ADDED", object: { apiVersion: "events.k8s.io/v1", note: "hello" } });
+  // The registry behind both groups is the core group's, and so are its refusals.
+  expect((await api.call("GET", `${EVENTS}/none`)).body.message).toBe('events "none" not found');
   const patched = await api.call("PATCH", `${EVENTS}/e`, { body: { note: "again", deprecatedCount: 2 }, type: "application/merge-patch+json" });
   expect(patched.body).toMatchObject({ note: "again", deprecatedCount: 2 });
   expect((await api.call("GET", "/api/v1/namespaces/default/events/e")).body).toMatchObject({ message: "again", count: 2 });

@@ -11,7 +11,7 @@ export async function readObject(store: Store, resource: Resource, namespace: st
   // Nobody may see what a power cut could still take back.
   while (store.settled) await store.settled;
   const stored = store.get(resource.id, namespace, name);
-  if (!stored) throw notFound(resource.definition, name);
+  if (!stored) throw notFound((resource.converted?.storage ?? resource).definition, name);
   return stored;
 }
 
