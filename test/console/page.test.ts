@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buildWebApp } from "../../src/console/build.ts";
 import { CHROMIUM, launchBrowser } from "./browser.ts";
-import { fakeConsole } from "./fake-mesh.ts";
+import { STRICT, fakeConsole, fakeMesh } from "./fake-mesh.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chainmail-console-"));
 
@@ -15,10 +15,11 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
   let server: ReturnType<typeof Bun.serve>;
   const complaints: string[] = [];
   const elsewhere: string[] = [];
+  const mesh = fakeMesh({ policies: [STRICT] });
 
   beforeAll(async () => {
     await buildWebApp(folder);
-    server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder }) });
+    server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder, mesh }) });
     browser = await launchBrowser();
     page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
     page.on("pageerror", (error) => complaints.push(error.message));
@@ -68,6 +69,38 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
       expect(await page.locator(".principal code", { hasText: id }).count()).toBe(1);
     }
   }, 20_000);
+
+  test("the keyboard goes through the graph, and a search marks what it finds", async () => {
+    await page.getByRole("button", { name: "Close" }).click();
+    await page.locator(".graph-view").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.locator(".panel", { hasText: "Workload" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("heading", { name: "Legend" }).waitFor();
+    await page.getByLabel("Find").fill("refused");
+    await page.getByText("1 found").waitFor();
+    await page.getByLabel("Find").fill("colour = red");
+    await page.locator(".search-wrong").waitFor();
+    await page.getByLabel("Find").fill("");
+  }, 20_000);
+
+  test("a policy's change is on the page within half a second", async () => {
+    mesh.setPolicies([]);
+    await page.locator(".mesh-lock-partial").waitFor({ timeout: 500 });
+    mesh.setPolicies([STRICT]);
+    await page.locator(".mesh-lock-closed").waitFor({ timeout: 500 });
+  }, 20_000);
+
+  test("a server that goes away is said and found again", async () => {
+    const { port } = server;
+    await server.stop(true);
+    await page.getByText("reconnecting…").waitFor();
+    server = Bun.serve({ hostname: "127.0.0.1", port: port!, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder, mesh }) });
+    await page.locator(".pulse.on").waitFor({ timeout: 15_000 });
+    // The browser itself logs that it could not connect.
+    expect(complaints.every((text) => text.includes("ERR_"))).toBe(true);
+    complaints.length = 0;
+  }, 30_000);
 
   test("asks no other host and complains of nothing", () => {
     expect(elsewhere).toEqual([]);

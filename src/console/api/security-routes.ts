@@ -31,6 +31,8 @@ export interface WhyAnswer {
   caller: { name: string; sidecar: boolean; known: boolean };
   /** The last lines of the refusing proxies that are about this caller. */
   lines: { pod: string; timestamp: string; summary: string; message: string }[];
+  /** What those lines say decided it, each once. */
+  reasons: string[];
   authorization: { name: string; namespace: string; action: string }[];
   remedies: { title: string; text: string }[];
   gaps: string[];
@@ -136,7 +138,7 @@ async function why(query: URLSearchParams, context: ApiContext): Promise<WhyAnsw
   const { mode, policy } = effectiveMode(target, policies);
   const object = policies.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === policy);
   const gaps: string[] = [];
-  const [lines, authorization] = await Promise.all([
+  const [refusals, authorization] = await Promise.all([
     refusedLines(pods.map((pod) => pod.metadata.name), namespace, ips, context).catch((thrown: unknown) => {
       gaps.push(`the proxies' access logs could not be read: ${errorText(thrown)}`);
       return [];
@@ -146,20 +148,20 @@ async function why(query: URLSearchParams, context: ApiContext): Promise<WhyAnsw
   const inForce = authorization.filter(({ metadata, spec }) => (metadata.namespace === namespace || metadata.namespace === ROOT_NAMESPACE) && Object.entries(spec?.selector?.matchLabels ?? {}).every(([name, value]) => target.metadata.labels?.[name] === value));
   const caller = { name: callers.length > 0 ? `${fromWorkload}.${fromNamespace}` : fromWorkload || "unknown", sidecar, known: callers.length > 0 };
   return {
-    mode, ports: portModes(target, policies), caller, lines, gaps,
+    mode, ports: portModes(target, policies), caller, lines: refusals.map(({ pod, timestamp, summary, message }) => ({ pod, timestamp, summary, message })), reasons: [...new Set(refusals.flatMap(({ reasons }) => reasons))], gaps,
     policy: object && { name: object.metadata.name, namespace: object.metadata.namespace ?? "", created: object.metadata.creationTimestamp ?? "", manifest: policyText(object.metadata.name, object.metadata.namespace ?? "", object.spec?.selector?.matchLabels, object.spec?.mtls?.mode ?? "UNSET") },
     authorization: inForce.map(({ metadata, spec }) => ({ name: metadata.name, namespace: metadata.namespace ?? "", action: spec?.action ?? "ALLOW" })),
     remedies: remedies({ namespace, workload, labels: selectorOf(target), port: query.get("port") ?? "", mode, sidecar, known: caller.known, fromNamespace, fromWorkload, kind: callers[0] ? workloadOf(callers[0]).kind : "Deployment" }),
   };
 }
 
-async function refusedLines(pods: string[], namespace: string, ips: ReadonlySet<string>, { logs, mesh }: ApiContext): Promise<WhyAnswer["lines"]> {
-  const found: WhyAnswer["lines"] = [];
+async function refusedLines(pods: string[], namespace: string, ips: ReadonlySet<string>, { logs, mesh }: ApiContext): Promise<(WhyAnswer["lines"][number] & { reasons: string[] })[]> {
+  const found: (WhyAnswer["lines"][number] & { reasons: string[] })[] = [];
   await Promise.all(
     pods.slice(0, MAX_LOG_PODS).map(async (pod) => {
       for await (const line of logs.lines({ namespace, pod, container: "istio-proxy", tailLines: LOG_LINES })) {
         const entry = logEntry(line, "istio-proxy", mesh);
-        if (entry?.explanation?.verdict === "refused" && ips.has(entry.accessLog?.downstream_remote?.replace(/:\d+$/, "") ?? "")) found.push({ pod, timestamp: entry.timestamp, summary: [entry.explanation.summary, ...entry.explanation.reasons].join(". "), message: entry.message });
+        if (entry?.explanation?.verdict === "refused" && ips.has(entry.accessLog?.downstream_remote?.replace(/:\d+$/, "") ?? "")) found.push({ pod, timestamp: entry.timestamp, summary: entry.explanation.summary, message: entry.message, reasons: entry.explanation.reasons });
       }
     }),
   );

@@ -1,6 +1,5 @@
 import type { Graph, GraphNode } from "../model.ts";
 import { type Direction, type Layout, boxOf, layout } from "./layout.ts";
-import { nodeSize } from "./node-text.ts";
 
 /**
  * Where the nodes stand, kept as steady as can be: nodes that come back come back to their place, and an edge between
@@ -13,7 +12,10 @@ export class Arrangement {
   #direction: Direction | undefined;
 
   /** Flows that were seen earlier, so that a mesh without traffic already stands as it will with some. */
-  constructor(learned: readonly { source: string; target: string }[]) {
+  constructor(
+    learned: readonly { source: string; target: string }[],
+    private readonly sizeOf: (node: GraphNode) => { width: number; height: number },
+  ) {
     for (const { source, target } of learned) this.#edges.set(`${source} > ${target}`, { id: `${source} > ${target}`, source, target });
   }
 
@@ -38,7 +40,7 @@ export class Arrangement {
       if (!this.#flowsOnward(source, target)) changed = true;
     }
     if (changed) {
-      const nodes = [...this.#nodes.values()].map((node) => ({ id: node.id, ...nodeSize(node), box: boxOf(node) }));
+      const nodes = [...this.#nodes.values()].map((node) => ({ id: node.id, ...this.sizeOf(node), box: boxOf(node) }));
       this.#layout = layout(nodes, [...this.#edges.values()], direction);
     }
     return this.#layout;

@@ -6,6 +6,7 @@ import { Arrangement } from "./arrangement.ts";
 import { type EdgeLabel, edgeText, toElements } from "./elements.ts";
 import { fit, nearest, savePicture, zoomBy } from "./camera.ts";
 import type { Layout } from "./layout.ts";
+import { nodeSize } from "./node-text.ts";
 import { Overlay } from "./overlay.ts";
 import { graphStyle } from "./style.ts";
 
@@ -45,7 +46,7 @@ export function GraphView(props: GraphViewProps) {
   const steered = useRef(false);
   const [portrait, setPortrait] = useState(false);
   const learned = useRef<Layout | undefined>(undefined);
-  const arrangement = useMemo(() => new Arrangement(readStored<{ source: string; target: string }[]>(`flows.${kind}`) ?? []), [kind]);
+  const arrangement = useMemo(() => new Arrangement(readStored<{ source: string; target: string }[]>(`flows.${kind}`) ?? [], nodeSize), [kind]);
   const latest = useRef(props);
   latest.current = props;
 

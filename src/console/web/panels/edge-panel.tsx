@@ -54,6 +54,7 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
           {from && to && to.type !== "service" && <Why edge={edge} source={from} target={to} />}
         </section>
       )}
+      {edge.refused.length === 0 && edge.traffic.some(({ code }) => code === "403") && from && to && to.type !== "service" && <div className="notice notice-bad"><Why edge={edge} source={from} target={to} /></div>}
       {edge.sourcePrincipals.length + edge.destinationPrincipals.length > 0 && (
         <section>
           <h3>Principals</h3>

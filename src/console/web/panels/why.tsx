@@ -1,11 +1,12 @@
 import type { WhyAnswer } from "../../api/security-routes.ts";
 import { useWatch } from "../live.ts";
 import type { GraphEdge, GraphNode } from "../model.ts";
+import { Link } from "../navigation.tsx";
 import { policyLink } from "../pages/workload-page.tsx";
 import { Snippet } from "../parts/copy.tsx";
 import { Problem } from "../parts/states.tsx";
 
-/** From a red edge to the policy that decided, the proxy that refused, and what would help. */
+/** From a red edge, or one with 403s, to the policy that decided, the proxy that refused, and what would help. */
 export function Why({ edge, source, target }: { edge: GraphEdge; source: GraphNode; target: GraphNode }) {
   const answer = useWatch<WhyAnswer>(`/security/why?${new URLSearchParams({ namespace: target.namespace, workload: target.workload ?? target.app ?? "", fromNamespace: source.type === "unknown" ? "" : source.namespace, fromWorkload: source.workload ?? source.app ?? "", port: edge.refused[0]?.port ?? "" })}`);
   const { data } = answer;
@@ -14,9 +15,10 @@ export function Why({ edge, source, target }: { edge: GraphEdge; source: GraphNo
     <section className="why">
       <h3>Why</h3>
       <ul className="plain">
-        <li>{data.caller.known ? (data.caller.sidecar ? <>{data.caller.name} has a sidecar, yet this came without the mesh's TLS: look for a DestinationRule with mode DISABLE, or for traffic that is not captured.</> : <><strong>{data.caller.name} has no sidecar</strong>, so it speaks plaintext and has no identity.</>) : <>{data.caller.name} is no pod that is known here.</>}</li>
+        {data.reasons.map((reason) => <li key={reason}>{reason}</li>)}
+        {edge.refused.length > 0 && <li>{data.caller.known ? (data.caller.sidecar ? <>{data.caller.name} has a sidecar, yet this came without the mesh's TLS: look for a DestinationRule with mode DISABLE, or for traffic that is not captured.</> : <><strong>{data.caller.name} has no sidecar</strong>, so it speaks plaintext and has no identity.</>) : <>{data.caller.name} is no pod that is known here.</>}</li>}
         <li>{target.workload} takes <strong>{data.mode}</strong>{data.policy ? <>, decided by PeerAuthentication {policyLink(`${data.policy.namespace}/${data.policy.name}`)}{data.policy.created && <small> of {new Date(data.policy.created).toLocaleString()}</small>}</> : ": no policy says otherwise"}.</li>
-        {data.authorization.length > 0 && <li>AuthorizationPolicies in force: {data.authorization.map((p) => `${p.namespace}/${p.name} (${p.action})`).join(", ")}</li>}
+        {data.authorization.length > 0 && <li>AuthorizationPolicies in force: {data.authorization.map((p, i) => <span key={p.namespace + p.name}>{i > 0 && ", "}<Link to={`/namespaces/${p.namespace}/istio/security.istio.io/v1/AuthorizationPolicy/${p.name}`} className="link">{p.namespace}/{p.name}</Link> ({p.action})</span>)}</li>}
       </ul>
       {data.lines.length > 0 && (
         <details>
