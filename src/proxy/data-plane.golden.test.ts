@@ -256,7 +256,7 @@ describe("a policy change", () => {
     expect((await callService(client, "/")).status).toBe(200);
     const denied = await callService(client, "/hello");
     expect(denied).toMatchObject({ status: 403, body: "RBAC: access denied" });
-    expect(server.log.at(-1)).toContain("403 - rbac_access_denied_matched_policy[none] - ");
+    expect(server.log.at(-1)).toMatch(/ 403 - rbac_access_denied_matched_policy\[none\] - "-" 0 19 0 - .* "-" inbound\|8081\|\| - 10\./);
     const [host] = client.dataPlane.clusters().find((each) => each.name.includes("||web-api."))?.hosts ?? [];
     expect(host?.stats.cxTotal).toBe(1);
   });

@@ -329,7 +329,7 @@ describe("filters", () => {
     const allow = await start({ filters: [rbac({ rules: { policies: { p: policy({ andRules: { rules: [isGet, { urlPath: { path: { prefix: "/ok" } } }] } }) } } })], routes: [forward("/", "echo")] });
     expect((await get(allow.port, "/ok?x", "h")).status).toBe(200);
     expect(await get(allow.port, "/no", "h")).toMatchObject({ status: 403, body: "RBAC: access denied" });
-    expect(allow.proxy.log.at(-1)).toContain('403 - rbac_access_denied_matched_policy[none] - "-" 0 19 "-" -');
+    expect(allow.proxy.log.at(-1)).toContain('403 - rbac_access_denied_matched_policy[none] - "-" 0 19 "-" echo');
     const deny = await start({ filters: [rbac({ rules: { action: "DENY", policies: { "ns[a]-policy[b]-rule[0]": policy({ notRule: isGet }) } } })], routes: [forward("/", "echo")] });
     expect((await get(deny.port, "/", "h")).status).toBe(200);
     expect((await exchange(deny.port, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(403);

@@ -49,7 +49,6 @@ function compile(fault: HTTPFault): HttpFilter | undefined {
     const asked = abort?.(stream);
     if (!asked || stream.config.services.random() >= asked.share) return false;
     begin(stream);
-    stream.upstreamCluster ??= clusterOf(stream);
     const grpc = asked.value >= GRPC_STATUS;
     stream.localReply({
       status: grpc ? 200 : asked.value,
@@ -118,9 +117,4 @@ function fromHeaders(valueHeader: string, percentHeader: string, share: number):
     const percent = stream.request.headers.get(percentHeader);
     return { value, share: percent === undefined ? share : Math.min(share, Number(percent) / 100 || 0) };
   };
-}
-
-function clusterOf(stream: HttpStream) {
-  const action = stream.route?.action;
-  return action?.kind === "forward" && typeof action.cluster === "string" ? stream.config.services.clusters.get(action.cluster) : undefined;
 }

@@ -46,19 +46,13 @@ function compile(proto: LocalRateLimit, services: Services): HttpFilter | undefi
     tokens--;
     return true;
   };
-  const filter: HttpFilter = {
+  return {
     onRequest(stream) {
       if (services.random() >= enabled || take()) return "continue";
       if (services.random() >= enforced) return "continue";
-      (stream.filterState ??= new Map()).set(filter, true);
       // As Envoy: below 400 a status would not tell the client anything.
-      stream.localReply({ status: status >= 400 ? status : 429, body: "local_rate_limited", details: "local_rate_limited", flag: "RL" });
+      stream.localReply({ status: status >= 400 ? status : 429, body: "local_rate_limited", details: "local_rate_limited", flag: "RL", modify: ops && ((headers) => ops(headers, stream)) });
       return "stop";
     },
-    onResponse(stream) {
-      if (stream.responseHeaders && stream.filterState?.has(filter)) ops?.(stream.responseHeaders, stream);
-      return "continue";
-    },
   };
-  return filter;
 }

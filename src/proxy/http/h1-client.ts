@@ -2,7 +2,7 @@ import type { Channel, ChannelHandler } from "../net/channel.ts";
 import { BodyReader, type BodySink } from "./body-reader.ts";
 import type { ResetReason, ResponseSink, UpstreamStream } from "./codec.ts";
 import { DEFAULT_LIMITS, findHeadEnd, parseResponseHead, type HeadLimits, type ParsedResponse } from "./head-parser.ts";
-import type { HeaderCase } from "./header-case.ts";
+import { nameWriter, type HeaderCase } from "./header-case.ts";
 import type { HeaderMap, RequestHead } from "./header-map.ts";
 import { MessageError } from "./message-error.ts";
 
@@ -44,7 +44,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
     private readonly owner: Http1ClientOwner,
     private readonly headerCase?: HeaderCase,
   ) {
-    this.#limits = headerCase ? { ...DEFAULT_LIMITS, keepCase: true } : DEFAULT_LIMITS;
+    this.#limits = headerCase?.keep ? { ...DEFAULT_LIMITS, keepCase: true } : DEFAULT_LIMITS;
     channel.handler = this;
   }
 
@@ -60,7 +60,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
     this.#requestDone = endStream;
     this.#chunked = false;
     this.#upgradeAsked = head.upgrade !== undefined;
-    const nameOf = this.headerCase?.(head.headers);
+    const nameOf = nameWriter(head.headers, this.headerCase);
     let text = `${head.method} ${head.upgrade === "connect" ? head.authority : head.path} HTTP/1.1\r\n${nameOf ? nameOf("host") : "host"}: ${head.authority}\r\n`;
     const { names, values } = head.headers;
     let hasLength = false;

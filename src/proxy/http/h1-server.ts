@@ -3,7 +3,7 @@ import type { Channel, ChannelHandler } from "../net/channel.ts";
 import { BodyReader, type BodySink } from "./body-reader.ts";
 import type { RequestSink, ServerHandler, ServerStream } from "./codec.ts";
 import { CHUNKED, DEFAULT_LIMITS, findHeadEnd, parseRequestHead, type HeadLimits, type ParsedRequest } from "./head-parser.ts";
-import type { HeaderCase } from "./header-case.ts";
+import { nameWriter, type HeaderCase } from "./header-case.ts";
 import type { HeaderMap, RequestHead } from "./header-map.ts";
 import { MessageError } from "./message-error.ts";
 import { statusLine } from "./status-text.ts";
@@ -127,7 +127,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     if (closeAfter) this.#closeAfter = true;
     let text = statusLine(status);
     const { names, values } = headers;
-    const nameOf = this.options.headerCase?.(headers);
+    const nameOf = nameWriter(headers, this.options.headerCase);
     let hasLength = false;
     for (let i = 0; i < names.length; i++) {
       const name = names[i] as string;

@@ -101,7 +101,7 @@ export class HcmConfig {
     this.enableTrailers = http1?.enableTrailers ?? false;
     this.defaultHostForHttp10 = http1?.defaultHostForHttp10 ?? "";
     this.headerCase = compileHeaderCase(http1);
-    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100, keepCase: this.headerCase !== undefined };
+    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100, keepCase: this.headerCase?.keep ?? false };
     this.idleTimeoutMs = timeoutMs(common?.idleTimeout, 3_600_000);
     this.streamIdleTimeoutMs = timeoutMs(proto.streamIdleTimeout, 300_000);
     this.requestTimeoutMs = timeoutMs(proto.requestTimeout);

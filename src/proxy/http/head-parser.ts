@@ -102,6 +102,7 @@ export function parseTrailers(bytes: Buffer, start: number, end: number, limits:
 
 function parseFields(bytes: Buffer, text: string, start: number, from: number, minorVersion: 0 | 1, limits: HeadLimits): MessageHead {
   const headers = new HeaderMap();
+  if (limits.keepCase) headers.cases = new Map();
   readLines(bytes, text, start, from, headers, limits);
   const { names, values } = headers;
   let contentLength = -1;
@@ -170,7 +171,7 @@ function readLines(bytes: Buffer, text: string, start: number, from: number, hea
     if (classes & UPPER) {
       const written = name;
       name = name.toLowerCase();
-      if (limits.keepCase) (headers.cases ??= new Map()).set(name, written);
+      headers.cases?.set(name, written);
     }
     at++;
     while (bytes[start + at] === 0x20 || bytes[start + at] === 0x09) at++;

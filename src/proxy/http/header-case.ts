@@ -3,8 +3,13 @@ import type { Http1ProtocolOptions } from "../../proto/gen/envoy/config/core/v3/
 import { InvalidResource } from "../types.ts";
 import type { HeaderMap } from "./header-map.ts";
 
-/** How the names of a head are written on HTTP/1; undefined for lower-case as they are. */
-export type HeaderCase = (headers: HeaderMap) => ((name: string) => string) | undefined;
+/** How the names of a head are written on HTTP/1. */
+export interface HeaderCase {
+  /** Heads that come keep how their names were written, and are written so again wherever they go. */
+  readonly keep: boolean;
+  /** For heads that did not come with a way to write them; undefined for lower-case as they are. */
+  readonly name?: (name: string) => string;
+}
 
 /** `header_key_format`: words in capitals, or as the other side wrote them. Undefined for Envoy's lower-case. */
 export function compileHeaderCase(options: Http1ProtocolOptions | undefined): HeaderCase | undefined {
@@ -13,15 +18,21 @@ export function compileHeaderCase(options: Http1ProtocolOptions | undefined): He
     case undefined:
       return undefined;
     case "properCaseWords":
-      return () => properCase;
+      return { keep: false, name: properCase };
     case "statefulFormatter": {
       const url = format.value.typedConfig?.typeUrl ?? "";
       if (!url.endsWith(`/${PreserveCaseFormatterConfigSchema.typeName}`)) {
         throw new InvalidResource("UNKNOWN_FORMATTER", `Didn't find a registered implementation for '${format.value.name}' with type URL: '${url}'`);
       }
-      return ({ cases }) => cases && ((name) => cases.get(name) ?? name);
+      return { keep: true };
     }
   }
+}
+
+/** The writer of the names in `headers`: that of the message, else that of the connection. */
+export function nameWriter(headers: HeaderMap, own: HeaderCase | undefined): ((name: string) => string) | undefined {
+  const { cases } = headers;
+  return cases ? (name) => cases.get(name) ?? name : own?.name;
 }
 
 function properCase(name: string): string {

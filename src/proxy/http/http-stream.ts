@@ -3,6 +3,7 @@ import type { FilterPlan, HcmConfig } from "./hcm-config.ts";
 import type { HttpConnection } from "./connection-manager.ts";
 import type { RequestSink, ServerStream } from "./codec.ts";
 import { HeaderMap, type RequestHead } from "./header-map.ts";
+import { decorateRequest, decorateResponse } from "./decorator.ts";
 import { HeldBody } from "./held-body.ts";
 import type { MessageError } from "./message-error.ts";
 import type { HttpFilter } from "../filters/http-filter.ts";
@@ -11,7 +12,7 @@ import { mutateRequestHeaders, normalizeRequestPath, removeHopByHop, stripHost }
 import { statusText } from "./status-text.ts";
 import { StreamTimers } from "./stream-timers.ts";
 import { isGrpc } from "../router/route-match.ts";
-import type { Route, RouteTable } from "../router/route-table.ts";
+import { clusterName, type Route, type RouteTable } from "../router/route-table.ts";
 import type { RequestMirror } from "../router/mirror.ts";
 import { Router } from "../router/router.ts";
 import { StreamInfo } from "../telemetry/stream-info.ts";
@@ -54,7 +55,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #phase: "request" | "routing" | "responding" | "done" = "request";
   #responseEnd = false;
   #headWritten = false;
-  #heldResponse: { body: Buffer[]; ended: boolean; trailers: HeaderMap | undefined } | undefined;
+  #heldResponse: HeldBody | undefined;
   #upgraded = false;
   #logged = false;
   #askedPath = "";
@@ -128,7 +129,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#askedAuthority = request.authority;
     this.routeTable = config.routes.current();
     this.route = this.routeTable?.route(request, this, this.draw);
-    this.#decorate();
+    this.#decorator = decorateRequest(request.headers, this.route, config.tracing);
     const { route } = this;
     if (request.upgrade !== undefined && (!route || !config.allowsUpgrade(request.upgrade, route))) {
       if (request.upgrade !== "connect") {
@@ -137,8 +138,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       }
       this.route = undefined;
     }
-    this.routeName = this.route?.name ?? "";
-    this.virtualHostName = this.route?.virtualHost.name ?? "";
+    this.#routeFound();
     this.#startTimers();
     this.#plan = config.plan(this.route);
     this.continueRequest();
@@ -172,13 +172,18 @@ export class HttpStream extends StreamInfo implements RequestSink {
       return;
     }
     const changed = this.requestTransform.chunk(bytes.subarray(start, end));
-    if (changed.length > 0) router.onRequestBody(changed, 0, changed.length);
+    if (changed && changed.length > 0) router.onRequestBody(changed, 0, changed.length);
   }
 
   #routeEnd(router: Router, trailers: HeaderMap | undefined): void {
-    const last = this.requestTransform?.end(trailers);
-    if (last && last.bytes.length > 0) router.onRequestBody(last.bytes, 0, last.bytes.length);
-    router.onRequestEnd(last ? last.trailers : trailers);
+    if (!this.requestTransform) {
+      router.onRequestEnd(trailers);
+      return;
+    }
+    const last = this.requestTransform.end(trailers);
+    if (!last) return;
+    if (last.bytes.length > 0) router.onRequestBody(last.bytes, 0, last.bytes.length);
+    router.onRequestEnd(last.trailers);
   }
 
   /** Whether a filter that waited for something has gone on (or answered) already, within its own call. */
@@ -195,7 +200,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   /** The request has changed: which route is for it may have changed too. The filters stay those of the first. */
   refreshRoute(): void {
     this.route = this.routeTable?.route(this.request, this, this.draw);
-    this.routeName = this.route?.name ?? "";
+    this.#routeFound();
   }
 
   /** Lets the body come until it is whole or has so many bytes; it still goes upstream afterwards. */
@@ -307,7 +312,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     while (filters && this.#responseFilter < filters.length) {
       const filter = filters[this.#responseFilter++];
       if (filter?.onResponse?.(this) === "stop") {
-        this.#heldResponse ??= { body: [], ended: false, trailers: undefined };
+        this.#heldResponse ??= new HeldBody();
         return;
       }
       if (this.done) return;
@@ -316,15 +321,24 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const held = this.#heldResponse;
     if (!held) return;
     this.#heldResponse = undefined;
-    for (const bytes of held.body) if (!this.done) this.respondBody(bytes, 0, bytes.length);
-    if (held.ended && !this.done) this.respondEnd(held.trailers);
+    held.release((bytes, start, end) => this.respondBody(bytes, start, end), (trailers) => this.respondEnd(trailers), () => this.done);
+  }
+
+  /** The response has no body and no trailers. */
+  get responseHeadOnly(): boolean {
+    return this.#responseEnd;
+  }
+
+  /** For a filter that stops the response until its body is whole or has so many bytes; it still goes on afterwards. */
+  bufferResponse(maxBytes: number, ready: (bytes: Buffer) => void): void {
+    (this.#heldResponse ??= new HeldBody()).want(maxBytes, ready);
   }
 
   /** False asks for a pause. */
   respondBody(bytes: Buffer, start: number, end: number): boolean {
     if (this.#heldResponse) {
-      this.#heldResponse.body.push(bytes.subarray(start, end));
-      return false;
+      this.#heldResponse.push(bytes, start, end);
+      return this.#heldResponse === undefined || this.#heldResponse.wanted;
     }
     this.#timers?.touch();
     if (!this.responseTransform) {
@@ -332,6 +346,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       return this.codec.writeBody(bytes, start, end);
     }
     const changed = this.responseTransform.chunk(bytes.subarray(start, end));
+    if (!changed) return true;
     this.bytesSent += changed.length;
     return this.codec.writeBody(changed, 0, changed.length);
   }
@@ -339,8 +354,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   respondEnd(trailers: HeaderMap | undefined): void {
     if (this.done) return;
     if (this.#heldResponse) {
-      this.#heldResponse.ended = true;
-      this.#heldResponse.trailers = trailers;
+      this.#heldResponse.end(trailers);
       return;
     }
     this.responseTrailers = trailers;
@@ -415,9 +429,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       close = !this.requestEnded || connection.closing;
       if (close) headers.set("connection", "close");
     }
-    if (config.tracing === "ingress") {
-      if (this.#decorator !== undefined) headers.set("x-envoy-decorator-operation", this.#decorator);
-    } else if (config.tracing === "egress") headers.remove("x-envoy-decorator-operation");
+    decorateResponse(headers, this.#decorator, config.tracing);
     if (tunnel) this.upgraded();
     this.#headWritten = true;
     if (!this.#responseEnd) {
@@ -458,17 +470,13 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.connection.onStreamDone(this);
   }
 
-  /** Decorator headers tell the next proxy what this operation is called (Envoy's tracing, even unsampled). */
-  #decorate(): void {
-    const { tracing } = this.config;
-    if (tracing === undefined) return;
-    const { headers } = this.request;
-    const decorator = this.route?.decorator;
-    const propagated = decorator?.propagate ? decorator.operation : undefined;
-    if (tracing === "ingress") {
-      if (headers.has("x-envoy-decorator-operation")) headers.remove("x-envoy-decorator-operation");
-      else this.#decorator = propagated;
-    } else if (propagated !== undefined) headers.set("x-envoy-decorator-operation", propagated);
+  /** What logs and metrics say of the route, also when the request does not get as far as its cluster. */
+  #routeFound(): void {
+    const { route } = this;
+    this.routeName = route?.name ?? "";
+    this.virtualHostName = route?.virtualHost.name ?? "";
+    const name = route && clusterName(route.action, this.request);
+    this.upstreamCluster = name === undefined ? undefined : this.config.services.clusters.get(name);
   }
 
   #startTimers(): void {

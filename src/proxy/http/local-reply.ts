@@ -11,6 +11,8 @@ export interface LocalReply {
   readonly flag?: ResponseFlag;
   /** Set before content-length and content-type, as Envoy's `modify_headers` does. */
   readonly headers?: readonly (readonly [string, string])[];
+  /** Changes the headers after `headers` are set. */
+  readonly modify?: ((headers: HeaderMap) => void) | undefined;
   readonly grpcStatus?: number;
 }
 
@@ -18,6 +20,7 @@ export interface LocalReply {
 export function renderLocalReply(reply: LocalReply, grpc: boolean): { status: number; headers: HeaderMap; body: string } {
   const headers = new HeaderMap();
   for (const [name, value] of reply.headers ?? []) headers.append(name, value);
+  reply.modify?.(headers);
   if (grpc) {
     headers.append("content-type", "application/grpc");
     headers.append("grpc-status", String(reply.grpcStatus ?? httpToGrpcStatus(reply.status)));
@@ -52,6 +55,6 @@ export function httpToGrpcStatus(status: number): number {
 }
 
 /** gRPC messages are percent-encoded outside printable ASCII. */
-function percentEncode(text: string): string {
+export function percentEncode(text: string): string {
   return text.replace(/[^ -$&-~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
 }

@@ -76,8 +76,11 @@ export function fraction(percent: FractionalPercent | undefined): number {
 
 /** As Envoy decides: by the content type. */
 export function isGrpc(request: RequestHead): boolean {
-  const type = request.headers.get("content-type");
-  return type !== undefined && type.startsWith("application/grpc") && (type.length === 16 || type[16] === "+" || type[16] === ";");
+  return isGrpcType(request.headers.get("content-type") ?? "");
+}
+
+export function isGrpcType(contentType: string): boolean {
+  return contentType.startsWith("application/grpc") && (contentType.length === 16 || contentType[16] === "+" || contentType[16] === ";");
 }
 
 export function pathWithoutQuery(path: string): string {

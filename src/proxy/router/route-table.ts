@@ -288,6 +288,12 @@ const NOT_FOUND: Record<NotFoundCode, number> = {
 };
 
 /** What Envoy answers on a virtual host that takes TLS only. */
+/** The cluster that an action sends a request to; undefined for one that sends it nowhere. */
+export function clusterName(action: Route["action"], request: RequestHead): string | undefined {
+  if (action.kind !== "forward") return undefined;
+  return typeof action.cluster === "string" ? action.cluster : action.cluster(request);
+}
+
 function toHttps(virtualHost: VirtualHost): Route {
   return {
     name: "",

@@ -8,7 +8,7 @@ import type { LoadBalancerContext } from "../upstream/load-balancer.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { parseOriginalDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
-import type { ForwardAction, Route } from "./route-table.ts";
+import { clusterName, type ForwardAction, type Route } from "./route-table.ts";
 import { mirrorRequest } from "./mirror.ts";
 
 /** Request bodies up to so many bytes are kept for another try (Envoy's per_connection_buffer_limit). */
@@ -53,10 +53,10 @@ export class Router implements ResponseSink, PoolWaiter {
     const { action } = route;
     switch (action.kind) {
       case "redirect":
-        stream.localReply({ status: action.redirect.status, body: "", details: "direct_response", headers: [["location", action.redirect.location(stream.request)]] });
+        stream.localReply({ status: action.redirect.status, body: "", details: "direct_response", headers: [["location", action.redirect.location(stream.request)]], modify: (headers) => route.responseOps?.(headers, stream) });
         return;
       case "direct":
-        stream.localReply({ status: action.status, body: action.body, details: "direct_response" });
+        stream.localReply({ status: action.status, body: action.body, details: "direct_response", modify: (headers) => route.responseOps?.(headers, stream) });
         return;
       case "none":
         stream.localReply({ status: 404, body: "", details: "route_not_found", flag: "NR" });
@@ -64,7 +64,7 @@ export class Router implements ResponseSink, PoolWaiter {
     }
     this.#action = action;
     const { services } = stream.config;
-    const name = typeof action.cluster === "string" ? action.cluster : action.cluster(stream.request);
+    const name = clusterName(action, stream.request);
     const cluster = name === undefined ? undefined : services.clusters.get(name);
     if (!cluster) {
       stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC" });
