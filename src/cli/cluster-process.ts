@@ -9,7 +9,7 @@ import { ChainmailError, type Logger, VERSION, createLogger, errorText, systemCl
 import { DEFAULT_SERVICE_CIDR, loadClusterPki, startApiServer, writeKubeconfig } from "../cluster/apiserver/index.ts";
 import { startControllers } from "../cluster/controllers/index.ts";
 import { startNode } from "../cluster/network/index.ts";
-import { machineUsage, type NodeAgent, type PodStreams, startNodeAgent } from "../cluster/node/index.ts";
+import { LocalFolders, machineUsage, type NodeAgent, type PodStreams, startNodeAgent } from "../cluster/node/index.ts";
 import { Store } from "../cluster/store/index.ts";
 import { ENDPOINT_SLICES, SERVICES, createClient, createInformer } from "../kube/index.ts";
 import { type EndpointSlice, type Service, builtinResources } from "../resources/index.ts";
@@ -77,6 +77,7 @@ async function run(logger: Logger): Promise<void> {
   const services = createInformer<Service>(client, SERVICES, { log: logger });
   const slices = createInformer<EndpointSlice>(client, ENDPOINT_SLICES, { log: logger });
   node.follow(services, slices);
+  const localFolders = new LocalFolders(join(paths.state, "volumes"));
   agent = startNodeAgent({
     client: createClient(api.transport("kubelet")),
     runtime: node.runtime,
@@ -88,6 +89,7 @@ async function run(logger: Logger): Promise<void> {
     dns: { nameserver: DNS_IP, clusterDomain: CLUSTER_DOMAIN },
     kubernetes: { host: API_IP, port: 443 },
     protectedPaths: [PROJECT_ROOT, chainmailHome()],
+    localFolders,
   });
   const controllers = startControllers({
     client,
@@ -96,6 +98,7 @@ async function run(logger: Logger): Promise<void> {
     loopbackAddress: address,
     caPem: pki.caCert,
     random: Math.random,
+    volumeFolders: localFolders,
     apiEndpoint: { serviceIp: API_IP, ip: node.nodeIp, port: 443 },
   });
   await agent.ready;

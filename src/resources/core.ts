@@ -141,6 +141,8 @@ export interface Volume {
   projected?: { sources?: VolumeProjection[]; defaultMode?: number };
   hostPath?: { path: string; type?: string };
   persistentVolumeClaim?: { claimName: string; readOnly?: boolean };
+  /** A claim that comes and goes with the pod. */
+  ephemeral?: { volumeClaimTemplate?: { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }; spec?: Record<string, unknown> } };
 }
 
 export interface Toleration {

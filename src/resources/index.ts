@@ -6,6 +6,7 @@
 export * from "./types.ts";
 export type * from "./core.ts";
 export type * from "./istio.ts";
+export type * from "./storage.ts";
 export { builtinResources } from "./builtin/index.ts";
 export { schemaComponent, resolveSchema, referencedComponents, schemaTypeName } from "./schema/index.ts";
 export { humanDuration, since, formatLabels, formatSelector } from "./columns/format.ts";
@@ -14,6 +15,7 @@ export { istioCrds } from "./istio-crds/index.ts";
 export { compareVersions, definitionFromCrd } from "./crd/definition.ts";
 export { jsonPath } from "./crd/json-path.ts";
 export { selectorMatches } from "./validation/metadata.ts";
+export { claimNameOf, claimNames } from "./claim-names.ts";
 export { qosClass } from "./defaults/qos.ts";
 export { canonicalQuantity, parseQuantity, quantityValue } from "./defaults/quantity.ts";
 export { validateIstio, type IstioVerdict } from "./istio-validation/index.ts";

@@ -40,6 +40,7 @@ export type StatefulSet = KubeObject<
     podManagementPolicy?: "OrderedReady" | "Parallel";
     updateStrategy?: { type?: "RollingUpdate" | "OnDelete"; rollingUpdate?: { partition?: number; maxUnavailable?: IntOrString } };
     volumeClaimTemplates?: KubeObject[];
+    persistentVolumeClaimRetentionPolicy?: { whenDeleted?: "Retain" | "Delete"; whenScaled?: "Retain" | "Delete" };
     minReadySeconds?: number;
     revisionHistoryLimit?: number;
     ordinals?: { start?: number };

@@ -16,11 +16,14 @@ import {
   type KubeClient,
   NAMESPACES,
   NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
   PODS,
   REPLICA_SETS,
   SERVICE_ACCOUNTS,
   SERVICES,
   STATEFUL_SETS,
+  STORAGE_CLASSES,
 } from "../../kube/index.ts";
 import type {
   ConfigMap,
@@ -35,14 +38,18 @@ import type {
   KubeObject,
   Namespace,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   ReplicaSet,
   Service,
   ServiceAccount,
   StatefulSet,
+  StorageClass,
 } from "../../resources/index.ts";
 import { EventRecorder } from "./events.ts";
 import { controllerUid } from "./objects.ts";
+import type { VolumeFolders } from "./storage/provision.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface ControllerOptions {
@@ -55,6 +62,8 @@ export interface ControllerOptions {
   caPem: string;
   /** 0 ≤ x < 1. */
   random: () => number;
+  /** Where claims of the standard class get their volumes; without it there is no such class. */
+  volumeFolders?: VolumeFolders;
   /** Where pods reach the API server: the address and port of the Service `kubernetes` and of its endpoint. */
   apiEndpoint?: { serviceIp: string; ip: string; port: number };
 }
@@ -81,6 +90,9 @@ export interface Informers {
   jobs: Informer<Job>;
   cronJobs: Informer<CronJob>;
   definitions: Informer<CustomResourceDefinition>;
+  claims: Informer<PersistentVolumeClaim>;
+  volumes: Informer<PersistentVolume>;
+  storageClasses: Informer<StorageClass>;
 }
 
 export interface Context extends ControllerOptions {
@@ -122,6 +134,9 @@ export function createContext(options: ControllerOptions): Context {
     jobs: informer<Job>(JOBS, owned()),
     cronJobs: informer(CRON_JOBS),
     definitions: informer(CUSTOM_RESOURCE_DEFINITIONS, { transform: withoutSchemas }),
+    claims: informer(PERSISTENT_VOLUME_CLAIMS),
+    volumes: informer(PERSISTENT_VOLUMES),
+    storageClasses: informer(STORAGE_CLASSES),
   };
   return {
     ...options,

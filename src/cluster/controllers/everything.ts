@@ -10,11 +10,14 @@ import {
   JOBS,
   NAMESPACES,
   NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
   PODS,
   REPLICA_SETS,
   SERVICE_ACCOUNTS,
   SERVICES,
   STATEFUL_SETS,
+  STORAGE_CLASSES,
   type Change,
   type GroupVersionResource,
   type Informer,
@@ -138,6 +141,9 @@ function sharedInformers({ informers }: Context): Map<string, Informer> {
     [JOBS, informers.jobs],
     [CRON_JOBS, informers.cronJobs],
     [CUSTOM_RESOURCE_DEFINITIONS, informers.definitions],
+    [PERSISTENT_VOLUME_CLAIMS, informers.claims],
+    [PERSISTENT_VOLUMES, informers.volumes],
+    [STORAGE_CLASSES, informers.storageClasses],
   ];
   // Read only, and only as KubeObject.
   return new Map(pairs.map(([gvr, informer]) => [gvrName(gvr), informer as Informer]));

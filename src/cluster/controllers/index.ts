@@ -17,9 +17,11 @@ import { startReplicaSets } from "./replicaset.ts";
 import { startScheduler } from "./scheduler.ts";
 import { startKubernetesService, startLoadBalancers } from "./services.ts";
 import { startStatefulSets } from "./statefulset.ts";
+import { startStorage } from "./storage/index.ts";
 
 export type { ControllerOptions } from "./context.ts";
 export { EventRecorder } from "./events.ts";
+export type { VolumeFolders } from "./storage/index.ts";
 export { WorkQueue, type WorkQueueOptions } from "./work-queue.ts";
 
 /** Garbage can wait until the cluster is up: watching every kind costs a moment that pods need more. */
@@ -40,6 +42,7 @@ export function startControllers(options: ControllerOptions): Controller {
     startDaemonSets(context),
     startJobs(context),
     startCronJobs(context),
+    startStorage(context),
   ];
   const cancel = options.clock.after(COLLECT_AFTER_MS, () => {
     const everything = new Everything(context);

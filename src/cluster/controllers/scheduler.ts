@@ -1,6 +1,6 @@
 import { isConflict, isNotFound, PODS } from "../../kube/index.ts";
 import type { Container, KubeObject, Node, Pod, PodSpec, Toleration } from "../../resources/index.ts";
-import { parseQuantity } from "../../resources/index.ts";
+import { claimNames, parseQuantity } from "../../resources/index.ts";
 import type { Context, Controller } from "./context.ts";
 import { isPodFinished, keyOf, splitKey, timestamp } from "./objects.ts";
 
@@ -21,6 +21,9 @@ export function startScheduler(context: Context): Controller {
       else if (needsNode(object)) queue.add(key);
       // Room is made by a pod that ends.
       if (type === "DELETED" || (isPodFinished(object) && old && !isPodFinished(old))) retry();
+    }),
+    informers.claims.onChange(({ object, old }) => {
+      if (object.status?.phase !== old?.status?.phase) retry();
     }),
     informers.nodes.onChange(({ object, old }) => {
       if (!old || whatSchedulingSees(object) !== whatSchedulingSees(old)) retry();
@@ -44,9 +47,10 @@ async function sync(context: Context, key: string, waiting: Set<string>): Promis
     return;
   }
   const nodes = informers.nodes.list();
+  const claims = await claimProblem(context, pod);
   const placed = informers.pods.list().filter((other) => other.spec?.nodeName && !isPodFinished(other));
   const refusals = new Map<string, number>();
-  for (const node of nodes) {
+  for (const node of claims ? [] : nodes) {
     const reasons = whyNot(pod, node, placed);
     if (reasons.length === 0) {
       waiting.delete(key);
@@ -55,7 +59,7 @@ async function sync(context: Context, key: string, waiting: Set<string>): Promis
     for (const reason of reasons) refusals.set(reason, (refusals.get(reason) ?? 0) + 1);
   }
   waiting.add(key);
-  const message = refusalMessage(nodes.length, refusals);
+  const message = claims ? refusalText(nodes.length, claims) : refusalMessage(nodes.length, refusals);
   const known = pod.status?.conditions?.find((condition) => condition.type === "PodScheduled");
   if (known?.status === "False" && known.message === message) return;
   events.warning(COMPONENT, pod, "FailedScheduling", message);
@@ -180,7 +184,26 @@ function amount(value: unknown): bigint | undefined {
 function refusalMessage(nodes: number, refusals: Map<string, number>): string {
   if (nodes === 0) return "no nodes available to schedule pods";
   const reasons = [...refusals].map(([reason, count]) => `${count} ${reason}`).sort();
-  return `0/${nodes} nodes are available: ${reasons.join(", ")}. preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
+  return refusalText(nodes, reasons.join(", "));
+}
+
+function refusalText(nodes: number, reason: string): string {
+  return `0/${nodes} nodes are available: ${reason}. preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
+}
+
+/** Why a pod's claims hold it back on every node; undefined when they are all bound. */
+async function claimProblem({ informers }: Context, pod: Pod): Promise<string | undefined> {
+  const names = claimNames(pod);
+  if (names.length === 0) return undefined;
+  await informers.claims.synced;
+  const claims = names.map((name) => ({ name, claim: informers.claims.get(name, pod.metadata.namespace) }));
+  const missing = claims.find(({ claim }) => !claim);
+  if (missing) return `persistentvolumeclaim "${missing.name}" not found`;
+  const doomed = claims.find(({ claim }) => claim?.metadata.deletionTimestamp);
+  if (doomed) return `persistentvolumeclaim "${doomed.name}" is being deleted`;
+  const lost = claims.find(({ claim }) => claim?.status?.phase === "Lost");
+  if (lost) return `persistentvolumeclaim "${lost.name}" bound to non-existent persistentvolume "${lost.claim?.spec?.volumeName ?? ""}"`;
+  return claims.some(({ claim }) => claim?.status?.phase !== "Bound") ? "pod has unbound immediate PersistentVolumeClaims" : undefined;
 }
 
 /** The parts of a node that decide: its heartbeats must not wake the scheduler. */

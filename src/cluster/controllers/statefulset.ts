@@ -1,8 +1,8 @@
 import { isAlreadyExists, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS } from "../../kube/index.ts";
-import type { ControllerRevision, KubeObject, Pod, StatefulSet } from "../../resources/index.ts";
+import { selectorMatches, type ControllerRevision, type KubeObject, type Pod, type StatefulSet } from "../../resources/index.ts";
 import { claim } from "./adoption.ts";
 import type { Context, Controller } from "./context.ts";
-import { controllerOf, isPodFinished, isPodReady, keyOf, podFromTemplate, sameValue, splitKey, untilAvailable } from "./objects.ts";
+import { controllerOf, controllerReference, isPodFinished, isPodReady, keyOf, podFromTemplate, sameValue, splitKey, untilAvailable } from "./objects.ts";
 import { createPods, deletePods } from "./pod-control.ts";
 import { positive } from "./replicaset.ts";
 import { hashOf, REVISION_HASH, syncHistory, templateOf, trimHistory } from "./revisions.ts";
@@ -40,6 +40,7 @@ async function sync(context: Context, key: string, again: (ms: number) => void):
   const { current: update, all } = await syncHistory(context, set, spec.template, spec.selector.matchLabels ?? {});
   const known = all.find((revision) => revision.metadata.name === set.status?.currentRevision) ?? update;
   await step(context, set, pods, known, update);
+  await settleClaims(context, set);
   const wait = await writeStatus(context, set, known, update);
   const used = new Set([known, update].map((revision) => revision.metadata.name));
   for (const pod of pods) used.add(`${name}-${pod.metadata.labels?.[REVISION_HASH]}`);
@@ -116,6 +117,29 @@ async function createClaim(context: Context, set: StatefulSet, template: KubeObj
   }
 }
 
+/** What becomes of claims, by the set's retention policy: they go with the set, or with a pod that is not wanted any more, or stay. */
+async function settleClaims({ informers, client }: Context, set: StatefulSet): Promise<void> {
+  const { spec, metadata } = set;
+  const templates = spec?.volumeClaimTemplates ?? [];
+  if (!spec || templates.length === 0) return;
+  const { whenDeleted, whenScaled } = spec.persistentVolumeClaimRetentionPolicy ?? {};
+  const first = spec.ordinals?.start ?? 0;
+  await informers.claims.synced;
+  for (const held of informers.claims.list(metadata.namespace)) {
+    const ordinal = templates.map((template) => ordinalBehind(`${template.metadata.name}-${metadata.name}-`, held.metadata.name)).find((found) => found !== undefined);
+    if (ordinal === undefined || held.metadata.deletionTimestamp || !selectorMatches(spec.selector, held.metadata.labels)) continue;
+    const unwanted = ordinal < first || ordinal >= first + (spec.replicas ?? 1);
+    const pod = informers.pods.get(`${metadata.name}-${ordinal}`, metadata.namespace);
+    if (unwanted && whenScaled === "Delete" && !pod) {
+      await client.delete(PERSISTENT_VOLUME_CLAIMS, held.metadata.name, metadata.namespace, held.metadata.uid ? { uid: held.metadata.uid } : {});
+      continue;
+    }
+    const others = (held.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== metadata.uid);
+    const owners = whenDeleted === "Delete" ? [...others, { ...controllerReference(set), controller: false, blockOwnerDeletion: false }] : others;
+    if (owners.length !== (held.metadata.ownerReferences ?? []).length) await client.patch(PERSISTENT_VOLUME_CLAIMS, held.metadata.name, metadata.namespace, { metadata: { uid: held.metadata.uid, ownerReferences: owners } });
+  }
+}
+
 async function writeStatus(context: Context, set: StatefulSet, current: ControllerRevision, update: ControllerRevision): Promise<number | undefined> {
   const { informers, client, clock } = context;
   const now = clock.now();
@@ -142,7 +166,10 @@ async function writeStatus(context: Context, set: StatefulSet, current: Controll
 }
 
 function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
-  const prefix = `${set.metadata.name}-`;
-  const rest = pod.metadata.name.startsWith(prefix) ? pod.metadata.name.slice(prefix.length) : "";
+  return ordinalBehind(`${set.metadata.name}-`, pod.metadata.name);
+}
+
+function ordinalBehind(prefix: string, name: string): number | undefined {
+  const rest = name.startsWith(prefix) ? name.slice(prefix.length) : "";
   return /^\d+$/.test(rest) ? Number(rest) : undefined;
 }

@@ -12,6 +12,7 @@ import { machineCapacity, registerNode, type MachineFacts } from "./node-object.
 import { createPodStreams } from "./pod-streams.ts";
 import { PodWorker } from "./pod-worker.ts";
 import type { ContainerUsage, PodStreams } from "./types.ts";
+import type { LocalFolders } from "./volumes/local-folders.ts";
 
 export interface NodeAgentOptions {
   client: KubeClient;
@@ -31,6 +32,8 @@ export interface NodeAgentOptions {
   kubernetes?: { host: string; port: number };
   /** Folders that no hostPath volume may show; the state folder always is one. */
   protectedPaths?: string[];
+  /** The folders of PersistentVolumes. */
+  localFolders?: LocalFolders;
 }
 
 export interface NodeAgent {
@@ -69,6 +72,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     kubernetes: options.kubernetes ?? { host: "10.96.0.1", port: 443 },
     stateDir,
     protectedPaths: [stateDir, ...(options.protectedPaths ?? [])],
+    localFolders: options.localFolders,
   };
 
   const workers = new Map<string, PodWorker>();

@@ -8,6 +8,7 @@ import type { EventRecorder } from "./events.ts";
 import type { NodeCapacity } from "./field-ref.ts";
 import type { DnsSettings } from "./pod-files.ts";
 import type { KubernetesAddress } from "./service-env.ts";
+import type { LocalFolders } from "./volumes/local-folders.ts";
 
 /** What all pods of the node share. */
 export interface NodeContext {
@@ -27,4 +28,5 @@ export interface NodeContext {
   /** Volumes, /etc files and logs live below, 0700. */
   stateDir: string;
   protectedPaths: string[];
+  localFolders: LocalFolders | undefined;
 }

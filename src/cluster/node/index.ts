@@ -4,5 +4,6 @@
  * The streams it offers (logs, exec, attach, port-forward) are what the API server serves to kubectl.
  */
 export { machineUsage } from "./machine-usage.ts";
+export { LocalFolders } from "./volumes/local-folders.ts";
 export { startNodeAgent, type NodeAgent, type NodeAgentOptions } from "./agent.ts";
 export type { ContainerUsage, LogOptions, PodStreams } from "./types.ts";

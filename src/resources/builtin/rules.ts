@@ -9,6 +9,7 @@ import { validateMetadata } from "../validation/metadata.ts";
 import { dns1035Label, dns1123Label, dns1123Subdomain, pathSegment } from "../validation/names.ts";
 import { validatePod, validatePodUpdate } from "../validation/pod.ts";
 import * as service from "../validation/service.ts";
+import * as storage from "../validation/storage.ts";
 import * as workloads from "../validation/workloads.ts";
 
 interface Rules {
@@ -38,8 +39,8 @@ const BY_KIND: Record<string, Rules> = {
   ConfigMap: rules({ validate: cluster.validateConfigMap, validateUpdate: cluster.validateImmutableData }),
   Secret: rules({ setDefaults: clusterDefaults.defaultSecret, validate: cluster.validateSecret, validateUpdate: cluster.validateSecretUpdate }),
   Endpoints: rules({ setDefaults: clusterDefaults.defaultEndpoints }),
-  PersistentVolumeClaim: rules({ setDefaults: workloadDefaults.defaultClaim }),
-  PersistentVolume: rules({ setDefaults: workloadDefaults.defaultVolumeObject }),
+  PersistentVolumeClaim: rules({ setDefaults: workloadDefaults.defaultClaim, validate: storage.validateClaim, validateUpdate: storage.validateClaimUpdate }),
+  PersistentVolume: rules({ setDefaults: workloadDefaults.defaultVolumeObject, validate: storage.validateVolume, validateUpdate: storage.validateVolumeUpdate }),
   ReplicationController: rules({ setDefaults: workloadDefaults.defaultReplicationController }),
   Deployment: rules({ setDefaults: workloadDefaults.defaultDeployment, validate: workloads.validateDeployment, validateUpdate: workloads.validateSelectorUpdate }),
   ReplicaSet: rules({ setDefaults: workloadDefaults.defaultReplicaSet, validate: workloads.validateReplicaSet, validateUpdate: workloads.validateSelectorUpdate }),
@@ -63,7 +64,7 @@ const BY_KIND: Record<string, Rules> = {
   IngressClass: rules({ setDefaults: clusterDefaults.defaultIngressClass }),
   NetworkPolicy: rules({ setDefaults: clusterDefaults.defaultNetworkPolicy, validate: cluster.validateNetworkPolicy }),
   PriorityClass: rules({ setDefaults: clusterDefaults.defaultPriorityClass }),
-  StorageClass: rules({ setDefaults: clusterDefaults.defaultStorageClass }),
+  StorageClass: rules({ setDefaults: clusterDefaults.defaultStorageClass, validate: storage.validateStorageClass, validateUpdate: storage.validateStorageClassUpdate }),
   TokenRequest: rules({ setDefaults: clusterDefaults.defaultTokenRequest }),
 };
 

@@ -41,7 +41,7 @@ export function defaultStatefulSet(set: StatefulSet): void {
   const strategy = (spec.updateStrategy ??= {});
   strategy.type ??= "RollingUpdate";
   if (strategy.type === "RollingUpdate") (strategy.rollingUpdate ??= {}).partition ??= 0;
-  (spec as { persistentVolumeClaimRetentionPolicy?: unknown }).persistentVolumeClaimRetentionPolicy ??= { whenDeleted: "Retain", whenScaled: "Retain" };
+  spec.persistentVolumeClaimRetentionPolicy ??= { whenDeleted: "Retain", whenScaled: "Retain" };
   spec.replicas ??= 1;
   spec.revisionHistoryLimit ??= 10;
   for (const claim of spec.volumeClaimTemplates ?? []) {

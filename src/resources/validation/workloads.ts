@@ -1,7 +1,7 @@
 import type { CronJob, DaemonSet, Deployment, IntOrString, Job, PodTemplate, ReplicaSet, StatefulSet } from "../core.ts";
 import type { FieldError, KubeObject, LabelSelector } from "../types.ts";
 import { forbidden, immutable, invalid, invalids, nonNegative, notSupported, oneOf, required, sameJson } from "./field.ts";
-import { selectorMatches, validateSelector } from "./metadata.ts";
+import { selectorMatches, validateLabels, validateSelector } from "./metadata.ts";
 import { dns1035Label } from "./names.ts";
 import { validatePodTemplate } from "./pod.ts";
 
@@ -47,7 +47,7 @@ export function validateDaemonSet(set: DaemonSet): FieldError[] {
 export function validateStatefulSet(set: StatefulSet): FieldError[] {
   const spec = set.spec;
   if (!spec) return [required("spec.selector")];
-  const errors = [...ownedPods(spec.selector, spec.template, "statefulset"), ...nonNegative("spec.replicas", spec.replicas)];
+  const errors = [...ownedPods(spec.selector, spec.template, "statefulset", statefulTemplate), ...nonNegative("spec.replicas", spec.replicas)];
   errors.push(...oneOf("spec.podManagementPolicy", spec.podManagementPolicy, ["OrderedReady", "Parallel"]));
   errors.push(...oneOf("spec.updateStrategy.type", spec.updateStrategy?.type, ["OnDelete", "RollingUpdate"]));
   if (spec.serviceName) errors.push(...invalids("spec.serviceName", spec.serviceName, dns1035Label(spec.serviceName)));
@@ -131,7 +131,7 @@ export function validateAutoscaler(autoscaler: KubeObject): FieldError[] {
 }
 
 /** Selector and template of what keeps pods running. */
-function ownedPods(selector: LabelSelector | undefined, template: PodTemplate | undefined, kind: string): FieldError[] {
+function ownedPods(selector: LabelSelector | undefined, template: PodTemplate | undefined, kind: string, validate = validatePodTemplate): FieldError[] {
   const errors: FieldError[] = [];
   if (!selector) errors.push(required("spec.selector"));
   else {
@@ -142,11 +142,16 @@ function ownedPods(selector: LabelSelector | undefined, template: PodTemplate | 
   }
   if (!template?.spec) return [...errors, required("spec.template.spec.containers")];
   if (selector && !selectorMatches(selector, template.metadata?.labels)) errors.push(mismatch(template));
-  errors.push(...validatePodTemplate(template, "spec.template"));
+  errors.push(...validate(template, "spec.template"));
   const { restartPolicy, activeDeadlineSeconds } = template.spec;
   if (restartPolicy !== "Always") errors.push(notSupported("spec.template.spec.restartPolicy", restartPolicy ?? "", ["Always"]));
   if (activeDeadlineSeconds !== undefined) errors.push(forbidden("spec.template.spec.activeDeadlineSeconds", `activeDeadlineSeconds in ${kind} is not Supported`));
   return errors;
+}
+
+/** The pod is checked when it is made: only then are the volumes of its claims there. Kubernetes leaves it to then as well. */
+function statefulTemplate(template: PodTemplate | undefined, field: string): FieldError[] {
+  return validateLabels(template?.metadata?.labels, `${field}.labels`);
 }
 
 function mismatch(template: PodTemplate): FieldError {

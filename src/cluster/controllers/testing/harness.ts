@@ -1,7 +1,7 @@
 import { createLogger, systemClock } from "../../../base/index.ts";
 import { createClient, type KubeClient } from "../../../kube/index.ts";
 import type { KubeObject, Pod } from "../../../resources/index.ts";
-import { startControllers } from "../index.ts";
+import { startControllers, type VolumeFolders } from "../index.ts";
 import { FakeApi } from "./fake-api.ts";
 import { NODE, startFakeNode } from "./fake-node.ts";
 
@@ -15,7 +15,7 @@ export interface Harness {
 }
 
 /** All controllers on a fake API with a fake node. */
-export async function start(options: Parameters<typeof startFakeNode>[1] & { node?: boolean; collectAfterMs?: number } = {}): Promise<Harness> {
+export async function start(options: Parameters<typeof startFakeNode>[1] & { node?: boolean; collectAfterMs?: number; volumeFolders?: VolumeFolders } = {}): Promise<Harness> {
   const api = new FakeApi();
   const client = createClient(api.transport);
   const namespace = (name: string) => api.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } } as KubeObject);
@@ -25,7 +25,7 @@ export async function start(options: Parameters<typeof startFakeNode>[1] & { nod
   const log = createLogger("test", { level: process.env["DEBUG"] ? "debug" : "none" });
   // Garbage collection starts at once in tests.
   const clock = { ...systemClock, after: (ms: number, callback: () => void) => systemClock.after(ms === 1000 ? 0 : ms, callback) };
-  const controllers = startControllers({ client, clock, log, loopbackAddress: "127.0.0.1", caPem: "CA", random: Math.random });
+  const controllers = startControllers({ client, clock, log, loopbackAddress: "127.0.0.1", caPem: "CA", random: Math.random, ...(options.volumeFolders ? { volumeFolders: options.volumeFolders } : {}) });
   return {
     api,
     client,

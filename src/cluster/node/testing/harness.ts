@@ -6,6 +6,7 @@ import { EVENTS, PODS } from "../../../kube/index.ts";
 import type { Event, Pod, PodSpec } from "../../../resources/index.ts";
 import { createCatalogue, type Image } from "../../images/index.ts";
 import { startNodeAgent, type NodeAgent } from "../agent.ts";
+import { LocalFolders } from "../volumes/local-folders.ts";
 import { FakeApi } from "./fake-api.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 
@@ -26,6 +27,7 @@ export class NodeHarness {
   readonly api = new FakeApi(() => this.clock.now());
   runtime = new FakeRuntime();
   readonly stateDir = mkdtempSync(join(tmpdir(), "chainmail-node-"));
+  readonly localFolders = new LocalFolders(join(this.stateDir, "claims"));
   agent!: NodeAgent;
 
   async start(): Promise<this> {
@@ -38,6 +40,7 @@ export class NodeHarness {
       stateDir: this.stateDir,
       log: createLogger("test", { level: "none" }),
       clock: this.clock,
+      localFolders: this.localFolders,
     });
     await this.agent.ready;
     return this;

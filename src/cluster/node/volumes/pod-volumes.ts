@@ -2,10 +2,12 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, statSync, wr
 import { join, resolve, sep } from "node:path";
 import { ChainmailError, errorText, type Clock } from "../../../base/index.ts";
 import type { KubeClient } from "../../../kube/index.ts";
-import type { Pod, Volume } from "../../../resources/index.ts";
+import { claimNameOf, type Pod, type Volume } from "../../../resources/index.ts";
 import type { ConfigSource } from "../env.ts";
 import type { NodeCapacity } from "../field-ref.ts";
 import { AtomicFolder } from "./atomic-folder.ts";
+import { volumeOfClaim } from "./claims.ts";
+import type { LocalFolders } from "./local-folders.ts";
 import type { MountedVolume } from "./mounted.ts";
 import { volumeFiles, volumeReferences } from "./payload.ts";
 import { PodTokens } from "./tokens.ts";
@@ -20,6 +22,8 @@ export interface PodVolumesOptions {
   folder: string;
   /** Host folders that no hostPath volume may show: the cluster's keys and database. */
   protectedPaths: string[];
+  /** Where volumes of claims are, though it lies in a protected folder. */
+  localFolders?: LocalFolders | undefined;
 }
 
 export interface VolumeFailure {
@@ -70,6 +74,8 @@ export class PodVolumes {
   async #prepareOne(pod: Pod, volume: Volume): Promise<void> {
     if (volume.emptyDir) return this.#prepareEmptyDir(volume.name);
     if (volume.hostPath) return this.#prepareHostPath(volume.name, volume.hostPath);
+    const claimName = claimNameOf(pod, volume);
+    if (claimName !== undefined) return this.#prepareClaim(pod, volume, claimName);
     const { source, capacity, hostIP, clock } = this.options;
     const tokens = await this.#tokens.forVolume(pod, volume);
     const files = volumeFiles(volume, { pod, source, addresses: { podIP: pod.status?.podIP ?? "", hostIP }, capacity, tokens });
@@ -107,6 +113,19 @@ export class PodVolumes {
     if (type.startsWith("Directory") && !isDirectory) throw new ChainmailError("HOST_PATH_TYPE", `hostPath type check failed: ${path} is not a directory`);
     if (type.startsWith("File") && isDirectory) throw new ChainmailError("HOST_PATH_TYPE", `hostPath type check failed: ${path} is not a file`);
     this.mounted.set(name, { hostPath, readOnly: false, createSubPaths: true });
+  }
+
+  async #prepareClaim(pod: Pod, volume: Volume, claimName: string): Promise<void> {
+    if (this.mounted.has(volume.name)) return;
+    const { spec = {}, metadata } = await volumeOfClaim(this.options.client, pod, claimName, volume.ephemeral !== undefined);
+    const { local, hostPath } = spec;
+    if (local && this.options.localFolders?.holds(local.path)) this.mounted.set(volume.name, { hostPath: local.path, readOnly: false, createSubPaths: true });
+    else if (local) this.#prepareHostPath(volume.name, { path: local.path });
+    else if (hostPath) this.#prepareHostPath(volume.name, hostPath);
+    else throw new ChainmailError("VOLUME_TYPE", `persistentvolume ${metadata.name} is of a type that this node has not; it has local and hostPath`);
+    const mounted = this.mounted.get(volume.name);
+    const readOnly = volume.persistentVolumeClaim?.readOnly === true || (spec.accessModes?.every((mode) => mode === "ReadOnlyMany") ?? false);
+    if (mounted && readOnly) this.mounted.set(volume.name, { ...mounted, readOnly: true });
   }
 
   /** A volume mounted inside another one needs a folder there, which the outer one, read-only to the pod, cannot grow later. */

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CONFIG_MAPS, PODS, SECRETS } from "../../../kube/index.ts";
-import type { ConfigMap, PodSpec, Secret } from "../../../resources/index.ts";
+import { CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, SECRETS } from "../../../kube/index.ts";
+import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, PodSpec, Secret } from "../../../resources/index.ts";
 import { NodeHarness } from "../testing/harness.ts";
 import { AtomicFolder } from "./atomic-folder.ts";
 import { resolveSubPath } from "./mounted.ts";
@@ -144,4 +144,29 @@ test("hostPath is checked by type and never shows the cluster's own files", asyn
   } finally {
     rmSync(file);
   }
+});
+
+test("a claim mounts the folder of its volume, and no other protected one", async () => {
+  const path = await node.localFolders.make("pv-1");
+  const bound = async (name: string, local: string): Promise<void> => {
+    const claim: PersistentVolumeClaim = { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name, namespace: "default" }, spec: { volumeName: `pv-${name}` }, status: { phase: "Bound" } };
+    const { metadata } = await node.api.create<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, claim);
+    const volume: PersistentVolume = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name: `pv-${name}` }, spec: { local: { path: local }, claimRef: { name, namespace: "default", ...(metadata.uid ? { uid: metadata.uid } : {}) } } };
+    await node.api.create(PERSISTENT_VOLUMES, volume);
+  };
+  await node.createPod(withVolume({ name: "data", persistentVolumeClaim: { claimName: "data" } }));
+  expect(await node.events()).toContain('FailedMount: MountVolume.SetUp failed for volume "data" : persistentvolumeclaim "data" not found');
+  await bound("data", path);
+  await node.advance(10_000);
+  expect(node.runtime.container("app").spec.mounts.find(({ containerPath }) => containerPath === "/v")).toEqual({ hostPath: path, containerPath: "/v", readOnly: false });
+
+  // A volume by hand that names the cluster's own files, directly or by a link among the volumes.
+  symlinkSync(node.stateDir, join(node.stateDir, "claims", "pv-2"));
+  await bound("keys", node.stateDir);
+  await bound("link", join(node.stateDir, "claims", "pv-2"));
+  for (const name of ["keys", "link"]) {
+    await node.createPod(withVolume({ name, persistentVolumeClaim: { claimName: name } }), { name: `pod-${name}` });
+    expect((await node.events()).some((text) => text.includes(`volume "${name}"`) && text.includes("which holds the cluster's keys"))).toBe(true);
+  }
+  expect(node.localFolders.holds(join(node.stateDir, "claims"))).toBe(false);
 });
