@@ -3,10 +3,11 @@
  * starts it inside the process tree of its own; it ends with SIGTERM, taking all pods along.
  * Usage: cluster-process.ts CLUSTER PROGRAMS
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ChainmailError, type Logger, VERSION, createLogger, errorText, systemClock } from "../base/index.ts";
 import { DEFAULT_SERVICE_CIDR, loadClusterPki, startApiServer, writeKubeconfig } from "../cluster/apiserver/index.ts";
+import { ImageStore } from "../cluster/images/index.ts";
 import { startControllers } from "../cluster/controllers/index.ts";
 import { startNode } from "../cluster/network/index.ts";
 import { LocalFolders, machineUsage, type NodeAgent, type PodStreams, startNodeAgent } from "../cluster/node/index.ts";
@@ -14,7 +15,7 @@ import { Store } from "../cluster/store/index.ts";
 import { ENDPOINT_SLICES, SERVICES, createClient, createInformer } from "../kube/index.ts";
 import { type EndpointSlice, type Service, builtinResources } from "../resources/index.ts";
 import { chainmailHome, clusterPaths, readSettings } from "./home.ts";
-import { catalogue } from "./images.ts";
+import { catalogue, imagesFolder } from "./images.ts";
 import { PROJECT_ROOT } from "./programs.ts";
 
 const NODE_NAME = "chainmail";
@@ -78,10 +79,12 @@ async function run(logger: Logger): Promise<void> {
   const slices = createInformer<EndpointSlice>(client, ENDPOINT_SLICES, { log: logger });
   node.follow(services, slices);
   const localFolders = new LocalFolders(join(paths.state, "volumes"));
+  const images = imagesFolder(chainmailHome());
+  mkdirSync(images, { recursive: true, mode: 0o700 });
   agent = startNodeAgent({
     client: createClient(api.transport("kubelet")),
     runtime: node.runtime,
-    catalogue: catalogue(programs!, settings.envoyPath),
+    catalogue: catalogue(programs!, settings.envoyPath, new ImageStore(images)),
     nodeName: NODE_NAME,
     hostIP: node.nodeIp,
     stateDir: join(paths.state, "pods"),
@@ -101,6 +104,8 @@ async function run(logger: Logger): Promise<void> {
     volumeFolders: localFolders,
     apiEndpoint: { serviceIp: API_IP, ip: node.nodeIp, port: 443 },
   });
+  // `chainmail image` replaces the list there; containers that wait for one of its images start at once.
+  const imageWatch = watch(images, (_event, file) => file === "index.json" && agent?.imagesChanged());
   await agent.ready;
   if (settings.mesh) await (await import("./mesh.ts")).installMesh(client, { version: VERSION, proxy: settings.proxy });
   await writeKubeconfig({ path: paths.kubeconfig, name: name === "default" ? "chainmail" : `chainmail-${name}`, server: `https://${address}:${api.port}`, caCert: pki.caCert, client: pki.admin });
@@ -113,6 +118,7 @@ async function run(logger: Logger): Promise<void> {
     void (async () => {
       controllers.stop();
       agent?.stop();
+      imageWatch.close();
       services.stop();
       slices.stop();
       await node.stop();

@@ -9,6 +9,8 @@ export const POLLHUP = 16;
 const F_DUPFD_CLOEXEC = 1030;
 const F_GETFL = 3;
 const F_SETFL = 4;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const F_SETPIPE_SZ = 1031;
 const MFD_CLOEXEC = 1;
 
@@ -35,6 +37,17 @@ export function createPipe(): { readFd: number; writeFd: number } {
   const pair = new Int32Array(2);
   check(libc().pipe2(pair, O_CLOEXEC), "pipe2");
   return { readFd: pair[0] ?? -1, writeFd: pair[1] ?? -1 };
+}
+
+/**
+ * Takes the lock of an open file for this process, without waiting; false when another has it. It ends with the
+ * descriptor or the process. Throws SystemError.
+ */
+export function tryLock(fd: number): boolean {
+  if (libc().flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  const errno = lastErrno();
+  if (errno === Errno.EAGAIN || errno === Errno.EINTR) return false;
+  throw new SystemError(errno, "flock");
 }
 
 /** Asks for a bigger pipe. One that stays as it is, since the user has many already, works as well, only slower. */

@@ -10,7 +10,7 @@ export { originalDestination, type SocketAddress } from "./original-destination.
 export { isIPv4, isIPv6, formatIPv4, parseIPv4 } from "./socket-address.ts";
 export { closeFd, getSocketOption, setSocketOption, shutdownWrite, SocketOption } from "./socket-options.ts";
 export { bindUdp, listenTcp } from "./listen.ts";
-export { changeOwner, createMemoryFile, createPipe, duplicateFd, growPipe, pollFd, readBlocking, setNonBlocking, writeAll, writeSome } from "./files.ts";
+export { changeOwner, createMemoryFile, createPipe, duplicateFd, growPipe, pollFd, readBlocking, setNonBlocking, tryLock, writeAll, writeSome } from "./files.ts";
 export {
   enterNamespace,
   leaveSessionKeyring,

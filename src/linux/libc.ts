@@ -12,6 +12,7 @@ const DECLARATIONS = {
   fchown: { returns: "int", args: ["int", "u32", "u32"] },
   memfd_create: { returns: "int", args: ["ptr", "u32"] },
   fcntl: { returns: "int", args: ["int", "int", "int"] },
+  flock: { returns: "int", args: ["int", "int"] },
   ioctl: { returns: "int", args: ["int", "u64", "ptr"] },
   poll: { returns: "int", args: ["ptr", "u64", "int"] },
   socket: { returns: "int", args: ["int", "int", "int"] },

@@ -7,6 +7,9 @@ import type { EndpointSlice, Service } from "../../src/resources/index.ts";
 export const STATE_DIR = process.env["STATE_DIR"] ?? "";
 export const OUTSIDE = process.env["OUTSIDE"] ?? "";
 export const HOST_IP = process.env["HOST_IP"] ?? "";
+const ROOT_MODES = ["disk", "memory", "copy"] as const;
+/** How images' roots are to be had; undefined: as the node finds best. */
+export const ROOT_MODE = ROOT_MODES.find((mode) => mode === process.env["ROOT_MODE"]);
 export const LOOPBACK = "127.77.1.1";
 const PROGRAM = process.env["POD_PROGRAM"] ?? "";
 export const BUN = "/opt/chainmail/bun";
@@ -46,6 +49,7 @@ export class TestNode {
       stateDir: STATE_DIR,
       hiddenPaths: ["/usr/share"],
       upstreams: [],
+      ...(ROOT_MODE ? { rootMode: ROOT_MODE } : {}),
       logger: createLogger("test", { level: "debug", write: (line) => void logLines.push(line) }),
       onFatal: (error) => {
         throw error;

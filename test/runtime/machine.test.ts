@@ -26,8 +26,9 @@ async function obstacle(mode: "root" | "user"): Promise<string | undefined> {
 
 describe("pods as processes", () => {
   for (const mode of ["root", "user"] as const) {
-    test(
-      mode === "root" ? "as root" : "as an ordinary user",
+    const as = mode === "root" ? "as root" : "as an ordinary user";
+    for (const [title, ...more] of [[as], [`images ${as}, changes in memory`, "memory", "images"], [`images ${as}, copied`, "copy", "images"]] as const) test(
+      title,
       async () => {
         const why = await obstacle(mode);
         if (why !== undefined) return void console.log(`SKIPPED as ${mode}: ${why}`);
@@ -36,7 +37,7 @@ describe("pods as processes", () => {
         const asUser = mode === "user" && isRoot ? ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"] : [];
         if (asUser.length > 0) chownSync(folder, NOBODY, NOBODY);
         const own = mode === "user" ? ["--user", "--map-root-user"] : [];
-        const child = Bun.spawn([...asUser, "unshare", ...own, "--net", process.execPath, runner, `${folder}/state`, mode], {
+        const child = Bun.spawn([...asUser, "unshare", ...own, "--net", process.execPath, runner, `${folder}/state`, mode, ...more], {
           env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: folder },
           stdout: "pipe",
           stderr: "pipe",

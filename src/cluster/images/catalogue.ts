@@ -1,12 +1,12 @@
 import { ChainmailError } from "../../base/errors.ts";
 import { parseReference } from "./reference.ts";
-import type { Image, ImageCatalogue } from "./types.ts";
+import type { Image, ImageCatalogue, OwnImages } from "./types.ts";
 
 /**
- * A catalogue over the images given: any tag or digest of a repository resolves to its one image.
- * Throws BAD_IMAGE_CATALOGUE for a repository that is no reference or is there twice.
+ * A catalogue over the images given: any tag or digest of a repository resolves to its one image. A user's own image of
+ * exactly that name comes first. Throws BAD_IMAGE_CATALOGUE for a repository that is no reference or is there twice.
  */
-export function createCatalogue(images: Image[]): ImageCatalogue {
+export function createCatalogue(images: Image[], own?: OwnImages): ImageCatalogue {
   const byRepository = new Map<string, Image>();
   for (const image of images) {
     const key = repositoryKey(image.repository);
@@ -17,9 +17,10 @@ export function createCatalogue(images: Image[]): ImageCatalogue {
   return {
     resolve(reference) {
       const key = repositoryKey(reference);
-      return key === undefined ? undefined : byRepository.get(key);
+      return key === undefined ? undefined : (own?.find(reference) ?? byRepository.get(key));
     },
     list: () => [...byRepository.values()],
+    ownNames: () => own?.names() ?? [],
   };
 }
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import type { Logger } from "../../base/index.ts";
 import { leaveSessionKeyring } from "../../linux/index.ts";
 import type { EndpointSlice, Service } from "../../resources/index.ts";
-import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps, type Where } from "../runtime/index.ts";
+import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps, type RootMode, type Where } from "../runtime/index.ts";
 import { Forwarder, hostUpstreams, type Upstream } from "./dns/forwarder.ts";
 import { DnsServer } from "./dns/server.ts";
 import { emptyZone } from "./dns/zone.ts";
@@ -32,6 +32,8 @@ export interface NodeOptions {
   /** The namespace worker is lost: the cluster must end and be started again. */
   onFatal(error: Error): void;
   onPortProblem?(problem: PortProblem): void;
+  /** Where containers' changes to an image's root go; what works best here unless given. */
+  rootMode?: RootMode;
   /** The host's resolvers unless given. */
   upstreams?: Upstream[];
 }
@@ -65,17 +67,20 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const { nodeIp } = pool;
   const mountPoint = `${stateDir}/root`;
   const toolsPoint = `${stateDir}/tools`;
-  for (const path of [mountPoint, toolsPoint]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  const probeFolder = `${stateDir}/probe`;
+  for (const path of [mountPoint, toolsPoint, probeFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
   const tools = findTools();
   // Exec starts from this thread; the namespace worker does the same for containers.
   leaveSessionKeyring();
   const client = new NamespaceClient();
-  const runtime = new ProcessRuntime({ client, pool, maps: readIdMaps(), podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
+  let rootMode: RootMode = "copy";
+  const runtime = new ProcessRuntime({ client, pool, maps: readIdMaps(), rootMode: () => rootMode, podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
   const listen: Node["listen"] = (protocol, host, port, where = "node") => client.call("listen", { where, protocol, host, port });
   const stops: (() => void)[] = [() => client.stop()];
   try {
     const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, localAddresses, egressPort: EGRESS_PORT });
-    await client.call("init", { nodeIp, localAddresses, mountPoint, toolsPoint, tools, hiddenPaths, serviceCidr, rules });
+    const setup = { nodeIp, localAddresses, mountPoint, toolsPoint, probeFolder, rootMode: options.rootMode, tools, hiddenPaths, serviceCidr, rules };
+    ({ rootMode } = await client.call("init", setup));
     const zone = emptyZone(options.clusterDomain);
     const [udpFd, tcpFd, egressFd] = await Promise.all([
       listen("udp", options.dnsIp, DNS_PORT),

@@ -8,6 +8,7 @@ import type { ContainerRuntime } from "../runtime/types.ts";
 import type { NodeContext } from "./context.ts";
 import { EventRecorder } from "./events.ts";
 import { rotateLog, ROTATION_CHECK_MS } from "./logs/rotation.ts";
+import { trashOf } from "./folders.ts";
 import { machineCapacity, registerNode, type MachineFacts } from "./node-object.ts";
 import { createPodStreams } from "./pod-streams.ts";
 import { PodWorker } from "./pod-worker.ts";
@@ -42,6 +43,8 @@ export interface NodeAgent {
   usage(namespace: string, pod: string): Promise<ContainerUsage[] | undefined>;
   /** Resolves when the Node object stands and the pods bound to it are known. */
   ready: Promise<void>;
+  /** There are new images: containers that wait for theirs look again at once. */
+  imagesChanged(): void;
   /** Stops acting. What runs goes on until the runtime tears it down. */
   stop(): void;
 }
@@ -140,6 +143,9 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
       return worker && usages.flat();
     },
     ready: Promise.all([registration.registered, begin()]).then(() => undefined),
+    imagesChanged() {
+      for (const worker of workers.values()) worker.imagesChanged();
+    },
     stop() {
       stopped = true;
       cancelRotation();
@@ -152,6 +158,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
 
 /** Files of pods that were deleted while the node was down; those that exist keep their logs. */
 function removeLeftovers(stateDir: string, pods: Pod[]): void {
+  rmSync(trashOf(stateDir), { recursive: true, force: true });
   const uids = new Set(pods.map((pod) => pod.metadata.uid));
   for (const [folder, uidOf] of [
     ["pods", (name: string) => name],

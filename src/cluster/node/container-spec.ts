@@ -25,6 +25,8 @@ export interface ContainerSpecInput {
   podFiles: { hosts: string; hostname: string; resolvConf: string };
   terminationLog: string;
   logPath: string;
+  /** Makes a folder for what the container changes in its image's root. */
+  makeRoot(): string;
 }
 
 /** All that the runtime needs to start a container. Throws CONTAINER_CONFIG for what cannot be mounted or run. */
@@ -33,7 +35,7 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
   const identity = processIdentity(pod, container, image, input.catalogue);
   const env: Record<string, string> = {
     PATH: DEFAULT_PATH,
-    HOME: identity.uid === 0 ? "/root" : "/",
+    HOME: identity.home,
     HOSTNAME: podHostname(pod),
     ...(container.tty ? { TERM: "xterm" } : {}),
     ...input.env,
@@ -50,8 +52,10 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
     env,
     workingDir: container.workingDir || image.workingDir || "/",
     mounts: mounts(input, identity.readOnlyRoot, lookup),
+    ...(image.own?.root === undefined ? {} : { root: { folder: image.own.root, writable: input.makeRoot() } }),
     uid: identity.uid,
     gid: identity.gid,
+    groups: identity.groups,
     readOnlyRoot: identity.readOnlyRoot,
     capabilities: identity.capabilities,
     tty: container.tty ?? false,
@@ -64,7 +68,7 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
 /** Parents before what is mounted inside them, whatever order the pod lists them in. */
 function mounts(input: ContainerSpecInput, readOnlyRoot: boolean, lookup: (name: string) => string | undefined): Mount[] {
   const { container, image, podFiles } = input;
-  const list: Mount[] = image.files.map(({ hostPath, containerPath }) => ({ hostPath, containerPath, readOnly: true }));
+  const list: Mount[] = image.files.map(({ hostPath, containerPath, writable = false }) => ({ hostPath, containerPath, readOnly: !writable }));
   for (const mount of container.volumeMounts ?? []) {
     const volume = input.volumes.get(mount.name);
     if (!volume) throw configError(`volume ${mount.name} of mount ${mount.mountPath} not found in the pod`);

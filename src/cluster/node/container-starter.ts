@@ -16,6 +16,8 @@ import type { MountedVolume } from "./volumes/mounted.ts";
 
 /** How long ErrImagePull shows before it becomes ImagePullBackOff: long enough to be seen by a watch. */
 const IMAGE_ERROR_SHOWN_MS = 1000;
+/** As many names as an event can be read with. */
+const MAX_NAMES = 20;
 /** A container whose settings are wrong is looked at again this often, besides at each change of a ConfigMap or Secret. */
 const CONFIG_RETRY_MS = 10_000;
 
@@ -63,13 +65,12 @@ export class ContainerStarter {
 
   /** Lets containers whose settings were wrong try again at once. Answers whether there were any. */
   releaseConfigHolds(): boolean {
-    let released = false;
-    for (const [name, hold] of this.#holds) {
-      if (hold.kind !== "config") continue;
-      this.#holds.delete(name);
-      released = true;
-    }
-    return released;
+    return this.#release("config");
+  }
+
+  /** The same for containers that wait for an image that is there now. */
+  releaseImageHolds(pod: Pod): boolean {
+    return this.#release("image", (name) => this.context.catalogue.resolve(containerOf(pod, name)?.image ?? "") !== undefined);
   }
 
   /** Puts the reason for waiting into the record of a container that is not due yet. */
@@ -102,7 +103,7 @@ export class ContainerStarter {
     if (!spec) return undefined;
     this.#holds.delete(record.name);
     record.image = container.image ?? "";
-    record.imageId = imageId(image.repository, image);
+    record.imageId = imageId(image);
     if (record.begun) this.#crash(record.name).next(this.context.clock.now());
 
     this.#event(record, "Normal", "Pulled", `Container image "${container.image}" already present on machine`);
@@ -122,7 +123,7 @@ export class ContainerStarter {
     record.phase = { kind: "running", startedAt, containerId: containerId(spec.id), started: false, ready: false };
     this.#event(record, "Normal", "Created", `Created container: ${record.name}`);
     this.#event(record, "Normal", "Started", `Started container ${record.name}`);
-    return new ContainerUnit(this.context, container, record, spec, handle, input.sandbox.ip, terminationLog, startedAt, {
+    return new ContainerUnit(this.context, container, image, record, spec, handle, input.sandbox.ip, terminationLog, startedAt, {
       onChange: this.callbacks.onChange,
       onExit: (exit) => this.callbacks.onExit(record, exit),
       onUnhealthy: (kind, message) => this.#event(record, "Warning", "Unhealthy", `${kind} probe failed: ${message}`),
@@ -132,6 +133,12 @@ export class ContainerStarter {
       },
       onHookFailed: (hook, message) => this.#event(record, "Warning", `Failed${hook}Hook`, `${hook}Hook failed: ${message}`),
     });
+  }
+
+  #release(kind: Hold["kind"], which: (container: string) => boolean = () => true): boolean {
+    const held = [...this.#holds].filter(([name, hold]) => hold.kind === kind && which(name));
+    for (const [name] of held) this.#holds.delete(name);
+    return held.length > 0;
   }
 
   #buildSpec(input: StartInput, container: Container, image: Image, attempt: number, terminationLog: string) {
@@ -165,6 +172,7 @@ export class ContainerStarter {
         podFiles: input.podFiles,
         terminationLog,
         logPath: input.folders.prepareLog(record.name, attempt),
+        makeRoot: () => input.folders.makeRoot(record.name, attempt),
       });
     } catch (thrown) {
       if (!(thrown instanceof ChainmailError)) throw thrown;
@@ -178,6 +186,14 @@ export class ContainerStarter {
   /** First ErrImagePull, then ImagePullBackOff with growing waits; each attempt looks into the catalogue again. */
   #imageMissing(record: ContainerRecord, container: Container): undefined {
     const now = this.context.clock.now();
+    if (container.imagePullPolicy === "Never") {
+      const message = `Container image "${container.image}" is not present with pull policy of Never`;
+      this.#wait(record, "ErrImageNeverPull", message);
+      this.#event(record, "Warning", "ErrImageNeverPull", message);
+      this.#event(record, "Warning", "Failed", "Error: ErrImageNeverPull");
+      this.#holds.set(record.name, { kind: "image", until: now + CONFIG_RETRY_MS });
+      return undefined;
+    }
     let backoff = this.#images.get(record.name);
     const inBackOff = record.phase.kind === "waiting" && record.phase.reason === "ErrImagePull" && backoff !== undefined;
     if (inBackOff && backoff) {
@@ -229,6 +245,11 @@ export class ContainerStarter {
 }
 
 function missingImageText(image: string | undefined, context: NodeContext): string {
-  const known = [...new Set(context.catalogue.list().map((i) => i.repository))].sort();
-  return `image "${image ?? ""}" is not in this cluster's catalogue and nothing is downloaded; use one of ${known.join(", ")}, or add yours with: chainmail image`;
+  const name = image ?? "";
+  const known = [...new Set([...(context.catalogue.ownNames?.() ?? []), ...context.catalogue.list().map((i) => i.repository)])].sort();
+  const shown = known.length > MAX_NAMES ? `${known.slice(0, MAX_NAMES).join(", ")}, …` : known.join(", ");
+  return (
+    `image "${name}" is not on this machine and nothing is downloaded; bring it with: docker save ${name} | chainmail image load - ` +
+    `(or run a program under its name: chainmail image add ${name} --exec "node server.js" --cwd ./app); there are ${shown}`
+  );
 }

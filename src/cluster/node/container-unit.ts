@@ -1,7 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { createHash } from "node:crypto";
+import { constants } from "node:os";
 import { errorText } from "../../base/index.ts";
 import type { Container, Probe } from "../../resources/index.ts";
+import type { Image } from "../images/index.ts";
 import type { ContainerSpec, RunningContainer } from "../runtime/types.ts";
 import type { NodeContext } from "./context.ts";
 import { runHook } from "./hooks.ts";
@@ -36,6 +38,7 @@ export class ContainerUnit {
   constructor(
     readonly context: NodeContext,
     readonly container: Container,
+    readonly image: Image,
     readonly record: ContainerRecord,
     readonly spec: ContainerSpec,
     readonly handle: RunningContainer,
@@ -114,10 +117,15 @@ export class ContainerUnit {
           }
         : {}),
       kill: (signal) => {
-        if (this.#alive) this.handle.kill(signal);
+        if (this.#alive) this.handle.kill(signal === "SIGTERM" ? this.#stopSignal() : signal);
       },
       exited: this.exited,
     };
+  }
+
+  /** What asks the program to end: the pod's word, else the image's. */
+  #stopSignal(): NodeJS.Signals {
+    return signalOf(this.container.lifecycle?.stopSignal) ?? signalOf(this.image.own?.stopSignal) ?? "SIGTERM";
   }
 
   #target(): HandlerTarget {
@@ -162,9 +170,19 @@ export function containerId(specId: string): string {
   return `chainmail://${createHash("sha256").update(specId).digest("hex")}`;
 }
 
-/** An identity for what an image runs. */
-export function imageId(repository: string, definition: unknown): string {
+/** An identity for what an image runs: the digest of an archive, or of the definition. */
+export function imageId(image: Image): string {
+  const { repository, own } = image;
+  if (own) return `${repository}@${own.digest}`;
+  const definition: unknown = image;
   return `${repository}@sha256:${createHash("sha256").update(JSON.stringify(definition)).digest("hex")}`;
+}
+
+/** `SIGQUIT`, `QUIT` or `3`, as Dockerfiles have it; undefined for what this machine does not know. */
+function signalOf(text: string | undefined): NodeJS.Signals | undefined {
+  const signals = constants.signals as Record<string, number>;
+  const wanted = (text ?? "").toUpperCase();
+  return Object.keys(signals).find((name) => name === wanted || name === `SIG${wanted}` || String(signals[name]) === wanted) as NodeJS.Signals | undefined;
 }
 
 /** The last `limit` bytes of a file as text. */

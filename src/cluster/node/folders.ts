@@ -1,4 +1,6 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync, chmodSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod } from "../../resources/index.ts";
 
@@ -11,8 +13,10 @@ export class PodFolders {
   readonly etc: string;
   readonly logs: string;
   readonly #base: string;
+  readonly #stateDir: string;
 
   constructor(stateDir: string, pod: Pod) {
+    this.#stateDir = stateDir;
     const { uid = "", name, namespace } = pod.metadata;
     this.#base = join(stateDir, "pods", uid);
     this.volumes = join(this.#base, "volumes");
@@ -46,13 +50,37 @@ export class PodFolders {
     return path;
   }
 
+  /** An empty folder for what a container changes in its image's root; that of the attempt before, which has ended, goes. */
+  makeRoot(container: string, attempt: number): string {
+    const folder = join(this.#base, "roots", container);
+    if (existsSync(folder)) this.#discard(folder);
+    const path = join(folder, String(attempt));
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    return path;
+  }
+
   /** What an earlier sandbox of the same pod left, other than its logs. */
   removeState(): void {
-    rmSync(this.#base, { recursive: true, force: true });
+    if (existsSync(this.#base)) this.#discard(this.#base);
   }
 
   removeAll(): void {
     this.removeState();
     rmSync(this.logs, { recursive: true, force: true });
   }
+
+  /** Out of the way at once; deleted in the background, since a pod may have written any number of files. */
+  #discard(path: string): void {
+    const trash = trashOf(this.#stateDir);
+    mkdirSync(trash, { recursive: true, mode: 0o700 });
+    const gone = join(trash, randomUUID());
+    renameSync(path, gone);
+    // What cannot be deleted now goes when the node starts next.
+    void rm(gone, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** Where deleted pods' files wait for their end. */
+export function trashOf(stateDir: string): string {
+  return join(stateDir, "trash");
 }

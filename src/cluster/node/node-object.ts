@@ -12,6 +12,8 @@ const LEASE_SECONDS = 40;
 const STATUS_EVERY_MS = 300_000;
 /** Kubernetes' default, and more than a laptop wants. */
 const MAX_PODS = 110;
+/** As many as a kubelet tells. */
+const MAX_IMAGES = 50;
 const LEASE_NAMESPACE = "kube-node-lease";
 
 export interface NodeRegistration {
@@ -145,7 +147,7 @@ function nodeStatus(options: NodeRegistration, before: Condition[]): NonNullable
       osImage: machine.osImage,
       systemUUID: machine.machineId,
     },
-    images: catalogue.list().map((image) => ({ names: [image.repository] })),
+    images: [...(catalogue.ownNames?.() ?? []), ...catalogue.list().map((image) => image.repository)].slice(0, MAX_IMAGES).map((name) => ({ names: [name] })),
   };
 }
 

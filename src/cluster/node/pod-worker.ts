@@ -106,6 +106,11 @@ export class PodWorker {
     if (this.#starter.releaseConfigHolds() || used) this.wake();
   }
 
+  /** There are new images. */
+  imagesChanged(): void {
+    if (this.#starter.releaseImageHolds(this.#pod)) this.wake();
+  }
+
   /** The object is gone from the API without having waited for us (force delete): nothing may run on. */
   vanished(): void {
     this.#vanished = true;

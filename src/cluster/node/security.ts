@@ -1,5 +1,6 @@
 import type { Container, Pod } from "../../resources/index.ts";
-import type { Image, ImageCatalogue } from "../images/types.ts";
+import { errorText } from "../../base/index.ts";
+import { findUser, type Image, type ImageCatalogue, type ImageUser } from "../images/index.ts";
 import { configError } from "./env.ts";
 
 /** Istio's proxy user and group: its traffic is not captured, so nobody else in the mesh may run as it. */
@@ -8,6 +9,10 @@ const PROXY_ID = 1337;
 export interface ProcessIdentity {
   uid: number;
   gid: number;
+  /** Further groups: the pod's, and those that the image puts its user into. */
+  groups: number[];
+  /** Where programs of that user are at home. */
+  home: string;
   readOnlyRoot: boolean;
   capabilities: "none" | "NET_ADMIN";
 }
@@ -19,12 +24,19 @@ export interface ProcessIdentity {
 export function processIdentity(pod: Pod, container: Container, image: Image, catalogue: ImageCatalogue): ProcessIdentity {
   const own = container.securityContext;
   const shared = pod.spec?.securityContext;
-  const uid = own?.runAsUser ?? shared?.runAsUser ?? image.user?.uid ?? 0;
-  const gid = own?.runAsGroup ?? shared?.runAsGroup ?? image.user?.gid ?? 0;
-  if ((own?.runAsNonRoot ?? shared?.runAsNonRoot) && uid === 0) {
-    throw configError(`container has runAsNonRoot and image will run as root (pod: "${pod.metadata.name}_${pod.metadata.namespace}", container: ${container.name})`);
+  const user = userOf(image, own?.runAsUser ?? shared?.runAsUser);
+  const { uid } = user;
+  const gid = own?.runAsGroup ?? shared?.runAsGroup ?? user.gid;
+  const groups = [...new Set([...user.groups, ...(shared?.supplementalGroups ?? []), ...(shared?.fsGroup === undefined ? [] : [shared.fsGroup])])];
+  const who = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}", container: ${container.name})`;
+  if ((own?.runAsNonRoot ?? shared?.runAsNonRoot) && (own?.runAsUser ?? shared?.runAsUser) === undefined) {
+    const name = image.own?.user.split(":")[0] ?? "";
+    if (name !== "" && !/^\d+$/.test(name)) throw configError(`container has runAsNonRoot and image has non-numeric user (${name}), cannot verify user is non-root ${who}`);
+    if (uid === 0) throw configError(`container has runAsNonRoot and image will run as root ${who}`);
+  } else if ((own?.runAsNonRoot ?? shared?.runAsNonRoot) && uid === 0) {
+    throw configError(`container's runAsUser breaks non-root policy ${who}`);
   }
-  if (!image.proxy && isInjected(pod, catalogue) && (uid === PROXY_ID || gid === PROXY_ID)) {
+  if (!image.proxy && [uid, gid, ...groups].includes(PROXY_ID) && isInjected(pod, catalogue)) {
     throw configError(
       `container ${container.name} may not run as user or group ${PROXY_ID}: in a pod with a sidecar that identity bypasses the mesh and belongs to the proxy; choose another runAsUser and runAsGroup`,
     );
@@ -32,10 +44,26 @@ export function processIdentity(pod: Pod, container: Container, image: Image, ca
   return {
     uid,
     gid,
+    groups,
+    home: user.home,
     readOnlyRoot: own?.readOnlyRootFilesystem ?? false,
     // In the pod's own network namespace only: on the node's it would rule over every pod.
     capabilities: image.proxy && !pod.spec?.hostNetwork ? "NET_ADMIN" : "none",
   };
+}
+
+/** The pod's choice, else the image's; groups and home by the image's own files, where it brings any. */
+function userOf(image: Image, chosen: number | undefined): ImageUser {
+  const root = image.own?.root;
+  if (root === undefined) {
+    const uid = chosen ?? image.user?.uid ?? 0;
+    return { uid, gid: image.user?.gid ?? 0, groups: [], home: uid === 0 ? "/root" : "/" };
+  }
+  try {
+    return findUser(root, chosen === undefined ? (image.own?.user ?? "") : String(chosen));
+  } catch (thrown) {
+    throw configError(errorText(thrown));
+  }
 }
 
 /** Rights that the pod asks for and that no container here gets, for a warning event; the proxy gets what it needs. */

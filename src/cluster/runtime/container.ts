@@ -90,6 +90,7 @@ export class Container implements RunningContainer {
           env: this.env,
           workingDir,
           mounts,
+          root: this.spec.root,
           readOnlyRoot,
           hostname: this.hostname,
           uid,
@@ -112,7 +113,7 @@ export class Container implements RunningContainer {
     }
   }
 
-  kill(signal: "SIGTERM" | "SIGKILL"): void {
+  kill(signal: NodeJS.Signals): void {
     if (this.#ended) return;
     if (!this.running) {
       // The worker is at it: what is to be killed must not slip through by starting later.

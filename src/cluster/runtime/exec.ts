@@ -23,6 +23,7 @@ export async function execIn(container: Container, spec: ExecSpec, processId: st
       sandboxId: container.sandboxId,
       targetPid: container.pid,
       argv: spec.argv,
+      root: container.spec.root,
       env: { ...container.env, ...(spec.tty ? { TERM: "xterm" } : {}), ...spec.env },
       privileges: privilegeArguments({ ...container.spec, capabilities: "none" }, maps),
       owner: container.owner,

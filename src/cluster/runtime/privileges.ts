@@ -18,9 +18,11 @@ interface IdRange {
  * alone, ambient, which counts only in namespaces of the user namespace that owns the pod's network), and no way to gain
  * any by exec.
  */
-export function privilegeArguments(spec: { uid: number; gid: number; capabilities: "none" | "NET_ADMIN" }, maps: IdMaps): string[] {
+export function privilegeArguments(spec: { uid: number; gid: number; groups?: number[]; capabilities: "none" | "NET_ADMIN" }, maps: IdMaps): string[] {
+  // A group that does not exist here could not own anything either.
+  const groups = (spec.groups ?? []).filter((gid) => isMapped(gid, maps.gids));
   const sets = spec.capabilities === "NET_ADMIN" ? "-all,+net_admin" : "-all";
-  const identity = canBecome(spec, maps) ? [`--reuid=${spec.uid}`, `--regid=${spec.gid}`, "--clear-groups"] : [];
+  const identity = canBecome(spec, maps) ? [`--reuid=${spec.uid}`, `--regid=${spec.gid}`, groups.length > 0 ? `--groups=${groups.join(",")}` : "--clear-groups"] : [];
   return [...identity, `--bounding-set=${sets}`, `--inh-caps=${sets}`, `--ambient-caps=${sets}`, "--no-new-privs"];
 }
 

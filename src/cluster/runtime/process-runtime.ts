@@ -5,16 +5,19 @@ import type { AddressPool } from "./address-pool.ts";
 import { Container } from "./container.ts";
 import { execIn } from "./exec.ts";
 import type { NamespaceClient } from "./namespace-client.ts";
+import { copyRoot } from "./copy-root.ts";
 import { usageOf } from "./processes.ts";
 import type { IdMaps } from "./privileges.ts";
 import { connected, duplexOver } from "./socket-duplex.ts";
-import type { ContainerExit, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, RunningContainer, Sandbox, SandboxSpec } from "./types.ts";
+import type { ContainerExit, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, RootMode, RunningContainer, Sandbox, SandboxSpec } from "./types.ts";
 
 export interface RuntimeOptions {
   client: NamespaceClient;
   pool: AddressPool;
   maps: IdMaps;
   logger: Logger;
+  /** Where containers' changes to an image's root go; known once the node is set up. */
+  rootMode: () => RootMode;
   /** nft commands for a pod's link, run as it comes and goes. */
   podRules(link: string, ip: string): { add: string; remove: string };
   onFatal(error: Error): void;
@@ -107,6 +110,7 @@ export class ProcessRuntime implements ContainerRuntime {
     };
     void container.exited.then(forget);
     try {
+      if (spec.root && this.#options.rootMode() === "copy") await copyRoot(spec.root);
       await container.start();
     } catch (error) {
       forget();

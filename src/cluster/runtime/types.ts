@@ -41,6 +41,17 @@ export interface Mount {
   readOnly: boolean;
 }
 
+/** A root of an image's own files. */
+export interface ImageRoot {
+  /** The image's files, which several containers share. */
+  folder: string;
+  /** A folder of this container's alone, made by the asker, for what it changes; the asker deletes it. */
+  writable: string;
+}
+
+/** Where containers' changes to an image's root go: a layer on the disk, one in memory, or a copy of the whole. */
+export type RootMode = "disk" | "memory" | "copy";
+
 export interface ContainerSpec {
   /** Unique for each start: `<pod uid>/<container name>/<attempt>`. */
   id: string;
@@ -48,9 +59,13 @@ export interface ContainerSpec {
   env: Record<string, string>;
   workingDir: string;
   mounts: Mount[];
+  /** Without it the root is made of the machine's own programs. */
+  root?: ImageRoot;
   /** Mapped where the machine can (root); in a rootless user namespace every uid runs as the one mapped. */
   uid: number;
   gid: number;
+  /** Further groups, where the machine can give them. */
+  groups?: number[];
   readOnlyRoot: boolean;
   /** Only "NET_ADMIN" can be given, and only to the proxy image of our own catalogue; the pod's namespace bounds it. */
   capabilities: "none" | "NET_ADMIN";
@@ -68,7 +83,7 @@ export interface RunningContainer {
   pid: number;
   /** Resolves once, when the process has ended and its output is in the log. */
   exited: Promise<ContainerExit>;
-  kill(signal: "SIGTERM" | "SIGKILL"): void;
+  kill(signal: NodeJS.Signals): void;
   /** Called after the node agent has renamed the file at `logPath` (rotation): further lines go to a new file there. */
   reopenLog?(): void;
   /** Joins the container's own streams (`kubectl attach`, `run -it`): output from now on; `kill` only detaches. */

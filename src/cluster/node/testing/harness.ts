@@ -10,14 +10,12 @@ import { LocalFolders } from "../volumes/local-folders.ts";
 import { FakeApi } from "./fake-api.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 
+/** What images have in common here. */
+export const IMAGE: Image = { repository: "app", entrypoint: ["/bin/program"], cmd: ["default"], env: { FROM_IMAGE: "1" }, workingDir: "/work", files: [], proxy: false };
+
 const image = (repository: string, extra: Partial<Image> = {}): Image => ({
+  ...IMAGE,
   repository,
-  entrypoint: ["/bin/program"],
-  cmd: ["default"],
-  env: { FROM_IMAGE: "1" },
-  workingDir: "/work",
-  files: [],
-  proxy: false,
   ...extra,
 });
 
@@ -28,13 +26,15 @@ export class NodeHarness {
   runtime = new FakeRuntime();
   readonly stateDir = mkdtempSync(join(tmpdir(), "chainmail-node-"));
   readonly localFolders = new LocalFolders(join(this.stateDir, "claims"));
+  /** By the reference that finds them. */
+  readonly ownImages = new Map<string, Image>();
   agent!: NodeAgent;
 
   async start(): Promise<this> {
     this.agent = startNodeAgent({
       client: this.api,
       runtime: this.runtime,
-      catalogue: createCatalogue([image("app"), image("proxy", { proxy: true, user: { uid: 1337, gid: 1337 } })]),
+      catalogue: createCatalogue([image("app"), image("proxy", { proxy: true, user: { uid: 1337, gid: 1337 } })], { find: (name) => this.ownImages.get(name), names: () => [...this.ownImages.keys()] }),
       nodeName: "chainmail",
       hostIP: "192.0.2.1",
       stateDir: this.stateDir,

@@ -1,8 +1,9 @@
 import { mkdirSync, statSync } from "node:fs";
 import { ChainmailError, errorText } from "../../../base/index.ts";
 import { bindMount, cloneTree, closeFd, makeReadOnly, mountFilesystem, MountFlag, moveTree, pivotRoot } from "../../../linux/index.ts";
-import type { Mount } from "../types.ts";
+import type { ImageRoot, Mount, RootMode } from "../types.ts";
 import { buildDevices, holdDevices, letGo } from "./devices.ts";
+import { mountImageRoot } from "./image-root.ts";
 import { makeTarget, mountSystemRoot, SAFE } from "./system-root.ts";
 import type { SystemFiles } from "./system-files.ts";
 
@@ -11,6 +12,8 @@ export interface RootSpec {
   system: SystemFiles;
   hiddenPaths: string[];
   mounts: Mount[];
+  root: ImageRoot | undefined;
+  rootMode: RootMode;
   workingDir: string;
   readOnlyRoot: boolean;
   uid: number;
@@ -38,7 +41,8 @@ export function enterContainerRoot(spec: RootSpec): void {
   try {
     for (const mount of spec.mounts) held.push(hold(mount));
     devices = holdDevices();
-    mountSystemRoot(spec.mountPoint, spec.system, spec.hiddenPaths, spec);
+    if (spec.root) mountImageRoot(spec.mountPoint, spec.root, spec.rootMode);
+    else mountSystemRoot(spec.mountPoint, spec.system, spec.hiddenPaths, spec);
     pivotRoot(spec.mountPoint);
     buildDevices(devices);
     // Parents before children: /data before /data/certs, whatever the pod's order.

@@ -1,9 +1,9 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { ChainmailError } from "../../../base/index.ts";
 import { closeFd } from "../../../linux/index.ts";
-import { enterArguments, environmentScript } from "../environment.ts";
+import { enterArguments, environmentScript, envProgram } from "../environment.ts";
 import { childrenOf } from "../processes.ts";
-import type { ContainerExit } from "../types.ts";
+import type { ContainerExit, RootMode } from "../types.ts";
 import { enterContainerRoot, maskProc } from "./container-root.ts";
 import { Gate, ownTerminal } from "./gate.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -20,6 +20,7 @@ export interface StartContext {
   toolsRoot: ToolsRoot;
   mountPoint: string;
   hiddenPaths: string[];
+  rootMode: RootMode;
   onExit(exit: ContainerExit): void;
 }
 
@@ -37,7 +38,7 @@ const WRAPPER = 'trap : HUP INT QUIT TERM; exec 5>&2 2>/dev/null; "$@" 2>&5 5>&-
  */
 export function startContainer(context: StartContext, spec: ContainerStart): ContainerStarted {
   const { namespaces, tools } = context;
-  const environment = environmentScript(spec.env, tools.env);
+  const environment = environmentScript(spec.env, envProgram(spec.root, tools.env));
   const step = stepToNewPids(context.toolsRoot);
   const gate = new Gate(environment);
   try {

@@ -2,9 +2,11 @@
 import { ChainmailError, errorText } from "../../../base/index.ts";
 import { bindUdp, connectMarked, listenTcp, runNft } from "../../../linux/index.ts";
 import { startContainer, type StartContext } from "./container-start.ts";
+import { probeRootMode } from "./image-root.ts";
 import { Namespaces } from "./namespaces.ts";
 import { removeLink, setUpNode, setUpSandbox, tearDownSandbox } from "./node-network.ts";
 import { enterContainer } from "./process-enter.ts";
+import type { RootMode } from "../types.ts";
 import type { NodeSetup, SandboxSetup, WorkerCalls, WorkerMessage } from "./protocol.ts";
 import { findSystemFiles, type SystemFiles } from "./system-files.ts";
 import { buildToolsRoot, type ToolsRoot } from "./tools-root.ts";
@@ -17,6 +19,7 @@ interface Node {
   setup: NodeSetup;
   system: SystemFiles;
   toolsRoot: ToolsRoot;
+  rootMode: RootMode;
 }
 
 type Handlers = { [Call in keyof WorkerCalls]: (args: WorkerCalls[Call]["args"]) => WorkerCalls[Call]["result"] };
@@ -30,9 +33,10 @@ const handlers: Handlers = {
     if (node) throw new ChainmailError("NODE_EXISTS", "the node is already set up");
     const namespaces = new Namespaces();
     const system = findSystemFiles();
-    node = { namespaces, setup, system, toolsRoot: buildToolsRoot(setup.toolsPoint, system, setup.hiddenPaths) };
+    const rootMode = setup.rootMode ?? probeRootMode(namespaces, setup.probeFolder, setup.mountPoint);
+    node = { namespaces, setup, system, rootMode, toolsRoot: buildToolsRoot(setup.toolsPoint, system, setup.hiddenPaths) };
     setUpNode(setup);
-    return undefined;
+    return { rootMode };
   },
   createSandbox(setup) {
     setUpSandbox(ready().namespaces, setup);
@@ -75,8 +79,9 @@ self.onmessage = (event: MessageEvent<{ call: number; name: keyof WorkerCalls; a
 };
 
 function contextFor(processId: string): StartContext {
-  const { namespaces, setup, system, toolsRoot } = ready();
+  const { namespaces, setup, system, toolsRoot, rootMode } = ready();
   return {
+    rootMode,
     namespaces,
     system,
     toolsRoot,

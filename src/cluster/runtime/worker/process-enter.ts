@@ -1,5 +1,5 @@
 import { closeFd, NamespaceFlag, unshareThread } from "../../../linux/index.ts";
-import { environmentScript } from "../environment.ts";
+import { environmentScript, envProgram } from "../environment.ts";
 import { unprivileged, type StartContext } from "./container-start.ts";
 import { Gate, ownTerminal } from "./gate.ts";
 import type { ProcessEnter } from "./protocol.ts";
@@ -12,7 +12,7 @@ import { dropStep, joinPids, stepIn, stepOut, stepToPidsOf } from "./tools-root.
  */
 export function enterContainer(context: StartContext, spec: ProcessEnter): { pid: number; terminalFd: number | undefined } {
   const { namespaces, tools } = context;
-  const environment = environmentScript(spec.env, tools.env);
+  const environment = environmentScript(spec.env, envProgram(spec.root, tools.env));
   const step = stepToPidsOf(context.toolsRoot, spec.targetPid);
   const gate = new Gate(environment);
   try {

@@ -1,9 +1,9 @@
-import type { ContainerExit, Mount } from "../types.ts";
+import type { ContainerExit, ImageRoot, Mount, RootMode } from "../types.ts";
 
 /** What the main thread may ask of the namespace worker; all values are plain data and cross by structured clone. */
 export interface WorkerCalls {
   /** First, once: makes the node's network namespace. */
-  init: { args: NodeSetup; result: undefined };
+  init: { args: NodeSetup; result: { rootMode: RootMode } };
   createSandbox: { args: SandboxSetup; result: undefined };
   removeSandbox: { args: { id: string }; result: undefined };
   /** Deletes a removed sandbox's link if the kernel has not done so by then. */
@@ -39,6 +39,10 @@ export interface NodeSetup {
   mountPoint: string;
   /** Another one, for the tools' root. */
   toolsPoint: string;
+  /** A folder to try overlays in, on the file system where containers' changes will lie. */
+  probeFolder: string;
+  /** Instead of trying. */
+  rootMode: RootMode | undefined;
   tools: ContainerTools;
   /** Folders that no container sees, even below a folder that is bound into it. */
   hiddenPaths: string[];
@@ -78,6 +82,7 @@ export interface ProcessStart {
   /** What the process becomes after the privileges are dropped. */
   argv: string[];
   env: Record<string, string>;
+  root: ImageRoot | undefined;
   /** setpriv's arguments. */
   privileges: string[];
   /** Who the process is, as far as the machine can: uid and gid, for its terminal. */

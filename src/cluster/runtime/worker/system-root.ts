@@ -1,10 +1,12 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { cloneTree, mountFilesystem, MountFlag, moveTree } from "../../../linux/index.ts";
 import { etcFiles, type SystemFiles } from "./system-files.ts";
 
 export const SAFE = MountFlag.NO_SUID | MountFlag.NO_DEV;
 
+/** As the kernel. */
+const MAX_LINKS = 40;
 /** A tmpfs counts as memory: enough for scratch files, too little to starve the machine. */
 const ROOT_OPTIONS = "mode=755,size=256m";
 const FOLDERS = ["/dev", "/etc", "/etc/ssl", "/opt", "/proc", "/root", "/run", "/srv", "/home", "/sys", "/tmp", "/var", "/var/lib", "/var/log", "/var/cache", "/var/tmp"];
@@ -41,8 +43,11 @@ export function bindFrom(source: string, target: string, flags: number): void {
 }
 
 /** What a mount needs to stand on; links in `path` are followed as the thread's root resolves them. */
-export function makeTarget(path: string, isFolder: boolean): void {
+export function makeTarget(path: string, isFolder: boolean, links = 0): void {
   if (existsSync(path)) return;
+  // Distributions' /etc/resolv.conf leads to a file that a service makes later.
+  const link = lstatSync(path, { throwIfNoEntry: false });
+  if (link?.isSymbolicLink() && links < MAX_LINKS) return makeTarget(resolve(dirname(path), readlinkSync(path)), isFolder, links + 1);
   mkdirSync(isFolder ? path : dirname(path), { recursive: true });
   if (!isFolder) closeSync(openSync(path, "a", 0o644));
 }
