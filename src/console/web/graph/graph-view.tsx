@@ -5,6 +5,7 @@ import type { Graph, MeshState } from "../model.ts";
 import { Arrangement } from "./arrangement.ts";
 import { type EdgeLabel, edgeText, toElements } from "./elements.ts";
 import { fit, nearest, savePicture, zoomBy } from "./camera.ts";
+import { installFrameGate } from "./frames.ts";
 import type { Layout } from "./layout.ts";
 import { nodeSize } from "./node-text.ts";
 import { Overlay } from "./overlay.ts";
@@ -51,8 +52,9 @@ export function GraphView(props: GraphViewProps) {
   latest.current = props;
 
   useEffect(() => {
+    const frames = installFrameGate();
     const core = cytoscape({ container: container.current, minZoom: 0.1, maxZoom: 3, boxSelectionEnabled: false, autoungrabify: true, style: graphStyle(), pixelRatio: "auto" });
-    const overlay = new Overlay(core, dots.current!, marks.current!);
+    const overlay = new Overlay(core, dots.current!, marks.current!, frames);
     view.current = { core, overlay };
     core.on("tap", (event) => {
       const target = event.target as { id?(): string; isParent?(): boolean };
@@ -79,6 +81,7 @@ export function GraphView(props: GraphViewProps) {
       sized.disconnect();
       overlay.stop();
       core.destroy();
+      frames.remove();
       view.current = undefined;
     };
   }, []);

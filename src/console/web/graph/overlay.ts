@@ -3,6 +3,7 @@ import type { GraphEdge } from "../model.ts";
 import { type Palette, palette } from "./colours.ts";
 import { type Stream, drawDots, streamsOf } from "./dots.ts";
 import { type Mark, drawMarks, drawNames, markAt, placeMarks, placeNames, textMeter } from "./marks.ts";
+import type { FrameGate } from "./frames.ts";
 import { Paths } from "./paths.ts";
 import { LEAST_FONT, NODE_FONT } from "./style.ts";
 
@@ -34,6 +35,7 @@ export class Overlay {
     private readonly cy: Core,
     private readonly dots: HTMLCanvasElement,
     private readonly marks: HTMLCanvasElement,
+    private readonly frames: FrameGate,
   ) {
     this.#paths = new Paths(cy);
     cy.on("viewport position add remove data bounds", () => this.refresh());
@@ -61,7 +63,8 @@ export class Overlay {
 
   refresh(): void {
     this.#marksStale = true;
-    this.#frame ||= requestAnimationFrame((time) => this.#draw(time));
+    this.frames.wake();
+    this.#frame ||= this.frames.request((time) => this.#draw(time));
   }
 
   markAt(x: number, y: number): Mark | undefined {
@@ -102,6 +105,6 @@ export class Overlay {
       drawDots(paper, this.#streams, this.#paths.all, time, zoom, (id) => this.#faded.has(id));
     }
     // Another frame may have been asked for meanwhile.
-    if (this.#streams.length > 0) this.#frame ||= requestAnimationFrame((next) => this.#draw(next));
+    if (this.#streams.length > 0) this.#frame ||= this.frames.request((next) => this.#draw(next));
   }
 }
