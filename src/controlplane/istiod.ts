@@ -1,11 +1,11 @@
 import { type Clock, type Logger } from "../base/index.ts";
 import { CONFIG_MAPS, createInformer, type KubeClient } from "../kube/index.ts";
 import type { ConfigMap } from "../resources/index.ts";
-import { createAuthenticator, distributeRoots, openCa } from "./ca/index.ts";
+import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type OidcRule } from "./ca/index.ts";
 import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
 import { parseMeshConfig, type Registry } from "./registry/index.ts";
-import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type IstioValidator, type JwksFetcher } from "./server/index.ts";
+import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type IstioValidator, type JwksFetcher } from "./server/index.ts";
 import type { XdsGenerator } from "./xds/types.ts";
 
 export interface IstiodOptions {
@@ -15,6 +15,8 @@ export interface IstiodOptions {
   /** Keys of token issuers, which the generator reads; a change of theirs is pushed. */
   jwks?: Pick<JwksFetcher, "onChange">;
   validate: IstioValidator;
+  /** A further issuer of tokens that workloads may prove themselves with. */
+  oidc?: OidcRule;
   namespace: string;
   revision: string;
   podName: string;
@@ -35,6 +37,9 @@ export interface Istiod {
   /** Stops taking calls, tells clients to go elsewhere, and lets go of everything within `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
+
+/** What Istio's agents mount: tokens for others, such as the API server, prove nothing here. */
+const TOKEN_AUDIENCE = "istio-ca";
 
 /**
  * Starts the control plane: the CA first, since every other part trusts or is trusted by it; then what pods wait for
@@ -61,7 +66,14 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
 
   const serving = await createServingCertificate({ ca, namespace, clock, log: log.child("tls") });
   closers.push(() => serving.stop());
-  const authenticator = createAuthenticator(client, trustDomain);
+  const bound = followBoundObjects({ client, clock, log: log.child("tokens") });
+  closers.push(() => bound.stop());
+  const authenticator = createAuthenticator({
+    trustDomain,
+    tokens: createTokenReviewer({ client, audience: TOKEN_AUDIENCE, clock, bound }),
+    // Most clusters have no such issuer: what verifies its tokens is loaded by those that do.
+    ...(options.oidc && { oidc: (await import("./ca/oidc.ts")).createOidcVerifier(options.oidc, { clock, fetchJson }) }),
+  });
   const connections = (): ConnectionView[] => [...ads.connections()].filter((connection): connection is typeof connection & ConnectionView => connection.node !== undefined);
   const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId });
   const ads = new AdsServer({
@@ -88,7 +100,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   describe(metrics, { registry, ads, ca, clock, started });
 
   const monitoring = { metrics, pages, access: createDebugAccess({ authenticator, pages, namespace }), ready: () => ready, log: log.child("http") };
-  const grpc = { ads, authenticator, ca, serving, metrics, log: log.child("grpc") };
+  const grpc = { ads, authenticator, ca, serving, metrics, clock, log: log.child("grpc") };
   const injection = createInjector({
     context: () => ({ values: values.current(), mesh: registry.current().mesh, proxyConfigs: registry.current().configs.ProxyConfig, nativeSidecars: true }),
     metrics,

@@ -30,6 +30,7 @@ async function main(): Promise<void> {
     generator: createGenerator({ jwks }),
     jwks,
     validate: validateIstio,
+    ...(options.oidc && { oidc: options.oidc }),
     namespace: options.namespace,
     revision: options.revision,
     podName: options.podName,

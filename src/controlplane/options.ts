@@ -1,4 +1,5 @@
 import { ChainmailError, type LogLevel } from "../base/index.ts";
+import { parseOidcRule, type OidcRule } from "./ca/index.ts";
 
 /** What pilot-discovery takes from its command line and environment, with Istio's names. */
 export interface DiscoveryOptions {
@@ -8,6 +9,8 @@ export interface DiscoveryOptions {
   clusterId: string;
   domain: string;
   logLevel: LogLevel;
+  /** JWT_RULE: a further issuer of workloads' tokens. */
+  oidc: OidcRule | undefined;
   monitoringPort: number;
   httpPort: number;
   grpcPort: number;
@@ -52,6 +55,7 @@ export function parseOptions(argv: readonly string[], env: Readonly<Record<strin
     clusterId: text("clusterID", env["CLUSTER_ID"] || "Kubernetes"),
     domain: text("domain", "cluster.local"),
     logLevel: (LEVELS.includes(level) ? level : "info") as LogLevel,
+    oidc: parseOidcRule(env["JWT_RULE"]),
     monitoringPort: port("monitoringAddr", 15014),
     httpPort: port("httpAddr", 8080),
     grpcPort: port("grpcAddr", 15010),

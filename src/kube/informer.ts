@@ -34,6 +34,7 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   readonly #random: () => number;
   /** The version to go on from; undefined when everything must be read anew. */
   #version: string | undefined;
+  #live = false;
   /** False once a server has refused WatchList. */
   #watchList = true;
 
@@ -98,6 +99,7 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
       } catch (thrown) {
         failure = thrown;
       }
+      this.#connected(false);
       if (this.#stop.signal.aborted) return;
       if (isExpired(failure)) this.#version = undefined;
       const lived = this.#clock.now() - started;
@@ -141,6 +143,7 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
       for await (const { type, object } of this.client.watch<T>(this.gvr, { namespace, labelSelector, fieldSelector, ...start, timeoutSeconds, signal: dead.signal })) {
         if (this.#stop.signal.aborted) return;
         const version = object.metadata.resourceVersion ?? "";
+        if (!initial) this.#connected(true);
         if (type === "BOOKMARK") {
           if (initial && object.metadata.annotations?.[INITIAL_EVENTS_END] === "true") {
             this.#replace(initial.values(), version);
@@ -166,7 +169,14 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   #replace(objects: Iterable<T>, version: string): void {
     this.#version = version;
     for (const change of this.#store.replace(objects)) this.#emit(change);
+    this.#connected(true);
     this.#markSynced();
+  }
+
+  #connected(live: boolean): void {
+    if (this.#live === live) return;
+    this.#live = live;
+    this.options.onConnection?.(live);
   }
 
   #transform(object: T): T {

@@ -85,6 +85,8 @@ export interface InformerOptions<T extends KubeObject> extends ListOptions {
   indexes?: Record<string, (object: T) => string[]>;
   /** Trims objects before they are kept (managedFields, unused data), to save memory. May change its argument. */
   transform?: (object: T) => T;
+  /** True once the copy follows the server; false when the connection is lost and it may be behind. */
+  onConnection?: (live: boolean) => void;
   /** Told of lost connections and of listeners that throw. */
   log?: Logger;
   clock?: Clock;

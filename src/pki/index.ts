@@ -4,6 +4,7 @@
  * The clock and the random numbers are handed in; nothing here touches files, sockets or the Kubernetes API.
  */
 export { parseCertificate, type Certificate } from "./certificate.ts";
+export { isRevoked, issueRevocationList, parseRevocationLists, type RevocationList } from "./crl.ts";
 export { createCsr, parseCsr, type CertificateRequest } from "./csr.ts";
 export { PkiError, type PkiErrorCode } from "./errors.ts";
 export { KEY_USAGE, PURPOSE, type SubjectAltNames } from "./extensions.ts";

@@ -6,6 +6,7 @@ import { FakeApi } from "../testing/fake-api.ts";
 import { createAuthenticator } from "./authenticate.ts";
 import { openCa } from "./ca-store.ts";
 import { distributeRoots } from "./root-distribution.ts";
+import { createTokenReviewer } from "./token-reviewer.ts";
 
 const log = createLogger("test", { level: "none" });
 const SECRETS = "/api/v1/namespaces/istio-system/secrets";
@@ -138,7 +139,7 @@ describe("callers", () => {
     if (token === "no-audience") return { ...review, status: { authenticated: true, user: { username: "system:serviceaccount:a:b" } } };
     return { ...review, status: { authenticated: false, error: "invalid bearer token" } };
   });
-  const authenticator = createAuthenticator(api.client, () => "cluster.local");
+  const authenticator = createAuthenticator({ trustDomain: () => "cluster.local", tokens: createTokenReviewer({ client: api.client, audience: "istio-ca", clock: systemClock }) });
   const reviews = (): number => api.requests.filter((r) => r.endsWith("tokenreviews")).length;
 
   test("a verified certificate comes first and needs no review", async () => {

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { errorText, type Clock } from "../../base/index.ts";
-import { issueLeaf, parseCsr, PkiError, type Certificate, type SubjectAltNames } from "../../pki/index.ts";
+import { isRevoked, issueLeaf, parseCsr, parseRevocationLists, PkiError, type Certificate, type RevocationList, type SubjectAltNames } from "../../pki/index.ts";
 import { CaError } from "./errors.ts";
 
 /** What a CA signs with and what its leaves' verifiers trust. Immutable: a rotation replaces it whole. */
@@ -25,10 +25,12 @@ export const MAX_LIFETIME_MS = 90 * 24 * HOUR;
 export class CertificateAuthority {
   readonly #listeners = new Set<() => void>();
   #material: CaMaterial;
+  #revoked: readonly RevocationList[];
   readonly #clock: Clock;
 
   constructor(material: CaMaterial, clock: Clock) {
     this.#material = material;
+    this.#revoked = parseRevocationLists(material.crlPem);
     this.#clock = clock;
   }
 
@@ -39,6 +41,7 @@ export class CertificateAuthority {
   /** Goes on with other material, and tells everybody who distributes or serves it. */
   replace(material: CaMaterial): void {
     this.#material = material;
+    this.#revoked = parseRevocationLists(material.crlPem);
     for (const listener of this.#listeners) listener();
   }
 
@@ -65,6 +68,11 @@ export class CertificateAuthority {
     }
     const { chainPem, rootBundlePem } = this.#material;
     return [this.issue(spki, { uris: [spiffeId] }, lifetime).pem, ...(chainPem ? [chainPem] : []), rootBundlePem];
+  }
+
+  /** Whether the operator's revocation lists name this certificate. */
+  isRevoked(certificate: Certificate): boolean {
+    return isRevoked(certificate, this.#revoked);
   }
 
   /** A leaf for a key that is already known to be its asker's. */

@@ -3,6 +3,7 @@ import { ChainmailError } from "../../base/index.ts";
 /** Codes of refused certificate requests, each of which has its own gRPC status. */
 export type CaErrorCode =
   | "CA_UNAUTHENTICATED"
+  | "CA_RATE_LIMITED"
   | "CA_CSR_INVALID"
   | "CA_TTL_TOO_LONG"
   | "CA_SIGNING_FAILED"
@@ -17,4 +18,12 @@ export class CaError extends ChainmailError {
   ) {
     super(code, message, options);
   }
+}
+
+/** Istio's words; what was wrong goes to our log only, so that a guesser learns nothing. */
+const REFUSAL = "request authenticate failure";
+
+/** A caller who has not proved who it is; `reason` is for the log. */
+export function refused(reason: string, cause?: unknown): CaError {
+  return new CaError("CA_UNAUTHENTICATED", REFUSAL, { cause: new Error(reason, { cause }) });
 }

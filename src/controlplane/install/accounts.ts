@@ -52,7 +52,7 @@ const ISTIOD_RULES: PolicyRule[] = [
   { apiGroups: ["security.istio.io", "networking.istio.io", "telemetry.istio.io", "extensions.istio.io"], resources: ["*"], verbs: READ },
   { apiGroups: ["networking.istio.io"], resources: ["workloadentries", "workloadentries/status", "serviceentries/status"], verbs: ["get", "watch", "list", "update", "patch", "create", "delete"] },
   { apiGroups: ["apiextensions.k8s.io"], resources: ["customresourcedefinitions"], verbs: READ },
-  { apiGroups: [""], resources: ["pods", "nodes", "services", "namespaces", "endpoints"], verbs: READ },
+  { apiGroups: [""], resources: ["pods", "nodes", "services", "namespaces", "endpoints", "serviceaccounts"], verbs: READ },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
   // Identities of workloads that are about to start, so that clients know them before their first pod is ready.
   { apiGroups: ["apps"], resources: ["deployments", "statefulsets"], verbs: READ },

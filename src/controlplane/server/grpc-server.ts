@@ -1,14 +1,15 @@
 import { Metadata, Server, ServerCredentials, status, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall, type ServiceDefinition } from "@grpc/grpc-js";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { errorText, type Logger } from "../../base/index.ts";
+import { errorText, type Clock, type Logger } from "../../base/index.ts";
 import { parseCertificate } from "../../pki/index.ts";
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from "../../proto/gen/istio/auth/ca_pb.ts";
-import { CaError, type Authenticator, type CaErrorCode, type Caller, type CertificateAuthority, type Credentials } from "../ca/index.ts";
+import { CaError, RateLimit, type Authenticator, type CaErrorCode, type Caller, type CertificateAuthority, type Credentials } from "../ca/index.ts";
 import type { MetricsRegistry } from "../debug/metrics.ts";
 import type { AdsServer } from "./ads-server.ts";
 import type { XdsStream } from "./connection.ts";
 import { XdsError, type XdsErrorCode } from "./errors.ts";
 import { RotatingCredentials } from "./grpc-credentials.ts";
+import { createGrpcMetrics, type GrpcMetrics } from "./grpc-metrics.ts";
 import type { Protocol } from "./requests.ts";
 import type { ServingCertificate } from "./serving-certificate.ts";
 
@@ -18,6 +19,7 @@ export interface GrpcServerOptions {
   ca: CertificateAuthority;
   serving: ServingCertificate;
   metrics: MetricsRegistry;
+  clock: Clock;
   log: Logger;
 }
 
@@ -39,6 +41,13 @@ const OPTIONS = {
   "grpc.http2.min_ping_interval_without_data_ms": 15_000,
 };
 
+/**
+ * What one address may ask of the CA: thousands of pods behind a node's address fit, a loop without end does not. Refused
+ * callers are let in more slowly, since each costs the API server a review.
+ */
+const REQUESTS = { burst: 4_000, perSecond: 2_000 };
+const REFUSALS = { burst: 50, perSecond: 5 };
+
 const raw = (path: string, stream: boolean): ServiceDefinition[string] => ({
   path,
   requestStream: stream,
@@ -58,24 +67,41 @@ const CA_SERVICE: ServiceDefinition = { createCertificate: raw("/istio.v1.auth.I
 /** 15012: xDS and the CA over TLS; every caller is authenticated. */
 export async function serveSecure(options: GrpcServerOptions, address: string): Promise<BoundServer> {
   const server = new Server(OPTIONS);
-  const authenticate = (call: Call): Promise<Caller> => options.authenticator.authenticate(credentialsOf(call));
-  server.addService(ADS_SERVICE, adsHandlers(options, authenticate));
-  server.addService(CA_SERVICE, { createCertificate: certificateHandler(options, authenticate) });
+  const authenticate = guarded(options);
+  const measure = createGrpcMetrics(options.metrics, options.clock);
+  server.addService(ADS_SERVICE, adsHandlers(options, authenticate, measure));
+  server.addService(CA_SERVICE, { createCertificate: certificateHandler(options, authenticate, measure) });
   return bind(server, address, new RotatingCredentials(options.serving));
 }
 
 /** 15010: xDS in plaintext, without the CA and without anything secret. */
-export async function servePlaintext(options: Pick<GrpcServerOptions, "ads" | "log">, address: string): Promise<BoundServer> {
+export async function servePlaintext(options: Pick<GrpcServerOptions, "ads" | "metrics" | "clock" | "log">, address: string): Promise<BoundServer> {
   const server = new Server(OPTIONS);
-  server.addService(ADS_SERVICE, adsHandlers(options, () => Promise.resolve(undefined)));
+  server.addService(ADS_SERVICE, adsHandlers(options, () => Promise.resolve(undefined), createGrpcMetrics(options.metrics, options.clock)));
   return bind(server, address, ServerCredentials.createInsecure());
 }
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
-type Call = Pick<Stream, "metadata" | "getAuthContext">;
+type Call = Pick<Stream, "metadata" | "getAuthContext" | "getPeer">;
 
-function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authenticate: (call: Call) => Promise<Caller | undefined>) {
+/** Authentication that does not let one address keep the API server busy with tokens that are refused. */
+function guarded({ authenticator, ca, clock }: Pick<GrpcServerOptions, "authenticator" | "ca" | "clock">): (call: Call) => Promise<Caller> {
+  const refusals = new RateLimit({ ...REFUSALS, clock });
+  return async (call) => {
+    const address = addressOf(call);
+    if (refusals.exhausted(address)) throw new CaError("CA_RATE_LIMITED", "too many refused requests from this address");
+    try {
+      return await authenticator.authenticate(credentialsOf(call, ca));
+    } catch (thrown) {
+      refusals.take(address);
+      throw thrown;
+    }
+  };
+}
+
+function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authenticate: (call: Call) => Promise<Caller | undefined>, measure: GrpcMetrics) {
   const handle = (protocol: Protocol) => (call: Stream) => {
+    const counts = measure(`${ADS}/${protocol === "sotw" ? "Stream" : "Delta"}AggregatedResources`, "bidi_stream");
     // Nothing is read before the caller is known.
     call.pause();
     let ended = false;
@@ -84,6 +110,7 @@ function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authentica
     const stream: XdsStream = {
       write(message) {
         if (ended) return Promise.reject(new XdsError("XDS_UNAVAILABLE", "the client is gone"));
+        counts.sent();
         if (call.write(Buffer.from(message.buffer, message.byteOffset, message.byteLength))) return Promise.resolve();
         return new Promise((resolve) => {
           proceed = resolve;
@@ -94,6 +121,7 @@ function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authentica
       end: (error) => {
         if (ended) return;
         ended = true;
+        counts.handled(error ? XDS_STATUS[error.code] : status.OK);
         if (error) call.emit("error", grpcError(XDS_STATUS[error.code], error.message));
         else call.end();
       },
@@ -104,18 +132,22 @@ function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authentica
       (caller) => {
         if (call.cancelled) return;
         const connection = options.ads.accept(stream, protocol, caller, call.getPeer());
-        const close = (): void => {
+        const close = (code: number): void => {
           ended = true;
+          counts.handled(code);
           connection.closed();
           proceed();
         };
         call.on("drain", () => proceed());
-        call.on("cancelled", close);
+        call.on("cancelled", () => close(status.CANCELLED));
         call.on("end", () => {
-          close();
+          close(status.OK);
           call.end();
         });
-        call.on("data", (message: Buffer) => connection.receive(message));
+        call.on("data", (message: Buffer) => {
+          counts.received();
+          connection.receive(message);
+        });
         call.resume();
       },
       (thrown: unknown) => {
@@ -127,8 +159,9 @@ function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authentica
   return { sotw: handle("sotw"), delta: handle("delta") };
 }
 
-function certificateHandler(options: GrpcServerOptions, authenticate: (call: Call) => Promise<Caller>) {
-  const { ca, metrics, log } = options;
+function certificateHandler(options: GrpcServerOptions, authenticate: (call: Call) => Promise<Caller>, measure: GrpcMetrics) {
+  const { ca, metrics, clock, log } = options;
+  const limit = new RateLimit({ ...REQUESTS, clock });
   const requests = metrics.counter("citadel_server_csr_count", "The number of CSRs received by Citadel server.");
   const refusals = metrics.counter("citadel_server_authentication_failure_count", "The number of authentication failures.");
   const parseFailures = metrics.counter("citadel_server_csr_parsing_err_count", "The number of errors occurred when parsing the CSR.");
@@ -136,6 +169,7 @@ function certificateHandler(options: GrpcServerOptions, authenticate: (call: Cal
   const issued = metrics.counter("citadel_server_success_cert_issuance_count", "The number of certificates issuances that have succeeded.");
   const answer = async (call: ServerUnaryCall<Buffer, Buffer>): Promise<Buffer> => {
     requests.add();
+    if (!limit.take(addressOf(call))) throw new CaError("CA_RATE_LIMITED", "too many certificate requests from this address");
     const caller = await authenticate(call);
     const request = fromBinary(IstioCertificateRequestSchema, call.request);
     if (request.metadata?.["ImpersonatedIdentity"] !== undefined) {
@@ -147,26 +181,40 @@ function certificateHandler(options: GrpcServerOptions, authenticate: (call: Cal
     return Buffer.from(toBinary(IstioCertificateResponseSchema, create(IstioCertificateResponseSchema, { certChain })));
   };
   return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
+    const counts = measure("/istio.v1.auth.IstioCertificateService/CreateCertificate", "unary");
+    counts.received();
     answer(call).then(
-      (response) => callback(null, response),
+      (response) => {
+        counts.sent();
+        counts.handled(status.OK);
+        callback(null, response);
+      },
       (thrown: unknown) => {
         const code = thrown instanceof CaError ? thrown.code : "CA_SIGNING_FAILED";
         if (code === "CA_UNAUTHENTICATED") refusals.add();
         else if (code === "CA_CSR_INVALID") parseFailures.add();
         else signFailures.add({ error: code });
         log.warn("refused a certificate request", { address: call.getPeer(), code, error: reasonOf(thrown) });
+        counts.handled(CA_STATUS[code]);
         callback(grpcError(CA_STATUS[code], thrown instanceof CaError ? thrown.message : "the request cannot be answered"));
       },
     );
   };
 }
 
-/** Only what TLS has verified: grpc-js gives a certificate for authorized peers alone. */
-function credentialsOf(call: Call): Credentials {
+/** Only what TLS has verified and nobody has revoked: grpc-js gives a certificate for authorized peers alone. */
+function credentialsOf(call: Call, ca: CertificateAuthority): Credentials {
   const context = call.getAuthContext();
   const der = context?.sslPeerCertificate?.raw;
+  const certificate = der && parseCertificate(new Uint8Array(der));
   const authorization = call.metadata.get("authorization")[0];
-  return { verifiedUris: der ? parseCertificate(new Uint8Array(der)).uris : [], authorization: authorization?.toString() };
+  return { verifiedUris: certificate && !ca.isRevoked(certificate) ? certificate.uris : [], authorization: authorization?.toString() };
+}
+
+/** The peer's IP address, without its port. */
+function addressOf(call: Pick<Call, "getPeer">): string {
+  const peer = call.getPeer();
+  return peer.slice(0, peer.lastIndexOf(":"));
 }
 
 const XDS_STATUS: Record<XdsErrorCode, number> = {
@@ -178,6 +226,7 @@ const XDS_STATUS: Record<XdsErrorCode, number> = {
 
 const CA_STATUS: Record<CaErrorCode, number> = {
   CA_UNAUTHENTICATED: status.UNAUTHENTICATED,
+  CA_RATE_LIMITED: status.RESOURCE_EXHAUSTED,
   CA_CSR_INVALID: status.INVALID_ARGUMENT,
   CA_TTL_TOO_LONG: status.INVALID_ARGUMENT,
   CA_SIGNING_FAILED: status.INTERNAL,

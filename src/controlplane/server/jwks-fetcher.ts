@@ -1,5 +1,6 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
 import type { Registry } from "../registry/index.ts";
+import { fetchText, type Fetch } from "./fetch-json.ts";
 
 export interface JwksFetcher {
   /** The key set as it was last fetched; undefined until then. */
@@ -13,7 +14,7 @@ export interface JwksFetcherOptions {
   registry: Registry;
   clock: Clock;
   log: Logger;
-  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  fetch?: Fetch;
   /** 0 ≤ x < 1, so that all issuers are not asked at once. */
   random?: () => number;
 }
@@ -23,9 +24,6 @@ const REFRESH_MS = 20 * 60_000;
 /** An issuer that cannot be reached keeps its old keys in force, and is asked again soon. */
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
-const TIMEOUT_MS = 5_000;
-/** Key sets are a few KB; this text goes into every listener that checks tokens. */
-const MAX_BYTES = 256 * 1024;
 
 interface Source {
   issuer: string;
@@ -37,19 +35,11 @@ interface Source {
 /** Fetches the key sets that RequestAuthentications name by URI, or that issuers publish, and keeps them fresh. */
 export function createJwksFetcher(options: JwksFetcherOptions): JwksFetcher {
   const { registry, clock, log, random = Math.random } = options;
-  const get = options.fetch ?? ((url, init) => fetch(url, init));
   const sources = new Map<string, Source>();
   const listeners = new Set<() => void>();
   let stopped = false;
 
-  const read = async (url: string): Promise<string> => {
-    if (!/^https?:\/\//.test(url)) throw new Error(`${url} is not an http or https URL`);
-    const response = await get(url, { signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: "application/json" } });
-    if (!response.ok) throw new Error(`${url} answered with status ${response.status}`);
-    const body = await response.text();
-    if (body.length > MAX_BYTES) throw new Error(`${url} answered with more than ${MAX_BYTES} bytes`);
-    return body;
-  };
+  const read = (url: string): Promise<string> => fetchText(url, options.fetch);
   const refresh = async (source: Source, retryMs: number): Promise<void> => {
     let next = REFRESH_MS * (0.9 + 0.2 * random());
     try {

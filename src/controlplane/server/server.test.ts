@@ -1,87 +1,36 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createLogger, systemClock } from "../../base/index.ts";
 import { createCsr, encodePrivateKey, generateKey, issueLeaf, issueRoot, parseBundle, parseCertificate, publicKeyDer, verifyChain } from "../../pki/index.ts";
 import { ClientConfigSchema, ConfigStatus } from "../../proto/gen/envoy/service/status/v3/csds_pb.ts";
 import { SecretSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { XDS_TYPES } from "../../proto/index.ts";
-import { createAuthenticator, openCa, type CertificateAuthority } from "../ca/index.ts";
-import { MetricsRegistry } from "../debug/metrics.ts";
-import { FakeApi } from "../testing/fake-api.ts";
-import { FakeMesh } from "../testing/fake-mesh.ts";
-import { TestClient, type TestIdentity } from "../testing/xds-client.ts";
-import type { ConnectionView } from "../debug/views.ts";
-import { AdsServer } from "./ads-server.ts";
-import { createCredentialSource } from "./credentials.ts";
-import { createDebugTypes } from "./debug-types.ts";
-import { servePlaintext, serveSecure, type BoundServer } from "./grpc-server.ts";
-import { createXdsMetrics } from "./metrics.ts";
-import { createServingCertificate, type ServingCertificate } from "./serving-certificate.ts";
+import type { CertificateAuthority } from "../ca/index.ts";
+import type { MetricsRegistry } from "../debug/metrics.ts";
+import type { FakeMesh } from "../testing/fake-mesh.ts";
+import { SecureServer } from "../testing/secure-server.ts";
+import type { TestClient, TestIdentity } from "../testing/xds-client.ts";
+import type { BoundServer } from "./grpc-server.ts";
 
-const log = createLogger("test", { level: "none" });
-const api = new FakeApi();
-const mesh = new FakeMesh();
-const metrics = new MetricsRegistry();
+let server: SecureServer;
 let ca: CertificateAuthority;
-let serving: ServingCertificate;
 let secure: BoundServer;
 let plain: BoundServer;
-let ads: AdsServer;
-const closers: (() => void)[] = [];
+let mesh: FakeMesh;
+let metrics: MetricsRegistry;
 
 const node = (namespace = "istioinaction", account = "web-api", type = "sidecar") => ({
   id: `${type}~10.244.1.11~web-api-1.${namespace}~${namespace}.svc.cluster.local`,
   metadata: { NAMESPACE: namespace, SERVICE_ACCOUNT: account, ISTIO_VERSION: "1.31.0", CLUSTER_ID: "Kubernetes" },
 });
 
-function client(port: number, who?: TestIdentity): TestClient {
-  const made = new TestClient(port, who);
-  closers.push(() => made.close());
-  return made;
-}
-
-async function workload(spiffe = "spiffe://cluster.local/ns/istioinaction/sa/web-api"): Promise<TestIdentity> {
-  const key = await generateKey();
-  const certificate = ca.issue(publicKeyDer(key), { uris: [spiffe] }, 3_600_000);
-  return { rootPem: ca.material.rootBundlePem, certPem: certificate.pem, keyPem: encodePrivateKey(key) };
-}
+const client = (port: number, who?: TestIdentity): TestClient => server.client(port, who);
+const workload = (spiffe?: string): Promise<TestIdentity> => server.workload(spiffe);
 
 beforeAll(async () => {
-  api.review("tokenreviews", (review) => {
-    const { token, audiences } = review.spec as { token: string; audiences: string[] };
-    const username = { web: "system:serviceaccount:istioinaction:web-api", tool: "system:serviceaccount:istio-system:default" }[token];
-    return { ...review, status: username ? { authenticated: true, audiences, user: { username } } : { authenticated: false } };
-  });
-  api.review("subjectaccessreviews", (review) => ({ ...review, status: { allowed: JSON.stringify(review.spec).includes("istio-ingressgateway") } }));
-  const opened = await openCa({ client: api.client, namespace: "istio-system", trustDomain: "cluster.local", clock: systemClock, log });
-  ca = opened.ca;
-  closers.push(opened.stop);
-  serving = await createServingCertificate({ ca, namespace: "istio-system", clock: systemClock, log });
-  closers.push(() => serving.stop());
-  ads = new AdsServer({
-    registry: mesh.registry,
-    generator: mesh.generator,
-    credentials: createCredentialSource({ client: api.client, clock: systemClock, log }),
-    debugTypes: createDebugTypes({
-      connections: () => ads.connections() as Iterable<ConnectionView>,
-      configDump: () => [],
-      page: async (path) => `page ${path}`,
-      podName: "istiod-1",
-      namespace: "istio-system",
-    }),
-    metrics: createXdsMetrics(metrics),
-    clock: systemClock,
-    log,
-  });
-  const options = { ads, ca, serving, metrics, log, authenticator: createAuthenticator(api.client, () => "cluster.local") };
-  secure = await serveSecure(options, "127.0.0.1:0");
-  plain = await servePlaintext({ ads, log }, "127.0.0.1:0");
+  server = await SecureServer.start({ web: "system:serviceaccount:istioinaction:web-api", tool: "system:serviceaccount:istio-system:default" });
+  ({ ca, secure, plain, mesh, metrics } = server);
 });
-
-afterAll(async () => {
-  for (const close of closers) close();
-  await Promise.all([secure.stop(10), plain.stop(10)]);
-});
+afterAll(() => server.stop());
 
 describe("certificate service", () => {
   test("a token gets a certificate for its service account, whatever the request asks for", async () => {
@@ -332,7 +281,7 @@ describe("gateway credentials", () => {
 
 test("connections that end are forgotten, and a replaced CA serves new connections at once", async () => {
   await Bun.sleep(20);
-  expect([...ads.connections()]).toEqual([]);
+  expect([...server.ads.connections()]).toEqual([]);
   const key = await generateKey();
   const certificate = issueRoot({ key, organization: "cluster.local", now: Date.now() - 1000, lifetimeMs: 3_600_000 });
   const old = await workload();
