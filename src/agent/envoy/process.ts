@@ -15,7 +15,7 @@ export interface EnvoyProcess {
 /** Where ProxyConfig says, else on the path. Throws ENVOY_MISSING. */
 export function envoyBinary(options: AgentOptions): string {
   const configured = String(options.proxyConfig.raw.binaryPath);
-  const binary = existsSync(configured) ? configured : Bun.which("envoy");
+  const binary = existsSync(configured) ? configured : Bun.which("envoy", { PATH: process.env.PATH ?? "" });
   if (binary !== null) return binary;
   throw new ChainmailError("ENVOY_MISSING", `there is no Envoy at ${configured} nor on the path of this image`, {
     hint: "chainmail up --proxy envoy, which puts one in; or leave CHAINMAIL_PROXY unset for Chainmail's own proxy",
