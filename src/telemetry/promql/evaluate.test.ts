@@ -60,6 +60,14 @@ describe("PromQL", () => {
     expect(at('absent(nothing{x="y"})')).toEqual({ "x=y": 1 });
   });
 
+  test("what counts or weighs samples sees each scrape, however few runs they were kept as", () => {
+    expect(at('count_over_time(requests_total{app="b"}[30s])')).toEqual({ "app=b,code=200": 30 });
+    expect(at('avg_over_time(requests_total{app="b"}[30s])')).toEqual({ "app=b,code=200": 5 });
+    expect(at('sum_over_time(requests_total{app="a",code="200"}[3s])')).toEqual({ "app=a,code=200": 2 * (58 + 59 + 60) });
+    expect(at("day_of_year(vector(86400 * 40))")).toEqual({ "": 41 });
+    expect(at("days_in_month(vector(86400 * 40))")).toEqual({ "": 28 });
+  });
+
   test("ranges have a point a step", () => {
     const [range] = queryRange('requests_total{app="a",code="200"}', 10_000, 30_000, 10_000, options);
     expect(range).toMatchObject({ times: [10_000, 20_000, 30_000], values: [20, 40, 60] });

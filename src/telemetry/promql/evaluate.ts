@@ -3,7 +3,7 @@ import { aggregate } from "./aggregate.ts";
 import type { AtModifier, Expr, VectorSelector } from "./ast.ts";
 import { applyBinary } from "./binary.ts";
 import { ELEMENTWISE, histogramQuantile, labelJoin, labelReplace, mapValues } from "./functions-instant.ts";
-import { KEEPS_NAME, OVER_TIME, PARAMETER_FIRST } from "./functions-over-time.ts";
+import { EVERY_SAMPLE, KEEPS_NAME, OVER_TIME, PARAMETER_FIRST } from "./functions-over-time.ts";
 import { PromqlError, parsePromql } from "./parse.ts";
 import { type Range, type Sample, type Value, labelKey, withoutName } from "./values.ts";
 
@@ -91,7 +91,7 @@ class Evaluator {
     if (overTime) {
       const first = PARAMETER_FIRST.has(name);
       const parameter = args[first ? 0 : 1];
-      const matrix = this.matrix(args[first ? 1 : 0], time);
+      const matrix = this.matrix(args[first ? 1 : 0], time, EVERY_SAMPLE.has(name));
       const scalar = parameter ? this.scalar(parameter, time) : NaN;
       const samples = matrix.ranges.flatMap((range): Sample[] => {
         const value = range.values.length === 0 ? undefined : overTime(range, matrix.from, matrix.to, scalar);
@@ -150,13 +150,15 @@ class Evaluator {
     });
   }
 
-  matrix(expr: Expr | undefined, time: number): Extract<Value, { type: "matrix" }> {
+  matrix(expr: Expr | undefined, time: number, every = true): Extract<Value, { type: "matrix" }> {
     if (expr?.kind === "matrix") {
       const to = this.at(expr.selector, time);
       const from = to - expr.range;
       const ranges = this.select(expr.selector).flatMap((series): Range[] => {
-        const window = series.window(from, to);
-        return window.times.length === 0 ? [] : [{ labels: series.labels, ...window }];
+        // Beyond so many samples a coarser grid weighs them as well.
+        const step = every ? Math.max(this.options.defaultStepMs, Math.ceil(expr.range / MAX_POINTS)) : this.options.defaultStepMs;
+        const window = series.window(from, to, step, every);
+        return window.times.length === 0 ? [] : [{ labels: series.labels, ...window, stepMs: step }];
       });
       return { type: "matrix", ranges, from, to };
     }

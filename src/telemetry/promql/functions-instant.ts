@@ -16,6 +16,8 @@ export const ELEMENTWISE: Record<string, (value: number, ...args: number[]) => n
   hour: (v) => new Date(v * 1000).getUTCHours(),
   day_of_week: (v) => new Date(v * 1000).getUTCDay(),
   day_of_month: (v) => new Date(v * 1000).getUTCDate(),
+  day_of_year: (v) => Math.floor((v * 1000 - Date.UTC(new Date(v * 1000).getUTCFullYear(), 0, 1)) / 86_400_000) + 1,
+  days_in_month: (v) => new Date(Date.UTC(new Date(v * 1000).getUTCFullYear(), new Date(v * 1000).getUTCMonth() + 1, 0)).getUTCDate(),
   month: (v) => new Date(v * 1000).getUTCMonth() + 1,
   year: (v) => new Date(v * 1000).getUTCFullYear(),
 };

@@ -16,7 +16,8 @@ function extrapolated(range: Range, from: number, to: number, counter: boolean, 
   if (counter) for (let i = 1; i <= last; i++) if (values[i]! < values[i - 1]!) change += values[i - 1]!;
   const sampled = (times[last]! - times[0]!) / 1000;
   if (sampled <= 0) return undefined;
-  const average = sampled / last;
+  // Runs of equal values have few samples and yet were scraped as often as any.
+  const average = Math.min(sampled / last, (range.stepMs ?? Infinity) / 1000);
   let toStart = (times[0]! - from) / 1000;
   let toEnd = (to - times[last]!) / 1000;
   const threshold = average * 1.1;
@@ -39,7 +40,10 @@ function instant(range: Range, counter: boolean, perSecond: boolean): number | u
 
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
 const mean = (values: number[]) => sum(values) / values.length;
-const variance = (values: number[]) => mean(values.map((v) => (v - mean(values)) ** 2));
+const variance = (values: number[]) => {
+  const middle = mean(values);
+  return mean(values.map((v) => (v - middle) ** 2));
+};
 
 /** Least squares over seconds, the value taken at `at`. */
 function regression({ times, values }: Range, at: number): { slope: number; intercept: number } | undefined {
@@ -75,6 +79,9 @@ export const OVER_TIME: Record<string, OverTime> = {
   stdvar_over_time: ({ values }) => variance(values),
   quantile_over_time: ({ values }, _from, _to, q) => quantile(q, values),
 };
+
+/** Functions that count or weigh samples, and so need each of them. */
+export const EVERY_SAMPLE = new Set(["avg_over_time", "sum_over_time", "count_over_time", "stddev_over_time", "stdvar_over_time", "quantile_over_time", "deriv", "predict_linear"]);
 
 export const PARAMETER_FIRST = new Set(["quantile_over_time"]);
 

@@ -11,6 +11,8 @@ export interface Range {
   labels: Labels;
   times: number[];
   values: number[];
+  /** How far apart samples are where some are left out, because they say nothing new. */
+  stepMs?: number;
 }
 
 export type Value = { type: "scalar"; value: number } | { type: "string"; value: string } | { type: "vector"; samples: Sample[] } | { type: "matrix"; ranges: Range[]; from: number; to: number };

@@ -102,20 +102,32 @@ export class Series {
     return time - end <= lookbackMs ? this.#value[index] : undefined;
   }
 
-  /** The samples in (from, to]: both ends of each run, cut to the window. Between them the value is the same. */
-  window(from: number, to: number): { times: number[]; values: number[] } {
+  /**
+   * The samples in (from, to]: of each run the first and the last that a scrape every `stepMs` put there. Between them the
+   * value is the same; with `every` they all come, for what counts or weighs samples.
+   */
+  window(from: number, to: number, stepMs = 1, every = false): { times: number[]; values: number[] } {
     const times: number[] = [];
     const values: number[] = [];
     let index = Math.max(this.#runAt(from), this.#head);
     for (; index < this.#value.length && this.#from[index]! <= to; index++) {
-      if (this.#to[index]! <= from) continue;
-      const start = Math.max(this.#from[index]!, from);
-      const end = Math.min(this.#to[index]!, to);
+      const [begin, stop, value] = [this.#from[index]!, this.#to[index]!, this.#value[index]!];
+      // The window is open at its start: the first scrape after it counts.
+      const start = begin > from ? begin : begin + (Math.floor((from - begin) / stepMs) + 1) * stepMs;
+      const end = stop <= to ? stop : begin + Math.floor((to - begin) / stepMs) * stepMs;
+      if (start > end) continue;
       times.push(start);
-      values.push(this.#value[index]!);
+      values.push(value);
+      if (every) {
+        // Scrapes are never exactly a step apart: what is left at the end must be worth a sample.
+        for (let time = start + stepMs; time < end - stepMs / 2; time += stepMs) {
+          times.push(time);
+          values.push(value);
+        }
+      }
       if (end > start) {
         times.push(end);
-        values.push(this.#value[index]!);
+        values.push(value);
       }
     }
     return { times, values };
