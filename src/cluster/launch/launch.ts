@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ChainmailError } from "../../base/index.ts";
 import { childrenOf, findTools } from "../runtime/index.ts";
@@ -61,7 +61,7 @@ export async function launchCluster(options: LaunchOptions): Promise<{ pid: numb
       detached: true,
     });
     outer.unref();
-    await Promise.race([outer.exited, waitFor(() => childrenOf(outer.pid).length > 0, START_TIMEOUT_MS)]);
+    await Promise.race([outer.exited, waitFor(() => childrenOf(outer.pid).some((pid) => hasItsOwnProgram(pid, outer.pid)), START_TIMEOUT_MS)]);
     const identity = identify(outer.pid);
     if (!identity || outer.exitCode !== null || childrenOf(outer.pid).length === 0) {
       outer.kill("SIGKILL");
@@ -108,6 +108,15 @@ export async function stopCluster(options: { pidPath: string; graceMs?: number }
   }
   rmSync(options.pidPath, { force: true });
   return graceful ? "stopped" : "killed";
+}
+
+/** The child asks to die with its parent before it becomes another program: a kill of the parent takes it along from then on. */
+function hasItsOwnProgram(child: number, parent: number): boolean {
+  try {
+    return readlinkSync(`/proc/${child}/exe`) !== readlinkSync(`/proc/${parent}/exe`);
+  } catch {
+    return false; // One of them has ended.
+  }
 }
 
 function signal(target: ProcessIdentity, name: "SIGTERM" | "SIGKILL"): void {

@@ -106,6 +106,7 @@ class LayerWriter {
       this.#folders.set(path, entry);
       this.#implied.delete(parts.join("/"));
     } else if (entry.type === "symlink") {
+      if (entry.linkName === "") throw unsafe(`the link ${entry.name} leads nowhere`);
       if (climbsOut(parts, entry.linkName)) throw unsafe(`the link ${entry.name} leads to ${entry.linkName}, outside of the image`);
       symlinkSync(entry.linkName, path);
       if (this.owners) lchownSync(path, entry.uid, entry.gid);
