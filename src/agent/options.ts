@@ -54,6 +54,8 @@ export interface AgentOptions {
 export interface AgentPaths {
   readonly token: string;
   readonly rootCert: string;
+  /** Revocation lists; the file need not be there. */
+  readonly revocations: string;
   readonly workloadSocket: string;
   readonly podInfo: string;
   /** Where Envoy's bootstrap and the socket of its configuration are. */
@@ -63,6 +65,7 @@ export interface AgentPaths {
 export const POD_PATHS: AgentPaths = {
   token: "/var/run/secrets/tokens/istio-token",
   rootCert: "/var/run/secrets/istio/root-cert.pem",
+  revocations: "/var/run/secrets/istio/crl/ca-crl.pem",
   workloadSocket: "/var/run/secrets/workload-spiffe-uds/socket",
   podInfo: "/etc/istio/pod",
   configFolder: "/etc/istio/proxy",

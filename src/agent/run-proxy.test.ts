@@ -70,7 +70,7 @@ beforeAll(async () => {
       ISTIO_META_POD_PORTS: '[\n    {"containerPort":8081,"protocol":"TCP"}\n]',
       ISTIO_META_INTERCEPTION_MODE: "REDIRECT",
     },
-    { token: at("token"), rootCert: at("root-cert.pem"), workloadSocket: at("sds"), podInfo: at("pod"), configFolder: at("proxy") },
+    { token: at("token"), rootCert: at("root-cert.pem"), revocations: at("crl.pem"), workloadSocket: at("sds"), podInfo: at("pod"), configFolder: at("proxy") },
   );
   running = runProxy(options, fakeDataPlane, [process.execPath, join(import.meta.dir, "main.ts"), "print-config-dump"]);
 });

@@ -34,6 +34,7 @@ export function startWorkload(options: AgentOptions, connect: ConnectFd, log: Lo
     ttlSeconds: options.certificateTtlSeconds,
     keyAlgorithm: options.keyAlgorithm,
     bundle,
+    revocations: new TrustBundleFile(options.paths.revocations, systemClock),
     secrets,
     clock: systemClock,
     random: Math.random,

@@ -1,11 +1,11 @@
 import { type Clock, type Logger } from "../base/index.ts";
 import { CONFIG_MAPS, createInformer, type KubeClient } from "../kube/index.ts";
-import type { ConfigMap } from "../resources/index.ts";
-import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type OidcRule } from "./ca/index.ts";
+import type { ConfigMap, Pod } from "../resources/index.ts";
+import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type CertificateAuthority, type Holder, type OidcRule, type RootRotation } from "./ca/index.ts";
 import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
-import { parseMeshConfig, type Registry } from "./registry/index.ts";
-import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type IstioValidator, type JwksFetcher } from "./server/index.ts";
+import { parseMeshConfig, type MeshSnapshot, type Registry } from "./registry/index.ts";
+import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
 import type { XdsGenerator } from "./xds/types.ts";
 
 export interface IstiodOptions {
@@ -17,6 +17,8 @@ export interface IstiodOptions {
   validate: IstioValidator;
   /** A further issuer of tokens that workloads may prove themselves with. */
   oidc?: OidcRule;
+  /** How long a new root is made known before it signs. */
+  rootSpreadMs?: number;
   namespace: string;
   revision: string;
   podName: string;
@@ -59,7 +61,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   const first = await readTrustDomain(options);
   let synced = false;
   const trustDomain = (): string => (synced ? registry.current().mesh.trustDomain : first);
-  const { ca, stop: closeCa } = await openCa({ client, namespace, trustDomain: first, clock, log: log.child("ca") });
+  const { ca, rotation, stop: closeCa } = await openCa({ client, namespace, trustDomain: first, clock, log: log.child("ca"), ...(options.rootSpreadMs !== undefined && { spreadMs: options.rootSpreadMs }) });
   closers.push(closeCa);
   const roots = distributeRoots({ client, ca, clock, log: log.child("rootcert") });
   closers.push(roots.stop);
@@ -75,7 +77,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     ...(options.oidc && { oidc: (await import("./ca/oidc.ts")).createOidcVerifier(options.oidc, { clock, fetchJson }) }),
   });
   const connections = (): ConnectionView[] => [...ads.connections()].filter((connection): connection is typeof connection & ConnectionView => connection.node !== undefined);
-  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId });
+  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId, rotation: () => rotation.status() });
   const ads = new AdsServer({
     registry,
     generator,
@@ -97,10 +99,19 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   closers.push(() => ads.stop());
   const keysChanged = options.jwks?.onChange(() => ads.push({ kinds: new Set(["RequestAuthentication"]), keys: new Set(), endpoints: new Set(), identities: new Set() }));
   if (keysChanged) closers.push(keysChanged);
-  describe(metrics, { registry, ads, ca, clock, started });
+  describe(metrics, { registry, ads, ca, rotation, clock, started });
 
   const monitoring = { metrics, pages, access: createDebugAccess({ authenticator, pages, namespace }), ready: () => ready, log: log.child("http") };
-  const grpc = { ads, authenticator, ca, serving, metrics, clock, log: log.child("grpc") };
+  const grpc: GrpcServerOptions = {
+    ads,
+    authenticator,
+    ca,
+    serving,
+    metrics,
+    clock,
+    log: log.child("grpc"),
+    onIssued: ({ address, lifetimeMs }) => rotation.issued(registry.current().objects.podByAddress(address)?.metadata.uid, lifetimeMs),
+  };
   const injection = createInjector({
     context: () => ({ values: values.current(), mesh: registry.current().mesh, proxyConfigs: registry.current().configs.ProxyConfig, nativeSidecars: true }),
     metrics,
@@ -114,6 +125,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   try {
     await Promise.all([registry.synced, values.synced, roots.synced]);
     synced = true;
+    rotation.follow(() => certificateHolders(registry.current()));
     const [secure, plaintext, webhook, monitor, readiness] = await Promise.all([
       listen(serveSecure(grpc, `${hostname}:${ports.secure}`)),
       listen(servePlaintext(grpc, `${hostname}:${ports.plaintext}`)),
@@ -142,6 +154,16 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   }
 }
 
+/** Whose certificates may be of an older root: pods with a proxy, and workloads outside, of which nobody knows when they renew. */
+function* certificateHolders({ objects }: MeshSnapshot): Generator<Holder> {
+  for (const { metadata, spec, status } of objects.list("Pod") as readonly Pod[]) {
+    const ended = status?.phase === "Succeeded" || status?.phase === "Failed";
+    const hasProxy = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(({ name }) => name === "istio-proxy");
+    if (hasProxy && !ended) yield { key: metadata.uid ?? "", name: `${metadata.namespace}/${metadata.name}` };
+  }
+  for (const { metadata } of objects.list("WorkloadEntry")) yield { key: `WorkloadEntry/${metadata.namespace}/${metadata.name}`, name: `${metadata.namespace}/${metadata.name}` };
+}
+
 async function readTrustDomain({ client, namespace, revision }: IstiodOptions): Promise<string> {
   const configMap = await client.find<ConfigMap>(CONFIG_MAPS, `istio${suffixOf(revision)}`, namespace);
   return parseMeshConfig(configMap?.data?.["mesh"] ?? "").trustDomain;
@@ -166,7 +188,7 @@ function watchValues({ client, namespace, revision, clock, log }: IstiodOptions)
 }
 
 /** Gauges that are read when somebody scrapes. */
-function describe(metrics: MetricsRegistry, { registry, ads, ca, clock, started }: { registry: Registry; ads: AdsServer; ca: Awaited<ReturnType<typeof openCa>>["ca"]; clock: Clock; started: number }): void {
+function describe(metrics: MetricsRegistry, { registry, ads, ca, rotation, clock, started }: { registry: Registry; ads: AdsServer; ca: CertificateAuthority; rotation: RootRotation; clock: Clock; started: number }): void {
   metrics.gauge("istio_build", "Istio component build info").set(1, { component: "pilot", tag: VERSION_LINE });
   metrics.gauge("pilot_info", "Pilot version and build information.").set(1, { version: VERSION_LINE });
   metrics.observedGauge("istiod_uptime_seconds", "Current istiod server uptime in seconds", () => [{ value: (clock.now() - started) / 1000 }]);
@@ -185,5 +207,8 @@ function describe(metrics: MetricsRegistry, { registry, ads, ca, clock, started 
   metrics.observedGauge("citadel_server_root_cert_expiry_seconds", "The time remaining, in seconds, before the root cert will expire. A negative value indicates the cert is expired.", () => [
     { value: (ca.material.certificate.notAfter - clock.now()) / 1000 },
   ]);
+  metrics.observedGauge("chainmail_ca_retired_root_workloads", "Workloads that may still hold a certificate of a root that signs no more; it is trusted until there is none.", () =>
+    rotation.status().retired.map(({ fingerprint, remaining }) => ({ labels: { root: fingerprint.slice(0, 16) }, value: remaining })),
+  );
   metrics.observedGauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => [{ value: process.memoryUsage.rss() }]);
 }

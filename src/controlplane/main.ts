@@ -31,6 +31,7 @@ async function main(): Promise<void> {
     jwks,
     validate: validateIstio,
     ...(options.oidc && { oidc: options.oidc }),
+    ...(options.rootSpreadMs !== undefined && { rootSpreadMs: options.rootSpreadMs }),
     namespace: options.namespace,
     revision: options.revision,
     podName: options.podName,

@@ -11,6 +11,8 @@ export interface DiscoveryOptions {
   logLevel: LogLevel;
   /** JWT_RULE: a further issuer of workloads' tokens. */
   oidc: OidcRule | undefined;
+  /** ROOT_CERT_SPREAD: how long a new root is made known before it signs; undefined for the default. */
+  rootSpreadMs: number | undefined;
   monitoringPort: number;
   httpPort: number;
   grpcPort: number;
@@ -56,6 +58,7 @@ export function parseOptions(argv: readonly string[], env: Readonly<Record<strin
     domain: text("domain", "cluster.local"),
     logLevel: (LEVELS.includes(level) ? level : "info") as LogLevel,
     oidc: parseOidcRule(env["JWT_RULE"]),
+    rootSpreadMs: spreadOf(env["ROOT_CERT_SPREAD"]),
     monitoringPort: port("monitoringAddr", 15014),
     httpPort: port("httpAddr", 8080),
     grpcPort: port("grpcAddr", 15010),
@@ -65,6 +68,14 @@ export function parseOptions(argv: readonly string[], env: Readonly<Record<strin
   const unknown = [...flags.keys()].find((flag) => !IGNORED.has(flag));
   if (unknown) throw usage(`unknown flag: --${unknown}`);
   return options;
+}
+
+/** Such as `90s` or `2m`. */
+function spreadOf(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  const match = /^(\d+)(s|m)$/.exec(text);
+  if (!match) throw usage(`ROOT_CERT_SPREAD wants a duration such as 90s, not ${JSON.stringify(text)}`);
+  return Number(match[1]) * (match[2] === "m" ? 60_000 : 1_000);
 }
 
 function usage(message: string): ChainmailError {

@@ -20,6 +20,15 @@ export class TrustBundleFile {
     return readFileSync(this.path, "utf8");
   }
 
+  /** As `read`; empty when there is no such file. */
+  text(): string {
+    try {
+      return this.read();
+    } catch {
+      return "";
+    }
+  }
+
   /** One PEM text a root; empty while the file is missing or half written. */
   roots(): string[] {
     try {

@@ -39,6 +39,7 @@ async function world(name: string, change: (issue: (csr: string) => IssuedChain)
     ttlSeconds: 86400,
     keyAlgorithm: "P-256",
     bundle: new TrustBundleFile(file, clock),
+    revocations: new TrustBundleFile(`${file}.crl`, clock),
     secrets,
     clock,
     random: () => 0.5,
@@ -133,3 +134,49 @@ test("roots are those of the mount and of the CA; when ours leaves the mount, th
   expect(roots.trustedCaPem).not.toBe(old.trustedCaPem);
   identity.stop();
 });
+
+test("when another root signs, ours being kept, the certificate is renewed within half a minute; the CA's answer no longer adds roots", async () => {
+  const { clock, secrets, identity, file, issued, rotateRoot } = await world("retired");
+  await until(() => serial(secrets) !== "");
+  const before = serial(secrets);
+  const old = trusted(secrets);
+  const next = await rotateRoot();
+  const put = (pem: string, later: number): void => {
+    writeFileSync(file, pem);
+    utimesSync(file, new Date(), new Date(Date.now() + later));
+    clock.advance(5_000);
+  };
+  put(old + next.pem, 10_000);
+  expect(trusted(secrets)).toBe(old + next.pem);
+  clock.advance(60_000);
+  await Bun.sleep(10);
+  expect(issued()).toBe(1);
+  put(next.pem + old, 20_000);
+  clock.advance(30_000);
+  await until(() => serial(secrets) !== before);
+  expect(issued()).toBe(2);
+  put(next.pem, 30_000);
+  expect(trusted(secrets)).toBe(next.pem);
+  clock.advance(60_000);
+  await Bun.sleep(10);
+  expect(issued()).toBe(2);
+  identity.stop();
+});
+
+test("revocation lists go with the roots, and change with their file", async () => {
+  const { clock, secrets, identity, file } = await world("crl");
+  await until(() => serial(secrets) !== "");
+  expect(secrets.get(ROOT_SECRET)).not.toHaveProperty("crlPem");
+  writeFileSync(`${file}.crl`, "a list");
+  clock.advance(5_000);
+  expect(secrets.get(ROOT_SECRET)).toMatchObject({ crlPem: "a list" });
+  writeFileSync(`${file}.crl`, "");
+  clock.advance(5_000);
+  expect(secrets.get(ROOT_SECRET)).not.toHaveProperty("crlPem");
+  identity.stop();
+});
+
+function trusted(secrets: SecretStore): string {
+  const roots = secrets.get(ROOT_SECRET);
+  return roots && "trustedCaPem" in roots ? roots.trustedCaPem : "";
+}

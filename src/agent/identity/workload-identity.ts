@@ -1,5 +1,5 @@
 import { ChainmailError, errorText, type Clock, type Logger } from "../../base/index.ts";
-import { createCsr, encodePrivateKey, formatSpiffeId, generateKey, parseCertificate, publicKeyDer, splitCertificates, type KeyAlgorithm } from "../../pki/index.ts";
+import { createCsr, encodePrivateKey, formatSpiffeId, generateKey, parseCertificate, PkiError, publicKeyDer, splitCertificates, verifyChain, type Certificate, type KeyAlgorithm } from "../../pki/index.ts";
 import { Backoff, type SecretStore } from "../../proxy/xds/index.ts";
 import type { IssuedChain } from "./ca-client.ts";
 import type { TrustBundleFile } from "./trust-bundle.ts";
@@ -14,6 +14,8 @@ export interface WorkloadIdentityDeps {
   readonly ttlSeconds: number;
   readonly keyAlgorithm: KeyAlgorithm;
   readonly bundle: TrustBundleFile;
+  /** Revocation lists of the mesh's roots, where the operator gives any. */
+  readonly revocations: TrustBundleFile;
   readonly secrets: SecretStore;
   readonly clock: Clock;
   readonly random: () => number;
@@ -28,7 +30,10 @@ export class WorkloadIdentity {
   readonly #deps: WorkloadIdentityDeps;
   readonly #backoff: Backoff;
   readonly #starting: Backoff;
+  /** The CA's whole trust bundle as of the last certificate, until the mounted one has changed since. */
   #issuedRoots: string[] = [];
+  /** The root that our certificate comes from, PEM. */
+  #ownRoot: string | undefined;
   #expires: number | undefined;
   #cancel: () => void = () => {};
   #stopWatch: () => void = () => {};
@@ -43,7 +48,8 @@ export class WorkloadIdentity {
   }
 
   start(): void {
-    this.#stopWatch = this.#deps.bundle.watch(() => this.#bundleChanged());
+    const stops = [this.#deps.bundle.watch(() => this.#bundleChanged()), this.#deps.revocations.watch(() => this.#publishRoots(this.#version()))];
+    this.#stopWatch = () => stops.forEach((stop) => stop());
     void this.#renew();
   }
 
@@ -73,6 +79,7 @@ export class WorkloadIdentity {
       this.#check(leaf, publicKeyDer(key));
       if (this.#stopped) return;
       this.#issuedRoots = splitCertificates(rootsPem);
+      this.#ownRoot = rootOf(leaf, chain.slice(1), this.#issuedRoots, clock.now());
       this.#expires = leaf.notAfter;
       const version = this.#version();
       secrets.set(WORKLOAD_SECRET, { certificateChainPem: chain.map(endLine).join(""), privateKeyPem: encodePrivateKey(key) }, version, clock.now());
@@ -101,21 +108,28 @@ export class WorkloadIdentity {
   }
 
   #bundleChanged(): void {
-    const roots = new Set(this.#deps.bundle.roots());
-    if (roots.size === 0) return;
-    this.#deps.log.info("the mesh's roots changed", { roots: roots.size });
+    const { bundle, clock, log, random } = this.#deps;
+    const roots = bundle.roots();
+    if (roots.length === 0) return;
+    log.info("the mesh's roots changed", { roots: roots.length });
+    // What came with the certificate is older than this.
+    this.#issuedRoots = [];
     this.#publishRoots(this.#version());
-    // Our root is about to be distrusted: peers would soon refuse us.
-    if (this.#issuedRoots.length > 0 && !this.#issuedRoots.some((root) => roots.has(root))) void this.#renew();
+    if (this.#ownRoot === undefined || roots[0] === this.#ownRoot) return;
+    // Not among them: peers are about to refuse us. Not the first: another root signs now, and ours is kept for us alone.
+    const wait = roots.includes(this.#ownRoot) ? random() * ROOT_RENEWAL_SPREAD_MS : 0;
+    this.#cancel();
+    this.#cancel = clock.after(wait, () => void this.#renew());
   }
 
   /** The mounted bundle, which is live, and what the CA sent last, which may be newer than the mount. */
   #publishRoots(version: string): void {
-    const { bundle, secrets, clock } = this.#deps;
+    const { bundle, revocations, secrets, clock } = this.#deps;
+    const crlPem = revocations.text();
     const trustedCaPem = [...new Set([...this.#issuedRoots, ...bundle.roots()])].map(endLine).join("");
     const current = secrets.get(ROOT_SECRET);
-    if (!trustedCaPem || (current && "trustedCaPem" in current && current.trustedCaPem === trustedCaPem)) return;
-    secrets.set(ROOT_SECRET, { trustedCaPem }, version, clock.now());
+    if (!trustedCaPem || (current && "trustedCaPem" in current && current.trustedCaPem === trustedCaPem && (current.crlPem ?? "") === crlPem)) return;
+    secrets.set(ROOT_SECRET, { trustedCaPem, ...(crlPem && { crlPem }) }, version, clock.now());
   }
 
   #remaining(): Record<string, unknown> {
@@ -125,6 +139,16 @@ export class WorkloadIdentity {
   /** Istio's form: the time in seconds and a counter. */
   #version(): string {
     return `${new Date(this.#deps.clock.now()).toISOString().slice(0, 19)}Z/${++this.#count}`;
+  }
+}
+
+/** The root that a certificate leads to; undefined when it leads to none, which the first handshake will tell. */
+function rootOf(leaf: Certificate, intermediates: readonly string[], roots: readonly string[], now: number): string | undefined {
+  try {
+    return verifyChain(leaf, { intermediates: intermediates.flatMap(splitCertificates).map((pem) => parseCertificate(pem)), roots: roots.map((pem) => parseCertificate(pem)), now, anchors: "any" }).at(-1)?.pem;
+  } catch (error) {
+    if (error instanceof PkiError) return undefined;
+    throw error;
   }
 }
 
@@ -142,5 +166,7 @@ function endLine(pem: string): string {
 const RETRY_FIRST_MS = 50;
 /** Until the first certificate somebody waits for the pod; a refused connection a second harms nobody. */
 const START_RETRY_MAX_MS = 1_000;
+/** A fleet whose root is replaced renews within half a minute, not at once. */
+const ROOT_RENEWAL_SPREAD_MS = 30_000;
 /** A CA that is down for long is asked by every pod: each ten seconds with jitter it can bear. */
 const RETRY_MAX_MS = 10_000;

@@ -2,6 +2,7 @@ import { errorText, type Clock, type Logger } from "../../base/index.ts";
 import { createInformer, isAlreadyExists, isConflict, SECRETS, type KubeClient } from "../../kube/index.ts";
 import { CertificateAuthority, type CaMaterial } from "./certificate-authority.ts";
 import { CA_SECRET, fromCaSecret, fromPluggedIn, needsRenewal, newSelfSigned, PLUGGED_IN_SECRET, renewSelfSigned, toSecret, type SecretObject } from "./material.ts";
+import { RootRotation } from "./root-rotation.ts";
 
 export interface CaStoreOptions {
   client: KubeClient;
@@ -11,7 +12,12 @@ export interface CaStoreOptions {
   log: Logger;
   /** 0 ≤ x < 1. */
   random?: () => number;
+  /** How long a new root is made known before it signs. Default SPREAD_MS. */
+  spreadMs?: number;
 }
+
+/** From a ConfigMap to a pod's file it takes a second in an embedded cluster (a kubelet: up to 90), and agents look each 5 s. */
+export const SPREAD_MS = 7_000;
 
 /** CITADEL_SELF_SIGNED_ROOT_CERT_CHECK_INTERVAL; jittered so that several istiods do not renew at once. */
 const RENEWAL_CHECK_MS = 3_600_000;
@@ -21,11 +27,13 @@ const RENEWAL_CHECK_MS = 3_600_000;
  * one, stored before it signs anything. Two control planes that start at once end up with the same root. Goes on
  * watching `cacerts`, and renews a self-signed root in time. Throws CaError when what is stored cannot be used.
  */
-export async function openCa(options: CaStoreOptions): Promise<{ ca: CertificateAuthority; stop: () => void }> {
+export async function openCa(options: CaStoreOptions): Promise<{ ca: CertificateAuthority; rotation: RootRotation; stop: () => void }> {
   const { client, namespace, clock, log } = options;
   const pluggedIn = await client.find<SecretObject>(SECRETS, PLUGGED_IN_SECRET, namespace);
   const material = pluggedIn ? fromPluggedIn(pluggedIn, clock.now()) : await loadOrCreate(options);
   const ca = new CertificateAuthority(material, clock);
+  let own = material;
+  const rotation = await RootRotation.open(ca, material, { client, namespace, clock, log: log.child("rotation"), spreadMs: options.spreadMs ?? SPREAD_MS });
   log.info("certificate authority ready", { source: material.source, not_after: new Date(material.certificate.notAfter).toISOString() });
 
   const informer = createInformer<SecretObject>(client, SECRETS, { namespace, fieldSelector: `metadata.name=${PLUGGED_IN_SECRET}`, log, clock });
@@ -37,18 +45,21 @@ export async function openCa(options: CaStoreOptions): Promise<{ ca: Certificate
     }
     try {
       const next = fromPluggedIn(object, clock.now());
-      if (sameMaterial(next, ca.material)) return;
-      ca.replace(next);
-      log.info("certificate authority replaced from secret cacerts", { not_after: new Date(next.certificate.notAfter).toISOString() });
+      if (sameMaterial(next, own)) return;
+      own = next;
+      rotation.offer(next);
+      log.info("certificate authority taken from secret cacerts", { not_after: new Date(next.certificate.notAfter).toISOString() });
     } catch (thrown) {
       log.error("secret cacerts cannot be used; the CA goes on with what it had", { error: errorText(thrown) });
     }
   });
-  const cancelRenewal = scheduleRenewal(ca, options);
+  const cancelRenewal = scheduleRenewal(ca, rotation, options);
   return {
     ca,
+    rotation,
     stop: () => {
       cancelRenewal();
+      rotation.stop();
       informer.stop();
     },
   };
@@ -69,12 +80,12 @@ async function loadOrCreate(options: CaStoreOptions): Promise<CaMaterial> {
   }
 }
 
-function scheduleRenewal(ca: CertificateAuthority, options: CaStoreOptions): () => void {
+function scheduleRenewal(ca: CertificateAuthority, rotation: RootRotation, options: CaStoreOptions): () => void {
   const { clock, log, random = Math.random } = options;
   let cancel = (): void => {};
   const check = async (): Promise<void> => {
     try {
-      if (needsRenewal(ca.material, clock.now())) ca.replace(await renewStored(options));
+      if (needsRenewal(ca.material, clock.now())) rotation.offer(await renewStored(options));
     } catch (thrown) {
       log.error("the root certificate could not be renewed", { error: errorText(thrown) });
     }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { createLogger, FakeClock, systemClock } from "../../base/index.ts";
+import { createLogger, FakeClock, systemClock, type Clock } from "../../base/index.ts";
 import { createCsr, encodePrivateKey, generateKey, issueRoot, parseBundle, parseCertificate, verifyChain } from "../../pki/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { FakeApi } from "../testing/fake-api.ts";
@@ -15,8 +15,8 @@ const DAY = 24 * 3_600_000;
 const stops: (() => void)[] = [];
 afterEach(() => stops.splice(0).forEach((stop) => stop()));
 
-async function open(api: FakeApi, clock = systemClock) {
-  const opened = await openCa({ client: api.client, namespace: "istio-system", trustDomain: "cluster.local", clock, log });
+async function open(api: FakeApi, clock: Clock = systemClock) {
+  const opened = await openCa({ client: api.client, namespace: "istio-system", trustDomain: "cluster.local", clock, log, spreadMs: 0 });
   stops.push(opened.stop);
   return opened.ca;
 }

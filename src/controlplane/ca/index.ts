@@ -12,3 +12,4 @@ export { openCa, type CaStoreOptions } from "./ca-store.ts";
 export { CertificateAuthority, DEFAULT_LIFETIME_MS, MAX_LIFETIME_MS, type CaMaterial } from "./certificate-authority.ts";
 export { CaError, type CaErrorCode } from "./errors.ts";
 export { distributeRoots } from "./root-distribution.ts";
+export type { Holder, RootRotation, RotationStatus } from "./root-rotation.ts";

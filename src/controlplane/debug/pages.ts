@@ -19,6 +19,8 @@ export interface PagesOptions {
   generator: XdsGenerator;
   version(): string;
   clusterId: string;
+  /** Where the replacement of the mesh's root stands. */
+  rotation(): unknown;
 }
 
 interface Endpoint {
@@ -79,6 +81,7 @@ export class DebugPages {
       },
       push_status: { description: "Last PushContext Details", answer: () => ({}) },
       registryz: { description: "Debug support for registry", answer: () => registryPage(snapshot()) },
+      rootz: { description: "The mesh's roots, and how many workloads hold certificates of one that signs no more", answer: () => options.rotation() },
       syncz: { description: "Synchronization status of all Envoys connected to this Pilot instance", answer: () => this.#connections().map(syncStatus) },
     };
   }

@@ -79,8 +79,8 @@ const READER_RULES: PolicyRule[] = [
 const ISTIOD_LOCAL_RULES: PolicyRule[] = [
   // A dry run of an invalid Gateway shows whether the validation webhook is called.
   { apiGroups: ["networking.istio.io"], resources: ["gateways"], verbs: ["create"] },
-  // The self-signed root.
-  { apiGroups: [""], resources: ["secrets"], verbs: ["create", "get", "watch", "list", "update", "delete"] },
+  // The self-signed root, and where its rotation stands.
+  { apiGroups: [""], resources: ["secrets"], verbs: ["create", "get", "watch", "list", "update", "patch", "delete"] },
   { apiGroups: [""], resources: ["configmaps"], verbs: ["delete"] },
   { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "update", "patch", "create"] },
 ];

@@ -1,9 +1,9 @@
 import { Metadata, Server, ServerCredentials, status, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall, type ServiceDefinition } from "@grpc/grpc-js";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
-import { parseCertificate } from "../../pki/index.ts";
+import { parseCertificate, type Certificate } from "../../pki/index.ts";
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from "../../proto/gen/istio/auth/ca_pb.ts";
-import { CaError, RateLimit, type Authenticator, type CaErrorCode, type Caller, type CertificateAuthority, type Credentials } from "../ca/index.ts";
+import { CaError, DEFAULT_LIFETIME_MS, RateLimit, type Authenticator, type CaErrorCode, type Caller, type CertificateAuthority, type Credentials } from "../ca/index.ts";
 import type { MetricsRegistry } from "../debug/metrics.ts";
 import type { AdsServer } from "./ads-server.ts";
 import type { XdsStream } from "./connection.ts";
@@ -21,6 +21,8 @@ export interface GrpcServerOptions {
   metrics: MetricsRegistry;
   clock: Clock;
   log: Logger;
+  /** Told of each certificate: who asked from which address, and how long it lives at most. */
+  onIssued?: (issued: { readonly caller: Caller; readonly address: string; readonly lifetimeMs: number }) => void;
 }
 
 /** One port that is served. */
@@ -47,6 +49,8 @@ const OPTIONS = {
  */
 const REQUESTS = { burst: 4_000, perSecond: 2_000 };
 const REFUSALS = { burst: 50, perSecond: 5 };
+/** Peers' certificates that are kept parsed: a proxy calls twice in twelve hours, a tool often. */
+const MAX_PEERS = 512;
 
 const raw = (path: string, stream: boolean): ServiceDefinition[string] => ({
   path,
@@ -87,11 +91,12 @@ type Call = Pick<Stream, "metadata" | "getAuthContext" | "getPeer">;
 /** Authentication that does not let one address keep the API server busy with tokens that are refused. */
 function guarded({ authenticator, ca, clock }: Pick<GrpcServerOptions, "authenticator" | "ca" | "clock">): (call: Call) => Promise<Caller> {
   const refusals = new RateLimit({ ...REFUSALS, clock });
+  const known = new Map<string, Certificate>();
   return async (call) => {
     const address = addressOf(call);
     if (refusals.exhausted(address)) throw new CaError("CA_RATE_LIMITED", "too many refused requests from this address");
     try {
-      return await authenticator.authenticate(credentialsOf(call, ca));
+      return await authenticator.authenticate(credentialsOf(call, ca, known));
     } catch (thrown) {
       refusals.take(address);
       throw thrown;
@@ -177,6 +182,7 @@ function certificateHandler(options: GrpcServerOptions, authenticate: (call: Cal
     }
     const certChain = ca.signRequest(request.csr, caller.spiffe, Number(request.validityDuration) * 1000);
     issued.add();
+    options.onIssued?.({ caller, address: addressOf(call), lifetimeMs: Number(request.validityDuration) * 1000 || DEFAULT_LIFETIME_MS });
     log.info("signed a workload certificate", { identity: caller.spiffe, by: caller.source });
     return Buffer.from(toBinary(IstioCertificateResponseSchema, create(IstioCertificateResponseSchema, { certChain })));
   };
@@ -203,10 +209,14 @@ function certificateHandler(options: GrpcServerOptions, authenticate: (call: Cal
 }
 
 /** Only what TLS has verified and nobody has revoked: grpc-js gives a certificate for authorized peers alone. */
-function credentialsOf(call: Call, ca: CertificateAuthority): Credentials {
-  const context = call.getAuthContext();
-  const der = context?.sslPeerCertificate?.raw;
-  const certificate = der && parseCertificate(new Uint8Array(der));
+function credentialsOf(call: Call, ca: CertificateAuthority, known: Map<string, Certificate>): Credentials {
+  const peer = call.getAuthContext()?.sslPeerCertificate;
+  let certificate = peer && known.get(peer.fingerprint256);
+  if (peer && !certificate) {
+    certificate = parseCertificate(new Uint8Array(peer.raw));
+    if (known.size >= MAX_PEERS) known.delete(known.keys().next().value ?? "");
+    known.set(peer.fingerprint256, certificate);
+  }
   const authorization = call.metadata.get("authorization")[0];
   return { verifiedUris: certificate && !ca.isRevoked(certificate) ? certificate.uris : [], authorization: authorization?.toString() };
 }

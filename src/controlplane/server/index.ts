@@ -7,7 +7,7 @@ export { AdsServer, type AdsServerOptions } from "./ads-server.ts";
 export { createCredentialSource, type CredentialSource } from "./credentials.ts";
 export { createDebugTypes, type DebugTypes } from "./debug-types.ts";
 export { fetchJson } from "./fetch-json.ts";
-export { serveSecure, servePlaintext, type BoundServer } from "./grpc-server.ts";
+export { serveSecure, servePlaintext, type BoundServer, type GrpcServerOptions } from "./grpc-server.ts";
 export { createJwksFetcher, type JwksFetcher } from "./jwks-fetcher.ts";
 export { createXdsMetrics } from "./metrics.ts";
 export { createServingCertificate, type ServingCertificate } from "./serving-certificate.ts";
