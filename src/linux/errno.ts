@@ -14,6 +14,7 @@ const ERRNO: Record<number, [name: string, text: string]> = {
   13: ["EACCES", "permission denied"],
   16: ["EBUSY", "device or resource busy"],
   17: ["EEXIST", "file exists"],
+  18: ["EXDEV", "the path leads out"],
   19: ["ENODEV", "no such device"],
   20: ["ENOTDIR", "not a directory"],
   21: ["EISDIR", "is a directory"],
@@ -65,4 +66,4 @@ export function errnoName(errno: number): string {
   return ERRNO[errno]?.[0] ?? `ERRNO_${errno}`;
 }
 
-export const Errno = { EINTR: 4, ENOENT: 2, EAGAIN: 11, EEXIST: 17, EINVAL: 22, ENOPROTOOPT: 92, EINPROGRESS: 115, ECONNREFUSED: 111 } as const;
+export const Errno = { EINTR: 4, ENOENT: 2, EAGAIN: 11, EEXIST: 17, EXDEV: 18, EINVAL: 22, ENOPROTOOPT: 92, EINPROGRESS: 115, ECONNREFUSED: 111 } as const;

@@ -22,7 +22,8 @@ export {
   unshareThread,
   type NamespaceKind,
 } from "./namespaces.ts";
-export { bindMount, cloneTree, makeReadOnly, mountFilesystem, moveTree, MountFlag, pivotRoot, pivotRootKeeping, setPropagationPrivate, unmountDetached } from "./mounts.ts";
+export { bindMount, cloneTree, cloneTreeOf, makeReadOnly, mountFilesystem, moveTree, MountFlag, pivotRoot, pivotRootKeeping, setPropagationPrivate, unmountDetached } from "./mounts.ts";
+export { makeFolderBeneath, openBeneath, openFolder } from "./beneath.ts";
 export { openTerminal, resizeTerminal } from "./terminals.ts";
 export { rtnetlink, type NetlinkRequest } from "./netlink.ts";
 export { addAddress, addNeighbour, addRoute, createVeth, deleteLink, interfaceIndex, setLinkUp } from "./links.ts";

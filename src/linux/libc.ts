@@ -30,10 +30,11 @@ const DECLARATIONS = {
   sethostname: { returns: "int", args: ["ptr", "u64"] },
   umask: { returns: "u32", args: ["u32"] },
   chdir: { returns: "int", args: ["ptr"] },
+  mkdirat: { returns: "int", args: ["int", "ptr", "u32"] },
   mount: { returns: "int", args: ["ptr", "ptr", "ptr", "u64", "ptr"] },
   umount2: { returns: "int", args: ["ptr", "int"] },
   pivot_root: { returns: "int", args: ["ptr", "ptr"] },
-  /** Shaped for open_tree, move_mount, mount_setattr and keyctl, the only calls made by number. */
+  /** Shaped for open_tree, move_mount, mount_setattr, openat2 and keyctl, the only calls made by number. */
   syscall: { returns: FFIType.i64_fast, args: ["i64", "i64", "ptr", "i64", "ptr", "i64", "i64"] },
 } as const;
 

@@ -42,10 +42,19 @@ export function unmountDetached(target: string): void {
  * all of it. It can be attached after pivot_root, when `source` can no longer be named. Close it or hand it to moveTree.
  */
 export function cloneTree(source: string, flags = 0): number {
+  return clone(AT_FDCWD, source, 0, flags, source);
+}
+
+/** As cloneTree, of what an open descriptor names. */
+export function cloneTreeOf(sourceFd: number, flags = 0, what = "a descriptor"): number {
+  return clone(sourceFd, "", AT_EMPTY_PATH, flags, what);
+}
+
+function clone(directory: number, source: string, atFlags: number, flags: number, what: string): number {
   const path = cString(source);
-  const fd = check(Number(libc().syscall(SYS_OPEN_TREE, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE, null, 0, 0)), `open_tree ${source}`);
+  const fd = check(Number(libc().syscall(SYS_OPEN_TREE, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | atFlags, null, 0, 0)), `open_tree ${what}`);
   try {
-    if (flags !== 0) setAttributes(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, flags, source);
+    if (flags !== 0) setAttributes(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, flags, what);
   } catch (error) {
     closeFd(fd);
     throw error;

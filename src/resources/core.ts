@@ -112,6 +112,12 @@ export interface Container {
   restartPolicy?: string;
 }
 
+/** A container that joins a running pod: `kubectl debug`. */
+export interface EphemeralContainer extends Container {
+  /** The container whose processes it sees. */
+  targetContainerName?: string;
+}
+
 export interface KeyToPath {
   key: string;
   path: string;
@@ -156,6 +162,7 @@ export interface Toleration {
 export interface PodSpec {
   containers: Container[];
   initContainers?: Container[];
+  ephemeralContainers?: EphemeralContainer[];
   volumes?: Volume[];
   restartPolicy?: "Always" | "OnFailure" | "Never";
   terminationGracePeriodSeconds?: number;
@@ -166,6 +173,8 @@ export interface PodSpec {
   subdomain?: string;
   hostAliases?: { ip: string; hostnames?: string[] }[];
   hostNetwork?: boolean;
+  hostPID?: boolean;
+  hostIPC?: boolean;
   nodeName?: string;
   nodeSelector?: Record<string, string>;
   affinity?: unknown;
@@ -177,6 +186,7 @@ export interface PodSpec {
     runAsGroup?: number;
     runAsNonRoot?: boolean;
     fsGroup?: number;
+    fsGroupChangePolicy?: "Always" | "OnRootMismatch";
     supplementalGroups?: number[];
     sysctls?: { name: string; value: string }[];
     seccompProfile?: { type: string; localhostProfile?: string };
@@ -223,6 +233,7 @@ export interface PodStatus {
   startTime?: string;
   initContainerStatuses?: ContainerStatus[];
   containerStatuses?: ContainerStatus[];
+  ephemeralContainerStatuses?: ContainerStatus[];
   qosClass?: "Guaranteed" | "Burstable" | "BestEffort";
   nominatedNodeName?: string;
   observedGeneration?: number;

@@ -1,6 +1,6 @@
 // Run by in-host.ts inside the cluster's process tree. Each test starts what it needs; pods a, b and c are shared.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { rootsInUse } from "../../src/cluster/images/store/roots-in-use.ts";
 import type { ContainerSpec, ExecProcess } from "../../src/cluster/runtime/index.ts";
@@ -250,6 +250,40 @@ describe("files", () => {
     expect(existsSync("/srv/deep")).toBe(false);
   });
 
+  test("a subPath never leads out, however quickly a container swaps folders and links", async () => {
+    const volume = `${STATE_DIR}/raced`;
+    mkdirSync(`${volume}/a/b`, { recursive: true });
+    writeFileSync(`${volume}/a/b/mine`, "");
+    for (const path of [volume, `${volume}/a`, `${volume}/a/b`]) chmodSync(path, 0o777);
+    const racer = await node.start("a", ["sh", "-c", "cd /v; while :; do mv a x; ln -s /usr a; rm a; ln -s ../../.. a; rm a; mv x a; done"], { mounts: [{ hostPath: volume, containerPath: "/v", readOnly: false }] });
+    const seen = { mine: 0, refused: 0 };
+    for (let round = 0; round < 60; round++) {
+      const mounts = [{ hostPath: volume, subPath: "a/b", containerPath: "/m", readOnly: true }];
+      try {
+        expect((await node.run("c", ["ls", "/m"], { mounts })).stdout).toBe("mine");
+        seen.mine += 1;
+      } catch (error) {
+        expect(String(error)).toMatch(/subPath a\/b: .*\((EXDEV|ENOENT|ENOTDIR|EAGAIN|ELOOP)\)/);
+        seen.refused += 1;
+      }
+    }
+    racer.kill("SIGKILL");
+    console.log(`subPath raced: ${seen.mine} times mounted, ${seen.refused} times refused`);
+    await racer.exited;
+    expect(seen.mine + seen.refused).toBe(60);
+  });
+
+  test("a folder in memory is as large as it was said, and is given back", async () => {
+    const folder = `${STATE_DIR}/memory`;
+    mkdirSync(folder);
+    await node.node.runtime.mountMemory(folder, 1 << 20);
+    const mounts = [{ hostPath: folder, containerPath: "/m", readOnly: false }];
+    expect((await node.run("a", ["sh", "-c", "stat -f -c %T /m; head -c 2000000 /dev/zero > /m/f 2>/dev/null || echo full; stat -c %s /m/f; rm /m/f; echo kept > /m/g"], { mounts })).stdout).toBe("tmpfs\nfull\n1048576");
+    expect((await node.run("b", ["cat", "/m/g"], { mounts })).stdout).toBe("kept");
+    await node.node.runtime.releaseMemory(folder);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("a read-only root keeps its volumes writable", async () => {
     mkdirSync(`${STATE_DIR}/scratch`, { recursive: true });
     const mounts = [{ hostPath: `${STATE_DIR}/scratch`, containerPath: "/tmp", readOnly: false }];
@@ -447,6 +481,36 @@ describe("processes", () => {
     expect(await talk(inside)).toBe(6);
     const attached = container.attach?.();
     if (attached) expect(await talk(attached)).toBe(6);
+  });
+
+  test("containers of a pod can share their processes; an end takes the container's own along, and no other's", async () => {
+    await node.node.runtime.createSandbox({ id: "shared", hostname: "shared", hostNetwork: false, sharedPids: true });
+    const one = await node.start("shared", ["sh", "-c", "sleep 301 & sleep 302 & wait"]);
+    const two = await node.start("shared", ["sleep", "303"]);
+    const commands = async () => (await node.exec(two.id, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; cat /proc/1/comm; ls /proc/keys /proc/sys/kernel > /dev/null; echo x > /proc/sys/kernel/domainname"]));
+    await until(async () => /sleep 301.*sleep 302/s.test((await commands()).stdout));
+    const { stdout, stderr } = await commands();
+    expect(stdout).toMatch(/sleep 303[^]*\nsh\n$/);
+    expect(stderr).toMatch(/Read-only|Permission denied/i);
+    const inside = await node.node.runtime.exec(one.id, { argv: ["sleep", "304"], tty: false, stdin: false });
+    one.kill("SIGKILL");
+    expect((await one.exited).exitCode).toBe(137);
+    await inside.exited;
+    await until(async () => !/sleep 30[124]/.test((await commands()).stdout));
+    expect(existsSync(`/proc/${two.pid}`)).toBe(true);
+    expect((await node.node.runtime.usage(two.id)).memoryBytes).toBeGreaterThan(1000);
+    await node.node.runtime.removeSandbox("shared");
+    expect((await two.exited).exitCode).toBe(137);
+  });
+
+  test("a container can join the processes of another, as kubectl debug --target wants it", async () => {
+    const target = await node.start("a", ["sleep", "305"]);
+    const joining = await node.run("a", ["sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '; ls /proc/1/root > /dev/null && echo seen"], { joins: target.id, uid: 1000 });
+    expect(joining.stdout).toMatch(/^sleep 305 ?(seen)?$/m);
+    expect(existsSync(`/proc/${target.pid}`)).toBe(true);
+    target.kill("SIGKILL");
+    await target.exited;
+    expect(await failure(node.start("a", ["true"], { joins: target.id }))).toContain("is not running");
   });
 
   test("dial reaches a pod from the node and from its own loopback; what nobody serves is refused", async () => {

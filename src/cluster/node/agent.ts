@@ -4,6 +4,7 @@ import { errorText, systemClock, type Clock, type Logger } from "../../base/inde
 import { CONFIG_MAPS, createInformer, PODS, SECRETS, SERVICES, type KubeClient } from "../../kube/index.ts";
 import type { ConfigMap, Pod, Secret, Service } from "../../resources/index.ts";
 import type { ImageCatalogue } from "../images/types.ts";
+import { canBecome, readIdMaps } from "../runtime/index.ts";
 import type { ContainerRuntime } from "../runtime/types.ts";
 import type { NodeContext } from "./context.ts";
 import { EventRecorder } from "./events.ts";
@@ -59,9 +60,11 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
   const secrets = createInformer<Secret>(client, SECRETS, { log, clock, transform: withoutManagedFields });
   const services = createInformer<Service>(client, SERVICES, { log, clock, transform: withoutManagedFields });
 
+  const maps = readIdMaps();
   const context: NodeContext = {
     client,
     runtime,
+    mapsGroup: (gid) => process.geteuid?.() === 0 && canBecome({ uid: 0, gid }, maps),
     catalogue,
     clock,
     log,

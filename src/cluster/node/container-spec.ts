@@ -6,7 +6,7 @@ import { configError } from "./env.ts";
 import { expand } from "./expand.ts";
 import { podHostname } from "./pod-files.ts";
 import { processIdentity } from "./security.ts";
-import { resolveSubPath, type MountedVolume } from "./volumes/mounted.ts";
+import { prepareSubPath, type MountedVolume } from "./volumes/mounted.ts";
 
 /** What container runtimes set where neither image nor pod does. */
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -25,6 +25,8 @@ export interface ContainerSpecInput {
   podFiles: { hosts: string; hostname: string; resolvConf: string };
   terminationLog: string;
   logPath: string;
+  /** The started container whose processes this one joins. */
+  joins?: string;
   /** Makes a folder for what the container changes in its image's root. */
   makeRoot(): string;
 }
@@ -52,6 +54,7 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
     env,
     workingDir: container.workingDir || image.workingDir || "/",
     mounts: mounts(input, identity.readOnlyRoot, lookup),
+    ...(input.joins === undefined ? {} : { joins: input.joins }),
     ...(image.own?.root === undefined ? {} : { root: { folder: image.own.root, writable: input.makeRoot() } }),
     uid: identity.uid,
     gid: identity.gid,
@@ -74,8 +77,9 @@ function mounts(input: ContainerSpecInput, readOnlyRoot: boolean, lookup: (name:
     if (!volume) throw configError(`volume ${mount.name} of mount ${mount.mountPath} not found in the pod`);
     const subPath = mount.subPathExpr ? expandStrict(mount.subPathExpr, lookup) : mount.subPath;
     list.push({
-      hostPath: subPath ? resolveSubPath(volume, subPath) : volume.hostPath,
-      containerPath: join("/", mount.mountPath),
+      hostPath: volume.hostPath,
+      ...(subPath ? { subPath: prepareSubPath(volume, subPath) } : {}),
+      containerPath: mountPath(mount.mountPath),
       readOnly: volume.readOnly || (mount.readOnly ?? false),
     });
   }
@@ -88,6 +92,13 @@ function mounts(input: ContainerSpecInput, readOnlyRoot: boolean, lookup: (name:
   ];
   list.push(...own.filter((m) => !taken.has(m.containerPath)));
   return list.sort((a, b) => depth(a.containerPath) - depth(b.containerPath));
+}
+
+/** From the root on, even where the pod says it otherwise; the root itself is the image's. */
+function mountPath(path: string): string {
+  const full = join("/", path);
+  if (full === "/") throw configError(`mountPath ${JSON.stringify(path)} would hide the image's own files`);
+  return full;
 }
 
 function depth(path: string): number {

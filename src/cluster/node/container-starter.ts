@@ -1,12 +1,12 @@
 import { ChainmailError, errorText } from "../../base/index.ts";
-import type { Container, Pod } from "../../resources/index.ts";
+import type { Container, EphemeralContainer, Pod } from "../../resources/index.ts";
 import type { Image } from "../images/types.ts";
 import type { RunningContainer, Sandbox } from "../runtime/types.ts";
 import { Backoff } from "./backoff.ts";
 import { containerSpec } from "./container-spec.ts";
 import { ContainerUnit, containerId, imageId } from "./container-unit.ts";
 import type { NodeContext } from "./context.ts";
-import { buildEnv } from "./env.ts";
+import { buildEnv, configError } from "./env.ts";
 import { containerFieldPath, type PodEvent } from "./events.ts";
 import type { PodFolders } from "./folders.ts";
 import { containerOf, type ContainerRecord, type Exit } from "./records.ts";
@@ -36,6 +36,8 @@ export interface StartInput {
   volumes: ReadonlyMap<string, MountedVolume>;
   podFiles: { hosts: string; hostname: string; resolvConf: string };
   folders: PodFolders;
+  /** The id of a running container of the pod. */
+  runningId(name: string): string | undefined;
 }
 
 interface Hold {
@@ -141,7 +143,7 @@ export class ContainerStarter {
     return held.length > 0;
   }
 
-  #buildSpec(input: StartInput, container: Container, image: Image, attempt: number, terminationLog: string) {
+  #buildSpec(input: StartInput, container: EphemeralContainer, image: Image, attempt: number, terminationLog: string) {
     const { pod, record, sandbox } = input;
     const { context } = this;
     try {
@@ -172,6 +174,7 @@ export class ContainerStarter {
         podFiles: input.podFiles,
         terminationLog,
         logPath: input.folders.prepareLog(record.name, attempt),
+        ...this.#joins(input, container),
         makeRoot: () => input.folders.makeRoot(record.name, attempt),
       });
     } catch (thrown) {
@@ -213,6 +216,13 @@ export class ContainerStarter {
     this.#wait(record, "ErrImagePull", message);
     this.#holds.set(record.name, { kind: "image", until: now + IMAGE_ERROR_SHOWN_MS });
     return undefined;
+  }
+
+  #joins(input: StartInput, { targetContainerName: target }: EphemeralContainer): { joins?: string } {
+    if (!target) return {};
+    const id = input.runningId(target);
+    if (id === undefined) throw configError(`unable to find target container ${target}: it is not running`);
+    return { joins: id };
   }
 
   #notStarted(record: ContainerRecord, id: string, message: string): void {

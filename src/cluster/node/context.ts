@@ -14,6 +14,8 @@ import type { LocalFolders } from "./volumes/local-folders.ts";
 export interface NodeContext {
   client: KubeClient;
   runtime: ContainerRuntime;
+  /** Whether files can be given to that group: as root to any, in a user's own namespace to none that pods have. */
+  mapsGroup(gid: number): boolean;
   catalogue: ImageCatalogue;
   clock: Clock;
   log: Logger;

@@ -107,7 +107,8 @@ export class EventRecorder {
 
 /** Where an event about one container points. */
 export function containerFieldPath(record: ContainerRecord): { fieldPath: string } {
-  return { fieldPath: `spec.${record.role === "app" ? "containers" : "initContainers"}{${record.name}}` };
+  const list = record.role === "app" ? "containers" : record.role === "ephemeral" ? "ephemeralContainers" : "initContainers";
+  return { fieldPath: `spec.${list}{${record.name}}` };
 }
 
 /** `<pod>.<16 hex digits>`, as client-go names events: the time in nanoseconds, here with a counter as its last digits. */

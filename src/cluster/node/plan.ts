@@ -38,7 +38,7 @@ export function planPod(pod: Pod, records: readonly ContainerRecord[], remaining
 
   let initialized = true;
   for (const record of records) {
-    if (record.role === "app") break;
+    if (record.role === "app" || record.role === "ephemeral") break;
     const { phase } = record;
     if (record.role === "init") {
       if (phase.kind === "terminated" && phase.exit.exitCode === 0) continue;
@@ -63,6 +63,7 @@ export function planPod(pod: Pod, records: readonly ContainerRecord[], remaining
     if (record.phase.kind === "waiting") again(record);
     if (record.phase.kind === "terminated" && restarts(policy, record.phase.exit.exitCode)) again(record);
   }
+  for (const record of records) if (record.role === "ephemeral" && record.phase.kind === "waiting") again(record);
   return { steps, initialized };
 }
 

@@ -9,7 +9,7 @@ import { containerFieldPath, type PodEvent } from "./events.ts";
 import { PodFolders } from "./folders.ts";
 import { planPod } from "./plan.ts";
 import { podHostname, writePodFiles } from "./pod-files.ts";
-import { createRecords, type ContainerRecord, type Exit } from "./records.ts";
+import { createRecords, newEphemeral, type ContainerRecord, type Exit } from "./records.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { podStatus } from "./status.ts";
 import { Deadline, stopAll } from "./termination.ts";
@@ -44,6 +44,7 @@ export class PodWorker {
   #retryAt: number | undefined;
   #initialized = false;
   #outcome: "Succeeded" | "Failed" | undefined;
+  #failure: { reason: string; message: string } | undefined;
   /** Stopped for good: what is left is to be deleted when the API says so. */
   #ended: boolean;
   /** The API still shows the pod as an earlier run of the node left it. */
@@ -92,6 +93,7 @@ export class PodWorker {
     // Only labels and annotations can show in volumes; our own status writes must not make files be compared.
     if (!sameMap(metadata.labels, pod.metadata.labels) || !sameMap(metadata.annotations, pod.metadata.annotations)) this.#volumesDirty = true;
     this.#pod = pod;
+    this.records.push(...newEphemeral(pod, this.records, this.context.clock.now()));
     if (pod.metadata.deletionTimestamp) {
       this.#ending.abort();
       this.#deadline?.shorten(this.#graceMs());
@@ -153,6 +155,7 @@ export class PodWorker {
     this.#timerAt = Number.POSITIVE_INFINITY;
     if (this.#mustEnd()) return this.#terminate();
     if (this.#ended) return;
+    if (this.#pastDeadline()) return this.#complete("Failed");
     if (this.#isStale) {
       // What an earlier run wrote is no longer so: nobody may send traffic to an address that is another pod's by now.
       this.#isStale = false;
@@ -190,6 +193,20 @@ export class PodWorker {
     }
   }
 
+  /** Whether the pod has been active for longer than it may; sees to it that the moment is not missed. */
+  #pastDeadline(): boolean {
+    const seconds = this.#pod.spec?.activeDeadlineSeconds;
+    if (seconds === undefined) return false;
+    const at = this.#startTime + seconds * 1000;
+    if (this.context.clock.now() < at) {
+      this.#wakeAt(at);
+      return false;
+    }
+    this.#failure = { reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" };
+    this.#event({ type: "Normal", ...this.#failure });
+    return true;
+  }
+
   /** Volumes and sandbox. False when they are not there yet; a retry is set then. */
   async #prepare(): Promise<boolean> {
     const now = this.context.clock.now();
@@ -213,11 +230,13 @@ export class PodWorker {
     if (this.#retryAt !== undefined) return false;
     const { spec, metadata } = this.#pod;
     const sysctls = spec?.securityContext?.sysctls;
+    this.#tellRefused();
     try {
       this.#sandbox = await this.context.runtime.createSandbox({
         id: metadata.uid ?? "",
         hostname: podHostname(this.#pod),
         hostNetwork: spec?.hostNetwork ?? false,
+        sharedPids: spec?.shareProcessNamespace ?? false,
         ...(sysctls ? { sysctls: Object.fromEntries(sysctls.map(({ name, value }) => [name, value])) } : {}),
       });
     } catch (thrown) {
@@ -233,13 +252,24 @@ export class PodWorker {
     const sandbox = this.#sandbox;
     if (!sandbox) return false;
     const podFiles = writePodFiles(this.folders.etc, this.#pod, sandbox.ip, this.context.dns);
-    const unit = await this.#starter.start({ pod: this.#pod, record, sandbox, volumes: this.#volumes.mounted, podFiles, folders: this.folders });
+    const unit = await this.#starter.start({ pod: this.#pod, record, sandbox, volumes: this.#volumes.mounted, podFiles, folders: this.folders, runningId: (name) => this.#runningId(name) });
     if (!unit) return false;
     if (unit.alive) this.units.set(record.name, unit);
     if (unit.container.lifecycle?.postStart) this.#publish();
     if (await unit.postStart(this.#ending.signal)) unit.startProbes();
     else this.#restart(record);
     return true;
+  }
+
+  #tellRefused(): void {
+    const refused = (["hostPID", "hostIPC"] as const).filter((field) => this.#pod.spec?.[field]);
+    if (refused.length === 0) return;
+    this.#event({ type: "Warning", reason: "RightsNotGranted", message: `The pod runs without ${refused.join(" and ")}: pods on this node do not see the machine's processes` });
+  }
+
+  #runningId(name: string): string | undefined {
+    const unit = this.units.get(name);
+    return unit?.alive ? unit.spec.id : undefined;
   }
 
   #exited(record: ContainerRecord, exit: Exit): void {
@@ -274,6 +304,7 @@ export class PodWorker {
       return;
     }
     await this.#removeSandbox();
+    await this.#volumes.release();
     this.#ended = true;
     this.#publish();
   }
@@ -283,6 +314,7 @@ export class PodWorker {
     if (!this.#ended) this.#publish();
     await this.#writer.flush();
     await this.#removeSandbox();
+    await this.#volumes.release();
     this.#tidy(() => this.folders.removeAll());
     const { name, namespace, uid } = this.#pod.metadata;
     if (!this.#vanished) {
@@ -335,6 +367,7 @@ export class PodWorker {
         podIP: this.#sandbox?.ip ?? (this.#outcome || this.#pod.metadata.deletionTimestamp ? this.#pod.status?.podIP : undefined),
         initialized: this.#initialized,
         outcome: this.#outcome,
+        ...(this.#failure === undefined ? {} : { failure: this.#failure }),
         startTime: this.#startTime,
         now: this.context.clock.now(),
         previous: this.#writer.conditions(this.#pod),

@@ -1,4 +1,4 @@
-import type { Container, ContainerState, ContainerStatus, Pod } from "../../resources/index.ts";
+import type { Container, ContainerState, ContainerStatus, EphemeralContainer, Pod } from "../../resources/index.ts";
 
 /** How an attempt ended. Times are milliseconds since the epoch. */
 export interface Exit {
@@ -16,8 +16,11 @@ export type ContainerPhase =
   | { kind: "running"; startedAt: number; containerId: string; started: boolean; ready: boolean }
   | { kind: "terminated"; exit: Exit };
 
-/** init: runs to its end before the next; sidecar: an init container that stays; app: the pod's purpose. */
-export type ContainerRole = "init" | "sidecar" | "app";
+/**
+ * init: runs to its end before the next; sidecar: an init container that stays; app: the pod's purpose; ephemeral: joined
+ * a running pod, is started once, and does not count.
+ */
+export type ContainerRole = "init" | "sidecar" | "app" | "ephemeral";
 
 /** What the node knows of one container of a pod; changed only by the pod's worker. */
 export interface ContainerRecord {
@@ -52,12 +55,23 @@ export function createRecords(pod: Pod, now: number): ContainerRecord[] {
   // The sandbox is new, so init work is done again; an app container keeps an end that its restart policy calls final.
   for (const entry of all) {
     const isFinal = entry.role === "app" && entry.last !== undefined && !restarts(policy, entry.last.exitCode);
-    if (isFinal && entry.last) {
-      entry.phase = { kind: "terminated", exit: entry.last };
-      delete entry.last;
-    }
+    if (isFinal) finish(entry);
   }
-  return all;
+  return [...all, ...newEphemeral(pod, [], now)];
+}
+
+/** Records for ephemeral containers that are in the pod, but not among `known`. One that an earlier run started is over. */
+export function newEphemeral(pod: Pod, known: readonly ContainerRecord[], now: number): ContainerRecord[] {
+  const fresh = (pod.spec?.ephemeralContainers ?? []).filter((c) => !known.some((r) => r.name === c.name));
+  const records = fresh.map((c) => record(c, "ephemeral", pod.status?.ephemeralContainerStatuses, now));
+  for (const entry of records) finish(entry);
+  return records;
+}
+
+function finish(entry: ContainerRecord): void {
+  if (!entry.last) return;
+  entry.phase = { kind: "terminated", exit: entry.last };
+  delete entry.last;
 }
 
 /** Whether the policy starts an app container again after this exit code. */
@@ -65,8 +79,8 @@ export function restarts(policy: string, exitCode: number): boolean {
   return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
 }
 
-export function containerOf(pod: Pod, name: string): Container | undefined {
-  return pod.spec?.containers.find((c) => c.name === name) ?? pod.spec?.initContainers?.find((c) => c.name === name);
+export function containerOf(pod: Pod, name: string): EphemeralContainer | undefined {
+  return pod.spec?.containers.find((c) => c.name === name) ?? pod.spec?.initContainers?.find((c) => c.name === name) ?? pod.spec?.ephemeralContainers?.find((c) => c.name === name);
 }
 
 function record(container: Container, role: ContainerRole, statuses: ContainerStatus[] | undefined, now: number): ContainerRecord {

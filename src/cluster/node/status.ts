@@ -10,6 +10,8 @@ export interface StatusInput {
   podIP: string | undefined;
   initialized: boolean;
   outcome: "Succeeded" | "Failed" | undefined;
+  /** Why the node ended the pod, where it did. */
+  failure?: { reason: string; message: string };
   /** When the node first saw the pod. */
   startTime: number;
   now: number;
@@ -26,16 +28,20 @@ export const OWN_CONDITIONS = ["PodReadyToStartContainers", "Initialized", "Read
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, records, hostIP, podIP } = input;
   const phase = podPhase(input);
-  const init = records.filter((r) => r.role !== "app").map((r) => containerStatus(pod, r));
+  const of = (...roles: ContainerRecord["role"][]) => records.filter((r) => roles.includes(r.role)).map((r) => containerStatus(pod, r));
+  const init = of("init", "sidecar");
+  const ephemeral = of("ephemeral");
   return {
     phase,
+    ...(input.failure === undefined ? {} : input.failure),
     conditions: conditions(input, phase),
     hostIP,
     hostIPs: [{ ip: hostIP }],
     ...(podIP === undefined ? {} : { podIP, podIPs: [{ ip: podIP }] }),
     startTime: rfc3339(input.startTime),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
-    containerStatuses: records.filter((r) => r.role === "app").map((r) => containerStatus(pod, r)),
+    containerStatuses: of("app"),
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     qosClass: pod.status?.qosClass ?? qosClass(pod.spec ?? { containers: [] }),
   };
 }
@@ -56,8 +62,8 @@ function podPhase({ pod, records, initialized, outcome }: StatusInput): Phase {
 function conditions(input: StatusInput, phase: Phase): Condition[] {
   const { pod, records, podIP, initialized } = input;
   const done = phase === "Succeeded" ? "PodCompleted" : phase === "Failed" ? "PodFailed" : undefined;
-  const unready = records.filter((r) => r.role !== "init" && !isReady(r)).map((r) => r.name);
-  const incomplete = records.filter((r) => r.role !== "app" && !isInitDone(r)).map((r) => r.name);
+  const unready = records.filter((r) => (r.role === "app" || r.role === "sidecar") && !isReady(r)).map((r) => r.name);
+  const incomplete = records.filter((r) => (r.role === "init" || r.role === "sidecar") && !isInitDone(r)).map((r) => r.name);
 
   const containersReady: Verdict =
     done !== undefined

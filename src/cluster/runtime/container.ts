@@ -6,7 +6,7 @@ import { attachTo } from "./attach.ts";
 import type { NamespaceClient } from "./namespace-client.ts";
 import { childPipes, PipeWriter, readPipe, type ChildPipes } from "./pipes.ts";
 import { canBecome, privilegeArguments, type IdMaps } from "./privileges.ts";
-import { inodeOf } from "./processes.ts";
+import { inodeOf, processesIn } from "./processes.ts";
 import { TerminalStreams } from "./terminal-streams.ts";
 import type { ContainerExit, ContainerSpec, ExecProcess, RunningContainer } from "./types.ts";
 
@@ -41,7 +41,9 @@ export class Container implements RunningContainer {
   readonly #ending = Promise.withResolvers<void>();
   #logOpen = true;
   #pid = 0;
-  #pidNamespace: string | undefined;
+  #namespace: string | undefined;
+  /** Waiting parents of the processes that were started in it later. */
+  readonly #entered = new Set<() => void>();
   #ended = false;
 
   constructor(
@@ -51,6 +53,7 @@ export class Container implements RunningContainer {
     readonly client: NamespaceClient,
     readonly maps: IdMaps,
     readonly logger: Logger,
+    readonly joinsPid: number | undefined,
   ) {
     this.id = spec.id;
     this.env = { PATH: DEFAULT_PATH, HOSTNAME: hostname, HOME: spec.uid === 0 ? "/root" : "/", ...(spec.tty ? { TERM: "xterm" } : {}), ...spec.env };
@@ -63,9 +66,14 @@ export class Container implements RunningContainer {
     return this.#pid;
   }
 
-  /** `pid:[…]` of the container's own pid namespace, while it runs. */
-  get pidNamespace(): string | undefined {
-    return this.#ended ? undefined : this.#pidNamespace;
+  /** The namespace that its processes alone are in, while it runs: its pids, or where it shares those its mounts. */
+  get namespace(): string | undefined {
+    return this.#ended ? undefined : this.#namespace;
+  }
+
+  /** Whether other containers' processes are in its pid namespace. */
+  get joined(): boolean {
+    return this.joinsPid !== undefined;
   }
 
   get running(): boolean {
@@ -91,6 +99,7 @@ export class Container implements RunningContainer {
           workingDir,
           mounts,
           root: this.spec.root,
+          joinsPid: this.joinsPid,
           readOnlyRoot,
           hostname: this.hostname,
           uid,
@@ -103,7 +112,7 @@ export class Container implements RunningContainer {
       if (started.state === "no-program") return this.#failToStart(started.message);
       if (started.terminalFd !== undefined) this.#takeTerminal(started.terminalFd);
       this.#pid = started.pid;
-      this.#pidNamespace = inodeOf(started.pid);
+      this.#namespace = inodeOf(started.pid, this.joined ? "mnt" : "pid");
       if (this.#killWhenStarted) this.kill("SIGKILL");
     } catch (error) {
       this.#output("stderr", Buffer.from(`chainmail: ${errorText(error)}\n`));
@@ -136,6 +145,12 @@ export class Container implements RunningContainer {
     return attachTo(this);
   }
 
+  /** Remembers how to end a process that was started in it, until that has ended. */
+  adopt(kill: () => void, ended: Promise<unknown>): void {
+    this.#entered.add(kill);
+    void ended.then(() => this.#entered.delete(kill));
+  }
+
   /** Output from now on, until the returned function is called. */
   subscribe(attached: Attached): () => void {
     this.#attached.add(attached);
@@ -162,10 +177,24 @@ export class Container implements RunningContainer {
   onExited(exit: ContainerExit): void {
     if (this.#ended) return;
     // The wrapper alone may have been killed: what it waited for must not go on unseen.
-    if (this.#pidNamespace !== undefined && inodeOf(this.#pid) === this.#pidNamespace) this.kill("SIGKILL");
+    if (this.joined) this.#killAll();
+    else if (this.#namespace !== undefined && inodeOf(this.#pid) === this.#namespace) this.kill("SIGKILL");
     this.#ended = true;
     this.#ending.resolve();
     void this.#finish().then(() => this.#resolve(exit));
+  }
+
+  /** What the kernel does where the first process of a pid namespace ends. */
+  #killAll(): void {
+    for (const kill of this.#entered) kill();
+    if (this.#namespace === undefined) return;
+    for (const pid of processesIn(new Set([this.#namespace]))) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        continue; // It ended by itself.
+      }
+    }
   }
 
   #pipes(): ChildPipes {

@@ -43,6 +43,7 @@ export async function execIn(container: Container, spec: ExecSpec, processId: st
   const kill = (): void => {
     if (!ended) for (const each of [...childrenOf(pid), pid]) process.kill(each, "SIGKILL");
   };
+  container.adopt(kill, exited.promise);
   if (terminalFd !== undefined) {
     const terminal = new TerminalStreams(terminalFd, exited.promise);
     return {

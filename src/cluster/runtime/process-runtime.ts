@@ -23,10 +23,27 @@ export interface RuntimeOptions {
   onFatal(error: Error): void;
 }
 
+/** Reaps what others leave behind and waits to be killed, under a uid of its own. */
+const PAUSE: Omit<ContainerSpec, "id"> = {
+  argv: ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 2147483647 & wait; done"],
+  env: {},
+  workingDir: "/",
+  mounts: [],
+  uid: 65535,
+  gid: 65535,
+  readOnlyRoot: true,
+  capabilities: "none",
+  tty: false,
+  stdin: false,
+  logPath: "/dev/null",
+};
+
 interface SandboxState {
   spec: SandboxSpec;
   ip: string;
   containers: Map<string, Container>;
+  /** The first process of the pid namespace that all containers share. */
+  pause?: Container;
   /** No container may start any more. */
   removing: boolean;
 }
@@ -83,6 +100,7 @@ export class ProcessRuntime implements ContainerRuntime {
       this.#forget(state);
       throw error;
     }
+    if (spec.sharedPids) await this.#pause(state);
     return { id: spec.id, ip };
   }
 
@@ -91,6 +109,7 @@ export class ProcessRuntime implements ContainerRuntime {
     if (!state) return;
     state.removing = true;
     await Promise.all([...state.containers.values()].map((container) => this.#end(container)));
+    if (state.pause) await this.#end(state.pause);
     await this.#options.client.call("removeSandbox", { id: sandboxId });
     this.#forget(state);
     if (!state.spec.hostNetwork) this.#dropLinkLater(linkOf(state.ip).link);
@@ -101,7 +120,9 @@ export class ProcessRuntime implements ContainerRuntime {
     if (state.removing) throw new ChainmailError("SANDBOX_NOT_FOUND", `sandbox ${sandboxId} is being removed`);
     if (this.#containers.has(spec.id)) throw new ChainmailError("CONTAINER_EXISTS", `container ${spec.id} exists already`);
     const { client, maps, logger } = this.#options;
-    const container = new Container(sandboxId, spec, state.spec.hostname, client, maps, logger);
+    const joined = spec.joins === undefined ? state.pause : this.#containers.get(spec.joins);
+    if (spec.joins !== undefined && !joined?.running) throw new ChainmailError("CONTAINER_NOT_RUNNING", `container ${spec.joins}, whose processes are to be joined, is not running`);
+    const container = new Container(sandboxId, spec, state.spec.hostname, client, maps, logger, joined?.pid);
     this.#containers.set(spec.id, container);
     state.containers.set(spec.id, container);
     const forget = (): void => {
@@ -148,8 +169,34 @@ export class ProcessRuntime implements ContainerRuntime {
   async usage(id: string): Promise<{ cpuSeconds: number; memoryBytes: number }> {
     const container = this.#containers.get(id);
     const containers = container ? [container] : [...this.#sandbox(id).containers.values()];
-    const namespaces = containers.flatMap((container) => container.pidNamespace ?? []);
+    const namespaces = containers.flatMap((container) => container.namespace ?? []);
     return usageOf(new Set(namespaces));
+  }
+
+  mountMemory(folder: string, bytes: number | undefined): Promise<void> {
+    return this.#options.client.call("mountMemory", { folder, bytes });
+  }
+
+  releaseMemory(folder: string): Promise<void> {
+    return this.#options.client.call("releaseMemory", { folder });
+  }
+
+  /** Starts the process whose pid namespace a sandbox's containers share. */
+  async #pause(state: SandboxState): Promise<void> {
+    const { client, maps, logger } = this.#options;
+    const id = `${state.spec.id}/pause`;
+    const spec: ContainerSpec = { ...PAUSE, id };
+    const pause = new Container(state.spec.id, spec, state.spec.hostname, client, maps, logger, undefined);
+    this.#containers.set(id, pause);
+    void pause.exited.then(() => this.#containers.delete(id));
+    try {
+      await pause.start();
+    } catch (error) {
+      this.#containers.delete(id);
+      await this.removeSandbox(state.spec.id);
+      throw error;
+    }
+    state.pause = pause;
   }
 
   /** Removes all sandboxes. */

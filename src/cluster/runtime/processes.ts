@@ -5,10 +5,10 @@ import type { ContainerExit } from "./types.ts";
 /** sysconf(_SC_CLK_TCK): 100 on every Linux that this runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** `pid:[…]` of a process, undefined when it is gone. */
-export function inodeOf(pid: number): string | undefined {
+/** `pid:[…]` or `mnt:[…]` of a process, undefined when it is gone. */
+export function inodeOf(pid: number, kind: "pid" | "mnt" = "pid"): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
+    return readlinkSync(`/proc/${pid}/ns/${kind}`);
   } catch {
     return undefined;
   }
@@ -34,13 +34,16 @@ export function childrenOf(pid: number): number[] {
   return allPids().filter((each) => statFields(each)?.[1] === String(pid));
 }
 
-/** CPU seconds and proportional memory of all processes in the given pid namespaces. */
-export function usageOf(pidNamespaces: ReadonlySet<string>): { cpuSeconds: number; memoryBytes: number } {
+/** All processes in the given pid or mount namespaces. */
+export function processesIn(namespaces: ReadonlySet<string>): number[] {
+  return allPids().filter((pid) => [inodeOf(pid), inodeOf(pid, "mnt")].some((inode) => inode !== undefined && namespaces.has(inode)));
+}
+
+/** CPU seconds and proportional memory of all processes in the given pid or mount namespaces. */
+export function usageOf(namespaces: ReadonlySet<string>): { cpuSeconds: number; memoryBytes: number } {
   let ticks = 0;
   let memoryBytes = 0;
-  for (const pid of allPids()) {
-    const namespace = inodeOf(pid);
-    if (namespace === undefined || !pidNamespaces.has(namespace)) continue;
+  for (const pid of processesIn(namespaces)) {
     // utime, stime, and both of the children that ended: fields 14 to 17, counted from the state, field 3.
     for (const field of statFields(pid)?.slice(11, 15) ?? []) ticks += Number(field);
     memoryBytes += memoryOf(pid);

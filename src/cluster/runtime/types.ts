@@ -14,6 +14,9 @@ export interface ContainerRuntime {
   startContainer(sandboxId: string, spec: ContainerSpec): Promise<RunningContainer>;
   /** A process in a running container: same root, uid, no capabilities, no-new-privs. */
   exec(containerId: string, spec: ExecSpec): Promise<ExecProcess>;
+  /** Makes the empty folder a file system in memory, of at most that many bytes. `releaseMemory` gives it back. */
+  mountMemory(folder: string, bytes: number | undefined): Promise<void>;
+  releaseMemory(folder: string): Promise<void>;
   /** A connection from the pod's own loopback (port-forward) — `sandboxId` — or from the node to pods and services. */
   dial(from: { sandboxId: string } | "node", host: string, port: number): Promise<Duplex>;
   /** All processes of a running container, or of all those of a sandbox: CPU seconds and proportional memory, for `top` and benchmarks. */
@@ -26,6 +29,8 @@ export interface SandboxSpec {
   hostname: string;
   /** hostNetwork pods share the node's namespace. */
   hostNetwork: boolean;
+  /** One pid namespace for all containers, instead of one each. */
+  sharedPids?: boolean;
   sysctls?: Record<string, string>;
 }
 
@@ -37,6 +42,8 @@ export interface Sandbox {
 /** A bind mount into the container's root. */
 export interface Mount {
   hostPath: string;
+  /** What is shown of the folder at `hostPath`, which other containers may write to: no link in there leads out of it. */
+  subPath?: string;
   containerPath: string;
   readOnly: boolean;
 }
@@ -59,6 +66,8 @@ export interface ContainerSpec {
   env: Record<string, string>;
   workingDir: string;
   mounts: Mount[];
+  /** Id of a running container of the sandbox whose pid namespace it joins. */
+  joins?: string;
   /** Without it the root is made of the machine's own programs. */
   root?: ImageRoot;
   /** Mapped where the machine can (root); in a rootless user namespace every uid runs as the one mapped. */

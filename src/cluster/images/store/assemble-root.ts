@@ -1,7 +1,7 @@
 import { chmodSync, lchownSync, linkSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, utimesSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { ChainmailError } from "../../../base/index.ts";
-import { folderInRoot } from "./in-root.ts";
+import { fileError, folderInRoot, isWithin } from "./in-root.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { LayerNotes } from "./unpack-layer.ts";
 
@@ -16,12 +16,16 @@ export interface Layer {
  * layer that many images share lies on the disk once; nothing below a root may be written to.
  */
 export function assembleRoot(layers: readonly Layer[], root: string, options: { owners: boolean }): void {
-  for (const layer of layers) new Assembly(layer, root, options.owners).run();
+  try {
+    for (const layer of layers) new Assembly(layer, root, options.owners).run();
+  } catch (thrown) {
+    throw fileError("its root", thrown);
+  }
 }
 
 class Assembly {
   readonly #implied: Set<string>;
-  readonly #folders: { path: string; stat: Stats }[] = [];
+  #folders: { path: string; stat: Stats }[] = [];
 
   constructor(
     readonly layer: Layer,
@@ -35,9 +39,10 @@ class Assembly {
     const { folder, notes } = this.layer;
     for (const path of notes.opaque) this.#empty(path);
     for (const path of notes.whiteouts) this.#remove(path);
+    // Their targets are the lower layers'; what the layer itself has at the same place comes after.
+    for (const { path, target } of notes.links) this.#link(path, target);
     this.#folders.push({ path: this.root, stat: lstatSync(folder) });
     this.#merge(folder, this.root, "");
-    for (const { path, target } of notes.links) this.#link(path, target);
     // What was found last stands first: a folder that two layers' paths lead to gets what it had before.
     for (const { path, stat } of this.#folders.reverse()) {
       if (this.owners) lchownSync(path, stat.uid, stat.gid);
@@ -58,7 +63,7 @@ class Assembly {
         this.#merge(source, inner, path);
         continue;
       }
-      if (existing) removeTree(target);
+      if (existing) this.#replace(target, existing);
       if (stat.isSymbolicLink()) {
         symlinkSync(readlinkSync(source), target);
         if (this.owners) lchownSync(target, stat.uid, stat.gid);
@@ -72,7 +77,7 @@ class Assembly {
       const real = folderInRoot(this.root, path.split("/"));
       if (real !== undefined) return this.#enter(real, lstatSync(real));
     }
-    if (existing && !existing.isDirectory()) removeTree(target);
+    if (existing && !existing.isDirectory()) this.#replace(target, existing);
     if (!existing?.isDirectory()) mkdirSync(target, { mode: 0o700 });
     return this.#enter(target, existing?.isDirectory() && this.#implied.has(path) ? existing : stat);
   }
@@ -82,6 +87,12 @@ class Assembly {
     chmodSync(path, 0o700);
     this.#folders.push({ path, stat });
     return path;
+  }
+
+  /** Makes room; a link may come here, and what was below must not be looked for through it. */
+  #replace(path: string, existing: Stats): void {
+    removeTree(path);
+    if (existing.isDirectory()) this.#folders = this.#folders.filter((folder) => !isWithin(folder.path, path));
   }
 
   #empty(path: string): void {
@@ -100,7 +111,9 @@ class Assembly {
 
   #link(path: string, target: string): void {
     const source = this.#within(target);
-    const place = this.#within(path);
+    const parts = path.split("/");
+    const around = folderInRoot(this.root, parts.slice(0, -1), { onMissing: () => {} });
+    const place = around === undefined ? undefined : join(around, parts.at(-1) ?? "");
     const stat = source === undefined ? undefined : lstatSync(source, { throwIfNoEntry: false });
     if (source === undefined || place === undefined || !stat || stat.isDirectory()) throw new ChainmailError("ARCHIVE_DAMAGED", `the image archive is damaged: the hard link ${path} names ${target}, which is not there`);
     removeTree(place);

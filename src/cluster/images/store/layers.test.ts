@@ -131,6 +131,18 @@ describe("layers", () => {
     await expect(layer([{ name: "a", content: "x".repeat(60) }, { name: "b", content: "x".repeat(60) }], { entries: 10, bytes: 100 })).rejects.toThrow("MiB");
   });
 
+  test("a folder whose place a link takes is not looked for through the link", async () => {
+    const outside = folder();
+    mkdirSync(join(outside, "sub"), { mode: 0o700 });
+    const swapped: TarItem[][] = [
+      [{ name: "d/sub/", type: "5", mode: 0o777 }, { name: "d", type: "2", linkName: outside }],
+      [{ name: "s", type: "2", linkName: outside }, { name: "lib/", type: "5" }, { name: "l", type: "2", linkName: "lib" }],
+    ];
+    for (const items of swapped) await layer(items);
+    await root(swapped[1] ?? [], [{ name: "d", type: "1", linkName: "s" }, { name: "d/sub/", type: "5", mode: 0o777 }], [{ name: "l/x/sub/", type: "5", mode: 0o777 }, { name: "lib/x", type: "2", linkName: outside }]).catch(() => {});
+    expect(statSync(join(outside, "sub")).mode & 0o777).toBe(0o700);
+  });
+
   test("a hard link to what no layer has is damage", async () => {
     await expect(root([{ name: "l", type: "1", linkName: "nosuch" }])).rejects.toThrow("which is not there");
   });
@@ -138,15 +150,27 @@ describe("layers", () => {
   test("hostile names, in any order, write nothing outside", async () => {
     const part = fc.constantFrom("a", "b", "..", ".", "", ".wh.a", ".wh..wh..opq", "/");
     const name = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
-    const item = fc.record({ name, type: fc.constantFrom("0", "1", "2", "5"), linkName: name, content: fc.constant("") }) as fc.Arbitrary<TarItem>;
+    // Something of the machine's that a link may lead to, with names as in the image.
+    const outside = folder();
+    mkdirSync(join(outside, "a/b"), { recursive: true });
+    mkdirSync(join(outside, "b/a"), { recursive: true });
+    for (const path of ["a/b/b", "b/b"]) writeFileSync(join(outside, path), "mine", { mode: 0o600 });
+    const look = () => tree(outside).map((path) => {
+      const { mode, uid, mtimeMs, nlink } = lstatSync(join(outside, path.split(" ")[0] ?? ""));
+      return [path, mode, uid, mtimeMs, nlink];
+    });
+    const seen = look();
+    const linkName = fc.oneof(name, fc.constantFrom(outside, `${outside}/a`, `${outside}/b/b`, "/a", "b"));
+    const item = fc.record({ name, type: fc.constantFrom("0", "1", "2", "5"), linkName, content: fc.constant("x"), mode: fc.constantFrom(0o777, 0o555), uid: fc.constant(7) }) as fc.Arbitrary<TarItem>;
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(item, { maxLength: 6 }), { maxLength: 3 }), async (layers) => {
         const before = readdirSync(base).length;
         await root(...layers).catch((error: unknown) => expect(error).toBeInstanceOf(ChainmailError));
         expect(readdirSync(base).length - before).toBeLessThanOrEqual(layers.length + 1);
+        expect(look()).toEqual(seen);
         expect(["a", "b"].some((each) => existsSync(join(base, each)) || existsSync(`/${each}`))).toBe(false);
       }),
-      { numRuns: 100 },
+      { numRuns: 150 },
     );
   });
 });

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, fchmodSync, fchownSync, futimesSync, lchownSync, 
 import { join } from "node:path";
 import { ChainmailError } from "../../../base/index.ts";
 import type { TarEntry } from "../archive/tar-reader.ts";
-import { climbsOut, folderInRoot, partsOf, unsafe } from "./in-root.ts";
+import { climbsOut, fileError, folderInRoot, isWithin, partsOf, unsafe } from "./in-root.ts";
 
 /** What a layer does beside adding its files, which lie in a folder. All paths are relative to its root. */
 export interface LayerNotes {
@@ -44,7 +44,11 @@ export async function unpackLayer(entries: AsyncIterable<TarEntry>, folder: stri
     count += 1;
     if (count > options.limits.entries) throw new ChainmailError("IMAGE_TOO_LARGE", `a layer has more than ${options.limits.entries} files`);
     if (layer.result.bytes + entry.size > options.limits.bytes) throw new ChainmailError("IMAGE_TOO_LARGE", `a layer has more than ${Math.round(options.limits.bytes / 2 ** 20)} MiB`);
-    await layer.add(entry);
+    try {
+      await layer.add(entry);
+    } catch (thrown) {
+      throw fileError(entry.name, thrown);
+    }
   }
   layer.finish();
   return layer.result;
@@ -99,7 +103,7 @@ class LayerWriter {
 
   async #write(entry: TarEntry, parts: string[], path: string): Promise<void> {
     const existing = lstatSync(path, { throwIfNoEntry: false });
-    if (existing && !(existing.isDirectory() && entry.type === "folder")) this.#remove(path);
+    if (existing && !(existing.isDirectory() && entry.type === "folder")) this.#remove(path, existing.isDirectory());
     if (entry.type === "folder") {
       if (!existing?.isDirectory()) mkdirSync(path, { mode: 0o700 });
       this.#folders.delete(path);
@@ -152,8 +156,10 @@ class LayerWriter {
     return path;
   }
 
-  #remove(path: string): void {
+  #remove(path: string, isFolder: boolean): void {
     rmSync(path, { recursive: true, force: true });
     this.#lastParent = undefined;
+    // A link may take the place: what was below must not be looked for through it.
+    if (isFolder) for (const known of this.#folders.keys()) if (isWithin(known, path)) this.#folders.delete(known);
   }
 }

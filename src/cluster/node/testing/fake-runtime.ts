@@ -1,4 +1,5 @@
 import { appendFileSync } from "node:fs";
+import { basename } from "node:path";
 import { Duplex } from "node:stream";
 import type { ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, RunningContainer, Sandbox, SandboxSpec } from "../../runtime/types.ts";
 
@@ -73,6 +74,14 @@ export class FakeRuntime implements ContainerRuntime {
     const empty = () => new ReadableStream<Uint8Array>({ start: (c) => c.close() });
     const exited = Promise.resolve(this.onExec(containerId, spec)).then((exitCode) => ({ exitCode }));
     return { stdout: empty(), stderr: empty(), resize() {}, exited, kill() {} };
+  }
+
+  async mountMemory(folder: string, bytes: number | undefined): Promise<void> {
+    this.calls.push(`memory ${basename(folder)} ${bytes}`);
+  }
+
+  async releaseMemory(folder: string): Promise<void> {
+    this.calls.push(`release ${basename(folder)}`);
   }
 
   async dial(_from: { sandboxId: string } | "node", host: string, port: number): Promise<Duplex> {

@@ -1,10 +1,11 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { ChainmailError } from "../../../base/index.ts";
 
 /** Path below the volume to its content and permission bits. */
 export type VolumeFiles = ReadonlyMap<string, { content: Uint8Array; mode: number }>;
 
+const GROUP_READS = 0o040;
 const DATA = "..data";
 
 /**
@@ -18,8 +19,8 @@ export class AtomicFolder {
 
   constructor(readonly path: string) {}
 
-  /** Replaces the content; answers whether anything changed. Throws BAD_VOLUME_PATH for a path that leaves the volume. */
-  write(files: VolumeFiles, now: number): boolean {
+  /** Replaces the content, readable for the group `gid` where one is given; answers whether anything changed. Throws BAD_VOLUME_PATH for a path that leaves the volume. */
+  write(files: VolumeFiles, now: number, gid?: number): boolean {
     for (const path of files.keys()) checkPath(path);
     const fingerprint = fingerprintOf(files);
     if (this.#fingerprint === fingerprint) return false;
@@ -34,7 +35,8 @@ export class AtomicFolder {
       const file = join(target, path);
       mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
       writeFileSync(file, content, { mode: 0o600 });
-      chmodSync(file, mode & 0o777);
+      chmodSync(file, (mode & 0o777) | (gid === undefined ? 0 : GROUP_READS));
+      if (gid !== undefined) chownSync(file, 0, gid);
     }
     const link = join(this.path, "..data_tmp");
     rmSync(link, { force: true });

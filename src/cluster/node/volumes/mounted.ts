@@ -1,5 +1,7 @@
-import { lstatSync, mkdirSync, realpathSync } from "node:fs";
-import { join, posix, sep } from "node:path";
+import { fstatSync } from "node:fs";
+import { posix } from "node:path";
+import { errorText } from "../../../base/index.ts";
+import { closeFd, makeFolderBeneath, openBeneath, openFolder, SystemError } from "../../../linux/index.ts";
 import { configError } from "../env.ts";
 
 /** A volume that is ready to be mounted. */
@@ -12,31 +14,35 @@ export interface MountedVolume {
 }
 
 /**
- * The host path of `subPath` inside a volume, its links resolved, so that a container which planted a link cannot make
- * the next one mount another part of the machine. Throws CONTAINER_CONFIG when it leaves the volume or is not there.
+ * `subPath` in its shortest form, after a look at whether it is there, or after making it. The runtime follows it again
+ * when it mounts: containers can write to the volume meanwhile. Throws CONTAINER_CONFIG when it leaves the volume or is
+ * not there.
  */
-export function resolveSubPath(volume: MountedVolume, subPath: string): string {
-  const parts = subPath.split("/");
-  if (subPath.startsWith("/") || parts.includes("..")) throw configError(`subPath ${JSON.stringify(subPath)} must be relative and may not contain ".."`);
-  const root = realpathSync(volume.hostPath);
-  const path = join(root, posix.normalize(subPath));
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
-    if (!volume.createSubPaths) throw configError(`subPath ${JSON.stringify(subPath)} is not in the volume`);
-    createBelow(root, parts);
-  }
-  const real = realpathSync(path);
-  if (real !== root && !real.startsWith(root + sep)) throw configError(`subPath ${JSON.stringify(subPath)} leads out of its volume`);
-  return real;
+export function prepareSubPath(volume: MountedVolume, subPath: string): string {
+  if (subPath.startsWith("/") || subPath.split("/").includes("..")) throw configError(`subPath ${JSON.stringify(subPath)} must be relative and may not contain ".."`);
+  const path = posix.normalize(subPath).replace(/\/$/, "");
+  beneath(volume.hostPath, subPath, (folder) => {
+    // As open as the volume itself, for the container may have any uid.
+    if (volume.createSubPaths) makeFolderBeneath(folder, path, fstatSync(folder).mode & 0o7777);
+    else closeFd(openBeneath(folder, path));
+  });
+  return path;
 }
 
-/** Makes the folders one by one, refusing to walk through a link that leads out. */
-function createBelow(root: string, parts: string[]): void {
-  let path = root;
-  for (const part of parts.filter((p) => p !== "" && p !== ".")) {
-    path = join(path, part);
-    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) mkdirSync(path, { mode: 0o755 });
-    const real = realpathSync(path);
-    if (real !== root && !real.startsWith(root + sep)) throw configError("subPath leads out of its volume");
-    path = real;
+/** Makes a folder inside a volume, such as for another volume to be mounted on. Throws as prepareSubPath. */
+export function makeMountPoint(hostPath: string, path: string): void {
+  beneath(hostPath, path, (folder) => makeFolderBeneath(folder, path, 0o755));
+}
+
+function beneath(hostPath: string, path: string, work: (folder: number) => void): void {
+  const folder = openFolder(hostPath);
+  try {
+    work(folder);
+  } catch (thrown) {
+    if (!(thrown instanceof SystemError)) throw thrown;
+    const why = thrown.code === "ENOENT" ? "is not in the volume" : thrown.code === "EXDEV" ? "leads out of its volume" : `cannot be used: ${errorText(thrown)}`;
+    throw configError(`subPath ${JSON.stringify(path)} ${why}`);
+  } finally {
+    closeFd(folder);
   }
 }

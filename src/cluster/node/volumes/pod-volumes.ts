@@ -1,19 +1,25 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { ChainmailError, errorText, type Clock } from "../../../base/index.ts";
 import type { KubeClient } from "../../../kube/index.ts";
 import { claimNameOf, type Pod, type Volume } from "../../../resources/index.ts";
 import type { ConfigSource } from "../env.ts";
+import type { ContainerRuntime } from "../../runtime/types.ts";
 import type { NodeCapacity } from "../field-ref.ts";
+import { parseQuantity } from "../quantity.ts";
 import { AtomicFolder } from "./atomic-folder.ts";
 import { volumeOfClaim } from "./claims.ts";
 import type { LocalFolders } from "./local-folders.ts";
-import type { MountedVolume } from "./mounted.ts";
+import { giveToGroup } from "./group.ts";
+import { makeMountPoint, type MountedVolume } from "./mounted.ts";
 import { volumeFiles, volumeReferences } from "./payload.ts";
 import { PodTokens } from "./tokens.ts";
 
 export interface PodVolumesOptions {
   client: KubeClient;
+  runtime: Pick<ContainerRuntime, "mountMemory" | "releaseMemory">;
+  /** Whether files can be given to that group. */
+  mapsGroup(gid: number): boolean;
   clock: Clock;
   source: ConfigSource;
   capacity: NodeCapacity;
@@ -36,6 +42,7 @@ export class PodVolumes {
   readonly mounted = new Map<string, MountedVolume>();
   readonly #folders = new Map<string, AtomicFolder>();
   readonly #tokens: PodTokens;
+  readonly #inMemory: string[] = [];
 
   constructor(readonly options: PodVolumesOptions) {
     this.#tokens = new PodTokens(options.client, options.clock);
@@ -58,6 +65,17 @@ export class PodVolumes {
     return failures;
   }
 
+  /** Gives back what is not on the disk. Nothing runs in the pod any more. */
+  async release(): Promise<void> {
+    for (let path = this.#inMemory.shift(); path !== undefined; path = this.#inMemory.shift()) await this.options.runtime.releaseMemory(path);
+  }
+
+  /** fsGroup, where this machine has groups to give files to. */
+  #groupOf(pod: Pod): number | undefined {
+    const gid = pod.spec?.securityContext?.fsGroup;
+    return gid !== undefined && this.options.mapsGroup(gid) ? gid : undefined;
+  }
+
   /** When tokens are due next, in milliseconds since the epoch. */
   get refreshAt(): number | undefined {
     return this.#tokens.refreshAt;
@@ -72,7 +90,7 @@ export class PodVolumes {
   }
 
   async #prepareOne(pod: Pod, volume: Volume): Promise<void> {
-    if (volume.emptyDir) return this.#prepareEmptyDir(volume.name);
+    if (volume.emptyDir) return this.#prepareEmptyDir(pod, volume.name, volume.emptyDir);
     if (volume.hostPath) return this.#prepareHostPath(volume.name, volume.hostPath);
     const claimName = claimNameOf(pod, volume);
     if (claimName !== undefined) return this.#prepareClaim(pod, volume, claimName);
@@ -82,16 +100,23 @@ export class PodVolumes {
     if (!files) throw new ChainmailError("VOLUME_TYPE", `volume type ${volumeType(volume)} is not supported by this node`);
     let folder = this.#folders.get(volume.name);
     if (!folder) this.#folders.set(volume.name, (folder = new AtomicFolder(join(this.options.folder, volume.name))));
-    folder.write(files, clock.now());
+    folder.write(files, clock.now(), this.#groupOf(pod));
     this.mounted.set(volume.name, { hostPath: folder.path, readOnly: true, createSubPaths: false });
   }
 
-  #prepareEmptyDir(name: string): void {
+  async #prepareEmptyDir(pod: Pod, name: string, { medium, sizeLimit }: NonNullable<Volume["emptyDir"]>): Promise<void> {
     if (this.mounted.has(name)) return;
     const hostPath = join(this.options.folder, name);
     mkdirSync(hostPath, { recursive: true });
+    if (medium === "Memory") {
+      const bytes = sizeLimit === undefined ? undefined : parseQuantity(sizeLimit);
+      await this.options.runtime.mountMemory(hostPath, bytes === undefined ? undefined : Math.ceil(bytes));
+      this.#inMemory.push(hostPath);
+    }
     // Any uid of the pod may write; the folders above are closed to the rest of the machine.
     chmodSync(hostPath, 0o777);
+    const gid = this.#groupOf(pod);
+    if (gid !== undefined) giveToGroup(hostPath, gid, false);
     this.mounted.set(name, { hostPath, readOnly: false, createSubPaths: true });
   }
 
@@ -125,6 +150,9 @@ export class PodVolumes {
     else throw new ChainmailError("VOLUME_TYPE", `persistentvolume ${metadata.name} is of a type that this node has not; it has local and hostPath`);
     const mounted = this.mounted.get(volume.name);
     const readOnly = volume.persistentVolumeClaim?.readOnly === true || (spec.accessModes?.every((mode) => mode === "ReadOnlyMany") ?? false);
+    const gid = this.#groupOf(pod);
+    // A host folder's files are not ours to give away.
+    if (mounted && gid !== undefined && !readOnly && local) giveToGroup(mounted.hostPath, gid, pod.spec?.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
     if (mounted && readOnly) this.mounted.set(volume.name, { ...mounted, readOnly: true });
   }
 
@@ -138,8 +166,7 @@ export class PodVolumes {
         for (const inner of mounts) {
           const relative = inner === outer || !within(inner.mountPath, outer.mountPath) ? "" : inner.mountPath.slice(outer.mountPath.length).replace(/^\/+/, "");
           if (relative === "" || inner.subPath || inner.subPathExpr) continue;
-          const point = join(volume.hostPath, relative);
-          if (lstatSync(point, { throwIfNoEntry: false }) === undefined) mkdirSync(point, { recursive: true, mode: 0o755 });
+          makeMountPoint(volume.hostPath, relative);
         }
       }
     }

@@ -5,7 +5,7 @@ import { CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, SECRET
 import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, PodSpec, Secret } from "../../../resources/index.ts";
 import { NodeHarness } from "../testing/harness.ts";
 import { AtomicFolder } from "./atomic-folder.ts";
-import { resolveSubPath } from "./mounted.ts";
+import { prepareSubPath } from "./mounted.ts";
 
 let node: NodeHarness;
 beforeEach(async () => {
@@ -19,7 +19,10 @@ const withVolume = (volume: NonNullable<PodSpec["volumes"]>[number], mount: { su
   containers: [{ name: "app", image: "app", volumeMounts: [{ name: volume.name, mountPath: "/v", ...mount }] }],
 });
 /** Host path of what the container sees at a path. */
-const seen = (path: string) => node.runtime.container("app").spec.mounts.find((m) => m.containerPath === path)?.hostPath ?? "";
+const seen = (path: string) => {
+  const mount = node.runtime.container("app").spec.mounts.find((m) => m.containerPath === path);
+  return join(mount?.hostPath ?? "", mount?.subPath ?? "");
+};
 
 test("a ConfigMap that is missing holds the pod up, says so, and starts it the moment it appears", async () => {
   await node.createPod(withVolume({ name: "conf", configMap: { name: "conf" } }));
@@ -118,10 +121,14 @@ test("subPath shows one file or folder, and planted links lead nowhere", async (
   const folder = join(node.stateDir, "scratch");
   mkdirSync(folder);
   const volume = { hostPath: folder, readOnly: false, createSubPaths: true };
-  expect(statSync(resolveSubPath(volume, "deep/er")).isDirectory()).toBe(true);
+  expect(prepareSubPath(volume, "deep//er/./")).toBe("deep/er");
+  expect(statSync(join(folder, "deep/er")).isDirectory()).toBe(true);
+  symlinkSync("deep", join(folder, "inside"));
+  expect(prepareSubPath(volume, "inside/er")).toBe("inside/er");
+  symlinkSync("nowhere", join(folder, "dangling"));
   symlinkSync("/etc", join(folder, "link"));
-  for (const path of ["link", "link/passwd", "link/new", "../x", "/etc"]) expect(() => resolveSubPath(volume, path), path).toThrow("subPath");
-  expect(() => resolveSubPath({ ...volume, createSubPaths: false }, "none")).toThrow("not in the volume");
+  for (const path of ["link", "link/passwd", "link/new", "../x", "/etc", "dangling"]) expect(() => prepareSubPath(volume, path), path).toThrow("subPath");
+  expect(() => prepareSubPath({ ...volume, createSubPaths: false }, "none")).toThrow("not in the volume");
 });
 
 test("hostPath is checked by type and never shows the cluster's own files", async () => {

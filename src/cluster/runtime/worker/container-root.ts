@@ -1,6 +1,6 @@
-import { mkdirSync, statSync } from "node:fs";
+import { fstatSync, mkdirSync, statSync } from "node:fs";
 import { ChainmailError, errorText } from "../../../base/index.ts";
-import { bindMount, cloneTree, closeFd, makeReadOnly, mountFilesystem, MountFlag, moveTree, pivotRoot } from "../../../linux/index.ts";
+import { bindMount, cloneTree, cloneTreeOf, closeFd, makeReadOnly, mountFilesystem, MountFlag, moveTree, openBeneath, openFolder, pivotRoot } from "../../../linux/index.ts";
 import type { ImageRoot, Mount, RootMode } from "../types.ts";
 import { buildDevices, holdDevices, letGo } from "./devices.ts";
 import { mountImageRoot } from "./image-root.ts";
@@ -71,9 +71,28 @@ export function maskProc(): void {
 }
 
 function hold(mount: Mount): HeldMount {
+  const flags = SAFE | (mount.readOnly ? MountFlag.READ_ONLY : 0);
+  if (mount.subPath !== undefined) return holdBeneath(mount, mount.subPath, flags);
   const stat = statSync(mount.hostPath, { throwIfNoEntry: false });
   if (!stat) throw new ChainmailError("MOUNT_SOURCE_MISSING", `cannot mount ${mount.containerPath}: ${mount.hostPath} does not exist`);
-  return { fd: cloneTree(mount.hostPath, SAFE | (mount.readOnly ? MountFlag.READ_ONLY : 0)), mount, isFolder: stat.isDirectory() };
+  return { fd: cloneTree(mount.hostPath, flags), mount, isFolder: stat.isDirectory() };
+}
+
+/** Opened first and cloned by its descriptor: between a look at a path and its use, a container can put a link there. */
+function holdBeneath(mount: Mount, subPath: string, flags: number): HeldMount {
+  const root = openFolder(mount.hostPath);
+  try {
+    const fd = openBeneath(root, subPath);
+    try {
+      return { fd: cloneTreeOf(fd, flags, subPath), mount, isFolder: fstatSync(fd).isDirectory() };
+    } finally {
+      closeFd(fd);
+    }
+  } catch (cause) {
+    throw new ChainmailError("MOUNT_SOURCE_MISSING", `cannot mount ${mount.containerPath}: subPath ${subPath}: ${errorText(cause)}`, { cause });
+  } finally {
+    closeFd(root);
+  }
 }
 
 function attach({ fd, mount, isFolder }: HeldMount): void {

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { ChainmailError } from "../../../base/index.ts";
-import { closeFd } from "../../../linux/index.ts";
+import { cloneTree, closeFd, moveTree } from "../../../linux/index.ts";
 import { enterArguments, environmentScript, envProgram } from "../environment.ts";
 import { childrenOf } from "../processes.ts";
 import type { ContainerExit, RootMode } from "../types.ts";
@@ -10,7 +10,7 @@ import type { Namespaces } from "./namespaces.ts";
 import type { ContainerStart, ContainerStarted, ContainerTools, Stdio } from "./protocol.ts";
 import { spawnProcess } from "./spawn.ts";
 import type { SystemFiles } from "./system-files.ts";
-import { dropStep, mountNewProc, stepIn, stepOut, stepToNewPids, type ToolsRoot } from "./tools-root.ts";
+import { dropStep, joinPids, mountNewProc, stepIn, stepOut, stepToNewPids, stepToPidsOf, type ToolsRoot } from "./tools-root.ts";
 
 /** What the worker knows of the node and its processes, handed to each start. */
 export interface StartContext {
@@ -32,18 +32,24 @@ export interface StartContext {
 const WRAPPER = 'trap : HUP INT QUIT TERM; exec 5>&2 2>/dev/null; "$@" 2>&5 5>&-; exit $?';
 
 /**
- * Builds the root, starts the first process of a new pid namespace outside of it (tools-root.ts says why), moves that
- * into the root and lets the program go once the walls stand. Synchronous: the thread is in the container's namespaces
- * only within this call.
+ * Builds the root, starts the container's first process outside of it (tools-root.ts says why), moves that into the root
+ * and lets the program go once the walls stand. Synchronous: the thread is in the container's namespaces only within
+ * this call.
  */
 export function startContainer(context: StartContext, spec: ContainerStart): ContainerStarted {
   const { namespaces, tools } = context;
   const environment = environmentScript(spec.env, envProgram(spec.root, tools.env));
-  const step = stepToNewPids(context.toolsRoot);
+  const { joinsPid } = spec;
+  const step = joinsPid === undefined ? stepToNewPids(context.toolsRoot) : stepToPidsOf(context.toolsRoot, joinsPid);
   const gate = new Gate(environment);
+  let proc: number | undefined;
   try {
+    // The /proc of those it joins, masks and all.
+    if (joinsPid !== undefined) proc = namespaces.inMountsOf(joinsPid, () => cloneTree("/proc"));
     const spawned = namespaces.inSandbox(spec.sandboxId, () => {
       enterContainerRoot({ ...spec, ...context });
+      if (proc !== undefined) moveTree(proc, "/proc");
+      proc = undefined;
       const missing = missingProgram(spec);
       if (missing !== undefined) return missing;
       stepOut(step, spec.stdio === "terminal");
@@ -52,10 +58,11 @@ export function startContainer(context: StartContext, spec: ContainerStart): Con
     if (typeof spawned === "string") return { state: "no-program", message: spawned };
     try {
       gate.awaitReady();
-      const pid = firstProcess(spawned.process.pid);
+      const outer = firstChild(spawned.process.pid);
+      const pid = joinsPid === undefined ? outer : firstChild(outer);
       namespaces.inMountsOf(pid, () => {
         stepIn();
-        maskProc();
+        if (joinsPid === undefined) maskProc();
         if (spawned.terminal) ownTerminal(spawned.terminal.number, ...spec.owner);
       });
       gate.open();
@@ -66,6 +73,7 @@ export function startContainer(context: StartContext, spec: ContainerStart): Con
       throw error;
     }
   } finally {
+    if (proc !== undefined) closeFd(proc);
     dropStep(step);
     gate.close();
   }
@@ -73,8 +81,11 @@ export function startContainer(context: StartContext, spec: ContainerStart): Con
 
 /** All of it but the last word is the machine's own, and runs in the tools' root. */
 function command(tools: ContainerTools, spec: ContainerStart): string[] {
-  const wrapper = [tools.unshare, "--pid", "--", tools.sh, "-c", WRAPPER, "chainmail"];
-  return [...wrapper, ...mountNewProc(tools.unshare), ...unprivileged(tools, spec), ...spec.argv];
+  const wrapper = [tools.sh, "-c", WRAPPER, "chainmail"];
+  const program = [...unprivileged(tools, spec), ...spec.argv];
+  // nsenter is one more that waits outside; of unshare, the wrapper's child is the first process of the new namespace.
+  if (spec.joinsPid !== undefined) return [...wrapper, ...joinPids(tools.nsenter), ...program];
+  return [tools.unshare, "--pid", "--", ...wrapper, ...mountNewProc(tools.unshare), ...program];
 }
 
 /** A process at the gate: no privilege is left, the program's name and arguments follow. */
@@ -103,8 +114,8 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** The wrapper's one child, as the tree's pid namespace numbers it. */
-function firstProcess(parent: number): number {
+/** The one child of a process that waits for it, as the tree's pid namespace numbers it. */
+function firstChild(parent: number): number {
   const known = childrenOf(parent)[0];
   if (known === undefined) throw new ChainmailError("PROCESS_START_FAILED", `process ${parent} has no child`);
   return known;

@@ -1,6 +1,6 @@
 /// <reference lib="webworker" />
 import { ChainmailError, errorText } from "../../../base/index.ts";
-import { bindUdp, connectMarked, listenTcp, runNft } from "../../../linux/index.ts";
+import { bindUdp, connectMarked, listenTcp, mountFilesystem, MountFlag, runNft, unmountDetached } from "../../../linux/index.ts";
 import { startContainer, type StartContext } from "./container-start.ts";
 import { probeRootMode } from "./image-root.ts";
 import { Namespaces } from "./namespaces.ts";
@@ -57,6 +57,16 @@ const handlers: Handlers = {
   },
   startContainer: (spec) => startContainer(contextFor(spec.containerId), spec),
   enterContainer: (spec) => enterContainer(contextFor(spec.processId), spec),
+  mountMemory({ folder, bytes }) {
+    ready();
+    mountFilesystem("tmpfs", folder, MountFlag.NO_SUID | MountFlag.NO_DEV, `mode=777${bytes === undefined ? "" : `,size=${bytes}`}`);
+    return undefined;
+  },
+  releaseMemory({ folder }) {
+    ready();
+    unmountDetached(folder);
+    return undefined;
+  },
   nft: ({ commands }) => {
     ready();
     return runNft(commands);

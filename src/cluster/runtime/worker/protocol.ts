@@ -11,6 +11,9 @@ export interface WorkerCalls {
   startContainer: { args: ContainerStart; result: ContainerStarted };
   /** A further process of a running container; `pid` is that of the process that waits for it. */
   enterContainer: { args: ProcessEnter; result: { pid: number; terminalFd: number | undefined } };
+  /** A file system in memory over a folder of the tree's, and its end. */
+  mountMemory: { args: { folder: string; bytes: number | undefined }; result: undefined };
+  releaseMemory: { args: { folder: string }; result: undefined };
   /** nft commands, one transaction, in the node's network namespace. Gives back what nft prints. */
   nft: { args: { commands: string }; result: string };
   /** A listening descriptor; the asker owns it. */
@@ -93,6 +96,8 @@ export interface ProcessStart {
 
 export interface ContainerStart extends ProcessStart {
   containerId: string;
+  /** A process whose pid namespace it joins. */
+  joinsPid: number | undefined;
   mounts: Mount[];
   readOnlyRoot: boolean;
   hostname: string;
