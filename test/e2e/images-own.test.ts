@@ -100,9 +100,9 @@ describe.if(HAS_CLUSTER)("images of the user's own", () => {
 
   test("its stop signal ends it, and its own files stay as they were", async () => {
     await inPod("own-1", "echo x > /tmp/mine; rm /marker");
-    const log = must("kubectl logs -n default -f own-1");
-    await must("kubectl delete pod own-1 -n default");
-    expect(await log).toContain("stopped by QUIT");
+    // The pod goes only once its log is being followed: a stream that comes too late finds no pod.
+    const log = await must("(sleep 2; kubectl delete pod own-1 -n default >/dev/null) & kubectl logs -n default -f own-1; wait");
+    expect(log).toContain("stopped by QUIT");
     await run("own-2", "own-app:1");
     await running("own-2");
     expect(await inPod("own-2", "cat /marker; ls /tmp")).toBe("image");
