@@ -12,8 +12,8 @@ import { startControllers } from "../cluster/controllers/index.ts";
 import { startNode } from "../cluster/network/index.ts";
 import { LocalFolders, machineUsage, type NodeAgent, type PodStreams, startNodeAgent } from "../cluster/node/index.ts";
 import { Store } from "../cluster/store/index.ts";
-import { ENDPOINT_SLICES, SERVICES, createClient, createInformer } from "../kube/index.ts";
-import { type EndpointSlice, type Service, builtinResources } from "../resources/index.ts";
+import { ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES, createClient, createInformer } from "../kube/index.ts";
+import { type Container, type EndpointSlice, type KubeObject, type Namespace, type Pod, type Service, builtinResources } from "../resources/index.ts";
 import { chainmailHome, clusterPaths, readSettings } from "./home.ts";
 import { catalogue, imagesFolder } from "./images.ts";
 import { PROJECT_ROOT } from "./programs.ts";
@@ -78,6 +78,10 @@ async function run(logger: Logger): Promise<void> {
   const services = createInformer<Service>(client, SERVICES, { log: logger });
   const slices = createInformer<EndpointSlice>(client, ENDPOINT_SLICES, { log: logger });
   node.follow(services, slices);
+  const pods = createInformer<Pod>(client, PODS, { log: logger, transform: forNetwork });
+  const namespaces = createInformer<Namespace>(client, NAMESPACES, { log: logger });
+  const policies = createInformer<KubeObject>(client, NETWORK_POLICIES, { log: logger });
+  node.followPods({ pods, namespaces, policies, synced: Promise.all([pods.synced, namespaces.synced, policies.synced]) });
   const localFolders = new LocalFolders(join(paths.state, "volumes"));
   const images = imagesFolder(chainmailHome());
   mkdirSync(images, { recursive: true, mode: 0o700 });
@@ -119,14 +123,25 @@ async function run(logger: Logger): Promise<void> {
       controllers.stop();
       agent?.stop();
       imageWatch.close();
-      services.stop();
-      slices.stop();
+      for (const informer of [services, slices, pods, namespaces, policies]) informer.stop();
       await node.stop();
       await api.close();
       await store.close();
       process.exit(0);
     })().catch(fail);
   });
+}
+
+/** What rules for traffic are made of; the rest of a pod need not lie in memory once more. */
+function forNetwork({ apiVersion, kind, metadata, spec }: Pod): Pod {
+  const ports = (containers: Container[] = []) => containers.map(({ name, ports: list, restartPolicy }) => ({ name, ...(list ? { ports: list } : {}), ...(restartPolicy ? { restartPolicy } : {}) }));
+  const { name, namespace, uid, resourceVersion, labels } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...(namespace ? { namespace } : {}), ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}), ...(labels ? { labels } : {}) },
+    spec: { containers: ports(spec?.containers), initContainers: ports(spec?.initContainers) },
+  };
 }
 
 function lateStreams(current: () => PodStreams | undefined): PodStreams {

@@ -32,6 +32,7 @@ export const CUSTOM_RESOURCE_DEFINITIONS = v1("apiextensions.k8s.io", "customres
 export const MUTATING_WEBHOOK_CONFIGURATIONS = v1("admissionregistration.k8s.io", "mutatingwebhookconfigurations");
 export const VALIDATING_WEBHOOK_CONFIGURATIONS = v1("admissionregistration.k8s.io", "validatingwebhookconfigurations");
 export const INGRESSES = v1("networking.k8s.io", "ingresses");
+export const NETWORK_POLICIES = v1("networking.k8s.io", "networkpolicies");
 export const INGRESS_CLASSES = v1("networking.k8s.io", "ingressclasses");
 export const TOKEN_REVIEWS = v1("authentication.k8s.io", "tokenreviews");
 export const SUBJECT_ACCESS_REVIEWS = v1("authorization.k8s.io", "subjectaccessreviews");

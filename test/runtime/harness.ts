@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createLogger } from "../../src/base/index.ts";
 import { startNode, type Node, type ServiceNetwork, type Watched } from "../../src/cluster/network/index.ts";
 import type { ContainerSpec, ContainerExit, ExecSpec, RunningContainer } from "../../src/cluster/runtime/index.ts";
-import type { EndpointSlice, Service } from "../../src/resources/index.ts";
+import type { ContainerPort, EndpointSlice, KubeObject, Namespace, Pod, Service } from "../../src/resources/index.ts";
 
 export const STATE_DIR = process.env["STATE_DIR"] ?? "";
 export const OUTSIDE = process.env["OUTSIDE"] ?? "";
@@ -21,8 +21,8 @@ class FakeWatch<T> implements Watched<T> {
     this.#listeners.push(listener);
     return () => {};
   }
-  emit(object: T): void {
-    for (const listener of this.#listeners) listener({ type: "MODIFIED", object });
+  emit(object: T, type: "MODIFIED" | "DELETED" = "MODIFIED"): void {
+    for (const listener of this.#listeners) listener({ type, object });
   }
 }
 
@@ -34,6 +34,10 @@ export class TestNode {
     readonly network: ServiceNetwork,
     readonly services: FakeWatch<Service>,
     readonly slices: FakeWatch<EndpointSlice>,
+    readonly pods: FakeWatch<Pod>,
+    readonly namespaces: FakeWatch<Namespace>,
+    readonly policies: FakeWatch<KubeObject>,
+    readonly settled: () => Promise<void>,
     readonly logLines: string[],
   ) {}
 
@@ -59,11 +63,32 @@ export class TestNode {
     const slices = new FakeWatch<EndpointSlice>();
     writeFileSync(`${STATE_DIR}/resolv.conf`, "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5 timeout:1 attempts:1\n");
     writeFileSync(`${STATE_DIR}/hosts`, "127.0.0.1 localhost\n");
-    return new TestNode(node, node.follow(services, slices), services, slices, logLines);
+    const [pods, namespaces, policies] = [new FakeWatch<Pod>(), new FakeWatch<Namespace>(), new FakeWatch<KubeObject>()];
+    const { settled } = node.followPods({ pods, namespaces, policies, synced: Promise.resolve() });
+    return new TestNode(node, node.follow(services, slices), services, slices, pods, namespaces, policies, settled, logLines);
   }
 
-  async pod(id: string): Promise<string> {
+  /** A pod's sandbox, which the API knows as a pod of that name and uid. */
+  async pod(id: string, more: { namespace?: string; labels?: Record<string, string>; ports?: ContainerPort[] } = {}): Promise<string> {
+    this.tell(id, more);
     return (await this.node.runtime.createSandbox({ id, hostname: id, hostNetwork: false })).ip;
+  }
+
+  /** The API's word of a pod, as it comes or changes. */
+  tell(id: string, { namespace = "default", labels = { app: id }, ports = [] }: Parameters<TestNode["pod"]>[1] & object = {}): void {
+    this.pods.emit({ apiVersion: "v1", kind: "Pod", metadata: { name: id, namespace, uid: id, labels }, spec: { containers: [{ name: "app", ports }] } });
+  }
+
+  /** A NetworkPolicy in force; without a spec it is taken back. */
+  async policy(name: string, spec?: object, namespace = "default"): Promise<void> {
+    const object = { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name, namespace }, spec: { podSelector: {}, ...spec } };
+    this.policies.emit(object, spec ? "MODIFIED" : "DELETED");
+    await this.settled();
+  }
+
+  /** The node's nftables, as nft prints them. */
+  async tables(): Promise<string> {
+    return this.node.rules();
   }
 
   spec(pod: string, argv: string[], more: Partial<ContainerSpec> = {}): ContainerSpec {
@@ -124,4 +149,44 @@ export class TestNode {
     });
     await this.network.settled();
   }
+}
+
+/** What most tests need: pods a, b and c; b and c serve. */
+export interface Shared {
+  node: TestNode;
+  ips: { a: string; b: string; c: string };
+  web: Record<string, { id: string; pid: number }>;
+}
+
+export const NODE_IP = "10.244.0.1";
+/** Whether the machine gives containers the uid that they ask for. */
+export const realUids = readFileSync("/proc/self/uid_map", "utf8").includes("4294967295");
+
+export async function startShared(): Promise<Shared> {
+  const node = await TestNode.start();
+  const ips = { a: await node.pod("a"), b: await node.pod("b"), c: await node.pod("c") };
+  const web: Shared["web"] = {};
+  for (const pod of ["b", "c"]) web[pod] = await node.start(pod, [BUN, POD_PROGRAM, "serve", "8080", pod]);
+  await node.service("web", "10.96.0.20", [ips.b, ips.c], { nodePort: 30080 });
+  await node.service("only-b", "10.96.0.21", [ips.b]);
+  await node.service("none", "10.96.0.22", []);
+  await node.service("sticky", "10.96.0.23", [ips.b, ips.c], { sticky: true });
+  for (const ip of [ips.b, ips.c]) await until(async () => (await node.node.runtime.dial("node", ip, 8080)).destroy() !== undefined);
+  return { node, ips, web };
+}
+
+export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if (await Promise.resolve(condition()).catch(() => false)) return;
+    await Bun.sleep(10);
+  }
+  throw new Error("it never came true");
+}
+
+/** The message of a rejection. Bun's `rejects` blocks the thread, and with it the worker's messages that it waits for. */
+export function failure(promise: Promise<unknown>): Promise<string | undefined> {
+  return promise.then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
 }

@@ -1,12 +1,12 @@
 // Stands for the host: runs in a network namespace of its own, with an "outside" behind a veth pair, starts the cluster's
 // process tree by the launcher, and passes on how the tests inside it ended. Arguments: state folder, "root" or "user", and
-// where wanted a way to have images' roots and a part of the tests' names.
+// where wanted which in-tree file, a way to have images' roots, and a part of the tests' names.
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { addAddress, closeFd, createVeth, interfaceIndex, openNamespace, rtnetlink, setLinkUp } from "../../src/linux/index.ts";
 import { clusterRunning, launchCluster, stopCluster } from "../../src/cluster/launch/index.ts";
 
-const [stateDir = "", mode = "", rootMode = "", only = ""] = process.argv.slice(2);
+const [stateDir = "", mode = "", part = "", rootMode = "", only = ""] = process.argv.slice(2);
 const HOST_IP = "192.0.2.1";
 const OUTSIDE_IP = "192.0.2.2";
 const OUTSIDE_PORT = 8000;
@@ -31,7 +31,7 @@ rtnetlink(addAddress(out0, HOST_IP, 24), setLinkUp(out0));
 await lines.read();
 
 const options = {
-  argv: [process.execPath, "test", ...(only ? ["--test-name-pattern", only] : []), here("./in-tree.ts")],
+  argv: [process.execPath, "test", ...(only ? ["--test-name-pattern", only] : []), here(`./in-tree${part && `-${part}`}.ts`)],
   env: {
     PATH: "/usr/bin:/bin:/usr/sbin:/sbin",
     HOME: stateDir,

@@ -2,46 +2,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { rootsInUse } from "../../src/cluster/images/store/roots-in-use.ts";
-import type { ContainerSpec, ExecProcess } from "../../src/cluster/runtime/index.ts";
-import { makeImageRoot } from "./image-root.ts";
-import { BUN, HOST_IP, LOOPBACK, OUTSIDE, POD_PROGRAM, ROOT_MODE, STATE_DIR, TestNode } from "./harness.ts";
+import type { ExecProcess } from "../../src/cluster/runtime/index.ts";
+import { BUN, failure, HOST_IP, LOOPBACK, NODE_IP, OUTSIDE, POD_PROGRAM, realUids, startShared, STATE_DIR, type Shared, type TestNode, until } from "./harness.ts";
 
 let node: TestNode;
-let ips: { a: string; b: string; c: string };
-const web: Record<string, { id: string; pid: number }> = {};
-const realUids = readFileSync("/proc/self/uid_map", "utf8").includes("4294967295");
-const NODE_IP = "10.244.0.1";
+let ips: Shared["ips"];
+let web: Shared["web"];
 
-beforeAll(async () => {
-  node = await TestNode.start();
-  ips = { a: await node.pod("a"), b: await node.pod("b"), c: await node.pod("c") };
-  for (const pod of ["b", "c"]) web[pod] = await node.start(pod, [BUN, POD_PROGRAM, "serve", "8080", pod]);
-  await node.service("web", "10.96.0.20", [ips.b, ips.c], { nodePort: 30080 });
-  await node.service("only-b", "10.96.0.21", [ips.b]);
-  await node.service("none", "10.96.0.22", []);
-  await node.service("sticky", "10.96.0.23", [ips.b, ips.c], { sticky: true });
-  for (const ip of [ips.b, ips.c]) await until(async () => (await node.node.runtime.dial("node", ip, 8080)).destroy() !== undefined);
-});
-afterAll(async () => {
-  await node.node.stop();
-});
-
-async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if (await Promise.resolve(condition()).catch(() => false)) return;
-    await Bun.sleep(10);
-  }
-  throw new Error("it never came true");
-}
-
-/** The message of a rejection. Bun's `rejects` blocks the thread, and with it the worker's messages that it waits for. */
-function failure(promise: Promise<unknown>): Promise<string | undefined> {
-  return promise.then(
-    () => undefined,
-    (error: Error) => error.message,
-  );
-}
+beforeAll(async () => ({ node, ips, web } = await startShared()));
+afterAll(() => node.node.stop());
 
 describe("services", () => {
   test("by address and by name, spread over the endpoints", async () => {
@@ -301,77 +270,6 @@ describe("files", () => {
   });
 });
 
-describe("images", () => {
-  let image = "";
-  let roots = 0;
-  beforeAll(() => {
-    image = makeImageRoot(`${STATE_DIR}/image, with: signs`);
-  });
-  const rootOf = (folder = image) => {
-    const writable = `${STATE_DIR}/writable/${++roots}`;
-    mkdirSync(writable, { recursive: true });
-    return { folder, writable };
-  };
-  const env = { PATH: "/bin" };
-  const inImage = (script: string, more: Partial<ContainerSpec> = {}) => node.run("a", ["sh", "-c", script], { root: rootOf(), env, ...more });
-
-  test("run on their own files, and on nothing of the machine's", async () => {
-    const { stdout } = await inImage("cat /marker; ls -d /usr/bin/env /opt/chainmail/bun /etc/shadow /bin/bash; ls /proc | cat > /dev/null; cat /etc/hosts");
-    expect(stdout).toBe("image/opt/chainmail/bun\n127.0.0.1 localhost");
-  });
-
-  test("are never changed: what containers write is theirs alone", async () => {
-    const script = "rm -r /data/inner; mkdir /data/inner; echo mine > /data/inner/own; echo x > /marker; echo y > /new; ls /data/inner; cat /marker";
-    expect((await inImage(script, { uid: 0, gid: 0 })).stdout).toBe("own\nx");
-    expect((await inImage("cat /marker /data/inner/file; ls /new", { uid: 0, gid: 0 })).stdout).toBe("imagefrom the image");
-    expect([readFileSync(`${image}/marker`, "utf8"), existsSync(`${image}/new`)]).toEqual(["image", false]);
-  });
-
-  test("can be read-only", async () => {
-    expect((await inImage("(echo x > /new) 2>/dev/null || echo no; echo y > /dev/shm/z && cat /dev/shm/z", { uid: 0, gid: 0, readOnlyRoot: true })).stdout).toBe("no\ny");
-  });
-
-  test("are entered by exec, with terminal or without, under their uid and groups", async () => {
-    const container = await node.start("a", ["sleep", "39"], { root: rootOf(), env, uid: 1234, gid: 1235, groups: [1300], workingDir: "/home/app" });
-    const { stdout } = await node.exec(container.id, ["sh", "-c", "cat /marker; echo; pwd >&2; id -u; id -G"]);
-    expect(stdout).toBe(realUids ? "image\n1234\n1235 1300\n" : "image\n0\n0\n");
-    expect((await node.exec(container.id, ["stat", "-c", "%a", "/marker"], { tty: true })).stdout).toContain("644\r\n");
-    container.kill("SIGKILL");
-  });
-
-  test("get no privileged process to load or to obey what they bring", async () => {
-    const { stderr } = await node.run("a", ["true"], { root: rootOf(), env }).catch(() => ({ stderr: "" }));
-    expect(stderr).toContain('"true": executable file not found');
-    // The loader complains once: of the image's own program.
-    expect((await inImage("exit 0")).stderr.match(/planted\.so/g)?.length).toBe(1);
-  });
-
-  test("say so where variables need a program that they lack", async () => {
-    const { stdout, stderr } = await inImage("echo $GOOD", { env: { ...env, GOOD: "yes", "dotted.name": "x" } });
-    expect([stdout, stderr.includes("no env program, which variables of such names need: dotted.name")]).toEqual(["yes", true]);
-  });
-
-  test("with a link for /proc or /dev are refused", async () => {
-    for (const name of ["proc", "dev", "sys"]) {
-      const folder = `${STATE_DIR}/odd-${name}`;
-      mkdirSync(folder, { recursive: true });
-      symlinkSync("/etc", `${folder}/${name}`);
-      expect(await failure(node.start("a", ["true"], { root: rootOf(folder), env }))).toContain(`the image's /${name} is no folder`);
-    }
-    expect(await failure(node.start("a", ["true"], { root: rootOf(`${STATE_DIR}/nosuch`), env }))).toMatch(/no such file|ENOENT|could not be copied/);
-  });
-
-  test("can be found in use while a container runs", async () => {
-    const roots = `${STATE_DIR}/roots`;
-    mkdirSync(`${roots}/one`, { recursive: true });
-    const container = await node.start("a", ["sleep", "40"], { root: rootOf(makeImageRoot(`${roots}/two`)), env });
-    expect([...rootsInUse(roots)]).toEqual(ROOT_MODE === "copy" ? [] : ["two"]);
-    container.kill("SIGKILL");
-    await container.exited;
-    await until(() => rootsInUse(roots).size === 0);
-  });
-});
-
 describe("processes", () => {
   test("a program that is not there ends with 127 and a line that says so", async () => {
     const { exitCode, stderr } = await node.run("a", ["nosuch", "--flag"]);
@@ -484,6 +382,7 @@ describe("processes", () => {
   });
 
   test("containers of a pod can share their processes; an end takes the container's own along, and no other's", async () => {
+    node.tell("shared");
     await node.node.runtime.createSandbox({ id: "shared", hostname: "shared", hostNetwork: false, sharedPids: true });
     const one = await node.start("shared", ["sh", "-c", "sleep 301 & sleep 302 & wait"]);
     const two = await node.start("shared", ["sleep", "303"]);
@@ -551,6 +450,7 @@ describe("the node", () => {
   test("sysctls of the pod's own namespaces only", async () => {
     const make = (sysctls: Record<string, string>) => node.node.runtime.createSandbox({ id: "sysctl", hostname: "x", hostNetwork: false, sysctls });
     expect(await failure(make({ "kernel.core_pattern": "|/x" }))).toContain("not confined");
+    node.tell("sysctl");
     await make({ "net.core.somaxconn": "77" });
     expect((await node.run("sysctl", ["cat", "/proc/sys/net/core/somaxconn"])).stdout).toBe("77");
     await node.node.runtime.removeSandbox("sysctl");

@@ -15,6 +15,15 @@ const NOBODY = 65534;
 const folders: string[] = [];
 afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
+/** What in-host.ts is to run: the rest of a file's name, and how images' roots are to be had. */
+const PARTS = [
+  ["pods"],
+  ["network policies", "policies"],
+  ["images, changes on the disk", "images", "disk"],
+  ["images, changes in memory", "images", "memory"],
+  ["images, copied", "images", "copy"],
+] as const;
+
 /** Why a mode cannot be tested here; undefined when it can. Skips are told, never silent. */
 async function obstacle(mode: "root" | "user"): Promise<string | undefined> {
   if (mode === "root" && !isRoot) return "the tests do not run as root";
@@ -27,8 +36,8 @@ async function obstacle(mode: "root" | "user"): Promise<string | undefined> {
 describe("pods as processes", () => {
   for (const mode of ["root", "user"] as const) {
     const as = mode === "root" ? "as root" : "as an ordinary user";
-    for (const [title, ...more] of [[as], [`images ${as}, changes in memory`, "memory", "images"], [`images ${as}, copied`, "copy", "images"]] as const) test(
-      title,
+    for (const [title, ...more] of PARTS) test(
+      `${as}: ${title}`,
       async () => {
         const why = await obstacle(mode);
         if (why !== undefined) return void console.log(`SKIPPED as ${mode}: ${why}`);

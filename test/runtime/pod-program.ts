@@ -1,5 +1,6 @@
 // What runs in the test's pods: one small command each, built into one file.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { addAddress, closeFd, connectMarked, interfaceIndex, rtnetlink, runNft, setLinkUp, SystemError } from "../../src/linux/index.ts";
 
@@ -31,6 +32,29 @@ const commands: Record<string, () => void | Promise<void>> = {
         console.log(error instanceof Error && "code" in error ? error.code : String(error));
       }
     }
+  },
+  /** One line for each `host:port` (by TCP) or `dns` (a question by UDP): "open", or why not. */
+  async reach() {
+    const LIMIT_MS = 250;
+    const ask = async (target: string): Promise<string> => {
+      if (target === "dns") {
+        const socket = createSocket("udp4");
+        try {
+          // What is the address of "a."? Any answer will do.
+          socket.send(Buffer.from("000101000001000000000000" + "016100" + "00010001", "hex"), 53, "10.96.0.10");
+          return await Promise.race([new Promise<string>((resolve) => socket.once("message", () => resolve("open"))), Bun.sleep(LIMIT_MS).then(() => "silent")]);
+        } finally {
+          socket.close();
+        }
+      }
+      const [host = "", port] = target.split(":");
+      const socket = connect(Number(port), host);
+      const result = await Promise.race([new Promise<string>((resolve) => socket.once("connect", () => resolve("open")).once("error", () => resolve("refused"))), Bun.sleep(LIMIT_MS).then(() => "silent")]);
+      socket.destroy();
+      return result;
+    };
+    console.log((await Promise.all(args.map(ask))).join("\n"));
+    process.exit(0);
   },
   /** Connects, waits, and asks only then. */
   async late() {

@@ -59,8 +59,8 @@ if (network) {
     interfaceIndex("probe0");
   });
   attempt("traffic rules", () => {
-    runNft(nodeRules({ podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12", nodeIp: NODE, localAddresses: ["10.96.0.1"], egressPort: 15999 }));
-    // What sidecars and services use beyond the node's own rules.
+    runNft(nodeRules({ podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12", nodeIp: NODE, localAddresses: ["10.96.0.1"], dnsIp: "10.96.0.10", egressPort: 15999 }));
+    // What sidecars, services and NetworkPolicies use beyond the node's own rules.
     runNft(`table ip probe {
  chain output {
   type nat hook output priority -100;
@@ -68,6 +68,14 @@ if (network) {
   meta l4proto tcp redirect to :15001
  }
  chain pick { meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : ${NODE} . 1, 1 : ${NODE} . 2 }; }
+ set blocks { type ipv4_addr; flags interval; elements = { 10.0.0.0-10.0.0.9 }; }
+ set sockets { type ipv4_addr . inet_proto . inet_service; }
+ chain closed {
+  ip saddr @blocks meta l4proto tcp th dport { 80, 8000-8080 } return
+  ct original ip daddr @blocks meta l4proto udp ct original proto-dst { 53 } return
+  ip daddr . meta l4proto . th dport @sockets return
+  counter drop
+ }
  chain sticky { meta l4proto tcp dnat ip to jhash ip saddr mod 2 map { 0 : ${NODE} . 1, 1 : ${NODE} . 2 }; }
 }`);
   });

@@ -56,4 +56,14 @@ describe("node ports", () => {
     ports.update(wanted);
     expect(await get(31090)).toBe("the pod");
   });
+
+  test("pods' own ports lead to the pod; a service's come first", async () => {
+    asked.length = 0;
+    const hostPort = (key: string, ip: string, port: number) => ({ key, hostPort: port, ip, port: 8080 });
+    ports.updateHostPorts([hostPort("z/pod", "10.244.0.9", 31095), hostPort("a/pod", "10.244.0.7", 31095), hostPort("a/pod", "10.244.0.7", 31090)]);
+    for (const port of [31095, 31090]) await get(port);
+    expect(asked).toEqual(["10.244.0.7:8080", "10.96.0.20:80"]);
+    ports.updateHostPorts([]);
+    await expect(get(31095)).rejects.toThrow();
+  });
 });

@@ -8,7 +8,7 @@ export interface NodePortOptions {
   /** A connected descriptor to a service, in the node's namespace. */
   connect(ip: string, port: number): Promise<number>;
   logger: Logger;
-  /** A port that is not served: a node port someone else has is an error, a privileged LoadBalancer port only a note. */
+  /** A port that is not served: a node port or host port someone else has is an error, a privileged LoadBalancer port only a note. */
   onPortProblem(problem: PortProblem): void;
 }
 
@@ -16,14 +16,24 @@ export interface PortProblem {
   service: string;
   address: string;
   port: number;
-  kind: "node port" | "load balancer port";
+  kind: "node port" | "load balancer port" | "host port";
   message: string;
 }
 
+/** A pod's port on the host. */
+export interface HostPort {
+  /** `<namespace>/<name>` of the pod. */
+  key: string;
+  hostPort: number;
+  ip: string;
+  port: number;
+}
+
 interface Wanted {
+  /** The service's key, or the pod's. */
   service: string;
-  clusterIP: string;
-  servicePort: number;
+  ip: string;
+  port: number;
   kind: PortProblem["kind"];
 }
 
@@ -43,6 +53,8 @@ const MAX_CONNECTIONS = 1_000;
 export class NodePorts {
   readonly #options: NodePortOptions;
   readonly #served = new Map<number, Served>();
+  #entries: ServiceEntry[] = [];
+  #hostPorts: HostPort[] = [];
 
   constructor(options: NodePortOptions) {
     this.#options = options;
@@ -50,7 +62,18 @@ export class NodePorts {
 
   /** All services there are. Ports that stay keep their connections. */
   update(entries: Iterable<ServiceEntry>): void {
-    const wanted = this.#wanted(entries);
+    this.#entries = [...entries];
+    this.#sync();
+  }
+
+  /** All pods' ports on the host there are. */
+  updateHostPorts(hostPorts: HostPort[]): void {
+    this.#hostPorts = hostPorts;
+    this.#sync();
+  }
+
+  #sync(): void {
+    const wanted = this.#wanted();
     for (const [port, served] of this.#served) {
       if (wanted.has(port)) continue;
       served.listener?.stop();
@@ -69,9 +92,9 @@ export class NodePorts {
     this.#served.clear();
   }
 
-  /** The first service by key has a port that two want; node ports come before LoadBalancer ports. */
-  #wanted(entries: Iterable<ServiceEntry>): Map<number, Wanted> {
-    const outside = [...entries].filter((entry) => entry.loadBalancer || entry.ports.some((port) => port.nodePort !== undefined));
+  /** The first by key has a port that two want; node ports come before LoadBalancer ports, and those before pods' own. */
+  #wanted(): Map<number, Wanted> {
+    const outside = this.#entries.filter((entry) => entry.loadBalancer || entry.ports.some((port) => port.nodePort !== undefined));
     const sorted = outside.sort((a, b) => (a.key < b.key ? -1 : 1));
     const wanted = new Map<number, Wanted>();
     for (const kind of ["node port", "load balancer port"] as const) {
@@ -79,9 +102,12 @@ export class NodePorts {
         for (const { protocol, port, nodePort } of entry.ports) {
           if (protocol !== "tcp") continue;
           const hostPort = kind === "node port" ? nodePort : entry.loadBalancer ? port : undefined;
-          if (hostPort !== undefined && !wanted.has(hostPort)) wanted.set(hostPort, { service: entry.key, clusterIP: entry.clusterIP, servicePort: port, kind });
+          if (hostPort !== undefined && !wanted.has(hostPort)) wanted.set(hostPort, { service: entry.key, ip: entry.clusterIP, port, kind });
         }
       }
+    }
+    for (const { key, hostPort, ip, port } of [...this.#hostPorts].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+      if (!wanted.has(hostPort)) wanted.set(hostPort, { service: key, ip, port, kind: "host port" });
     }
     return wanted;
   }
@@ -96,7 +122,7 @@ export class NodePorts {
         socket: relayHandlers({
           maxConnections: MAX_CONNECTIONS,
           connect: async (accepted, handlers) => {
-            const fd = await this.#options.connect(served.clusterIP, served.servicePort);
+            const fd = await this.#options.connect(served.ip, served.port);
             return adopt(fd, newSide(accepted), handlers);
           },
           onRefused: (reason) => logger.debug("a node port's connection was refused", { port, service: served.service, reason }),
@@ -106,7 +132,7 @@ export class NodePorts {
       const problem = { service: served.service, address, port, kind: served.kind, message: errorText(error) };
       if (served.problem === problem.message) return;
       served.problem = problem.message;
-      if (served.kind === "node port") logger.error("a node port cannot be served", problem);
+      if (served.kind !== "load balancer port") logger.error(`a ${served.kind} cannot be served`, problem);
       else logger.info("a LoadBalancer port is served at its node port only", problem);
       this.#options.onPortProblem(problem);
     }

@@ -7,6 +7,8 @@ export interface NodeRulesOptions {
   nodeIp: string;
   /** Service addresses that the cluster process serves on the node itself. */
   localAddresses: string[];
+  /** The one of them that is cluster DNS. */
+  dnsIp: string;
   /** Where the relay to the outside listens, at nodeIp. */
   egressPort: number;
 }
@@ -15,11 +17,18 @@ export interface NodeRulesOptions {
  * nft commands that make the node's table. Plain text in, plain text out: the worker runs them. Few expressions: each is
  * a kernel module, which a user namespace cannot load.
  */
-export function nodeRules({ podCidr, serviceCidr, nodeIp, localAddresses, egressPort }: NodeRulesOptions): string {
+export function nodeRules({ podCidr, serviceCidr, nodeIp, localAddresses, dnsIp, egressPort }: NodeRulesOptions): string {
+  // Cluster DNS stands for pods, which policies can close; the API is the node's.
+  const nodeAddresses = [nodeIp, ...localAddresses.filter((ip) => ip !== dnsIp)];
   return `table ip ${TABLE} {
  set pods { type ifname . ipv4_addr; }
  set hairpin { type ipv4_addr . ipv4_addr; }
  map services { type ipv4_addr . inet_proto . inet_service : verdict; }
+ # Pods that NetworkPolicies close, to the chain of what may pass all the same: policy/ fills these in.
+ map np_ingress { type ipv4_addr : verdict; }
+ map np_egress { type ipv4_addr : verdict; }
+ map np_local { type ipv4_addr : verdict; }
+ chain np_deny { counter drop; }
 
  # A pod speaks only as itself, whatever CAP_NET_RAW or CAP_NET_ADMIN its sidecar has.
  chain antispoof {
@@ -54,6 +63,20 @@ export function nodeRules({ podCidr, serviceCidr, nodeIp, localAddresses, egress
  chain forward {
   type filter hook forward priority filter;
   jump no_endpoints
+  # Each packet is looked at, of standing connections too: what a policy forbids now ends now. Answers pass.
+  ct direction reply accept
+  ip saddr . ip daddr @hairpin accept
+  ip saddr vmap @np_egress
+  ip daddr vmap @np_ingress
+ }
+ # From pods to services on the node and, through the relay, to the outside. The node itself no policy closes.
+ chain input {
+  type filter hook input priority filter;
+  iifname "lo" accept
+  ct direction reply accept
+  ip daddr { ${nodeAddresses.join(", ")} } meta l4proto != tcp accept
+  ip daddr { ${nodeAddresses.join(", ")} } tcp dport != ${egressPort} accept
+  ip saddr vmap @np_local
  }
  chain output_filter {
   type filter hook output priority filter;

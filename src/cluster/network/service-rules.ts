@@ -1,5 +1,6 @@
 import { TABLE } from "./node-rules.ts";
 import type { ServiceEntry, ServicePortEntry } from "./service-entry.ts";
+import { Transactions, type Change } from "./transactions.ts";
 
 /** What the kernel holds for services: a map from address, protocol and port to a chain, and the chains' one rule. */
 export interface RuleState {
@@ -9,19 +10,6 @@ export interface RuleState {
   chains: Map<string, string>;
 }
 
-/** Commands for one transaction, and what it changes. */
-export interface RuleChange {
-  commands: string;
-  /** Records the change, once the kernel has taken it. */
-  apply(state: RuleState): void;
-}
-
-/**
- * Rootless, the kernel refuses a transaction of more than about 208 KB of netlink messages ("Message too long"), which
- * are up to eight times as long as these commands' text.
- */
-const MAX_TRANSACTION = 20_000;
-
 /** Services by key, less the addresses that the cluster process itself serves. */
 export function desiredRules(entries: Iterable<ServiceEntry>, options: { nodeIp: string; localAddresses: string[] }): RuleState {
   const state: RuleState = { elements: new Map(), chains: new Map() };
@@ -30,9 +18,10 @@ export function desiredRules(entries: Iterable<ServiceEntry>, options: { nodeIp:
     for (const port of entry.ports) {
       // Without an endpoint there is no element, and the node's rules reject what nothing translates.
       if (port.endpoints.length === 0) continue;
-      const chain = `svc_${entry.clusterIP}_${port.protocol}_${port.port}`;
+      const chain = `svc_${entry.clusterIP || "host"}_${port.protocol}_${port.port}`;
       state.chains.set(chain, rule(port, entry.sticky));
-      for (const ip of [entry.clusterIP, ...entry.externalIPs]) state.elements.set(`${ip} . ${port.protocol} . ${port.port}`, chain);
+      // Host ports have no address but the node's.
+      for (const ip of [entry.clusterIP, ...entry.externalIPs].filter(Boolean)) state.elements.set(`${ip} . ${port.protocol} . ${port.port}`, chain);
       if (port.nodePort !== undefined) state.elements.set(`${options.nodeIp} . ${port.protocol} . ${port.nodePort}`, chain);
     }
   }
@@ -40,8 +29,8 @@ export function desiredRules(entries: Iterable<ServiceEntry>, options: { nodeIp:
 }
 
 /** The transactions that turn `from` into `to`; connections that stand are left as they are. */
-export function diffRules(from: RuleState, to: RuleState): RuleChange[] {
-  const changes = new Batches();
+export function diffRules(from: RuleState, to: RuleState): Change<RuleState>[] {
+  const changes = new Transactions<RuleState>();
   // Elements go before the chain they lead to, and come after it.
   for (const [key, chain] of from.elements) {
     if (to.elements.get(key) !== chain) changes.add(`delete element ip ${TABLE} services { ${key} }\n`, (state) => state.elements.delete(key));
@@ -67,30 +56,4 @@ function rule({ protocol, endpoints }: ServicePortEntry, sticky: boolean): strin
   const pick = sticky ? "jhash ip saddr" : "numgen random";
   const choices = endpoints.map(({ ip, port }, index) => `${index} : ${ip} . ${port}`).join(", ");
   return `meta l4proto ${protocol} dnat ip to ${pick} mod ${endpoints.length} map { ${choices} }`;
-}
-
-/** Collects commands in order into transactions of bounded size. */
-class Batches {
-  readonly #done: RuleChange[] = [];
-  #commands = "";
-  #applies: ((state: RuleState) => void)[] = [];
-
-  add(commands: string, apply: (state: RuleState) => void): void {
-    if (this.#commands.length + commands.length > MAX_TRANSACTION) this.#close();
-    this.#commands += commands;
-    this.#applies.push(apply);
-  }
-
-  finish(): RuleChange[] {
-    this.#close();
-    return this.#done;
-  }
-
-  #close(): void {
-    if (this.#commands === "") return;
-    const applies = this.#applies;
-    this.#done.push({ commands: this.#commands, apply: (state) => applies.forEach((apply) => apply(state)) });
-    this.#commands = "";
-    this.#applies = [];
-  }
 }

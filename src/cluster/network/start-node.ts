@@ -1,14 +1,18 @@
 import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import type { Logger } from "../../base/index.ts";
 import { leaveSessionKeyring } from "../../linux/index.ts";
-import type { EndpointSlice, Service } from "../../resources/index.ts";
+import type { EndpointSlice, KubeObject, Namespace, Pod, Service } from "../../resources/index.ts";
 import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps, type RootMode, type Where } from "../runtime/index.ts";
 import { Forwarder, hostUpstreams, type Upstream } from "./dns/forwarder.ts";
 import { DnsServer } from "./dns/server.ts";
 import { emptyZone } from "./dns/zone.ts";
 import { Egress } from "./egress.ts";
 import { NodePorts, type PortProblem } from "./node-ports.ts";
-import { nodeRules, podRules } from "./node-rules.ts";
+import { HostPorts } from "./host-ports.ts";
+import { nodeRules, podRules, TABLE } from "./node-rules.ts";
+import { PodAddresses } from "./pod-addresses.ts";
+import { PolicyTable } from "./policy/policy-table.ts";
+import type { PolicyPod } from "./policy/rules.ts";
 import { ServiceNetwork, type Watched } from "./service-network.ts";
 import { ServiceTable } from "./service-table.ts";
 
@@ -44,10 +48,17 @@ export interface Node {
   /** Services and DNS follow what these tell, from now on. Call once. */
   follow(services: Watched<Service>, endpointSlices: Watched<EndpointSlice>): ServiceNetwork;
   /**
+   * NetworkPolicies and host ports follow what these tell, from now on; no pod starts before `synced` resolves, which
+   * must mean that all there is has been told. Call once, before the first pod. `settled`: the kernel follows the rules.
+   */
+  followPods(watched: { pods: Watched<Pod>; namespaces: Watched<Namespace>; policies: Watched<KubeObject>; synced: Promise<unknown> }): { settled(): Promise<void> };
+  /**
    * A listening descriptor in the node's namespace, where pods reach it (or in one pod's): for Bun.listen, Bun.udpSocket or a net.Server's
    * listen, not for Bun.serve or an http.Server, which ignore it silently.
    */
   listen(protocol: "tcp" | "udp", host: string, port: number, where?: Where): Promise<number>;
+  /** The node's traffic rules as nft prints them. */
+  rules(): Promise<string>;
   /** Ends all pods, the listeners, then the worker. */
   stop(): Promise<void>;
 }
@@ -55,6 +66,8 @@ export interface Node {
 /** Above the range of the sidecar's own ports. Only the node's own address listens on it. */
 export const EGRESS_PORT = 15999;
 const DNS_PORT = 53;
+/** The API tells the node agent and us of a pod at about the same time. */
+const POD_KNOWN_MS = 1_000;
 
 /** Makes the node's network namespace, its rules, DNS and relay. Once in a process tree that launchCluster started. */
 export async function startNode(options: NodeOptions): Promise<Node> {
@@ -74,11 +87,25 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   leaveSessionKeyring();
   const client = new NamespaceClient();
   let rootMode: RootMode = "copy";
-  const runtime = new ProcessRuntime({ client, pool, maps: readIdMaps(), rootMode: () => rootMode, podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
+  const addresses = new PodAddresses();
+  // What closes a pod stands before its first process does.
+  let policies: { table: PolicyTable; synced: Promise<unknown> } | undefined;
+  const network = {
+    async assigned(uid: string, ip: string): Promise<void> {
+      addresses.assign(uid, ip);
+      if (!policies) return;
+      await policies.synced;
+      // Closed until it is known; a pod that starts so would lose its first packets, and wait a second for each.
+      await addresses.known(uid, POD_KNOWN_MS);
+      await policies.table.settled();
+    },
+    released: (uid: string) => addresses.release(uid),
+  };
+  const runtime = new ProcessRuntime({ client, network, pool, maps: readIdMaps(), rootMode: () => rootMode, podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
   const listen: Node["listen"] = (protocol, host, port, where = "node") => client.call("listen", { where, protocol, host, port });
   const stops: (() => void)[] = [() => client.stop()];
   try {
-    const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, localAddresses, egressPort: EGRESS_PORT });
+    const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, localAddresses, dnsIp: options.dnsIp, egressPort: EGRESS_PORT });
     const setup = { nodeIp, localAddresses, mountPoint, toolsPoint, probeFolder, rootMode: options.rootMode, tools, hiddenPaths, serviceCidr, rules };
     ({ rootMode } = await client.call("init", setup));
     const zone = emptyZone(options.clusterDomain);
@@ -96,7 +123,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       logger: logger.child("nodeports"),
       onPortProblem: options.onPortProblem ?? (() => {}),
     });
-    const table = new ServiceTable({ nodeIp, localAddresses, nft: (commands) => client.call("nft", { commands }), logger: logger.child("services") });
+    const nft = (commands: string) => client.call("nft", { commands });
+    const table = new ServiceTable({ nodeIp, localAddresses, nft, logger: logger.child("services") });
     stops.unshift(
       () => table.stop(),
       () => nodePorts.stop(),
@@ -112,6 +140,16 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         stops.unshift(() => network.stop());
         return network;
       },
+      followPods({ pods, namespaces, policies: objects, synced }) {
+        const others = [dnsPod(options.dnsIp)];
+        const policyTable = new PolicyTable({ addresses, namespaces, policies: objects, others, nft, logger: logger.child("policies") });
+        policies = { table: policyTable, synced };
+        const hostPorts = new HostPorts({ addresses, nodeIp, table, nodePorts });
+        const unfollow = addresses.follow(pods);
+        stops.unshift(unfollow, () => policyTable.stop(), () => hostPorts.stop());
+        return { settled: () => policyTable.settled() };
+      },
+      rules: () => nft(`list table ip ${TABLE}`),
       async stop() {
         await runtime.stop();
         for (const stop of stops) stop();
@@ -121,4 +159,13 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     for (const stop of stops) stop();
     throw error;
   }
+}
+
+/** Cluster DNS as policies name it elsewhere: pods with this label in kube-system. */
+function dnsPod(ip: string): PolicyPod {
+  const ports = [
+    { name: "dns", protocol: "udp" as const, port: DNS_PORT },
+    { name: "dns-tcp", protocol: "tcp" as const, port: DNS_PORT },
+  ];
+  return { namespace: "kube-system", labels: { "k8s-app": "kube-dns" }, ip, ports };
 }

@@ -18,6 +18,8 @@ export interface RuntimeOptions {
   logger: Logger;
   /** Where containers' changes to an image's root go; known once the node is set up. */
   rootMode: () => RootMode;
+  /** Told of a pod's address before its first process starts, and before the address can be another's. */
+  network?: { assigned(sandboxId: string, ip: string): Promise<void>; released(sandboxId: string): void };
   /** nft commands for a pod's link, run as it comes and goes. */
   podRules(link: string, ip: string): { add: string; remove: string };
   onFatal(error: Error): void;
@@ -100,7 +102,13 @@ export class ProcessRuntime implements ContainerRuntime {
       this.#forget(state);
       throw error;
     }
-    if (spec.sharedPids) await this.#pause(state);
+    try {
+      if (!spec.hostNetwork) await this.#options.network?.assigned(spec.id, ip);
+      if (spec.sharedPids) await this.#pause(state);
+    } catch (error) {
+      await this.removeSandbox(spec.id);
+      throw error;
+    }
     return { id: spec.id, ip };
   }
 
@@ -193,7 +201,6 @@ export class ProcessRuntime implements ContainerRuntime {
       await pause.start();
     } catch (error) {
       this.#containers.delete(id);
-      await this.removeSandbox(state.spec.id);
       throw error;
     }
     state.pause = pause;
@@ -218,6 +225,7 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   #forget(state: SandboxState): void {
+    this.#options.network?.released(state.spec.id);
     this.#sandboxes.delete(state.spec.id);
     if (!state.spec.hostNetwork) this.#options.pool.free(state.ip);
   }

@@ -7,6 +7,7 @@ import type { FieldError, KubeObject } from "../types.ts";
 import * as cluster from "../validation/cluster.ts";
 import { validateMetadata } from "../validation/metadata.ts";
 import { dns1035Label, dns1123Label, dns1123Subdomain, pathSegment } from "../validation/names.ts";
+import { validateNetworkPolicy } from "../validation/network-policy.ts";
 import { validatePod, validatePodUpdate } from "../validation/pod.ts";
 import * as service from "../validation/service.ts";
 import * as storage from "../validation/storage.ts";
@@ -62,7 +63,7 @@ const BY_KIND: Record<string, Rules> = {
   CustomResourceDefinition: rules({ setDefaults: clusterDefaults.defaultCrd, validate: cluster.validateCrd, validateUpdate: cluster.validateCrdUpdate }),
   Ingress: rules({ setDefaults: clusterDefaults.defaultIngress, validate: cluster.validateIngress }),
   IngressClass: rules({ setDefaults: clusterDefaults.defaultIngressClass }),
-  NetworkPolicy: rules({ setDefaults: clusterDefaults.defaultNetworkPolicy, validate: cluster.validateNetworkPolicy }),
+  NetworkPolicy: rules({ setDefaults: clusterDefaults.defaultNetworkPolicy, validate: validateNetworkPolicy }),
   PriorityClass: rules({ setDefaults: clusterDefaults.defaultPriorityClass }),
   StorageClass: rules({ setDefaults: clusterDefaults.defaultStorageClass, validate: storage.validateStorageClass, validateUpdate: storage.validateStorageClassUpdate }),
   TokenRequest: rules({ setDefaults: clusterDefaults.defaultTokenRequest }),

@@ -209,11 +209,3 @@ export function validateIngress(ingress: KubeObject): FieldError[] {
   }
   return errors;
 }
-
-export function validateNetworkPolicy(policy: KubeObject): FieldError[] {
-  const spec = (policy.spec ?? {}) as { podSelector?: Parameters<typeof validateSelector>[0]; policyTypes?: string[] };
-  const errors = validateSelector(spec.podSelector, "spec.podSelector");
-  for (const [index, type] of (spec.policyTypes ?? []).entries()) errors.push(...oneOf(`spec.policyTypes[${index}]`, type, ["Ingress", "Egress"]));
-  return errors;
-}
-
