@@ -24,6 +24,7 @@ export {
 } from "./namespaces.ts";
 export { bindMount, cloneTree, cloneTreeOf, makeReadOnly, mountFilesystem, moveTree, MountFlag, pivotRoot, pivotRootKeeping, setPropagationPrivate, unmountDetached } from "./mounts.ts";
 export { makeFolderBeneath, openBeneath, openFolder } from "./beneath.ts";
+export { restrictSystemCalls } from "./seccomp.ts";
 export { openTerminal, resizeTerminal } from "./terminals.ts";
 export { rtnetlink, type NetlinkRequest } from "./netlink.ts";
 export { addAddress, addNeighbour, addRoute, createVeth, deleteLink, interfaceIndex, setLinkUp } from "./links.ts";

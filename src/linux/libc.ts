@@ -30,6 +30,7 @@ const DECLARATIONS = {
   sethostname: { returns: "int", args: ["ptr", "u64"] },
   umask: { returns: "u32", args: ["u32"] },
   chdir: { returns: "int", args: ["ptr"] },
+  prctl: { returns: "int", args: ["int", "u64", "ptr", "u64", "u64"] },
   mkdirat: { returns: "int", args: ["int", "ptr", "u32"] },
   mount: { returns: "int", args: ["ptr", "ptr", "ptr", "u64", "ptr"] },
   umount2: { returns: "int", args: ["ptr", "int"] },

@@ -56,7 +56,7 @@ export function createPodStreams(options: {
     async exec(namespace, podName, container, { command, stdin, tty }) {
       const unit = running(namespace, podName, container);
       // `kubectl cp` unpacks by tar, which as root would give files their owners, which a root without capabilities cannot.
-      const tar = command[0] === "tar" ? { TAR_OPTIONS: "--no-same-owner" } : {};
+      const tar: Record<string, string> = command[0] === "tar" ? { TAR_OPTIONS: "--no-same-owner" } : {};
       return runtime.exec(unit.spec.id, { argv: command, stdin, tty, env: { ...tar, ...unit.spec.env } });
     },
 

@@ -1,6 +1,6 @@
 /// <reference lib="webworker" />
 import { ChainmailError, errorText } from "../../../base/index.ts";
-import { bindUdp, connectMarked, listenTcp, mountFilesystem, MountFlag, runNft, unmountDetached } from "../../../linux/index.ts";
+import { bindUdp, connectMarked, listenTcp, mountFilesystem, MountFlag, restrictSystemCalls, runNft, unmountDetached } from "../../../linux/index.ts";
 import { startContainer, type StartContext } from "./container-start.ts";
 import { probeRootMode } from "./image-root.ts";
 import { Namespaces } from "./namespaces.ts";
@@ -36,6 +36,8 @@ const handlers: Handlers = {
     const rootMode = setup.rootMode ?? probeRootMode(namespaces, setup.probeFolder, setup.mountPoint);
     node = { namespaces, setup, system, rootMode, toolsRoot: buildToolsRoot(setup.toolsPoint, system, setup.hiddenPaths) };
     setUpNode(setup);
+    // All containers, and what is started in them, come from this thread.
+    restrictSystemCalls();
     return { rootMode };
   },
   createSandbox(setup) {
