@@ -69,6 +69,8 @@ export function issueRoot(options: {
   key: KeyObject;
   organization?: string;
   commonName?: string;
+  /** Whether it may sign revocation lists too; Istio's root may not. */
+  signsRevocationLists?: boolean;
   now: number;
   lifetimeMs: number;
   random?: (bytes: number) => Uint8Array;
@@ -84,7 +86,7 @@ export function issueRoot(options: {
     notAfter: options.now + options.lifetimeMs,
     random: options.random ?? randomBytes,
     extensions: [
-      encodeExtension(EXTENSION.keyUsage, true, encodeKeyUsage([KEY_USAGE.keyCertSign])),
+      encodeExtension(EXTENSION.keyUsage, true, encodeKeyUsage([KEY_USAGE.keyCertSign, ...(options.signsRevocationLists ? [KEY_USAGE.cRLSign] : [])])),
       encodeExtension(EXTENSION.basicConstraints, true, encodeBasicConstraints(true)),
       encodeExtension(EXTENSION.subjectKeyId, false, octetString(Buffer.from(keyId(spki), "hex"))),
     ],

@@ -1,5 +1,5 @@
 import { type Clock } from "../../base/index.ts";
-import { decodePrivateKey, encodePrivateKey, generateKey, issueRoot, mergeBundles, parseBundle, parseCertificate, PkiError, publicKeyDer, splitCertificates, verifyChain, type KeyAlgorithm } from "../../pki/index.ts";
+import { decodePrivateKey, encodePrivateKey, generateKey, issueRoot, KEY_USAGE, mergeBundles, parseBundle, parseCertificate, parseRevocationLists, PkiError, publicKeyDer, splitCertificates, verifyChain, type Certificate, type KeyAlgorithm } from "../../pki/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import type { CaMaterial } from "./certificate-authority.ts";
 import { CaError } from "./errors.ts";
@@ -77,6 +77,7 @@ export function fromPluggedIn(secret: SecretObject, now: number): CaMaterial {
     const certificate = parseCertificate(certificatePem);
     const intermediates = parseBundle(chain);
     verifyChain(certificate, { intermediates, roots: parseBundle(roots), now, anchors: "any" });
+    checkRevocationLists(read(secret, "ca-crl.pem"), [...parseBundle(roots), ...intermediates]);
     return {
       certificate,
       key: decodePrivateKey(keyPem),
@@ -86,6 +87,15 @@ export function fromPluggedIn(secret: SecretObject, now: number): CaMaterial {
       source: "plugged-in" as const,
     };
   });
+}
+
+/** A list that no verifier accepts would have every handshake of the mesh refused: better the old one, and an error. */
+function checkRevocationLists(pem: string, authorities: readonly Certificate[]): void {
+  for (const list of parseRevocationLists(pem)) {
+    const issuer = authorities.find(({ subjectDer, publicKey }) => Buffer.from(subjectDer).equals(Buffer.from(list.issuerDer)) && list.signedBy(publicKey));
+    if (!issuer) throw new PkiError("PKI_UNTRUSTED", "a list of ca-crl.pem is signed by none of its authorities");
+    if (issuer.keyUsage && !issuer.keyUsage.has(KEY_USAGE.cRLSign)) throw new PkiError("PKI_CONSTRAINT", `a list of ca-crl.pem is by ${issuer.subject}, whose certificate does not allow it to sign revocation lists`);
+  }
 }
 
 function selfSigned(pem: string, key: CaMaterial["key"]): CaMaterial {

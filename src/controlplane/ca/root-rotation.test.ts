@@ -23,7 +23,7 @@ afterEach(() => stops.splice(0).forEach((stop) => stop()));
 
 async function authority(organization: string): Promise<Signer> {
   const key = await generateKey();
-  return { key, certificate: issueRoot({ key, organization, now: NOW - HOUR, lifetimeMs: 10_000 * HOUR }) };
+  return { key, certificate: issueRoot({ key, organization, signsRevocationLists: true, now: NOW - HOUR, lifetimeMs: 10_000 * HOUR }) };
 }
 
 function plugIn({ certificate, key }: Signer, more: Record<string, string> = {}): void {
@@ -245,4 +245,30 @@ test("revocation lists of both roots hold during a rotation", async () => {
   expect(ca.isRevoked(revoked)).toBe(true);
   clock.advance(7_000);
   expect(ca.isRevoked(revoked)).toBe(true);
+});
+
+/** The same with the last bit of the signature turned over. */
+function damaged(pem: string): string {
+  const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64");
+  der[der.length - 1]! ^= 1;
+  return `-----BEGIN X509 CRL-----\n${der.toString("base64")}\n-----END X509 CRL-----\n`;
+}
+
+test("a list that no verifier would accept is not taken: it would end the whole mesh", async () => {
+  const [own, other] = [await authority("own"), await authority("other")];
+  const mayNot = issueRoot({ key: own.key, organization: "own", now: NOW, lifetimeMs: 10_000 * HOUR });
+  const list = (signer: Signer): string => issueRevocationList({ signer, serials: ["12"], now: NOW, lifetimeMs: HOUR }).pem;
+  plugIn(own);
+  const { ca } = await open();
+  for (const bad of [list(other), damaged(list(own)), "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n"]) {
+    plugIn(own, { "ca-crl.pem": bad });
+    await settle();
+    expect(ca.material.crlPem).toBe("");
+  }
+  plugIn({ certificate: mayNot, key: own.key }, { "ca-crl.pem": list(own) });
+  await settle();
+  expect(ca.material.crlPem).toBe("");
+  plugIn(own, { "ca-crl.pem": list(own) });
+  await settle();
+  expect(ca.material.crlPem).toContain("X509 CRL");
 });
