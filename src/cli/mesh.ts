@@ -10,13 +10,21 @@ const FIELD_MANAGER = "chainmail";
 /** Says which manifests were applied last, in its `manifests` key. */
 const RECORD = { name: "chainmail-installation", namespace: "istio-system" };
 
+/** Here the mesh's gateway is the only way in: an Ingress that names no class is for it. */
+const INGRESS_CLASS: KubeObject = {
+  apiVersion: "networking.k8s.io/v1",
+  kind: "IngressClass",
+  metadata: { name: "istio", annotations: { "ingressclass.kubernetes.io/is-default-class": "true" } },
+  spec: { controller: "istio.io/ingress-controller" },
+};
+
 /**
  * Applies what makes a cluster a mesh, in order: istiod, the gateway, the console, the metrics store. Idempotent, and
  * skipped where the same manifests were applied whole before: it is a good part of a start, and what somebody changed
  * since is theirs.
  */
 export async function installMesh(client: KubeClient, options: { version: string; proxy: ProxyKind }): Promise<void> {
-  const objects = [...meshManifests(options), ...consoleManifests(options), ...prometheusManifests(options)];
+  const objects = [...meshManifests(options), INGRESS_CLASS, ...consoleManifests(options), ...prometheusManifests(options)];
   const manifests = new Bun.CryptoHasher("sha256").update(JSON.stringify(objects)).digest("hex");
   const record = await client.find<KubeObject & { data?: { manifests?: string } }>(CONFIG_MAPS, RECORD.name, RECORD.namespace);
   if (record?.data?.manifests === manifests) return;

@@ -5,6 +5,7 @@
  */
 export * from "./types.ts";
 export type * from "./core.ts";
+export type * from "./ingress.ts";
 export type * from "./istio.ts";
 export type * from "./storage.ts";
 export { builtinResources } from "./builtin/index.ts";

@@ -6,6 +6,7 @@ import type { ResourceDefinition } from "../../resources/index.ts";
 import type { PodStreams } from "../node/types.ts";
 import type { Store } from "../store/index.ts";
 import { namespaceLifecycle } from "./admission/namespace-lifecycle.ts";
+import { defaultClasses } from "./admission/default-classes.ts";
 import { podDefaults } from "./admission/pod-defaults.ts";
 import { policyAdmission } from "./admission/policies/plugin.ts";
 import { privilegeEscalation } from "./admission/privilege-escalation.ts";
@@ -102,6 +103,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     namespaceLifecycle(store),
     serviceAccountAdmission(store, random),
     podDefaults(store),
+    defaultClasses(store),
     privilegeEscalation(rbac),
     policyAdmission({ store, catalogue }),
     webhookAdmission({ store, catalogue, caller, log }),

@@ -13,6 +13,7 @@ import type {
   VirtualService,
   WasmPlugin,
 } from "../../resources/index.ts";
+import { NO_INGRESS, type IngressConfigs } from "./ingress.ts";
 import { compareAge } from "./order.ts";
 import type { ObjectReader } from "./types.ts";
 
@@ -50,13 +51,14 @@ export const CONFIG_KINDS: readonly ConfigKind[] = [
 /** Istio's resources by kind, oldest first; a kind's list is the same object as long as none of the kind changed. */
 export type ConfigIndex = { readonly [Kind in ConfigKind]: readonly ConfigTypes[Kind][] };
 
-/** The index after changes of `changed` kinds; without `previous` everything is read. */
-export function indexConfigs(objects: ObjectReader, previous: ConfigIndex | undefined, changed: ReadonlySet<string>): ConfigIndex {
+/** The index after changes of `changed` kinds, with what Ingresses became; without `previous` everything is read. */
+export function indexConfigs(objects: ObjectReader, previous: ConfigIndex | undefined, changed: ReadonlySet<string>, ingress: IngressConfigs = NO_INGRESS): ConfigIndex {
+  const derived: Partial<Record<ConfigKind, readonly KubeObject[]>> = { Gateway: ingress.gateways, VirtualService: ingress.virtualServices };
   if (previous && !CONFIG_KINDS.some((kind) => changed.has(kind))) return previous;
   const index: Record<string, readonly KubeObject[]> = {};
   for (const kind of CONFIG_KINDS) {
     // A spec that is not even a mapping was not let in by any admission; it must not take others down.
-    index[kind] = previous && !changed.has(kind) ? previous[kind] : objects.list(kind).filter((object) => object.spec === undefined || isRecord(object.spec)).sort(compareAge);
+    index[kind] = previous && !changed.has(kind) ? previous[kind] : [...objects.list(kind).filter((object) => object.spec === undefined || isRecord(object.spec)), ...(derived[kind] ?? [])].sort(compareAge);
   }
   return index as unknown as ConfigIndex;
 }

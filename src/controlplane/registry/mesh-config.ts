@@ -9,6 +9,7 @@ export interface MeshConfig {
   protocolDetectionTimeout: string;
   ingressClass: string;
   ingressService: string;
+  ingressSelector: string;
   ingressControllerMode: string;
   enableTracing: boolean;
   accessLogFile: string;
@@ -87,6 +88,7 @@ export function defaultMeshConfig(): MeshConfig {
     protocolDetectionTimeout: "0s",
     ingressClass: "istio",
     ingressService: "istio-ingressgateway",
+    ingressSelector: "",
     ingressControllerMode: "STRICT",
     enableTracing: true,
     accessLogFile: "",

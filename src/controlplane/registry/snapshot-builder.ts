@@ -1,6 +1,7 @@
 import type { ConfigMap, Deployment, EndpointSlice, KubeObject, Namespace, Pod, Service as KubeService, ServiceEntry } from "../../resources/index.ts";
 import { indexConfigs, type ConfigIndex } from "./config-index.ts";
 import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceBackends } from "./endpoint-index.ts";
+import { ingressConfigs, NO_INGRESS, type IngressConfigs } from "./ingress.ts";
 import { defaultMeshConfig, parseMeshConfig, type MeshConfig } from "./mesh-config.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { servicesOfEntry } from "./service-entry.ts";
@@ -24,6 +25,8 @@ const DEFAULTS: SnapshotOptions = { domain: "cluster.local", clusterId: "Kuberne
 const SERVICE_NAME = "kubernetes.io/service-name";
 /** The mesh's own kinds. */
 const CUSTOM_KINDS: ReadonlySet<RegistryKind> = new Set(REGISTRY_KINDS.slice(REGISTRY_KINDS.indexOf("PeerAuthentication")));
+/** What the translation of Ingresses depends on. */
+const INGRESS_KINDS: readonly RegistryKind[] = ["Ingress", "IngressClass", "Service", "ConfigMap"];
 const SERVICE_KINDS: readonly RegistryKind[] = ["Service", "ServiceEntry", "Namespace", "ConfigMap"];
 
 /** Takes changes of objects and makes snapshots, each time working out only what the changes touch. */
@@ -35,6 +38,7 @@ export class SnapshotBuilder {
   #revisions = { endpoints: {}, identities: {} };
   #services = new ServiceIndex([], ["*"]);
   #configs: ConfigIndex | undefined;
+  #ingress: IngressConfigs = NO_INGRESS;
   #backends: ReadonlyMap<string, ServiceBackends> = new Map();
   #changedKinds = new Set<RegistryKind>();
   #changedKeys = new Set<string>();
@@ -73,7 +77,8 @@ export class SnapshotBuilder {
     this.#changedKinds = new Set();
     this.#changedKeys = new Set();
     if (kinds.has("ConfigMap") || this.#generation === 0) this.#readMesh();
-    this.#configs = indexConfigs(this.#store, this.#configs, kinds);
+    if (INGRESS_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#translateIngresses(kinds, keys);
+    this.#configs = indexConfigs(this.#store, this.#configs, kinds, this.#ingress);
     if (SERVICE_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#indexServices();
     const { endpoints, identities } = this.#renewBackends();
     const backends = this.#backends;
@@ -147,7 +152,7 @@ export class SnapshotBuilder {
     if (kind === "Deployment" || kind === "StatefulSet") return templateFingerprint(old as Deployment) !== templateFingerprint(object as Deployment);
     if (kind === "Node" || kind === "Namespace") return JSON.stringify([old.metadata.labels, old.metadata.annotations]) !== JSON.stringify([object.metadata.labels, object.metadata.annotations]);
     // What is written back as status must not come around as a change.
-    if (kind === "Service" || CUSTOM_KINDS.has(kind)) return specFingerprint(old) !== specFingerprint(object);
+    if (kind === "Service" || kind === "Ingress" || CUSTOM_KINDS.has(kind)) return specFingerprint(old) !== specFingerprint(object);
     return true;
   }
 
@@ -169,6 +174,19 @@ export class SnapshotBuilder {
     this.#converted = new WeakMap();
     this.#aliased = new WeakMap();
     this.#allDirty = true;
+  }
+
+  /** What became of Ingresses counts as Gateways and VirtualServices, here and in what is said to have changed. */
+  #translateIngresses(kinds: Set<RegistryKind>, keys: Set<string>): void {
+    const next = ingressConfigs({ objects: this.#store, mesh: this.#mesh, domain: this.#options.domain, systemNamespace: this.#options.systemNamespace });
+    const [was, is] = [this.#ingress, next].map(({ gateways, virtualServices }) => new Map([...gateways, ...virtualServices].map((object) => [`${object.kind}/${object.metadata.namespace ?? ""}/${object.metadata.name}`, JSON.stringify(object)])));
+    const changed = [...new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])])].filter((key) => was?.get(key) !== is?.get(key));
+    if (changed.length === 0) return;
+    this.#ingress = next;
+    for (const key of changed) {
+      keys.add(key);
+      kinds.add(key.startsWith("Gateway/") ? "Gateway" : "VirtualService");
+    }
   }
 
   #indexServices(): void {

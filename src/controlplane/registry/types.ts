@@ -12,6 +12,8 @@ export const REGISTRY_KINDS = [
   "ConfigMap",
   "Deployment",
   "StatefulSet",
+  "Ingress",
+  "IngressClass",
   "PeerAuthentication",
   "RequestAuthentication",
   "AuthorizationPolicy",
