@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { NodeIdentity } from "../proxy/types.ts";
+import { statsConfig } from "./envoy/stats-config.ts";
 import { HEALTH_PORT, hostOf, portOf, PROMETHEUS_PORT } from "./node-metadata.ts";
 import type { AgentOptions } from "./options.ts";
 
@@ -14,6 +15,7 @@ export function sidecarBootstrap(options: AgentOptions, node: NodeIdentity): Jso
   const { proxyConfig, paths } = options;
   return {
     node: { id: node.id, cluster: node.cluster, locality: {}, metadata: node.metadata as JsonObject },
+    stats_config: statsConfig(options),
     admin: { profile_path: "/var/lib/istio/data/envoy.prof", address: socketAddress("127.0.0.1", proxyConfig.proxyAdminPort) },
     dynamic_resources: {
       lds_config: { ads: {}, initial_fetch_timeout: "0s", resource_api_version: "V3" },

@@ -8,10 +8,13 @@ import { ListenerManager } from "./listener/listener-manager.ts";
 import { RouteTable } from "./router/route-table.ts";
 import type { Services } from "./services.ts";
 import { sharedAccessLogs } from "./telemetry/access-log-sinks.ts";
+import { CoreStats } from "./telemetry/core-stats.ts";
 import { IstioMetrics } from "./telemetry/istio-metrics.ts";
 import { fromNodeMetadata, PeerExchange } from "./telemetry/peer-metadata.ts";
 import { RefusedConnections } from "./telemetry/refused-connections.ts";
 import { publishManagerStats } from "./telemetry/server-stats.ts";
+import { StatNaming } from "./telemetry/stat-names.ts";
+import { statText, type StatLine } from "./telemetry/stat-line.ts";
 import { StatsRegistry } from "./telemetry/stats.ts";
 import { ContextCache } from "./tls/contexts.ts";
 import { PeerCertificates } from "./tls/peer.ts";
@@ -36,7 +39,8 @@ export type DataPlaneApi = Pick<
   | "prometheus"
   | "drain"
   | "stop"
->;
+> &
+  Partial<Pick<DataPlane, "dottedStats">>;
 
 export type DataPlaneFactory = (deps: DataPlaneDeps) => DataPlaneApi;
 
@@ -56,6 +60,7 @@ export class DataPlane {
   readonly #services: Services;
   readonly #clusters = new ClusterManager();
   readonly #listeners: ListenerManager;
+  readonly #core: CoreStats;
   readonly #routes = new Map<string, RouteTable>();
   readonly #secretWatches = new Map<string, () => void>();
   #cancelTick: (() => void) | undefined;
@@ -65,8 +70,11 @@ export class DataPlane {
   constructor(private readonly deps: DataPlaneDeps) {
     const { metadata } = deps.node;
     const version = metadata["ISTIO_VERSION"];
+    this.#core = new CoreStats(new StatNaming(deps.statsConfig), () => this.#clusters.stats());
+    this.stats.addSource(() => this.#core.samples());
     this.#services = {
       ...deps,
+      core: this.#core,
       accessLog: sharedAccessLogs(deps.accessLog),
       stats: this.stats,
       refused: new RefusedConnections(this.stats),
@@ -139,6 +147,12 @@ export class DataPlane {
   /** Envoy's and Istio's metrics in Prometheus text. */
   prometheus(): string {
     return this.stats.prometheus();
+  }
+
+  /** Envoy's statistics under their dotted names, and all others in Prometheus text. */
+  dottedStats(): { readonly lines: StatLine[]; readonly others: string } {
+    const lines = [...this.#core.samples()].map(({ dotted = "", kind, metric }) => ({ name: dotted, kind, value: statText(metric) }));
+    return { lines, others: this.stats.prometheus(false) };
   }
 
   /** Stops accepting, asks clients to go, and resolves when all connections are gone or the deadline has forced them. */

@@ -3,6 +3,7 @@ import type { DataPlaneDeps } from "./types.ts";
 import type { PeerCertificates } from "./tls/peer.ts";
 import type { ContextCache } from "./tls/contexts.ts";
 import type { RefusedConnections } from "./telemetry/refused-connections.ts";
+import type { CoreStats } from "./telemetry/core-stats.ts";
 import type { IstioMetrics } from "./telemetry/istio-metrics.ts";
 import type { PeerExchange } from "./telemetry/peer-metadata.ts";
 import type { StatsRegistry } from "./telemetry/stats.ts";
@@ -21,6 +22,7 @@ export interface Services extends DataPlaneDeps {
   readonly clusters: ClusterLookup;
   readonly exchange: PeerExchange;
   readonly istio: IstioMetrics;
+  readonly core: CoreStats;
   readonly hostname: string;
   /** Takes exceptions that ended one connection: they are bugs, and logged as such. */
   readonly onFault: (error: Error) => void;

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from "../base/index.ts";
+import type { StatsConfig } from "../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
 import { ChainmailError } from "../base/index.ts";
 
 /** What the control plane must learn as a NACK: the resource is not taken, the last good one stays in force. */
@@ -86,6 +87,8 @@ export interface DataPlaneDeps {
   readonly accessLog: (path: string) => AccessLogSink;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** The bootstrap's `stats_config`: which of Envoy's statistics are shown, and how they are named. All, without. */
+  readonly statsConfig?: StatsConfig | undefined;
 }
 
 /** What configured resources still point at, for subscriptions and for warming. */

@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { NodeIdentity } from "../../proxy/types.ts";
 import { HEALTH_PORT, PROMETHEUS_PORT } from "../node-metadata.ts";
 import type { AgentOptions } from "../options.ts";
-import { ROUTE_STATS, STATS_PREFIXES, STATS_SUFFIXES, STATS_TAGS } from "./stats-config.ts";
+import { statsConfig } from "./stats-config.ts";
 
 const TYPE = "type.googleapis.com/";
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -16,7 +16,7 @@ export function envoyBootstrap(options: AgentOptions, node: NodeIdentity, xdsSoc
     node: { id: node.id, cluster: node.cluster, locality: {}, metadata: node.metadata as JsonObject },
     layered_runtime: { layers: [{ name: "global config", static_layer: RUNTIME }, { name: "admin", admin_layer: {} }] },
     bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: internalListener() }],
-    stats_config: { use_all_default_tags: false, stats_tags: STATS_TAGS.map(([tag_name, regex]) => ({ tag_name, regex })), stats_matcher: { inclusion_list: { patterns: statsPatterns(options.annotations) } } },
+    stats_config: statsConfig(options),
     admin: { access_log: [{ name: "envoy.access_loggers.file", typed_config: { "@type": `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: "/dev/null" } }], profile_path: "/var/lib/istio/data/envoy.prof", address: { socket_address: { address: "127.0.0.1", port_value: proxyConfig.proxyAdminPort } } },
     dynamic_resources: {
       lds_config: { ads: {}, initial_fetch_timeout: "0s", resource_api_version: "V3" },
@@ -70,16 +70,6 @@ const HTTP2 = {
 
 function internalListener(): JsonObject {
   return { "@type": `${TYPE}udpa.type.v1.TypedStruct`, type_url: `${TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener`, value: { buffer_size_kb: 64 } };
-}
-
-/** Which statistics Envoy keeps: each costs memory for every name that it stands for. Annotations add to Istio's list. */
-function statsPatterns(annotations: Readonly<Record<string, string>>): JsonObject[] {
-  const added = (kind: string): string[] => (annotations[`sidecar.istio.io/statsInclusion${kind}`] ?? "").split(",").filter((value) => value !== "");
-  return [
-    ...[...STATS_PREFIXES, ...added("Prefixes")].map((prefix) => ({ prefix })),
-    ...[...STATS_SUFFIXES, ...added("Suffixes")].map((suffix) => ({ suffix })),
-    ...[ROUTE_STATS, ...added("Regexps")].map((regex) => ({ safe_regex: { regex } })),
-  ];
 }
 
 function localCluster(name: string, address: JsonObject, timeout: string): JsonObject {

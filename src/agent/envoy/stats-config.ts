@@ -1,5 +1,27 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { AgentOptions } from "../options.ts";
+
+/**
+ * The bootstrap's `stats_config`: which statistics are kept, since each costs memory for every name that it stands for, and
+ * how their names become labels. A pod's annotations and its ProxyConfig add to Istio's list.
+ */
+export function statsConfig({ annotations, proxyConfig }: Pick<AgentOptions, "annotations" | "proxyConfig">): JsonObject {
+  const matcher = proxyConfig.raw["proxyStatsMatcher"];
+  const added = (kind: "Prefixes" | "Suffixes" | "Regexps"): string[] => {
+    const listed = typeof matcher === "object" && matcher !== null ? (matcher as Record<string, unknown>)[`inclusion${kind}`] : undefined;
+    const annotated = (annotations[`sidecar.istio.io/statsInclusion${kind}`] ?? "").split(",").filter((value) => value !== "");
+    return annotated.length > 0 ? annotated : Array.isArray(listed) ? listed.filter((each) => typeof each === "string") : [];
+  };
+  const patterns = [
+    ...[...STATS_PREFIXES, ...added("Prefixes")].map((prefix) => ({ prefix })),
+    ...[...STATS_SUFFIXES, ...added("Suffixes")].map((suffix) => ({ suffix })),
+    ...[ROUTE_STATS, ...added("Regexps")].map((regex) => ({ safe_regex: { regex } })),
+  ];
+  return { use_all_default_tags: false, stats_tags: STATS_TAGS.map(([tag_name, regex]) => ({ tag_name, regex })), stats_matcher: { inclusion_list: { patterns } } };
+}
+
 /** How Envoy splits names of statistics into labels: tag and pattern, as Istio's dashboards expect them. */
-export const STATS_TAGS: readonly (readonly [tag: string, regex: string])[] = [
+const STATS_TAGS: readonly (readonly [tag: string, regex: string])[] = [
   ["cluster_name", "^cluster(\\.(.+);)"],
   ["http_conn_manager_prefix", "^http\\.(((?:[_.[:digit:]\\w]*|[_\\[\\]aAbBcCdDeEfF[:digit:]\\w\\:]*));\\.)"],
   ["thread_name", "^server(\\.(.+))\\.watchdog"],
@@ -19,6 +41,6 @@ export const STATS_TAGS: readonly (readonly [tag: string, regex: string])[] = [
 ];
 
 /** Statistics that are kept; the rest would cost a sidecar tens of megabytes in a large mesh. */
-export const STATS_PREFIXES: readonly string[] = ["reporter=", "cluster_manager", "listener_manager", "server", "cluster.xds-grpc", "wasm", "component", "istio"];
-export const STATS_SUFFIXES: readonly string[] = ["rbac.allowed", "rbac.denied", "shadow_allowed", "shadow_denied"];
-export const ROUTE_STATS = "vhost\\..*\\.route\\..*";
+const STATS_PREFIXES: readonly string[] = ["reporter=", "cluster_manager", "listener_manager", "server", "cluster.xds-grpc", "wasm", "component", "istio"];
+const STATS_SUFFIXES: readonly string[] = ["rbac.allowed", "rbac.denied", "shadow_allowed", "shadow_denied"];
+const ROUTE_STATS = "vhost\\..*\\.route\\..*";

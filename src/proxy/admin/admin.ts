@@ -76,9 +76,10 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
     const keep = statFilter(params);
     if (typeof keep === "string") return text(keep, 400);
     const own = serverStats(server).map(({ name, value, kind }) => ({ name, value: String(value), kind }));
-    const lines = [...own, ...statLines(dataPlane.prometheus())].filter(({ name, value }) => keep(name, value)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const dotted = dataPlane.dottedStats?.() ?? { lines: [], others: dataPlane.prometheus() };
+    const lines = [...own, ...dotted.lines, ...statLines(dotted.others)].filter(({ name, value }) => keep(name, value)).sort((a, b) => (a.name < b.name ? -1 : 1));
     if (format === "text") return text(lines.map(({ name, value }) => `${name}: ${value}\n`).join(""));
-    return json({ stats: lines.map(({ name, value }) => ({ name, value: Number(value) })) });
+    return json({ stats: lines.filter(({ value }) => !Number.isNaN(Number(value))).map(({ name, value }) => ({ name, value: Number(value) })) });
   };
   return {
     "/certs": { help: "print the certificates in use", answer: () => json(certsJson(allSecrets(), deps.clock.now())) },

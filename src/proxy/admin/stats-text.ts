@@ -1,13 +1,9 @@
+import type { StatLine } from "../telemetry/stat-line.ts";
+
 /** One number of a Prometheus text. */
 interface Sample {
   readonly name: string;
   readonly labels: readonly (readonly [name: string, value: string])[];
-  readonly value: string;
-  readonly kind: string;
-}
-
-export interface StatLine {
-  readonly name: string;
   readonly value: string;
   readonly kind: string;
 }

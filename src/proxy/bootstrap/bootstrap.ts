@@ -1,6 +1,7 @@
 import { fromJson, type JsonObject, type JsonValue, type Registry } from "@bufbuild/protobuf";
 import { ChainmailError } from "../../base/index.ts";
 import { ClusterSchema, type Cluster } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
+import { StatsConfigSchema, type StatsConfig } from "../../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
 import { ListenerSchema, type Listener } from "../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { SecretSchema, type Secret } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import type { NodeIdentity } from "../types.ts";
@@ -13,6 +14,7 @@ export interface ProxyBootstrap {
   readonly clusters: readonly Cluster[];
   readonly listeners: readonly Listener[];
   readonly secrets: readonly Secret[];
+  readonly statsConfig?: StatsConfig;
   readonly admin?: { readonly address: string; readonly port: number };
   readonly ads?: { readonly delta: boolean; readonly clusterName: string; readonly metadata: [string, string][] };
 }
@@ -34,6 +36,7 @@ export function readBootstrap(document: JsonObject, registry: Registry): ProxyBo
   const admin = object(get(object(get(object(get(document, "admin")), "address")), "socket_address"));
   const ads = adsConfig(object(get(document, "dynamic_resources")));
   const port = get(admin, "port_value");
+  const stats = get(document, "stats_config") as JsonObject | undefined;
   const read = <T>(what: string, list: JsonObject[], one: (json: JsonObject) => T): T[] =>
     list.map((json, index) => {
       try {
@@ -53,6 +56,7 @@ export function readBootstrap(document: JsonObject, registry: Registry): ProxyBo
     clusters: read("clusters", objects(get(fixed, "clusters")), (json) => fromJson(ClusterSchema, json, { registry })),
     listeners: read("listeners", objects(get(fixed, "listeners")), (json) => fromJson(ListenerSchema, json, { registry })),
     secrets: read("secrets", objects(get(fixed, "secrets")), (json) => fromJson(SecretSchema, json, { registry })),
+    ...(stats && { statsConfig: fromJson(StatsConfigSchema, stats, { registry }) }),
     ...(typeof port === "number" && { admin: { address: text(get(admin, "address")), port } }),
     ...(ads && { ads }),
   };

@@ -2,6 +2,7 @@ import { CorsPolicySchema, CorsSchema, type CorsPolicy } from "../../proto/gen/e
 import { compileString } from "../match/strings.ts";
 import { fraction } from "../router/route-match.ts";
 import { toLatin1 } from "../router/header-ops.ts";
+import type { StatScope } from "../telemetry/stat-scope.ts";
 import type { HttpFilter, HttpFilterFactory } from "./http-filter.ts";
 import { routeConfigOf } from "./typed-config.ts";
 
@@ -14,24 +15,27 @@ export const corsFilter: HttpFilterFactory = {
     return {
       forRoute(route) {
         const own = routeConfigOf(route, context.name);
-        return own.config && !own.disabled ? compile(own.config.read(CorsPolicySchema)) : undefined;
+        return own.config && !own.disabled ? compile(own.config.read(CorsPolicySchema), context.stats) : undefined;
       },
     };
   },
 };
 
-function compile(policy: CorsPolicy): HttpFilter | undefined {
+function compile(policy: CorsPolicy, stats: StatScope): HttpFilter | undefined {
   if (policy.filterEnabled?.defaultValue && fraction(policy.filterEnabled.defaultValue) === 0) return undefined;
   const origins = policy.allowOriginStringMatch.map(compileString);
   const credentials = policy.allowCredentials ?? false;
   const preflight = headersFor(policy, ["allowMethods", "allowHeaders", "maxAge"]);
   const forwardOthers = policy.forwardNotMatchingPreflights ?? true;
+  const valid = stats.counter("cors.origin_valid");
+  const invalid = stats.counter("cors.origin_invalid");
   const filter: HttpFilter = {
     onRequest(stream) {
       const { request } = stream;
       const origin = request.headers.get("origin");
       if (origin === undefined || origin === "") return "continue";
       const allowed = origins.some((test) => test(origin));
+      (allowed ? valid : invalid).inc();
       const isPreflight = request.method === "OPTIONS" && (request.headers.get("access-control-request-method") ?? "") !== "";
       if (isPreflight) {
         if (!allowed && forwardOthers) return "continue";

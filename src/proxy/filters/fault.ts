@@ -3,6 +3,7 @@ import { durationMs } from "../durations.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import { compileHeaders } from "../match/headers.ts";
 import { fraction } from "../router/route-match.ts";
+import type { StatScope } from "../telemetry/stat-scope.ts";
 import type { HttpFilter, HttpFilterFactory } from "./http-filter.ts";
 import { routeConfigOf } from "./typed-config.ts";
 
@@ -11,12 +12,12 @@ export const faultFilter: HttpFilterFactory = {
   typeNames: [HTTPFaultSchema.typeName],
   routeTypeNames: [HTTPFaultSchema.typeName],
   create(config, context) {
-    const whole = compile(config.read(HTTPFaultSchema));
+    const whole = compile(config.read(HTTPFaultSchema), context.stats);
     return {
       forRoute(route) {
         const own = routeConfigOf(route, context.name);
         if (own.disabled) return undefined;
-        return own.config ? compile(own.config.read(HTTPFaultSchema)) : whole;
+        return own.config ? compile(own.config.read(HTTPFaultSchema), context.stats) : whole;
       },
     };
   },
@@ -25,7 +26,7 @@ export const faultFilter: HttpFilterFactory = {
 /** How a fault's value is found for a request: fixed, or given by the client in a header. */
 type Asked = (stream: HttpStream) => { readonly value: number; readonly share: number } | undefined;
 
-function compile(fault: HTTPFault): HttpFilter | undefined {
+function compile(fault: HTTPFault, stats: StatScope): HttpFilter | undefined {
   const delay = compileDelay(fault);
   const abort = compileAbort(fault);
   if (!delay && !abort) return undefined;
@@ -33,22 +34,30 @@ function compile(fault: HTTPFault): HttpFilter | undefined {
   const nodes = new Set(fault.downstreamNodes);
   const { maxActiveFaults, upstreamCluster } = fault;
   let active = 0;
+  const aborts = stats.counter("fault.aborts_injected");
+  const delays = stats.counter("fault.delays_injected");
+  const overflow = stats.counter("fault.faults_overflow");
+  const activeFaults = stats.counter("fault.active_faults");
 
   const applies = (stream: HttpStream): boolean => {
-    if (maxActiveFaults !== undefined && active >= maxActiveFaults) return false;
     const action = stream.route?.action;
     if (upstreamCluster !== "" && !(action?.kind === "forward" && action.cluster === upstreamCluster)) return false;
     if (nodes.size > 0 && !nodes.has(stream.request.headers.get("x-envoy-downstream-service-node") ?? "")) return false;
-    return headers === undefined || headers(stream.request);
+    if (headers !== undefined && !headers(stream.request)) return false;
+    if (maxActiveFaults === undefined || active < maxActiveFaults) return true;
+    overflow.inc();
+    return false;
   };
   const begin = (stream: HttpStream): void => {
     active++;
+    activeFaults.inc();
     (stream.filterState ??= new Map()).set(filter, true);
   };
   const maybeAbort = (stream: HttpStream): boolean => {
     const asked = abort?.(stream);
     if (!asked || stream.config.services.random() >= asked.share) return false;
     begin(stream);
+    aborts.inc();
     const grpc = asked.value >= GRPC_STATUS;
     stream.localReply({
       status: grpc ? 200 : asked.value,
@@ -65,6 +74,7 @@ function compile(fault: HTTPFault): HttpFilter | undefined {
       const asked = delay?.(stream);
       if (asked && asked.value > 0 && stream.config.services.random() < asked.share) {
         begin(stream);
+        delays.inc();
         stream.addFlag("DI");
         const cancel = stream.config.services.clock.after(asked.value, () => {
           stream.filterState?.delete(cancelKey);
@@ -79,7 +89,9 @@ function compile(fault: HTTPFault): HttpFilter | undefined {
       (stream.filterState?.get(cancelKey) as (() => void) | undefined)?.();
     },
     onComplete(stream) {
-      if (stream.filterState?.has(filter)) active--;
+      if (!stream.filterState?.has(filter)) return;
+      active--;
+      activeFaults.inc(-1);
     },
   };
   const cancelKey = {};

@@ -3,6 +3,7 @@ import type { HttpStream } from "../http/http-stream.ts";
 import type { Route } from "../router/route-table.ts";
 import type { TypedConfig } from "./typed-config.ts";
 import type { Services } from "../services.ts";
+import type { StatScope } from "../telemetry/stat-scope.ts";
 
 /** `stop`: the filter has answered, or goes on later with `stream.continueRequest()` or `continueResponse()`. */
 export type FilterResult = "continue" | "stop";
@@ -33,6 +34,8 @@ export interface HttpFilterContext {
   readonly name: string;
   readonly direction: "inbound" | "outbound" | "unspecified";
   readonly gateway: boolean;
+  /** The connection manager's statistics: a filter counts its own in them. */
+  readonly stats: StatScope;
 }
 
 export interface HttpFilterFactory {

@@ -31,6 +31,8 @@ function compile(proto: LocalRateLimit, services: Services): HttpFilter | undefi
   if (fillMs < 50) throw new InvalidResource("INVALID_RATELIMIT", "local rate limit token bucket fill timer must be >= 50ms");
   const enabled = proto.filterEnabled?.defaultValue ? fraction(proto.filterEnabled.defaultValue) : 0;
   const enforced = proto.filterEnforced?.defaultValue ? fraction(proto.filterEnforced.defaultValue) : 0;
+  const stats = services.core.scope(`${proto.statPrefix}.http_local_rate_limit`);
+  const counts = { enabled: stats.counter("enabled"), ok: stats.counter("ok"), limited: stats.counter("rate_limited"), enforced: stats.counter("enforced") };
   const ops = compileHeaderOps({ add: proto.responseHeadersToAdd, remove: [] }, services.hostname);
   const status = proto.status?.code ?? 0;
   const perFill = bucket.tokensPerFill ?? 1;
@@ -48,8 +50,15 @@ function compile(proto: LocalRateLimit, services: Services): HttpFilter | undefi
   };
   return {
     onRequest(stream) {
-      if (services.random() >= enabled || take()) return "continue";
+      if (services.random() >= enabled) return "continue";
+      counts.enabled.inc();
+      if (take()) {
+        counts.ok.inc();
+        return "continue";
+      }
+      counts.limited.inc();
       if (services.random() >= enforced) return "continue";
+      counts.enforced.inc();
       // As Envoy: below 400 a status would not tell the client anything.
       stream.localReply({ status: status >= 400 ? status : 429, body: "local_rate_limited", details: "local_rate_limited", flag: "RL", modify: ops && ((headers) => ops(headers, stream)) });
       return "stop";

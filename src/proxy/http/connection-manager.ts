@@ -10,6 +10,7 @@ import type { RequestHead } from "./header-map.ts";
 import { Http1Server } from "./h1-server.ts";
 import { HttpStream } from "./http-stream.ts";
 import type { MessageError } from "./message-error.ts";
+import type { HttpStats } from "../telemetry/stat-scope.ts";
 
 const DATE = new DateHeader();
 
@@ -25,6 +26,9 @@ export interface ConnectionOwner {
 export class HttpConnection implements ServerHandler {
   #codec!: ServerCodec;
   readonly #streams = new Set<HttpStream>();
+  /** Those it began with: whatever configuration comes later, the connection ends where it was counted. */
+  readonly #stats: HttpStats;
+  #version: 0 | 1 | 2 = 0;
   #lastActive: number;
   #closing = false;
   protocol: "HTTP/1.1" | "HTTP/2" = "HTTP/1.1";
@@ -40,6 +44,13 @@ export class HttpConnection implements ServerHandler {
   ) {
     const { services } = config;
     this.#lastActive = services.monotonic();
+    this.#stats = config.stats;
+    this.#stats.downstream_cx_total++;
+    this.#stats.downstream_cx_active++;
+    if (info.tls) {
+      this.#stats.downstream_cx_ssl_total++;
+      this.#stats.downstream_cx_ssl_active++;
+    }
     const known = versionOf(info, config);
     if (known) this.#choose(known);
     else this.#codec = new CodecChooser(channel, (version) => this.#choose(version), () => this.onConnectionClosed());
@@ -48,11 +59,16 @@ export class HttpConnection implements ServerHandler {
   #choose(version: 1 | 2): void {
     const { channel, info, config } = this;
     const { clock } = config.services;
+    this.#version = version;
     if (version === 2) {
+      this.#stats.downstream_cx_http2_total++;
+      this.#stats.downstream_cx_http2_active++;
       this.protocol = "HTTP/2";
       this.#codec = new Http2Server(channel, this, { ...config.http2, clock });
       return;
     }
+    this.#stats.downstream_cx_http1_total++;
+    this.#stats.downstream_cx_http1_active++;
     this.#codec = new Http1Server(channel, this, {
       limits: config.limits,
       acceptHttp10: config.acceptHttp10,
@@ -91,7 +107,10 @@ export class HttpConnection implements ServerHandler {
   /** Ends a connection that has been idle for longer than allowed. */
   tick(now: number): void {
     const idle = this.config.idleTimeoutMs;
-    if (idle !== undefined && this.#streams.size === 0 && now - this.#lastActive > idle) this.drain();
+    if (idle !== undefined && this.#streams.size === 0 && now - this.#lastActive > idle) {
+      this.#stats.downstream_cx_idle_timeout++;
+      this.drain();
+    }
   }
 
   date(): string {
@@ -133,12 +152,26 @@ export class HttpConnection implements ServerHandler {
   }
 
   onConnectionClosed(): void {
+    const stats = this.#stats;
+    this.#countTraffic();
+    stats.downstream_cx_active--;
+    stats.downstream_cx_destroy++;
+    if (this.info.tls) stats.downstream_cx_ssl_active--;
+    if (this.#version === 1) stats.downstream_cx_http1_active--;
+    else if (this.#version === 2) stats.downstream_cx_http2_active--;
+    if (this.protocolBroken) stats.downstream_cx_protocol_error++;
     this.owner.onConnectionClosed();
   }
 
   onStreamDone(stream: HttpStream): void {
     this.#streams.delete(stream);
+    this.#countTraffic();
     this.#lastActive = this.config.services.monotonic();
+  }
+
+  #countTraffic(): void {
+    this.#stats.downstream_cx_rx_bytes_total += this.channel.takeRead();
+    this.#stats.downstream_cx_tx_bytes_total += this.channel.takeWritten();
   }
 }
 

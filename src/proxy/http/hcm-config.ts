@@ -13,6 +13,7 @@ import type { Route, RouteTable } from "../router/route-table.ts";
 import type { Services } from "../services.ts";
 import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
 import { compileXfcc, type XfccMutation } from "../tls/xfcc.ts";
+import type { HttpStats } from "../telemetry/stat-scope.ts";
 import { InvalidResource } from "../types.ts";
 import { compileHeaderCase, type HeaderCase } from "./header-case.ts";
 import type { HeadLimits } from "./head-parser.ts";
@@ -32,7 +33,7 @@ export interface FilterPlan {
 
 /** An HttpConnectionManager read once into plain values and functions. */
 export class HcmConfig {
-  readonly statPrefix: string;
+  readonly stats: HttpStats;
   readonly serverName: string;
   readonly serverHeader: "overwrite" | "append_if_absent" | "pass_through";
   readonly useRemoteAddress: boolean;
@@ -80,7 +81,7 @@ export class HcmConfig {
     if (proto.codecType === CodecType.HTTP3) throw new InvalidResource("UNSUPPORTED_PROTOCOL", "HTTP/3 is not supported");
     const http1 = proto.httpProtocolOptions;
     const common = proto.commonHttpProtocolOptions;
-    this.statPrefix = proto.statPrefix;
+    this.stats = services.core.http(proto.statPrefix);
     this.serverName = proto.serverName === "" ? "envoy" : proto.serverName;
     this.serverHeader = SERVER_HEADER[proto.serverHeaderTransformation];
     this.useRemoteAddress = proto.useRemoteAddress ?? false;
@@ -124,7 +125,7 @@ export class HcmConfig {
         continue;
       }
       if (last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: non-terminal filter named ${filter.name} of type ${filter.name} is the last filter in a http filter chain.`);
-      const created = createHttpFilter(filter, { services, direction, gateway: direction !== "inbound" && isGateway(services) });
+      const created = createHttpFilter(filter, { services, stats: this.stats, direction, gateway: direction !== "inbound" && isGateway(services) });
       if (created && !filter.disabled) filters.push(created);
     }
     if (!router) throw new InvalidResource("INVALID_FILTER_CHAIN", "a http filter chain needs a router as its last filter");

@@ -8,13 +8,15 @@ import { HeldBody } from "./held-body.ts";
 import type { MessageError } from "./message-error.ts";
 import type { HttpFilter } from "../filters/http-filter.ts";
 import { renderLocalReply, type LocalReply } from "./local-reply.ts";
-import { mutateRequestHeaders, normalizeRequestPath, removeHopByHop, stripHost } from "./request-mutation.ts";
+import { checkRequest } from "./check-request.ts";
+import { mutateRequestHeaders, removeHopByHop, stripHost } from "./request-mutation.ts";
 import { statusText } from "./status-text.ts";
 import { StreamTimers } from "./stream-timers.ts";
 import { isGrpc } from "../router/route-match.ts";
 import { clusterName, type Route, type RouteTable } from "../router/route-table.ts";
 import type { RequestMirror } from "../router/mirror.ts";
 import { Router } from "../router/router.ts";
+import type { HttpStats } from "../telemetry/stat-scope.ts";
 import { StreamInfo } from "../telemetry/stream-info.ts";
 import type { PeerMetadata } from "../telemetry/peer-metadata.ts";
 
@@ -62,6 +64,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #askedAuthority = "";
   #decorator: string | undefined;
   #timers: StreamTimers | undefined;
+  readonly #stats: HttpStats;
 
   constructor(
     readonly connection: HttpConnection,
@@ -79,6 +82,11 @@ export class HttpStream extends StreamInfo implements RequestSink {
       this.request = request;
       this.protocol = request.protocol;
     } else this.protocol = codec.protocol;
+    this.#stats = this.config.stats;
+    this.#stats.downstream_rq_total++;
+    this.#stats.downstream_rq_active++;
+    if (this.protocol === "HTTP/2") this.#stats.downstream_rq_http2_total++;
+    else this.#stats.downstream_rq_http1_total++;
   }
 
   get done(): boolean {
@@ -94,28 +102,13 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const { request, config, connection } = this;
     if (this.requestEnded) this.requestCompleteMs = 0;
     if (request.protocol === "HTTP/1.0" && request.authority === "" && config.defaultHostForHttp10 !== "") request.authority = config.defaultHostForHttp10;
-    if (request.authority === "") {
-      this.connection.closeAfterResponse();
-      this.localReply({ status: 400, body: "", details: "missing_host_header" });
+    const invalid = checkRequest(request, config);
+    if (invalid) {
+      if (invalid.close) this.connection.closeAfterResponse();
+      this.localReply(invalid.reply);
       return;
     }
     this.grpc = isGrpc(request);
-    if (request.method !== "CONNECT") {
-      if (!request.path.startsWith("/")) {
-        this.localReply({ status: 404, body: "", details: "absolute_path_rejected" });
-        return;
-      }
-      const problem = normalizeRequestPath(request, config);
-      if (problem?.kind === "refuse") {
-        this.connection.closeAfterResponse();
-        this.localReply({ status: 400, body: "", details: "path_normalization_failed" });
-        return;
-      }
-      if (problem?.kind === "redirect") {
-        this.localReply({ status: 307, body: "", details: "path_normalization_failed", headers: [["location", problem.location]] });
-        return;
-      }
-    }
     stripHost(request, config, connection.info.local.port);
     mutateRequestHeaders(request, this, connection.info, config, connection.uuid);
     if (request.headers.has("expect") && !config.proxy100Continue) {
@@ -133,6 +126,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const { route } = this;
     if (request.upgrade !== undefined && (!route || !config.allowsUpgrade(request.upgrade, route))) {
       if (request.upgrade !== "connect") {
+        this.#stats.downstream_rq_ws_on_non_ws_route++;
         this.localReply({ status: 403, body: "", details: "upgrade_failed" });
         return;
       }
@@ -242,6 +236,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       this.protocolError(error);
       return;
     }
+    this.#stats.downstream_rq_rx_reset++;
     this.addFlag("DC");
     if (this.details === "" || !this.#headWritten) this.details = "downstream_remote_disconnect";
     this.#abandon();
@@ -380,6 +375,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   /** The response cannot be completed: the client learns it by the connection (or the stream) ending. */
   resetDownstream(): void {
     if (this.done) return;
+    this.#stats.downstream_rq_tx_reset++;
     this.#complete();
     this.codec.reset("local_reset");
   }
@@ -406,6 +402,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
   /** Both sides speak another protocol from here on. */
   upgraded(): void {
     this.#upgraded = true;
+    this.#stats.downstream_cx_upgrades_total++;
+    this.#stats.downstream_cx_upgrades_active++;
     this.codec.upgrade();
   }
 
@@ -432,6 +430,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     decorateResponse(headers, this.#decorator, config.tracing);
     if (tunnel) this.upgraded();
     this.#headWritten = true;
+    this.#stats.responded(status);
     if (!this.#responseEnd) {
       this.responseHeadBytes = codec.writeHead(status, headers, false, close);
       return;
@@ -464,6 +463,10 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#router = undefined;
     this.durationMs = this.#elapsed();
     this.#timers?.stop();
+    this.#stats.downstream_rq_active--;
+    if (this.#upgraded) this.#stats.downstream_cx_upgrades_active--;
+    if (!this.requestEnded && this.#headWritten) this.#stats.downstream_rq_response_before_rq_complete++;
+    this.#stats.rqTime?.record(this.durationMs);
     const { config } = this;
     for (const filter of this.#plan?.complete ?? []) filter.onComplete?.(this);
     config.accessLog?.(this);
@@ -486,7 +489,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const limitMs = action?.maxStreamMs ?? config.maxStreamMs;
     if (idleMs === undefined && limitMs === undefined && config.requestTimeoutMs === undefined) return;
     const { clock, monotonic } = config.services;
-    this.#timers = new StreamTimers(clock, monotonic, () => this.requestEnded, (reply) => this.localReply(reply));
+    this.#timers = new StreamTimers(clock, monotonic, () => this.requestEnded, this.#stats, (reply) => this.localReply(reply));
     this.#timers.start({ requestMs: config.requestTimeoutMs, limitMs, idleMs });
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/index.ts";
+import type { HttpStats } from "../telemetry/stat-scope.ts";
 import type { LocalReply } from "./local-reply.ts";
 
 export interface StreamTimeouts {
@@ -19,6 +20,7 @@ export class StreamTimers {
     private readonly clock: Clock,
     private readonly monotonic: () => number,
     private readonly requestEnded: () => boolean,
+    private readonly stats: HttpStats,
     /** Ends the exchange with this answer. */
     private readonly expire: (reply: LocalReply) => void,
   ) {}
@@ -26,11 +28,16 @@ export class StreamTimers {
   start({ requestMs, limitMs, idleMs }: StreamTimeouts): void {
     if (requestMs !== undefined && !this.requestEnded()) {
       this.#after(requestMs, () => {
-        if (!this.requestEnded()) this.expire({ status: 408, body: "request timeout", details: "request_overall_timeout" });
+        if (this.requestEnded()) return;
+        this.stats.downstream_rq_timeout++;
+        this.expire({ status: 408, body: "request timeout", details: "request_overall_timeout" });
       });
     }
     if (limitMs !== undefined) {
-      this.#after(limitMs, () => this.expire({ status: 408, body: "downstream duration timeout", details: "max_duration_timeout", flag: "DT" }));
+      this.#after(limitMs, () => {
+        this.stats.downstream_rq_max_duration_reached++;
+        this.expire({ status: 408, body: "downstream duration timeout", details: "max_duration_timeout", flag: "DT" });
+      });
     }
     if (idleMs !== undefined) {
       this.#lastActive = this.monotonic();
@@ -52,8 +59,12 @@ export class StreamTimers {
   #watchIdle(idleMs: number, wait: number): void {
     this.#after(wait, () => {
       const left = this.#lastActive + idleMs - this.monotonic();
-      if (left > 0.5) this.#watchIdle(idleMs, left);
-      else this.expire({ status: this.requestEnded() ? 504 : 408, body: "stream timeout", details: "stream_idle_timeout", flag: "SI" });
+      if (left > 0.5) {
+        this.#watchIdle(idleMs, left);
+        return;
+      }
+      this.stats.downstream_rq_idle_timeout++;
+      this.expire({ status: this.requestEnded() ? 504 : 408, body: "stream timeout", details: "stream_idle_timeout", flag: "SI" });
     });
   }
 

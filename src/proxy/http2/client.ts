@@ -11,6 +11,8 @@ import type { SessionOwner, SessionStream, StreamHandler } from "./session-strea
 export interface Http2ClientOwner {
   /** There is room for another stream, or the last one has gone. */
   onRoom(client: Http2Client): void;
+  /** A stream was reset before its end: by the server, or by us. */
+  onStreamReset(by: "remote" | "local"): void;
   /** No new streams: the server said so, or the connection is gone. Called once. */
   onGone(client: Http2Client): void;
 }
@@ -24,7 +26,7 @@ export class Http2Client implements SessionOwner {
   #gone = false;
 
   constructor(
-    channel: Channel,
+    readonly channel: Channel,
     private readonly owner: Http2ClientOwner,
     options: SessionOptions,
   ) {
@@ -62,6 +64,10 @@ export class Http2Client implements SessionOwner {
   onStreamGone(): void {
     if (!this.#gone) this.owner.onRoom(this);
     else if (this.active === 0 && !this.session.closed) this.session.close();
+  }
+
+  onStreamReset(by: "remote" | "local"): void {
+    this.owner.onStreamReset(by);
   }
 
   onSettings(): void {
@@ -121,7 +127,9 @@ class Http2ClientStream implements UpstreamStream, StreamHandler {
 
   abandon(): void {
     this.#sink = undefined;
-    if (this.#stream) this.client.session.reset(this.#stream, ErrorCode.CANCEL);
+    if (!this.#stream) return;
+    this.client.onStreamReset("local");
+    this.client.session.reset(this.#stream, ErrorCode.CANCEL);
   }
 
   // ---- from the session
@@ -154,6 +162,7 @@ class Http2ClientStream implements UpstreamStream, StreamHandler {
   onReset(code: number): void {
     const sink = this.#sink;
     this.#sink = undefined;
+    if (code !== -1) this.client.onStreamReset("remote");
     sink?.onUpstreamReset(resetReason(code), "");
   }
 

@@ -22,6 +22,8 @@ type PortPredicate = (port: number) => boolean;
 /** A Listener read once. */
 export interface ListenerConfig {
   readonly name: string;
+  /** For its statistics, instead of its address; may be empty. */
+  readonly statPrefix: string;
   readonly addresses: readonly SocketAddress[];
   readonly bind: boolean;
   readonly direction: Direction;
@@ -75,6 +77,7 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
     const needsTls = chains.some(({ match }) => match !== undefined && (match.transportProtocol === "tls" || match.serverNames.length > 0));
     return {
       name,
+      statPrefix: proto.statPrefix,
       addresses,
       bind: (proto.bindToPort ?? true) && (proto.deprecatedV1?.bindToPort ?? true),
       direction,

@@ -1,9 +1,10 @@
 import { bunNet, type BunListener } from "../net/bun-socket.ts";
 import type { Channel } from "../net/channel.ts";
-import type { ConnectionInfo } from "../net/connection-info.ts";
+import { addressText, type ConnectionInfo } from "../net/connection-info.ts";
 import type { Services } from "../services.ts";
 import type { AccessLogger } from "../telemetry/access-log.ts";
 import type { RefusalReason } from "../telemetry/refused-connections.ts";
+import type { ListenerStats } from "../telemetry/stat-scope.ts";
 import { StreamInfo } from "../telemetry/stream-info.ts";
 import { InvalidResource, type ListenerSnapshot, type SocketAddress } from "../types.ts";
 import { errorText } from "../../base/index.ts";
@@ -18,6 +19,7 @@ export type RouteByDestination = (destination: SocketAddress) => Listener | unde
 /** A listener in force: its sockets, and the connections that came in through it. */
 export class Listener implements AcceptTarget {
   readonly #connections = new Set<LiveConnection>();
+  readonly stats: ListenerStats;
   #sockets: BunListener[] = [];
   #draining = false;
 
@@ -25,7 +27,10 @@ export class Listener implements AcceptTarget {
     public config: ListenerConfig,
     readonly services: Services,
     private readonly byDestination: RouteByDestination,
-  ) {}
+  ) {
+    const [first] = config.addresses;
+    this.stats = services.core.listener(config.statPrefix !== "" ? config.statPrefix : first ? addressText(first).replaceAll(":", "_") : config.name);
+  }
 
   get accessLog(): AccessLogger | undefined {
     return this.config.accessLog;
@@ -64,14 +69,29 @@ export class Listener implements AcceptTarget {
   }
 
   onAccepted(connection: ConnectionInfo, chain: Chain, channel: Channel, first: Buffer | undefined): void {
+    this.stats.downstream_cx_total++;
+    this.stats.downstream_cx_active++;
+    if (connection.tls) {
+      this.stats.counter("ssl.handshake").inc();
+      if (connection.tls.resumed) this.stats.counter("ssl.session_reused").inc();
+    }
     const live = new LiveConnection(connection, chain, channel, first, this);
-    if (live.gone) return;
+    if (live.gone) {
+      this.stats.downstream_cx_active--;
+      this.stats.downstream_cx_destroy++;
+      return;
+    }
     this.#connections.add(live);
     if (this.#draining) live.drain();
   }
 
   onRefused(connection: ConnectionInfo, reason: RefusalReason, { startMono, startTime }: { startMono: number; startTime: number }): void {
     this.services.refused.count(connection.remote.address, connection.local.port, reason);
+    if (reason === "filter_chain_not_found") this.stats.no_filter_chain_match++;
+    else if (reason === "tls_handshake_failed") this.stats.counter("ssl.connection_error").inc();
+    else if (reason === "peer_not_trusted") this.stats.counter("ssl.fail_verify_error").inc();
+    else if (reason === "peer_certificate_required") this.stats.counter("ssl.fail_verify_no_cert").inc();
+    else if (reason === "peer_san_mismatch") this.stats.counter("ssl.fail_verify_san").inc();
     const { accessLog } = this;
     if (!accessLog) return;
     const info = new StreamInfo(connection, startTime, startMono);
@@ -86,7 +106,9 @@ export class Listener implements AcceptTarget {
   }
 
   onConnectionGone(connection: LiveConnection): void {
-    this.#connections.delete(connection);
+    if (!this.#connections.delete(connection)) return;
+    this.stats.downstream_cx_active--;
+    this.stats.downstream_cx_destroy++;
   }
 
   /** Lets no more in and asks those inside to go. */

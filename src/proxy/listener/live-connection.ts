@@ -37,7 +37,7 @@ export class LiveConnection {
     this.#startTime = services.clock.now();
     const { terminal } = chain;
     if (terminal.kind === "http") {
-      const denied = this.#deniedByNetworkRules(terminal);
+      const denied = this.#deniedByNetworkRules(terminal, true);
       if (denied !== undefined) {
         services.refused.count(info.remote.address, info.local.port, "rbac_access_denied");
         this.#end(denied);
@@ -74,7 +74,7 @@ export class LiveConnection {
     this.chain = chain;
     const { terminal } = chain;
     if (this.#handler instanceof HttpConnection && terminal.kind === "http") {
-      if (this.#deniedByNetworkRules(terminal) !== undefined) this.#cutOff();
+      if (this.#deniedByNetworkRules(terminal, false) !== undefined) this.#cutOff();
       else {
         this.#handler.swap(terminal.config);
         // Another TLS configuration: a new connection shall be made under it.
@@ -127,11 +127,13 @@ export class LiveConnection {
     }
   }
 
-  #deniedByNetworkRules(terminal: Extract<Chain["terminal"], { kind: "http" }>): string | undefined {
+  #deniedByNetworkRules(terminal: Extract<Chain["terminal"], { kind: "http" }>, count: boolean): string | undefined {
     if (terminal.policies.length === 0) return undefined;
     const info = new StreamInfo(this.info, this.#startTime, this.#startMono);
     for (const policy of terminal.policies) {
-      const verdict = policy.kind === "rbac" ? policy.rbac.rules?.judge(info) : undefined;
+      if (policy.kind !== "rbac") continue;
+      const verdict = policy.rbac.rules?.judge(info);
+      if (verdict && count) policy.rbac.count.enforced(verdict.allowed);
       if (verdict && !verdict.allowed) return deniedDetails(verdict);
     }
     return undefined;

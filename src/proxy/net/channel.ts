@@ -27,6 +27,8 @@ export class Channel {
   bytesWritten = 0;
   /** Told of each TLS session ticket that the server sends. */
   onSession: ((ticket: Buffer) => void) | undefined;
+  #toldRead = 0;
+  #toldWritten = 0;
   #failure: Error | undefined;
   #text = "";
   #pending: Buffer[] | undefined;
@@ -38,6 +40,20 @@ export class Channel {
     public socket: BunSocket,
     private readonly onFault: (error: Error) => void,
   ) {}
+
+  /** Bytes read since this was last asked. */
+  takeRead(): number {
+    const bytes = this.bytesRead - this.#toldRead;
+    this.#toldRead = this.bytesRead;
+    return bytes;
+  }
+
+  /** Bytes written since this was last asked. */
+  takeWritten(): number {
+    const bytes = this.bytesWritten - this.#toldWritten;
+    this.#toldWritten = this.bytesWritten;
+    return bytes;
+  }
 
   /** True while bytes wait for the peer: the source should stop until `onDrain`. */
   get congested(): boolean {

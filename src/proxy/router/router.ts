@@ -9,6 +9,7 @@ import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { parseOriginalDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
 import { clusterName, type ForwardAction, type Route } from "./route-table.ts";
+import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import { mirrorRequest } from "./mirror.ts";
 
 /** Request bodies up to so many bytes are kept for another try (Envoy's per_connection_buffer_limit). */
@@ -45,7 +46,9 @@ export class Router implements ResponseSink, PoolWaiter {
   start(endStream: boolean): void {
     const { stream } = this;
     const { route } = stream;
+    stream.config.stats.rq_total++;
     if (!route) {
+      stream.config.stats.no_route++;
       stream.localReply({ status: 404, body: "", details: "route_not_found", flag: "NR" });
       return;
     }
@@ -53,9 +56,11 @@ export class Router implements ResponseSink, PoolWaiter {
     const { action } = route;
     switch (action.kind) {
       case "redirect":
+        stream.config.stats.rq_redirect++;
         stream.localReply({ status: action.redirect.status, body: "", details: "direct_response", headers: [["location", action.redirect.location(stream.request)]], modify: (headers) => route.responseOps?.(headers, stream) });
         return;
       case "direct":
+        stream.config.stats.rq_direct_response++;
         stream.localReply({ status: action.status, body: action.body, details: "direct_response", modify: (headers) => route.responseOps?.(headers, stream) });
         return;
       case "none":
@@ -67,6 +72,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const name = clusterName(action, stream.request);
     const cluster = name === undefined ? undefined : services.clusters.get(name);
     if (!cluster) {
+      stream.config.stats.no_cluster++;
       stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC" });
       return;
     }
@@ -126,7 +132,8 @@ export class Router implements ResponseSink, PoolWaiter {
       ? this.#originalDestination(cluster)
       : cluster.choose(this.#balancing(policy));
     if (!host) {
-      cluster.stats.noneHealthy++;
+      cluster.stats.upstream_cx_none_healthy++;
+      this.#charge(503);
       this.#end();
       stream.localReply({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flag: "UH" });
       return;
@@ -163,7 +170,7 @@ export class Router implements ResponseSink, PoolWaiter {
     stream.upstreamLocalUri = connection.tls?.localUriSans[0] ?? "";
     this.#host = host;
     this.#count(1);
-    cluster.stats.rqTotal++;
+    cluster.stats.upstream_rq_total++;
     host.rqTotal++;
     if (this.#route.virtualHost.includeAttemptCount) stream.request.headers.set("x-envoy-attempt-count", String(stream.attempts));
     this.#upstream = connection.stream;
@@ -212,13 +219,19 @@ export class Router implements ResponseSink, PoolWaiter {
     const cluster = this.#cluster as Cluster;
     cluster.reportResponse(host, status);
     const policy = this.#action.retry;
-    if (policy && retriesResponse(policy, status, headers) && this.#mayRetry(policy)) {
-      this.#dropUpstream(!endStream);
-      this.#retryLater(policy);
-      return;
+    if (policy) {
+      const failed = retriesResponse(policy, status, headers);
+      if (failed && this.#mayRetry(policy)) {
+        cluster.stats.retried(status);
+        this.#dropUpstream(!endStream);
+        this.#retryLater(policy);
+        return;
+      }
+      if (!failed && this.#retries > 0) cluster.stats.upstream_rq_retry_success++;
     }
     this.#cancelTry?.();
     this.#responded = true;
+    this.#charge(status);
     this.#replayable = false;
     if (this.#upstream) this.#kept = undefined;
     stream.details = "via_upstream";
@@ -232,7 +245,7 @@ export class Router implements ResponseSink, PoolWaiter {
     if (this.#setCookie !== undefined) headers.append("set-cookie", this.#setCookie);
     this.#route.responseOps?.(headers, stream);
     if (endStream) {
-      cluster.stats.rqCompleted++;
+      this.#completed();
       this.#leaveUpstream();
       this.#end();
     }
@@ -248,7 +261,7 @@ export class Router implements ResponseSink, PoolWaiter {
   }
 
   onResponseEnd(trailers: HeaderMap | undefined): void {
-    if (this.#cluster) this.#cluster.stats.rqCompleted++;
+    this.#completed();
     this.#leaveUpstream();
     this.#end();
     this.stream.respondEnd(trailers);
@@ -273,6 +286,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const flag = FLAGS[reason];
     if (this.#responded) {
       this.#end();
+      stream.config.stats.rq_reset_after_downstream_response_started++;
       stream.details = `upstream_reset_after_response_started{${reason}}`;
       stream.addFlag(flag);
       stream.resetDownstream();
@@ -283,9 +297,11 @@ export class Router implements ResponseSink, PoolWaiter {
       this.#retryLater(policy);
       return;
     }
+    const status = reason === "protocol_error" ? 502 : 503;
+    this.#charge(status);
     this.#end();
     stream.localReply({
-      status: reason === "protocol_error" ? 502 : 503,
+      status,
       body: `upstream connect error or disconnect/reset before headers. ${this.#retries > 0 ? "retried and the latest " : ""}reset reason: ${reason.replace(/_/g, " ")}`,
       details: `upstream_reset_before_response_started{${reason}${detail === "" ? "" : `|${shown}`}}`,
       flag,
@@ -296,7 +312,8 @@ export class Router implements ResponseSink, PoolWaiter {
   #timedOut(details: string, perTry: boolean): void {
     const { stream } = this;
     const cluster = this.#cluster as Cluster;
-    cluster.stats.rqTimeout++;
+    if (perTry) cluster.stats.upstream_rq_per_try_timeout++;
+    else cluster.stats.upstream_rq_timeout++;
     if (this.#host) {
       this.#host.rqTimeout++;
       cluster.reportResponse(this.#host, 504);
@@ -307,6 +324,7 @@ export class Router implements ResponseSink, PoolWaiter {
       this.#retryLater(policy);
       return;
     }
+    this.#charge(504);
     this.#end();
     stream.localReply({ status: 504, body: "upstream request timeout", details, flag: "UT" });
   }
@@ -317,12 +335,12 @@ export class Router implements ResponseSink, PoolWaiter {
     // A body that was not kept whole cannot be sent again.
     if (!this.#replayable) return false;
     if (this.#retries >= policy.maxRetries) {
-      cluster.stats.rqRetryLimitExceeded++;
+      cluster.stats.upstream_rq_retry_limit_exceeded++;
       this.stream.addFlag("URX");
       return false;
     }
     if (cluster.load.retries >= cluster.maxRetries()) {
-      cluster.stats.rqRetryOverflow++;
+      cluster.stats.upstream_rq_retry_overflow++;
       this.stream.addFlag("UO");
       return false;
     }
@@ -334,7 +352,8 @@ export class Router implements ResponseSink, PoolWaiter {
     const { services } = this.stream.config;
     this.#cancelTry?.();
     this.#retries++;
-    cluster.stats.rqRetry++;
+    cluster.stats.upstream_rq_retry++;
+    cluster.stats.upstream_rq_retry_backoff_exponential++;
     cluster.load.retries++;
     let waiting = true;
     const settle = (): void => {
@@ -421,6 +440,18 @@ export class Router implements ResponseSink, PoolWaiter {
     (this.#cluster as Cluster).load.requests += by;
   }
 
+  /** The request has its final answer. */
+  #charge(status: number): void {
+    this.#cluster?.stats.answered(status, this.stream.request.headers.get("x-envoy-internal") === "true" ? "internal" : "external");
+  }
+
+  /** The response has come whole. */
+  #completed(): void {
+    const { stream } = this;
+    if (stream.requestCompleteMs < 0) return;
+    this.#cluster?.stats.rqTime?.record(stream.config.services.monotonic() - stream.startMono - stream.requestCompleteMs);
+  }
+
   #leaveUpstream(): void {
     this.#upstream = undefined;
     this.#cancelTry?.();
@@ -458,11 +489,3 @@ const FLAGS: Record<ResetReason, ResponseFlag> = {
   remote_refused_stream_reset: "UR",
   connect_error: "UR",
 };
-
-/** `grpc-timeout` (gRPC over HTTP/2): up to eight digits and a unit. */
-function grpcTimeoutMs(value: string | undefined): number | undefined {
-  const match = /^(\d{1,8})([HMSmun])$/.exec(value ?? "");
-  if (!match) return undefined;
-  const unit = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 }[match[2] as "H" | "M" | "S" | "m" | "u" | "n"];
-  return Math.max(1, Number(match[1]) * unit);
-}

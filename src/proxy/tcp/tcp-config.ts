@@ -2,11 +2,12 @@ import type { TcpProxy } from "../../proto/gen/envoy/extensions/filters/network/
 import { timeoutMs } from "../durations.ts";
 import type { Services } from "../services.ts";
 import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
+import type { TcpStats } from "../telemetry/stat-scope.ts";
 import { InvalidResource } from "../types.ts";
 
 /** A TcpProxy read once. */
 export interface TcpConfig {
-  readonly statPrefix: string;
+  readonly core: TcpStats;
   /** Chooses by a draw in [0, 1). */
   readonly cluster: (draw: number) => string;
   readonly idleTimeoutMs: number | undefined;
@@ -35,7 +36,7 @@ export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig 
     };
   } else throw new InvalidResource("INVALID_TCP_PROXY", "TcpProxyValidationError.ClusterSpecifier: value is required");
   return {
-    statPrefix: proto.statPrefix,
+    core: services.core.tcp(proto.statPrefix),
     cluster,
     // Envoy's default for TCP: one hour.
     idleTimeoutMs: timeoutMs(proto.idleTimeout, 3_600_000),

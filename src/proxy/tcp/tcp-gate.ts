@@ -1,4 +1,5 @@
 import type { Check } from "../filters/ext-authz/check.ts";
+import type { RbacCounters } from "../filters/rbac/counters.ts";
 import { deniedDetails, recordShadow, type RbacEngine } from "../filters/rbac/engine.ts";
 import type { StreamInfo } from "../telemetry/stream-info.ts";
 
@@ -6,6 +7,7 @@ export interface NetworkRbac {
   readonly rules: RbacEngine | undefined;
   readonly shadow: RbacEngine | undefined;
   readonly prefix: string;
+  readonly count: RbacCounters;
 }
 
 export interface NetworkExtAuthz {
@@ -62,9 +64,10 @@ export class TcpGate {
     while (this.#next < this.policies.length) {
       const policy = this.policies[this.#next++];
       if (policy?.kind === "rbac") {
-        const { rules, shadow, prefix } = policy.rbac;
-        if (shadow) recordShadow(shadow, info, METADATA, prefix);
+        const { rules, shadow, prefix, count } = policy.rbac;
+        if (shadow) count.shadow(recordShadow(shadow, info, METADATA, prefix));
         const verdict = rules?.judge(info);
+        if (verdict) count.enforced(verdict.allowed);
         if (verdict && !verdict.allowed) {
           this.#refuse({ details: deniedDetails(verdict), external: false });
           return;

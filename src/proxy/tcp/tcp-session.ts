@@ -67,6 +67,7 @@ export class TcpSession {
       },
     );
     channel.handler = new Downstream(this);
+    chain.tcp.core.downstream_cx_total++;
   }
 
   /** Connects upstream; `first` is what has been read already. */
@@ -101,6 +102,7 @@ export class TcpSession {
     if (this.#over) return;
     const idle = this.chain.tcp.idleTimeoutMs;
     if (idle !== undefined && now - this.#lastActive > idle) {
+      this.chain.tcp.core.idle_timeout++;
       this.#end();
       this.channel.close();
       return;
@@ -217,6 +219,7 @@ export class TcpSession {
     const name = sniCluster && this.connection.serverName !== "" ? this.connection.serverName : tcp.cluster(this.services.random());
     const cluster = this.services.clusters.get(name);
     if (!cluster) {
+      tcp.core.downstream_cx_no_route++;
       this.info.addFlag("NC");
       this.#refuse();
       return;
@@ -227,13 +230,13 @@ export class TcpSession {
       ? cluster.originalDestination(this.connection.local)
       : cluster.choose(tcp.hashBySource ? { hash: hash53(this.connection.remote.address) } : undefined);
     if (!host) {
-      cluster.stats.noneHealthy++;
+      cluster.stats.upstream_cx_none_healthy++;
       this.info.addFlag("UH");
       this.#refuse();
       return;
     }
     if (cluster.load.connections >= cluster.limits.maxConnections) {
-      cluster.stats.connectionOverflow++;
+      cluster.stats.upstream_cx_overflow++;
       this.info.addFlag("UO");
       this.#refuse();
       return;
@@ -243,7 +246,8 @@ export class TcpSession {
     this.info.upstreamHost = host;
     host.cxTotal++;
     host.cxActive++;
-    cluster.stats.cxTotal++;
+    cluster.stats.upstream_cx_total++;
+    cluster.stats.upstream_rq_pending_total++;
     cluster.load.connections++;
     const transport = cluster.transports.for(host.metadata);
     this.#cancelConnect = connectUpstream(
@@ -251,9 +255,9 @@ export class TcpSession {
       this.services,
       {
         onConnected: (connected) => this.#connected(connected),
-        onConnectFailure: (_reason, detail) => {
+        onConnectFailure: (reason, detail) => {
           host.cxConnectFail++;
-          cluster.stats.cxConnectFail++;
+          cluster.stats.connectFailed(reason);
           cluster.reportFailure(host);
           this.#leaveHost();
           if (this.#attempts < tcp.maxConnectAttempts) {
@@ -276,6 +280,10 @@ export class TcpSession {
       return;
     }
     this.#upstream = channel;
+    if (this.#cluster) {
+      this.#cluster.stats.connected(tls);
+      this.#cluster.stats.upstream_rq_total++;
+    }
     channel.handler = new Upstream(this);
     this.info.upstreamLocal = localText;
     this.info.upstreamPeerUri = tls?.peer?.uriSans[0] ?? "";
@@ -310,6 +318,11 @@ export class TcpSession {
   }
 
   #report(): void {
+    const upstream = this.#upstream;
+    if (upstream) this.#cluster?.stats.carried(upstream);
+    const { core } = this.chain.tcp;
+    core.downstream_cx_rx_bytes_total += this.channel.takeRead();
+    core.downstream_cx_tx_bytes_total += this.channel.takeWritten();
     if (this.chain.stats === undefined) return;
     const { info } = this;
     let series = this.#series;
@@ -330,6 +343,7 @@ export class TcpSession {
     if (!this.#host || !this.#cluster) return;
     this.#host.cxActive--;
     this.#cluster.load.connections--;
+    this.#cluster.stats.upstream_cx_destroy++;
     this.#host = undefined;
   }
 

@@ -36,6 +36,20 @@ export class Histogram {
     this.counts = new Float64Array(bounds.length + 1);
   }
 
+  /** The value below which this share (0 to 1) of all values lies, as far as buckets tell; NaN without values. */
+  quantile(share: number): number {
+    let left = share * this.count;
+    for (let i = 0; i < this.counts.length; i++) {
+      const inside = this.counts[i] as number;
+      if (inside > 0 && left <= inside) {
+        const from = i === 0 ? 0 : (this.bounds[i - 1] as number);
+        return from + ((this.bounds[i] ?? from) - from) * (left / inside);
+      }
+      left -= inside;
+    }
+    return Number.NaN;
+  }
+
   record(value: number): void {
     const { bounds } = this;
     let low = 0;
@@ -52,6 +66,17 @@ export class Histogram {
 }
 
 type Kind = "counter" | "gauge" | "histogram";
+
+/** One series as it is shown: `labels` as in `a="b",c="d"`. */
+export interface StatSample {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly labels: string;
+  readonly metric: { readonly value: number } | Histogram;
+  /** The name in Envoy's own form, for what has one. */
+  readonly dotted?: string;
+}
+
 interface Family {
   readonly name: string;
   readonly kind: Kind;
@@ -65,6 +90,7 @@ interface Family {
 export class StatsRegistry {
   readonly #families = new Map<string, Family>();
   readonly #collectors: (() => void)[] = [];
+  readonly #sources: (() => Iterable<StatSample>)[] = [];
 
   counter(name: string, labels: Labels = []): Counter {
     return this.#series(name, "counter", labels, () => new Counter());
@@ -88,27 +114,37 @@ export class StatsRegistry {
     this.#collectors.push(collect);
   }
 
-  /** Every series with its rendered labels (`a="b",c="d"`), for other output formats. */
-  *entries(): IterableIterator<{ name: string; kind: Kind; labels: string; metric: Counter | Gauge | Histogram }> {
-    for (const collect of this.#collectors) collect();
-    for (const family of this.#families.values()) {
-      for (const [labels, metric] of family.series) yield { name: family.name, kind: family.kind, labels, metric };
-    }
+  /** Series that are kept elsewhere and read off at each rendering. */
+  addSource(source: () => Iterable<StatSample>): void {
+    this.#sources.push(source);
   }
 
-  /** Prometheus' text format: counters, then gauges, then histograms, each sorted by name, as Envoy prints them. */
-  prometheus(): string {
+  /** Every series with its rendered labels. */
+  *samples(): IterableIterator<StatSample> {
     for (const collect of this.#collectors) collect();
-    const families = [...this.#families.values()].sort((a, b) => ORDER[a.kind] - ORDER[b.kind] || (a.name < b.name ? -1 : 1));
-    let text = "";
-    for (const family of families) {
-      if (family.series.size === 0) continue;
-      text += `# TYPE ${family.name} ${family.kind}\n`;
-      for (const [labels, metric] of family.series) {
-        text += metric instanceof Histogram ? renderHistogram(family.name, labels, metric) : `${family.name}{${labels}} ${formatNumber(metric.value)}\n`;
-      }
+    for (const { name, kind, series } of this.#families.values()) {
+      for (const [labels, metric] of series) yield { name, kind, labels, metric };
     }
-    return text;
+    for (const source of this.#sources) yield* source();
+  }
+
+  /**
+   * Prometheus' text format: counters, then gauges, then histograms, each sorted by name, as Envoy prints them. Without
+   * `all`, what has a dotted name is left out.
+   */
+  prometheus(all = true): string {
+    const families = new Map<string, { readonly kind: Kind; text: string }>();
+    for (const { name, kind, labels, metric, dotted } of this.samples()) {
+      if (!all && dotted !== undefined) continue;
+      const line = metric instanceof Histogram ? renderHistogram(name, labels, metric) : `${name}{${labels}} ${formatNumber(metric.value)}\n`;
+      const family = families.get(name);
+      if (family) family.text += line;
+      else families.set(name, { kind, text: line });
+    }
+    return [...families]
+      .sort(([a, { kind: one }], [b, { kind: other }]) => ORDER[one] - ORDER[other] || (a < b ? -1 : 1))
+      .map(([name, { kind, text }]) => `# TYPE ${name} ${kind}\n${text}`)
+      .join("");
   }
 
   #series<T extends Counter | Gauge | Histogram>(name: string, kind: Kind, labels: Labels, create: () => T): T {
@@ -130,7 +166,7 @@ export class StatsRegistry {
 
 const ORDER: Record<Kind, number> = { counter: 0, gauge: 1, histogram: 2 };
 
-function renderLabels(labels: Labels): string {
+export function renderLabels(labels: Labels): string {
   let text = "";
   for (const [name, value] of labels) text += `${text === "" ? "" : ","}${name}="${escapeLabel(value)}"`;
   return text;

@@ -1,4 +1,5 @@
 import { createLogger, systemClock } from "../../base/index.ts";
+import type { StatsConfig } from "../../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
 import { DataPlane } from "../data-plane.ts";
 import type { AccessLogSink, Secret, SecretProvider } from "../types.ts";
 import { FakeSockets } from "./fake-sockets.ts";
@@ -33,6 +34,7 @@ export interface SidecarOptions {
   readonly metadata?: { readonly [key: string]: unknown };
   readonly secrets?: TestSecrets;
   readonly random?: () => number;
+  readonly statsConfig?: StatsConfig;
 }
 
 /** A data plane with everything around it that a test looks at. */
@@ -53,6 +55,7 @@ export class Sidecar {
       log: createLogger("proxy", { level: "error" }),
       accessLog: () => sink,
       random: options.random ?? Math.random,
+      statsConfig: options.statsConfig,
     });
   }
 

@@ -31,6 +31,7 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number;
   readonly bindAddress: string | undefined;
   readonly limits: { readonly default: CircuitBreakerThresholds; readonly high: CircuitBreakerThresholds };
+  readonly tracksRemaining: boolean;
   readonly retryBudget: { readonly percent: number; readonly minimum: number } | undefined;
   readonly http: UpstreamHttp;
   readonly http2: SessionOptions;
@@ -90,6 +91,7 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     connectTimeoutMs: durationMs(proto.connectTimeout) ?? 5000,
     bindAddress: proto.upstreamBindConfig?.sourceAddress?.address,
     limits: { default: thresholds(RoutingPriority.DEFAULT), high: thresholds(RoutingPriority.HIGH) },
+    tracksRemaining: proto.circuitBreakers?.thresholds.some((t) => t.priority === RoutingPriority.DEFAULT && t.trackRemaining) ?? false,
     retryBudget: budget && { percent: budget.budgetPercent?.value ?? 20, minimum: budget.minRetryConcurrency ?? 3 },
     ...http,
     lb: {

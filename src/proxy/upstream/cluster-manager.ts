@@ -4,7 +4,8 @@ import type { ClusterLoadAssignment } from "../../proto/gen/envoy/config/endpoin
 import type { ClusterLookup, Services } from "../services.ts";
 import type { ClusterSnapshot } from "../types.ts";
 import { Cluster } from "./cluster.ts";
-import { compileCluster } from "./cluster-config.ts";
+import { compileCluster, type ClusterConfig } from "./cluster-config.ts";
+import { ClusterStats } from "./cluster-stats.ts";
 
 /** All clusters: those in force, and those that wait for their endpoints. */
 export class ClusterManager implements ClusterLookup {
@@ -32,7 +33,7 @@ export class ClusterManager implements ClusterLookup {
       return;
     }
     if (this.#warming.get(config.name)?.config.fingerprint === config.fingerprint) return;
-    const cluster = new Cluster(config, this.#services as Services);
+    const cluster = new Cluster(config, this.#services as Services, this.#statsOf(config, active));
     const assignment = config.type === Cluster_DiscoveryType.EDS ? this.#assignments.get(config.edsServiceName) : undefined;
     if (assignment) cluster.assign(assignment);
     if (active) this.counts.modified++;
@@ -85,6 +86,10 @@ export class ClusterManager implements ClusterLookup {
     yield* this.#active.values();
   }
 
+  *stats(): IterableIterator<ClusterStats> {
+    for (const cluster of this.#active.values()) yield cluster.stats;
+  }
+
   get totals(): { active: number; warming: number } {
     return { active: this.#active.size, warming: this.#warming.size };
   }
@@ -102,7 +107,15 @@ export class ClusterManager implements ClusterLookup {
   #activate(cluster: Cluster): void {
     const old = this.#active.get(cluster.name);
     this.#active.set(cluster.name, cluster);
+    cluster.stats.gauges = cluster;
     old?.dispose();
+  }
+
+  /** Counters go on when a cluster's configuration changes. */
+  #statsOf({ observabilityName, name }: ClusterConfig, active: Cluster | undefined): ClusterStats {
+    const before = active ?? this.#warming.get(name);
+    if (before?.observabilityName === observabilityName) return before.stats;
+    return new ClusterStats(observabilityName, this.#services?.core.includes(`cluster.${observabilityName}.upstream_rq_time`) ?? false);
   }
 
   #forgetWarming(name: string): void {

@@ -9,6 +9,7 @@ import type { Services } from "../services.ts";
 import type { FilterMetadata, UpstreamClusterInfo } from "../telemetry/stream-info.ts";
 import type { CircuitBreakerThresholds, ClusterSnapshot, SocketAddress } from "../types.ts";
 import { readAddress, type ClusterConfig } from "./cluster-config.ts";
+import type { ClusterStats } from "./cluster-stats.ts";
 import { DnsWatch, systemResolve } from "./dns.ts";
 import { Host, type HostSpec } from "./host.ts";
 import { Http1Pool } from "./http1-pool.ts";
@@ -19,22 +20,6 @@ import { OutlierDetector } from "./outlier-detection.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
 import { writeProxyHeader } from "./proxy-header.ts";
 import { TransportSockets } from "./transport.ts";
-
-/** Envoy's upstream counters, kept per cluster. */
-export class ClusterStats {
-  cxTotal = 0;
-  cxConnectFail = 0;
-  connectionOverflow = 0;
-  pendingOverflow = 0;
-  rqTotal = 0;
-  rqCompleted = 0;
-  rqTimeout = 0;
-  rqRetry = 0;
-  rqRetryOverflow = 0;
-  rqRetrySuccess = 0;
-  rqRetryLimitExceeded = 0;
-  noneHealthy = 0;
-}
 
 /** For which connection a pool is asked. */
 export interface PoolWish {
@@ -48,7 +33,6 @@ export interface PoolWish {
 
 /** A cluster in force: its hosts, how one is chosen, and the connections to them. */
 export class Cluster implements UpstreamClusterInfo {
-  readonly stats = new ClusterStats();
   /** What circuit breakers count. */
   readonly load = { connections: 0, pending: 0, requests: 0, retries: 0 };
   readonly transports: TransportSockets;
@@ -67,11 +51,12 @@ export class Cluster implements UpstreamClusterInfo {
   constructor(
     readonly config: ClusterConfig,
     readonly services: Services,
+    readonly stats: ClusterStats,
   ) {
     this.transports = new TransportSockets(config.proto.transportSocket, config.proto.transportSocketMatches, services);
     this.#priorities = new PrioritySet({ panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.localityWeighted });
     this.#balancer = new LoadBalancer(this.#priorities, { ...config.lb, random: services.random });
-    this.#outlier = config.outlier && new OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#priorities.refresh(), services.clock, services.random);
+    this.#outlier = config.outlier && new OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#priorities.refresh(), services.clock, services.random, stats);
     this.warm = config.type === Cluster_DiscoveryType.STATIC || config.type === Cluster_DiscoveryType.ORIGINAL_DST;
     if (config.type === Cluster_DiscoveryType.STATIC && config.assignment) this.assign(config.assignment);
     if (config.type === Cluster_DiscoveryType.STRICT_DNS || config.type === Cluster_DiscoveryType.LOGICAL_DNS) this.#watchNames();
@@ -95,6 +80,9 @@ export class Cluster implements UpstreamClusterInfo {
   get limits(): CircuitBreakerThresholds {
     return this.config.limits.default;
   }
+  get tracksRemaining(): boolean {
+    return this.config.tracksRemaining;
+  }
   get maxRequestsPerConnection(): number {
     return this.config.maxRequestsPerConnection;
   }
@@ -102,6 +90,10 @@ export class Cluster implements UpstreamClusterInfo {
   /** A host by the balancer; undefined when none is usable. For original-destination clusters see `originalDestination`. */
   choose(context?: LoadBalancerContext): Host | undefined {
     return this.#balancer.choose(context);
+  }
+
+  hosts(): Iterable<Host> {
+    return this.#hosts.values();
   }
 
   get isOriginalDestination(): boolean {
@@ -165,8 +157,11 @@ export class Cluster implements UpstreamClusterInfo {
   /** New endpoints. Hosts at known addresses keep their connections and counts. Throws InvalidResource. */
   assign(assignment: ClusterLoadAssignment): void {
     const keep = new Set<string>();
+    const known = new Set(this.#hosts.keys());
     const localities = assignment.endpoints.map((locality) => this.#readLocality(locality, keep));
+    const changed = new Set<number>();
     for (const [key, host] of this.#hosts) {
+      if (!known.has(key) || !keep.has(key)) changed.add(host.spec.priority);
       if (keep.has(key)) continue;
       this.#hosts.delete(key);
       this.#outlier?.forget(host);
@@ -174,6 +169,7 @@ export class Cluster implements UpstreamClusterInfo {
     }
     const overprovisioning = assignment.policy?.overprovisioningFactor;
     this.#priorities.update(localities, overprovisioning === undefined ? {} : { overprovisioning });
+    this.stats.membership_change += changed.size;
     this.#becomeWarm();
   }
 
@@ -268,12 +264,16 @@ export class Cluster implements UpstreamClusterInfo {
         new DnsWatch(
           { name: each, family: dns.family, refreshMs: dns.refreshMs, resolve: systemResolve, clock: this.services.clock },
           (addresses) => {
+            this.stats.update_attempt++;
+            this.stats.update_success++;
             const found = logical ? addresses.slice(0, 1) : [...addresses].sort();
             if (this.#resolved.get(each)?.join() === found.join() && this.warm) return;
             this.#resolved = new Map(this.#resolved).set(each, found);
             apply();
           },
           (error) => {
+            this.stats.update_attempt++;
+            this.stats.update_failure++;
             this.services.log.debug("DNS resolution failed", { cluster: name, name: each, error: errorText(error) });
             // Envoy's DNS clusters do not wait for a name for ever: they become active without hosts.
             if (!this.warm) apply();

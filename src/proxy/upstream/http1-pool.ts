@@ -54,24 +54,27 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     }
     const { limits, load } = this.cluster;
     if (load.pending >= limits.maxPendingRequests) {
-      this.cluster.stats.pendingOverflow++;
+      this.cluster.stats.upstream_rq_pending_overflow++;
       waiter.onPoolFailure("overflow", "", this.host);
       return undefined;
     }
     const pending: Pending = { waiter };
     this.#pending.push(pending);
     load.pending++;
+    this.cluster.stats.upstream_rq_pending_total++;
     this.host.rqPendingActive++;
     // Envoy lets a host have one connection whatever the limit says, or its requests would wait for ever.
     if (load.connections < limits.maxConnections || this.host.cxActive === 0) this.#connect();
-    else this.cluster.stats.connectionOverflow++;
+    else this.cluster.stats.upstream_cx_overflow++;
     return () => this.#withdraw(pending);
   }
 
   onReusable(client: Http1Client): void {
     const connection = client as Pooled;
-    const { maxRequestsPerConnection } = this.cluster;
+    const { maxRequestsPerConnection, stats } = this.cluster;
+    stats.carried(connection.channel);
     if (this.#draining || (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)) {
+      if (!this.#draining) this.cluster.stats.upstream_cx_max_requests++;
       connection.retire();
       return;
     }
@@ -88,12 +91,17 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     const at = this.#idle.indexOf(client as Pooled);
     if (at >= 0) this.#idle.splice(at, 1);
     this.host.cxActive--;
+    this.cluster.stats.upstream_cx_destroy++;
+    this.cluster.stats.carried(client.channel);
     this.cluster.load.connections--;
     if (this.#pending.length > this.#connecting && this.cluster.load.connections < this.cluster.limits.maxConnections) this.#connect();
   }
 
   sweep(before: number): boolean {
-    while (this.#idle.length > 0 && (this.#idle[0] as Pooled).idleSince < before) this.#idle.shift()?.retire();
+    while (this.#idle.length > 0 && (this.#idle[0] as Pooled).idleSince < before) {
+      this.cluster.stats.upstream_cx_idle_timeout++;
+      this.#idle.shift()?.retire();
+    }
     return this.#idle.length === 0 && this.#pending.length === 0 && this.#connecting === 0;
   }
 
@@ -107,7 +115,8 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     this.host.cxTotal++;
     this.host.cxActive++;
     this.cluster.load.connections++;
-    this.cluster.stats.cxTotal++;
+    this.cluster.stats.upstream_cx_total++;
+    this.cluster.stats.upstream_cx_http1_total++;
     connectUpstream(
       {
         host: this.host,
@@ -123,6 +132,7 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
       {
         onConnected: (connected) => {
           this.#connecting--;
+          this.cluster.stats.connected(connected.tls);
           this.onReusable(new Pooled(connected, this, this.cluster.config.headerCase));
         },
         onConnectFailure: (reason, detail) => {
@@ -130,8 +140,11 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
           this.host.cxActive--;
           this.host.cxConnectFail++;
           this.cluster.load.connections--;
-          this.cluster.stats.cxConnectFail++;
-          this.#takePending()?.waiter.onPoolFailure(reason, detail, this.host);
+          this.cluster.stats.connectFailed(reason);
+          const pending = this.#takePending();
+          if (!pending) return;
+          this.cluster.stats.upstream_rq_pending_failure_eject++;
+          pending.waiter.onPoolFailure(reason, detail, this.host);
         },
       },
     );
@@ -150,6 +163,7 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     const at = this.#pending.indexOf(pending);
     if (at < 0) return;
     this.#pending.splice(at, 1);
+    this.cluster.stats.upstream_rq_cancelled++;
     this.cluster.load.pending--;
     this.host.rqPendingActive--;
   }

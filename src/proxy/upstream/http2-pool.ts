@@ -36,12 +36,13 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     }
     const { limits, load } = this.cluster;
     if (load.pending >= limits.maxPendingRequests) {
-      this.cluster.stats.pendingOverflow++;
+      this.cluster.stats.upstream_rq_pending_overflow++;
       waiter.onPoolFailure("overflow", "", this.host);
       return undefined;
     }
     this.#waiting.push(waiter);
     load.pending++;
+    this.cluster.stats.upstream_rq_pending_total++;
     this.host.rqPendingActive++;
     this.#connect();
     return () => this.#forget(waiter);
@@ -49,8 +50,10 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
 
   onRoom(client: Http2Client): void {
     client.idleSince = this.cluster.services.monotonic();
-    const { maxRequestsPerConnection } = this.cluster;
+    const { maxRequestsPerConnection, stats } = this.cluster;
+    stats.carried(client.channel);
     if (this.#draining || (maxRequestsPerConnection > 0 && client.requests >= maxRequestsPerConnection)) {
+      if (!this.#draining) stats.upstream_cx_max_requests++;
       client.retire();
       return;
     }
@@ -58,17 +61,28 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     while (connection && client.hasRoom && this.#waiting.length > 0) this.#hand(this.#take() as PoolWaiter, connection);
   }
 
+  onStreamReset(by: "remote" | "local"): void {
+    if (by === "remote") this.cluster.stats.upstream_rq_rx_reset++;
+    else this.cluster.stats.upstream_rq_tx_reset++;
+  }
+
   onGone(client: Http2Client): void {
     const at = this.#connections.findIndex((each) => each.client === client);
     if (at < 0) return;
     this.#connections.splice(at, 1);
     this.host.cxActive--;
+    this.cluster.stats.upstream_cx_destroy++;
+    this.cluster.stats.carried(client.channel);
     this.cluster.load.connections--;
     if (this.#waiting.length > 0) this.#connect();
   }
 
   sweep(before: number): boolean {
-    for (const { client } of this.#connections.slice()) if (client.active === 0 && client.idleSince < before) client.retire();
+    for (const { client } of this.#connections.slice()) {
+      if (client.active > 0 || client.idleSince >= before) continue;
+      this.cluster.stats.upstream_cx_idle_timeout++;
+      client.retire();
+    }
     return this.#connections.length === 0 && this.#waiting.length === 0 && !this.#connecting;
   }
 
@@ -85,14 +99,15 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     const { limits, load, stats } = this.cluster;
     if (this.#connecting) return;
     if (load.connections >= limits.maxConnections && this.host.cxActive > 0) {
-      stats.connectionOverflow++;
+      stats.upstream_cx_overflow++;
       return;
     }
     this.#connecting = true;
     this.host.cxTotal++;
     this.host.cxActive++;
     load.connections++;
-    stats.cxTotal++;
+    stats.upstream_cx_total++;
+    stats.upstream_cx_http2_total++;
     connectUpstream(
       {
         host: this.host,
@@ -108,6 +123,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
       {
         onConnected: ({ channel, localText, tls }) => {
           this.#connecting = false;
+          stats.connected(tls);
           const client = new Http2Client(channel, this, this.cluster.config.http2);
           this.#connections.push({ client, localText, tls });
           this.onRoom(client);
@@ -117,12 +133,13 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
           this.host.cxActive--;
           this.host.cxConnectFail++;
           load.connections--;
-          stats.cxConnectFail++;
+          stats.connectFailed(reason);
           // All of them waited for this connection.
           const failed = this.#waiting;
           this.#waiting = [];
           load.pending -= failed.length;
           this.host.rqPendingActive -= failed.length;
+          stats.upstream_rq_pending_failure_eject += failed.length;
           for (const waiter of failed) waiter.onPoolFailure(reason, detail, this.host);
         },
       },
@@ -142,6 +159,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     const at = this.#waiting.indexOf(waiter);
     if (at < 0) return;
     this.#waiting.splice(at, 1);
+    this.cluster.stats.upstream_rq_cancelled++;
     this.cluster.load.pending--;
     this.host.rqPendingActive--;
   }

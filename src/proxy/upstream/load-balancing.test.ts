@@ -3,6 +3,7 @@ import { FakeClock } from "../../base/index.ts";
 import { Cluster_LbPolicy as Policy } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { HealthStatus } from "../../proto/gen/envoy/config/core/v3/health_check_pb.ts";
 import { hash53 } from "./hash-table.ts";
+import { StatScope } from "../telemetry/stat-scope.ts";
 import { Host } from "./host.ts";
 import { LoadBalancer } from "./load-balancer.ts";
 import { compileOutlierDetection, OutlierDetector } from "./outlier-detection.ts";
@@ -120,7 +121,7 @@ describe("outlier detection", () => {
     const clock = new FakeClock();
     const compiled = compileOutlierDetection(create(OutlierDetectionSchema, config));
     if (!compiled) throw new Error("no configuration");
-    return { clock, detector: new OutlierDetector(compiled, () => hosts, () => {}, clock, () => 0) };
+    return { clock, detector: new OutlierDetector(compiled, () => hosts, () => {}, clock, () => 0, new StatScope("cluster.c")) };
   };
 
   test("five errors in a row eject a host, a good answer in between forgives", () => {

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/index.ts";
 import type { OutlierDetection as OutlierProto } from "../../proto/gen/envoy/config/cluster/v3/outlier_detection_pb.ts";
 import { durationMs } from "../durations.ts";
+import type { StatScope } from "../telemetry/stat-scope.ts";
 import type { Host } from "./host.ts";
 
 /** Outlier detection with Envoy's defaults filled in. Rates and enforcement in percent. */
@@ -67,6 +68,7 @@ export class OutlierDetector {
     private readonly onChange: () => void,
     private readonly clock: Clock,
     private readonly random: () => number,
+    private readonly stats: StatScope,
   ) {
     this.#schedule();
   }
@@ -101,40 +103,63 @@ export class OutlierDetector {
   }
 
   forget(host: Host): void {
+    if (host.ejected) this.#count("ejections_active", -1);
     this.#records.delete(host);
   }
 
   stop(): void {
+    for (const host of this.#records.keys()) if (host.ejected) this.#count("ejections_active", -1);
+    this.#records.clear();
     this.#cancel?.();
   }
 
   #judge(host: Host, record: Record5xx): void {
     const { config } = this;
-    const hit =
-      (record.serverErrors >= config.consecutive5xx && this.#enforced(config.enforcing5xx)) ||
-      (record.gatewayErrors >= config.consecutiveGateway && this.#enforced(config.enforcingGateway)) ||
-      (config.splitLocalOrigin && record.localErrors >= config.consecutiveLocal && this.#enforced(config.enforcingLocal));
-    if (record.serverErrors >= config.consecutive5xx) record.serverErrors = 0;
-    if (record.gatewayErrors >= config.consecutiveGateway) record.gatewayErrors = 0;
-    if (record.localErrors >= config.consecutiveLocal) record.localErrors = 0;
-    if (hit) this.#eject(host, record);
+    if (record.serverErrors >= config.consecutive5xx) {
+      record.serverErrors = 0;
+      this.#detected("consecutive_5xx", config.enforcing5xx, host, record);
+    }
+    if (record.gatewayErrors >= config.consecutiveGateway) {
+      record.gatewayErrors = 0;
+      this.#detected("consecutive_gateway_failure", config.enforcingGateway, host, record);
+    }
+    if (config.splitLocalOrigin && record.localErrors >= config.consecutiveLocal) {
+      record.localErrors = 0;
+      this.#detected("consecutive_local_origin_failure", config.enforcingLocal, host, record);
+    }
+  }
+
+  #detected(kind: string, enforcing: number, host: Host, record: Record5xx): void {
+    if (host.ejected) return;
+    this.#count(`ejections_detected_${kind}`);
+    if (this.#enforced(enforcing) && this.#eject(host, record)) this.#count(`ejections_enforced_${kind}`);
+  }
+
+  #count(stat: string, by = 1): void {
+    this.stats.counter(`outlier_detection.${stat}`).inc(by);
   }
 
   #enforced(percent: number): boolean {
     return percent >= 100 || this.random() * 100 < percent;
   }
 
-  #eject(host: Host, record: Record5xx): void {
-    if (host.ejected) return;
+  /** False: too many are out already. */
+  #eject(host: Host, record: Record5xx): boolean {
     const hosts = this.hosts();
     const ejected = hosts.reduce((count, each) => count + (each.ejected ? 1 : 0), 0);
     const allowed = ((ejected + 1) / hosts.length) * 100 <= this.config.maxEjectionPercent;
     // Envoy lets at least one go when max_ejection_percent is small, if so told; by default only below the share.
-    if (!allowed && !(ejected === 0 && (this.config.alwaysEjectOne || (ejected / hosts.length) * 100 < this.config.maxEjectionPercent))) return;
+    if (!allowed && !(ejected === 0 && (this.config.alwaysEjectOne || (ejected / hosts.length) * 100 < this.config.maxEjectionPercent))) {
+      this.#count("ejections_overflow");
+      return false;
+    }
+    this.#count("ejections_active");
+    this.#count("ejections_enforced_total");
     host.ejected = true;
     record.ejections++;
     record.ejectedAt = this.clock.now();
     this.onChange();
+    return true;
   }
 
   #schedule(): void {
@@ -151,6 +176,7 @@ export class OutlierDetector {
       if (host.ejected) {
         if (now - record.ejectedAt < Math.min(this.config.baseEjectionMs * record.ejections, this.config.maxEjectionMs)) continue;
         host.ejected = false;
+        this.#count("ejections_active", -1);
         record.serverErrors = record.gatewayErrors = record.localErrors = 0;
         changed = true;
       } else if (record.ejections > 0) record.ejections--;
@@ -165,7 +191,7 @@ export class OutlierDetector {
     if (config.enforcingFailurePercentage > 0 && counted.length >= config.failurePercentageHosts) {
       for (const [host, record] of counted) {
         const failed = 100 - (record.successes / record.requests) * 100;
-        if (failed >= config.failurePercentage && this.#enforced(config.enforcingFailurePercentage)) this.#eject(host, record);
+        if (failed >= config.failurePercentage) this.#detected("failure_percentage", config.enforcingFailurePercentage, host, record);
       }
     }
     for (const record of this.#records.values()) record.requests = record.successes = 0;

@@ -65,10 +65,11 @@ export function deniedDetails(verdict: RbacVerdict): string {
 }
 
 /** Shadow rules decide nothing; what they would have done goes into the stream's metadata. */
-export function recordShadow(engine: RbacEngine, info: StreamInfo, filter: string, prefix: string): void {
+export function recordShadow(engine: RbacEngine, info: StreamInfo, filter: string, prefix: string): boolean {
   const verdict = engine.judge(info);
   if (verdict.policy !== undefined) info.setMetadata(filter, `${prefix}shadow_effective_policy_id`, verdict.policy);
   info.setMetadata(filter, `${prefix}shadow_engine_result`, verdict.allowed ? "allowed" : "denied");
+  return verdict.allowed;
 }
 
 function compilePermission(permission: Permission): Condition {

@@ -3,6 +3,8 @@ import type { RBAC as RbacConfig } from "../../../proto/gen/envoy/extensions/fil
 import { InvalidResource } from "../../types.ts";
 import type { HttpFilter, HttpFilterFactory } from "../http-filter.ts";
 import { routeConfigOf } from "../typed-config.ts";
+import type { StatScope } from "../../telemetry/stat-scope.ts";
+import { rbacCounters } from "./counters.ts";
 import { deniedDetails, RbacEngine, recordShadow } from "./engine.ts";
 
 /** The namespace of its metadata, which Istio's dry-run tags read. */
@@ -13,33 +15,35 @@ export const rbacFilter: HttpFilterFactory = {
   typeNames: [RBACSchema.typeName],
   routeTypeNames: [RBACPerRouteSchema.typeName],
   create(config, context) {
-    const whole = compile(config.read(RBACSchema));
+    const whole = compile(config.read(RBACSchema), context.stats);
     return {
       forRoute(route) {
         const own = routeConfigOf(route, context.name);
         if (own.disabled) return undefined;
         // A route's own configuration replaces the filter's; without rules it turns the filter off.
-        return own.config ? compile(own.config.read(RBACPerRouteSchema).rbac) : whole;
+        return own.config ? compile(own.config.read(RBACPerRouteSchema).rbac, context.stats) : whole;
       },
     };
   },
 };
 
-function compile(config: RbacConfig | undefined): HttpFilter | undefined {
+function compile(config: RbacConfig | undefined, stats: StatScope): HttpFilter | undefined {
   if (config?.matcher || config?.shadowMatcher) throw new InvalidResource("UNSUPPORTED_RBAC", "RBAC with a matcher tree is not supported");
   const rules = config?.rules && new RbacEngine(config.rules);
   const shadow = config?.shadowRules && new RbacEngine(config.shadowRules);
   if (!rules && !shadow) return undefined;
   const prefix = config?.shadowRulesStatPrefix ?? "";
+  const count = rbacCounters(stats, config?.rulesStatPrefix ?? "", prefix);
   return {
     refuses(stream) {
       const verdict = rules?.judge(stream);
       return verdict && !verdict.allowed ? { status: 403, body: "RBAC: access denied", details: deniedDetails(verdict) } : undefined;
     },
     onRequest(stream) {
-      if (shadow) recordShadow(shadow, stream, METADATA, prefix);
+      if (shadow) count.shadow(recordShadow(shadow, stream, METADATA, prefix));
       if (!rules) return "continue";
       const verdict = rules.judge(stream);
+      count.enforced(verdict.allowed);
       if (verdict.allowed) return "continue";
       stream.localReply({ status: 403, body: "RBAC: access denied", details: deniedDetails(verdict) });
       return "stop";
