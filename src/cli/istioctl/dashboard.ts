@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { ChainmailError, errorText } from "../../base/index.ts";
 import { PODS } from "../../kube/index.ts";
 import { globalsOf, withGlobals } from "./globals.ts";
+import { group } from "./line/index.ts";
 import { openKube, type KubeAccess, type PodRef } from "./kube-access.ts";
 import { resolvePod } from "./pods.ts";
 
@@ -32,7 +33,7 @@ const DASHBOARDS: readonly Dashboard[] = [
 
 /** `istioctl dashboard`: a local port that leads to a page in the cluster, and a browser on it. */
 export function dashboardCommand(): Command {
-  const root = withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("access to the mesh's web pages");
+  const root = group(withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("access to the mesh's web pages"), (word) => `unknown dashboard ${JSON.stringify(word)}`);
   for (const dashboard of DASHBOARDS) {
     const command = dashboardOptions(new Command(dashboard.name), `the ${dashboard.name} page`).option("--ui-port <port>", "port of the page in the pod", String(dashboard.port));
     root.addCommand(

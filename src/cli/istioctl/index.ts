@@ -1,67 +1,114 @@
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
+import { ChainmailError } from "../../base/index.ts";
+import { adminCommand } from "./admin-log.ts";
+import { analyzeCommand } from "./analyze/command.ts";
+import { authzCommand } from "./authz-check.ts";
+import { bugReportCommand } from "./bug-report/command.ts";
+import { checkInjectCommand } from "./injection/check-inject-command.ts";
+import { completionCommand } from "./line/completion.ts";
+import { dashboardCommand } from "./dashboard.ts";
+import { describeCommand } from "./describe/command.ts";
+import { statsCommand } from "./proxy-config/stats.ts";
 import { withGlobals } from "./globals.ts";
-
-/** Exit code of Istio's for a line that cannot be read. */
-const EXIT_USAGE = 64;
+import { injectorCommand } from "./injection/injector-list-command.ts";
+import { kubeInjectCommand } from "./injection/kube-inject-command.ts";
+import { installCommand, manifestCommand, uninstallCommand, upgradeCommand } from "./install/commands.ts";
+import { internalDebugCommand } from "./internal-debug.ts";
+import { group, LineProgram, withHelp } from "./line/index.ts";
+import { precheckCommand } from "./precheck/command.ts";
+import { proxyConfigCommand } from "./proxy-config/command.ts";
+import { proxyStatusCommand } from "./proxy-status.ts";
+import { createRemoteSecretCommand, waypointCommand, workloadCommand, ztunnelConfigCommand } from "./refused.ts";
+import { remoteClustersCommand } from "./remote-clusters.ts";
+import { tagCommand } from "./revisions/command.ts";
+import { validateCommand } from "./validate/command.ts";
+import { versionCommand } from "./version.ts";
 
 /** `istioctl`: its names, flags, tables and exit codes are Istio's. */
-export async function istioctlProgram(): Promise<Command> {
-  const root = withGlobals(new IstioctlCommand("istioctl").description("Istio configuration command line utility"));
-  const [{ proxyConfigCommand }, { versionCommand }, { dashboardCommand }, { proxyStatusCommand }, { experimentalCommand }, { analyzeCommand }] = await Promise.all([
-    import("./proxy-config/command.ts"),
-    import("./version.ts"),
-    import("./dashboard.ts"),
-    import("./proxy-status.ts"),
-    import("./experimental.ts"),
-    import("./analyze/command.ts"),
-  ]);
-  root.addCommand(proxyConfigCommand());
-  root.addCommand(versionCommand());
-  root.addCommand(dashboardCommand());
-  root.addCommand(proxyStatusCommand());
-  root.addCommand(experimentalCommand());
-  root.addCommand(analyzeCommand());
-  for (const command of allCommands(root)) {
-    command.exitOverride(exit);
-    command.configureOutput({ outputError: () => {} });
-    command.showSuggestionAfterError(false);
+export function istioctlProgram(): Command {
+  const root = withGlobals(new LineProgram("istioctl").description("Looks into a mesh with Istio's API, checks its configuration, installs and removes it."));
+  for (const command of [
+    adminCommand(),
+    analyzeCommand(),
+    seeExperimental("authz"),
+    bugReportCommand(),
+    completionCommand(),
+    createRemoteSecretCommand(),
+    dashboardCommand(),
+    experimentalCommand(),
+    helpCommand(root),
+    installCommand(),
+    kubeInjectCommand(),
+    manifestCommand(),
+    optionsCommand(),
+    proxyConfigCommand(),
+    proxyStatusCommand(),
+    remoteClustersCommand(),
+    tagCommand(),
+    uninstallCommand(),
+    upgradeCommand(),
+    validateCommand(),
+    versionCommand(),
+    waypointCommand(),
+    ztunnelConfigCommand(),
+  ]) {
+    root.addCommand(command);
+  }
+  return root.settle();
+}
+
+/** `istioctl experimental`, also `x` and `exp`. */
+function experimentalCommand(): Command {
+  const root = group(withGlobals(new Command("experimental")).aliases(["x", "exp"]).description("Commands whose form may change"));
+  for (const command of [
+    authzCommand(),
+    checkInjectCommand(),
+    describeCommand(),
+    statsCommand(),
+    injectorCommand(),
+    internalDebugCommand(),
+    precheckCommand(),
+    proxyStatusCommand(),
+    versionCommand(),
+    workloadCommand(),
+  ]) {
+    root.addCommand(command);
   }
   return root;
 }
 
-/** Reads Go's `--flag=false` for flags that take no value here. */
-class IstioctlCommand extends Command {
-  override parseAsync(argv: readonly string[] = process.argv.slice(2)): Promise<this> {
-    // Short and long names of flags that take no value, with the long name that switches them off.
-    const switches = new Map<string, { on: string; off: string }>();
-    for (const { options } of allCommands(this)) {
-      for (const { long, negate } of options) {
-        if (!negate || !long) continue;
-        const on = long.replace(/^--no-/, "--");
-        const short = options.find((option) => option.long === on)?.short;
-        for (const name of short ? [on, short] : [on]) switches.set(name, { on, off: long });
+/** A name that people try, and where it really is. */
+function seeExperimental(name: string): Command {
+  const text = `(${name} is experimental. Use \`istioctl experimental ${name}\`)`;
+  return withGlobals(new Command(name)).description(text).argument("[args...]").action(() => {
+    throw new ChainmailError("SEE_EXPERIMENTAL", text);
+  });
+}
+
+function helpCommand(root: Command): Command {
+  return withGlobals(new Command("help"))
+    .description("Help about any command")
+    .argument("[command...]")
+    .action((words: string[]) => {
+      let command: Command = root;
+      for (const word of words) {
+        const next = command.commands.find((candidate) => candidate.name() === word || candidate.aliases().includes(word));
+        if (!next) {
+          process.stderr.write(`Unknown help topic ${words.map((one) => `\`${one}\``).join(" ")}\n`);
+          break;
+        }
+        command = next;
       }
-    }
-    const args = argv.map((argument) => {
-      const equals = argument.indexOf("=");
-      const found = equals < 0 ? undefined : switches.get(argument.slice(0, equals));
-      const value = argument.slice(equals + 1);
-      if (!found || (value !== "true" && value !== "false")) return argument;
-      return value === "true" ? found.on : found.off;
+      command.outputHelp();
     });
-    return super.parseAsync(args, { from: "user" });
-  }
 }
 
-function allCommands(root: Command): Command[] {
-  return [root, ...root.commands.flatMap((command) => allCommands(command))];
-}
-
-/** Help ends well; what cannot be read ends with Istio's code and words. */
-function exit(error: CommanderError): never {
-  if (error.exitCode === 0) process.exit(0);
-  const message = error.message.replace(/^error: /, "");
-  const unknown = /^unknown command '(.*)'$/.exec(message);
-  process.stderr.write(`Error: ${unknown ? `unknown command ${JSON.stringify(unknown[1])} for "istioctl"` : message}\nRun 'istioctl --help' for usage.\n`);
-  process.exit(EXIT_USAGE);
+/** Flags of Istio's logger: taken from every line, so that scripts go on working. */
+function optionsCommand(): Command {
+  const command = withGlobals(new Command("options")).summary("Displays istioctl global options").description("Flags that every command takes");
+  command.action(() => {
+    const rows = command.options.filter(({ hidden, long }) => hidden && long?.startsWith("--log_")).map(({ long }) => `      ${long}: accepted, and without effect: this program keeps no log\n`);
+    process.stdout.write(`The following options can be passed to any command:\n${rows.join("")}`);
+  });
+  return withHelp(command, { topic: true });
 }

@@ -15,8 +15,8 @@ const METHOD = "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggr
 const TIMEOUT_MS = 15_000;
 
 /** One debug question to each replica of istiod over xDS, as proxy-status and internal-debug ask. */
-export async function askIstiod(kube: KubeAccess, typeUrl: string, resourceNames: readonly string[] = []): Promise<DiscoveryResponse[]> {
-  const [pods, token, roots] = await Promise.all([istiodPods(kube), istiodToken(kube), meshRoots(kube)]);
+export async function askIstiod(kube: KubeAccess, typeUrl: string, resourceNames: readonly string[] = [], revision?: string): Promise<DiscoveryResponse[]> {
+  const [pods, token, roots] = await Promise.all([istiodPods(kube, revision), istiodToken(kube), meshRoots(kube)]);
   return Promise.all(
     pods.map(async (pod) => {
       const connection = await kube.connect(podRef(pod), XDS_PORT);

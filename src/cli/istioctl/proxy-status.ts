@@ -1,9 +1,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Command } from "commander";
 import { ChainmailError } from "../../base/index.ts";
 import { ClientConfigSchema, ConfigStatus, type ClientConfig } from "../../proto/gen/envoy/service/status/v3/csds_pb.ts";
 import { DiscoveryResponseSchema, type DiscoveryResponse } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { loadRegistry, XDS_TYPES } from "../../proto/index.ts";
+import { humanDuration } from "../../resources/index.ts";
 import { jsonpb } from "./format/go-json.ts";
 import { goYaml } from "./format/go-yaml.ts";
 import { tabwriter } from "./format/tabwriter.ts";
@@ -54,7 +56,7 @@ export function proxyStatusCommand(): Command {
 }
 
 /** One row a proxy, by name. */
-export function statusTable(answers: readonly DiscoveryResponse[], verbose: boolean): string {
+export function statusTable(answers: readonly DiscoveryResponse[], verbose: boolean, now = Date.now()): string {
   const proxies = answers
     .flatMap((answer) => answer.resources.map((any) => ({ config: fromBinary(ClientConfigSchema, any.value), istiod: istiodOf(answer) })))
     .sort((a, b) => (nameOf(a.config) < nameOf(b.config) ? -1 : 1));
@@ -67,7 +69,7 @@ export function statusTable(answers: readonly DiscoveryResponse[], verbose: bool
   }
   const shown = TYPES.filter(([url, name]) => !["SDS", "NDS"].includes(name) || proxies.some(({ config }) => config.genericXdsConfigs.some((entry) => entry.typeUrl === url))).sort(([, a], [, b]) => (a < b ? -1 : 1));
   const rows = proxies.map(({ config, istiod }) => {
-    const states = shown.map(([url]) => stateOf(config, url));
+    const states = shown.map(([url]) => stateOf(config, url, now));
     return [nameOf(config), metadataOf(config, "CLUSTER_ID"), ...states, istiod, metadataOf(config, "ISTIO_VERSION")];
   });
   return tabwriter([["NAME", "CLUSTER", ...shown.map(([, name]) => name), "ISTIOD", "VERSION"], ...rows], 5);
@@ -96,9 +98,12 @@ const STATES: Partial<Record<ConfigStatus, string>> = {
   [ConfigStatus.ERROR]: "ERROR",
 };
 
-function stateOf(config: ClientConfig, typeUrl: string): string {
+/** The state, and how long ago it was last told. */
+function stateOf(config: ClientConfig, typeUrl: string, now: number): string {
   const entry = config.genericXdsConfigs.find((candidate) => candidate.typeUrl === typeUrl);
-  return entry ? (STATES[entry.configStatus] ?? "UNKNOWN") : "IGNORED";
+  if (!entry) return "IGNORED";
+  const age = entry.lastUpdated ? ` (${humanDuration(now - timestampMs(entry.lastUpdated))})` : "";
+  return `${STATES[entry.configStatus] ?? "UNKNOWN"}${age}`;
 }
 
 function istiodOf(answer: DiscoveryResponse): string {

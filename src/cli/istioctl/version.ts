@@ -55,8 +55,9 @@ export function versionCommand(): Command {
 }
 
 /** Pods of istiod that run, with their revision. */
-export async function istiodPods(kube: KubeAccess): Promise<KubeObject[]> {
-  const { items } = await kube.client.list(PODS, { namespace: kube.istioNamespace, labelSelector: "app=istiod", fieldSelector: "status.phase=Running" });
+export async function istiodPods(kube: KubeAccess, revision?: string): Promise<KubeObject[]> {
+  const labelSelector = revision === undefined ? "app=istiod" : `app=istiod,istio.io/rev=${revision}`;
+  const { items } = await kube.client.list(PODS, { namespace: kube.istioNamespace, labelSelector, fieldSelector: "status.phase=Running" });
   if (items.length === 0) throw new ChainmailError("ISTIOD_MISSING", `Istio is not present in the cluster: no running Istio pods in namespace ${JSON.stringify(kube.istioNamespace)}`);
   return items;
 }
@@ -65,7 +66,7 @@ export function podRef(pod: KubeObject): PodRef {
   return { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "" };
 }
 
-async function meshVersions(kube: KubeAccess): Promise<MeshVersions> {
+export async function meshVersions(kube: KubeAccess): Promise<MeshVersions> {
   const pods = await istiodPods(kube);
   const control = await Promise.all(
     pods.map(async (pod) => ({

@@ -11,7 +11,7 @@ import { istiod } from "./istiod.ts";
 import { installValues, type InstallValues } from "./values.ts";
 import { webhookConfigurations } from "./webhooks.ts";
 
-export type { InstallValues } from "./values.ts";
+export { installValues, type InstallValues } from "./values.ts";
 export { meshConfig } from "./config.ts";
 
 /** Everything in an order in which it can be applied one by one. */

@@ -8,16 +8,22 @@ import { attachment } from "./shared.ts";
 type ConfigPatch = NonNullable<EnvoyFilterSpec["configPatches"]>[number];
 
 const LISTENER_CLASS = ["LISTENER", "FILTER_CHAIN", "NETWORK_FILTER", "HTTP_FILTER", "LISTENER_FILTER"];
+const CONNECTION_MANAGERS = ["envoy.filters.network.http_connection_manager", "envoy.http_connection_manager"];
 const ROUTE_CLASS = ["ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE"];
 
 export function validateEnvoyFilter(spec: EnvoyFilterSpec): Findings {
   const findings = new Findings();
   const selector = networkingSelector(spec.workloadSelector);
   if (selector.errors.text !== undefined) return selector.errors;
-  if (selector.empty) findings.warn("envoy filter: workload selector specified without labels, will be applied to all services in namespace");
+  findings.warn("EnvoyFilter exposes internal implementation details that may change at any time. Prefer other APIs if possible, and exercise extreme caution, especially around upgrades.");
+  if (selector.empty) findings.warn("Envoy filter: workload selector specified without labels, will be applied to all services in namespace");
   if (spec.workloadSelector && spec.targetRefs?.length) findings.error("only one of targetRefs or workloadSelector can be set");
   findings.add(attachment(spec.targetRefs ? { targetRefs: spec.targetRefs } : {}));
-  for (const patch of spec.configPatches ?? []) findings.error(configPatch(patch));
+  for (const patch of spec.configPatches ?? []) {
+    // Patches of waypoints are nobody's here.
+    if (patch.match?.context === "WAYPOINT") continue;
+    findings.error(configPatch(patch)).warn(...filterMatchWarnings(patch));
+  }
   return findings;
 }
 
@@ -37,15 +43,20 @@ function configPatch({ applyTo = "INVALID", match, patch }: ConfigPatch): string
     if (!listener) return "Envoy filter: applyTo for listener class objects cannot have non listener match";
     const filter = listener.filterChain?.filter;
     if (!filter) return undefined;
-    // The filter is what a patch of a filter is about; a chain or listener as a whole is not found by it.
     if (!filter.name) return "Envoy filter: filter match has no name to match on";
-    if (applyTo === "LISTENER" || applyTo === "FILTER_CHAIN") return undefined;
     if (filter.subFilter && applyTo !== "HTTP_FILTER") return "Envoy filter: subfilter match can be used with applyTo HTTP_FILTER only";
+    if (filter.subFilter && !CONNECTION_MANAGERS.includes(filter.name)) return `Envoy filter: subfilter match requires filter match with ${CONNECTION_MANAGERS[0]}`;
     return filter.subFilter && !filter.subFilter.name ? "Envoy filter: subfilter match has no name to match on" : undefined;
   }
   if (ROUTE_CLASS.includes(applyTo) && !match?.routeConfiguration) return "Envoy filter: applyTo for http route class objects cannot have non route configuration match";
   if (applyTo === "CLUSTER" && !match?.cluster) return "Envoy filter: applyTo for cluster class objects cannot have non cluster match";
   return undefined;
+}
+
+/** A chain or listener as a whole is not found by a filter of it. */
+function filterMatchWarnings({ applyTo, match }: ConfigPatch): string[] {
+  const listener = match?.listener as { filterChain?: { filter?: object } } | undefined;
+  return (applyTo === "LISTENER" || applyTo === "FILTER_CHAIN") && listener?.filterChain?.filter ? [`Envoy filter: filter match has no effect when used with ${applyTo}`] : [];
 }
 
 export function validateTelemetry(spec: TelemetrySpec): Findings {

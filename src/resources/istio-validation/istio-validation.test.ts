@@ -90,7 +90,7 @@ test("destination rules, service entries, sidecars, extensions", () => {
   expect(check("DestinationRule", { host: "x", trafficPolicy: { loadBalancer: { consistentHash: { maglev: { tableSize: 4 } } } } }).error).toBe("tableSize must be a prime number for maglev");
   const port = { number: 443, name: "https", protocol: "HTTPS" };
   expect(check("ServiceEntry", { hosts: ["a.com"], ports: [port, { ...port, name: "b" }], resolution: "DNS" }).error).toBe("service entry port 443 already defined");
-  expect(check("ServiceEntry", { hosts: ["*.a.com"], ports: [port], resolution: "DNS" }).error).toBe("hosts must be FQDN if no endpoints are provided for resolution mode DNS");
+  expect(check("ServiceEntry", { hosts: ["*.a.com"], ports: [port], resolution: "DNS" }).error).toBe('hosts must be FQDN or contain only prefix wildcards if no endpoints are provided for resolution mode DNS, domain name "*.a.com" invalid (label "*" invalid)');
   expect(check("ServiceEntry", { hosts: ["a.com"], ports: [port], resolution: "STATIC", endpoints: [{ address: "b.com" }] }).error).toBe('endpoint address "b.com" is not a valid IP address');
   expect(check("Sidecar", {}).error).toBe("sidecar: empty configuration provided");
   expect(check("Sidecar", { egress: [{ hosts: ["nope"] }] }).error).toBe("host must be of form namespace/dnsName");

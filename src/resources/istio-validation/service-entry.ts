@@ -50,7 +50,7 @@ function validatePorts({ ports = [], addresses = [], hosts = [], resolution = "N
     numbers.add(one.number);
     if (one.targetPort) findings.error(port(one.targetPort));
     if (addresses.length === 0 && !allocated && (!one.protocol || one.protocol === "TCP")) {
-      findings.warn("addresses are required for ports serving TCP (or unset) protocol when ISTIO_META_DNS_AUTO_ALLOCATE is not set on a proxy");
+      findings.warn("addresses are required for ports serving TCP (or unset) protocol when IP Autoallocation is not enabled");
     }
     findings.error(portName(one.name), protocol(one.protocol), port(one.number));
   }
@@ -62,7 +62,8 @@ function dnsResolution(spec: ServiceEntrySpec, servicePorts: Set<string>): Findi
   const { hosts = [], addresses = [], endpoints = [], ports = [], resolution = "DNS" } = spec;
   // DYNAMIC_DNS resolves the name a client asks for, so wildcards are its point.
   if (endpoints.length === 0 && resolution !== "DYNAMIC_DNS") {
-    for (const host of hosts) if (fqdn(host) !== undefined) findings.error(`hosts must be FQDN if no endpoints are provided for resolution mode ${resolution}`);
+    const problem = hosts.map(fqdn).find((one) => one !== undefined);
+    if (problem !== undefined) findings.error(`hosts must be FQDN or contain only prefix wildcards if no endpoints are provided for resolution mode ${resolution}, ${problem}`);
   }
   if (resolution === "DNS_ROUND_ROBIN" && endpoints.length > 1) findings.error(`there must only be 0 or 1 endpoint for resolution mode ${resolution}`);
   for (const { address = "", labels: tags, ports: own } of endpoints) {

@@ -3,81 +3,95 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KubeObject } from "../../../resources/types.ts";
-import { analyze, ANALYZERS, FILE_REFERENCE, findingsText } from "./analyze.ts";
-import { fileObjects } from "./load.ts";
-import { World, type Finding } from "./world.ts";
+import { analyze, ANALYZERS, findingsText } from "./analyze.ts";
+import { alphaAnnotations } from "./annotations.ts";
+import { readObjects } from "./file-objects.ts";
+import { isKnownCode, levelOf, type Finding } from "./findings.ts";
+import { isAnalyzed, isTakenFromFiles } from "./kinds.ts";
+import { fileObjects, gatherFiles } from "./load.ts";
+import { World } from "./world.ts";
 
 const folder = `${import.meta.dir}/../../../../test/golden/analyze`;
-const recorded = JSON.parse(Buffer.from(Bun.gunzipSync(new Uint8Array(readFileSync(`${folder}/world.json.gz`)))).toString("utf8")) as { items: KubeObject[] };
 const golden = (name: string): string => readFileSync(`${folder}/${name}`, "utf8");
+const recorded = JSON.parse(Buffer.from(Bun.gunzipSync(new Uint8Array(readFileSync(`${folder}/world.json.gz`)))).toString("utf8")) as { items: KubeObject[] };
+const SYSTEM = { istioNamespace: "istio-system" };
 
 const inNamespace = (namespace: string) => ({ about }: Finding): boolean => about.metadata.namespace === namespace || (about.kind === "Namespace" && about.metadata.name === namespace);
-const codes = (objects: KubeObject[]): string[] => analyze(new World(objects, "istio-system"), () => true).map(({ code, message }) => `${code} ${message}`);
-const object = (kind: string, name: string, spec: unknown, metadata: Record<string, unknown> = {}): KubeObject => ({ apiVersion: "v1", kind, metadata: { name, namespace: "ns", ...metadata }, spec });
+const everything = (): boolean => true;
+const lines = (objects: KubeObject[], include = everything): string => findingsText(analyze(new World(objects, SYSTEM), ANALYZERS, include), { format: "log" });
+/** As if they had been read from a cluster: without a file. */
+const withoutFile = (objects: readonly KubeObject[]): KubeObject[] => objects.map((object) => structuredClone(object));
 
-test("the recorded mistakes give the recorded lines", () => {
-  const inputs = fileObjects([`${folder}/input.yaml`], false, "istioinaction").map((candidate) => {
-    Reflect.deleteProperty(candidate, FILE_REFERENCE);
-    return candidate;
-  });
-  const findings = analyze(new World([...recorded.items, ...inputs], "istio-system"), inNamespace("istioinaction"));
-  expect(findingsText(findings, "log")).toBe(`${golden("bad.txt").split("\n").slice(0, 7).join("\n")}\n`);
+test("a mistake of every kind gives the lines that Istio gives, with the lines of the file", () => {
+  const { objects, problems } = readObjects("mistakes.yaml", golden("mistakes.yaml"), { namespace: undefined, takes: isAnalyzed });
+  expect(problems).toEqual([]);
+  expect(lines(objects)).toBe(golden("mistakes.txt"));
+  const codes = new Set(golden("mistakes.txt").match(/IST\d{4}/g));
+  expect(codes.size).toBeGreaterThan(50);
+  for (const code of codes) expect(isKnownCode(code)).toBe(true);
+});
+
+test("the recorded mistakes of a cluster give the recorded lines", () => {
+  const { objects } = readObjects("input.yaml", golden("input.yaml"), { namespace: "istioinaction", takes: isAnalyzed });
+  expect(lines([...recorded.items, ...withoutFile(objects)], inNamespace("istioinaction") as typeof everything)).toBe(`${golden("bad.txt").split("\n").slice(0, 7).join("\n")}\n`);
 });
 
 test("a clean namespace has no findings; a bare one is told how to join", () => {
-  expect(analyze(new World(recorded.items, "istio-system"), inNamespace("istioinaction"))).toEqual([]);
-  const all = analyze(new World(recorded.items, "istio-system"), () => true);
-  expect(golden("clean.txt")).toContain(findingsText(all.filter(({ about }) => about.metadata.name === "default"), "log"));
+  expect(lines(recorded.items, inNamespace("istioinaction") as typeof everything)).toBe("\n");
+  expect(golden("clean.txt")).toContain(lines(recorded.items, inNamespace("default") as typeof everything));
 });
 
 test("findings as JSON and YAML, with the file they came from", () => {
+  const { objects } = readObjects("a.yaml", "# first\n---\n\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {selector: {a: b}, servers: []}\n", { namespace: "ns", takes: isAnalyzed });
+  const findings = analyze(new World(objects, SYSTEM), ANALYZERS, ({ code, path }) => code === "IST0101" && path !== undefined);
+  expect(findingsText(findings, { format: "log" })).toBe('Error [IST0101] (Gateway ns/g a.yaml:7) Referenced selector not found: "a=b"\n');
+  expect(findingsText(findings, { format: "log", color: true })).toStartWith("\u001b[1;31mError\u001b[0m [IST0101]");
+  expect(JSON.parse(findingsText(findings, { format: "json", reference: "istioctl-analyze" }))).toEqual([
+    { code: "IST0101", documentationUrl: "https://istio.io/v1.30/docs/reference/config/analysis/ist0101/?ref=istioctl-analyze", level: "Error", message: 'Referenced selector not found: "a=b"', origin: "Gateway ns/g", reference: "a.yaml:7" },
+  ]);
+  expect(findingsText(findings, { format: "yaml" })).toStartWith("- code: IST0101\n  documentationUrl: https://");
+  expect(findingsText([], { format: "json" })).toBe("[]\n");
+  expect(findingsText([], { format: "log" })).toBe("\n");
+});
+
+test("files: folders with all below, what cannot be read is told, what runs is passed over", () => {
   const place = mkdtempSync(join(tmpdir(), "analyze-"));
-  const file = join(place, "a.yaml");
-  writeFileSync(file, "# first\n---\n\nkind: Gateway\nmetadata: {name: g}\nspec: {selector: {a: b}, servers: []}\n");
-  const findings = analyze(new World(fileObjects([place], true, "ns"), "istio-system"), ({ code }) => code === "IST0101");
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(place, name), text);
+    return join(place, name);
+  };
+  const good = file("good.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p}\n---\napiVersion: kube.example.com/v1\nkind: Other\n---\n# nothing\n");
+  const bad = file("bad.yaml", "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {servers: many}\n---\nfoo: bar\n---\n- 1\n");
+  file("notes.txt", "");
+  const warnings: string[] = [];
+  const files = gatherFiles([place], (text) => void warnings.push(text));
+  expect(files).toEqual([bad, good]);
+  expect(warnings).toEqual([`Skipping file ${join(place, "notes.txt")}, recognized file extensions are: [.json .yaml .yml]\n`]);
+  const { objects, problems } = fileObjects(files, "ns");
   rmSync(place, { recursive: true });
-  expect(findingsText(findings, "log")).toBe(`Error [IST0101] (Gateway ns/g ${file}:4) Referenced selector not found: "a=b"\n`);
-  expect(JSON.parse(findingsText(findings, "json"))).toEqual([
-    { code: "IST0101", documentationUrl: "https://istio.io/v1.30/docs/reference/config/analysis/ist0101/", level: "Error", message: 'Referenced selector not found: "a=b"', origin: "Gateway ns/g", reference: `${file}:4` },
-  ]);
-  expect(findingsText(findings, "yaml")).toStartWith("- code: IST0101\n  documentationUrl: https://");
-  expect(findingsText([], "json")).toBe("[]\n");
+  expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`)).toEqual(["PeerAuthentication ns/p"]);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toStartWith(`errors parsing content ${JSON.stringify(bad)}: 3 errors occurred:\n\t* error processing ${bad}[0]: failed parsing JSON for built-in type: spec.servers: `);
+  expect(problems[0]).toContain(`\t* error processing ${bad}[1]: unable to parse resource with no group, version and kind\n`);
+  expect(isTakenFromFiles("v1", "Pod")).toBe(false);
+  expect(isTakenFromFiles("v1", "ConfigMap")).toBe(true);
+  expect(isTakenFromFiles("networking.istio.io/v1", "PeerAuthentication")).toBe(false);
 });
 
-test("security: unverified servers, reserved user, pods without a proxy, conflicting labels", () => {
-  expect(codes([object("DestinationRule", "d", { host: "x.example.com", trafficPolicy: { tls: { mode: "SIMPLE" }, portLevelSettings: [{ port: { number: 443 }, tls: { mode: "MUTUAL", clientCertificate: "/c", privateKey: "/k" } }, { port: { number: 444 }, tls: { mode: "SIMPLE", caCertificates: "/ca" } }] } })])).toEqual([
-    "IST0128 DestinationRule d in namespace ns has TLS mode set to SIMPLE but no caCertificates are set to validate server identity for host: x.example.com",
-    "IST0129 DestinationRule d in namespace ns has TLS mode set to MUTUAL but no caCertificates are set to validate server identity for host: x.example.com at port number:443",
-  ]);
-  const namespace = (name: string, labels: Record<string, string>): KubeObject => ({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
-  expect(codes([namespace("ns", { "istio-injection": "enabled" }), object("Pod", "p", { containers: [{ name: "app", securityContext: { runAsUser: 1337 } }] })])).toEqual([
-    "IST0103 The pod ns/p is missing the Istio proxy. This can often be resolved by restarting or redeploying the workload.",
-    "IST0144 User ID (UID) 1337 is reserved for the sidecar proxy.",
-  ]);
-  expect(codes([namespace("both", { "istio-injection": "enabled", "istio.io/rev": "x" })])[0]).toStartWith("IST0123");
-  const broken = object("DestinationRule", "d", { host: "x.example.com", trafficPolicy: { tls: { mode: "MUTUAL", caCertificates: "/ca" } } });
-  expect(codes([broken])).toEqual(["IST0106 Schema validation error: client certificate required for mutual tls", "IST0106 Schema validation error: private key required for mutual tls"]);
-  expect(codes([object("PeerAuthentication", "p", { portLevelMtls: { 80: { mode: "STRICT" } } })])[0]).toStartWith("IST0106 Schema validation error: ");
+test("a file with anchors that multiply is refused, and words of YAML 1.1 are what kubectl takes them for", () => {
+  const bomb = `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\na: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`;
+  expect(() => readObjects("bomb.yaml", bomb, { namespace: "ns", takes: isAnalyzed })).toThrow();
+  const { problems } = readObjects("y.yaml", "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\nspec: {hosts: [a], http: [{route: [{destination: {host: y}}]}]}\n", { namespace: "ns", takes: isAnalyzed });
+  expect(problems[0]).toContain("host");
 });
 
-test("traffic: conflicts of hosts, gateways and sidecars; several ports; subsets without pods; wildcards are found", () => {
-  const virtualService = (name: string, hosts: string[], extra: object = {}): KubeObject => object("VirtualService", name, { hosts, http: [{ route: [{ destination: { host: "a" } }] }], ...extra });
-  const service = object("Service", "a", { selector: { app: "a" }, ports: [{ name: "http", port: 80 }, { name: "tcp-b", port: 81 }] });
-  const found = codes([service, virtualService("one", ["a"]), virtualService("two", ["a.ns.svc.cluster.local"])]);
-  expect(found.filter((line) => line.startsWith("IST0109"))).toHaveLength(2);
-  expect(found.filter((line) => line.startsWith("IST0112"))[0]).toContain('service "a" that exposes multiple ports [80 81]');
-  expect(codes([object("ServiceEntry", "e", { hosts: ["*.example.com"], ports: [{ number: 80, name: "http", protocol: "HTTP" }], resolution: "NONE", location: "MESH_EXTERNAL" }), object("VirtualService", "v", { hosts: ["x"], http: [{ route: [{ destination: { host: "a.example.com" } }] }] })]).filter((line) => line.includes("host not found"))).toEqual([]);
-  const gateway = (name: string): KubeObject => object("Gateway", name, { selector: { istio: "gw" }, servers: [{ port: { number: 443, name: "https", protocol: "HTTPS" }, hosts: ["a.io"], tls: { mode: "SIMPLE", credentialName: "cert" } }] });
-  const gatewayPod = object("Pod", "gw", { containers: [{ name: "istio-proxy" }] }, { labels: { istio: "gw" } });
-  const secret: KubeObject = { apiVersion: "v1", kind: "Secret", metadata: { name: "cert", namespace: "ns" }, data: { "tls.crt": "eA==", "tls.key": "eA==" } };
-  const lines = codes([gateway("g1"), gateway("g2"), gatewayPod, secret]);
-  expect(lines.map((line) => line.slice(0, 7))).toEqual(["IST0145", "IST0145", "IST0161", "IST0161", "IST0138", "IST0138"]);
-  expect(lines[0]).toBe("IST0145 Conflict with gateways ns/g2 (workload selector istio=gw, port 443, hosts a.io).");
-  expect(codes([service, object("DestinationRule", "d", { host: "a", subsets: [{ name: "v9", labels: { version: "v9" } }] })])).toContain("IST0173 The Subset v9 defined in the DestinationRule does not select any pods. ");
-  expect(codes([object("Sidecar", "s1", { egress: [{ hosts: ["*/*"] }] }), object("Sidecar", "s2", { egress: [{ hosts: ["*/*"] }] })]).filter((line) => line.startsWith("IST0111"))).toHaveLength(2);
+test("annotations of an alpha stage are for precheck", () => {
+  const pod: KubeObject = { apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "ns", annotations: { "sidecar.istio.io/logLevel": "debug", "sidecar.istio.io/interceptionMode": "TPROXY", "proxy.istio.io/config": "{}" } }, spec: { initContainers: [] } };
+  expect(alphaAnnotations.run(new World([pod], SYSTEM)).map(({ message }) => message)).toEqual(['Annotation "sidecar.istio.io/logLevel" is part of an alpha-phase feature and may be incompletely supported.']);
 });
 
-test("every analyzer has a name and a description, each once", () => {
+test("every analyzer of Istio is there, and levels are Istio's", () => {
   expect(new Set(ANALYZERS.map(({ name }) => name)).size).toBe(ANALYZERS.length);
-  for (const { description } of ANALYZERS) expect(description.length).toBeGreaterThan(10);
+  expect(ANALYZERS.map(({ name, description }) => `* ${name}:\n    ${description}\n`).join("")).toBe(golden("analyzers.txt"));
+  for (const [, level, code] of golden("mistakes.txt").matchAll(/^(\w+) \[(IST\d+)\]/gm)) expect(levelOf(code ?? "")).toBe(level as never);
 });

@@ -1,35 +1,73 @@
 import type { KubeObject } from "../../../resources/types.ts";
 import { marshalIndent } from "../format/go-json.ts";
 import { goYaml } from "../format/go-yaml.ts";
-import { conflictingGateways, duplicateCertificates, gatewaySecrets, gatewaySelectors } from "./gateway.ts";
-import { authorizationPolicies, serverVerification, subsetsSelectPods } from "./security.ts";
+import { kubernetesAnnotations } from "./annotations.ts";
+import { authorizationPolicies, blockedCidrs } from "./authorization.ts";
+import { negativeConditions } from "./conditions.ts";
+import { applicationUid, multipleServices } from "./deployments.ts";
+import { deprecations } from "./deprecation.ts";
+import { serverVerification, subsetsSelectPods } from "./destination-rule.ts";
+import { envoyPatches } from "./envoy-filter.ts";
+import { externalControlPlane } from "./external-control-plane.ts";
+import { referenceOf } from "./file-objects.ts";
+import { levelOf, type Analyzer, type Finding, type Level } from "./findings.ts";
+import { conflictingGateways, duplicateCertificates, gatewayPorts, gatewaySecrets } from "./gateway.ts";
+import { autoImages, injection, proxyImages } from "./injection.ts";
+import { definitionVersions, gatewaySelectors } from "./kubernetes-gateway.ts";
+import { meshNetworks, multiclusterServices } from "./multicluster.ts";
+import { schemaValidation } from "./schema.ts";
+import { addressesRequired, conflictingProtocols } from "./service-entry.ts";
+import { portNames } from "./services.ts";
+import { sidecarSelectors } from "./sidecar.ts";
+import { accessLogProviders, lightstepProviders, telemetrySelectors, unselectiveTelemetries } from "./telemetry.ts";
 import { claimRoutes, conflictingMeshHosts, destinationHosts, destinationSubsets, gatewayReferences } from "./virtual-service.ts";
-import { applicationUid, injection, portNames, schemaValidation, sidecarSelectors } from "./workloads.ts";
-import { namespaceOf, type Analyzer, type Finding, type Level, type World } from "./world.ts";
+import { webhooks } from "./webhook.ts";
+import { fullName, type World } from "./world.ts";
 
-/** By name, as `analyze -L` lists them. */
+/** All analyzers, by name as `analyze -L` lists them. */
 export const ANALYZERS: readonly Analyzer[] = [
+  kubernetesAnnotations,
   applicationUid,
   authorizationPolicies,
+  blockedCidrs,
+  negativeConditions,
+  multipleServices,
+  deprecations,
   serverVerification,
   subsetsSelectPods,
+  envoyPatches,
+  externalControlPlane,
   duplicateCertificates,
   conflictingGateways,
-  gatewaySelectors,
+  gatewayPorts,
   gatewaySecrets,
   injection,
+  proxyImages,
+  autoImages,
+  definitionVersions,
+  gatewaySelectors,
+  meshNetworks,
   ...schemaValidation,
   portNames,
+  addressesRequired,
+  conflictingProtocols,
+  multiclusterServices,
   sidecarSelectors,
+  unselectiveTelemetries,
+  lightstepProviders,
+  accessLogProviders,
+  telemetrySelectors,
   conflictingMeshHosts,
   destinationHosts,
   destinationSubsets,
   gatewayReferences,
   claimRoutes,
+  webhooks,
 ];
 
 const ORDER: Record<Level, number> = { Error: 0, Warning: 1, Info: 2 };
-const DOCUMENTATION = "https://istio.io/v1.30/docs/reference/config/analysis";
+/** Where Istio explains its codes. */
+export const DOCUMENTATION = "https://istio.io/v1.30/docs/reference/config/analysis";
 
 export function isLevel(text: string): text is Level {
   return text in ORDER;
@@ -39,35 +77,55 @@ export function atLeast(level: Level, threshold: Level): boolean {
   return ORDER[level] <= ORDER[threshold];
 }
 
-/** Findings of all analyzers that pass, in istioctl's order: the worst first, then by code and object. */
-export function analyze(world: World, include: (finding: Finding) => boolean): Finding[] {
+/** Findings that pass, in istioctl's order: the worst first, then by code and object; each line once. */
+export function analyze(world: World, analyzers: readonly Analyzer[], include: (finding: Finding) => boolean): Finding[] {
   const seen = new Map<string, Finding>();
-  for (const finding of ANALYZERS.flatMap((analyzer) => analyzer.run(world)).filter(include)) seen.set(lineOf(finding), finding);
-  return [...seen.values()].sort((a, b) => ORDER[a.level] - ORDER[b.level] || compare(a.code, b.code) || compare(originOf(a.about), originOf(b.about)) || compare(a.message, b.message));
+  for (const finding of analyzers.flatMap((analyzer) => analyzer.run(world)).filter(include)) seen.set(lineOf(finding), finding);
+  const sorted = [...seen].map(([line, finding]) => ({ line, finding, object: comparator(finding.about) }));
+  return sorted.sort((a, b) => ORDER[levelOf(a.finding.code)] - ORDER[levelOf(b.finding.code)] || compare(a.finding.code, b.finding.code) || compare(a.object, b.object) || compare(a.line, b.line)).map(({ finding }) => finding);
 }
 
-export function findingsText(findings: readonly Finding[], format: "log" | "json" | "yaml"): string {
-  if (format === "log") return findings.map((finding) => `${lineOf(finding)}\n`).join("");
-  const documents = findings.map(({ level, code, about, message }) => ({ code, documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/`, level, message, origin: originOf(about), ...(fileOf(about) !== undefined && { reference: fileOf(about) }) }));
-  return format === "json" ? `${marshalIndent(documents, "\t")}\n` : goYaml(documents);
+export interface FindingsFormat {
+  readonly format: "log" | "json" | "yaml";
+  readonly color?: boolean;
+  /** Who asks, for the links of the documents. */
+  readonly reference?: string;
 }
 
-function lineOf(finding: Finding): string {
-  const file = fileOf(finding.about);
-  return `${finding.level} [${finding.code}] (${originOf(finding.about)}${file === undefined ? "" : ` ${file}`}) ${finding.message}`;
+export function findingsText(findings: readonly Finding[], { format, color = false, reference }: FindingsFormat): string {
+  if (format === "log") return `${findings.map((finding) => lineOf(finding, color)).join("\n")}\n`;
+  const documents = findings.map((finding) => {
+    const { code, about, message } = finding;
+    const place = placeOf(finding);
+    const query = reference === undefined ? "" : `?ref=${reference}`;
+    return { code, documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/${query}`, level: levelOf(code), message, origin: originOf(about), ...(place !== undefined && { reference: place }) };
+  });
+  return format === "json" ? `${marshalIndent(documents, "\t")}\n` : `${goYaml(documents)}\n`;
 }
 
-function originOf(about: KubeObject): string {
-  const namespace = namespaceOf(about);
-  return `${about.kind} ${namespace ? `${namespace}/` : ""}${about.metadata.name}`;
+const COLORS: Record<Level, string> = { Info: "", Warning: "\u001b[33m", Error: "\u001b[1;31m" };
+
+function lineOf(finding: Finding, color = false): string {
+  const level = levelOf(finding.code);
+  const place = placeOf(finding);
+  return `${color ? COLORS[level] : ""}${level}${color ? "\u001b[0m" : ""} [${finding.code}] (${originOf(finding.about)}${place === undefined ? "" : ` ${place}`}) ${finding.message}`;
 }
 
-/** Where an object was read from, when it came from a file: the loader notes it. */
-export const FILE_REFERENCE = Symbol("file reference");
+/** `Pod namespace/name`; what is about the cluster has no name. */
+export function originOf(about: KubeObject): string {
+  return `${about.kind} ${fullName(about)}`.trimEnd();
+}
 
-function fileOf(about: KubeObject): string | undefined {
-  const reference: unknown = Reflect.get(about, FILE_REFERENCE);
-  return typeof reference === "string" ? reference : undefined;
+function comparator({ kind, metadata }: KubeObject): string {
+  return `${kind}/${metadata.name}/${metadata.namespace ?? ""}`;
+}
+
+/** `file:line` of an object that came from a file: of the field that is meant, if it is there. */
+function placeOf({ about, path }: Finding): string | undefined {
+  const reference = referenceOf(about);
+  if (!reference) return undefined;
+  const { file, line, fields } = reference;
+  return file.endsWith(".json") ? file : `${file}:${(path === undefined ? undefined : fields.get(path)) ?? line}`;
 }
 
 function compare(a: string, b: string): number {

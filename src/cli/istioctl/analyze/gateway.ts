@@ -1,112 +1,163 @@
-import { createHash } from "node:crypto";
-import { parseCertificate } from "../../../pki/index.ts";
+import { X509Certificate } from "node:crypto";
 import type { KubeObject } from "../../../resources/types.ts";
-import { list, object, strings, text } from "../proxy-config/dump.ts";
-import { hasLabels, labelText, namespaceOf, spec, stringMap, type Analyzer, type Finding, type World } from "./world.ts";
+import { type Analyzer, type Finding, goList, notFound } from "./findings.ts";
+import { contains, fullName, hasLabels, labelText, type Labels, list, namespaceOf, object, spec, stringMap, strings, text, type Json, type World } from "./world.ts";
 
-export const gatewaySelectors: Analyzer = {
+function selectorOf(gateway: KubeObject): Labels {
+  return stringMap(spec(gateway).selector);
+}
+
+function selectorMissing(about: KubeObject): Finding {
+  const selector = labelText(selectorOf(about));
+  return notFound(about, "selector", selector, selectorPath(selector));
+}
+
+/** The line of a selector is that of its first label. */
+function selectorPath(selector: string): string {
+  return `.spec.selector.${selector.includes("=") ? selector.slice(0, selector.indexOf("=")) : ""}`;
+}
+
+export const gatewayPorts: Analyzer = {
   name: "gateway.IngressGatewayPortAnalyzer",
   description: "Checks a gateway's ports against the gateway's Kubernetes service ports",
+  needs: ["Pod", "Service"],
   run: (world) =>
     world.kind("Gateway").flatMap((about): Finding[] => {
-      const selector = stringMap(spec(about).selector);
-      const pods = world.pods(selector);
-      if (pods.length === 0) return [{ level: "Error", code: "IST0101", about, message: `Referenced selector not found: ${JSON.stringify(labelText(selector))}` }];
-      const services = world.kind("Service").filter((service) => pods.some((pod) => selects(service, pod)));
-      const open = new Set(services.flatMap((service) => list(spec(service).ports).flatMap((port) => [Number(port.port), Number(port.targetPort ?? port.port)])));
-      const wanted = list(spec(about).servers).map((server) => Number(object(server.port).number));
-      return wanted
-        .filter((port) => services.length > 0 && !open.has(port))
-        .map((port) => ({ level: "Warning", code: "IST0162", about, message: `The gateway is listening on a target port (port ${port}) that is not defined in the Service associated with its workload instances (Pod selector ${labelText(selector)}).` }));
+      const pods = world.pods(selectorOf(about));
+      if (pods.length === 0) return [selectorMissing(about)];
+      const open = openPorts(world, pods);
+      const selector = labelText(selectorOf(about));
+      return list(spec(about).servers)
+        .filter(({ port }) => port !== undefined)
+        .map(({ port }) => Number(object(port).number ?? 0))
+        .filter((port) => !open.has(port))
+        .map((port) => ({
+          code: "IST0162",
+          about,
+          message: `The gateway is listening on a target port (port ${port}) that is not defined in the Service associated with its workload instances (Pod selector ${selector}). If you need to access the gateway port through the gateway Service, it will not be available.`,
+          path: selectorPath(selector),
+        }));
     }),
 };
 
-function selects(service: KubeObject, pod: KubeObject): boolean {
-  const selector = stringMap(spec(service).selector);
-  return namespaceOf(service) === namespaceOf(pod) && Object.keys(selector).length > 0 && hasLabels(pod, selector);
-}
-
-export const gatewaySecrets: Analyzer = {
-  name: "gateway.SecretAnalyzer",
-  description: "Checks a gateway's referenced secrets for correctness",
-  run: (world) =>
-    world.kind("Gateway").flatMap((about) => {
-      const place = workloadNamespace(world, about);
-      if (place === undefined) return [];
-      return credentials(about).flatMap((name): Finding[] => {
-        const secret = world.find("Secret", place, name);
-        if (!secret) return [{ level: "Error", code: "IST0101", about, message: `Referenced credentialName not found: ${JSON.stringify(name)}` }];
-        return usable(secret) ? [] : [{ level: "Error", code: "IST0161", about, message: `The credential referenced by the Gateway ${about.metadata.name} in namespace ${namespaceOf(about)} is invalid, which can cause the traffic not to work as expected.` }];
-      });
-    }),
-};
-
-function credentials(gateway: KubeObject): string[] {
-  return list(spec(gateway).servers).flatMap((server) => {
-    const name = text(object(server.tls).credentialName);
-    return name === "" ? [] : [name];
-  });
-}
-
-/** Where the pods run that a gateway selects: secrets are looked up there. */
-function workloadNamespace(world: World, gateway: KubeObject): string | undefined {
-  const [pod] = world.pods(stringMap(spec(gateway).selector));
-  return pod && namespaceOf(pod);
-}
-
-/** A certificate that is valid now, and a key: as TLS secrets have them, or as Istio's generic ones. */
-function usable(secret: KubeObject): boolean {
-  const data = object(secret.data);
-  const decode = (field: string): string => Buffer.from(text(data[field]), "base64").toString("utf8");
-  const certificate = decode("tls.crt") || decode("cert");
-  const key = decode("tls.key") || decode("key");
-  if (!certificate || !key) return false;
-  try {
-    const { notBefore, notAfter } = parseCertificate(certificate);
-    return notBefore <= Date.now() && Date.now() < notAfter && /PRIVATE KEY/.test(key);
-  } catch {
-    return false;
+/** Ports of the services before pods: where they lead, and what leads there. */
+function openPorts(world: World, pods: readonly KubeObject[]): Set<number> {
+  const open = new Set<number>();
+  for (const pod of pods) {
+    for (const service of world.kind("Service")) {
+      if (namespaceOf(service) !== namespaceOf(pod) || !contains(pod.metadata.labels ?? {}, stringMap(spec(service).selector))) continue;
+      for (const port of list(spec(service).ports)) {
+        if (port.protocol !== "TCP") continue;
+        const target = Number.parseInt(String(port.targetPort ?? ""), 10);
+        if (target > 0 && String(target) === String(port.targetPort)) open.add(target);
+        open.add(Number(port.port));
+      }
+    }
   }
+  return open;
 }
 
 export const duplicateCertificates: Analyzer = {
   name: "gateway.CertificateAnalyzer",
   description: "Checks a gateway certificate",
-  run(world) {
-    const users = new Map<string, KubeObject[]>();
-    for (const gateway of world.kind("Gateway")) {
-      const place = workloadNamespace(world, gateway);
-      for (const name of new Set(credentials(gateway))) {
-        const secret = place === undefined ? undefined : world.find("Secret", place, name);
-        const certificate = text(object(secret?.data)["tls.crt"]);
-        if (!certificate) continue;
-        const key = `${place} ${labelText(stringMap(spec(gateway).selector))} ${createHash("sha256").update(certificate).digest("hex")}`;
-        users.set(key, [...(users.get(key) ?? []), gateway]);
-      }
-    }
-    return [...users.values()].flatMap((gateways) => {
-      if (gateways.length < 2) return [];
-      const names = gateways.map((gateway) => `${namespaceOf(gateway)}/${gateway.metadata.name}`).sort().join(" ");
-      return gateways.map((about): Finding => ({ level: "Warning", code: "IST0138", about, message: `Duplicate certificate in multiple gateways [${names}] may cause 404s if clients re-use HTTP2 connections.` }));
-    });
-  },
-};
-
-export const conflictingGateways: Analyzer = {
-  name: "gateway.ConflictingGatewayAnalyzer",
-  description: "Checks a gateway's selector, port number and hosts",
+  needs: [],
   run(world) {
     const gateways = world.kind("Gateway");
     return gateways.flatMap((about) => {
-      const selector = labelText(stringMap(spec(about).selector));
-      return list(spec(about).servers).flatMap((server): Finding[] => {
-        const port = Number(object(server.port).number);
-        const hosts = new Set(strings(server.hosts));
-        const others = gateways.filter((other) => other !== about && labelText(stringMap(spec(other).selector)) === selector && list(spec(other).servers).some((candidate) => Number(object(candidate.port).number) === port && strings(candidate.hosts).some((host) => hosts.has(host))));
-        if (others.length === 0) return [];
-        const names = others.map((other) => `${namespaceOf(other)}/${other.metadata.name}`).sort().join(",");
-        return [{ level: "Error", code: "IST0145", about, message: `Conflict with gateways ${names} (workload selector ${selector}, port ${port}, hosts ${[...hosts].join(",")}).` }];
+      const selector = selectorOf(about);
+      const others = gateways.filter((other) => other !== about && (Object.keys(selector).length === 0 || selectorSubset(selector, selectorOf(other))));
+      return others.flatMap((other) => {
+        const shared = list(spec(about).servers).some((server) => list(spec(other).servers).some((theirs) => sameCertificate(server.tls, theirs.tls)));
+        if (!shared) return [];
+        return [{ code: "IST0138", about, message: `Duplicate certificate in multiple gateways ${goList([fullName(about), fullName(other)])} may cause 404s if clients re-use HTTP2 connections.`, path: ".metadata.name" }];
       });
     });
   },
 };
+
+function sameCertificate(first: unknown, second: unknown): boolean {
+  if (first === undefined || second === undefined) return false;
+  const [a, b] = [object(first), object(second)];
+  const [credential, other] = [text(a.credentialName), text(b.credentialName)];
+  if (credential !== "" || other !== "") return credential === other;
+  return text(a.serverCertificate) !== "" && a.serverCertificate === b.serverCertificate && text(a.privateKey) !== "" && a.privateKey === b.privateKey;
+}
+
+function selectorSubset(part: Labels, whole: Labels): boolean {
+  return contains(whole, part);
+}
+
+export const gatewaySecrets: Analyzer = {
+  name: "gateway.SecretAnalyzer",
+  description: "Checks a gateway's referenced secrets for correctness",
+  needs: ["Pod", "Secret"],
+  run: (world) =>
+    world.kind("Gateway").flatMap((about): Finding[] => {
+      const pod = world.pods(selectorOf(about))[0];
+      if (!pod) return [selectorMissing(about)];
+      const namespace = namespaceOf(pod);
+      return list(spec(about).servers).flatMap((server, index): Finding[] => {
+        const credential = text(object(server.tls).credentialName);
+        if (credential === "") return [];
+        const path = `.spec.servers[${index}].tls.credentialName`;
+        const slash = credential.indexOf("/");
+        const secret = slash < 0 ? world.find("Secret", namespace, credential) : world.find("Secret", credential.slice(0, slash), credential.slice(slash + 1));
+        if (!secret) return [notFound(about, "credentialName", credential, path)];
+        if (usable(secret)) return [];
+        return [{ code: "IST0161", about, message: `The credential referenced by the Gateway ${about.metadata.name} in namespace ${namespace} is invalid, which can cause the traffic not to work as expected.`, path }];
+      });
+    }),
+};
+
+/** Whether a secret holds a key and a certificate that is in force. */
+function usable({ data }: KubeObject): boolean {
+  const fields = object(data);
+  const pair = [["cert", "key"], ["tls.crt", "tls.key"]].find((names) => names.every((name) => text(fields[name]) !== ""));
+  if (!pair) return false;
+  try {
+    // What follows the first certificate is its chain.
+    const { validFrom, validTo } = new X509Certificate(Buffer.from(text(fields[pair[0] ?? ""]), "base64"));
+    return Date.parse(validFrom) <= Date.now() && Date.now() <= Date.parse(validTo);
+  } catch {
+    return false;
+  }
+}
+
+export const conflictingGateways: Analyzer = {
+  name: "gateway.ConflictingGatewayAnalyzer",
+  description: "Checks a gateway's selector, port number and hosts",
+  needs: ["Pod"],
+  run(world) {
+    const gateways = world.kind("Gateway");
+    return gateways.flatMap((about): Finding[] => {
+      const selector = labelText(selectorOf(about));
+      const related = gateways.filter((other) => list(spec(other).servers).length > 0 && reachSamePods(world, selectorOf(about), selectorOf(other)));
+      // A gateway without servers finds itself nowhere.
+      if (selector !== "" && related.length === 0) return [selectorMissing(about)];
+      return list(spec(about).servers).flatMap((server): Finding[] => {
+        const port = Number(object(server.port).number ?? 0);
+        const rivals = related.filter((other) => fullName(other) !== fullName(about) && hostsCollide(server, lastServerAt(other, port)));
+        if (rivals.length === 0) return [];
+        return [{ code: "IST0145", about, message: `Conflict with gateways ${rivals.map(fullName).sort().join(",")} (workload selector ${selector}, port ${port}, hosts ${strings(server.hosts).join(",")}).` }];
+      });
+    });
+  },
+};
+
+/** Equal selectors, or one that is part of the other's text and a pod that both choose. */
+function reachSamePods(world: World, first: Labels, second: Labels): boolean {
+  const [one, other] = [labelText(first), labelText(second)];
+  if (one === other) return true;
+  return (one.includes(other) || other.includes(one)) && world.kind("Pod").some((pod) => hasLabels(pod, first) && hasLabels(pod, second));
+}
+
+/** Of several servers at a port the last one counts. */
+function lastServerAt(gateway: KubeObject, port: number): Json | undefined {
+  return list(spec(gateway).servers).findLast((server) => Number(object(server.port).number ?? 0) === port);
+}
+
+function hostsCollide(server: Json, other: Json | undefined): boolean {
+  if (!other || text(server.bind) !== text(other.bind)) return false;
+  const taken = new Set(strings(other.hosts));
+  return strings(server.hosts).some((host) => taken.has(host));
+}

@@ -1,36 +1,34 @@
+import { defaultMeshConfig, type MeshConfig } from "../../../controlplane/registry/index.ts";
+import type { LabelSelector } from "../../../resources/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
 import { list, object, strings, text, type Json } from "../proxy-config/dump.ts";
 
-export type Level = "Error" | "Warning" | "Info";
+export type Labels = Readonly<Record<string, string>>;
 
-/** One finding about one object. */
-export interface Finding {
-  readonly level: Level;
-  readonly code: string;
-  readonly about: KubeObject;
-  readonly message: string;
+export interface WorldOptions {
+  readonly istioNamespace: string;
+  readonly mesh?: MeshConfig;
+  /** Networks of the mesh by name, as the ConfigMap `istio` has them. */
+  readonly networks?: Json;
 }
 
-export interface Analyzer {
-  readonly name: string;
-  readonly description: string;
-  run(world: World): Finding[];
-}
-
-/** Everything that is analysed together: a cluster's objects, with files' objects in the place of those they would replace. */
+/** Everything that is analysed together. Of objects of one kind and name the last one given is there. */
 export class World {
+  readonly istioNamespace: string;
+  readonly mesh: MeshConfig;
+  readonly networks: Json;
   readonly #byKind = new Map<string, KubeObject[]>();
 
-  constructor(
-    objects: readonly KubeObject[],
-    readonly rootNamespace: string,
-  ) {
+  constructor(objects: readonly KubeObject[], { istioNamespace, mesh = defaultMeshConfig(), networks = {} }: WorldOptions) {
+    this.istioNamespace = istioNamespace;
+    this.mesh = mesh;
+    this.networks = networks;
     const seen = new Map<string, KubeObject>();
-    for (const candidate of objects) seen.set(`${candidate.kind} ${candidate.metadata.namespace ?? ""}/${candidate.metadata.name}`, candidate);
+    for (const candidate of objects) seen.set(`${kindOf(candidate)} ${candidate.metadata.namespace ?? ""}/${candidate.metadata.name}`, candidate);
     for (const candidate of seen.values()) {
-      const same = this.#byKind.get(candidate.kind);
+      const same = this.#byKind.get(kindOf(candidate));
       if (same) same.push(candidate);
-      else this.#byKind.set(candidate.kind, [candidate]);
+      else this.#byKind.set(kindOf(candidate), [candidate]);
     }
   }
 
@@ -39,26 +37,22 @@ export class World {
   }
 
   find(kind: string, namespace: string, name: string): KubeObject | undefined {
-    return this.kind(kind).find(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
-  }
-
-  all(): KubeObject[] {
-    return [...this.#byKind.values()].flat();
+    return this.kind(kind).find(({ metadata }) => metadata.name === name && (metadata.namespace ?? "") === namespace);
   }
 
   /** Pods with all the labels; in one namespace, or anywhere. */
-  pods(labels: Readonly<Record<string, string>>, namespace?: string): KubeObject[] {
-    return this.kind("Pod").filter((pod) => (namespace === undefined || pod.metadata.namespace === namespace) && hasLabels(pod, labels));
+  pods(labels: Labels, namespace?: string): KubeObject[] {
+    return this.kind("Pod").filter((pod) => (namespace === undefined || namespaceOf(pod) === namespace) && hasLabels(pod, labels));
   }
 
-  /** The service or ServiceEntry behind a host that a rule in a namespace names. */
-  host(host: string, namespace: string): KubeObject | undefined {
-    const full = fullHost(host, namespace);
-    const service = /^([^.]+)\.([^.]+)\.svc\.cluster\.local$/.exec(full);
-    const found = service && this.find("Service", service[2] ?? "", service[1] ?? "");
-    if (found) return found;
-    return this.kind("ServiceEntry").find((entry) => specHosts(entry).some((known) => hostMatches(known, host) || hostMatches(known, full)));
+  namespaceLabels(name: string): Labels | undefined {
+    return this.find("Namespace", "", name)?.metadata.labels ?? (this.find("Namespace", "", name) ? {} : undefined);
   }
+}
+
+/** The kind, where two groups have one of the same name with the group's word before it. */
+export function kindOf({ apiVersion, kind }: KubeObject): string {
+  return apiVersion?.startsWith("gateway.networking.k8s.io/") && kind === "Gateway" ? "KubernetesGateway" : kind;
 }
 
 export function spec(of: KubeObject): Json {
@@ -69,35 +63,33 @@ export function namespaceOf(of: KubeObject): string {
   return of.metadata.namespace ?? "";
 }
 
-export function specHosts(of: KubeObject): string[] {
-  return strings(spec(of).hosts);
+/** `namespace/name`, or the name alone of what has no namespace. */
+export function fullName({ metadata }: KubeObject): string {
+  return metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name;
 }
 
 export function stringMap(value: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(object(value)).map(([key, item]) => [key, text(item)]));
 }
 
-/** Labels as Go prints a set: sorted, `k=v`, commas. */
-export function labelText(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
+/** Labels as Go prints a selector: sorted, `k=v`, commas. */
+export function labelText(labels: Labels): string {
+  return Object.keys(labels)
     .sort()
+    .map((key) => `${key}=${labels[key]}`)
     .join(",");
 }
 
-export function hasLabels(of: KubeObject, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(labels).every(([key, value]) => of.metadata.labels?.[key] === value);
+export function hasLabels(of: KubeObject, labels: Labels): boolean {
+  return contains(of.metadata.labels ?? {}, labels);
 }
 
-/** A short host in the namespace of whoever names it. */
-export function fullHost(host: string, namespace: string): string {
-  return host.includes(".") || host.includes("*") ? host : `${host}.${namespace}.svc.cluster.local`;
+export function contains(labels: Labels, wanted: Labels): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
 }
 
-/** Whether a host, which may begin with a wildcard, covers another. */
-export function hostMatches(pattern: string, host: string): boolean {
-  if (pattern === "*" || pattern === host) return true;
-  return pattern.startsWith("*") && host.endsWith(pattern.slice(1));
+export function labelSelector(value: unknown): LabelSelector | undefined {
+  return typeof value === "object" && value !== null ? (object(value) as LabelSelector) : undefined;
 }
 
 /** `a.b/name` or `name` in a namespace. */
@@ -106,23 +98,37 @@ export function qualifiedName(name: string, namespace: string): { namespace: str
   return slash < 0 ? { namespace, name } : { namespace: name.slice(0, slash), name: name.slice(slash + 1) };
 }
 
-export interface Destination {
-  readonly host: string;
-  readonly subset: string;
-  readonly port: number | undefined;
+export function containersOf(podSpec: Json): Json[] {
+  return list(podSpec.containers);
 }
 
-/** All destinations of a VirtualService, mirrors included. */
-export function destinationsOf(virtualService: KubeObject): Destination[] {
-  const { http, tcp, tls } = spec(virtualService);
-  const routes = [...list(http), ...list(tcp), ...list(tls)];
-  const targets = routes.flatMap((route) => [
-    ...list(route.route).map(({ destination }) => object(destination)),
-    ...(route.mirror === undefined ? [] : [object(route.mirror)]),
-    ...list(route.mirrors).map(({ destination }) => object(destination)),
-  ]);
-  return targets.map((target) => {
-    const { number: port } = object(target.port);
-    return { host: text(target.host), subset: text(target.subset), port: typeof port === "number" ? port : undefined };
-  });
+/** The spec of the pods that a deployment makes, and their metadata. */
+export function templateOf(deployment: KubeObject): { spec: Json; labels: Labels; annotations: Labels } {
+  const template = object(spec(deployment).template);
+  const metadata = object(template.metadata);
+  return { spec: object(template.spec), labels: stringMap(metadata.labels), annotations: stringMap(metadata.annotations) };
 }
+
+/** Whether a pod has or would get a sidecar: its container, its own word, its namespace's. */
+export function inMesh(world: World, pod: { labels: Labels; annotations: Labels; containers: readonly Json[]; namespace: string }): boolean {
+  if (text(pod.containers.find(({ name }) => name === "istio-proxy")?.image) !== "") return true;
+  const word = pod.labels["sidecar.istio.io/inject"] ?? pod.annotations["sidecar.istio.io/inject"];
+  if (word !== undefined) return word === "true";
+  return world.namespaceLabels(pod.namespace)?.["istio-injection"] === "enabled";
+}
+
+export function podInMesh(world: World, pod: KubeObject): boolean {
+  const { containers, initContainers } = spec(pod);
+  return inMesh(world, { labels: pod.metadata.labels ?? {}, annotations: pod.metadata.annotations ?? {}, containers: [...list(containers), ...list(initContainers)], namespace: namespaceOf(pod) });
+}
+
+export function podIsAmbient(pod: KubeObject): boolean {
+  return pod.metadata.annotations?.["ambient.istio.io/redirection"] === "enabled";
+}
+
+/** Objects of Istio's own installation. */
+export function isControlPlane({ metadata }: KubeObject): boolean {
+  return metadata.labels?.istio !== undefined || metadata.labels?.release === "istio";
+}
+
+export { list, object, strings, text, type Json };

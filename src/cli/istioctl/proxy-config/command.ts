@@ -11,9 +11,11 @@ import { parseDump, parseObject, section } from "./dump.ts";
 import { ecdsTable } from "./ecds.ts";
 import { edsTable, endpointTable, selectAssignments, selectClusterStatuses } from "./endpoints.ts";
 import { listenerTable, selectListeners } from "./listeners.ts";
+import { group, usageText } from "../line/index.ts";
 import { logCommand } from "./log.ts";
 import { printMessage, printMessages, printRaw } from "./messages.ts";
 import { routeTable, selectRoutes } from "./routes.ts";
+import { rootcaCompareCommand } from "./rootca-compare.ts";
 import { secretTable } from "./secrets.ts";
 
 /** What a subcommand of proxy-config is made of. */
@@ -183,9 +185,10 @@ const KINDS: readonly Kind[] = [
 
 /** `istioctl proxy-config`, also `pc`. */
 export function proxyConfigCommand(): Command {
-  const root = withGlobals(new Command("proxy-config").alias("pc").description("configuration of the proxy in a pod"));
+  const root = group(withGlobals(new Command("proxy-config").alias("pc").description("Configuration of the proxy in a pod")));
   for (const kind of KINDS) root.addCommand(kindCommand(kind));
   root.addCommand(logCommand());
+  root.addCommand(rootcaCompareCommand());
   return root;
 }
 
@@ -204,7 +207,10 @@ function kindCommand(kind: Kind): Command {
   command.setOptionValue("withHeaders", false);
   for (const name of kind.flags) command.option(FLAGS[name][0], FLAGS[name][1]);
   return command.action(async (pod: string | undefined, options: Options) => {
-    if ((pod === undefined) === (options.file === undefined)) throw new ChainmailError("USAGE", `${kind.name} requires pod name or --file parameter`);
+    if ((pod === undefined) === (options.file === undefined)) {
+      process.stderr.write(`${usageText(command)}\n`);
+      throw new ChainmailError("USAGE", `${kind.name} requires pod name or --file parameter`);
+    }
     const { output } = options;
     if (output !== "short" && output !== "json" && output !== "yaml") throw new ChainmailError("USAGE", `output format ${JSON.stringify(output)} not supported`);
     const text = options.file === undefined ? await fetchPage(command, pod ?? "", kind.page, options) : readDump(options.file);

@@ -1,0 +1,25 @@
+import { Command } from "commander";
+import { ChainmailError } from "../../../base/index.ts";
+import { globalsOf, withGlobals } from "../globals.ts";
+import { withHelp } from "../line/index.ts";
+import type { KubeInjectOptions } from "./kube-inject-run.ts";
+
+/** `istioctl kube-inject`: sidecars in files, for clusters without the webhook or people who want to see them. */
+export function kubeInjectCommand(): Command {
+  const command = withGlobals(new Command("kube-inject"))
+    .summary("Adds sidecars to the pods in a file")
+    .description("Adds sidecars to the pods and pod templates in a file, as the injection webhook of the cluster would.\nWhat has no pods is left as it is.")
+    .option("-f, --filename <string>", "file with Kubernetes objects; - is stdin")
+    .option("-o, --output <string>", "file to write instead of the standard output")
+    .option("--meshConfigFile <string>", "the mesh's configuration from a file instead of the cluster")
+    .option("--meshConfigMapName <string>", 'ConfigMap of the mesh\'s configuration, under its key "mesh"', "istio")
+    .option("--valuesFile <string>", "values of injection from a file instead of the cluster")
+    .option("--injectConfigFile <string>", "refused: there are no templates")
+    .option("-r, --revision <string>", "revision of the control plane");
+  command.action(async (options: KubeInjectOptions & { injectConfigFile?: string }) => {
+    if (options.filename === undefined) throw new ChainmailError("USAGE", "1 error occurred:\n\t* filename not specified (see --filename or -f)\n\n");
+    if (options.injectConfigFile !== undefined) throw new ChainmailError("NO_TEMPLATES", "Chainmail injects without templates: --injectConfigFile has nothing to name", { hint: "change what is injected by --valuesFile, --meshConfigFile and annotations" });
+    await (await import("./kube-inject-run.ts")).runKubeInject(options, globalsOf(command));
+  });
+  return withHelp(command, { use: "", example: "  kubectl apply -f <(istioctl kube-inject -f deployment.yaml)\n  kubectl get deployment -o yaml | istioctl kube-inject -f - | kubectl apply -f -" });
+}

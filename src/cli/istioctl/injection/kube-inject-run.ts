@@ -1,0 +1,64 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { ChainmailError, errorText } from "../../../base/index.ts";
+import { parseValues, type InjectionContext } from "../../../controlplane/injection/index.ts";
+import { parseMeshConfig } from "../../../controlplane/registry/index.ts";
+import { CONFIG_MAPS, PROXY_CONFIGS } from "../../../kube/index.ts";
+import type { GlobalOptions } from "../globals.ts";
+import { listOrEmpty, openKube, type KubeAccess } from "../kube-access.ts";
+import { injectDocuments } from "./kube-inject.ts";
+
+export interface KubeInjectOptions {
+  readonly filename?: string;
+  readonly output?: string;
+  readonly meshConfigFile?: string;
+  readonly meshConfigMapName: string;
+  readonly valuesFile?: string;
+  readonly revision?: string;
+}
+
+/** From this minor version on Kubernetes takes native sidecars for granted. */
+const NATIVE_SIDECARS_FROM = 33;
+
+export async function runKubeInject(options: KubeInjectOptions, globals: GlobalOptions): Promise<void> {
+  const { filename = "-", output, meshConfigFile, valuesFile } = options;
+  // With both from files no cluster is needed.
+  const kube = meshConfigFile !== undefined && valuesFile !== undefined ? undefined : await openKube(globals);
+  const text = injectDocuments(read(filename === "-" ? 0 : filename, filename), kube?.namespace ?? globals.namespace ?? "default", await contextOf(options, kube));
+  if (output === undefined || output === "") process.stdout.write(text);
+  else writeFileSync(output, text);
+}
+
+async function contextOf({ meshConfigFile, meshConfigMapName, valuesFile, revision }: KubeInjectOptions, kube: KubeAccess | undefined): Promise<InjectionContext> {
+  const suffix = revision === undefined || revision === "" || revision === "default" ? "" : `-${revision}`;
+  const mesh = meshConfigFile === undefined ? await dataOf(kube, `${meshConfigMapName}${suffix}`, "mesh") : read(meshConfigFile, meshConfigFile);
+  const values = valuesFile === undefined ? await dataOf(kube, `istio-sidecar-injector${suffix}`, "values") : read(valuesFile, valuesFile);
+  return {
+    mesh: parseMeshConfig(mesh),
+    values: parseValues(values),
+    proxyConfigs: kube ? ((await listOrEmpty(kube.client, PROXY_CONFIGS)) as InjectionContext["proxyConfigs"][number][]) : [],
+    nativeSidecars: await takesNativeSidecars(kube),
+  };
+}
+
+async function dataOf(kube: KubeAccess | undefined, name: string, key: string): Promise<string> {
+  const found = await kube?.client.find(CONFIG_MAPS, name, kube.istioNamespace);
+  const text = (found?.data as Record<string, string> | undefined)?.[key];
+  if (text !== undefined) return text;
+  const reason = found ? `missing configuration map key ${JSON.stringify(key)} in ${JSON.stringify(name)}` : `could not find valid configmap ${JSON.stringify(name)} from namespace ${JSON.stringify(kube?.istioNamespace ?? "")}`;
+  throw new ChainmailError("INJECTION_CONFIG_MISSING", `${reason}: use --meshConfigFile and --valuesFile, or -i with the namespace of the control plane`);
+}
+
+async function takesNativeSidecars(kube: KubeAccess | undefined): Promise<boolean> {
+  if (!kube) return true;
+  const response = await kube.client.transport("/version", { headers: { accept: "application/json" } });
+  const { minor = "" } = response.ok ? ((await response.json()) as { minor?: string }) : {};
+  return Number.parseInt(minor, 10) >= NATIVE_SIDECARS_FROM;
+}
+
+function read(path: string | number, name: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new ChainmailError("FILE_UNREADABLE", `open ${name}: ${errorText(cause)}`, { cause });
+  }
+}
