@@ -55,6 +55,9 @@ function lab(title, as, checkout, home) {
     call("check", chainmail, ["lab", "check"]);
     call("end to end", join(checkout, "node_modules/.bin/bun"), ["test", "--timeout", "60000", "./test/e2e"], { CHAINMAIL_E2E: "1" });
   } finally {
+    const log = clusterLog(home);
+    verdict(`${title}: nothing went uncaught`, log.filter((line) => /nothing caught|panic|Segmentation fault/.test(line)));
+    if (total.failed > 0) console.log(`the cluster's last words:\n${log.slice(-40).join("\n")}`);
     call("stop", chainmail, ["down", "--delete"]);
     verdict(`${title}: nothing is left`, leftovers(home));
   }
@@ -96,6 +99,12 @@ function leftovers(home) {
   const links = readdirSync("/sys/class/net").filter((name) => name.startsWith("veth") || name.startsWith("cm"));
   const folders = existsSync(join(home, "clusters", "default")) ? [join(home, "clusters", "default")] : [];
   return [...processes.map((pid) => `process ${pid}`), ...mounts.map((line) => `mount ${line}`), ...links.map((name) => `interface ${name}`), ...folders];
+}
+
+/** The lines of a cluster's log; none where it never came so far. */
+function clusterLog(home) {
+  const path = join(home, "clusters", "default", "cluster.log");
+  return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
 }
 
 /** A check of this script's own: good when the list of problems is empty. */

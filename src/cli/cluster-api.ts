@@ -14,7 +14,7 @@ export async function adminClient(paths: ClusterPaths): Promise<KubeClient> {
 
 type PodStatus = {
   phase?: string;
-  conditions?: { type: string; status: string; message?: string }[];
+  conditions?: { type: string; status: string; reason?: string; message?: string }[];
   containerStatuses?: { name: string; state?: { running?: { startedAt?: string }; waiting?: { reason?: string; message?: string } } }[];
   initContainerStatuses?: { name: string; state?: { waiting?: { reason?: string; message?: string } } }[];
 };
@@ -25,9 +25,24 @@ export interface Readiness {
   ready: number;
   total: number;
   /** Pods that are not ready, with the reason that their status gives. */
-  waiting: { name: string; reason: string }[];
+  waiting: WaitingPod[];
   complete: boolean;
 }
+
+export interface WaitingPod {
+  /** NAMESPACE/NAME */
+  name: string;
+  reason: string;
+  /** Of the mesh itself, where it is not somebody's own. */
+  ofMesh: boolean;
+  /** Time alone will not make it ready. */
+  stuck: boolean;
+}
+
+/** What `up` answers for; what runs in other namespaces is its user's. */
+const MESH_NAMESPACES = new Set(["istio-system", "kube-system"]);
+/** Reasons that a kubelet gives for a container that somebody has to mend. */
+const STUCK = new Set(["CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "Unschedulable"]);
 
 /** When the running cluster began, in ms; 0 while it starts. */
 export function clusterStart(paths: ClusterPaths): number {
@@ -44,7 +59,7 @@ export async function readiness(client: KubeClient, since: number): Promise<Read
   type Deployment = KubeObject<{ replicas?: number }, { availableReplicas?: number; observedGeneration?: number }>;
   const pods = await client.list<PodObject>(PODS);
   const live = pods.items.filter((pod) => pod.status?.phase !== "Succeeded" && pod.status?.phase !== "Failed" && !pod.metadata.deletionTimestamp);
-  const waiting = live.filter((pod) => !isReady(pod, since)).map((pod) => ({ name: `${pod.metadata.namespace}/${pod.metadata.name}`, reason: waitingReason(pod) }));
+  const waiting = live.filter((pod) => !isReady(pod, since)).map(waitingPod);
   const counts = { ready: live.length - waiting.length, total: live.length, waiting };
   if (waiting.length > 0) return { ...counts, complete: false };
   const [nodes, deployments] = await Promise.all([client.list(NODES), client.list<Deployment>(DEPLOYMENTS)]);
@@ -58,10 +73,13 @@ function isReady({ status }: PodObject, since: number): boolean {
   return startedNow && (status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false);
 }
 
-function waitingReason(pod: PodObject): string {
+function waitingPod(pod: PodObject): WaitingPod {
+  const { namespace = "", name } = pod.metadata;
   const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
   const waiting = statuses.find((s) => s.state?.waiting?.reason)?.state?.waiting;
-  return waiting?.reason ?? pod.status?.phase ?? "Pending";
+  const unscheduled = pod.status?.conditions?.find((c) => c.type === "PodScheduled" && c.status === "False");
+  const reason = waiting?.reason ?? unscheduled?.reason ?? pod.status?.phase ?? "Pending";
+  return { name: `${namespace}/${name}`, reason, ofMesh: MESH_NAMESPACES.has(namespace), stuck: STUCK.has(reason) };
 }
 
 type Service = KubeObject<{ ports?: { name?: string; port: number; nodePort?: number }[] }, { loadBalancer?: { ingress?: { ip?: string }[] } }>;

@@ -37,6 +37,7 @@ try {
 
 async function run(logger: Logger): Promise<void> {
   const began = Date.now();
+  outliveMistakes(logger);
   const settings = readSettings(paths);
   if (!settings) throw new ChainmailError("CLUSTER_SETTINGS_MISSING", `${paths.settings} is missing`, { hint: `chainmail up --name ${name}` });
   const { address, apiPort } = settings;
@@ -156,6 +157,16 @@ function lateStreams(current: () => PodStreams | undefined): PodStreams {
     attach: async (...args) => streams().attach(...args),
     portForward: async (...args) => streams().portForward(...args),
   };
+}
+
+/**
+ * One request, stream or pod that goes wrong must not take all others along: what nothing caught is told, and the cluster
+ * goes on, as Kubernetes' own programs do (HandleCrash). Tests look for this line: each is a defect.
+ */
+function outliveMistakes(logger: Logger): void {
+  const tell = (thrown: unknown): void => logger.error("an error that nothing caught; the cluster goes on", { stack: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) });
+  process.on("uncaughtException", tell);
+  process.on("unhandledRejection", tell);
 }
 
 /** Says why in a place that `up` reads, then ends the whole tree: a cluster that half works is worse than none. */

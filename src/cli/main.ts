@@ -6,6 +6,14 @@
 import { Command } from "commander";
 import { ChainmailError, VERSION } from "../base/index.ts";
 
+/** What a shell sees of a program that SIGPIPE ended: 128 and the signal's number. */
+const EXIT_BROKEN_PIPE = 141;
+
+// Whoever reads the output may have read enough (`chainmail status | head -1`): no error, and nothing more to do.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (thrown: NodeJS.ErrnoException) => (thrown.code === "EPIPE" ? process.exit(EXIT_BROKEN_PIPE) : fail(thrown)));
+}
+
 const program = process.env.CHAINMAIL_PROGRAM === "istioctl" ? await istioctl() : chainmail();
 try {
   await program.parseAsync();

@@ -22,6 +22,8 @@ export interface BringUpOptions {
 /** Ten times what a slow machine needs; a pod that cannot start is reported long before. */
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
+/** How long the mesh, once it is ready, waits for pods of its users: they start like its own, unless they cannot. */
+const OTHERS_TIMEOUT_MS = 15_000;
 /** Each look is a list of all pods, on the cores that start them. */
 const READY_POLL_MS = 150;
 /** The user that Istio's capture rules let pass: Envoy cannot mark its sockets as our own proxy does. */
@@ -42,7 +44,7 @@ export function upCommand(): Command {
     });
 }
 
-/** Starts the cluster unless it runs, and returns when every pod is Ready. */
+/** Starts the cluster unless it runs, and returns when the mesh's pods are Ready, and all others that can be. */
 export async function bringUp(options: BringUpOptions): Promise<void> {
   const paths = clusterPaths(options.name);
   const home = chainmailHome();
@@ -139,11 +141,17 @@ async function waitUntilReady(paths: ClusterPaths, say: (text: string) => void):
   const client = await adminClient(paths);
   let state: Readiness | undefined;
   let said = "";
+  let othersSince: number | undefined;
   for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await Bun.sleep(READY_POLL_MS)) {
     state = await readiness(client, clusterStart(paths));
     const text = `pods: ${state.ready} of ${state.total} ready`;
     if (text !== said && state.total > 0) say((said = text));
     if (state.complete) return;
+    if (state.total === 0 || state.waiting.length === 0 || state.waiting.some((pod) => pod.ofMesh)) othersSince = undefined;
+    else if (state.waiting.every((pod) => pod.stuck) || Date.now() > (othersSince ??= Date.now()) + OTHERS_TIMEOUT_MS) {
+      // The mesh is there, and somebody's own broken pod is no reason to keep it from them.
+      return say(`not ready, and not waited for: ${state.waiting.map((pod) => `${pod.name} (${pod.reason})`).join(", ")}`);
+    }
   }
   const waiting = state?.waiting.map((pod) => `${pod.name} (${pod.reason})`).join(", ");
   throw new ChainmailError("PODS_NOT_READY", `not ready after ${READY_TIMEOUT_MS / 1000} s: ${waiting || "a Deployment has too few pods"}`, { hint: "kubectl get events -A" });
