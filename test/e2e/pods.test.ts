@@ -68,7 +68,7 @@ describe.if(HAS_CLUSTER)("pods", () => {
     await ready("shell");
     const first = await Conversation.start(`kubectl attach -n ${NAMESPACE} -it shell`);
     // The terminal's size comes along a stream of its own, a moment after the first key may have been pressed.
-    await first.say("until stty size | grep '30 100'; do sleep 0.1; done; tty\n", /\n30 100\r\n\/dev\/pts\/0/);
+    await first.say("until stty size | grep '30 100'; do sleep 0.1; done; tty\n", /30 100\r\n\/dev\/pts\/0/);
     await first.say("sleep 50\n", /sleep 50\r\n/);
     await Bun.sleep(200);
     await first.say("\x1a", /Stopped +sleep 50/);
