@@ -37,19 +37,17 @@ export function readRequestFields(fields: HeaderMap): RequestHead | undefined {
   names.splice(0, at);
   values.splice(0, at);
   if (!validFields(fields) || method === undefined || !TOKEN.test(method)) return undefined;
+  const host = fields.getJoined("host");
+  // RFC 9113, 8.3.1: where both are there they must say the same; a second Host never does.
+  if (host !== undefined && authority !== undefined && authority !== host) return undefined;
+  fields.remove("host");
+  authority ??= host;
+  if (authority !== undefined && !AUTHORITY.test(authority)) return undefined;
   if (method === "CONNECT") {
     if (path !== undefined || scheme !== undefined || authority === undefined) return undefined;
     return { method, path: "", authority, scheme: "", protocol: "HTTP/2", headers: fields, upgrade: "connect" };
   }
-  if (path === undefined || scheme === undefined || !TARGET.test(path)) return undefined;
-  const host = fields.get("host");
-  if (host !== undefined) {
-    // RFC 9113, 8.3.1: where both are there they must say the same.
-    if (authority !== undefined && authority !== host) return undefined;
-    authority ??= host;
-    fields.remove("host");
-  }
-  if (authority !== undefined && /[\s\0]/.test(authority)) return undefined;
+  if (path === undefined || scheme === undefined || !SCHEME.test(scheme) || !TARGET.test(path)) return undefined;
   joinCookies(fields);
   return { method, path, authority: authority ?? "", scheme: scheme.toLowerCase(), protocol: "HTTP/2", headers: fields, upgrade: undefined };
 }
@@ -64,6 +62,14 @@ export function readStatus(fields: HeaderMap): number | undefined {
   return validFields(fields) ? status : undefined;
 }
 
+/**
+ * Whether trailers may pass: no pseudo-fields, and the same names and values as in heads (RFC 9113, 8.1). Towards an
+ * HTTP/1 peer a line break in one would begin another message.
+ */
+export function validTrailers(fields: HeaderMap): boolean {
+  return validFields(fields);
+}
+
 /** The declared length of a body, -1 without one; undefined when it is no number or said twice differently. */
 export function contentLength(fields: HeaderMap): number | undefined {
   const all = fields.getJoined("content-length");
@@ -73,8 +79,11 @@ export function contentLength(fields: HeaderMap): number | undefined {
 
 const COLON = 0x3a;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Lower-case tokens only: RFC 9113, 8.2.1. */
+/** What a host, a port and user information are written with (RFC 3986, 3.2); the rest is for registered names. */
+const AUTHORITY = /^[\x21-\x7e\x80-\xff]*$/;
+/** Lower-case tokens only: RFC 9113, 8.2.1. A pseudo-field is none. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const SCHEME = /^[a-z][a-z0-9+.-]*$/i;
 const TARGET = /^(?:\/[\x21-\x7e]*|\*)$/;
 // oxlint-disable-next-line no-control-regex -- these are the bytes that must not be there
 const BAD_VALUE = /[\0-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$/;

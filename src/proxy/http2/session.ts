@@ -1,5 +1,6 @@
 import type { HeaderMap } from "../http/header-map.ts";
 import type { Channel, ChannelHandler } from "../net/channel.ts";
+import { validTrailers } from "./fields.ts";
 import { ConnectionError, DEFAULT_WINDOW, ErrorCode, Flag, Frame, FRAME_HEADER, MAX_FRAME, MAX_WINDOW, PREFACE, Setting } from "./frames.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -485,8 +486,4 @@ function unpad(flags: number, bytes: Buffer, start: number, end: number): [numbe
   const to = end - (bytes[start] as number);
   if (to <= start) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "more padding than payload");
   return [start + 1, to];
-}
-
-function validTrailers(headers: HeaderMap): boolean {
-  return headers.names.every((name) => !name.startsWith(":") && name === name.toLowerCase());
 }
