@@ -120,6 +120,8 @@ describe("monitoring", () => {
 
 test("options are Istio's; a wrong one is an error", () => {
   const options = parseOptions(["discovery", "--monitoringAddr=:15014", "--log_output_level=default:debug", "--domain", "cluster.local", "--keepaliveMaxServerConnectionAge", "30m"], { POD_NAMESPACE: "x" });
+  expect(options.kubeconfig).toBeUndefined();
+  expect(parseOptions(["discovery", "--kubeconfig", "/etc/kube/config"], {}).kubeconfig).toBe("/etc/kube/config");
   expect(options).toMatchObject({ namespace: "x", monitoringPort: 15014, logLevel: "debug", domain: "cluster.local", revision: "default" });
   expect(() => parseOptions(["discovery", "--nope"], {})).toThrow("unknown flag: --nope");
   expect(() => parseOptions(["proxy"], {})).toThrow("unknown command");

@@ -1,5 +1,5 @@
 import { createLogger, ChainmailError, errorText, systemClock } from "../base/index.ts";
-import { createClient, inClusterTransport } from "../kube/index.ts";
+import { createClient, inClusterTransport, transportFromKubeconfig } from "../kube/index.ts";
 import { validateIstio } from "../resources/index.ts";
 import { startIstiod } from "./istiod.ts";
 import { parseOptions } from "./options.ts";
@@ -14,7 +14,7 @@ const SHUTDOWN_GRACE_MS = 2_000;
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2), process.env);
   const log = createLogger("istiod", { level: options.logLevel });
-  const client = createClient(inClusterTransport());
+  const client = createClient(options.kubeconfig ? await transportFromKubeconfig(options.kubeconfig) : inClusterTransport());
   const registry = createRegistry(client, {
     domain: options.domain,
     clusterId: options.clusterId,

@@ -8,6 +8,8 @@ export interface DiscoveryOptions {
   revision: string;
   clusterId: string;
   domain: string;
+  /** Reaches the API server from outside a cluster; undefined for a pod's own means. */
+  kubeconfig: string | undefined;
   logLevel: LogLevel;
   /** JWT_RULE: a further issuer of workloads' tokens. */
   oidc: OidcRule | undefined;
@@ -56,6 +58,7 @@ export function parseOptions(argv: readonly string[], env: Readonly<Record<strin
     revision: env["REVISION"] || "default",
     clusterId: text("clusterID", env["CLUSTER_ID"] || "Kubernetes"),
     domain: text("domain", "cluster.local"),
+    kubeconfig: text("kubeconfig", "") || undefined,
     logLevel: (LEVELS.includes(level) ? level : "info") as LogLevel,
     oidc: parseOidcRule(env["JWT_RULE"]),
     rootSpreadMs: spreadOf(env["ROOT_CERT_SPREAD"]),
