@@ -1,4 +1,5 @@
-/** The `prometheus` program of an embedded cluster: scrapes the mesh's pods and answers Prometheus' HTTP API. */
+/** The `prometheus` program of an embedded cluster: scrapes the mesh's pods and answers Prometheus' HTTP
+ * API; takes spans by OTLP and Zipkin's protocol and answers Jaeger's query API. */
 import { VERSION, createLogger, errorText, systemClock } from "../base/index.ts";
 import { PODS, createClient, createInformer, inClusterTransport } from "../kube/index.ts";
 import type { KubeObject } from "../resources/types.ts";
@@ -7,6 +8,8 @@ import { Scraper } from "./scrape/scraper.ts";
 import { targetsOf } from "./scrape/targets.ts";
 import { History } from "./store/history.ts";
 import { MetricStore } from "./store/metric-store.ts";
+import { handleJaegerApi } from "./traces/jaeger-api.ts";
+import { TraceStore } from "./traces/trace-store.ts";
 
 /** A new edge should be seen within two seconds; the proxies of one machine answer in a few milliseconds. */
 const SCRAPE_INTERVAL_MS = Number(process.env.SCRAPE_INTERVAL_MS ?? 1000);
@@ -28,6 +31,12 @@ const MAX_SERIES = 100_000;
 const LOOKBACK_MS = Math.max(10_000, 5 * SCRAPE_INTERVAL_MS);
 
 const PORT = 9090;
+/** Where Jaeger's query API is looked for. */
+const JAEGER_PORT = 16686;
+/** Some ten thousand requests through three services; they go with the program. */
+const TRACES_BYTES = Number(process.env.TRACES_MAX_BYTES ?? 32 << 20);
+/** More than any request causes that a person could look at. */
+const MAX_SPANS_PER_TRACE = 2_000;
 
 const log = createLogger("prometheus");
 const store = new MetricStore({ retentionMs: RETENTION_MS, maxRunsPerSeries: MAX_RUNS_PER_SERIES, maxSeries: MAX_SERIES, tiers: TIERS, gapMs: 5 * SCRAPE_INTERVAL_MS });
@@ -68,14 +77,20 @@ const options: HttpApiOptions = {
 };
 
 const server = Bun.serve({ port: PORT, hostname: "0.0.0.0", fetch: (request) => handleHttpApi(request, options) });
-log.info("listening", { port: server.port });
+const traces = new TraceStore({ maxBytes: TRACES_BYTES, maxSpansPerTrace: MAX_SPANS_PER_TRACE });
+const jaeger = Bun.serve({ port: JAEGER_PORT, hostname: "0.0.0.0", fetch: (request) => handleJaegerApi(request, traces, Date.now) });
+log.info("listening", { port: server.port, jaeger: jaeger.port });
 await pods.synced;
 scraper.start();
+// After what others wait for: protobuf's types take their time to load.
+const receivers = (await import("./traces/receivers.ts")).startTraceReceivers(traces, log.child("traces"));
 
 process.on("SIGTERM", () => {
   scraper.stop();
   history?.save(store, Date.now());
   pods.stop();
+  receivers.stop();
+  void jaeger.stop(true);
   void server.stop(true).then(() => process.exit(0));
 });
 

@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   controlplane: ["resources", "pki", "kube", "proto"],
   proxy: ["proto", "pki", "linux"],
   agent: ["proto", "pki", "proxy", "linux"],
-  telemetry: ["resources", "kube"],
+  telemetry: ["resources", "kube", "proto"],
   console: ["resources", "kube", "telemetry"],
   samples: [],
   lab: ["kube", "pki"],
