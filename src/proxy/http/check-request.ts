@@ -12,7 +12,8 @@ export function checkRequest(request: RequestHead, config: HcmConfig): { readonl
     stats.downstream_rq_non_relative_path++;
     return { reply: { status: 404, body: "", details: "absolute_path_rejected" }, close: false };
   }
-  const problem = normalizeRequestPath(request, config);
+  // RFC 9110, 7.1: no target has a fragment, and whoever matched it differently could be led astray.
+  const problem = request.path.includes("#") ? ({ kind: "refuse" } as const) : normalizeRequestPath(request, config);
   switch (problem?.kind) {
     case "refuse":
       stats.downstream_rq_failed_path_normalization++;

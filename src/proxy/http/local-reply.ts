@@ -34,7 +34,7 @@ export function renderLocalReply(reply: LocalReply, grpc: boolean): { status: nu
   return { status: reply.status, headers, body: reply.body };
 }
 
-/** gRPC's mapping of HTTP status codes (its http-grpc-status-mapping.md). */
+/** gRPC's mapping of HTTP status codes (its http-grpc-status-mapping.md), which knows no success. */
 export function httpToGrpcStatus(status: number): number {
   switch (status) {
     case 400:
@@ -51,7 +51,7 @@ export function httpToGrpcStatus(status: number): number {
     case 504:
       return 14;
   }
-  return status === 200 ? 0 : 2;
+  return 2;
 }
 
 /** gRPC messages are percent-encoded outside printable ASCII. */

@@ -14,12 +14,20 @@ export function compileHeader(matcher: HeaderMatcher): RequestMatch {
     return (request) => ((read(request) !== undefined) === wanted) !== invert;
   }
   const test = valueTest(specifier);
-  return (request) => {
-    const value = read(request) ?? (emptyIfMissing ? "" : undefined);
-    // As Envoy: a missing header matches nothing, which inverted matches.
-    if (value === undefined) return invert;
-    return test(value) !== invert;
+  const name = matcher.name.toLowerCase();
+  if (isPseudo(name)) return (request) => test(read(request) as string) !== invert;
+  return ({ headers: { names, values } }) => {
+    // Each of several values is judged by itself: joined, a value could be hidden behind another one.
+    let at = names.indexOf(name);
+    // As Envoy: of a missing header nothing can be said, inverted or not.
+    if (at < 0) return emptyIfMissing && test("") !== invert;
+    for (; at >= 0; at = names.indexOf(name, at + 1)) if (test(values[at] as string)) return !invert;
+    return invert;
   };
+}
+
+function isPseudo(name: string): boolean {
+  return name === ":method" || name === ":path" || name === ":authority" || name === "host" || name === ":scheme";
 }
 
 /** All of the matchers must hold. */
