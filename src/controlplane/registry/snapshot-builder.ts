@@ -2,6 +2,7 @@ import type { ConfigMap, Deployment, EndpointSlice, KubeObject, Namespace, Pod, 
 import { indexConfigs, type ConfigIndex } from "./config-index.ts";
 import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceBackends } from "./endpoint-index.ts";
 import { ingressConfigs, NO_INGRESS, type IngressConfigs } from "./ingress.ts";
+import { LayeredMap } from "./layered-map.ts";
 import { defaultMeshConfig, parseMeshConfig, type MeshConfig } from "./mesh-config.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { servicesOfEntry } from "./service-entry.ts";
@@ -39,7 +40,9 @@ export class SnapshotBuilder {
   #services = new ServiceIndex([], ["*"]);
   #configs: ConfigIndex | undefined;
   #ingress: IngressConfigs = NO_INGRESS;
-  #backends: ReadonlyMap<string, ServiceBackends> = new Map();
+  #backends = LayeredMap.empty<string, ServiceBackends>();
+  /** The services that the backends were worked out for. */
+  #backed: ServiceIndex | undefined;
   #changedKinds = new Set<RegistryKind>();
   #changedKeys = new Set<string>();
   /** Keys of services whose backends must be worked out again, and namespaces all of whose must. */
@@ -227,8 +230,6 @@ export class SnapshotBuilder {
   #renewBackends(): { endpoints: Set<string>; identities: Set<string> } {
     const endpoints = new Set<string>();
     const identities = new Set<string>();
-    const stale = (service: MeshService): boolean => this.#allDirty || this.#dirtyNamespaces.has(service.namespace) || this.#dirty.has(serviceKey(service));
-    if (!this.#allDirty && this.#dirtyNamespaces.size === 0 && this.#dirty.size === 0) return { endpoints, identities };
     const sources: BackendSources = {
       store: this.#store,
       mesh: this.#mesh,
@@ -236,36 +237,53 @@ export class SnapshotBuilder {
       slicesOf: (key) => [...(this.#slices.get(key)?.values() ?? [])],
       entriesOf: (namespace, hostname) => this.#entries.get(serviceKey({ namespace, hostname })) ?? [],
     };
-    const renewed = new Map(this.#backends);
-    for (const [key, previous] of this.#backends) {
-      const [namespace = "", hostname = ""] = splitKey(key);
-      if (this.#services.byHostname.get(hostname)?.has(namespace)) continue;
-      renewed.delete(key);
-      if (previous.endpoints.length > 0) endpoints.add(key);
-    }
-    for (const namespaces of this.#services.byHostname.values()) {
-      for (const service of namespaces.values()) {
-        if (!stale(service)) continue;
-        const key = serviceKey(service);
-        const previous = renewed.get(key);
-        let backends = NO_BACKENDS;
-        try {
-          backends = backendsOf(service, sources, previous);
-        } catch (thrown) {
-          this.#options.onInvalid(thrown, { apiVersion: "v1", kind: "Service", metadata: { name: service.name, namespace: service.namespace } });
-        }
-        this.#notePods(key, service);
-        if (JSON.stringify(previous?.endpoints ?? []) === JSON.stringify(backends.endpoints)) backends = { ...backends, endpoints: previous?.endpoints ?? backends.endpoints };
-        else endpoints.add(key);
-        if (previous?.identities !== backends.identities) identities.add(key);
-        renewed.set(key, backends);
+    const renewed = new Map<string, ServiceBackends | undefined>();
+    for (const [key, service] of this.#staleServices()) {
+      const previous = this.#backends.get(key);
+      if (!service) {
+        if (!previous) continue;
+        renewed.set(key, undefined);
+        if (previous.endpoints.length > 0) endpoints.add(key);
+        continue;
       }
+      let backends = NO_BACKENDS;
+      try {
+        backends = backendsOf(service, sources, previous);
+      } catch (thrown) {
+        this.#options.onInvalid(thrown, { apiVersion: "v1", kind: "Service", metadata: { name: service.name, namespace: service.namespace } });
+      }
+      this.#notePods(key, service);
+      if (JSON.stringify(previous?.endpoints ?? []) === JSON.stringify(backends.endpoints)) backends = { ...backends, endpoints: previous?.endpoints ?? backends.endpoints };
+      else endpoints.add(key);
+      if (previous?.identities !== backends.identities) identities.add(key);
+      renewed.set(key, backends);
     }
-    this.#backends = renewed;
+    this.#backends = this.#backends.with(renewed);
+    this.#backed = this.#services;
     this.#dirty.clear();
     this.#dirtyNamespaces.clear();
     this.#allDirty = false;
     return { endpoints, identities };
+  }
+
+  /** The services whose backends must be worked out again, undefined for those that are gone. Most changes name a few. */
+  *#staleServices(): Generator<[string, MeshService | undefined]> {
+    const { byHostname } = this.#services;
+    const find = (key: string): MeshService | undefined => {
+      const [namespace, hostname] = splitKey(key);
+      return byHostname.get(hostname)?.get(namespace);
+    };
+    if (!this.#allDirty && this.#dirtyNamespaces.size === 0 && this.#backed === this.#services) {
+      for (const key of this.#dirty) yield [key, find(key)];
+      return;
+    }
+    for (const [key] of this.#backends.entries()) if (!find(key)) yield [key, undefined];
+    for (const namespaces of byHostname.values()) {
+      for (const service of namespaces.values()) {
+        const key = serviceKey(service);
+        if (this.#allDirty || this.#dirtyNamespaces.has(service.namespace) || this.#dirty.has(key)) yield [key, service];
+      }
+    }
   }
 
   /** Remembers which pods the service's slices name, those that are not there yet too. */
