@@ -13,7 +13,7 @@ export { addressesForProxy, forcesUnhealthyEndpoints, serviceHostname, UNSPECIFI
 export { keepsDrainingEndpoints, localityOfPod, withTopologyLabels, workloadName, type EndpointHealth, type MeshEndpoint } from "./endpoint.ts";
 export { serviceKey, type ServiceBackends } from "./endpoint-index.ts";
 export type { ConfigIndex, ConfigKind } from "./config-index.ts";
-export { isOurIngress } from "./ingress.ts";
+export { isOurIngress, ROUTE_SEMANTICS } from "./ingress.ts";
 export { selects } from "./service-entry.ts";
 export { compareAge, compareText, createdAt } from "./order.ts";
 export { hostIsSubsetOf, hostsOverlap, isWildcard, resolveShortName, compareSpecificity } from "./host.ts";

@@ -300,8 +300,10 @@ export class SnapshotBuilder {
   }
 }
 
+/** An object that was made anew is younger; the addresses that a ServiceEntry was given are read from its status. */
 function specFingerprint(object: KubeObject): string {
-  return JSON.stringify([object.spec, object.metadata.labels, object.metadata.annotations]);
+  const { labels, annotations, creationTimestamp } = object.metadata;
+  return JSON.stringify([object.spec, labels, annotations, creationTimestamp, object.kind === "ServiceEntry" ? (object as ServiceEntry).status?.addresses : undefined]);
 }
 
 function splitKey(key: string): [string, string] {

@@ -16,12 +16,13 @@ interface Case {
   objects: KubeObject[];
   omit?: string[];
   mesh?: string;
+  networks?: string;
   localities?: Partial<Record<NodeName, [string, string, string]>>;
   metadata?: Partial<Record<NodeName, JsonObject>>;
   answers: Record<NodeName, Answers>;
 }
 
-const TYPES = ["cds", "eds", "lds", "rds", "nds"] as const;
+const TYPES = ["cds", "eds", "lds", "rds", "nds", "ecds"] as const;
 const world = read<{ objects: KubeObject[]; mesh: string }>("world");
 const nodes = read<Record<NodeName, JsonObject>>("nodes");
 const names = readdirSync(import.meta.dir).filter((file) => file.endsWith(".json.gz") && !["world.json.gz", "nodes.json.gz"].includes(file)).map((file) => file.replace(".json.gz", "")).sort();
@@ -42,7 +43,7 @@ async function compare(golden: Case): Promise<{ lines: string[]; differences: st
   const registry = await loadRegistry();
   const omitted = new Set(golden.omit);
   const kept = world.objects.filter(({ kind, metadata }) => !omitted.has(`${kind}/${metadata.namespace}/${metadata.name}`));
-  const mesh = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: golden.mesh ?? world.mesh } };
+  const mesh = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: golden.mesh ?? world.mesh, ...(golden.networks && { meshNetworks: golden.networks }) } };
   const snapshot = snapshotOf([...kept, ...golden.objects, mesh]);
   const generator = createGenerator();
   const lines: string[] = [];
@@ -53,7 +54,7 @@ async function compare(golden: Case): Promise<{ lines: string[]; differences: st
     let total = 0;
     for (const type of TYPES) {
       const expected = golden.answers[nodeName][type] ?? [];
-      const asked = type === "eds" || type === "rds" ? expected.map(nameOf) : undefined;
+      const asked = type === "eds" || type === "rds" || type === "ecds" ? expected.map(nameOf) : undefined;
       const own = generator.generate(node, snapshot, XDS_TYPES[type.toUpperCase() as XdsTypeName], asked).map((resource) => resourceJson(resource, registry));
       const found = differencesOf(own, expected);
       total += expected.length;

@@ -7,9 +7,10 @@ import { ClusterLoadAssignmentSchema } from "../../../proto/gen/envoy/config/end
 import { isHttp, isHttp2, isSniffed, parseProtocol } from "../../registry/index.ts";
 import { address } from "../address.ts";
 import { configPath, serviceMetadata } from "../metadata.ts";
-import { inboundCluster } from "../names.ts";
+import { inboundCluster, statPrefix } from "../names.ts";
 import { interceptionMode, wildcards, type ProxyContext, type ProxyView, type ServiceTarget } from "../proxy.ts";
 import { ruleOf } from "../scope/sidecar-scope.ts";
+import { patternedStatName, statService } from "../stat-name.ts";
 import { policyForPort, withMeshDefault } from "../traffic-policy.ts";
 import { applyConnectionPool } from "./connection-pool.ts";
 import { ClusterDraft, preserveCaseOptions, type Cluster } from "./draft.ts";
@@ -44,6 +45,8 @@ function inbound(proxy: ProxyContext, port: number, bind: string, targets: reado
   const { mesh, view, scope } = proxy;
   const [primary] = targets;
   const draft = new ClusterDraft(inboundCluster(port), bind === "" ? "ORIGINAL_DST" : "STATIC");
+  const statName = primary && patternedStatName(mesh.config["inboundClusterStatName"], { ...statService(primary.service), port: primary.port.port, portName: primary.port.name, targetPort: port });
+  if (statName !== undefined) draft.init.altStatName = statPrefix(statName);
   draft.init.commonLbConfig = create(Cluster_CommonLbConfigSchema);
   if (bind !== "") {
     draft.init.loadAssignment = create(ClusterLoadAssignmentSchema, {

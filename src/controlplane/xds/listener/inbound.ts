@@ -10,6 +10,7 @@ import { configPath } from "../metadata.ts";
 import { BLACK_HOLE, inboundCluster, INBOUND_PASSTHROUGH, statPrefix, traceOperation, VIRTUAL_INBOUND } from "../names.ts";
 import { interceptionMode, metadataFlag, wildcards } from "../proxy.ts";
 import { inboundRoutes } from "../route/inbound.ts";
+import { statService, type StatSubject } from "../stat-name.ts";
 import { inboundMutualTls, tlsSocket, type DownstreamTls } from "./downstream-tls.ts";
 import type { FilterChain, FilterChainMatch } from "./filter-chain.ts";
 import { httpManager } from "./http.ts";
@@ -24,8 +25,8 @@ interface InboundPort {
   readonly targetPort: number;
   readonly port: MeshPort;
   readonly cluster: string;
-  /** Whose port it is, in traces. */
-  readonly hostname: string;
+  /** Whose port it is, in traces and statistics. */
+  readonly service: Pick<StatSubject, "hostname" | "name" | "namespace">;
   readonly binds: readonly string[];
   readonly bindToPort: boolean;
   readonly passthrough: boolean;
@@ -61,7 +62,7 @@ function servicePorts(parts: ListenerParts): InboundPort[] {
   const { targets, view } = parts.proxy;
   const binds = [wildcards(view).any];
   return targets
-    .map(({ service, port, targetPort }): InboundPort => ({ targetPort, port, cluster: inboundCluster(targetPort), hostname: service.hostname, binds, bindToPort: false, passthrough: false }))
+    .map(({ service, port, targetPort }): InboundPort => ({ targetPort, port, cluster: inboundCluster(targetPort), service: statService(service), binds, bindToPort: false, passthrough: false }))
     .filter(({ targetPort, port }) => mayBind(parts.proxy, { addresses: binds, bindToPort: false }, { ...port, port: targetPort }));
 }
 
@@ -80,7 +81,7 @@ function sidecarPorts(parts: ListenerParts): InboundPort[] {
         targetPort: number,
         port,
         cluster: inboundCluster(number),
-        hostname: `${scope.name}.${scope.namespace}`,
+        service: { hostname: `${scope.name}.${scope.namespace}`, name: "", namespace: "" },
         binds,
         bindToPort,
         passthrough: false,
@@ -99,7 +100,7 @@ function passthroughPorts(parts: ListenerParts): InboundPort[] {
     targetPort,
     port: { name: VIRTUAL_INBOUND, port: 0, protocol: "UnsupportedProtocol" },
     cluster: INBOUND_PASSTHROUGH,
-    hostname: "",
+    service: { hostname: "", name: "", namespace: "" },
     binds: [wildcards(view).any],
     bindToPort: false,
     passthrough: true,
@@ -114,7 +115,7 @@ function chainsOf(parts: ListenerParts, inbound: InboundPort): FilterChain[] {
 }
 
 function chain(parts: ListenerParts, inbound: InboundPort, match: InboundMatch, tls: () => DownstreamTls): FilterChain {
-  const filters = match.layer === "HTTP" ? [...metadataExchange(parts), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol);
+  const filters = match.layer === "HTTP" ? [...metadataExchange(parts), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol, { ...inbound.service, port: inbound.port.port, portName: inbound.port.name });
   return {
     name: nameOf(inbound, match.layer),
     filterChainMatch: {
@@ -136,7 +137,7 @@ function httpFilter(parts: ListenerParts, inbound: InboundPort): FilterConfig {
     trafficClass: "inbound",
     statPrefix: statPrefix(inbound.passthrough ? inbound.cluster : `inbound_${nameOf(inbound, "HTTP")}`),
     protocol,
-    routes: inboundRoutes(inbound.cluster, inbound.port.port, traceOperation(inbound.hostname, inbound.port.port), isGrpc(protocol)),
+    routes: inboundRoutes(inbound.cluster, inbound.port.port, traceOperation(inbound.service.hostname, inbound.port.port), isGrpc(protocol)),
     useRemoteAddress: false,
     extra: {
       forwardClientCertDetails: headers.forwardClientCertDetails ?? HttpConnectionManager_ForwardClientCertDetails.APPEND_FORWARD,

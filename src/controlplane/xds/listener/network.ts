@@ -8,6 +8,7 @@ import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { destinationCluster } from "../route/destination.ts";
 import type { EffectiveRule } from "../scope/destination-rules.ts";
 import { ruleOf } from "../scope/sidecar-scope.ts";
+import { patternedStatName, statService, type StatSubject } from "../stat-name.ts";
 import type { TrafficClass } from "../telemetry/index.ts";
 import type { ListenerParts } from "./parts.ts";
 
@@ -40,20 +41,24 @@ export function deadEnd(parts: ListenerParts, cluster: string, trafficClass: Tra
 }
 
 /** Bytes for the workload itself: who may connect is decided here. */
-export function inboundTcpChain(parts: ListenerParts, cluster: string, protocol: Protocol): FilterConfig[] {
+export function inboundTcpChain(parts: ListenerParts, cluster: string, protocol: Protocol, subject: StatSubject): FilterConfig[] {
+  const prefix = patternedStatName(parts.proxy.mesh.config["inboundClusterStatName"], subject) ?? cluster;
   return [
     ...metadataExchange(parts),
     ...parts.custom("tcp"),
     ...parts.authorization("tcp"),
     ...parts.stats("inbound"),
-    ...sniffers(protocol, cluster),
-    tcpProxy({ ...base(parts, cluster, "inbound"), clusterSpecifier: { case: "cluster", value: cluster } }),
+    ...sniffers(protocol, prefix),
+    tcpProxy({ ...base(parts, prefix, "inbound"), clusterSpecifier: { case: "cluster", value: cluster } }),
   ];
 }
 
 export function metadataExchange(parts: ListenerParts): FilterConfig[] {
   return parts.proxy.view.dialect === "istio" ? [TCP_METADATA_EXCHANGE] : [];
 }
+
+/** The port of the listener. */
+type StatPort = { readonly port: number; readonly name: string };
 
 export interface TcpChainOptions {
   readonly protocol: Protocol;
@@ -63,22 +68,29 @@ export interface TcpChainOptions {
   readonly exchange?: boolean;
   /** Bytes that stay encrypted for somebody else: nobody is judged and nothing is tunnelled here. */
   readonly opaque?: boolean;
+  /** What the statistics are about; without it they have the cluster's name. */
+  readonly stats?: StatSubject;
 }
 
 /** Bytes for one service under its DestinationRule. */
 export function serviceTcpChain(parts: ListenerParts, cluster: string, rule: EffectiveRule | undefined, options: TcpChainOptions): FilterConfig[] {
-  return outboundChain(parts, options, { ...base(parts, cluster, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "cluster", value: cluster } });
+  const prefix = options.stats && patternedStatName(parts.proxy.mesh.config["outboundClusterStatName"], options.stats);
+  return outboundChain(parts, options, { ...base(parts, prefix ?? cluster, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "cluster", value: cluster } });
 }
 
 /** Bytes for the destinations of a VirtualService's route; `name` is that VirtualService's. */
-export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDestination[], port: number, name: string, options: TcpChainOptions): FilterConfig[] {
+export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDestination[], port: StatPort, name: string, options: TcpChainOptions): FilterConfig[] {
   const { scope, node } = parts.proxy;
   const [first] = routes;
   if (!first) return [];
   const service = scope.byHostname.get(first.destination.host);
   const rule = service && ruleOf(scope, service.hostname, node);
-  if (routes.length === 1) return serviceTcpChain(parts, destinationCluster(first.destination, service, port), rule, { ...options, subset: first.destination.subset ?? "" });
-  const clusters = routes.filter(({ weight }) => (weight ?? 0) > 0).map(({ destination, weight }) => ({ name: destinationCluster(destination, scope.byHostname.get(destination.host), port), weight: weight ?? 0 }));
+  if (routes.length === 1) {
+    const { subset = "" } = first.destination;
+    const stats = service && { ...statService(service), port: port.port, portName: port.name, subset, targetPort: 0 };
+    return serviceTcpChain(parts, destinationCluster(first.destination, service, port.port), rule, { ...options, subset, ...(stats && { stats }) });
+  }
+  const clusters = routes.filter(({ weight }) => (weight ?? 0) > 0).map(({ destination, weight }) => ({ name: destinationCluster(destination, scope.byHostname.get(destination.host), port.port), weight: weight ?? 0 }));
   return outboundChain(parts, options, { ...base(parts, name, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "weightedClusters", value: { clusters } } });
 }
 

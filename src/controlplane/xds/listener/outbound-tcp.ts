@@ -8,6 +8,7 @@ import { matchesSource, type MatchContext } from "../scope/l4-match.ts";
 import { ruleOf } from "../scope/sidecar-scope.ts";
 import { MESH_GATEWAY, type ResolvedVirtualService } from "../scope/virtual-services.ts";
 import { serviceListenAddress } from "../service-address.ts";
+import { statService } from "../stat-name.ts";
 import type { ChainDraft } from "./filter-chain.ts";
 import { routedTcpChain, serviceTcpChain } from "./network.ts";
 import type { ListenerParts } from "./parts.ts";
@@ -44,7 +45,7 @@ function tlsChains(parts: ListenerParts, target: TcpTarget, rules: readonly Reso
         const key = `${one.sniHosts.join()}|${one.destinationSubnets?.join() ?? ""}`;
         if (seen.has(key)) continue;
         seen.add(key);
-        chains.push({ config: configPath("virtual-service", rule), sniHosts: one.sniHosts, cidrs, filters: routedTcpChain(parts, route, port.port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol }) });
+        chains.push({ config: configPath("virtual-service", rule), sniHosts: one.sniHosts, cidrs, filters: routedTcpChain(parts, route, port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol }) });
       }
     }
   }
@@ -68,7 +69,7 @@ function plainChains(parts: ListenerParts, target: TcpTarget, rules: readonly Re
   for (const rule of rules) {
     for (const tcp of rule.spec.tcp ?? []) {
       if (!tcp.route?.length) continue;
-      const filters = () => routedTcpChain(parts, tcp.route ?? [], port.port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol });
+      const filters = () => routedTcpChain(parts, tcp.route ?? [], port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol });
       const subnets = subnetsOf(parts, tcp, port.port);
       if (subnets === "all") return [...chains, { config: configPath("virtual-service", rule), cidrs, filters: filters() }];
       if (subnets.length === 0) continue;
@@ -94,8 +95,10 @@ function subnetsOf(parts: ListenerParts, { match }: TcpRoute, port: number): str
 function ownChain(parts: ListenerParts, { service, port }: TcpTarget) {
   const { scope, node } = parts.proxy;
   const [only, ...others] = service.ports;
-  const cluster = outboundCluster(only && others.length === 0 ? only.port : port.port, "", service.hostname);
-  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol });
+  const servicePort = only && others.length === 0 ? only.port : port.port;
+  const cluster = outboundCluster(servicePort, "", service.hostname);
+  const stats = { ...statService(service), port: servicePort, portName: "", targetPort: 0 };
+  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol, stats });
 }
 
 function contextOf(parts: ListenerParts, port: number): MatchContext {

@@ -15,8 +15,8 @@ type MetadataMatcher = MessageInitShape<typeof MetadataMatcherSchema>;
 /** Headers that are no headers of the request but claims of its token. */
 const CLAIM_PREFIX = "@request.auth.claims";
 
-/** The conditions of a route; without a match it takes everything. */
-export function routeMatch(match: HttpMatchRequest | undefined): RouteMatch {
+/** The conditions of a route; without a match it takes everything. `bySegment`: a prefix ends at the border of an element. */
+export function routeMatch(match: HttpMatchRequest | undefined, bySegment = false): RouteMatch {
   if (!match) return { pathSpecifier: { case: "prefix", value: "/" } };
   const headers: HeaderMatcher[] = [];
   const claims: MetadataMatcher[] = [];
@@ -34,7 +34,7 @@ export function routeMatch(match: HttpMatchRequest | undefined): RouteMatch {
   headers.sort((a, b) => compareText(a.name ?? "", b.name ?? ""));
   for (const [name, value] of [[":method", match.method], [":authority", match.authority], [":scheme", match.scheme]] as const) if (value) headers.push(headerMatch(name, value));
   return {
-    pathSpecifier: pathOf(match.uri),
+    pathSpecifier: pathOf(match.uri, bySegment),
     caseSensitive: match.ignoreUriCase !== true,
     headers,
     queryParameters: byName(match.queryParams).map(([name, value]) => queryMatch(name, value)),
@@ -72,9 +72,10 @@ export function pathPattern(match: RouteMatch): string {
   }
 }
 
-function pathOf(uri: StringMatch | undefined): NonNullable<RouteMatch["pathSpecifier"]> {
+function pathOf(uri: StringMatch | undefined, bySegment: boolean): NonNullable<RouteMatch["pathSpecifier"]> {
   if (uri?.exact !== undefined) return { case: "path", value: uri.exact };
   if (uri?.regex !== undefined) return { case: "safeRegex", value: { regex: uri.regex } };
+  if (bySegment && uri?.prefix !== undefined && uri.prefix !== "/") return { case: "pathSeparatedPrefix", value: uri.prefix.replace(/\/$/, "") };
   return { case: "prefix", value: uri?.prefix ?? "/" };
 }
 

@@ -66,7 +66,7 @@ export function timeouts(timeout: string | undefined): Pick<Action, "timeout" | 
 function translate(virtualService: ResolvedVirtualService, http: HttpRoute, match: HttpMatchRequest | undefined, context: RouteContext): Route | undefined {
   if (match?.port && match.port !== context.port) return undefined;
   if (match && !matchesClient(match, context)) return undefined;
-  const translated = routeMatch(match);
+  const translated = routeMatch(match, virtualService.prefixBySegment);
   const { changes, authority } = headerChanges(http.headers);
   const { action, headers } = http.redirect
     ? { action: redirect(http.redirect, context), headers: changes }

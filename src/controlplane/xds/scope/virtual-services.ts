@@ -1,5 +1,5 @@
 import type { Destination, HttpRoute, VirtualService, VirtualServiceSpec } from "../../../resources/index.ts";
-import { resolveShortName } from "../../registry/index.ts";
+import { resolveShortName, ROUTE_SEMANTICS } from "../../registry/index.ts";
 import { Memo } from "../memo.ts";
 import { mergeDelegate } from "./delegates.ts";
 
@@ -11,6 +11,8 @@ export interface ResolvedVirtualService {
   readonly name: string;
   readonly namespace: string;
   readonly spec: VirtualServiceSpec;
+  /** Whether prefixes of paths end at the border of an element, as those of Ingresses do. */
+  readonly prefixBySegment?: boolean;
 }
 
 interface Placed {
@@ -65,7 +67,12 @@ function resolveAll(virtualServices: readonly VirtualService[], options: { domai
       const visible = found && exportTo(found);
       return found && visible && (visible.has("*") || visible.has(namespace)) ? found : undefined;
     });
-    const virtualService = resolved.get([source, ...used], () => ({ name: source.metadata.name, namespace, spec: resolve(source, used, options.domain) }));
+    const virtualService = resolved.get([source, ...used], () => ({
+      name: source.metadata.name,
+      namespace,
+      spec: resolve(source, used, options.domain),
+      ...(source.metadata.annotations?.[ROUTE_SEMANTICS] !== undefined && { prefixBySegment: true }),
+    }));
     return { virtualService, exportTo: exportTo(source) };
   });
 }
