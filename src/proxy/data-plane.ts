@@ -3,6 +3,7 @@ import type { Cluster } from "../proto/gen/envoy/config/cluster/v3/cluster_pb.ts
 import type { ClusterLoadAssignment } from "../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import type { Listener } from "../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import type { RouteConfiguration } from "../proto/gen/envoy/config/route/v3/route_pb.ts";
+import { SharedExporters } from "./export/index.ts";
 import { checkRouteFilterConfig } from "./filters/registry.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import { RouteTable } from "./router/route-table.ts";
@@ -83,6 +84,7 @@ export class DataPlane {
       clusters: this.#clusters,
       exchange: new PeerExchange(deps.node),
       istio: new IstioMetrics(this.stats, fromNodeMetadata(metadata), typeof version === "string" ? version : ""),
+      exporters: new SharedExporters(),
       hostname: hostname(),
       onFault: (error) => deps.log.error("a connection was ended by a fault in the proxy", { error: error.message, stack: error.stack ?? "" }),
       monotonic: () => performance.now(),
@@ -179,6 +181,7 @@ export class DataPlane {
     this.#secretWatches.clear();
     this.#listeners.close();
     this.#clusters.close();
+    this.#services.exporters.stop();
   }
 
   #tick(): void {

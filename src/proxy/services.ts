@@ -2,6 +2,7 @@ import type { Cluster } from "./upstream/cluster.ts";
 import type { DataPlaneDeps } from "./types.ts";
 import type { PeerCertificates } from "./tls/peer.ts";
 import type { ContextCache } from "./tls/contexts.ts";
+import type { SharedExporters } from "./export/index.ts";
 import type { RefusedConnections } from "./telemetry/refused-connections.ts";
 import type { CoreStats } from "./telemetry/core-stats.ts";
 import type { IstioMetrics } from "./telemetry/istio-metrics.ts";
@@ -23,6 +24,8 @@ export interface Services extends DataPlaneDeps {
   readonly exchange: PeerExchange;
   readonly istio: IstioMetrics;
   readonly core: CoreStats;
+  /** Queues of what is told to collectors. */
+  readonly exporters: SharedExporters;
   readonly hostname: string;
   /** Takes exceptions that ended one connection: they are bugs, and logged as such. */
   readonly onFault: (error: Error) => void;

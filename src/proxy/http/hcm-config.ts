@@ -4,6 +4,8 @@ import {
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { UuidRequestIdConfigSchema } from "../../proto/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts";
+import { unpackAny } from "../../proto/index.ts";
 import { timeoutMs } from "../durations.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
@@ -13,6 +15,7 @@ import type { Route, RouteTable } from "../router/route-table.ts";
 import type { Services } from "../services.ts";
 import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
 import { compileXfcc, type XfccMutation } from "../tls/xfcc.ts";
+import { HttpTracing } from "../tracing/index.ts";
 import type { HttpStats } from "../telemetry/stat-scope.ts";
 import { InvalidResource } from "../types.ts";
 import { compileHeaderCase, type HeaderCase } from "./header-case.ts";
@@ -60,6 +63,7 @@ export class HcmConfig {
   readonly requestHeadersTimeoutMs: number | undefined;
   readonly maxStreamMs: number | undefined;
   readonly tracing: "ingress" | "egress" | undefined;
+  readonly tracer: HttpTracing | undefined;
   readonly codec: "auto" | "http1" | "http2";
   readonly http2: SessionOptions;
   readonly headerCase: HeaderCase | undefined;
@@ -109,6 +113,7 @@ export class HcmConfig {
     this.requestHeadersTimeoutMs = timeoutMs(proto.requestHeadersTimeout);
     this.maxStreamMs = timeoutMs(common?.maxStreamDuration);
     this.tracing = proto.tracing && (direction === "inbound" ? "ingress" : "egress");
+    this.tracer = proto.tracing && new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
     this.http2 = sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes);
     const ranges = proto.internalAddressConfig?.cidrRanges ?? [];
@@ -166,6 +171,12 @@ export class HcmConfig {
       complete: filters.filter((filter) => filter.onComplete),
     };
   }
+}
+
+/** Whether request ids carry the decision to trace: they do unless their extension says otherwise. */
+function tracesByRequestId({ requestIdExtension }: HttpConnectionManager): boolean {
+  const config = unpackAny(UuidRequestIdConfigSchema, requestIdExtension?.typedConfig);
+  return config?.useRequestIdForTraceSampling ?? true;
 }
 
 /** Istio marks routers in the node id; a plain Envoy node is no gateway. */

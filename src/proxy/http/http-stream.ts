@@ -27,7 +27,7 @@ import type { PeerMetadata } from "../telemetry/peer-metadata.ts";
 export class HttpStream extends StreamInfo implements RequestSink {
   readonly config: HcmConfig;
   declare request: RequestHead;
-  route: Route | undefined;
+  declare route: Route | undefined;
   routeTable: RouteTable | undefined;
   /** In [0, 1), the same for all fractions and weights of this request. */
   readonly draw: number;
@@ -122,9 +122,9 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#askedAuthority = request.authority;
     this.routeTable = config.routes.current();
     this.route = this.routeTable?.route(request, this, this.draw);
+    config.tracer?.begin(this);
     this.#decorator = decorateRequest(request.headers, this.route, config.tracing);
-    const { route } = this;
-    if (request.upgrade !== undefined && (!route || !config.allowsUpgrade(request.upgrade, route))) {
+    if (request.upgrade !== undefined && (!this.route || !config.allowsUpgrade(request.upgrade, this.route))) {
       if (request.upgrade !== "connect") {
         this.#stats.downstream_rq_ws_on_non_ws_route++;
         this.localReply({ status: 403, body: "", details: "upgrade_failed" });
@@ -469,6 +469,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#stats.rqTime?.record(this.durationMs);
     const { config } = this;
     for (const filter of this.#plan?.complete ?? []) filter.onComplete?.(this);
+    if (this.span) config.tracer?.finish(this);
     config.accessLog?.(this);
     this.connection.onStreamDone(this);
   }

@@ -1,15 +1,16 @@
 import type { ResetReason, ResponseSink, UpstreamStream } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { HttpStream } from "../http/http-stream.ts";
-import type { ResponseFlag } from "../telemetry/stream-info.ts";
 import type { Cluster } from "../upstream/cluster.ts";
 import type { Host } from "../upstream/host.ts";
 import type { LoadBalancerContext } from "../upstream/load-balancer.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
+import { RESET_FLAGS } from "./reset-flags.ts";
 import { parseOriginalDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
 import { clusterName, type ForwardAction, type Route } from "./route-table.ts";
 import { grpcTimeoutMs } from "./grpc-timeout.ts";
+import type { AttemptTrace } from "../tracing/index.ts";
 import { mirrorRequest } from "./mirror.ts";
 
 /** Request bodies up to so many bytes are kept for another try (Envoy's per_connection_buffer_limit). */
@@ -40,6 +41,7 @@ export class Router implements ResponseSink, PoolWaiter {
   #cancelTry: (() => void) | undefined;
   #cancelBackOff: (() => void) | undefined;
   #over = false;
+  #trace: AttemptTrace | undefined;
 
   constructor(private readonly stream: HttpStream) {}
 
@@ -138,6 +140,7 @@ export class Router implements ResponseSink, PoolWaiter {
       stream.localReply({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flag: "UH" });
       return;
     }
+    this.#trace = stream.config.tracer?.attempt(stream, cluster.observabilityName);
     stream.attempts++;
     if (policy) (this.#tried ??= []).push(host);
     if (this.#action.autoHostRewrite && host.hostname !== "") this.#rewriteHost(host.hostname);
@@ -174,6 +177,7 @@ export class Router implements ResponseSink, PoolWaiter {
     host.rqTotal++;
     if (this.#route.virtualHost.includeAttemptCount) stream.request.headers.set("x-envoy-attempt-count", String(stream.attempts));
     this.#upstream = connection.stream;
+    if (stream.span) this.#inject(connection, host);
     const services = stream.config.services;
     this.#sentAt = services.monotonic();
     const bare = this.#requestEnd && !this.#kept && !this.#trailers;
@@ -218,6 +222,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const host = this.#host as Host;
     const cluster = this.#cluster as Cluster;
     cluster.reportResponse(host, status);
+    if (this.#trace) this.#trace.status = status;
     const policy = this.#action.retry;
     if (policy) {
       const failed = retriesResponse(policy, status, headers);
@@ -283,7 +288,8 @@ export class Router implements ResponseSink, PoolWaiter {
     const { stream } = this;
     const shown = detail.replace(/\s/g, "_");
     if (detail !== "") stream.upstreamFailure = shown;
-    const flag = FLAGS[reason];
+    const flag = RESET_FLAGS[reason];
+    this.#trace?.failed(reason, flag);
     if (this.#responded) {
       this.#end();
       stream.config.stats.rq_reset_after_downstream_response_started++;
@@ -433,6 +439,12 @@ export class Router implements ResponseSink, PoolWaiter {
     (this.#kept ??= []).push({ bytes, start, end });
   }
 
+  #inject({ version }: PooledConnection, host: Host): void {
+    const { stream } = this;
+    if (this.#trace) this.#trace.to(host.text, version);
+    stream.config.tracer?.inject(stream, this.#trace);
+  }
+
   #count(by: 1 | -1): void {
     if (!this.#host || this.#counted === (by === 1)) return;
     this.#counted = by === 1;
@@ -448,6 +460,7 @@ export class Router implements ResponseSink, PoolWaiter {
   /** The response has come whole. */
   #completed(): void {
     const { stream } = this;
+    this.#trace?.over(false);
     if (stream.requestCompleteMs < 0) return;
     this.#cluster?.stats.rqTime?.record(stream.config.services.monotonic() - stream.startMono - stream.requestCompleteMs);
   }
@@ -463,6 +476,7 @@ export class Router implements ResponseSink, PoolWaiter {
     this.#withdraw = undefined;
     const upstream = this.#upstream;
     this.#leaveUpstream();
+    this.#trace?.over(abandon);
     if (abandon) upstream?.abandon();
   }
 
@@ -475,17 +489,3 @@ export class Router implements ResponseSink, PoolWaiter {
     this.#cancelBackOff = undefined;
   }
 }
-
-const FLAGS: Record<ResetReason, ResponseFlag> = {
-  local_connection_failure: "UF",
-  remote_connection_failure: "UF",
-  connection_timeout: "UF",
-  connection_termination: "UC",
-  overflow: "UO",
-  protocol_error: "UPE",
-  local_reset: "LR",
-  local_refused_stream_reset: "LR",
-  remote_reset: "UR",
-  remote_refused_stream_reset: "UR",
-  connect_error: "UR",
-};

@@ -1,4 +1,5 @@
 import type { HeaderMap, RequestHead } from "../http/header-map.ts";
+import type { ActiveSpan } from "../tracing/index.ts";
 import type { ConnectionInfo } from "../net/connection-info.ts";
 
 /** Envoy's response flags by their short names. */
@@ -62,6 +63,11 @@ export class StreamInfo {
   remoteText: string;
   remoteIp: string;
   dynamicMetadata: Map<string, { [key: string]: unknown }> | undefined;
+
+  /** Where a tracer is configured: sampled or not. */
+  span: ActiveSpan | undefined;
+  /** Set for HTTP, once the route is known. */
+  route: { readonly metadata: FilterMetadata } | undefined;
 
   constructor(
     readonly downstream: ConnectionInfo,

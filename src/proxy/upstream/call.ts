@@ -28,7 +28,7 @@ export type GrpcResult = { readonly kind: "message"; readonly bytes: Buffer } | 
 
 /** A unary gRPC call: one message there, one back. */
 export function callGrpc(
-  call: { readonly cluster: string; readonly path: string; readonly message: Uint8Array; readonly metadata: readonly (readonly [string, string])[]; readonly timeoutMs: number },
+  call: { readonly cluster: string; readonly authority?: string; readonly path: string; readonly message: Uint8Array; readonly metadata: readonly (readonly [string, string])[]; readonly timeoutMs: number },
   services: Services,
   done: (result: GrpcResult) => void,
 ): () => void {
@@ -36,7 +36,7 @@ export function callGrpc(
   body.writeUInt32BE(call.message.length, 1);
   body.set(call.message, 5);
   const headers = HeaderMap.from([["te", "trailers"], ["content-type", "application/grpc"], ...call.metadata]);
-  const head: RequestHead = { method: "POST", path: call.path, authority: call.cluster, scheme: "http", protocol: "HTTP/2", headers, upgrade: undefined };
+  const head: RequestHead = { method: "POST", path: call.path, authority: call.authority ?? call.cluster, scheme: "http", protocol: "HTTP/2", headers, upgrade: undefined };
   return callCluster({ cluster: call.cluster, head, body, timeoutMs: call.timeoutMs }, services, (result) => {
     if (result.kind === "failure") {
       done(result);

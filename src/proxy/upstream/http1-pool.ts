@@ -22,6 +22,7 @@ class Pooled extends Http1Client implements PooledConnection {
     this.localText = connected.localText;
     this.tls = connected.tls;
   }
+  readonly version = 1;
   readonly localText: string;
   readonly tls: TlsInfo | undefined;
   get stream(): UpstreamStream {

@@ -92,7 +92,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
   }
 
   #hand(waiter: PoolWaiter, { client, localText, tls }: Connection): void {
-    waiter.onPoolReady({ stream: client.stream(), localText, tls }, this.host);
+    waiter.onPoolReady({ stream: client.stream(), version: 2, localText, tls }, this.host);
   }
 
   #connect(): void {

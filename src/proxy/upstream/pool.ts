@@ -5,6 +5,7 @@ import type { Host } from "./host.ts";
 /** A place for one exchange on a pooled connection, with what logs show of the connection. */
 export interface PooledConnection {
   readonly stream: UpstreamStream;
+  readonly version: 1 | 2;
   readonly localText: string;
   readonly tls: TlsInfo | undefined;
 }
