@@ -5,6 +5,8 @@ import { PREFACE } from "../http2/frames.ts";
 export interface ServerCodec {
   readonly draining: boolean;
   drain(): void;
+  /** About once a second: to see what has been waiting for too long, in monotonic milliseconds. */
+  tick?(now: number): void;
 }
 
 /** Holds the first bytes of a connection back until they show which HTTP it speaks. */

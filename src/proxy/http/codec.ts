@@ -51,8 +51,12 @@ export interface RequestSink {
 export interface ServerHandler {
   /** `endStream`: no body follows. `size`: bytes of the head on the wire. */
   onRequest(head: RequestHead, stream: ServerStream, endStream: boolean, size: number): RequestSink;
+  /** A request's head has begun and not come to its end in time; the codec has not answered, and closes after the answer. */
+  onHeadTimeout(stream: ServerStream): void;
   /** Bytes that are no HTTP while no exchange was open; the codec has not answered. */
   onBadRequest(error: MessageError, stream: ServerStream): void;
+  /** The client resets its requests as soon as they are made: its connection is about to be closed for it. */
+  onAbuse?(): void;
   /** No exchange is open any more: a moment to close a draining connection. */
   onIdle(): void;
   /** The connection is gone. */

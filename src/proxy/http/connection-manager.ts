@@ -8,6 +8,7 @@ import { DateHeader } from "./date-header.ts";
 import type { HcmConfig } from "./hcm-config.ts";
 import type { RequestHead } from "./header-map.ts";
 import { Http1Server } from "./h1-server.ts";
+import { headTimedOut, headTimeoutMs } from "./head-timeout.ts";
 import { HttpStream } from "./http-stream.ts";
 import type { MessageError } from "./message-error.ts";
 import type { HttpStats } from "../telemetry/stat-scope.ts";
@@ -64,7 +65,7 @@ export class HttpConnection implements ServerHandler {
       this.#stats.downstream_cx_http2_total++;
       this.#stats.downstream_cx_http2_active++;
       this.protocol = "HTTP/2";
-      this.#codec = new Http2Server(channel, this, { ...config.http2, clock });
+      this.#codec = new Http2Server(channel, this, { ...config.http2, clock, headTimeoutMs: headTimeoutMs(config), flushTimeoutMs: config.streamIdleTimeoutMs });
       return;
     }
     this.#stats.downstream_cx_http1_total++;
@@ -75,6 +76,7 @@ export class HttpConnection implements ServerHandler {
       allowsUpgrade: (upgrade) => this.config.mayUpgrade(upgrade),
       scheme: info.tls ? "https" : "http",
       clock,
+      headTimeoutMs: headTimeoutMs(config),
       headerCase: config.headerCase,
     });
   }
@@ -106,6 +108,7 @@ export class HttpConnection implements ServerHandler {
 
   /** Ends a connection that has been idle for longer than allowed. */
   tick(now: number): void {
+    this.#codec.tick?.(now);
     const idle = this.config.idleTimeoutMs;
     if (idle !== undefined && this.#streams.size === 0 && now - this.#lastActive > idle) {
       this.#stats.downstream_cx_idle_timeout++;
@@ -145,6 +148,17 @@ export class HttpConnection implements ServerHandler {
     const stream = new HttpStream(this, codec, undefined, true, 0);
     this.#streams.add(stream);
     stream.protocolError(error);
+  }
+
+  onHeadTimeout(codec: ServerStream): void {
+    const stream = new HttpStream(this, codec, undefined, false, 0);
+    this.#streams.add(stream);
+    this.closeAfterResponse();
+    headTimedOut(stream, this.config);
+  }
+
+  onAbuse(): void {
+    this.#stats.downstream_rq_too_many_premature_resets++;
   }
 
   onIdle(): void {

@@ -17,13 +17,15 @@ export interface Http1ServerOptions {
   /** `http` or `https`: what the scheme of a request is when its target does not say. */
   readonly scheme: string;
   readonly clock: Clock;
+  /** From the first byte of a head to its end, at most; without limit when undefined. */
+  readonly headTimeoutMs?: number | undefined;
   /** How response header names are written; lower-case without. */
   readonly headerCase?: HeaderCase | undefined;
 }
 
-/** Envoy's delayed_close_timeout: so long may a client that was told to go take to close, before it is cut off. */
+/** Envoy's delayed_close_timeout: so long may a client that was told to go neither close nor read, before it is cut off. */
 const DELAYED_CLOSE_MS = 1000;
-/** Pipelined bytes that are kept while a response is open; reading pauses beyond. */
+/** Pipelined bytes that are kept while a response is open, or not read by the client; reading pauses beyond. */
 const MAX_PIPELINED = 64 * 1024;
 
 /**
@@ -50,6 +52,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
   #mode: "http" | "raw" | "closing" = "http";
   #peerEnded = false;
   #cancelClose: (() => void) | undefined;
+  #cancelHead: (() => void) | undefined;
 
   constructor(
     private readonly channel: Channel,
@@ -99,10 +102,17 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
 
   onDrain(): void {
     this.#sink?.onWritable();
+    const held = this.#held;
+    if (!held || !this.#requestDone || !this.#responseDone || this.#mode !== "http") return;
+    // Requests that waited for the client to read the answers to those before.
+    this.#held = undefined;
+    this.channel.resume();
+    this.#consume(held);
   }
 
   onClose(error: Error | undefined): void {
     this.#cancelClose?.();
+    this.#cancelHead?.();
     const sink = this.#sink;
     this.#sink = undefined;
     this.#mode = "closing";
@@ -214,8 +224,11 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
         if (!this.#requestDone) {
           at = this.#body.read(bytes, at, this);
           if (this.#body.done && this.#mode === "http") this.#endRequest();
-        } else if (!this.#responseDone) break;
+        } else if (!this.#responseDone || this.channel.congested) break;
         else {
+          // RFC 9112, 2.2: ignore empty lines before a request line.
+          while (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2;
+          if (at === bytes.length) break;
           const end = this.#readHead(bytes, at);
           if (end < 0) break;
           at = end;
@@ -230,15 +243,13 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     if (this.#mode === "raw") this.#sink?.onBody(bytes, at, bytes.length);
     else if (this.#mode === "http") {
       this.#held = at === 0 ? bytes : bytes.subarray(at);
-      if (!this.#responseDone && this.#held.length > MAX_PIPELINED) this.channel.pause();
+      if (this.#requestDone && this.#responseDone && !this.channel.congested) this.#awaitHead();
+      else if (this.#held.length > MAX_PIPELINED) this.channel.pause();
     }
   }
 
   /** The offset after the head, or -1 when more bytes are needed. */
-  #readHead(bytes: Buffer, from: number): number {
-    let start = from;
-    // RFC 9112, 2.2: ignore empty lines before a request line.
-    while (bytes[start] === 0x0d && bytes[start + 1] === 0x0a) start += 2;
+  #readHead(bytes: Buffer, start: number): number {
     const end = findHeadEnd(bytes, start);
     if (end < 0 || end - start > this.options.limits.maxBytes) {
       if (bytes.length - start > this.options.limits.maxBytes) throw MessageError.headersTooLarge();
@@ -251,7 +262,24 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     return end;
   }
 
+  /** A head has begun: its client shall not take for ever to finish it. */
+  #awaitHead(): void {
+    const { clock, headTimeoutMs } = this.options;
+    if (headTimeoutMs === undefined || this.#cancelHead) return;
+    this.#cancelHead = clock.after(headTimeoutMs, () => {
+      this.#held = undefined;
+      this.#headRequest = false;
+      this.#responseDone = false;
+      this.handler.onHeadTimeout(this);
+      this.#delayedClose();
+    });
+  }
+
   #begin(request: ParsedRequest): void {
+    if (this.#cancelHead) {
+      this.#cancelHead();
+      this.#cancelHead = undefined;
+    }
     const head = toRequestHead(request, this.options.scheme);
     this.#headRequest = request.method === "HEAD";
     this.#http10 = request.minorVersion === 0;
@@ -328,9 +356,20 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     if (this.#mode === "closing") return;
     this.#mode = "closing";
     this.#sink = undefined;
+    this.#cancelHead?.();
     this.channel.finish();
     this.channel.resume();
-    this.#cancelClose = this.options.clock.after(DELAYED_CLOSE_MS, () => this.channel.close());
+    this.#closeLater(this.channel.unsent);
+  }
+
+  /** A client that goes on reading what was written for it gets all of it. */
+  #closeLater(unsent: number): void {
+    this.#cancelClose = this.options.clock.after(DELAYED_CLOSE_MS, () => {
+      const left = this.channel.unsent;
+      if (left > 0 && left < unsent) this.#closeLater(left);
+      else if (left > 0) this.channel.abort();
+      else this.channel.close();
+    });
   }
 }
 

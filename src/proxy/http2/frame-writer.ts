@@ -13,8 +13,11 @@ const BUFFER_SIZE = 128 * 1024;
  * Puts frames together and sends them in as few writes as possible: all that one event has caused leaves at its end.
  */
 export class FrameWriter {
-  /** Frames in answer to the peer's, since the socket last took everything. */
+  /** Frames since the socket last took everything, and those of them that answer the peer's. */
+  frames = 0;
   control = 0;
+  /** DATA frames so far. */
+  dataFrames = 0;
   #buffer: Buffer | undefined;
   #length = 0;
   #scheduled = false;
@@ -32,6 +35,7 @@ export class FrameWriter {
     do {
       const length = Math.min(MAX_FRAME, end - at);
       const last = at + length === end;
+      this.dataFrames++;
       const buffer = this.#header(length, Frame.DATA, last && endStream ? Flag.END_STREAM : 0, stream);
       buffer.set(bytes.subarray(at, at + length), this.#length);
       this.#length += length;
@@ -54,6 +58,7 @@ export class FrameWriter {
     const size = to - start;
     const ending = endStream ? Flag.END_STREAM : 0;
     if (!large) {
+      this.frames++;
       writeHeader(buffer, this.#length, size, Frame.HEADERS, Flag.END_HEADERS | ending, stream);
       this.#length = to;
       return size;
@@ -110,8 +115,14 @@ export class FrameWriter {
     const length = this.#length;
     this.#length = 0;
     this.channel.write(buffer, 0, length);
-    if (!this.channel.congested) this.control = 0;
+    if (!this.channel.congested) this.drained();
     if (POOL.length < MAX_POOL) POOL.push(buffer);
+  }
+
+  /** The socket has taken everything. */
+  drained(): void {
+    this.frames = 0;
+    this.control = 0;
   }
 
   #word(type: number, stream: number, value: number): void {
@@ -122,6 +133,7 @@ export class FrameWriter {
   /** Writes a frame's header, with room for its payload after it. */
   #header(length: number, type: number, flags: number, stream: number): Buffer {
     const buffer = this.#room(FRAME_HEADER + length);
+    this.frames++;
     this.#length = writeHeader(buffer, this.#length, length, type, flags, stream);
     return buffer;
   }

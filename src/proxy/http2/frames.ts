@@ -55,3 +55,12 @@ export class ConnectionError extends Error {
     super(message);
   }
 }
+
+/** A frame's payload without its padding. Throws ConnectionError. */
+export function unpad(flags: number, bytes: Buffer, start: number, end: number): [number, number] {
+  if (!(flags & Flag.PADDED)) return [start, end];
+  if (start === end) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "no room for the padding's length");
+  const to = end - (bytes[start] as number);
+  if (to <= start) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "more padding than payload");
+  return [start + 1, to];
+}

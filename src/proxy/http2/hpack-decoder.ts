@@ -16,9 +16,9 @@ export class HpackDecoder {
 
   /**
    * All fields of a block, pseudo-header fields included. Throws ConnectionError for a bad encoding. A list larger than
-   * `maxBytes` is decoded all the same, since the table must stay in step, but comes back as undefined.
+   * `maxBytes`, or of more fields than `maxFields`, is decoded all the same, since the table must stay in step, but comes back as undefined.
    */
-  decode(bytes: Buffer, start: number, end: number, maxBytes: number): HeaderMap | undefined {
+  decode(bytes: Buffer, start: number, end: number, maxBytes: number, maxFields = Number.POSITIVE_INFINITY): HeaderMap | undefined {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
@@ -51,6 +51,7 @@ export class HpackDecoder {
       }
       fieldSeen = true;
       total += name.length + value.length + ENTRY_OVERHEAD;
+      if (names.length === maxFields) total = Number.POSITIVE_INFINITY;
       if (total <= maxBytes) {
         names.push(name);
         values.push(value);

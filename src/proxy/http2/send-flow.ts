@@ -95,6 +95,18 @@ export class SendFlow {
     } else stream.handler?.onWritable();
   }
 
+  /** Streams whose last bytes have waited for a window for so long. To be asked time and again. */
+  stalled(now: number, timeoutMs: number): SessionStream[] {
+    const found: SessionStream[] = [];
+    for (const stream of this.#waiting) {
+      // While our side is not complete the request's own time limits count.
+      if (!stream.queuedEnd) continue;
+      if (stream.stalledSince === 0) stream.stalledSince = now;
+      else if (now - stream.stalledSince > timeoutMs) found.push(stream);
+    }
+    return found;
+  }
+
   forget(stream: SessionStream): void {
     this.#waiting.delete(stream);
   }
@@ -105,6 +117,7 @@ export class SendFlow {
 
   #write(stream: SessionStream, bytes: Uint8Array, start: number, end: number): void {
     stream.sendWindow -= end - start;
+    stream.stalledSince = 0;
     this.#window -= end - start;
     this.writer.data(stream.id, bytes, start, end, false);
   }

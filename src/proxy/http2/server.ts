@@ -4,7 +4,8 @@ import type { HeaderMap } from "../http/header-map.ts";
 import type { Channel } from "../net/channel.ts";
 import { contentLength, readRequestFields } from "./fields.ts";
 import { ErrorCode } from "./frames.ts";
-import type { SessionOptions } from "./options.ts";
+import type { SessionOptions, StallLimits } from "./options.ts";
+import { PrematureResets } from "./premature-resets.ts";
 import { Session } from "./session.ts";
 import type { SessionOwner, SessionStream, StreamHandler } from "./session-stream.ts";
 
@@ -12,9 +13,14 @@ import type { SessionOwner, SessionStream, StreamHandler } from "./session-strea
 const DRAIN_GRACE_MS = 1000;
 const MAX_STREAM_ID = 2 ** 31 - 1;
 
+export interface Http2ServerOptions extends SessionOptions, StallLimits {
+  readonly clock: Clock;
+}
+
 /** The server side of an HTTP/2 connection: an exchange for each stream. */
 export class Http2Server implements SessionOwner {
   readonly session: Session;
+  readonly #resets = new PrematureResets();
   #draining = false;
   #finalGoaway = false;
   #cancelGrace: (() => void) | undefined;
@@ -22,7 +28,7 @@ export class Http2Server implements SessionOwner {
   constructor(
     channel: Channel,
     readonly handler: ServerHandler,
-    private readonly options: SessionOptions & { readonly clock: Clock },
+    private readonly options: Http2ServerOptions,
   ) {
     this.session = new Session(channel, "server", this, options);
   }
@@ -43,11 +49,24 @@ export class Http2Server implements SessionOwner {
     });
   }
 
+  tick(now: number): void {
+    this.session.endStalled(now, this.options);
+  }
+
   onStream(stream: SessionStream): StreamHandler {
+    stream.openedAt = this.options.clock.now();
     return new Http2ServerStream(stream, this);
   }
 
+  isAbuse(stream: SessionStream): boolean {
+    // What is answered already cannot be given up: only the rest of the answer is not wanted.
+    if (stream.localEnded || !this.#resets.reset(this.options.clock.now() - stream.openedAt)) return false;
+    this.handler.onAbuse?.();
+    return true;
+  }
+
   onStreamGone(): void {
+    this.#resets.ended();
     this.#closeIfDone();
     if (this.session.streams.size === 0) this.handler.onIdle();
   }

@@ -26,8 +26,12 @@ export class SessionStream {
   queue: Buffer[] | undefined;
   queuedEnd = false;
   queuedTrailers: HeaderMap | undefined;
+  /** Nothing of the queue has gone since then; 0 when that is not known. */
+  stalledSince = 0;
   /** The source was told to wait. */
   blocked = false;
+  /** Server: when the peer opened it, in the clock's milliseconds. */
+  openedAt = 0;
   /** content-length, and what has come of it; -1 without. */
   expected = -1;
   received = 0;
@@ -50,6 +54,8 @@ export interface SessionOwner {
   onGoaway?(lastId: number, code: number): void;
   /** The peer's settings are known: from now on its limits count. */
   onSettings?(): void;
+  /** Server: the peer resets this stream. True when it has done so too often for the connection to stay. */
+  isAbuse?(stream: SessionStream): boolean;
   /** A stream is gone from the session. */
   onStreamGone(): void;
   onSessionClosed(error: Error | undefined): void;

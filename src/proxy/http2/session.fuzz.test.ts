@@ -39,6 +39,7 @@ test("no frames make a session throw, and each request is answered at most once"
           return { onBody() {}, onRequestEnd: answer, onRequestReset: () => void open--, onWritable() {} };
         },
         onBadRequest() {},
+        onHeadTimeout() {},
         onIdle() {},
         onConnectionClosed() {},
       };

@@ -1,19 +1,18 @@
 import type { HeaderMap } from "../http/header-map.ts";
 import type { Channel, ChannelHandler } from "../net/channel.ts";
 import { validTrailers } from "./fields.ts";
-import { ConnectionError, DEFAULT_WINDOW, ErrorCode, Flag, Frame, FRAME_HEADER, MAX_FRAME, MAX_WINDOW, PREFACE, Setting } from "./frames.ts";
+import { ConnectionError, DEFAULT_WINDOW, ErrorCode, Flag, Frame, FRAME_HEADER, MAX_FRAME, MAX_WINDOW, PREFACE, Setting, unpad } from "./frames.ts";
+import { FloodGuard } from "./flood-guard.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import type { SessionOptions } from "./options.ts";
+import type { SessionOptions, StallLimits } from "./options.ts";
 import { SendFlow } from "./send-flow.ts";
 import { SessionStream, type SessionOwner, type StreamHandler } from "./session-stream.ts";
 
-/** Frames that ask for an answer may pile up so far unsent before the peer is taken for an attacker (as Envoy: 1000). */
-const MAX_UNSENT_CONTROL = 1000;
-/** Streams that a peer resets before they are answered: more than this, and more than half of all, is an attack (CVE-2023-44487). */
-const MAX_PREMATURE_RESETS = 500;
-/** Frames that carry nothing, one after another. */
-const MAX_EMPTY_FRAMES = 100;
+/** A header block of the allowed size needs so few CONTINUATION frames; more are a flood (CVE-2024-27316). As nghttp2. */
+const MIN_CONTINUATIONS = 8;
+/** There are six settings; nghttp2 takes no more than so many in one frame, each of which costs a walk over the streams. */
+const MAX_SETTINGS = 32;
 
 /** One HTTP/2 connection (RFC 9113), either side: framing, HPACK, both flow controls, limits against floods. */
 export class Session implements ChannelHandler {
@@ -27,15 +26,13 @@ export class Session implements ChannelHandler {
   #prefaceDue: boolean;
   #settingsDue = true;
   #held: Buffer | undefined;
-  #block: { stream: number; endStream: boolean; parts: Buffer[]; size: number } | undefined;
+  #block: { stream: number; endStream: boolean; parts: Buffer[]; size: number; since: number } | undefined;
   readonly #flow: SendFlow;
+  readonly #floods: FloodGuard;
   #receiveWindow: number;
   #unacknowledged = 0;
   #lastPeerId = 0;
   #nextId = 1;
-  #opened = 0;
-  #prematureResets = 0;
-  #emptyFrames = 0;
 
   constructor(
     readonly channel: Channel,
@@ -48,6 +45,7 @@ export class Session implements ChannelHandler {
     this.#receiveWindow = Math.max(options.connectionWindow, DEFAULT_WINDOW);
     this.writer = new FrameWriter(channel);
     this.#flow = new SendFlow(channel, this.writer, (stream) => this.#localEnd(stream));
+    this.#floods = new FloodGuard(options.floods, this.writer);
     channel.handler = this;
     if (!this.#server) this.writer.raw(PREFACE);
     this.writer.settings([
@@ -68,6 +66,7 @@ export class Session implements ChannelHandler {
   open(handler: StreamHandler): SessionStream {
     const stream = new SessionStream(this.#nextId, this.#flow.initialWindow, this.options.streamWindow);
     this.#nextId += 2;
+    this.#floods.opened++;
     stream.handler = handler;
     this.streams.set(stream.id, stream);
     return stream;
@@ -112,6 +111,15 @@ export class Session implements ChannelHandler {
     this.writer.goaway(lastId, code);
   }
 
+  /** Ends what has waited for the peer for longer than allowed, in monotonic milliseconds. */
+  endStalled(now: number, { headTimeoutMs = Infinity, flushTimeoutMs = Infinity }: StallLimits): void {
+    for (const stream of this.#flow.stalled(now, flushTimeoutMs)) this.reset(stream, ErrorCode.INTERNAL_ERROR);
+    const block = this.#block;
+    if (!block) return;
+    if (block.since === 0) block.since = now;
+    else if (now - block.since > headTimeoutMs) this.#fail(new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "a header block without an end"));
+  }
+
   /** Closes after what is under way has been sent. */
   close(): void {
     this.writer.flush();
@@ -140,6 +148,7 @@ export class Session implements ChannelHandler {
   }
 
   onDrain(): void {
+    this.writer.drained();
     this.#flow.pumpAll();
   }
 
@@ -176,6 +185,7 @@ export class Session implements ChannelHandler {
   }
 
   #frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (this.channel.congested) this.#floods.outbound();
     if (this.#settingsDue && (type !== Frame.SETTINGS || flags & Flag.ACK)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
     if (this.#block && (type !== Frame.CONTINUATION || id !== this.#block.stream)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a header block is interrupted");
     switch (type) {
@@ -199,7 +209,7 @@ export class Session implements ChannelHandler {
       case Frame.PING:
         if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "PING on a stream");
         if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "PING of another size");
-        if (!(flags & Flag.ACK)) this.#control(() => this.writer.pingAck(bytes, start));
+        if (!(flags & Flag.ACK)) this.writer.pingAck(bytes, start);
         break;
       case Frame.GOAWAY:
         if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream");
@@ -248,8 +258,7 @@ export class Session implements ChannelHandler {
     stream.unacknowledged += size;
     stream.received += end - start;
     const endStream = (flags & Flag.END_STREAM) !== 0;
-    if (start === end && !endStream) this.#countEmpty();
-    else this.#emptyFrames = 0;
+    this.#floods.payload(start === end && !endStream);
     if (stream.expected >= 0 && (stream.received > stream.expected || (endStream && stream.received !== stream.expected))) {
       this.#streamError(stream, ErrorCode.PROTOCOL_ERROR);
       return;
@@ -269,8 +278,9 @@ export class Session implements ChannelHandler {
       start += 5;
     }
     const endStream = (flags & Flag.END_STREAM) !== 0;
+    this.#floods.payload(start === end && !endStream);
     if (!(flags & Flag.END_HEADERS)) {
-      this.#block = { stream: id, endStream, parts: [bytes.subarray(start, end)], size: end - start };
+      this.#block = { stream: id, endStream, parts: [bytes.subarray(start, end)], size: end - start, since: 0 };
       return;
     }
     this.#fields(id, bytes, start, end, endStream, selfDependent);
@@ -281,8 +291,10 @@ export class Session implements ChannelHandler {
     if (!block) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing");
     block.parts.push(bytes.subarray(start, end));
     block.size += end - start;
+    this.#floods.payload(start === end);
     // Compressed fields above the limit for plain ones: nobody needs that, and a flood of CONTINUATION does.
-    if (block.size > this.options.maxHeaderBytes || block.parts.length > MAX_EMPTY_FRAMES) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "an endless header block");
+    const { maxHeaderBytes } = this.options;
+    if (block.size > maxHeaderBytes || block.parts.length > Math.max(MIN_CONTINUATIONS, (2 * maxHeaderBytes) / MAX_FRAME)) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "an endless header block");
     if (!(flags & Flag.END_HEADERS)) return;
     this.#block = undefined;
     const whole = Buffer.concat(block.parts);
@@ -290,7 +302,7 @@ export class Session implements ChannelHandler {
   }
 
   #fields(id: number, bytes: Buffer, start: number, end: number, endStream: boolean, selfDependent: boolean): void {
-    const headers = this.#decoder.decode(bytes, start, end, this.options.maxHeaderBytes);
+    const headers = this.#decoder.decode(bytes, start, end, this.options.maxHeaderBytes, this.options.maxHeaders);
     let stream = this.streams.get(id);
     if (!stream) {
       if (!this.#server) {
@@ -300,7 +312,7 @@ export class Session implements ChannelHandler {
       if (id % 2 === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "an even stream from a client");
       if (id <= this.#lastPeerId) throw new ConnectionError(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream");
       this.#lastPeerId = id;
-      this.#opened++;
+      this.#floods.opened++;
       stream = new SessionStream(id, this.#flow.initialWindow, this.options.streamWindow);
       if (this.goingAway || this.streams.size >= this.options.maxConcurrentStreams) {
         this.writer.reset(id, ErrorCode.REFUSED_STREAM);
@@ -313,7 +325,8 @@ export class Session implements ChannelHandler {
       return;
     }
     if (selfDependent || !headers) {
-      this.#streamError(stream, ErrorCode.PROTOCOL_ERROR);
+      // As Envoy: fields beyond the limits end their stream, not the connection.
+      this.#streamError(stream, headers ? ErrorCode.PROTOCOL_ERROR : ErrorCode.INTERNAL_ERROR);
       return;
     }
     const trailers = stream.headersSeen;
@@ -340,7 +353,7 @@ export class Session implements ChannelHandler {
     if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "PRIORITY without a stream");
     const wrongSize = end - start !== 5;
     if (!wrongSize && (bytes.readUInt32BE(start) & 0x7fffffff) !== id) {
-      this.#countEmpty();
+      this.#floods.priority();
       return;
     }
     const stream = this.streams.get(id);
@@ -354,9 +367,7 @@ export class Session implements ChannelHandler {
     if (id === 0 || this.#isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "RST_STREAM of no stream");
     const stream = this.streams.get(id);
     if (!stream) return;
-    if (this.#server && !stream.localEnded && ++this.#prematureResets > MAX_PREMATURE_RESETS && this.#prematureResets * 2 > this.#opened) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams are reset");
-    }
+    if (this.owner.isAbuse?.(stream)) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams are reset as soon as they are opened");
     this.#remove(stream);
     stream.handler?.onReset(bytes.readUInt32BE(start));
   }
@@ -368,10 +379,11 @@ export class Session implements ChannelHandler {
       return;
     }
     if ((end - start) % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS of another size");
+    if (end - start > MAX_SETTINGS * 6) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many settings in one frame");
     for (let at = start; at < end; at += 6) this.#applySetting(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
     const first = this.#settingsDue;
     this.#settingsDue = false;
-    this.#control(() => this.writer.settingsAck());
+    this.writer.settingsAck();
     if (first) this.owner.onSettings?.();
     this.#flow.pumpAll();
   }
@@ -395,6 +407,7 @@ export class Session implements ChannelHandler {
 
   #onWindowUpdate(id: number, bytes: Buffer, start: number, end: number): void {
     if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE of another size");
+    this.#floods.windowUpdate();
     const increment = bytes.readUInt32BE(start) & 0x7fffffff;
     if (id === 0) {
       if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a window update of nothing");
@@ -452,21 +465,12 @@ export class Session implements ChannelHandler {
 
   #closedStream(id: number): void {
     if (this.#server && id > this.#lastPeerId) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "DATA on an idle stream");
-    this.#control(() => this.writer.reset(id, ErrorCode.STREAM_CLOSED));
+    this.writer.reset(id, ErrorCode.STREAM_CLOSED);
   }
 
   #isIdle(id: number): boolean {
     if (this.#server) return id % 2 === 0 || id > this.#lastPeerId;
     return id % 2 === 0 || id >= this.#nextId;
-  }
-
-  #countEmpty(): void {
-    if (++this.#emptyFrames > MAX_EMPTY_FRAMES) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing");
-  }
-
-  #control(write: () => void): void {
-    if (this.channel.congested && this.writer.control > MAX_UNSENT_CONTROL) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that ask for an answer");
-    write();
   }
 
   #fail(error: ConnectionError): void {
@@ -477,13 +481,4 @@ export class Session implements ChannelHandler {
     this.closed = true;
     this.channel.abort();
   }
-}
-
-/** The payload without its padding. */
-function unpad(flags: number, bytes: Buffer, start: number, end: number): [number, number] {
-  if (!(flags & Flag.PADDED)) return [start, end];
-  if (start === end) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "no room for the padding's length");
-  const to = end - (bytes[start] as number);
-  if (to <= start) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "more padding than payload");
-  return [start + 1, to];
 }

@@ -17,7 +17,7 @@ export function inspectHttp(bytes: Buffer): InspectResult {
   if (PREFACE.startsWith(head.slice(0, PREFACE.length))) return head.length >= PREFACE.length ? { kind: "http", protocol: "h2c" } : INCOMPLETE;
   // An empty line before a request is allowed (RFC 9112, 2.2).
   const text = head.replace(/^(?:\r\n)+/, "");
-  if (text === "" || text === "\r") return INCOMPLETE;
+  if (text === "" || text === "\r") return bytes.length >= MAX_INSPECT ? NOT_HTTP : INCOMPLETE;
   const space = text.indexOf(" ");
   const method = space < 0 ? text : text.slice(0, space);
   if (method.length > MAX_METHOD || !/^[A-Z-]+$/.test(method)) return NOT_HTTP;

@@ -60,6 +60,13 @@ export class Channel {
     return this.#pending !== undefined;
   }
 
+  /** Bytes that wait for the peer. */
+  get unsent(): number {
+    let sum = 0;
+    for (const chunk of this.#pending ?? []) sum += chunk.length;
+    return sum;
+  }
+
   /** Holds latin1 text back until the next `write` or `flush`. */
   writeText(text: string): void {
     this.#text += text;

@@ -57,6 +57,7 @@ export class HttpStats extends StatScope {
   downstream_rq_active = 0;
   downstream_rq_completed = 0;
   downstream_rq_failed_path_normalization = 0;
+  downstream_rq_header_timeout = 0;
   downstream_rq_http1_total = 0;
   downstream_rq_http2_total = 0;
   downstream_rq_idle_timeout = 0;
@@ -66,6 +67,7 @@ export class HttpStats extends StatScope {
   downstream_rq_response_before_rq_complete = 0;
   downstream_rq_rx_reset = 0;
   downstream_rq_timeout = 0;
+  downstream_rq_too_many_premature_resets = 0;
   downstream_rq_total = 0;
   downstream_rq_tx_reset = 0;
   downstream_rq_ws_on_non_ws_route = 0;

@@ -21,13 +21,14 @@ export class CollectingServer implements ServerHandler {
   readonly codec: Http1Server;
   error: MessageError | undefined;
 
-  constructor(options: { acceptHttp10?: boolean } = {}) {
+  constructor(options: { acceptHttp10?: boolean; headTimeoutMs?: number } = {}) {
     this.codec = new Http1Server(this.channel, this, {
       limits: DEFAULT_LIMITS,
       acceptHttp10: options.acceptHttp10 ?? false,
       allowsUpgrade: () => false,
       scheme: "http",
       clock: this.clock,
+      headTimeoutMs: options.headTimeoutMs,
     });
   }
 
@@ -63,6 +64,9 @@ export class CollectingServer implements ServerHandler {
     };
   }
 
+  onHeadTimeout(stream: ServerStream): void {
+    stream.writeHead(408, new HeaderMap(), true, true);
+  }
   onBadRequest(error: MessageError, stream: ServerStream): void {
     this.error = error;
     stream.writeHead(error.status, new HeaderMap(), true, true);

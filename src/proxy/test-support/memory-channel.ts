@@ -5,12 +5,15 @@ import type { BunSocket } from "../net/bun-socket.ts";
 export class MemoryChannel extends Channel {
   readonly written: Buffer[];
   readonly events: string[];
+  readonly #peer: { reads: boolean };
 
   constructor() {
+    const peer = { reads: true };
     const written: Buffer[] = [];
     const events: string[] = [];
     const socket = {
       write(data: Uint8Array, offset = 0, length = data.length - offset) {
+        if (!peer.reads) return 0;
         written.push(Buffer.from(data.subarray(offset, offset + length)));
         return length;
       },
@@ -25,6 +28,13 @@ export class MemoryChannel extends Channel {
     });
     this.written = written;
     this.events = events;
+    this.#peer = peer;
+  }
+
+  /** The peer stops reading: the socket takes nothing any more. Or it goes on. */
+  peerReads(reads: boolean): void {
+    this.#peer.reads = reads;
+    if (reads) this.socketDrained();
   }
 
   get text(): string {
