@@ -8,6 +8,7 @@ import { createConsole } from "./server/http.ts";
 import { createIstiod } from "./server/istiod.ts";
 import { createMeshView } from "./server/mesh-view.ts";
 import { createPodLogs } from "./server/pod-logs.ts";
+import { createTraceClient } from "./server/traces.ts";
 
 const PORT = 20001;
 /** Projected for istiod alone: see the Deployment. */
@@ -19,6 +20,7 @@ const mesh = createMeshView(client, log, systemClock);
 const handle = createConsole({
   mesh,
   queries: createQueryClient(process.env.PROMETHEUS_URL ?? "http://prometheus.istio-system:9090"),
+  traces: createTraceClient(process.env.TRACING_URL ?? "http://tracing.istio-system"),
   logs: createPodLogs(client.transport),
   istiod: createIstiod({ baseUrl: process.env.ISTIOD_URL ?? "http://istiod.istio-system:15014", // Read each time: the kubelet renews it.
     token: () => (existsSync(ISTIOD_TOKEN) ? readFileSync(ISTIOD_TOKEN, "utf8").trim() : undefined),

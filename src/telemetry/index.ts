@@ -5,4 +5,5 @@
  * Nothing here draws: the console does.
  */
 export * from "./graph/index.ts";
+export type { JaegerSpan, JaegerTrace } from "./traces/jaeger-api.ts";
 export { prometheusManifests } from "./manifests.ts";

@@ -5,13 +5,14 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { buildWebApp } from "../../src/console/build.ts";
 import { CHROMIUM, launchBrowser } from "./browser.ts";
+import { traceId } from "./fake-traces.ts";
 import { LAB_LOGS, LAB_OBJECTS, STRICT, fakeConsole, fakeMesh } from "./fake-mesh.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chainmail-console-"));
 const WORKLOAD = "/namespaces/istioinaction/workloads/web-api";
 const PAGES = [
-  "/graph", "/overview", "/workloads", "/services", "/policies", "/istio", "/mesh", WORKLOAD, `${WORKLOAD}?tab=traffic`, `${WORKLOAD}?tab=logs`, `${WORKLOAD}?tab=metrics`, `${WORKLOAD}?tab=envoy`,
-  "/namespaces/istioinaction/services/web-api", "/namespaces/istioinaction/istio/networking.istio.io/v1/VirtualService/web-api-gw-vs", "/namespaces/istioinaction/workloads/gone",
+  "/graph", "/overview", "/workloads", "/services", "/policies", "/istio", "/mesh", "/traces", WORKLOAD, `${WORKLOAD}?tab=traffic`, `${WORKLOAD}?tab=logs`, `${WORKLOAD}?tab=metrics`, `${WORKLOAD}?tab=envoy`,
+  "/namespaces/istioinaction/services/web-api", "/namespaces/istioinaction/istio/networking.istio.io/v1/VirtualService/web-api-gw-vs", "/namespaces/istioinaction/workloads/gone", `/traces/${traceId(12)}`,
 ];
 
 interface Finding {

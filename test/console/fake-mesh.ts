@@ -4,7 +4,9 @@ import type { Istiod } from "../../src/console/server/istiod.ts";
 import { type MeshView, type PeerAuthenticationView, type PodView, type ServiceView, workloadOf } from "../../src/console/server/mesh-view.ts";
 import type { PodLogs } from "../../src/console/server/pod-logs.ts";
 import type { GroupVersionResource } from "../../src/kube/index.ts";
+import type { TraceClient } from "../../src/console/server/traces.ts";
 import type { KubeObject } from "../../src/resources/types.ts";
+import { labTraces } from "./fake-traces.ts";
 import type { QueryClient, QuerySample } from "../../src/telemetry/index.ts";
 
 const HASH = "7c9f8b6d5";
@@ -172,6 +174,7 @@ export interface FakeConsoleOptions {
   mesh?: MeshView;
   policies?: PeerAuthenticationView[];
   queries?: QueryClient;
+  traces?: TraceClient;
   logs?: PodLogs;
   istiod?: Istiod;
   frozen?: boolean;
@@ -182,6 +185,7 @@ export function fakeConsole(options: FakeConsoleOptions): (request: Request) => 
   return createConsole({
     mesh: options.mesh ?? fakeMesh({ policies: options.policies ?? [STRICT] }),
     queries: options.queries ?? labQueries(),
+    traces: options.traces ?? labTraces(),
     logs: options.logs ?? NO_LOGS,
     istiod: options.istiod ?? fakeIstiod(),
     webRoot: options.webRoot,

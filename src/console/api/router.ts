@@ -4,11 +4,13 @@ import type { GraphService } from "../server/graph-service.ts";
 import type { Istiod } from "../server/istiod.ts";
 import type { MeshView } from "../server/mesh-view.ts";
 import type { PodLogs } from "../server/pod-logs.ts";
+import type { TraceClient } from "../server/traces.ts";
 
 /** What answers are made from. */
 export interface ApiContext {
   mesh: MeshView;
   queries: QueryClient;
+  traces: TraceClient;
   graphs: GraphService;
   logs: PodLogs;
   istiod: Istiod;

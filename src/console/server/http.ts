@@ -11,10 +11,12 @@ import { eventStream } from "./live.ts";
 import { followLogs } from "./log-stream.ts";
 import type { MeshView } from "./mesh-view.ts";
 import type { PodLogs } from "./pod-logs.ts";
+import type { TraceClient } from "./traces.ts";
 
 export interface ConsoleOptions {
   mesh: MeshView;
   queries: QueryClient;
+  traces: TraceClient;
   logs: PodLogs;
   istiod: Istiod;
   /** Folder of the built web app. */
@@ -32,8 +34,8 @@ const MAX_STREAMS = 200;
 
 /** The console's requests: the page, the live stream, and Kiali's API. Read-only: nothing here writes. */
 export function createConsole(options: ConsoleOptions): (request: Request) => Promise<Response> {
-  const { mesh, queries, logs, istiod, clock, log } = options;
-  const context: ApiContext = { mesh, queries, logs, istiod, clock, log, graphs: new GraphService(queries, mesh, clock) };
+  const { mesh, queries, traces, logs, istiod, clock, log } = options;
+  const context: ApiContext = { mesh, queries, traces, logs, istiod, clock, log, graphs: new GraphService(queries, mesh, clock) };
   const find = createRouter(ROUTES);
   const hub = new Hub(
     (watch) => {

@@ -16,6 +16,8 @@ const ServicePage = lazy(() => import("./pages/service-page.tsx").then((m) => ({
 const ConfigPage = lazy(() => import("./pages/config-pages.tsx").then((m) => ({ default: m.ConfigPage })));
 const ConfigObjectPage = lazy(() => import("./pages/config-pages.tsx").then((m) => ({ default: m.ConfigObjectPage })));
 const PoliciesPage = lazy(() => import("./pages/policies-page.tsx").then((m) => ({ default: m.PoliciesPage })));
+const TracesPage = lazy(() => import("./pages/traces-page.tsx").then((m) => ({ default: m.TracesPage })));
+const TracePage = lazy(() => import("./pages/trace-page.tsx").then((m) => ({ default: m.TracePage })));
 const MeshPage = lazy(() => import("./pages/mesh-page.tsx").then((m) => ({ default: m.MeshPage })));
 
 interface PageProps {
@@ -34,6 +36,7 @@ const PAGES: Record<string, Page> = {
   graph: { title: "Traffic graph", render: (props) => <GraphPage {...props} /> },
   workloads: { title: "Workloads", render: ({ mesh }) => <WorkloadsPage mesh={mesh} /> },
   services: { title: "Services", render: () => <ServicesPage /> },
+  traces: { title: "Traces", render: () => <TracesPage /> },
   policies: { title: "Policies", render: ({ mesh }) => <PoliciesPage mesh={mesh} /> },
   istio: { title: "Istio config", render: () => <ConfigPage /> },
   mesh: { title: "Mesh", render: () => <MeshPage /> },
@@ -46,6 +49,7 @@ function pageOf(parts: string[]): { menu: string; page: Page } {
   if (first === "namespaces" && kind === "workloads" && parts.length === 4) return { menu: "workloads", page: { title: name, render: ({ mesh }) => <WorkloadPage mesh={mesh} /> } };
   if (first === "namespaces" && kind === "services" && parts.length === 4) return { menu: "services", page: { title: name, render: () => <ServicePage /> } };
   if (first === "namespaces" && kind === "istio" && parts.length === 7) return { menu: "istio", page: { title: name, render: () => <ConfigObjectPage /> } };
+  if (first === "traces" && parts.length === 2) return { menu: "traces", page: { title: "Trace", render: () => <TracePage /> } };
   const menu = first in PAGES ? first : "graph";
   return { menu, page: PAGES[menu]! };
 }

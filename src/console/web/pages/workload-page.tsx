@@ -7,6 +7,7 @@ import { Tabs } from "../parts/tabs.tsx";
 import { LogsTab } from "./logs-tab.tsx";
 import { MetricsTab } from "./metrics-tab.tsx";
 import { ProxyTab } from "./proxy-tab.tsx";
+import { TraceSearch } from "./traces-page.tsx";
 import { TrafficTab } from "./traffic-tab.tsx";
 
 export interface PodAnswer {
@@ -63,6 +64,7 @@ export function WorkloadPage({ mesh }: { mesh: MeshState | undefined }) {
           { key: "traffic", title: "Traffic", render: () => <TrafficTab namespace={namespace} kind="workload" name={name} /> },
           { key: "logs", title: "Logs", render: () => <LogsTab namespace={namespace} pods={pods} /> },
           { key: "metrics", title: "Metrics", render: () => <MetricsTab namespace={namespace} kind="workloads" name={name} /> },
+          { key: "traces", title: "Traces", render: () => <TraceSearch service={`${data.labels.app ?? name}.${namespace}`} /> },
           ...(pods.some((pod) => pod.istioContainers.length > 0) ? [{ key: "envoy", title: "Proxy", render: () => <ProxyTab namespace={namespace} pods={pods.filter((pod) => pod.istioContainers.length > 0)} /> }] : []),
         ]}
       />
