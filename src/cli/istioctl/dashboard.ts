@@ -20,14 +20,17 @@ interface Dashboard {
   readonly selector: string;
   readonly port: number;
   readonly path: string;
+  /** The console's page that does the same job, where the program itself is not there. */
+  readonly consolePath?: string;
 }
 
+const KIALI: Dashboard = { name: "kiali", selector: "app=kiali", port: 20001, path: "/kiali" };
 const DASHBOARDS: readonly Dashboard[] = [
   { name: "prometheus", selector: "app.kubernetes.io/name=prometheus", port: 9090, path: "" },
-  { name: "grafana", selector: "app.kubernetes.io/name=grafana", port: 3000, path: "" },
-  { name: "kiali", selector: "app=kiali", port: 20001, path: "/kiali" },
-  { name: "jaeger", selector: "app=jaeger", port: 16686, path: "" },
-  { name: "zipkin", selector: "app=zipkin", port: 9411, path: "" },
+  { name: "grafana", selector: "app.kubernetes.io/name=grafana", port: 3000, path: "", consolePath: "/overview" },
+  KIALI,
+  { name: "jaeger", selector: "app=jaeger", port: 16686, path: "", consolePath: "/traces" },
+  { name: "zipkin", selector: "app=zipkin", port: 9411, path: "", consolePath: "/traces" },
   { name: "skywalking", selector: "app=skywalking-ui", port: 8080, path: "" },
 ];
 
@@ -39,7 +42,8 @@ export function dashboardCommand(): Command {
     root.addCommand(
       command.action(async (options: DashboardOptions) => {
         const kube = await openKube(globalsOf(command));
-        await open(kube, await findPod(kube, dashboard.selector), Number(options.uiPort), dashboard.path, options);
+        const found = await findDashboard(kube, dashboard, Number(options.uiPort));
+        await open(kube, found.pod, found.port, found.path, options);
       }),
     );
   }
@@ -74,6 +78,18 @@ function dashboardOptions(command: Command, summary: string): Command {
     .option("--address <address>", "local address", "localhost")
     .option("--browser", "open a browser", true)
     .option("--no-browser", "open none");
+}
+
+/** The dashboard's own pod, or the console where it has a page for the same. */
+async function findDashboard(kube: KubeAccess, { selector, path, consolePath }: Dashboard, port: number): Promise<{ pod: PodRef; port: number; path: string }> {
+  try {
+    return { pod: await findPod(kube, selector), port, path };
+  } catch (thrown) {
+    if (consolePath === undefined || !(thrown instanceof ChainmailError) || thrown.code !== "NO_PODS") throw thrown;
+    const pod = await findPod(kube, KIALI.selector).catch(() => undefined);
+    if (!pod) throw thrown;
+    return { pod, port: KIALI.port, path: `${KIALI.path}${consolePath}` };
+  }
 }
 
 /** The first pod that a label names, in the control plane's namespace and then in the user's own. */
