@@ -5,6 +5,7 @@ import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundO
 import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
 import { writeIngressStatus } from "./ingress-status.ts";
+import { countIstiods, followLeadership, listIstiods, whileLeading } from "./leadership/index.ts";
 import { parseMeshConfig, type MeshSnapshot, type Registry } from "./registry/index.ts";
 import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
 import type { XdsGenerator } from "./xds/types.ts";
@@ -37,6 +38,8 @@ export interface Istiod {
   metrics: MetricsRegistry;
   /** Resolves when webhooks carry our CA. */
   webhooksPatched: Promise<void>;
+  /** Whether this istiod is the one that writes what only one may write. */
+  leads(): boolean;
   /** Stops taking calls, tells clients to go elsewhere, and lets go of everything within `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -64,7 +67,17 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   const trustDomain = (): string => (synced ? registry.current().mesh.trustDomain : first);
   const { ca, rotation, stop: closeCa } = await openCa({ client, namespace, trustDomain: first, clock, log: log.child("ca"), ...(options.rootSpreadMs !== undefined && { spreadMs: options.rootSpreadMs }) });
   closers.push(closeCa);
-  const roots = distributeRoots({ client, ca, clock, log: log.child("rootcert") });
+  const leadership = followLeadership({
+    client,
+    namespace,
+    revision,
+    identity: options.podName,
+    replicas: () => (synced ? countIstiods(registry.current().objects.list("Deployment", namespace), revision) : listIstiods(client, namespace, revision)),
+    clock,
+    log: log.child("leader"),
+  });
+  await leadership.settled;
+  const roots = whileLeading(leadership, () => distributeRoots({ client, ca, clock, log: log.child("rootcert") }));
   closers.push(roots.stop);
 
   const serving = await createServingCertificate({ ca, namespace, clock, log: log.child("tls") });
@@ -124,7 +137,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     return bound;
   };
   try {
-    await Promise.all([registry.synced, values.synced, roots.synced]);
+    await Promise.all([registry.synced, values.synced, roots.current()?.synced]);
     synced = true;
     rotation.follow(() => certificateHolders(registry.current()));
     const [secure, plaintext, webhook, monitor, readiness] = await Promise.all([
@@ -134,24 +147,25 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
       listen(serveMonitoring(monitoring, { hostname, port: ports.monitoring })),
       listen(serveReadiness(monitoring, { hostname, port: ports.readiness })),
     ]);
-    const webhooks = patchWebhooks({ client, ca, revision, namespace, metrics, clock, log: log.child("webhooks") });
+    const webhooks = whileLeading(leadership, () => patchWebhooks({ client, ca, revision, namespace, metrics, clock, log: log.child("webhooks") }));
     closers.push(webhooks.stop);
-    closers.push(writeIngressStatus({ client, registry, namespace, log: log.child("ingress") }).stop);
+    closers.push(whileLeading(leadership, () => writeIngressStatus({ client, registry, namespace, log: log.child("ingress") })).stop);
     ready = true;
     log.info("istiod is ready", { version: VERSION_LINE, ms: clock.now() - started });
     return {
       ports: { secure: secure.port, plaintext: plaintext.port, webhook: webhook.port, monitoring: monitor.port, readiness: readiness.port },
       metrics,
-      webhooksPatched: webhooks.settled,
+      webhooksPatched: webhooks.current()?.settled ?? Promise.resolve(),
+      leads: () => leadership.leads(),
       async stop(graceMs) {
         ready = false;
         for (const close of closers) close();
-        await Promise.all(servers.map((server) => server.stop(graceMs)));
+        await Promise.all([leadership.stop(), ...servers.map((server) => server.stop(graceMs))]);
       },
     };
   } catch (thrown) {
     for (const close of closers) close();
-    await Promise.all(servers.map((server) => server.stop(0)));
+    await Promise.all([leadership.stop(), ...servers.map((server) => server.stop(0))]);
     throw thrown;
   }
 }

@@ -207,6 +207,25 @@ describe("after a restart", () => {
     expect(second.rotation.status().retired).toMatchObject([{ remaining: 1, workloads: ["a/p2"] }]);
   });
 
+  test("several istiods tell each other whom they renewed, and one alone ends it", async () => {
+    plugIn(await authority("old"));
+    const [one, two] = [await open(), await open()];
+    for (const { rotation } of [one, two]) rotation.follow(() => holders("p1", "p2"));
+    plugIn(await authority("next"));
+    await settle();
+    clock.advance(7_000);
+    await settle();
+    one.rotation.issued("p1", 24 * HOUR);
+    two.rotation.issued("p2", 24 * HOUR);
+    for (let i = 0; i < 6; i++) {
+      clock.advance(2_500);
+      await settle();
+    }
+    expect([one.trusted(), two.trusted()]).toEqual([["next"], ["next"]]);
+    one.stop();
+    two.stop();
+  });
+
   test("a root that was replaced meanwhile stays trusted", async () => {
     plugIn(await authority("old"));
     const first = await open();

@@ -1,5 +1,5 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
-import { isAlreadyExists, SECRETS, type KubeClient } from "../../kube/index.ts";
+import { isAlreadyExists, isConflict, SECRETS, type KubeClient } from "../../kube/index.ts";
 import { parseCertificate } from "../../pki/index.ts";
 import { DEFAULT_LIFETIME_MS, type CaMaterial, type CertificateAuthority } from "./certificate-authority.ts";
 import type { SecretObject } from "./material.ts";
@@ -73,6 +73,8 @@ export class RootRotation {
   #own: CaMaterial;
   #cancelLook = (): void => {};
   #cancelStore: (() => void) | undefined;
+  /** One write after the other. */
+  #storing: Promise<void> = Promise.resolve();
   /** The record was written since the rotation began: when it is gone, somebody deleted it. */
   #recorded = false;
   #told = -1;
@@ -205,14 +207,20 @@ export class RootRotation {
     }
     if (left !== undefined && left !== this.#told) log.info("workloads that may hold a certificate of a retired root", { remaining: (this.#told = left) });
     this.#cancelLook = clock.after(LOOK_MS, () => this.#look());
-    if (this.#recorded) void this.#dropIfDeleted();
+    if (this.#recorded) void this.#readRecord();
   }
 
-  async #dropIfDeleted(): Promise<void> {
+  /** Others who sign with the same root say in the record whom they renewed, and when nobody is left. */
+  async #readRecord(): Promise<void> {
     const { client, namespace, log } = this.options;
     try {
       const record = await client.find<SecretObject>(SECRETS, RECORD, namespace);
-      if (!record && this.#recorded && this.#cancelStore === undefined) this.dropRetired();
+      if (!this.#recorded || this.#cancelStore !== undefined) return;
+      if (!record) return this.dropRetired();
+      const stored = readStored(record, log);
+      if (stored?.current !== anchorOf(this.#own).pem) return;
+      for (const key of stored.renewed) this.#renewed.add(key);
+      if (stored.retired.length === 0) this.#finish();
     } catch (thrown) {
       log.debug("the record of the root's rotation could not be looked at", { error: errorText(thrown) });
     }
@@ -234,25 +242,26 @@ export class RootRotation {
   #storeSoon(): void {
     this.#cancelStore ??= this.options.clock.after(STORE_DELAY_MS, () => {
       this.#cancelStore = undefined;
-      this.#store().catch((thrown: unknown) => {
-        this.options.log.warn("the state of the root's rotation could not be written", { error: errorText(thrown) });
+      this.#storing = this.#storing.then(() => this.#store()).catch((thrown: unknown) => {
+        const raced = isConflict(thrown) || isAlreadyExists(thrown);
+        this.options.log[raced ? "debug" : "warn"]("the state of the root's rotation could not be written", { error: errorText(thrown) });
         this.#storeSoon();
       });
     });
   }
 
   async #store(): Promise<void> {
-    const { client, namespace } = this.options;
+    const { client, namespace, log } = this.options;
     // Outside of a rotation it does not matter who was renewed: every certificate is of the one root.
     const renewed = this.#retired.length > 0 ? [...this.#renewed] : [];
     const stored: Stored = { current: anchorOf(this.#own).pem, retired: this.#retired, renewed, leafLifetimeMs: this.#leafLifetimeMs };
+    const existing = await client.find<SecretObject>(SECRETS, RECORD, namespace);
+    const theirs = existing && readStored(existing, log);
+    if (theirs?.current === stored.current && renewed.length > 0) stored.renewed.push(...theirs.renewed.filter((key) => !this.#renewed.has(key)));
     const data = { [KEY]: Buffer.from(JSON.stringify(stored)).toString("base64") };
-    try {
-      await client.create<SecretObject>(SECRETS, { apiVersion: "v1", kind: "Secret", metadata: { name: RECORD, namespace, labels: { "istio.io/config": "true" } }, type: "istio.io/ca-rotation", data });
-    } catch (thrown) {
-      if (!isAlreadyExists(thrown)) throw thrown;
-      await client.patch(SECRETS, RECORD, namespace, { data });
-    }
+    // A conflict is another istiod's write in between: the next try reads what it wrote.
+    if (existing) await client.update<SecretObject>(SECRETS, { ...existing, data });
+    else await client.create<SecretObject>(SECRETS, { apiVersion: "v1", kind: "Secret", metadata: { name: RECORD, namespace, labels: { "istio.io/config": "true" } }, type: "istio.io/ca-rotation", data });
     this.#recorded = this.#retired.length > 0;
   }
 }

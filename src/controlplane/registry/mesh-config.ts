@@ -1,4 +1,4 @@
-import { load } from "js-yaml";
+import { loadAll } from "js-yaml";
 import { ChainmailError, errorText } from "../../base/index.ts";
 
 /** The fields of Istio's MeshConfig that anything here reads, defaults filled in; durations are protojson ("10s"). */
@@ -128,7 +128,8 @@ export function defaultMeshConfig(): MeshConfig {
 export function parseMeshConfig(yaml: string): MeshConfig {
   let parsed: unknown;
   try {
-    parsed = load(yaml);
+    // None at all, or only comments, is the default configuration.
+    [parsed] = loadAll(yaml);
   } catch (thrown) {
     throw invalid(errorText(thrown), thrown);
   }
