@@ -15,12 +15,12 @@ export type Deliver = (message: Uint8Array, services: DeliveryContext, done: (de
 /** A collector that answers later than this has not answered; its configuration may say another time. */
 const DEFAULT_TIMEOUT_MS = 5000;
 
-/** Throws InvalidResource. `path` is `/package.Service/Method`, a unary call. */
-export function compileGrpcTarget(service: GrpcService, path: string): Deliver {
+/** Throws InvalidResource. `path` is `/package.Service/Method`. `answersNothing`: a stream that need not be answered. */
+export function compileGrpcTarget(service: GrpcService, path: string, { answersNothing = false } = {}): Deliver {
   const { cluster, authority } = grpcCluster(service);
   const metadata = service.initialMetadata.map(({ key, value }) => [key.toLowerCase(), value] as const);
   const timeoutMs = durationMs(service.timeout) || DEFAULT_TIMEOUT_MS;
-  return (message, services, done) => void callGrpc({ cluster, authority, path, message, metadata, timeoutMs }, services, (result) => done(result.kind === "message"));
+  return (message, services, done) => void callGrpc({ cluster, authority, path, message, metadata, timeoutMs, answersNothing }, services, (result) => done(result.kind === "message"));
 }
 
 /** Throws InvalidResource for what is no Envoy client. */

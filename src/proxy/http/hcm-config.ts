@@ -118,7 +118,7 @@ export class HcmConfig {
     this.http2 = sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes);
     const ranges = proto.internalAddressConfig?.cidrRanges ?? [];
     this.isInternal = ranges.length > 0 ? compileCidrs(ranges) : () => false;
-    this.accessLog = compileAccessLogs(proto.accessLog, services.accessLog, services.hostname);
+    this.accessLog = compileAccessLogs(proto.accessLog, services);
     this.#upgrades = new Map(proto.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
     const filters: HttpFilterConfig[] = [];
     let router: RouterOptions | undefined;

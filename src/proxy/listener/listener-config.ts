@@ -89,7 +89,7 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
       inspectHttp: filters.http,
       sniffTimeoutMs: sniffTimeout(proto),
       continueOnTimeout: proto.continueOnListenerFiltersTimeout,
-      accessLog: compileAccessLogs(proto.accessLog, services.accessLog, services.hostname),
+      accessLog: compileAccessLogs(proto.accessLog, services),
       chains,
       defaultChain,
       matcher: new FilterChainMatcher(chains, name),

@@ -42,6 +42,6 @@ export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig 
     idleTimeoutMs: timeoutMs(proto.idleTimeout, 3_600_000),
     maxConnectAttempts: proto.maxConnectAttempts ?? 1,
     hashBySource: proto.hashPolicy.some((policy) => policy.policySpecifier.case === "sourceIp"),
-    accessLog: compileAccessLogs(proto.accessLog, services.accessLog, services.hostname),
+    accessLog: compileAccessLogs(proto.accessLog, services),
   };
 }

@@ -41,7 +41,6 @@ export class TcpSession {
   #series: TcpSeries | undefined;
   #reportedIn = 0;
   #reportedOut = 0;
-  #attempts = 0;
   #over = false;
   #lastActive: number;
 
@@ -241,7 +240,7 @@ export class TcpSession {
       this.#refuse();
       return;
     }
-    this.#attempts++;
+    this.info.attempts++;
     this.#host = host;
     this.info.upstreamHost = host;
     host.cxTotal++;
@@ -260,7 +259,7 @@ export class TcpSession {
           cluster.stats.connectFailed(reason);
           cluster.reportFailure(host);
           this.#leaveHost();
-          if (this.#attempts < tcp.maxConnectAttempts) {
+          if (this.info.attempts < tcp.maxConnectAttempts) {
             this.#connect();
             return;
           }

@@ -1,15 +1,15 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import type { AccessLog, AccessLogFilter, ComparisonFilter } from "../../proto/gen/envoy/config/accesslog/v3/accesslog_pb.ts";
-import { ComparisonFilter_Op } from "../../proto/gen/envoy/config/accesslog/v3/accesslog_pb.ts";
+import type { AccessLog } from "../../proto/gen/envoy/config/accesslog/v3/accesslog_pb.ts";
 import type { SubstitutionFormatString } from "../../proto/gen/envoy/config/core/v3/substitution_format_string_pb.ts";
 import { FileAccessLogSchema } from "../../proto/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts";
 import { StderrAccessLogSchema, StdoutAccessLogSchema } from "../../proto/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts";
-import { ExpressionFilterSchema } from "../../proto/gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts";
-import { unpackAny } from "../../proto/index.ts";
-import { compileHeader } from "../match/headers.ts";
-import { InvalidResource, type AccessLogSink } from "../types.ts";
-import { compileCelFilter } from "./cel-filter.ts";
+import { TypedConfig } from "../filters/typed-config.ts";
+import type { Services } from "../services.ts";
+import { InvalidResource } from "../types.ts";
+import { compileLogFilter } from "./access-log-filter.ts";
 import { compileFormat, type FormatOptions } from "./format.ts";
+import type * as GrpcLog from "./grpc-access-log.ts";
+import type * as OtlpLog from "./otlp-access-log.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 /** Writes a finished request or connection to where its configuration says. */
@@ -22,8 +22,8 @@ const DEFAULT_FORMAT =
   '"%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
 
 /** Compiles access-log configurations into one function; undefined when there are none. Throws InvalidResource. */
-export function compileAccessLogs(logs: readonly AccessLog[], sinkFor: (path: string) => AccessLogSink, hostname: string): AccessLogger | undefined {
-  const loggers = logs.map((log) => compileOne(log, sinkFor, { missing: "-", hostname }));
+export function compileAccessLogs(logs: readonly AccessLog[], services: Services): AccessLogger | undefined {
+  const loggers = logs.map((log) => compileOne(log, services));
   const [only] = loggers;
   if (only === undefined || loggers.length === 1) return only;
   return (info) => {
@@ -31,9 +31,20 @@ export function compileAccessLogs(logs: readonly AccessLog[], sinkFor: (path: st
   };
 }
 
-function compileOne(log: AccessLog, sinkFor: (path: string) => AccessLogSink, options: FormatOptions): AccessLogger {
+function compileOne(log: AccessLog, services: Services): AccessLogger {
+  const filter = log.filter ? compileLogFilter(log.filter, services) : undefined;
+  const write = compileLogger(log, services);
+  if (!filter) return write;
+  return (info) => {
+    if (filter(info)) write(info);
+  };
+}
+
+function compileLogger(log: AccessLog, services: Services): AccessLogger {
   const config = log.configType.case === "typedConfig" ? log.configType.value : undefined;
-  const filter = log.filter ? compileFilter(log.filter) : undefined;
+  const collected = config && collectedLog(TypedConfig.open(config), services);
+  if (collected) return collected;
+  const options: FormatOptions = { missing: "-", hostname: services.hostname };
   let path: string;
   let line: (info: StreamInfo) => string;
   switch (config?.typeUrl) {
@@ -62,11 +73,21 @@ function compileOne(log: AccessLog, sinkFor: (path: string) => AccessLogSink, op
     default:
       throw new InvalidResource("UNKNOWN_ACCESS_LOGGER", `Didn't find a registered implementation for '${log.name}' with type URL: '${config?.typeUrl ?? ""}'`);
   }
-  const sink = sinkFor(path);
-  if (!filter) return (info) => sink.write(line(info));
-  return (info) => {
-    if (filter(info)) sink.write(line(info));
-  };
+  const sink = services.accessLog(path);
+  return (info) => sink.write(line(info));
+}
+
+/** Logs that go to a collector: few meshes have them, and their code is loaded with the first. */
+function collectedLog(config: TypedConfig, services: Services): AccessLogger | undefined {
+  if (config.typeName.startsWith("envoy.extensions.access_loggers.grpc.v3.")) {
+    const grpc = require("./grpc-access-log.ts") as typeof GrpcLog;
+    return grpc.GRPC_LOG_TYPES.includes(config.typeName) ? grpc.compileGrpcLog(config, services) : undefined;
+  }
+  if (config.typeName.startsWith("envoy.extensions.access_loggers.open_telemetry.v3.")) {
+    const otlp = require("./otlp-access-log.ts") as typeof OtlpLog;
+    return config.typeName === otlp.OTLP_LOG_TYPE ? otlp.compileOtlpLog(config, services) : undefined;
+  }
+  return undefined;
 }
 
 /** Compiles a SubstitutionFormatString: text or JSON. */
@@ -118,57 +139,4 @@ function jsonWriter(template: unknown, options: FormatOptions): JsonWriter {
     return (info) => Object.fromEntries(fields.map(([key, write]) => [key, write(info)]));
   }
   return () => template;
-}
-
-function compileFilter(filter: AccessLogFilter): (info: StreamInfo) => boolean {
-  const specifier = filter.filterSpecifier;
-  switch (specifier.case) {
-    case "statusCodeFilter": {
-      const test = comparison(specifier.value.comparison);
-      return (info) => test(info.responseStatus);
-    }
-    case "durationFilter": {
-      const test = comparison(specifier.value.comparison);
-      return (info) => test(info.durationMs);
-    }
-    case "responseFlagFilter": {
-      const wanted = specifier.value.flags;
-      if (wanted.length === 0) return (info) => info.flags !== "";
-      return (info) => info.flags !== "" && info.flags.split(",").some((flag) => wanted.includes(flag));
-    }
-    case "headerFilter": {
-      if (!specifier.value.header) break;
-      const test = compileHeader(specifier.value.header);
-      return (info) => info.request !== undefined && test(info.request);
-    }
-    case "andFilter": {
-      const tests = specifier.value.filters.map(compileFilter);
-      return (info) => tests.every((test) => test(info));
-    }
-    case "orFilter": {
-      const tests = specifier.value.filters.map(compileFilter);
-      return (info) => tests.some((test) => test(info));
-    }
-    case "notHealthCheckFilter":
-      return () => true;
-    case "extensionFilter": {
-      const any = specifier.value.configType.value;
-      const cel = unpackAny(ExpressionFilterSchema, any);
-      if (cel) return compileCelFilter(cel.expression);
-      throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `Didn't find a registered implementation for '${specifier.value.name}' with type URL: '${any?.typeUrl ?? ""}'`);
-    }
-  }
-  throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `access log filter ${specifier.case ?? "(none)"} is not supported`);
-}
-
-function comparison(config: ComparisonFilter | undefined): (value: number) => boolean {
-  const bound = config?.value?.defaultValue ?? 0;
-  switch (config?.op) {
-    case ComparisonFilter_Op.GE:
-      return (value) => value >= bound;
-    case ComparisonFilter_Op.LE:
-      return (value) => value <= bound;
-    default:
-      return (value) => value === bound;
-  }
 }

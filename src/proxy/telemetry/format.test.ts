@@ -4,6 +4,7 @@ import { AccessLogSchema } from "../../proto/gen/envoy/config/accesslog/v3/acces
 import { loadRegistry } from "../../proto/index.ts";
 import { HeaderMap } from "../http/header-map.ts";
 import { ConnectionInfo } from "../net/connection-info.ts";
+import type { Services } from "../services.ts";
 import { compileAccessLogs } from "./access-log.ts";
 import { compileFormat } from "./format.ts";
 import { StreamInfo } from "./stream-info.ts";
@@ -52,7 +53,7 @@ describe("access logs", () => {
     const log = fromJson(AccessLogSchema, json as never, { registry: await loadRegistry() });
     const made = info();
     change(made);
-    compileAccessLogs([log], () => ({ write: (line) => void written.push(line) }), "me")?.(made);
+    compileAccessLogs([log], { accessLog: () => ({ write: (line: string) => void written.push(line) }), hostname: "me", random: () => 0.5 } as unknown as Services)?.(made);
     return written;
   };
 
@@ -61,7 +62,7 @@ describe("access logs", () => {
     expect(JSON.parse((await lines({ log }))[0] ?? "")).toEqual({ code: 503, path: "/a?b", none: null, mixed: "GET -", nested: { duration: 12 } });
   });
 
-  test("are filtered by status, duration, flags and header", async () => {
+  test("are filtered by status, duration, flags, header and more", async () => {
     const log = { logFormat: { textFormatSource: { inlineString: "x" } } };
     const shows = async (filter: object): Promise<boolean> => (await lines({ log, filter })).length > 0;
     expect(await shows({ statusCodeFilter: { comparison: { op: "GE", value: { defaultValue: 500, runtimeKey: "x" } } } })).toBe(true);
@@ -69,6 +70,14 @@ describe("access logs", () => {
     expect(await shows({ responseFlagFilter: { flags: ["NR", "UF"] } })).toBe(true);
     expect(await shows({ responseFlagFilter: { flags: ["NR"] } })).toBe(false);
     expect(await shows({ andFilter: { filters: [{ responseFlagFilter: {} }, { headerFilter: { header: { name: "x-long", stringMatch: { prefix: "abc" } } } }] } })).toBe(true);
+    expect(await shows({ grpcStatusFilter: { statuses: ["UNAVAILABLE"] } })).toBe(true);
+    expect(await shows({ grpcStatusFilter: { statuses: ["UNAVAILABLE"], exclude: true } })).toBe(false);
+    expect(await shows({ runtimeFilter: { runtimeKey: "x", percentSampled: { numerator: 51 } } })).toBe(true);
+    expect(await shows({ runtimeFilter: { runtimeKey: "x", percentSampled: { numerator: 50 } } })).toBe(false);
+    expect(await shows({ traceableFilter: {} })).toBe(false);
+    expect(await shows({ metadataFilter: { matcher: { filter: "f", path: [{ key: "k" }], value: { stringMatch: { exact: "v" } } }, matchIfKeyNotFound: false } })).toBe(false);
+    expect(await shows({ logTypeFilter: { types: ["DownstreamEnd"] } })).toBe(true);
+    expect(await shows({ logTypeFilter: { types: ["DownstreamEnd"], exclude: true } })).toBe(false);
     expect(await shows({ orFilter: { filters: [{ responseFlagFilter: { flags: ["NR"] } }, { durationFilter: { comparison: { op: "GE", value: { defaultValue: 100, runtimeKey: "x" } } } }] } })).toBe(false);
   });
 });

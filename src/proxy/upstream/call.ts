@@ -26,9 +26,9 @@ export function callCluster(call: Call, services: Services, done: (result: CallR
 
 export type GrpcResult = { readonly kind: "message"; readonly bytes: Buffer } | { readonly kind: "failure"; readonly reason: string };
 
-/** A unary gRPC call: one message there, one back. */
+/** A unary gRPC call: one message there, one back, or none where `answersNothing` allows that. */
 export function callGrpc(
-  call: { readonly cluster: string; readonly authority?: string; readonly path: string; readonly message: Uint8Array; readonly metadata: readonly (readonly [string, string])[]; readonly timeoutMs: number },
+  call: { readonly cluster: string; readonly authority?: string; readonly path: string; readonly message: Uint8Array; readonly metadata: readonly (readonly [string, string])[]; readonly timeoutMs: number; readonly answersNothing?: boolean },
   services: Services,
   done: (result: GrpcResult) => void,
 ): () => void {
@@ -45,6 +45,7 @@ export function callGrpc(
     const status = result.trailers?.get("grpc-status") ?? result.headers.get("grpc-status");
     const message = result.body;
     if (result.status !== 200 || status !== "0") done({ kind: "failure", reason: `gRPC status ${status ?? "missing"}, HTTP ${result.status}` });
+    else if (call.answersNothing && message.length === 0) done({ kind: "message", bytes: message });
     else if (message.length < 5 || message[0] !== 0 || message.readUInt32BE(1) !== message.length - 5) done({ kind: "failure", reason: "not one plain gRPC message" });
     else done({ kind: "message", bytes: message.subarray(5) });
   });
