@@ -6,6 +6,7 @@ import { CHROMIUM, launchBrowser } from "../console/browser.ts";
 import { HAS_CLUSTER, ROOT, eventually, must, sh } from "./shell.ts";
 
 const STRICT = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n";
+const TRACING = "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: traces, namespace: istio-system}\nspec: {tracing: [{providers: [{name: jaeger}], randomSamplingPercentage: 100}]}\n";
 /** Where a person can look at what the test saw. */
 const PICTURES = process.env.CHAINMAIL_PICTURES ?? join(ROOT, "dist");
 /** An edge must be drawn this soon after its first request. */
@@ -66,6 +67,25 @@ describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("steps 7 and 8 in Chromium", 
     await page.getByText("istio-system/default").waitFor();
     await page.screenshot({ path: join(PICTURES, "refused.png") });
   }, 30_000);
+
+  test("requests that Telemetry samples are traces through all services", async () => {
+    await must("kubectl apply -f -", { input: TRACING });
+    try {
+      const services = ["istio-ingressgateway.istio-system", "web-api.istioinaction", "recommendation.istioinaction", "purchase-history.istioinaction"];
+      await eventually(async () => {
+        await must(`curl -s -o /dev/null --cacert ./labs/02/certs/ca/root-ca.crt https://istioinaction.io:$SECURE_INGRESS_PORT --resolve istioinaction.io:$SECURE_INGRESS_PORT:$GATEWAY_IP`);
+        const { traces } = (await (await fetch(`${url}/api/traces?service=purchase-history.istioinaction`)).json()) as { traces: { services: { name: string }[]; spans: number }[] };
+        expect(traces.find(({ services: found }) => services.every((name) => found.some((service) => service.name === name)))?.spans).toBeGreaterThanOrEqual(6);
+      }, 20_000);
+      await page.goto(`${url}/traces`);
+      await page.locator("tbody a").first().click();
+      await page.locator(".waterfall-row").nth(3).waitFor();
+      await page.screenshot({ path: join(PICTURES, "trace.png") });
+      await page.goto(url);
+    } finally {
+      await must("kubectl delete telemetry traces -n istio-system");
+    }
+  }, 40_000);
 
   test("the gateway's edge shows mTLS Enabled and both principals", async () => {
     await page.getByRole("button", { name: /web-api\.istioinaction/ }).first().click();
