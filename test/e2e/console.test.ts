@@ -77,11 +77,12 @@ describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("steps 7 and 8 in Chromium", 
         const { traces } = (await (await fetch(`${url}/api/traces?service=purchase-history.istioinaction`)).json()) as { traces: { services: { name: string }[]; spans: number }[] };
         expect(traces.find(({ services: found }) => services.every((name) => found.some((service) => service.name === name)))?.spans).toBeGreaterThanOrEqual(6);
       }, 20_000);
-      await page.goto(`${url}/traces`);
-      await page.locator("tbody a").first().click();
-      await page.locator(".waterfall-row").nth(3).waitFor();
-      await page.screenshot({ path: join(PICTURES, "trace.png") });
-      await page.goto(url);
+      const view = await browser.newPage({ viewport: { width: 1440, height: 700 } });
+      await view.goto(`${url}/traces`);
+      await view.locator("tbody a").first().click();
+      await view.locator(".waterfall-row").nth(3).waitFor();
+      await view.screenshot({ path: join(PICTURES, "trace.png") });
+      await view.close();
     } finally {
       await must("kubectl delete telemetry traces -n istio-system");
     }
