@@ -187,6 +187,7 @@ describe("plaintext", () => {
     expect(response.headers).toMatchObject({ server: "istio-envoy", "x-envoy-decorator-operation": "web-api.istioinaction.svc.cluster.local:8080/*" });
     expect(seen[0]?.has("x-forwarded-client-cert")).toBe(false);
     expect(server.metric("istio_requests_total", { connection_security_policy: "none", source_workload: "unknown", source_principal: "unknown" })).toBe(1);
+    expect(server.metric("chainmail_plaintext_connections_total", { source_ip: "127.0.0.1", destination_port: "8081" })).toBe(1);
   });
 
   test("STRICT resets it, and says so in log and metrics", async () => {
@@ -197,6 +198,7 @@ describe("plaintext", () => {
     expect(seen).toHaveLength(0);
     expect(server.log.at(-1)).toMatch(/^\[.*\] "- - -" 0 NR filter_chain_not_found - "-" 0 0 \d+ - "-" "-" "-" "-" "-" - - 10\.244\.1\.11:8081 127\.0\.0\.1:\d+ - -$/);
     expect(server.metric("chainmail_refused_connections_total", { source_ip: "127.0.0.1", destination_port: "8081", reason: "filter_chain_not_found" })).toBe(1);
+    expect(server.metric("chainmail_plaintext_connections_total")).toBe(0);
   });
 
   test("STRICT goes on serving mutual TLS", async () => {
@@ -242,6 +244,7 @@ describe("a policy change", () => {
     });
     await callService(client);
     expect(await idle).toBe("closed after the change");
+    expect(server.metric("chainmail_plaintext_connections_active")).toBe(0);
     expect(server.metric("chainmail_refused_connections_total", { reason: "policy_changed" })).toBe(1);
     expect((await callPod(server)).end).toBe("reset");
     expect((await callService(client)).status).toBe(200);

@@ -12,6 +12,7 @@ import { sharedAccessLogs } from "./telemetry/access-log-sinks.ts";
 import { CoreStats } from "./telemetry/core-stats.ts";
 import { IstioMetrics } from "./telemetry/istio-metrics.ts";
 import { fromNodeMetadata, PeerExchange } from "./telemetry/peer-metadata.ts";
+import { PlaintextConnections } from "./telemetry/plaintext-connections.ts";
 import { RefusedConnections } from "./telemetry/refused-connections.ts";
 import { publishManagerStats } from "./telemetry/server-stats.ts";
 import { StatNaming } from "./telemetry/stat-names.ts";
@@ -79,6 +80,7 @@ export class DataPlane {
       accessLog: sharedAccessLogs(deps.accessLog),
       stats: this.stats,
       refused: new RefusedConnections(this.stats),
+      plaintext: new PlaintextConnections(this.stats),
       contexts: new ContextCache(),
       peers: new PeerCertificates(),
       clusters: this.#clusters,

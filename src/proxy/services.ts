@@ -3,6 +3,7 @@ import type { DataPlaneDeps } from "./types.ts";
 import type { PeerCertificates } from "./tls/peer.ts";
 import type { ContextCache } from "./tls/contexts.ts";
 import type { SharedExporters } from "./export/index.ts";
+import type { PlaintextConnections } from "./telemetry/plaintext-connections.ts";
 import type { RefusedConnections } from "./telemetry/refused-connections.ts";
 import type { CoreStats } from "./telemetry/core-stats.ts";
 import type { IstioMetrics } from "./telemetry/istio-metrics.ts";
@@ -18,6 +19,7 @@ export interface ClusterLookup {
 export interface Services extends DataPlaneDeps {
   readonly stats: StatsRegistry;
   readonly refused: RefusedConnections;
+  readonly plaintext: PlaintextConnections;
   readonly contexts: ContextCache;
   readonly peers: PeerCertificates;
   readonly clusters: ClusterLookup;

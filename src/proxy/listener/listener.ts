@@ -81,6 +81,8 @@ export class Listener implements AcceptTarget {
       this.stats.downstream_cx_destroy++;
       return;
     }
+    // What terminates its TLS behind this proxy is no plaintext.
+    if (this.config.direction === "inbound" && connection.transportProtocol === "raw_buffer") live.onGone = this.services.plaintext.opened(connection.remote.address, connection.local.port);
     this.#connections.add(live);
     if (this.#draining) live.drain();
   }
@@ -107,6 +109,7 @@ export class Listener implements AcceptTarget {
 
   onConnectionGone(connection: LiveConnection): void {
     if (!this.#connections.delete(connection)) return;
+    connection.onGone?.();
     this.stats.downstream_cx_active--;
     this.stats.downstream_cx_destroy++;
   }

@@ -23,6 +23,8 @@ export class LiveConnection {
   readonly #startMono: number;
   readonly #startTime: number;
   #gone = false;
+  /** For who wants to know how long it lasted. */
+  onGone: (() => void) | undefined;
   #cancelCutOff: (() => void) | undefined;
 
   constructor(

@@ -1,3 +1,4 @@
+import { SourceNames } from "./source-names.ts";
 import type { Counter, StatsRegistry } from "./stats.ts";
 
 /** Why a connection was not let in. */
@@ -11,22 +12,15 @@ export type RefusalReason =
   | "ext_authz_denied"
   | "policy_changed";
 
-/** Beyond so many source addresses, further ones are counted as `other`: a scan must not fill the metrics store. */
-const MAX_SOURCES = 256;
-
 /** `chainmail_refused_connections_total`: who tried to come in and was refused, which no Istio metric tells. */
 export class RefusedConnections {
-  readonly #sources = new Set<string>();
+  readonly #sources = new SourceNames();
   readonly #counters = new Map<string, Counter>();
 
   constructor(private readonly stats: StatsRegistry) {}
 
   count(sourceIp: string, destinationPort: number, reason: RefusalReason): void {
-    let source = sourceIp;
-    if (!this.#sources.has(source)) {
-      if (this.#sources.size < MAX_SOURCES) this.#sources.add(source);
-      else source = "other";
-    }
+    const source = this.#sources.name(sourceIp);
     const key = `${source} ${destinationPort} ${reason}`;
     let counter = this.#counters.get(key);
     if (!counter) {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { PlaintextConnections } from "./plaintext-connections.ts";
 import { RefusedConnections } from "./refused-connections.ts";
 import { StatsRegistry } from "./stats.ts";
 
@@ -29,4 +30,14 @@ test("refused connections keep 256 sources apart, the rest is `other`", () => {
   expect(text.match(/^chainmail_refused_connections_total/gm)).toHaveLength(257);
   expect(text).toContain('chainmail_refused_connections_total{source_ip="10.0.0.0",destination_port="8081",reason="filter_chain_not_found"} 2\n');
   expect(text).toContain('{source_ip="other",destination_port="8081",reason="filter_chain_not_found"} 44\n');
+});
+
+test("plaintext connections are counted by source, those that stand apart", () => {
+  const stats = new StatsRegistry();
+  const plaintext = new PlaintextConnections(stats);
+  const gone = plaintext.opened("10.0.0.1", 8080);
+  plaintext.opened("10.0.0.1", 8080);
+  gone();
+  expect(stats.prometheus()).toContain('chainmail_plaintext_connections_total{source_ip="10.0.0.1",destination_port="8080"} 2\n');
+  expect(stats.prometheus()).toContain('chainmail_plaintext_connections_active{source_ip="10.0.0.1",destination_port="8080"} 1\n');
 });
