@@ -389,6 +389,8 @@ function toRequestHead(request: ParsedRequest, defaultScheme: string): RequestHe
   let authority = request.host ?? "";
   let upgrade = request.upgrade?.toLowerCase();
   if (method === "CONNECT") {
+    // RFC 9110, 9.3.6: no body; some readers would take it for the first bytes of the tunnel.
+    if (request.bodyLength !== 0) throw MessageError.bodyDisallowed();
     path = "";
     authority = target;
     upgrade = "connect";

@@ -97,6 +97,8 @@ export function parseResponseHead(bytes: Buffer, start: number, end: number, req
 export function parseTrailers(bytes: Buffer, start: number, end: number, limits: HeadLimits): HeaderMap {
   const headers = new HeaderMap();
   if (end - start > 2) readLines(bytes, bytes.toString("latin1", start, end), start, 0, headers, limits);
+  // RFC 9110, 6.5.1: what frames a message cannot come after it.
+  if (headers.has("content-length") || headers.has("transfer-encoding")) throw MessageError.malformed("a trailer that frames a message");
   return headers;
 }
 
@@ -179,7 +181,11 @@ function readLines(bytes: Buffer, text: string, start: number, from: number, hea
     while (VALUE[bytes[start + at] as number] === 1) at++;
     if (bytes[start + at] !== 0x0d || bytes[start + at + 1] !== 0x0a) throw MessageError.invalidCharacters(name);
     let valueEnd = at;
-    while (valueEnd > valueStart && (bytes[start + valueEnd - 1] === 0x20 || bytes[start + valueEnd - 1] === 0x09)) valueEnd--;
+    while (valueEnd > valueStart && (bytes[start + valueEnd - 1] === 0x20 || bytes[start + valueEnd - 1] === 0x09)) {
+      valueEnd--;
+      // A length that llhttp does not take for one.
+      if (bytes[start + valueEnd] === 0x09 && name === "content-length") throw MessageError.malformed("Content-Length is not a number");
+    }
     at += 2;
     if (names.length === limits.maxHeaders) throw MessageError.tooManyHeaders();
     names.push(name);

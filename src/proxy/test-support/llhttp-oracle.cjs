@@ -1,42 +1,44 @@
-// Reads requests with Node's llhttp: one base64 line in, one JSON line out. Run by `node`, for h1-server.fuzz.test.ts.
+// Reads HTTP/1 messages with Node's llhttp, run by `node`. A question: {kind: "request" | "response" | "head-response",
+// bytes: base64}. The answer: {failed, ended, reason, messages: [{method, url, status, headers, trailers, body, complete}]}.
 const { HTTPParser } = process.binding("http_parser");
-const METHODS = require("node:http").METHODS.slice();
-const names = HTTPParser.methods ?? require("_http_common").methods ?? METHODS;
+const names = require("_http_common").methods ?? HTTPParser.methods;
 
-function parse(bytes) {
-  const requests = [];
+function parse({ kind, bytes }) {
+  const messages = [];
   const parser = new HTTPParser();
-  parser.initialize(HTTPParser.REQUEST, {});
+  parser.initialize(kind === "request" ? HTTPParser.REQUEST : HTTPParser.RESPONSE, {});
   let current;
-  let pending = [];
-  parser[HTTPParser.kOnHeaders] = (major, minor, headers, method, url) => {
-    const all = headers ?? pending;
-    pending = [];
-    current = { method: names[method], url, body: "", complete: false, headers: all.length / 2 };
-    requests.push(current);
-    return 0;
+  let early = [];
+  let earlyUrl;
+  // Called for long heads in parts, and for trailers.
+  parser[HTTPParser.kOnHeaders] = (headers, url) => {
+    if (current && !current.complete) current.trailers.push(...headers);
+    else {
+      early.push(...headers);
+      earlyUrl = url;
+    }
   };
-  parser[HTTPParser.kOnHeadersComplete] = (major, minor, headers, method, url) => {
-    const all = headers ?? pending;
-    pending = [];
-    current = { method: names[method], url, body: "", complete: false, headers: all.length / 2 };
-    requests.push(current);
-    return 0;
+  parser[HTTPParser.kOnHeadersComplete] = (major, minor, headers, method, url, status) => {
+    const all = early.concat(headers ?? []);
+    early = [];
+    current = { method: names[method], url: url ?? earlyUrl, status, headers: [], trailers: [], body: [], complete: false };
+    for (let i = 0; i < all.length; i += 2) current.headers.push([all[i].toLowerCase(), all[i + 1]]);
+    messages.push(current);
+    return kind === "head-response" ? 1 : 0;
   };
-  parser[HTTPParser.kOnBody] = (buffer, offset, length) => {
-    const part = offset === undefined ? buffer : buffer.subarray(offset, offset + length);
-    current.body += Buffer.from(part).toString("base64") + ".";
+  parser[HTTPParser.kOnBody] = (part) => {
+    current.body.push(Buffer.from(part));
   };
   parser[HTTPParser.kOnMessageComplete] = () => {
     if (current) current.complete = true;
   };
-  const result = parser.execute(bytes);
+  const result = parser.execute(Buffer.from(bytes, "base64"));
   const failed = result instanceof Error;
-  for (const request of requests) {
-    request.body = Buffer.concat(request.body.split(".").filter(Boolean).map((part) => Buffer.from(part, "base64"))).toString("latin1");
-  }
+  let ended = false;
+  if (!failed && kind !== "request") ended = !(parser.finish() instanceof Error);
+  for (const message of messages) message.body = Buffer.concat(message.body).toString("latin1");
   parser.close?.();
-  return { failed, reason: failed ? result.code : undefined, requests };
+  return { failed, ended, reason: failed ? result.code : undefined, messages };
 }
 
 let held = "";
@@ -46,6 +48,6 @@ process.stdin.on("data", (chunk) => {
   for (let at = held.indexOf("\n"); at >= 0; at = held.indexOf("\n")) {
     const line = held.slice(0, at);
     held = held.slice(at + 1);
-    process.stdout.write(`${JSON.stringify(parse(Buffer.from(line, "base64")))}\n`);
+    process.stdout.write(`${JSON.stringify(parse(JSON.parse(line)))}\n`);
   }
 });
