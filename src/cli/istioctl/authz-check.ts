@@ -1,29 +1,49 @@
 import { Command } from "commander";
 import { readFileSync } from "node:fs";
-import { ChainmailError } from "../../base/index.ts";
+import { ChainmailError, errorText } from "../../base/index.ts";
 import { tabwriter } from "./format/tabwriter.ts";
 import { globalsOf, withGlobals } from "./globals.ts";
 import { openKube } from "./kube-access.ts";
+import { adminPortOption, group, requirePort, usageText, withHelp } from "./line/index.ts";
 import { resolvePod } from "./pods.ts";
 import { list, listenersOf, object, parseDump, text, type ConfigDump, type Json } from "./proxy-config/dump.ts";
 
 /** `x authz check`: which authorization policies a proxy enforces, as its configuration says. */
 export function authzCommand(): Command {
   const check = withGlobals(new Command("check"))
-    .description("authorization policies in force at a proxy")
-    .argument("[pod]", "[<type>/]<name>[.<namespace>]")
-    .option("-f, --file <path>", "a config dump in a file");
-  check.action(async (argument: string | undefined, options: { file?: string }) => {
-    if ((argument === undefined) === (options.file === undefined)) throw new ChainmailError("USAGE", "check requires one pod or --file");
-    if (options.file !== undefined) {
-      process.stdout.write(authzTable(parseDump(readFileSync(options.file, "utf8"))));
-      return;
+    .description("Authorization policies in force at a proxy, read from its configuration")
+    .argument("[pod...]", "[<type>/]<name>[.<namespace>]")
+    .option("-f, --file <string>", "a config dump in a file")
+    .addOption(adminPortOption());
+  check.action(async (pods: string[], { file, proxyAdminPort }: { file?: string; proxyAdminPort: number }) => {
+    if (pods.length > 1) {
+      process.stderr.write(`${usageText(check)}\n`);
+      throw new ChainmailError("USAGE", "check requires only <pod-name>[.<pod-namespace>]");
     }
-    const kube = await openKube(globalsOf(check));
-    const pod = await resolvePod(kube, argument ?? "");
-    process.stdout.write(authzTable(parseDump((await kube.request(pod, 15000, "GET", "config_dump")).body)));
+    requirePort(proxyAdminPort);
+    process.stdout.write(authzTable(file === undefined ? await podDump(check, pods[0], proxyAdminPort) : fileDump(file)));
   });
-  return withGlobals(new Command("authz")).description("authorization policies").addCommand(check);
+  withHelp(check, { use: "[<type>/]<name>[.<namespace>]", example: "  istioctl x authz check deployment/web-api\n  istioctl x authz check -f config_dump.json" });
+  return group(withGlobals(new Command("authz")).description("Authorization policies")).addCommand(check);
+}
+
+function fileDump(path: string): ConfigDump {
+  try {
+    return parseDump(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new ChainmailError("FILE_UNREADABLE", `failed to get config dump from file ${path}: ${errorText(cause)}`, { cause });
+  }
+}
+
+async function podDump(command: Command, argument: string | undefined, port: number): Promise<ConfigDump> {
+  if (argument === undefined) throw new ChainmailError("USAGE", "expecting pod name or config dump, found: 0");
+  const kube = await openKube(globalsOf(command));
+  const pod = await resolvePod(kube, argument);
+  try {
+    return parseDump((await kube.request(pod, port, "GET", "config_dump")).body);
+  } catch (cause) {
+    throw new ChainmailError("PROXY_REQUEST_FAILED", `failed to get config dump from pod ${pod.name} in ${pod.namespace}`, { cause });
+  }
 }
 
 const RBAC_TYPES = new Set([
@@ -58,12 +78,12 @@ export function authzTable(dump: ConfigDump): string {
 }
 
 /** RBAC filters of a listener, those of its HTTP connection managers included. */
-export function rbacFilters(listener: Json): Json[] {
+function rbacFilters(listener: Json): Json[] {
   const chains = [...list(listener.filter_chains), object(listener.default_filter_chain)];
   return chains.flatMap(chainRbacFilters);
 }
 
-export function chainRbacFilters(chain: Json): Json[] {
+function chainRbacFilters(chain: Json): Json[] {
   const network = list(chain.filters).map(({ typed_config }) => object(typed_config));
   const http = network.flatMap(({ http_filters }) => list(http_filters).map(({ typed_config }) => object(typed_config)));
   return [...network, ...http].filter((config) => RBAC_TYPES.has(text(config["@type"])));

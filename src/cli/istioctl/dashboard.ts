@@ -1,17 +1,17 @@
 import { Command } from "commander";
 import { createServer, type Server, type Socket } from "node:net";
 import { ChainmailError, errorText } from "../../base/index.ts";
-import { PODS } from "../../kube/index.ts";
+import { isNotFound, PODS } from "../../kube/index.ts";
 import { globalsOf, withGlobals } from "./globals.ts";
-import { group } from "./line/index.ts";
+import { group, intOption, usageText, withHelp } from "./line/index.ts";
 import { openKube, type KubeAccess, type PodRef } from "./kube-access.ts";
 import { resolvePod } from "./pods.ts";
 
 interface DashboardOptions {
-  readonly port: string;
+  readonly port: number;
   readonly address: string;
   readonly browser: boolean;
-  readonly uiPort?: string;
+  readonly uiPort: number;
 }
 
 /** A dashboard that is found by a label in the control plane's namespace. */
@@ -23,6 +23,8 @@ interface Dashboard {
   /** The console's page that does the same job, where the program itself is not there. */
   readonly consolePath?: string;
 }
+
+const POD_USE = "[<type>/]<name>[.<namespace>]";
 
 const KIALI: Dashboard = { name: "kiali", selector: "app=kiali", port: 20001, path: "/kiali" };
 const DASHBOARDS: readonly Dashboard[] = [
@@ -36,25 +38,25 @@ const DASHBOARDS: readonly Dashboard[] = [
 
 /** `istioctl dashboard`: a local port that leads to a page in the cluster, and a browser on it. */
 export function dashboardCommand(): Command {
-  const root = group(withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("access to the mesh's web pages"), (word) => `unknown dashboard ${JSON.stringify(word)}`);
+  const root = group(withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("Access to the mesh's web pages"), (word) => `unknown dashboard ${JSON.stringify(word)}`);
   for (const dashboard of DASHBOARDS) {
-    const command = dashboardOptions(new Command(dashboard.name), `the ${dashboard.name} page`).option("--ui-port <port>", "port of the page in the pod", String(dashboard.port));
+    const command = dashboardOptions(new Command(dashboard.name), `the ${dashboard.name} page`).addOption(intOption("--ui-port <int>", "port of the page in the pod", dashboard.port));
     root.addCommand(
       command.action(async (options: DashboardOptions) => {
         const kube = await openKube(globalsOf(command));
-        const found = await findDashboard(kube, dashboard, Number(options.uiPort));
+        const found = await findDashboard(kube, dashboard, options.uiPort);
         await open(kube, found.pod, found.port, found.path, options);
       }),
     );
   }
   for (const [name, summary] of [["proxy", "the admin page of the proxy in a pod"], ["envoy", "the same as proxy"]] as const) {
-    const command = dashboardOptions(new Command(name), summary).argument("[pod]", "[<type>/]<name>[.<namespace>]").option("-l, --selector <labels>", "a pod by labels").option("--ui-port <port>", "the proxy's admin port", "15000");
+    const command = dashboardOptions(new Command(name), summary).argument("[pod...]", POD_USE).option("-l, --selector <string>", "a pod by labels").addOption(intOption("--ui-port <int>", "the proxy's admin port", 15000));
     root.addCommand(
-      command.action(async (argument: string | undefined, options: DashboardOptions & { selector?: string }) => {
-        if ((argument === undefined) === (options.selector === undefined)) throw new ChainmailError("USAGE", "specify a pod or --selector");
+      withHelp(command, { use: POD_USE }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string }) => {
+        requireOne(command, [argument, options.selector], ["a pod", "--selector"]);
         const kube = await openKube(globalsOf(command));
         const pod = argument === undefined ? await findPod(kube, options.selector ?? "", kube.namespace) : await resolvePod(kube, argument);
-        await open(kube, pod, Number(options.uiPort), "", options);
+        await open(kube, pod, options.uiPort, "", options);
       }),
     );
   }
@@ -71,11 +73,19 @@ export function dashboardCommand(): Command {
   return root;
 }
 
+/** Throws when not exactly one way to name a pod was used. */
+function requireOne(command: Command, given: readonly (string | undefined)[], ways: readonly string[]): void {
+  const count = given.filter((one) => one !== undefined).length;
+  if (count === 1) return;
+  process.stderr.write(`${usageText(command)}\n`);
+  throw new ChainmailError("USAGE", count === 0 ? `specify ${ways.join(" or ")}` : `name cannot be provided when a selector is specified`);
+}
+
 function dashboardOptions(command: Command, summary: string): Command {
   return withGlobals(command)
     .description(summary)
-    .option("-p, --port <port>", "local port; 0 takes the page's own, or any when that is taken", "0")
-    .option("--address <address>", "local address", "localhost")
+    .addOption(intOption("-p, --port <int>", "local port; 0 takes the page's own, or any when that is taken", 0))
+    .option("--address <string>", "local address", "localhost")
     .option("--browser", "open a browser", true)
     .option("--no-browser", "open none");
 }
@@ -103,7 +113,11 @@ async function findPod(kube: KubeAccess, selector: string, namespace = kube.isti
 }
 
 async function open(kube: KubeAccess, pod: PodRef, remotePort: number, path: string, options: DashboardOptions): Promise<void> {
-  const server = await listen(options.address, Number(options.port), remotePort);
+  // A pod that is not there is told now, and not to a browser's first request.
+  await kube.client.get(PODS, pod.name, pod.namespace).catch((cause: unknown) => {
+    throw isNotFound(cause) ? new ChainmailError("PORT_FORWARD_FAILED", `failure running port forward process: failure running port forward process: building port forwarded: failed retrieving: ${errorText(cause)} in the ${JSON.stringify(pod.namespace)} namespace`, { cause }) : cause;
+  });
+  const server = await listen(options.address, options.port, remotePort);
   const local = server.address();
   const port = typeof local === "object" && local ? local.port : remotePort;
   server.on("connection", (socket: Socket) => void tunnel(kube, pod, remotePort, socket));

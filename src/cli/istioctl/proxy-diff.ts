@@ -9,14 +9,20 @@ import { clustersOf, list, listenersOf, parseDump, routesOf, section, text, type
 import { printMessage } from "./proxy-config/messages.ts";
 
 const CONFIG_DUMP = "istio.io/debug/config_dump";
-const ADMIN_PORT = 15000;
+
+interface CompareOptions {
+  /** A config dump that stands for the proxy's own. */
+  readonly file?: string;
+  readonly proxyAdminPort: number;
+  readonly revision?: string;
+}
 
 /** Whether a proxy runs what the control plane would send it: three verdicts, with a diff where they differ. */
-export async function compareProxy(kube: KubeAccess, pod: PodRef, file: string | undefined): Promise<string> {
+export async function compareProxy(kube: KubeAccess, pod: PodRef, { file, proxyAdminPort, revision }: CompareOptions): Promise<string> {
   const name = `${pod.name}.${pod.namespace}`;
   const [dump, answers] = await Promise.all([
-    file === undefined ? proxyDump(kube, pod) : Promise.resolve(parseDump(readFileSync(file, "utf8"))),
-    askIstiod(kube, CONFIG_DUMP, [name]),
+    file === undefined ? proxyDump(kube, pod, proxyAdminPort) : Promise.resolve(parseDump(readFileSync(file, "utf8"))),
+    askIstiod(kube, CONFIG_DUMP, [name], revision),
   ]);
   const registry = await loadRegistry();
   const configs = resourcesOf(answers).flatMap(({ typeUrl, value }) => {
@@ -27,9 +33,9 @@ export async function compareProxy(kube: KubeAccess, pod: PodRef, file: string |
   return compareDumps(dump, { text: "", configs });
 }
 
-async function proxyDump(kube: KubeAccess, pod: PodRef): Promise<ConfigDump> {
+async function proxyDump(kube: KubeAccess, pod: PodRef, port: number): Promise<ConfigDump> {
   try {
-    return parseDump((await kube.request(pod, ADMIN_PORT, "GET", "config_dump")).body);
+    return parseDump((await kube.request(pod, port, "GET", "config_dump")).body);
   } catch (cause) {
     throw new ChainmailError("PROXY_REQUEST_FAILED", `could not contact sidecar: ${errorText(cause)}`, { cause });
   }

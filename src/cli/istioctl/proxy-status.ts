@@ -1,5 +1,5 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { timestampMs, type Any } from "@bufbuild/protobuf/wkt";
 import { Command } from "commander";
 import { ChainmailError } from "../../base/index.ts";
 import { ClientConfigSchema, ConfigStatus, type ClientConfig } from "../../proto/gen/envoy/service/status/v3/csds_pb.ts";
@@ -12,13 +12,25 @@ import { tabwriter } from "./format/tabwriter.ts";
 import { globalsOf, withGlobals } from "./globals.ts";
 import { askIstiod } from "./istiod-xds.ts";
 import { openKube } from "./kube-access.ts";
+import { adminPortOption, intOption, requirePort, withHelp } from "./line/index.ts";
 import { resolvePod } from "./pods.ts";
 import { compareProxy } from "./proxy-diff.ts";
 
 interface StatusOptions {
   readonly output: string;
-  readonly verbosity: string;
+  readonly verbosity: number;
   readonly file?: string;
+  readonly revision?: string;
+  readonly proxyAdminPort: number;
+}
+
+interface TableOptions {
+  /** Every type's state instead of the names of those that a proxy takes. */
+  readonly verbose?: boolean;
+  /** Only proxies of this namespace. */
+  readonly namespace?: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly now?: number;
 }
 
 const SYNCZ = "istio.io/debug/syncz";
@@ -37,28 +49,35 @@ const TYPES: readonly (readonly [url: string, name: string])[] = [
 export function proxyStatusCommand(): Command {
   const command = withGlobals(new Command("proxy-status"))
     .alias("ps")
-    .description("how far each proxy is with its configuration")
-    .argument("[pod]", "compare one proxy's configuration with the control plane's: [<type>/]<name>[.<namespace>]")
-    .option("-o, --output <format>", "table, json or yaml", "table")
-    .option("-v, --verbosity <level>", "1 shows every type's state", "0")
-    .option("-f, --file <path>", "the proxy's config dump from a file");
-  return command.action(async (argument: string | undefined, options: StatusOptions) => {
-    const kube = await openKube(globalsOf(command));
+    .description("How far each proxy is with its configuration, or where one differs from what the control plane would send it")
+    .argument("[pod...]", "[<type>/]<name>[.<namespace>]")
+    .option("-o, --output <string>", "table, json or yaml", "table")
+    .addOption(intOption("-v, --verbosity <int>", "1 shows every type's state", 0))
+    .option("-f, --file <string>", "the proxy's config dump from a file")
+    .option("-r, --revision <string>", "revision of the control plane")
+    .addOption(adminPortOption());
+  command.action(async ([argument]: string[], options: StatusOptions) => {
+    requirePort(options.proxyAdminPort);
+    const globals = globalsOf(command);
+    const kube = await openKube(globals);
     if (argument !== undefined) {
-      process.stdout.write(await compareProxy(kube, await resolvePod(kube, argument), options.file));
+      process.stdout.write(await compareProxy(kube, await resolvePod(kube, argument), options));
       return;
     }
-    const answers = await askIstiod(kube, SYNCZ);
-    if (options.output === "json" || options.output === "yaml") process.stdout.write(await statusDocument(answers, options.output));
-    else if (options.output === "table") process.stdout.write(statusTable(answers, Number(options.verbosity) > 0));
+    const answers = await askIstiod(kube, SYNCZ, [], options.revision);
+    const { namespace } = globals;
+    if (options.output === "json" || options.output === "yaml") process.stdout.write(await statusDocument(answers, options.output, namespace));
+    else if (options.output === "table") process.stdout.write(statusTable(answers, { verbose: options.verbosity > 0, namespace }));
     else throw new ChainmailError("USAGE", `output format ${JSON.stringify(options.output)} not supported`);
   });
+  return withHelp(command, { use: "[<type>/]<name>[.<namespace>]", example: "  istioctl proxy-status\n  istioctl proxy-status -n istioinaction\n  istioctl proxy-status deploy/web-api.istioinaction" });
 }
 
 /** One row a proxy, by name. */
-export function statusTable(answers: readonly DiscoveryResponse[], verbose: boolean, now = Date.now()): string {
+export function statusTable(answers: readonly DiscoveryResponse[], { verbose = false, namespace, now = Date.now() }: TableOptions = {}): string {
   const proxies = answers
     .flatMap((answer) => answer.resources.map((any) => ({ config: fromBinary(ClientConfigSchema, any.value), istiod: istiodOf(answer) })))
+    .filter(({ config }) => namespace === undefined || metadataOf(config, "NAMESPACE") === namespace)
     .sort((a, b) => (nameOf(a.config) < nameOf(b.config) ? -1 : 1));
   if (!verbose) {
     const rows = proxies.map(({ config, istiod }) => {
@@ -75,11 +94,12 @@ export function statusTable(answers: readonly DiscoveryResponse[], verbose: bool
   return tabwriter([["NAME", "CLUSTER", ...shown.map(([, name]) => name), "ISTIOD", "VERSION"], ...rows], 5);
 }
 
-/** The answers as they came, one after the other. */
-export async function statusDocument(answers: readonly DiscoveryResponse[], format: "json" | "yaml"): Promise<string> {
+/** The answers as they came, one after the other, each with an empty line after it in YAML. */
+export async function statusDocument(answers: readonly DiscoveryResponse[], format: "json" | "yaml", namespace?: string): Promise<string> {
   const registry = await loadRegistry();
-  const documents = answers.map((answer) => jsonpb(DiscoveryResponseSchema, answer, registry));
-  return documents.map((json) => (format === "json" ? `${json}\n` : goYaml(JSON.parse(json)))).join("");
+  const inside = ({ value }: Any): boolean => namespace === undefined || metadataOf(fromBinary(ClientConfigSchema, value), "NAMESPACE") === namespace;
+  const documents = answers.map((answer) => jsonpb(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { ...answer, resources: answer.resources.filter(inside) }), registry));
+  return documents.map((json) => `${format === "json" ? json : goYaml(JSON.parse(json))}\n`).join("");
 }
 
 function nameOf(config: ClientConfig): string {

@@ -23,6 +23,7 @@ interface VersionOptions {
   readonly output?: string;
   readonly short: boolean;
   readonly remote: boolean;
+  readonly revision?: string;
 }
 
 const MONITORING_PORT = 15014;
@@ -32,19 +33,19 @@ const CLIENT: BuildInfo = { version: VERSION, revision: "unknown", golang_versio
 export function versionCommand(): Command {
   const command = withGlobals(new Command("version"))
     .description("versions of the client, the control plane and the proxies")
-    .option("-o, --output <format>", "json or yaml")
+    .option("-o, --output <string>", "json or yaml")
     .option("-s, --short", "version numbers only", true)
     .option("--no-short", "all build information")
     .option("--remote", "ask the cluster", true)
     .option("--no-remote", "this program only")
-    .option("--revision <name>", "revision of the control plane", "default");
+    .option("-r, --revision <string>", "revision of the control plane");
   return command.action(async (options: VersionOptions) => {
     const { output } = options;
     if (output !== undefined && output !== "json" && output !== "yaml") throw new ChainmailError("USAGE", `--output must be 'yaml' or 'json'`);
     let mesh: MeshVersions | undefined;
     if (options.remote) {
       try {
-        mesh = await meshVersions(await openKube(globalsOf(command)));
+        mesh = await meshVersions(await openKube(globalsOf(command)), options.revision);
       } catch (error) {
         // The client's own version is worth printing even where there is no cluster.
         process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -66,8 +67,8 @@ export function podRef(pod: KubeObject): PodRef {
   return { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "" };
 }
 
-export async function meshVersions(kube: KubeAccess): Promise<MeshVersions> {
-  const pods = await istiodPods(kube);
+export async function meshVersions(kube: KubeAccess, revision?: string): Promise<MeshVersions> {
+  const pods = await istiodPods(kube, revision);
   const control = await Promise.all(
     pods.map(async (pod) => ({
       Component: "pilot",
@@ -90,7 +91,7 @@ export async function meshVersions(kube: KubeAccess): Promise<MeshVersions> {
 export function parseBuild(text: string): BuildInfo {
   const parts = text.split("-");
   if (parts.length < 3) return { version: text, revision: "unknown", golang_version: "", status: "unknown", tag: "unknown" };
-  return { version: parts.slice(0, -2).join("-"), revision: parts.at(-2) ?? "", golang_version: "", status: parts.at(-1) ?? "", tag: "unknown" };
+  return { version: parts.slice(0, -2).join("-"), revision: parts.at(-2) ?? "", golang_version: "", status: parts.at(-1) ?? "", tag: parts.slice(0, -2).join("-") };
 }
 
 export function versionText(mesh: MeshVersions | undefined, short: boolean, client: BuildInfo = CLIENT): string {

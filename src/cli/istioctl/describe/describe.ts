@@ -1,118 +1,109 @@
-import { ChainmailError, errorText } from "../../../base/index.ts";
 import { CONFIG_MAPS, DESTINATION_RULES, PEER_AUTHENTICATIONS, PODS, SERVICES, VIRTUAL_SERVICES } from "../../../kube/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
-import { chainRbacFilters } from "../authz-check.ts";
 import { listOrEmpty, type KubeAccess } from "../kube-access.ts";
-import { list, listenersOf, number, object, parseDump, type ConfigDump } from "../proxy-config/dump.ts";
-import { podRef } from "../version.ts";
+import { list, listenersOf, object, text, type ConfigDump } from "../proxy-config/dump.ts";
+import { ingressText } from "./ingress.ts";
 import { destinationRuleOf, shownName, virtualServiceOf } from "./names.ts";
 import { effectiveMtls, peerAuthenticationText } from "./peer-authentication.ts";
-import { containersOf, portsOf, protocolOf, targetOf } from "./ports.ts";
-import { destinationRuleText, NO_SUBSETS, subsetsOf, virtualServiceText, type Subsets } from "./traffic.ts";
+import { ADMIN_PORT, dumpOf, labelsMatch, podText, unusable } from "./pods.ts";
+import { portsOf, protocolOf, targetOf, type ServicePort } from "./ports.ts";
+import { destinationRuleText, NO_SUBSETS, subsetsOf, virtualServiceText, type Labels } from "./traffic.ts";
+
+export interface DescribeOptions {
+  readonly ignoreUnmeshed?: boolean;
+  readonly adminPort?: number;
+}
 
 const RULE = "--------------------\n";
-const ADMIN_PORT = 15000;
 
-/** What the mesh does with a pod: its services, rules, mutual TLS and how it is reached from outside. */
-export async function describePod(kube: KubeAccess, name: string, namespace: string): Promise<string> {
+/** What the mesh does with a pod: its services, rules, mutual TLS and how it is reached from outside. Parts come as they are known. */
+export async function* describePod(kube: KubeAccess, name: string, namespace: string, options: DescribeOptions = {}): AsyncGenerator<string> {
+  const { ignoreUnmeshed = false, adminPort = ADMIN_PORT } = options;
   const pod = await kube.client.get(PODS, name, namespace);
+  yield podText(pod, kube.namespace, ignoreUnmeshed);
   const services = (await kube.client.list(SERVICES, { namespace })).items.filter((service) => selects(service, pod));
-  let out = podText(pod, namespace);
-  if (!isMeshed(pod)) return out;
-  out += RULE;
-  if (services.length === 0) out += `Warning: No Kubernetes Services select pod ${shownName(pod, namespace)} (see https://istio.io/docs/setup/kubernetes/additional-setup/requirements/ )\n`;
-  out += await servicesText(kube, pod, services, namespace);
-  out += RULE + (await mtlsText(kube, pod, namespace));
-  return out + (await ingressText(kube, services, pod.metadata.labels ?? {}, namespace));
+  if (services.length === 0 && !ignoreUnmeshed) yield `Warning: No Kubernetes Services select pod ${shownName(pod, kube.namespace)} (see https://istio.io/docs/setup/kubernetes/additional-setup/requirements/ )\n`;
+  const labels = [pod.metadata.labels ?? {}];
+  yield RULE;
+  yield await servicesText(kube, pod, services, labels, options);
+  yield RULE;
+  yield await mtlsText(kube, pod, namespace);
+  yield await ingressText(kube, services, labels, adminPort);
 }
 
 /** The same for a service, by way of its first pod in the mesh. */
-export async function describeService(kube: KubeAccess, name: string, namespace: string): Promise<string> {
+export async function* describeService(kube: KubeAccess, name: string, namespace: string, options: DescribeOptions = {}): AsyncGenerator<string> {
   const service = await kube.client.get(SERVICES, name, namespace);
   const pods = (await kube.client.list(PODS, { namespace })).items.filter((pod) => selects(service, pod));
-  if (pods.length === 0) return `Service ${JSON.stringify(name)} has no pods.\n`;
-  const pod = pods.find(isMeshed);
-  if (!pod) return `Service: ${shownName(service, namespace)}\nWARNING: Service ${JSON.stringify(name)} has no pod in the mesh\n`;
-  return (await servicesText(kube, pod, [service], namespace)) + (await ingressText(kube, [service], pod.metadata.labels ?? {}, namespace));
+  const reasons = pods.map((pod) => unusable(pod, kube.namespace));
+  yield reasons.map((reason) => reason ?? "").join("");
+  const usable = pods.filter((_, index) => reasons[index] === undefined);
+  const [first] = usable;
+  const shown = JSON.stringify(shownName(service, kube.namespace));
+  if (pods.length === 0) yield `Service ${shown} has no pods.\n`;
+  else if (!first) yield `Service ${shown} has no Istio pods.  (${pods.length} pods in service).\nUse \`istioctl kube-inject\` or redeploy with Istio automatic sidecar injection.\n`;
+  if (!first) return;
+  const labels = usable.map((pod) => pod.metadata.labels ?? {});
+  yield await servicesText(kube, first, [service], labels, options);
+  yield await ingressText(kube, [service], labels, options.adminPort);
 }
 
-function podText(pod: KubeObject, namespace: string): string {
-  const name = shownName(pod, namespace);
-  let out = `Pod: ${name}\n`;
-  const revision = pod.metadata.annotations?.["istio.io/rev"] ?? pod.metadata.labels?.["istio.io/rev"];
-  if (revision) out += `   Pod Revision: ${revision}\n`;
-  const containers = containersOf(pod);
-  const ports = containers.flatMap((container) => (container.ports ?? []).map(({ containerPort, protocol = "TCP" }) => `${containerPort}${protocol === "TCP" ? "" : `/${protocol}`} (${container.name})`));
-  out += ports.length > 0 ? `   Pod Ports: ${ports.join(", ")}\n` : "   Pod does not expose ports\n";
-  if (containers.some((container) => container.name !== "istio-proxy" && container.securityContext?.runAsUser === 1337)) out += "   WARNING: User ID (UID) 1337 is reserved for the sidecar proxy.\n";
-  const status = pod.status as { phase?: string; containerStatuses?: { name: string; ready: boolean }[] } | undefined;
-  if (status?.phase !== "Running") out += `   Pod is not Running (${status?.phase ?? "Unknown"})\n`;
-  for (const container of status?.containerStatuses ?? []) if (!container.ready) out += `WARNING: Pod ${name} Container ${container.name} NOT READY\n`;
-  if (!isMeshed(pod)) return `${out}WARNING: ${name} is not part of mesh; no Istio sidecar\n`;
-  const labels = pod.metadata.labels ?? {};
-  for (const label of ["app", "version"]) if (!labels[label] && !labels[`app.kubernetes.io/${label === "app" ? "name" : label}`]) out += `Suggestion: add '${label}' label to pod for Istio telemetry.\n`;
-  return out;
-}
-
-async function servicesText(kube: KubeAccess, pod: KubeObject, services: readonly KubeObject[], namespace: string): Promise<string> {
-  const dump = await dumpOf(kube, pod);
-  const parts = await Promise.all(
-    services.map(async (service) => {
-      let out = serviceText(service, pod, namespace);
-      const ports = portsOf(service);
-      for (const port of ports) {
-        // With several ports each line says which one it is about.
-        const lead = ports.length > 1 ? `${port.port} ` : "";
-        const { text, subsets, rule } = await rulesText(kube, dump, service, port.port, pod.metadata.labels ?? {}, namespace, lead);
-        out += text + (await virtualServicePart(kube, dump, service, port.port, subsets, rule, namespace, lead));
-        const policies = rbacPolicies(dump, targetOf(pod, port));
-        if (policies.length > 0) out += `${lead}RBAC policies: ${policies.join(", ")}\n`;
-      }
-      return out;
-    }),
-  );
-  return parts.join(RULE);
+async function servicesText(kube: KubeAccess, pod: KubeObject, services: readonly KubeObject[], labels: readonly Labels[], { ignoreUnmeshed = false, adminPort = ADMIN_PORT }: DescribeOptions): Promise<string> {
+  let dump: ConfigDump;
+  try {
+    dump = await dumpOf(kube, pod, "sidecar", adminPort);
+  } catch (error) {
+    if (ignoreUnmeshed) return "";
+    throw error;
+  }
+  const parts = services.map(async (service) => {
+    const ports = portsOf(service);
+    const shown = await Promise.all(ports.map((port) => portText(kube, dump, service, port, labels, ports.length > 1)));
+    return `${serviceText(service, pod, kube.namespace)}${shown.join("")}`;
+  });
+  return (await Promise.all(parts)).join(RULE);
 }
 
 function serviceText(service: KubeObject, pod: KubeObject, namespace: string): string {
-  let out = `Service: ${shownName(service, namespace)}\n`;
-  for (const port of portsOf(service)) {
-    if ((port.protocol ?? "TCP") !== "TCP") continue;
-    const target = targetOf(pod, port);
-    out += target === undefined ? `   no suitable port for manifest: ${String(port.targetPort)}\n` : `   Port: ${port.name || "<unnamed>"} ${port.port}/${protocolOf(port)} targets pod port ${target}\n`;
-  }
-  return out;
+  const lines = portsOf(service)
+    .filter(({ protocol = "TCP" }) => protocol === "TCP")
+    .map((port) => {
+      const target = targetOf(pod, port);
+      return target === undefined ? `   no suitable port for manifest: ${pod.metadata.uid ?? ""}\n` : `   Port: ${port.name ?? ""} ${port.port}/${protocolOf(port)} targets pod port ${target}\n`;
+    });
+  return `Service: ${shownName(service, namespace)}\n${lines.join("")}`;
 }
 
-async function rulesText(kube: KubeAccess, dump: ConfigDump, service: KubeObject, port: number, labels: Readonly<Record<string, string>>, namespace: string, lead: string): Promise<{ text: string; subsets: Subsets; rule: KubeObject | undefined }> {
-  const found = destinationRuleOf(dump, service, port);
-  if (!found) return { text: "", subsets: NO_SUBSETS, rule: undefined };
-  const rule = await kube.client.find(DESTINATION_RULES, found.name, found.namespace);
-  if (!rule) return { text: `WARNING: Proxy is stale; it references to non-existent destination rule ${found.name}.${found.namespace}\n`, subsets: NO_SUBSETS, rule };
-  return { text: lead + destinationRuleText(rule, labels, namespace), subsets: subsetsOf(rule, labels), rule };
+/** What is set for one port of a service; `named` where the service has several. */
+async function portText(kube: KubeAccess, dump: ConfigDump, service: KubeObject, { port }: ServicePort, labels: readonly Labels[], named: boolean): Promise<string> {
+  const indent = named ? 3 : 0;
+  let out = named ? `${port}:\n` : "";
+  const ruleName = destinationRuleOf(dump, service, port);
+  const rule = ruleName && (await kube.client.find(DESTINATION_RULES, ruleName.name, ruleName.namespace));
+  if (rule) out += destinationRuleText(rule, labels, kube.namespace, indent);
+  else if (ruleName) out += `WARNING: Proxy is stale; it references to non-existent destination rule ${ruleName.name}.${ruleName.namespace}\n`;
+  const name = virtualServiceOf(dump, service, port);
+  const virtualService = name && (await kube.client.find(VIRTUAL_SERVICES, name.name, name.namespace));
+  if (virtualService) out += virtualServiceText(virtualService, { service, rule, subsets: rule ? subsetsOf(rule, labels) : NO_SUBSETS }, kube.namespace, indent);
+  else if (name) out += `WARNING: Proxy is stale; it references to non-existent virtual service ${name.name}.${name.namespace}\n`;
+  const policies = rbacPolicies(dump);
+  return policies.length > 0 ? `${out}${named ? `${port} ` : ""}RBAC policies: ${policies.join(", ")}\n` : out;
 }
 
-async function virtualServicePart(kube: KubeAccess, dump: ConfigDump, service: KubeObject, port: number, subsets: Subsets, rule: KubeObject | undefined, namespace: string, lead: string): Promise<string> {
-  const found = virtualServiceOf(dump, service, port);
-  if (!found) return "";
-  const virtualService = await kube.client.find(VIRTUAL_SERVICES, found.name, found.namespace);
-  if (!virtualService) return `WARNING: Proxy is stale; it references to non-existent virtual service ${found.name}.${found.namespace}\n`;
-  return lead + virtualServiceText(virtualService, service, subsets, rule, namespace);
-}
-
-/** Names of the RBAC policies of the inbound chains for a port. */
-function rbacPolicies(dump: ConfigDump, port: number | undefined): string[] {
-  const chains = listenersOf(dump)
+/** Names of the policies of the first authorization filter that HTTP requests meet, as istioctl tells them. */
+function rbacPolicies(dump: ConfigDump): string[] {
+  const filters = listenersOf(dump)
     .filter(({ name }) => name === "virtualInbound")
-    .flatMap((listener) => list(listener.filter_chains))
-    .filter((chain) => number(object(chain.filter_chain_match).destination_port) === port);
-  const names = chains.flatMap(chainRbacFilters).flatMap((filter) => Object.keys(object(object(filter.rules).policies)));
-  return [...new Set(names)].sort();
+    .flatMap((listener) => list(listener.filter_chains).flatMap((chain) => list(chain.filters)))
+    .map(({ typed_config }) => object(typed_config))
+    .find((config) => text(config["@type"]).endsWith(".HttpConnectionManager"))?.http_filters;
+  const rbac = list(filters).find(({ name }) => name === "envoy.filters.http.rbac");
+  return Object.keys(object(object(object(rbac?.typed_config).rules).policies)).sort();
 }
 
 async function mtlsText(kube: KubeAccess, pod: KubeObject, namespace: string): Promise<string> {
   const root = await rootNamespace(kube);
-  const places = [...new Set([namespace, root])];
+  const places = [...new Set([root, namespace])];
   const policies = (await Promise.all(places.map((place) => listOrEmpty(kube.client, PEER_AUTHENTICATIONS, place)))).flat();
   return peerAuthenticationText(effectiveMtls(policies, root, namespace, pod.metadata.labels ?? {}));
 }
@@ -125,50 +116,7 @@ async function rootNamespace(kube: KubeAccess): Promise<string> {
   return typeof root === "string" && root !== "" ? root : kube.istioNamespace;
 }
 
-/** How the services are reached through the ingress gateways. */
-async function ingressText(kube: KubeAccess, services: readonly KubeObject[], labels: Readonly<Record<string, string>>, namespace: string): Promise<string> {
-  const pods = (await kube.client.list(PODS, { labelSelector: "istio=ingressgateway", fieldSelector: "status.phase=Running" })).items;
-  if (pods.length === 0) return "Skipping Gateway information (no ingress gateway pods)\n";
-  let out = "";
-  for (const pod of pods) {
-    const gatewayServices = (await kube.client.list(SERVICES, { namespace: pod.metadata.namespace ?? "" })).items.filter((service) => selects(service, pod));
-    const dump = await dumpOf(kube, pod);
-    for (const service of services) {
-      for (const port of portsOf(service)) {
-        const { subsets, rule } = await rulesText(kube, dump, service, port.port, labels, namespace, "");
-        const text = await virtualServicePart(kube, dump, service, port.port, subsets, rule, namespace, "");
-        if (text) out += RULE + gatewayServices.map((gateway) => exposedText(gateway, pod)).join("") + text;
-      }
-    }
-  }
-  return out;
-}
-
-/** The plain HTTP port only, as istioctl: the others need a Gateway to be listened on. */
-function exposedText(service: KubeObject, pod: KubeObject): string {
-  const port = portsOf(service).find(({ name }) => name === "http2");
-  if (!port || targetOf(pod, port) === undefined) return "";
-  const status = service.status as { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } } | undefined;
-  const ingress = status?.loadBalancer?.ingress?.[0];
-  const address = ingress?.ip ?? ingress?.hostname ?? (pod.status as { hostIP?: string } | undefined)?.hostIP ?? "unknown";
-  return `Exposed on Ingress Gateway http://${address}${port.port === 80 ? "" : `:${port.port}`}\n`;
-}
-
-async function dumpOf(kube: KubeAccess, pod: KubeObject): Promise<ConfigDump> {
-  try {
-    return parseDump((await kube.request(podRef(pod), ADMIN_PORT, "GET", "config_dump")).body);
-  } catch (cause) {
-    throw new ChainmailError("PROXY_REQUEST_FAILED", `failed to execute command on sidecar: ${errorText(cause)}`, { cause });
-  }
-}
-
 function selects(service: KubeObject, pod: KubeObject): boolean {
-  const selector = Object.entries((service.spec as { selector?: Record<string, string> } | undefined)?.selector ?? {});
-  return selector.length > 0 && selector.every(([key, value]) => pod.metadata.labels?.[key] === value);
-}
-
-/** A sidecar stands among the containers, or among the init containers where those may go on running. */
-function isMeshed(pod: KubeObject): boolean {
-  const spec = pod.spec as { containers?: { name: string }[]; initContainers?: { name: string }[] } | undefined;
-  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].some(({ name }) => name === "istio-proxy");
+  const selector = (service.spec as { selector?: Labels } | undefined)?.selector ?? {};
+  return Object.keys(selector).length > 0 && labelsMatch(selector, pod);
 }

@@ -4,5 +4,6 @@
  * It knows nothing of clusters, but that a completion may ask for names.
  */
 export { CommandParseError, DataError, ExitError } from "./errors.ts";
+export { adminPortOption, intOption, requirePort } from "./flags.ts";
 export { commandPath, formatHelp, usageText, withHelp } from "./help.ts";
 export { allCommands, group, LineProgram } from "./program.ts";

@@ -17,12 +17,12 @@ export interface AllFilters {
 export function allTables(dump: ConfigDump, filters: AllFilters, options: { verbose: boolean; headers: boolean; now: number }): string {
   const { verbose, headers, now } = options;
   const parts: [title: string, text: string][] = [
-    ["", bootstrapSummary(dump)],
-    ["Clusters", clusterTable(dump, filters.clusters, true)],
-    ["Listeners", listenerTable(dump, filters.listeners, { verbose, typed: true })],
-    ["Routes", routeTable(dump, filters.route, { verbose, typed: true })],
-    ["Secrets", secretTable(dump, now, true)],
-    ["Endpoints", edsTable(dump, filters.endpoints, true)],
+    ["BOOTSTRAP INFO", bootstrapSummary(dump)],
+    ["CLUSTER INFO", clusterTable(dump, filters.clusters, true)],
+    ["LISTENER INFO", listenerTable(dump, filters.listeners, { verbose, typed: true })],
+    ["ROUTE INFO", routeTable(dump, filters.route, { verbose, typed: true })],
+    ["SECRET INFO", secretTable(dump, now, true)],
+    ["ENDPOINTS INFO", edsTable(dump, filters.endpoints, true)],
   ];
-  return parts.map(([title, text]) => (headers && title ? `${title}:\n${text}` : text)).join("\n");
+  return parts.map(([title, text]) => (headers ? `------ ${title} ------\n\n${text}` : text)).join("\n");
 }

@@ -11,7 +11,7 @@ import { parseDump, parseObject, section } from "./dump.ts";
 import { ecdsTable } from "./ecds.ts";
 import { edsTable, endpointTable, selectAssignments, selectClusterStatuses } from "./endpoints.ts";
 import { listenerTable, selectListeners } from "./listeners.ts";
-import { group, usageText } from "../line/index.ts";
+import { adminPortOption, group, intOption, usageText, withHelp } from "../line/index.ts";
 import { logCommand } from "./log.ts";
 import { printMessage, printMessages, printRaw } from "./messages.ts";
 import { routeTable, selectRoutes } from "./routes.ts";
@@ -33,13 +33,13 @@ interface Kind {
 interface Options {
   readonly file?: string;
   readonly output: string;
-  readonly proxyAdminPort: string;
+  readonly proxyAdminPort: number;
   readonly verbose: boolean;
   readonly withHeaders: boolean;
   readonly fqdn?: string;
   readonly direction?: string;
   readonly subset?: string;
-  readonly port?: string;
+  readonly port?: number;
   readonly address?: string;
   readonly type?: string;
   readonly name?: string;
@@ -47,19 +47,20 @@ interface Options {
   readonly status?: string;
 }
 
+const POD_USE = "[<type>/]<name>[.<namespace>]";
+
 const FLAGS = {
-  fqdn: ["--fqdn <name>", "clusters whose name has this"],
-  direction: ["--direction <inbound|outbound>", "clusters of this direction"],
-  subset: ["--subset <name>", "clusters of this subset"],
-  port: ["--port <number>", "entries with this port"],
-  address: ["--address <ip>", "entries with this address"],
-  type: ["--type <type>", "listeners of this type: HTTP, TCP, HTTP+TCP"],
-  name: ["--name <name>", "routes of this name"],
-  cluster: ["--cluster <name>", "endpoints of this cluster"],
-  status: ["--status <healthy|unhealthy>", "endpoints in this state"],
+  fqdn: ["--fqdn <string>", "clusters whose name has this"],
+  direction: ["--direction <string>", "clusters of this direction: inbound or outbound"],
+  subset: ["--subset <string>", "clusters of this subset"],
+  port: ["--port <int>", "entries with this port"],
+  address: ["--address <string>", "entries with this address"],
+  type: ["--type <string>", "listeners of this type: HTTP, TCP, HTTP+TCP"],
+  name: ["--name <string>", "routes of this name"],
+  cluster: ["--cluster <string>", "endpoints of this cluster"],
+  status: ["--status <string>", "endpoints in this state: healthy or unhealthy"],
 } as const;
 
-const portOption = (options: Options): { port?: number } => (options.port === undefined ? {} : { port: Number(options.port) });
 const pick = <K extends keyof Options>(options: Options, ...keys: K[]): Partial<Pick<Options, K>> => Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]]))) as Partial<Pick<Options, K>>;
 
 const KINDS: readonly Kind[] = [
@@ -73,10 +74,10 @@ const KINDS: readonly Kind[] = [
     print(text, options, output) {
       if (output !== "short") return printRaw(text, output);
       const filters = {
-        clusters: { ...pick(options, "fqdn", "direction", "subset"), ...portOption(options) },
-        listeners: { ...pick(options, "address", "type"), ...portOption(options) },
+        clusters: { ...pick(options, "fqdn", "direction", "subset", "port") },
+        listeners: { ...pick(options, "address", "type", "port") },
         route: options.name,
-        endpoints: { ...pick(options, "address"), ...portOption(options) },
+        endpoints: { ...pick(options, "address", "port") },
       };
       return allTables(parseDump(text), filters, { verbose: options.verbose, headers: options.withHeaders, now: Date.now() });
     },
@@ -101,7 +102,7 @@ const KINDS: readonly Kind[] = [
     flags: ["fqdn", "direction", "subset", "port"],
     defaultOutput: "short",
     print(text, options, output) {
-      const filter = { ...pick(options, "fqdn", "direction", "subset"), ...portOption(options) };
+      const filter = { ...pick(options, "fqdn", "direction", "subset", "port") };
       const dump = parseDump(text);
       return output === "short" ? clusterTable(dump, filter) : printMessages("envoy.config.cluster.v3.Cluster", selectClusters(dump, filter), output);
     },
@@ -127,7 +128,7 @@ const KINDS: readonly Kind[] = [
     defaultOutput: "short",
     print(text, options, output) {
       const dump = parseDump(text);
-      const filter = { ...pick(options, "address", "cluster", "status"), ...portOption(options) };
+      const filter = { ...pick(options, "address", "cluster", "status", "port") };
       return output === "short" ? edsTable(dump, filter, false) : printMessages("envoy.config.endpoint.v3.ClusterLoadAssignment", selectAssignments(dump, filter), output);
     },
   },
@@ -139,7 +140,7 @@ const KINDS: readonly Kind[] = [
     flags: ["address", "port", "cluster", "status"],
     defaultOutput: "short",
     print(text, options, output) {
-      const filter = { ...pick(options, "address", "cluster", "status"), ...portOption(options) };
+      const filter = { ...pick(options, "address", "cluster", "status", "port") };
       const clusters = parseObject(text);
       return output === "short" ? endpointTable(clusters, filter) : printMessages("envoy.admin.v3.ClusterStatus", selectClusterStatuses(clusters, filter), output);
     },
@@ -152,7 +153,7 @@ const KINDS: readonly Kind[] = [
     flags: ["address", "port", "type"],
     defaultOutput: "short",
     print(text, options, output) {
-      const filter = { ...pick(options, "address", "type"), ...portOption(options) };
+      const filter = { ...pick(options, "address", "type", "port") };
       const dump = parseDump(text);
       return output === "short" ? listenerTable(dump, filter, { verbose: options.verbose }) : printMessages("envoy.config.listener.v3.Listener", selectListeners(dump, filter), output);
     },
@@ -196,18 +197,22 @@ function kindCommand(kind: Kind): Command {
   const command = withGlobals(new Command(kind.name))
     .aliases([...kind.aliases])
     .description(kind.summary)
-    .argument("[pod]", "[<type>/]<name>[.<namespace>]")
-    .option("-f, --file <path>", "a dump in a file instead of a pod; - is stdin")
-    .option("-o, --output <format>", "json, yaml or short", kind.defaultOutput)
-    .option("--proxy-admin-port <port>", "the proxy's admin port", "15000")
+    .argument("[pod...]", "[<type>/]<name>[.<namespace>]")
+    .option("-f, --file <string>", "a dump in a file instead of a pod; - is stdin")
+    .option("-o, --output <string>", "json, yaml or short", kind.defaultOutput)
+    .addOption(adminPortOption())
     .option("--verbose", "every match and destination", true)
     .option("--no-verbose", "one line an entry")
     .option("--with-headers", "a title over each table")
     .option("--no-with-headers", "no titles");
   command.setOptionValue("withHeaders", false);
-  for (const name of kind.flags) command.option(FLAGS[name][0], FLAGS[name][1]);
-  return command.action(async (pod: string | undefined, options: Options) => {
-    if ((pod === undefined) === (options.file === undefined)) {
+  for (const name of kind.flags) {
+    if (name === "port") command.addOption(intOption(...FLAGS.port));
+    else command.option(FLAGS[name][0], FLAGS[name][1]);
+  }
+  command.action(async (pods: string[], options: Options) => {
+    const [pod] = pods;
+    if ((pods.length === 1) === (options.file !== undefined)) {
       process.stderr.write(`${usageText(command)}\n`);
       throw new ChainmailError("USAGE", `${kind.name} requires pod name or --file parameter`);
     }
@@ -216,6 +221,7 @@ function kindCommand(kind: Kind): Command {
     const text = options.file === undefined ? await fetchPage(command, pod ?? "", kind.page, options) : readDump(options.file);
     process.stdout.write(await kind.print(text, options, output));
   });
+  return withHelp(command, { use: POD_USE, example: `  istioctl proxy-config ${kind.name} deploy/web-api -n istioinaction\n  istioctl proxy-config ${kind.name} -f dump.json` });
 }
 
 function readDump(path: string): string {
@@ -230,7 +236,7 @@ async function fetchPage(command: Command, argument: string, page: string, optio
   const kube = await openKube(globalsOf(command));
   const pod = await resolvePod(kube, argument);
   try {
-    return (await kube.request(pod, Number(options.proxyAdminPort), "GET", page)).body;
+    return (await kube.request(pod, options.proxyAdminPort, "GET", page)).body;
   } catch (cause) {
     throw new ChainmailError("PROXY_REQUEST_FAILED", `failed to execute command on ${pod.name}.${pod.namespace} sidecar: ${errorText(cause)}`, { cause });
   }

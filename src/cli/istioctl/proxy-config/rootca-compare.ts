@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { ChainmailError, errorText } from "../../../base/index.ts";
 import { globalsOf, withGlobals } from "../globals.ts";
 import { openKube, type KubeAccess, type PodRef } from "../kube-access.ts";
-import { usageText } from "../line/index.ts";
+import { adminPortOption, usageText, withHelp } from "../line/index.ts";
 import { resolvePod } from "../pods.ts";
 import { list, object, parseDump, section, text } from "./dump.ts";
 
@@ -13,8 +13,8 @@ export function rootcaCompareCommand(): Command {
     .aliases(["rc"])
     .description("Whether the proxies of two pods have a root certificate in common")
     .argument("[pods...]")
-    .option("--proxy-admin-port <int>", "the proxy's admin port", "15000");
-  return command.action(async (names: string[], options: { proxyAdminPort: string }) => {
+    .addOption(adminPortOption());
+  command.action(async (names: string[], options: { proxyAdminPort: number }) => {
     const [first, second] = names;
     if (first === undefined || second === undefined || names.length > 2) {
       process.stderr.write(`${usageText(command)}\n`);
@@ -27,10 +27,11 @@ export function rootcaCompareCommand(): Command {
     if (!shareRoot(roots, others)) throw new ChainmailError("ROOTS_DIFFER", `${both} have the non identical ROOTCA, theoretically the connectivity between them is unavailable`);
     process.stderr.write(`${both} have the identical ROOTCA, theoretically the connectivity between them is available\n`);
   });
+  return withHelp(command, { use: "[pod/]<name-1>[.<namespace-1>] [pod/]<name-2>[.<namespace-2>]", example: "  istioctl proxy-config rootca-compare web-api-689c7c576c-cvwwz.istioinaction deploy/sleep.istioinaction" });
 }
 
-async function rootsOf(kube: KubeAccess, pod: PodRef, options: { proxyAdminPort: string }): Promise<string> {
-  const { body } = await kube.request(pod, Number(options.proxyAdminPort), "GET", "config_dump?mask=dynamic_active_secrets,dynamic_warming_secrets");
+async function rootsOf(kube: KubeAccess, pod: PodRef, options: { proxyAdminPort: number }): Promise<string> {
+  const { body } = await kube.request(pod, options.proxyAdminPort, "GET", "config_dump?mask=dynamic_active_secrets,dynamic_warming_secrets");
   const secrets = list(section(parseDump(body), "SecretsConfigDump").dynamic_active_secrets);
   const root = secrets.find(({ name }) => name === "ROOTCA");
   const trusted = object(object(object(root?.secret).validation_context).trusted_ca);

@@ -3,14 +3,14 @@ import { ChainmailError } from "../../../base/index.ts";
 import { PODS } from "../../../kube/index.ts";
 import { globalsOf, withGlobals } from "../globals.ts";
 import { openKube, type KubeAccess, type PodRef } from "../kube-access.ts";
-import { usageText } from "../line/index.ts";
+import { adminPortOption, usageText, withHelp } from "../line/index.ts";
 import { resolvePod } from "../pods.ts";
 
 interface StatsOptions {
   readonly output: string;
   readonly type: string;
   readonly selector?: string;
-  readonly proxyAdminPort: string;
+  readonly proxyAdminPort: number;
 }
 
 /** `x envoy-stats`: a proxy's counters. */
@@ -22,8 +22,8 @@ export function statsCommand(): Command {
     .option("-o, --output <string>", "one of json, yaml, short, prom, prom-merged", "short")
     .option("-t, --type <string>", "one of server, clusters", "server")
     .option("-l, --selector <string>", "pods by labels")
-    .option("--proxy-admin-port <int>", "the proxy's admin port", "15000");
-  return command.action(async (argument: string | undefined, options: StatsOptions) => {
+    .addOption(adminPortOption());
+  command.action(async (argument: string | undefined, options: StatsOptions) => {
     if (argument === undefined && options.selector === undefined) {
       process.stderr.write(`${usageText(command)}\n`);
       throw new ChainmailError("USAGE", "stats requires pod name or label selector");
@@ -34,13 +34,13 @@ export function statsCommand(): Command {
     if (pods.length === 0) throw new ChainmailError("NO_PODS", "no pods found");
     for (const pod of pods) process.stdout.write(`\nThe result of pod ${pod.name}:\n\n${await stats(kube, pod, options)}`);
   });
+  return withHelp(command, { use: "[<type>/]<name>[.<namespace>]", example: "  istioctl experimental envoy-stats deploy/web-api --output prom" });
 }
 
 async function stats(kube: KubeAccess, pod: PodRef, { output, type, proxyAdminPort }: StatsOptions): Promise<string> {
-  const port = Number(proxyAdminPort);
   const base = type === "server" || type === "" ? "stats" : type === "cluster" || type === "clusters" ? "clusters" : undefined;
   if (base === undefined) throw new ChainmailError("USAGE", `unknown stats type ${type}`);
-  const get = async (path: string, at = port): Promise<string> => (await kube.request(pod, at, "GET", path)).body;
+  const get = async (path: string, at = proxyAdminPort): Promise<string> => (await kube.request(pod, at, "GET", path)).body;
   switch (output) {
     case "short":
       return get(base);
