@@ -1,6 +1,7 @@
 import type { Deployment, EndpointSlice, Namespace, Node, Pod, ServiceEntry, WorkloadEntry } from "../../resources/index.ts";
 import { endpointsOfSlices, spiffeId, type EndpointContext, type MeshEndpoint } from "./endpoint.ts";
 import type { MeshConfig } from "./mesh-config.ts";
+import type { Networks } from "./networks.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { compareAge, compareText } from "./order.ts";
 import { endpointsOfEntry, selects } from "./service-entry.ts";
@@ -24,6 +25,7 @@ export interface BackendSources {
   store: ObjectStore;
   mesh: MeshConfig;
   clusterId: string;
+  networks: Networks;
   /** Slices by `<namespace>/<service name>`. */
   slicesOf(key: string): readonly EndpointSlice[];
   /** The entries that have this hostname in this namespace. */
@@ -44,6 +46,7 @@ export function backendsOf(service: MeshService, sources: BackendSources, previo
     trustDomain: mesh.trustDomain,
     clusterId: sources.clusterId,
     network: systemNamespace?.metadata.labels?.["topology.istio.io/network"] ?? "",
+    networkOf: (address) => sources.networks.networkOf(address),
   };
   // A ServiceEntry for the hostname of a Service of its namespace adds its endpoints to that Service's.
   const endpoints = [...ofEntries(service, sources, context), ...(service.registry === "Kubernetes" ? ofSlices(service, sources, context) : [])];

@@ -39,6 +39,8 @@ export interface EndpointContext {
   clusterId: string;
   /** Network of addresses that say nothing themselves. */
   network: string;
+  /** What the mesh networks say of an address; "" when nothing. */
+  networkOf(address: string): string;
 }
 
 const TLS_MODE = "security.istio.io/tlsMode";
@@ -64,7 +66,7 @@ export function endpointsOfSlices(service: MeshService, slices: readonly Endpoin
         const pod = target ? context.pod(target.name ?? "", target.namespace ?? namespace) : context.podByAddress(address, namespace);
         // The pod is on its way: until it is known its identity is not, so nothing may be sent to it.
         if (target && !pod) continue;
-        const workload = describePod(pod, context);
+        const workload = describePod(pod, context, address);
         const health = healthOf(service, endpoint.conditions ?? {});
         for (const port of slice.ports ?? []) {
           found.set(`${address}|${port.name ?? ""}|${port.port ?? 0}`, { ...workload, address, port: port.port ?? 0, portName: port.name ?? "", health });
@@ -116,14 +118,15 @@ export function keepsDrainingEndpoints(service: MeshService): boolean {
 
 type Workload = Omit<MeshEndpoint, "address" | "port" | "portName" | "health">;
 
-function describePod(pod: Pod | undefined, context: EndpointContext): Workload {
+function describePod(pod: Pod | undefined, context: EndpointContext, address: string): Workload {
+  const placed = context.network || context.networkOf(address);
   if (!pod) {
     return {
-      labels: withTopologyLabels({}, { clusterId: context.clusterId, locality: "", nodeName: "", network: context.network }),
+      labels: withTopologyLabels({}, { clusterId: context.clusterId, locality: "", nodeName: "", network: placed }),
       identity: "",
       tlsMode: "disabled",
       locality: "",
-      network: context.network,
+      network: placed,
       clusterId: context.clusterId,
       weight: 0,
       workload: "",
@@ -137,7 +140,7 @@ function describePod(pod: Pod | undefined, context: EndpointContext): Workload {
   const labels = metadata.labels ?? {};
   const namespace = metadata.namespace ?? "";
   const nodeName = spec?.nodeName ?? "";
-  const network = labels[NETWORK] || context.network;
+  const network = labels[NETWORK] || placed;
   const locality = localityOfPod(pod, context.node(nodeName));
   const subdomain = spec?.subdomain ?? "";
   return {

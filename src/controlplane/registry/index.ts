@@ -8,6 +8,7 @@ export { snapshotOf, type MeshSnapshot } from "./snapshot.ts";
 export { SnapshotBuilder, type SnapshotOptions } from "./snapshot-builder.ts";
 export { isRegistryKind, ObjectStore } from "./object-store.ts";
 export { defaultMeshConfig, parseMeshConfig, type ExtensionProvider, type MeshConfig, type ProxyConfigSpec } from "./mesh-config.ts";
+export type { NetworkGateway, Networks } from "./networks.ts";
 export { ServiceIndex } from "./service-index.ts";
 export { addressesForProxy, forcesUnhealthyEndpoints, serviceHostname, UNSPECIFIED, type MeshPort, type MeshService, type Resolution } from "./service.ts";
 export { keepsDrainingEndpoints, localityOfPod, withTopologyLabels, workloadName, type EndpointHealth, type MeshEndpoint } from "./endpoint.ts";

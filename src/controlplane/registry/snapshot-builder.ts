@@ -4,6 +4,7 @@ import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceB
 import { ingressConfigs, NO_INGRESS, type IngressConfigs } from "./ingress.ts";
 import { LayeredMap } from "./layered-map.ts";
 import { defaultMeshConfig, parseMeshConfig, type MeshConfig } from "./mesh-config.ts";
+import { indexNetworks, isNetworkGateway, NO_NETWORKS, parseMeshNetworks, type MeshNetworks, type Networks } from "./networks.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { servicesOfEntry } from "./service-entry.ts";
 import { compareServices, resolveAliases, ServiceIndex } from "./service-index.ts";
@@ -36,6 +37,9 @@ export class SnapshotBuilder {
   readonly #options: SnapshotOptions;
   #generation = 0;
   #mesh: MeshConfig = defaultMeshConfig();
+  #meshNetworks: MeshNetworks = {};
+  #networks: Networks = NO_NETWORKS;
+  #networksText = "{}";
   #revisions = { endpoints: {}, identities: {} };
   #services = new ServiceIndex([], ["*"]);
   #configs: ConfigIndex | undefined;
@@ -83,6 +87,7 @@ export class SnapshotBuilder {
     if (INGRESS_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#translateIngresses(kinds, keys);
     this.#configs = indexConfigs(this.#store, this.#configs, kinds, this.#ingress);
     if (SERVICE_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#indexServices();
+    if (kinds.has("ConfigMap") || kinds.has("Service") || this.#generation === 0) this.#indexNetworks(kinds.has("ConfigMap"));
     const { endpoints, identities } = this.#renewBackends();
     const backends = this.#backends;
     if (endpoints.size > 0) this.#revisions = { ...this.#revisions, endpoints: {} };
@@ -93,6 +98,7 @@ export class SnapshotBuilder {
       domain: this.#options.domain,
       clusterId: this.#options.clusterId,
       services: this.#services,
+      networks: this.#networks,
       configs: this.#configs,
       backends: (service) => backends.get(serviceKey(service)) ?? NO_BACKENDS,
       revisions: this.#revisions,
@@ -155,6 +161,7 @@ export class SnapshotBuilder {
     if (kind === "Deployment" || kind === "StatefulSet") return templateFingerprint(old as Deployment) !== templateFingerprint(object as Deployment);
     if (kind === "Node" || kind === "Namespace") return JSON.stringify([old.metadata.labels, old.metadata.annotations]) !== JSON.stringify([object.metadata.labels, object.metadata.annotations]);
     // What is written back as status must not come around as a change.
+    if (isNetworkGateway(object, this.#networks, this.#options.domain) && JSON.stringify((old as KubeService).status) !== JSON.stringify((object as KubeService).status)) return true;
     if (kind === "Service" || kind === "Ingress" || CUSTOM_KINDS.has(kind)) return specFingerprint(old) !== specFingerprint(object);
     return true;
   }
@@ -227,6 +234,24 @@ export class SnapshotBuilder {
     if (!same) this.#services = new ServiceIndex(sorted, this.#mesh.defaultServiceExportTo);
   }
 
+  /** Keeps what it was when nothing about networks changed: most Services lead into none. */
+  #indexNetworks(meshChanged: boolean): void {
+    const { clusterId, domain, meshConfigMap, systemNamespace } = this.#options;
+    const object = this.#store.get("ConfigMap", meshConfigMap, systemNamespace) as ConfigMap | undefined;
+    if (meshChanged || this.#generation === 0) {
+      try {
+        this.#meshNetworks = parseMeshNetworks(object?.data?.["meshNetworks"] ?? "");
+      } catch (thrown) {
+        if (object) this.#options.onInvalid(thrown, object);
+      }
+    }
+    const next = indexNetworks({ config: this.#meshNetworks, services: this.#store.list("Service") as KubeService[], clusterId, domain });
+    if (JSON.stringify([next.gateways, [...next.serviceNames]]) === JSON.stringify([this.#networks.gateways, [...this.#networks.serviceNames]]) && !meshChanged) return;
+    if (JSON.stringify(this.#meshNetworks) !== this.#networksText) this.#allDirty = true;
+    this.#networksText = JSON.stringify(this.#meshNetworks);
+    this.#networks = next;
+  }
+
   #renewBackends(): { endpoints: Set<string>; identities: Set<string> } {
     const endpoints = new Set<string>();
     const identities = new Set<string>();
@@ -234,6 +259,7 @@ export class SnapshotBuilder {
       store: this.#store,
       mesh: this.#mesh,
       clusterId: this.#options.clusterId,
+      networks: this.#networks,
       slicesOf: (key) => [...(this.#slices.get(key)?.values() ?? [])],
       entriesOf: (namespace, hostname) => this.#entries.get(serviceKey({ namespace, hostname })) ?? [],
     };

@@ -2,6 +2,7 @@ import type { KubeObject } from "../../resources/index.ts";
 import type { ConfigIndex } from "./config-index.ts";
 import type { ServiceBackends } from "./endpoint-index.ts";
 import type { MeshConfig } from "./mesh-config.ts";
+import type { Networks } from "./networks.ts";
 import { isRegistryKind, ObjectStore } from "./object-store.ts";
 import type { ServiceIndex } from "./service-index.ts";
 import type { MeshService } from "./service.ts";
@@ -20,6 +21,7 @@ export interface MeshSnapshot {
   readonly domain: string;
   readonly clusterId: string;
   readonly services: ServiceIndex;
+  readonly networks: Networks;
   readonly configs: ConfigIndex;
   backends(service: MeshService): ServiceBackends;
   /** Objects that stay the same for as long as no service's endpoints, or their identities, differ. */

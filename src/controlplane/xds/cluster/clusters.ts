@@ -10,6 +10,7 @@ import { parseDuration } from "../../policy/index.ts";
 import type { MeshService } from "../../registry/index.ts";
 import { labelsKey, placeKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
+import { reachKey, reachOf } from "../endpoint/reach.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { Memo } from "../memo.ts";
 import type { MeshView } from "../mesh-view.ts";
@@ -55,13 +56,14 @@ export class ClusterGenerator {
     const labels = labelsKey(proxy);
     const special = this.#special.get([scope, labels], () => scope.services.filter((service) => isDns(service) || service.resolution === "Passthrough" || mentionsPassthrough(ruleOf(scope, service.hostname, node))));
     const endpoints = special.map((service) => snapshot.backends(service).endpoints);
-    const place = special.some(isDns) ? placeKey(proxy) : "";
-    return this.#scopes.get([scope, view, config, snapshot.revisions.identities, peerAuthentication.disabling, ...endpoints, labels, place, sni], () => this.#build(proxy, place, sni));
+    const place = special.some(isDns) ? `${placeKey(proxy)}${reachKey(proxy)}` : "";
+    return this.#scopes.get([scope, view, config, snapshot.revisions.identities, peerAuthentication.disabling, ...endpoints, labels, place, place === "" ? undefined : snapshot.networks, sni], () => this.#build(proxy, place, sni));
   }
 
-  #build({ scope, mesh, view, node }: ProxyContext, place: string, sni: boolean): XdsResource[] {
+  #build(proxy: ProxyContext, place: string, sni: boolean): XdsResource[] {
+    const { scope, mesh, view, node } = proxy;
     const { snapshot, config, peerAuthentication } = mesh;
-    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME") };
+    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), reach: reachOf(proxy) };
     return scope.services.flatMap((service) => {
       if (service.resolution === "Alias" || service.resolution === "DynamicDNS" || (sni && service.meshExternal)) return [];
       const rule = ruleOf(scope, service.hostname, node);
@@ -72,7 +74,7 @@ export class ClusterGenerator {
       const policies = dns ? peerAuthentication.disabling : peerAuthentication.namespaceMode(service.namespace) === "DISABLE";
       return service.ports.flatMap((port) => {
         if (port.protocol === "UDP") return [];
-        const key = [service, port, backends.identities, view, config, rule, endpoints, policies, dns ? place : "", sni];
+        const key = [service, port, backends.identities, view, config, rule, endpoints, policies, dns ? place : "", dns ? snapshot.networks : undefined, sni];
         return this.#outbound.get(key, () => outboundClusters({ service, port, rule, backends, mesh, view, client, sni }).map(encode));
       });
     });

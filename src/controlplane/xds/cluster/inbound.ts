@@ -28,7 +28,9 @@ export function inboundClusters(proxy: ProxyContext): Cluster[] {
   if (interceptionMode(proxy.node) === "NONE") return [];
   const byPort = new Map<number, ServiceTarget[]>();
   for (const target of proxy.targets) byPort.set(target.targetPort, [...(byPort.get(target.targetPort) ?? []), target]);
-  return [...byPort.keys()].sort((a, b) => a - b).map((port) => inbound(proxy, port, "", byPort.get(port) ?? [], port));
+  // Applications that listen on this host's own address alone are dialled there.
+  const bind = proxy.mesh.config.inboundTrafficPolicy.mode === "LOCALHOST" ? wildcards(proxy.view).local : "";
+  return [...byPort.keys()].sort((a, b) => a - b).map((port) => inbound(proxy, port, bind, byPort.get(port) ?? [], port));
 }
 
 /** `both`: connections may be of either family, and get a source of theirs. */

@@ -10,6 +10,7 @@ import type { EffectiveRule } from "../scope/destination-rules.ts";
 import { policyForPort, policyOf } from "../traffic-policy.ts";
 import { canonicalService } from "../workload.ts";
 import { localitySettings, prioritise, type LocalityGroup } from "./locality.ts";
+import { isVisible, takesMutualTls, throughGateways, type Reach, type Reached } from "./reach.ts";
 
 export type LoadAssignment = MessageShape<typeof ClusterLoadAssignmentSchema>;
 
@@ -18,6 +19,8 @@ export interface EndpointClient {
   readonly labels: Readonly<Record<string, string>>;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   readonly nodeName: string;
+  /** Where there are several networks. */
+  readonly reach?: Reach | undefined;
 }
 
 export interface AssignmentRequest {
@@ -59,22 +62,30 @@ export function localityGroups(request: AssignmentRequest): LocalityGroup[] {
   const groups = new Map<string, { endpoints: MeshEndpoint[]; built: Init<typeof LbEndpointSchema>[] }>();
   for (const endpoint of request.endpoints) {
     if (endpoint.portName !== portName || !selects(labels, endpoint.labels)) continue;
+    if (!isVisible(endpoint, client.reach)) continue;
     if (service.nodeLocal && endpoint.nodeName !== client.nodeName) continue;
     if (endpoint.health === "TERMINATING" || (endpoint.health === "UNHEALTHY" && !keepsUnhealthy) || (endpoint.health === "DRAINING" && !keepsDrainingEndpoints(service))) continue;
     const mtls = ruleMode ? ruleMode === "ISTIO_MUTUAL" : peerAuthentication.endpointTakesMtls(endpoint);
     const group = groups.get(endpoint.locality) ?? { endpoints: [], built: [] };
     groups.set(endpoint.locality, group);
-    if (request.mtlsOnly && !(mtls && endpoint.tlsMode === "istio")) continue;
+    // Behind a gateway between networks mutual TLS goes on, whoever ends it.
+    if (request.mtlsOnly && !client.reach && !(mtls && endpoint.tlsMode === "istio")) continue;
     group.endpoints.push(endpoint);
     group.built.push(lbEndpoint(endpoint, mtls && endpoint.tlsMode !== "disabled" ? endpoint.tlsMode : ""));
   }
   return [...groups.keys()].sort(compareText).map((locality) => {
-    const { endpoints, built } = groups.get(locality) ?? { endpoints: [], built: [] };
+    const all = groups.get(locality) ?? { endpoints: [], built: [] };
+    const { endpoints, built } = client.reach ? filtered(throughGateways(all.endpoints, all.built, client.reach), request.mtlsOnly ?? false) : all;
     const [region = "", zone = "", subZone = ""] = locality.split("/");
     const weight = built.reduce((sum, { loadBalancingWeight }) => sum + (loadBalancingWeight ?? 1), 0);
     const lbEndpoints: Init<typeof LocalityLbEndpointsSchema> = { locality: { region, zone, subZone }, lbEndpoints: built, ...(weight > 0 && { loadBalancingWeight: Math.min(weight, MAX_WEIGHT) }) };
     return { endpoints, lbEndpoints };
   });
+}
+
+function filtered({ endpoints, built }: Reached, mtlsOnly: boolean): { endpoints: readonly MeshEndpoint[]; built: Init<typeof LbEndpointSchema>[] } {
+  const fits = (index: number): boolean => !mtlsOnly || takesMutualTls(built[index]);
+  return { endpoints: endpoints.filter((_, index) => fits(index)), built: built.filter((_, index) => fits(index)) };
 }
 
 /** The TLS mode that a rule sets for a cluster, if it sets one. */

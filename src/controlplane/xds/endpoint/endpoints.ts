@@ -9,6 +9,7 @@ import type { XdsResource } from "../types.ts";
 import { ruleOf } from "../scope/sidecar-scope.ts";
 import { loadAssignment } from "./assignment.ts";
 import { localitySettings } from "./locality.ts";
+import { reachKey, reachOf } from "./reach.ts";
 import { policyOf } from "../traffic-policy.ts";
 
 /** Subscriptions that are remembered: all sidecars of a namespace ask for the same names, clients that try others must not fill our memory. */
@@ -22,7 +23,7 @@ export class EndpointGenerator {
   /** A name that stands for no service has no endpoints; a name that is none of ours is left out. */
   generate(proxy: ProxyContext, names: readonly string[]): XdsResource[] {
     const { scope, mesh } = proxy;
-    const key = [scope, mesh.snapshot.revisions.endpoints, mesh.config, mesh.peerAuthentication.disabling, labelsKey(proxy), placeKey(proxy)];
+    const key = [scope, mesh.snapshot.revisions.endpoints, mesh.config, mesh.peerAuthentication.disabling, labelsKey(proxy), placeKey(proxy), mesh.snapshot.networks, reachKey(proxy)];
     const answers = this.#answers.get(key, () => new Answers());
     return [...answers.get(names.join(), () => names.map((name) => this.#assignment(proxy, name)).filter((resource) => resource !== undefined))];
   }
@@ -38,10 +39,10 @@ export class EndpointGenerator {
     const { endpoints } = mesh.snapshot.backends(service);
     const policy = policyOf(rule, parsed.subset, parsed.port);
     const settings = localitySettings(policy?.loadBalancer, service, mesh.config);
-    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME") };
+    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), reach: reachOf(proxy) };
     const byPlace = settings && (settings.force || settings.zoneAware || settings.setting.distribute || policy?.outlierDetection);
     const place = `${byPlace ? JSON.stringify([client.locality, settings.setting.failoverPriority ? client.labels : ""]) : ""}|${service.nodeLocal ? client.nodeName : ""}`;
-    return this.#assignments.get([endpoints, service, rule, mesh.peerAuthentication.disabling, mesh.config, clusterName, place], () =>
+    return this.#assignments.get([endpoints, service, rule, mesh.peerAuthentication.disabling, mesh.config, clusterName, place, mesh.snapshot.networks, reachKey(proxy)], () =>
       encodeResource(
         ClusterLoadAssignmentSchema,
         clusterName,
