@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger, systemClock } from "../base/index.ts";
-import { createClient, inClusterTransport } from "../kube/index.ts";
+import { createClient, httpsTransport, inClusterOptions, inClusterTransport } from "../kube/index.ts";
 import { createQueryClient } from "../telemetry/index.ts";
 import { createConsole } from "./server/http.ts";
 import { createIstiod } from "./server/istiod.ts";
@@ -17,6 +17,8 @@ const ISTIOD_TOKEN = "/var/run/secrets/tokens/istio-token";
 const log = createLogger("kiali");
 const client = createClient(inClusterTransport());
 const mesh = createMeshView(client, log, systemClock);
+// Without the console's own token: what a user may not do is not done.
+const { tokenFile: _, ...server } = inClusterOptions();
 const handle = createConsole({
   mesh,
   queries: createQueryClient(process.env.PROMETHEUS_URL ?? "http://prometheus.istio-system:9090"),
@@ -25,6 +27,7 @@ const handle = createConsole({
   istiod: createIstiod({ baseUrl: process.env.ISTIOD_URL ?? "http://istiod.istio-system:15014", // Read each time: the kubelet renews it.
     token: () => (existsSync(ISTIOD_TOKEN) ? readFileSync(ISTIOD_TOKEN, "utf8").trim() : undefined),
   }),
+  asUser: (token) => httpsTransport({ ...server, token, userAgent: "chainmail-console" }),
   webRoot: join(import.meta.dir, "kiali-web"),
   allowedHosts: process.env.CONSOLE_ALLOWED_HOSTS?.split(",").filter(Boolean) ?? [],
   clock: systemClock,
@@ -33,10 +36,10 @@ const handle = createConsole({
 
 await mesh.synced;
 // A live stream is silent between keep-alives; Bun would close it after ten seconds.
-const server = Bun.serve({ hostname: "0.0.0.0", port: PORT, idleTimeout: 60, fetch: handle });
-log.info("listening", { port: server.port });
+const web = Bun.serve({ hostname: "0.0.0.0", port: PORT, idleTimeout: 60, fetch: handle });
+log.info("listening", { port: web.port });
 
 process.on("SIGTERM", () => {
   mesh.stop();
-  void server.stop(true).then(() => process.exit(0));
+  void web.stop(true).then(() => process.exit(0));
 });

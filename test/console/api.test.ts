@@ -69,7 +69,8 @@ describe("Kiali's API", () => {
 describe("what the console does not do", () => {
   test("nothing is written, nothing unknown is answered, nobody is let out of the app's folder", async () => {
     const ask = (path: string, init: RequestInit = {}) => handle(new Request(`http://localhost:20001${path}`, { ...init, headers: { host: "localhost:20001", origin: "http://localhost:20001" } }));
-    expect((await ask("/kiali/api/namespaces/a/istio/x/v1/K/n", { method: "DELETE" })).status).toBe(403);
+    expect((await ask("/kiali/api/namespaces/a/istio/x/v1/K/n", { method: "DELETE" })).status).toBe(405);
+    expect((await ask("/kiali/api/namespaces/a/istio/security.istio.io/v1/PeerAuthentication/n", { method: "DELETE" })).status).toBe(401);
     expect((await ask("/kiali/api/nothing")).status).toBe(404);
     expect((await ask("/kiali/../../etc/passwd")).status).toBe(404);
     expect((await ask("/kiali/api/live?" + "watch=%2Fstate&".repeat(13))).status).toBe(400);

@@ -4,6 +4,7 @@ import type { Istiod } from "../../src/console/server/istiod.ts";
 import { type MeshView, type PeerAuthenticationView, type PodView, type ServiceView, workloadOf } from "../../src/console/server/mesh-view.ts";
 import type { PodLogs } from "../../src/console/server/pod-logs.ts";
 import type { GroupVersionResource } from "../../src/kube/index.ts";
+import type { UserTransport } from "../../src/console/server/writes.ts";
 import type { TraceClient } from "../../src/console/server/traces.ts";
 import type { KubeObject } from "../../src/resources/types.ts";
 import { labTraces } from "./fake-traces.ts";
@@ -175,6 +176,7 @@ export interface FakeConsoleOptions {
   policies?: PeerAuthenticationView[];
   queries?: QueryClient;
   traces?: TraceClient;
+  asUser?: UserTransport;
   logs?: PodLogs;
   istiod?: Istiod;
   frozen?: boolean;
@@ -188,6 +190,7 @@ export function fakeConsole(options: FakeConsoleOptions): (request: Request) => 
     traces: options.traces ?? labTraces(),
     logs: options.logs ?? NO_LOGS,
     istiod: options.istiod ?? fakeIstiod(),
+    asUser: options.asUser ?? (() => async () => Response.json({ message: "Unauthorized" }, { status: 401 })),
     webRoot: options.webRoot,
     allowedHosts: [],
     clock: options.frozen ? new FakeClock(1_700_000_000_000) : systemClock,

@@ -5,7 +5,6 @@ import { type Route, param, queryList } from "./router.ts";
 
 /** What every page of Kiali asks first. */
 export const BASIC_ROUTES: Route[] = [
-  { pattern: "/auth/info", answer: () => ({ strategy: "anonymous", sessionInfo: { username: "anonymous", expiresOn: "" } }) },
   {
     pattern: "/status",
     answer: () => ({

@@ -11,7 +11,9 @@ import { eventStream } from "./live.ts";
 import { followLogs } from "./log-stream.ts";
 import type { MeshView } from "./mesh-view.ts";
 import type { PodLogs } from "./pod-logs.ts";
+import { Sessions } from "./sessions.ts";
 import type { TraceClient } from "./traces.ts";
+import { type UserTransport, createWrites } from "./writes.ts";
 
 export interface ConsoleOptions {
   mesh: MeshView;
@@ -19,6 +21,8 @@ export interface ConsoleOptions {
   traces: TraceClient;
   logs: PodLogs;
   istiod: Istiod;
+  /** The API server, with the rights of who holds a token. */
+  asUser: UserTransport;
   /** Folder of the built web app. */
   webRoot: string;
   allowedHosts: string[];
@@ -32,10 +36,11 @@ const MAX_WATCHES = 12;
 /** Anonymous readers must not take all connections: each open page holds one stream, a log view a second. */
 const MAX_STREAMS = 200;
 
-/** The console's requests: the page, the live stream, and Kiali's API. Read-only: nothing here writes. */
+/** The console's requests: the page, the live stream, Kiali's API, and writes by those who have signed in. */
 export function createConsole(options: ConsoleOptions): (request: Request) => Promise<Response> {
   const { mesh, queries, traces, logs, istiod, clock, log } = options;
   const context: ApiContext = { mesh, queries, traces, logs, istiod, clock, log, graphs: new GraphService(queries, mesh, clock) };
+  const writes = createWrites(new Sessions(clock), options.asUser);
   const find = createRouter(ROUTES);
   const hub = new Hub(
     (watch) => {
@@ -60,8 +65,15 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
     }, log);
   };
 
-  const api = async (url: URL): Promise<Response> => {
+  const api = async (request: Request, url: URL): Promise<Response> => {
     const path = url.pathname.slice(`${ROOT}/api`.length);
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      const written = writes.answer(request, path, url.searchParams);
+      if (!written) throw new ApiProblem(405, `${request.method} is not for ${path}`);
+      return written;
+    }
+    // "anonymous" is how one gets in; signing in only adds the right to write.
+    if (path === "/auth/info") return Response.json({ strategy: "anonymous", sessionInfo: writes.session(request) });
     if (path === "/live") return stream(watchAll(url.searchParams.getAll("watch"), hub));
     if (path === "/live/logs") return stream(followLogs(url.searchParams, context));
     const match = find(path + url.search);
@@ -85,12 +97,12 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
   };
 }
 
-async function route(request: Request, url: URL, api: (url: URL) => Promise<Response>, webRoot: string): Promise<Response> {
+async function route(request: Request, url: URL, api: (request: Request, url: URL) => Promise<Response>, webRoot: string): Promise<Response> {
   if (url.pathname === "/" || url.pathname === ROOT + "/") return new Response(null, { status: 302, headers: { location: ROOT } });
   if (url.pathname === "/healthz" || url.pathname === `${ROOT}/healthz`) return new Response("ok\n");
   if (url.pathname !== ROOT && !url.pathname.startsWith(`${ROOT}/`)) return new Response("404 page not found\n", { status: 404 });
-  if (request.method !== "GET" && request.method !== "HEAD") return Response.json({ error: "This console is read-only: nobody is signed in" }, { status: 403 });
-  if (url.pathname.startsWith(`${ROOT}/api/`)) return api(url);
+  if (url.pathname.startsWith(`${ROOT}/api/`)) return api(request, url);
+  if (request.method !== "GET" && request.method !== "HEAD") return new Response("405 method not allowed\n", { status: 405 });
   return asset(url.pathname.slice(ROOT.length), webRoot, request.headers.get("accept-encoding") ?? "");
 }
 
