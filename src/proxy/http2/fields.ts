@@ -67,7 +67,8 @@ export function readStatus(fields: HeaderMap): number | undefined {
  * HTTP/1 peer a line break in one would begin another message.
  */
 export function validTrailers(fields: HeaderMap): boolean {
-  return validFields(fields);
+  // RFC 9110, 6.5.1: what frames a message or names its host cannot come after it.
+  return validFields(fields) && !fields.has("content-length") && !fields.has("host");
 }
 
 /** The declared length of a body, -1 without one; undefined when it is no number or said twice differently. */
