@@ -13,7 +13,7 @@ import type { ConnectionView } from "./views.ts";
  */
 export function configDump(connection: ConnectionView, snapshot: MeshSnapshot, generator: XdsGenerator, version: string): Any[] {
   const { node, watches } = connection;
-  const generate = (typeUrl: string, names?: readonly string[]): XdsResource[] => generator.generate(node, snapshot, typeUrl, names);
+  const generate = (typeUrl: string, names?: readonly string[]): readonly XdsResource[] => generator.generate(node, snapshot, typeUrl, names);
   const any = ({ typeUrl, value }: XdsResource): Any => create(AnySchema, { typeUrl, value });
   const routes = watches.get(XDS_TYPES.RDS);
   return [

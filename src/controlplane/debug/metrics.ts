@@ -92,7 +92,8 @@ export class MetricsRegistry {
 }
 
 function update(family: Family, labels: Labels, change: (entry: { labels: Labels; value: number; counts?: number[]; sum?: number }) => void): void {
-  const key = render(labels);
+  let key = rendered.get(labels);
+  if (key === undefined) rendered.set(labels, (key = render(labels)));
   let entry = family.series.get(key);
   if (!entry) {
     if (family.series.size >= MAX_SERIES) return;
@@ -100,6 +101,9 @@ function update(family: Family, labels: Labels, change: (entry: { labels: Labels
   }
   change(entry);
 }
+
+/** Callers that count often keep their labels; objects of labels are never changed. */
+const rendered = new WeakMap<Labels, string>();
 
 function render(labels: Labels): string {
   const parts = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")}"`);

@@ -14,8 +14,9 @@ export interface ConnectionView {
 
 export interface WatchView {
   readonly wildcard: boolean;
-  readonly names: ReadonlySet<string>;
-  readonly sent: ReadonlyMap<string, string>;
+  readonly names: Iterable<string>;
+  /** Names of what the proxy has been sent. */
+  readonly sent: { keys(): Iterable<string> };
   readonly nonceSent: string;
   readonly nonceAcked: string;
   readonly error: string | undefined;

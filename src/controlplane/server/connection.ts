@@ -12,6 +12,8 @@ import { checkIdentity } from "./identity.ts";
 import type { XdsMetrics } from "./metrics.ts";
 import { decodeRequest, type Protocol, type XdsRequest } from "./requests.ts";
 import { encodeDelta, encodeSotw } from "./responses.ts";
+import { missingFrom, type Difference } from "./sent.ts";
+import type { Subscriptions } from "./subscription.ts";
 import { applyDelta, applySotw, type Watch, type Watches } from "./watch.ts";
 import { changesWorkloads, workloadResources } from "./workload-names.ts";
 
@@ -37,6 +39,8 @@ export interface ConnectionDeps {
   clock: Clock;
   log: Logger;
   uuid(): string;
+  /** Where clients with the same subscription find each other. */
+  subscriptions: Subscriptions;
   /** Waits for this connection's share of the processor. */
   turn(): Promise<void>;
 }
@@ -46,6 +50,10 @@ const PUSH_ORDER: readonly string[] = [XDS_TYPES.CDS, XDS_TYPES.EDS, XDS_TYPES.L
 
 /** A proxy has at most a handful of requests under way; more than this and we stop reading until we have answered. */
 const MAX_INBOX = 64;
+
+/** Endpoints that changed one by one are compared one by one; after this many the client is brought to a shared list again. */
+const MAX_EXCEPTIONS = 128;
+const NO_NAMES: readonly string[] = [];
 
 /** One proxy's stream: requests are answered in order, and changes are pushed between them, the newest state only. */
 export class XdsConnection {
@@ -108,11 +116,12 @@ export class XdsConnection {
           this.#paused = false;
           this.stream.resume();
         }
-        const change = this.#pending;
-        if (!change || !this.node) break;
+        if (!this.#pending || !this.node) break;
         await this.deps.turn();
         // A request that came meanwhile goes first: its answer brings the new state as well.
         if (this.#inbox.length > 0) continue;
+        // Taken only now: what changed while this waited for its turn is part of it.
+        const change: RegistryChange = this.#pending;
         this.#pending = undefined;
         await this.#push(this.node, change);
       }
@@ -178,51 +187,75 @@ export class XdsConnection {
     const resources = await this.#generate(node, watch, names);
     if (!resources) return;
     if (this.protocol === "sotw") {
-      await this.#send(watch, resources, [], names === undefined);
+      if (names === undefined) watch.sent.adopt(resources);
+      else for (const { name, version } of resources) watch.sent.set(name, version);
+      await this.#send(watch, resources, NO_NAMES);
       return;
     }
-    const scope = names ?? (watch.wildcard ? [...watch.sent.keys()] : [...watch.names]);
-    const removed = missing(scope, resources);
-    const changed = first ? resources.filter(({ name, version }) => watch.sent.get(name) !== version) : resources;
-    await this.#send(watch, changed, removed, false);
+    const scope = names ?? (watch.wildcard ? watch.sent.keys() : watch.names.list(this.deps.subscriptions));
+    const removed = missingFrom(scope, resources);
+    const changed = first ? watch.sent.differenceTo(resources).changed : resources;
+    if (names === undefined) watch.sent.adopt(resources);
+    else {
+      for (const { name, version } of resources) watch.sent.set(name, version);
+      for (const name of removed) watch.sent.delete(name);
+    }
+    await this.#send(watch, changed, removed);
   }
 
   async #push(node: ProxyNode, change: RegistryChange): Promise<void> {
-    const affected = new Set(this.deps.generator.affectedTypes(node, change));
-    if (this.deps.credentials.affectedBy(change)) affected.add(XDS_TYPES.SDS);
-    if (changesWorkloads(change)) affected.add(WORKLOAD_TYPE);
+    const endpoints = this.watches.get(XDS_TYPES.EDS);
+    const affected = new Map(this.deps.generator.affected(node, this.deps.snapshot(), change, endpoints?.names.list(this.deps.subscriptions) ?? NO_NAMES));
+    if (this.deps.credentials.affectedBy(change)) affected.set(XDS_TYPES.SDS, undefined);
+    if (changesWorkloads(change)) affected.set(WORKLOAD_TYPE, undefined);
     const started = this.deps.clock.now();
     let sent = false;
     for (const typeUrl of PUSH_ORDER) {
       const watch = this.watches.get(typeUrl);
       if (!watch || !affected.has(typeUrl) || this.#closed) continue;
-      const resources = await this.#generate(node, watch, undefined);
-      if (!resources) continue;
-      const changed = resources.filter(({ name, version }) => watch.sent.get(name) !== version);
-      const removed = missing([...watch.sent.keys()], resources);
-      if (changed.length === 0 && removed.length === 0) continue;
+      const names = watch.sent.exceptions > MAX_EXCEPTIONS ? undefined : affected.get(typeUrl);
+      const difference = await this.#difference(node, watch, names);
+      if (!difference) continue;
+      const { changed, removed } = difference;
       // A cluster that changes warms up until its endpoints come again, even if those are the same.
-      const endpoints = typeUrl === XDS_TYPES.CDS ? this.watches.get(XDS_TYPES.EDS) : undefined;
-      if (endpoints) {
-        for (const { name } of changed) if (endpoints.sent.delete(name)) affected.add(XDS_TYPES.EDS);
+      if (typeUrl === XDS_TYPES.CDS && endpoints) {
+        for (const { name } of changed) if (endpoints.sent.delete(name)) affected.set(XDS_TYPES.EDS, undefined);
       }
-      if (this.protocol === "sotw" && watch.wildcard) await this.#send(watch, resources, [], true);
-      else if (this.protocol === "sotw") {
-        for (const name of removed) watch.sent.delete(name);
-        if (changed.length > 0) await this.#send(watch, changed, [], false);
-      } else await this.#send(watch, changed, removed, false);
+      if (this.protocol === "sotw" && watch.wildcard) await this.#send(watch, difference.all, NO_NAMES);
+      // State of the world cannot say that something else than a wildcard's resource is gone.
+      else if (this.protocol === "delta" || changed.length > 0) await this.#send(watch, changed, this.protocol === "delta" ? removed : NO_NAMES);
       sent = true;
     }
     if (sent) this.deps.log.debug("pushed", { proxy: this.id, ms: this.deps.clock.now() - started });
   }
 
+  /**
+   * What the client lacks, counted as sent; undefined for nothing. `names` are all that can differ, undefined for any:
+   * then `all` is the whole list.
+   */
+  async #difference(node: ProxyNode, watch: Watch, names: readonly string[] | undefined): Promise<(Difference & { all: readonly XdsResource[] }) | undefined> {
+    const all = await this.#generate(node, watch, names);
+    if (!all) return undefined;
+    const { sent } = watch;
+    if (names === undefined) {
+      const difference = sent.differenceTo(all);
+      sent.adopt(all);
+      return difference.changed.length === 0 && difference.removed.length === 0 ? undefined : { ...difference, all };
+    }
+    const changed = all.filter(({ name, version }) => sent.get(name) !== version);
+    const removed = missingFrom(names, all).filter((name) => sent.has(name));
+    for (const { name, version } of changed) sent.set(name, version);
+    for (const name of removed) sent.delete(name);
+    return changed.length === 0 && removed.length === 0 ? undefined : { changed: changed.length === all.length ? all : changed, removed, all };
+  }
+
   /** undefined when generation failed: the proxy keeps what it has. */
-  async #generate(node: ProxyNode, watch: Watch, names: readonly string[] | undefined): Promise<XdsResource[] | undefined> {
-    const wanted = names ?? (watch.wildcard ? undefined : [...watch.names]);
+  async #generate(node: ProxyNode, watch: Watch, names: readonly string[] | undefined): Promise<readonly XdsResource[] | undefined> {
+    const wanted = names ?? (watch.wildcard ? undefined : watch.names.list(this.deps.subscriptions));
     const started = performance.now();
     try {
-      if (watch.typeUrl === XDS_TYPES.SDS) return await this.deps.credentials.resources(this.caller, node, this.deps.snapshot(), wanted ?? []);
-      if (watch.typeUrl === WORKLOAD_TYPE) return workloadResources(this.deps.snapshot(), wanted ?? []);
+      if (watch.typeUrl === XDS_TYPES.SDS) return await this.deps.credentials.resources(this.caller, node, this.deps.snapshot(), wanted ?? NO_NAMES);
+      if (watch.typeUrl === WORKLOAD_TYPE) return workloadResources(this.deps.snapshot(), wanted ?? NO_NAMES);
       return this.deps.generator.generate(node, this.deps.snapshot(), watch.typeUrl, wanted);
     } catch (thrown) {
       this.deps.metrics.generationFailed(watch.typeUrl);
@@ -233,13 +266,10 @@ export class XdsConnection {
     }
   }
 
-  /** `whole`: what is not among the resources does not exist any more. */
-  async #send(watch: Watch, resources: readonly XdsResource[], removed: readonly string[], whole: boolean): Promise<void> {
+  /** Resources have been counted as sent before. */
+  async #send(watch: Watch, resources: readonly XdsResource[], removed: readonly string[]): Promise<void> {
     const version = this.deps.version();
     const nonce = version + this.deps.uuid();
-    if (whole) watch.sent.clear();
-    for (const { name, version: resourceVersion } of resources) watch.sent.set(name, resourceVersion);
-    for (const name of removed) watch.sent.delete(name);
     watch.nonceSent = nonce;
     watch.sentAt = this.deps.clock.now();
     await this.#write({ typeUrl: watch.typeUrl, version, nonce }, resources, removed);
@@ -251,11 +281,6 @@ export class XdsConnection {
     await this.stream.write(bytes);
     this.deps.metrics.pushed(head.typeUrl, bytes.length, (performance.now() - started) / 1000);
   }
-}
-
-function missing(names: readonly string[], resources: readonly XdsResource[]): string[] {
-  const there = new Set(resources.map((resource) => resource.name));
-  return names.filter((name) => !there.has(name));
 }
 
 function merge(a: RegistryChange, b: RegistryChange): RegistryChange {

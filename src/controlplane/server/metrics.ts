@@ -1,5 +1,5 @@
 import { XDS_TYPES } from "../../proto/index.ts";
-import type { MetricsRegistry } from "../debug/metrics.ts";
+import type { Labels, MetricsRegistry } from "../debug/metrics.ts";
 
 /** What the xDS server counts, under the names that istiod's dashboards and alerts ask for. */
 export interface XdsMetrics {
@@ -11,7 +11,9 @@ export interface XdsMetrics {
 }
 
 const SHORT = new Map<string, string>(Object.entries(XDS_TYPES).map(([name, url]) => [url, name.toLowerCase()]));
-const shortName = (typeUrl: string): string => SHORT.get(typeUrl) ?? typeUrl;
+/** The same labels each time, so that they are rendered once. */
+const labelsOf = labelCache((typeUrl) => ({ type: SHORT.get(typeUrl) ?? typeUrl }));
+const urlLabelsOf = labelCache((typeUrl) => ({ type: typeUrl }));
 
 /** Istio's buckets. */
 const TIME_BUCKETS = [0.01, 0.1, 1, 3, 5, 10, 20, 30];
@@ -32,13 +34,19 @@ export function createXdsMetrics(registry: MetricsRegistry): XdsMetrics {
       largest = bytes;
       received.set(bytes);
     },
-    generated: (typeUrl, seconds) => generation.observe(seconds, { type: shortName(typeUrl) }),
+    generated: (typeUrl, seconds) => generation.observe(seconds, labelsOf(typeUrl)),
     generationFailed: () => failures.add(),
     pushed(typeUrl, bytes, seconds) {
-      pushes.add({ type: shortName(typeUrl) });
-      size.observe(bytes, { type: typeUrl });
+      pushes.add(labelsOf(typeUrl));
+      size.observe(bytes, urlLabelsOf(typeUrl));
       sendTime.observe(seconds);
     },
-    rejected: (typeUrl) => rejects.add({ type: shortName(typeUrl) }),
+    rejected: (typeUrl) => rejects.add(labelsOf(typeUrl)),
   };
+}
+
+/** Types are few; a client that makes some up gets labels of its own each time. */
+function labelCache(make: (typeUrl: string) => Labels): (typeUrl: string) => Labels {
+  const known = new Map(Object.values(XDS_TYPES).map((typeUrl) => [typeUrl as string, make(typeUrl)]));
+  return (typeUrl) => known.get(typeUrl) ?? make(typeUrl);
 }

@@ -1,13 +1,15 @@
 import { XDS_TYPES } from "../../proto/index.ts";
+import { SentVersions } from "./sent.ts";
+import { Subscription } from "./subscription.ts";
 
 /** What one client has subscribed to for one type, and how far it has come. */
 export interface Watch {
   readonly typeUrl: string;
   /** Everything there is, whatever it is called. */
   wildcard: boolean;
-  readonly names: Set<string>;
-  /** Versions by name of what was last sent: the client has these, or will have when it gets to them. */
-  readonly sent: Map<string, string>;
+  readonly names: Subscription;
+  /** What was last sent: the client has it, or will have when it gets to it. */
+  readonly sent: SentVersions;
   nonceSent: string;
   nonceAcked: string;
   nonceNacked: string;
@@ -128,7 +130,7 @@ export function applyDelta(watches: Watches, request: DeltaRequest): Outcome {
 }
 
 function newWatch(typeUrl: string, wildcard: boolean, names: readonly string[]): Watch {
-  return { typeUrl, wildcard, names: new Set(names), sent: new Map(), nonceSent: "", nonceAcked: "", nonceNacked: "", error: undefined, sentAt: 0, alwaysRespond: false };
+  return { typeUrl, wildcard, names: new Subscription(names), sent: new SentVersions(), nonceSent: "", nonceAcked: "", nonceNacked: "", error: undefined, sentAt: 0, alwaysRespond: false };
 }
 
 function acknowledge(watch: Watch, nonce: string): void {

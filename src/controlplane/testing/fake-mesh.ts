@@ -29,7 +29,7 @@ export class FakeMesh {
         .filter(([name]) => !names || names.includes(name))
         .map(([name, content]) => ({ name, typeUrl, version: content, value: new TextEncoder().encode(`${name}=${content}`) }));
     },
-    affectedTypes: () => [...this.resources.keys()],
+    affected: () => new Map([...this.resources.keys()].map((typeUrl) => [typeUrl, undefined])),
   };
 
   set(typeUrl: string, content: Record<string, string>): void {

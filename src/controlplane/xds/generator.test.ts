@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import { loadRegistry, XDS_TYPES } from "../../proto/index.ts";
 import type { KubeObject } from "../../resources/index.ts";
-import { isRegistryKind, ObjectStore, SnapshotBuilder } from "../registry/index.ts";
+import { isRegistryKind, ObjectStore, SnapshotBuilder, type MeshSnapshot } from "../registry/index.ts";
 import { createGenerator } from "./generator.ts";
 import { parseNode } from "./node.ts";
+import type { ProxyNode } from "./types.ts";
 
 const { CDS, EDS, LDS, RDS, NDS } = XDS_TYPES;
 
@@ -17,7 +18,7 @@ describe("what a change costs", () => {
     const old = { cds: generator.generate(node, before, CDS), lds: generator.generate(node, before, LDS), eds: generator.generate(node, before, EDS, ["outbound|80||web.shop.svc.cluster.local"]) };
     put(builder, strict());
     const { snapshot, change } = builder.build();
-    expect(generator.affectedTypes(node, change)).toContain(LDS);
+    expect([...generator.affected(node, snapshot, change, []).keys()]).toContain(LDS);
     expect(generator.generate(node, snapshot, CDS)).toEqual(old.cds);
     expect(generator.generate(node, snapshot, EDS, ["outbound|80||web.shop.svc.cluster.local"])).toEqual(old.eds);
     const lds = generator.generate(node, snapshot, LDS);
@@ -46,14 +47,27 @@ describe("what a change costs", () => {
 });
 
 describe("answers", () => {
-  test("a list is the caller's own", () => {
-    const { snapshot } = mesh().build();
+  test("a list stays the same object while nothing in it changes, whatever else does", () => {
+    const builder = mesh();
+    const generator = createGenerator();
+    const [one, other] = [nodeOf("web-1", "10.0.0.1"), nodeOf("web-2", "10.0.0.2")];
+    const endpoints = ["outbound|80||web.shop.svc.cluster.local"];
+    const answers = (node: ProxyNode, snapshot: MeshSnapshot) => ([[CDS, undefined], [LDS, undefined], [EDS, endpoints], [RDS, ["80"]]] as const).map(([type, names]) => generator.generate(node, snapshot, type, names));
+    const first = answers(one, builder.build().snapshot);
+    put(builder, strict("elsewhere"));
+    const { snapshot } = builder.build();
+    for (const node of [one, other]) for (const [index, list] of answers(node, snapshot).entries()) if (index !== 3) expect(list).toBe(first[index] as never);
+  });
+
+  test("a change of endpoints names the assignments that differ, and nothing else", () => {
+    const builder = mesh();
     const generator = createGenerator();
     const node = nodeOf("web-1", "10.0.0.1");
-    for (const [type, names] of [[CDS, undefined], [LDS, undefined], [EDS, ["outbound|80||web.shop.svc.cluster.local"]]] as const) {
-      generator.generate(node, snapshot, type, names).length = 0;
-      expect(generator.generate(node, snapshot, type, names).length).toBeGreaterThan(0);
-    }
+    builder.build();
+    put(builder, slice(["web-1", "10.0.0.1"]));
+    const { snapshot, change } = builder.build();
+    const names = ["outbound|80||web.shop.svc.cluster.local", "outbound|80|v1|web.shop.svc.cluster.local", "outbound|80||other.shop.svc.cluster.local", "nonsense"];
+    expect([...generator.affected(node, snapshot, change, names)]).toEqual([[EDS, names.slice(0, 2)]]);
   });
 
   test("routes that do not exist are empty, endpoints of no service as well, other names are left out", () => {
@@ -95,21 +109,26 @@ function mesh(): SnapshotBuilder {
     { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: 8080 }] } },
     pod("web-1", "10.0.0.1"),
     pod("web-2", "10.0.0.2"),
-    {
-      apiVersion: "discovery.k8s.io/v1",
-      kind: "EndpointSlice",
-      metadata: { name: "web-1", namespace: "shop", labels: { "kubernetes.io/service-name": "web" } },
-      addressType: "IPv4",
-      ports: [{ name: "http", port: 8080, protocol: "TCP" }],
-      endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready: true }, targetRef: { kind: "Pod", name: "web-1", namespace: "shop" } }],
-    },
+    slice(["web-1", "10.0.0.1"], ["web-2", "10.0.0.2"]),
+
   ];
   for (const object of objects) put(builder, object as KubeObject);
   return builder;
 }
 
-function strict(): KubeObject {
-  return { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: "default", namespace: "istio-system" }, spec: { mtls: { mode: "STRICT" } } } as KubeObject;
+function slice(...pods: [name: string, ip: string][]): KubeObject {
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: "web-1", namespace: "shop", labels: { "kubernetes.io/service-name": "web" } },
+    addressType: "IPv4",
+    ports: [{ name: "http", port: 8080, protocol: "TCP" }],
+    endpoints: pods.map(([name, ip]) => ({ addresses: [ip], conditions: { ready: true }, targetRef: { kind: "Pod", name, namespace: "shop" } })),
+  } as KubeObject;
+}
+
+function strict(namespace = "istio-system"): KubeObject {
+  return { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: "default", namespace }, spec: { mtls: { mode: "STRICT" } } } as KubeObject;
 }
 
 function put(builder: SnapshotBuilder, object: KubeObject): void {

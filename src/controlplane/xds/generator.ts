@@ -1,7 +1,8 @@
 import { registryNow, XDS_TYPES } from "../../proto/index.ts";
 import type { EnvoyFilter } from "../../resources/index.ts";
 import type { JwksSource } from "../policy/index.ts";
-import type { MeshSnapshot, RegistryChange, RegistryKind } from "../registry/index.ts";
+import type { MeshSnapshot, RegistryChange } from "../registry/index.ts";
+import { Affected } from "./affected.ts";
 import { ClusterGenerator } from "./cluster/clusters.ts";
 import { EndpointGenerator } from "./endpoint/endpoints.ts";
 import { EnvoyFilterPatcher } from "./envoy-filter/index.ts";
@@ -11,7 +12,7 @@ import { ListenerGenerator } from "./listener/listeners.ts";
 import { Interner, Memo } from "./memo.ts";
 import { MeshViews } from "./mesh-view.ts";
 import { NameTableGenerator } from "./name-table.ts";
-import { families, metadataFlag, placedNode, proxyConfigOf, serviceTargets, targetsUseEndpoints, type ProxyContext, type ProxyView, type ServiceTarget } from "./proxy.ts";
+import { families, metadataFlag, placedNode, placeOf, proxyConfigOf, serviceTargets, targetsUseEndpoints, type ProxyContext, type ProxyView, type ServiceTarget } from "./proxy.ts";
 import { RouteGenerator } from "./route/routes.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "./types.ts";
 
@@ -23,25 +24,8 @@ export interface GeneratorOptions {
 }
 
 const { CDS, EDS, LDS, RDS, ECDS, NDS } = XDS_TYPES;
-const EVERYTHING = [CDS, EDS, LDS, RDS, NDS] as const;
-
-/** The types that an object of a kind has a part in, in push order. Kinds that are not here change no proxy's resources. */
-const AFFECTED: Partial<Record<RegistryKind, readonly string[]>> = {
-  Namespace: EVERYTHING,
-  Service: EVERYTHING,
-  ServiceEntry: EVERYTHING,
-  ConfigMap: EVERYTHING,
-  Sidecar: EVERYTHING,
-  // What a VirtualService leads to becomes visible to the workloads of a Sidecar.
-  VirtualService: EVERYTHING,
-  DestinationRule: [CDS, EDS, LDS, RDS],
-  PeerAuthentication: [CDS, EDS, LDS],
-  AuthorizationPolicy: [LDS],
-  RequestAuthentication: [LDS],
-  Telemetry: [LDS],
-  Gateway: [CDS, LDS, RDS],
-  EnvoyFilter: [CDS, LDS, RDS, ECDS],
-};
+/** What nothing was subscribed to. */
+const NO_NAMES: readonly string[] = [];
 
 /** Makes what proxies ask for. One generator serves all proxies, and keeps what it has encoded for as long as it holds. */
 export function createGenerator(options: GeneratorOptions = {}): XdsGenerator {
@@ -50,6 +34,9 @@ export function createGenerator(options: GeneratorOptions = {}): XdsGenerator {
 
 class Generator implements XdsGenerator {
   readonly #meshViews = new MeshViews();
+  readonly #affected = new Affected();
+  readonly #placed = new Memo<ProxyNode>();
+  readonly #viewOf = new Memo<ProxyView>();
   readonly #views = new Interner<ProxyView>();
   readonly #contexts = new Memo<ProxyContext>();
   readonly #targets = new Memo<readonly ServiceTarget[]>();
@@ -71,19 +58,19 @@ class Generator implements XdsGenerator {
     });
   }
 
-  generate(node: ProxyNode, snapshot: MeshSnapshot, typeUrl: string, names?: readonly string[]): XdsResource[] {
-    const proxy = this.#contexts.get([snapshot, node], () => this.#context(node, snapshot));
+  generate(node: ProxyNode, snapshot: MeshSnapshot, typeUrl: string, names?: readonly string[]): readonly XdsResource[] {
+    const proxy = this.#proxy(node, snapshot);
     switch (typeUrl) {
       case CDS:
         return named(this.#patcher.clusters(proxy, this.#clustersOf(proxy)), names);
       case LDS:
         return named(this.#patcher.listeners(proxy, this.#listeners.generate(proxy)), names);
       case EDS:
-        return this.#endpoints.generate(proxy, names ?? []);
+        return this.#endpoints.generate(proxy, names ?? NO_NAMES);
       case RDS:
-        return [...this.#patcher.routes(proxy, this.#routes.generate(proxy, names ?? []))];
+        return this.#patcher.routes(proxy, this.#routes.generate(proxy, names ?? NO_NAMES));
       case ECDS:
-        return this.#patcher.extensionConfigs(proxy, names ?? []);
+        return this.#patcher.extensionConfigs(proxy, names ?? NO_NAMES);
       case NDS:
         return this.#names.generate(proxy);
       default:
@@ -91,16 +78,8 @@ class Generator implements XdsGenerator {
     }
   }
 
-  affectedTypes(node: ProxyNode, change: RegistryChange): readonly string[] {
-    const types = new Set<string>();
-    for (const kind of change.kinds) for (const type of AFFECTED[kind] ?? []) types.add(type);
-    // Endpoints are part of clusters by DNS name, of listeners of headless services and of the name table as well.
-    if (change.endpoints.size > 0) for (const type of EVERYTHING) types.add(type);
-    if (change.identities.size > 0) types.add(CDS);
-    // The workload's own pod says which ports its services lead to.
-    if (change.keys.has(`Pod/${node.namespace}/${node.podName}`)) for (const type of [CDS, LDS]) types.add(type);
-    if (node.type !== "sidecar") types.delete(NDS);
-    return [...EVERYTHING, ECDS].filter((type) => types.has(type));
+  affected(node: ProxyNode, snapshot: MeshSnapshot, change: RegistryChange, endpoints: readonly string[]): ReadonlyMap<string, readonly string[] | undefined> {
+    return this.#affected.by(change, this.#proxy(node, snapshot), this.#usesEndpoints(node, snapshot), endpoints);
   }
 
   #clustersOf(proxy: ProxyContext): readonly XdsResource[] {
@@ -110,8 +89,19 @@ class Generator implements XdsGenerator {
     return autoPassthrough ? [...clusters, ...this.#clusters.sniClusters(proxy)] : clusters;
   }
 
+  #proxy(node: ProxyNode, snapshot: MeshSnapshot): ProxyContext {
+    return this.#contexts.get([snapshot, node], () => this.#context(node, snapshot));
+  }
+
   #context(asked: ProxyNode, snapshot: MeshSnapshot): ProxyContext {
-    const node = placedNode(asked, snapshot);
+    const { pod, host } = placeOf(asked, snapshot);
+    const node = this.#placed.get([asked, pod, host], () => placedNode(asked, pod, host));
+    const view = this.#viewOf.get([node], () => this.#viewOfNode(node));
+    const mesh = this.#meshViews.view(snapshot);
+    return { node, view, mesh, scope: mesh.scopeFor(node), targets: this.#targetsOf(node, snapshot) };
+  }
+
+  #viewOfNode(node: ProxyNode): ProxyView {
     const own = families(node);
     const view: ProxyView = {
       type: node.type,
@@ -124,23 +114,26 @@ class Generator implements XdsGenerator {
       dnsCapture: metadataFlag(node, "DNS_CAPTURE"),
       proxyConfig: proxyConfigOf(node),
     };
-    const mesh = this.#meshViews.view(snapshot);
-    return { node, view: this.#views.intern(JSON.stringify(view), () => view), mesh, scope: mesh.scopeFor(node), targets: this.#targetsOf(node, snapshot) };
+    return this.#views.intern(JSON.stringify(view), () => view);
   }
 
   /** Most changes leave the services that lead to a pod as they are. */
   #targetsOf(node: ProxyNode, snapshot: MeshSnapshot): readonly ServiceTarget[] {
-    const { services, configs, objects, revisions } = snapshot;
+    const { services, objects, revisions } = snapshot;
     const pod = objects.get("Pod", node.podName, node.namespace);
-    const byEndpoint = this.#targetsUseEndpoints.get([services, configs.ServiceEntry, node.namespace], () => targetsUseEndpoints(node.namespace, snapshot));
+    const byEndpoint = this.#usesEndpoints(node, snapshot);
     const key = [services, pod ?? JSON.stringify(node.labels), byEndpoint ? revisions.endpoints : undefined, node.namespace, node.addresses[0] ?? ""];
     return this.#targets.get(key, () => serviceTargets(node, snapshot));
   }
+
+  #usesEndpoints({ namespace }: ProxyNode, snapshot: MeshSnapshot): boolean {
+    return this.#targetsUseEndpoints.get([snapshot.services, snapshot.configs.ServiceEntry, namespace], () => targetsUseEndpoints(namespace, snapshot));
+  }
 }
 
-/** A list of the caller's own, of all or of those that were asked for. */
-function named(resources: readonly XdsResource[], names: readonly string[] | undefined): XdsResource[] {
-  if (!names) return [...resources];
+/** All, or those that were asked for. */
+function named(resources: readonly XdsResource[], names: readonly string[] | undefined): readonly XdsResource[] {
+  if (!names) return resources;
   const wanted = new Set(names);
   return resources.filter(({ name }) => wanted.has(name));
 }

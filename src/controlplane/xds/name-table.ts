@@ -12,12 +12,12 @@ type NameInfo = Init<typeof NameTable_NameInfoSchema>;
 
 /** Makes the table of names that an agent's DNS proxy answers from. Gateways resolve nothing: theirs is empty. */
 export class NameTableGenerator {
-  readonly #tables = new Memo<XdsResource>();
+  readonly #tables = new Memo<readonly XdsResource[]>();
 
-  generate(proxy: ProxyContext): XdsResource[] {
+  generate(proxy: ProxyContext): readonly XdsResource[] {
     const services = proxy.scope.listeners.flatMap((listener) => listener.services);
     const headless = services.filter(isHeadless).map((service) => proxy.mesh.snapshot.backends(service).endpoints);
-    return [this.#tables.get([proxy.scope, proxy.view, ...headless], () => encodeResource(NameTableSchema, "", create(NameTableSchema, { table: tableOf(proxy, services) })))];
+    return this.#tables.get([proxy.scope, proxy.view, ...headless], () => [encodeResource(NameTableSchema, "", create(NameTableSchema, { table: tableOf(proxy, services) }))]);
   }
 }
 

@@ -58,9 +58,7 @@ export function families(node: ProxyNode): { ipv4: boolean; ipv6: boolean } {
  * The node as the registry knows it, which is more than it knows itself: its pod's labels as they are now, and where its
  * pod runs. Those labels count for selectors and failover as the pod's own do.
  */
-export function placedNode(node: ProxyNode, snapshot: MeshSnapshot): ProxyNode {
-  const pod = snapshot.objects.get("Pod", node.podName, node.namespace) as Pod | undefined;
-  const host = pod?.spec?.nodeName ? (snapshot.objects.get("Node", pod.spec.nodeName) as KubeNode | undefined) : undefined;
+export function placedNode(node: ProxyNode, pod: Pod | undefined, host: KubeNode | undefined): ProxyNode {
   const own = pod?.metadata.labels ?? node.labels;
   const { region, zone, subZone } = node.locality;
   const known = (pod ? localityOfPod(pod, host) : "") || [own[REGION], own[ZONE], own[SUBZONE]].map((part) => part ?? "").join("/");
@@ -71,6 +69,12 @@ export function placedNode(node: ProxyNode, snapshot: MeshSnapshot): ProxyNode {
     labels: withTopologyLabels(own, { clusterId: node.clusterId, locality, nodeName: metadataText(node, "NODE_NAME"), network: own[NETWORK] || node.network }),
     locality: { region: parts[0] ?? "", zone: parts[1] ?? "", subZone: parts[2] ?? "" },
   };
+}
+
+/** The pod of a node, and the machine that it runs on. */
+export function placeOf(node: ProxyNode, snapshot: MeshSnapshot): { pod: Pod | undefined; host: KubeNode | undefined } {
+  const pod = snapshot.objects.get("Pod", node.podName, node.namespace) as Pod | undefined;
+  return { pod, host: pod?.spec?.nodeName ? (snapshot.objects.get("Node", pod.spec.nodeName) as KubeNode | undefined) : undefined };
 }
 
 /** Istio's booleans in metadata are strings or booleans. */

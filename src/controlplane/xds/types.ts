@@ -41,8 +41,14 @@ export interface XdsGenerator {
    * The resources of one type for one proxy, in the order to send them.
    * `names` undefined is the wildcard (CDS, LDS, NDS); for EDS, RDS, SDS and ECDS it is the subscription, and a name
    * that stands for nothing is left out (RDS answers an unknown name with an empty route configuration, as Istio does).
+   *
+   * Answers are shared: proxies that see the same get the same list, and it stays the same object until something in it
+   * changes. Names count by the identity of their list, so that callers with the same subscription should share one.
    */
-  generate(node: ProxyNode, snapshot: MeshSnapshot, typeUrl: string, names?: readonly string[]): XdsResource[];
-  /** The types whose resources such a change can alter for this proxy, in push order. */
-  affectedTypes(node: ProxyNode, change: RegistryChange): readonly string[];
+  generate(node: ProxyNode, snapshot: MeshSnapshot, typeUrl: string, names?: readonly string[]): readonly XdsResource[];
+  /**
+   * The types whose resources such a change can alter for this proxy, in push order. For EDS with the names among
+   * `endpoints`, its subscription, that can differ; undefined where any can.
+   */
+  affected(node: ProxyNode, snapshot: MeshSnapshot, change: RegistryChange, endpoints: readonly string[]): ReadonlyMap<string, readonly string[] | undefined>;
 }

@@ -96,7 +96,8 @@ function isDns({ resolution }: MeshService): boolean {
   return resolution === "DNSLB" || resolution === "DNSRoundRobinLB";
 }
 
-function mentionsPassthrough(rule: EffectiveRule | undefined): boolean {
+/** Whether a rule has connections go to the addresses that the application chose. */
+export function mentionsPassthrough(rule: EffectiveRule | undefined): boolean {
   const policies = [rule?.spec.trafficPolicy, ...(rule?.spec.subsets ?? []).map(({ trafficPolicy }) => trafficPolicy)];
   return policies.some((policy) => [policy, ...(policy?.portLevelSettings ?? [])].some((settings) => settings?.loadBalancer?.simple === "PASSTHROUGH"));
 }

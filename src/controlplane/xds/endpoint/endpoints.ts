@@ -12,20 +12,17 @@ import { localitySettings } from "./locality.ts";
 import { reachKey, reachOf } from "./reach.ts";
 import { policyOf } from "../traffic-policy.ts";
 
-/** Subscriptions that are remembered: all sidecars of a namespace ask for the same names, clients that try others must not fill our memory. */
-const MAX_ANSWERS = 4;
-
 /** Makes the endpoints of clusters; those that look the same from everywhere are encoded once. */
 export class EndpointGenerator {
   readonly #assignments = new Memo<XdsResource>();
-  readonly #answers = new Memo<Answers>();
+  readonly #answers = new Memo<readonly XdsResource[]>();
 
   /** A name that stands for no service has no endpoints; a name that is none of ours is left out. */
-  generate(proxy: ProxyContext, names: readonly string[]): XdsResource[] {
+  generate(proxy: ProxyContext, names: readonly string[]): readonly XdsResource[] {
     const { scope, mesh } = proxy;
-    const key = [scope, mesh.snapshot.revisions.endpoints, mesh.config, mesh.peerAuthentication.disabling, labelsKey(proxy), placeKey(proxy), mesh.snapshot.networks, reachKey(proxy)];
-    const answers = this.#answers.get(key, () => new Answers());
-    return [...answers.get(names.join(), () => names.map((name) => this.#assignment(proxy, name)).filter((resource) => resource !== undefined))];
+    const { revisions, networks } = mesh.snapshot;
+    const key = [scope, names, revisions.endpoints, mesh.config, mesh.peerAuthentication.disabling, labelsKey(proxy), placeKey(proxy), networks, reachKey(proxy)];
+    return this.#answers.get(key, () => names.map((name) => this.#assignment(proxy, name)).filter((resource) => resource !== undefined));
   }
 
   #assignment(proxy: ProxyContext, clusterName: string): XdsResource | undefined {
@@ -49,20 +46,5 @@ export class EndpointGenerator {
         loadAssignment({ clusterName, service, port: parsed.port, subset: parsed.subset, rule, endpoints, peerAuthentication: mesh.peerAuthentication, mesh: mesh.config, client, mtlsOnly: parsed.sni }),
       ),
     );
-  }
-}
-
-/** Whole answers by what was asked for, the newest few. */
-class Answers {
-  readonly #byNames = new Map<string, readonly XdsResource[]>();
-
-  get(names: string, make: () => readonly XdsResource[]): readonly XdsResource[] {
-    const known = this.#byNames.get(names);
-    if (known) return known;
-    const answer = make();
-    const [oldest] = this.#byNames.keys();
-    if (this.#byNames.size >= MAX_ANSWERS && oldest !== undefined) this.#byNames.delete(oldest);
-    this.#byNames.set(names, answer);
-    return answer;
   }
 }

@@ -15,8 +15,15 @@ export class RouteGenerator {
   readonly #routes = new Memo<XdsResource>();
   readonly #ports = new Memo<ReadonlySet<number>>();
   readonly #gateway = new Memo<Map<string, XdsResource>>();
+  readonly #answers = new Memo<readonly XdsResource[]>();
 
-  generate(proxy: ProxyContext, names: readonly string[]): XdsResource[] {
+  generate(proxy: ProxyContext, names: readonly string[]): readonly XdsResource[] {
+    if (proxy.view.type !== "sidecar") return this.#each(proxy, names);
+    const { view, scope, mesh, node } = proxy;
+    return this.#answers.get([scope, names, view, mesh.config, node.namespace, node.dnsDomain, labelsKey(proxy)], () => this.#each(proxy, names));
+  }
+
+  #each(proxy: ProxyContext, names: readonly string[]): XdsResource[] {
     const { view, scope, mesh, node, targets } = proxy;
     const { configs } = mesh.snapshot;
     const workload = JSON.stringify([node.namespace, node.dnsDomain, labelsKey(proxy)]);
