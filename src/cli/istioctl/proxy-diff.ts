@@ -5,10 +5,8 @@ import { loadRegistry } from "../../proto/index.ts";
 import { unifiedDiff } from "./format/unified-diff.ts";
 import { askIstiod, resourcesOf } from "./istiod-xds.ts";
 import type { KubeAccess, PodRef } from "./kube-access.ts";
-import { clustersOf, list, listenersOf, parseDump, routesOf, section, text, type ConfigDump, type Json } from "./proxy-config/dump.ts";
+import { list, object, parseDump, section, text, type ConfigDump, type Json } from "./proxy-config/dump.ts";
 import { printMessage } from "./proxy-config/messages.ts";
-
-const CONFIG_DUMP = "istio.io/debug/config_dump";
 
 interface CompareOptions {
   /** A config dump that stands for the proxy's own. */
@@ -16,6 +14,8 @@ interface CompareOptions {
   readonly proxyAdminPort: number;
   readonly revision?: string;
 }
+
+const CONFIG_DUMP = "istio.io/debug/config_dump";
 
 /** Whether a proxy runs what the control plane would send it: three verdicts, with a diff where they differ. */
 export async function compareProxy(kube: KubeAccess, pod: PodRef, { file, proxyAdminPort, revision }: CompareOptions): Promise<string> {
@@ -42,25 +42,48 @@ async function proxyDump(kube: KubeAccess, pod: PodRef, port: number): Promise<C
 }
 
 export async function compareDumps(proxy: ConfigDump, istiod: ConfigDump): Promise<string> {
-  const print = async (type: string, resources: readonly Json[]): Promise<string> => {
-    const sorted = [...resources].sort((a, b) => (text(a.name) < text(b.name) ? -1 : 1));
-    return (await Promise.all(sorted.map((resource) => printMessage(type, resource, "json")))).join("");
-  };
-  const verdict = async (title: string, type: string, select: (dump: ConfigDump) => Json[], detail = ""): Promise<string> => {
-    const [from, to] = await Promise.all([print(type, dynamicOnly(istiod, select)), print(type, dynamicOnly(proxy, select))]);
-    return from === to ? `${title} Match${detail}\n` : `${title} Don't Match${detail}\n${unifiedDiff(from, to, `Istiod ${title}`, `Envoy ${title}`)}`;
+  const verdict = async (title: string, kind: string, select: (dump: ConfigDump) => Json, detail = ""): Promise<string> => {
+    const print = (dump: ConfigDump): Promise<string> => printMessage(`envoy.admin.v3.${kind}`, select(dump), "json");
+    const [from, to] = (await Promise.all([print(istiod), print(proxy)])).map((printed) => printed.trimEnd());
+    const diff = unifiedDiff(from ?? "", to ?? "", `Istiod ${title}`, `Envoy ${title}`);
+    return diff === "" ? `${title} Match${detail}\n` : `${title} Don't Match${detail}\n${diff}\n`;
   };
   return [
-    await verdict("Clusters", "envoy.config.cluster.v3.Cluster", clustersOf),
-    await verdict("Listeners", "envoy.config.listener.v3.Listener", listenersOf),
-    await verdict("Routes", "envoy.config.route.v3.RouteConfiguration", routesOf, routesLoaded(proxy)),
+    await verdict("Clusters", "ClustersConfigDump", dynamicClusters),
+    await verdict("Listeners", "ListenersConfigDump", dynamicListeners),
+    await verdict("Routes", "RoutesConfigDump", dynamicRoutes, routesLoaded(proxy)),
   ].join("");
 }
 
-/** Static resources are the proxy's own business. */
-function dynamicOnly(dump: ConfigDump, select: (dump: ConfigDump) => Json[]): Json[] {
-  const stripped = dump.configs.map((config) => Object.fromEntries(Object.entries(config).filter(([key]) => !key.startsWith("static_"))));
-  return select({ text: "", configs: stripped });
+/** Static resources are the proxy's own business; when and as what version something came does not matter. */
+function dynamicClusters(dump: ConfigDump): Json {
+  const active = list(section(dump, "ClustersConfigDump").dynamic_active_clusters);
+  return { dynamic_active_clusters: byName(active, "cluster").map(({ cluster }) => ({ cluster })) };
+}
+
+/** A listener that is being replaced counts with what replaces it, one that is going only with what it became. */
+function dynamicListeners(dump: ConfigDump): Json {
+  const active = list(section(dump, "ListenersConfigDump").dynamic_listeners)
+    .filter(({ active_state }) => active_state !== undefined)
+    .map(({ active_state, name: _, draining_state: __, ...rest }) => ({ ...rest, active_state: { listener: object(active_state).listener } }));
+  return { dynamic_listeners: [...active].sort((a, b) => compare(object(a.active_state.listener).name, object(b.active_state.listener).name)) };
+}
+
+function dynamicRoutes(dump: ConfigDump): Json {
+  const configs = byName(list(section(dump, "RoutesConfigDump").dynamic_route_configs), "route_config").map(({ route_config, version_info: _, last_updated: __, ...rest }) => {
+    const config = object(route_config);
+    const hosts = [...list(config.virtual_hosts)].sort((a, b) => compare(a.name, b.name));
+    return { ...rest, route_config: { ...config, ...(hosts.length > 0 && { virtual_hosts: hosts }) } };
+  });
+  return { dynamic_route_configs: configs };
+}
+
+function byName(entries: readonly Json[], field: string): Json[] {
+  return [...entries].sort((a, b) => compare(object(a[field]).name, object(b[field]).name));
+}
+
+function compare(a: unknown, b: unknown): number {
+  return text(a) < text(b) ? -1 : text(a) > text(b) ? 1 : 0;
 }
 
 /** When the newest route came, in the words of RFC 1123. */

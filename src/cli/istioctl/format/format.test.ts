@@ -49,7 +49,13 @@ test("unified diff: hunks with context, nothing for equal texts", () => {
   const lines = Array.from({ length: 20 }, (_, index) => `line ${index}`);
   expect(unifiedDiff("a", "a", "x", "y")).toBe("");
   const changed = lines.with(5, "changed").toSpliced(15, 1);
-  expect(unifiedDiff(lines.join("\n"), changed.join("\n"), "x", "y")).toBe(
+  expect(unifiedDiff(lines.join("\n"), changed.join("\n"), "x", "y", 3)).toBe(
     "--- x\n+++ y\n@@ -3,7 +3,7 @@\n line 2\n line 3\n line 4\n-line 5\n+changed\n line 6\n line 7\n line 8\n@@ -13,7 +13,6 @@\n line 12\n line 13\n line 14\n-line 15\n line 16\n line 17\n line 18\n",
   );
+});
+
+test("unified diff: braces that occur everywhere hold nothing together, as in Python's difflib", () => {
+  const a = ["{", ...Array.from({ length: 120 }, (_, i) => ["  },", "  {", `    "n${i}": ${i}`]).flat(), "}"];
+  const b = [...a.slice(0, 31), '    "new": 1', "  },", "  {", ...a.slice(31, 200), ...a.slice(206, 300), "    changed", ...a.slice(301)];
+  expect(unifiedDiff(a.join("\n"), b.join("\n"), "x", "y", 2)).toBe("--- x\n+++ y\n@@ -30,4 +30,7 @@\n   {\n     \"n9\": 9\n+    \"new\": 1\n+  },\n+  {\n   },\n   {\n@@ -200,10 +203,4 @@\n   },\n   {\n-    \"n66\": 66\n-  },\n-  {\n-    \"n67\": 67\n-  },\n-  {\n     \"n68\": 68\n   },\n@@ -299,5 +296,5 @@\n   },\n   {\n-    \"n99\": 99\n+    changed\n   },\n   {\n");
 });
