@@ -164,6 +164,7 @@ async function answer(socket: Socket<Connection>, name: string, request: Receive
     // From here on it sends back what it gets, behind a mark.
     for (;;) {
       const { data } = socket;
+      if (data.input.includes("bye")) return finish(socket);
       if (data.input.length > 0) {
         write(socket, Buffer.concat([Buffer.from("echo:"), data.input]));
         data.input = Buffer.alloc(0);

@@ -43,8 +43,8 @@ export async function makeCall(call: Call, options: CallerOptions): Promise<Outc
   const { steps, methods } = call.raw ? { steps: call.raw, methods: methodsOf(call.raw) } : requestSteps([call.http ?? {}].flat());
   for (const step of steps) await wire.run(step, methods, options.patience);
   const { answers, rest } = readAnswers(wire.text, methods, wire.end !== "open");
-  const saysClose = answers.some(({ headers }) => headers.connection === "close");
-  await wire.until(() => wire.end !== "open", (saysClose ? CLOSE_MS : FATE_MS * options.patience));
+  const mayClose = answers.some(({ headers }) => headers.connection === "close") || answers.some(({ status }) => status === 101);
+  await wire.until(() => wire.end !== "open", (mayClose ? CLOSE_MS : FATE_MS * options.patience));
   wire.close();
   const final = readAnswers(wire.text, methods, wire.end !== "open");
   return wire.outcome(final.answers.length >= answers.length ? final.answers : answers, final.rest || rest);

@@ -1,5 +1,7 @@
 import type { Group } from "./row.ts";
+import { http1 } from "./rows/http1.ts";
+import { routeActions } from "./rows/route-actions.ts";
 import { routeMatching } from "./rows/route-matching.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1];

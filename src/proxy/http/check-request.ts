@@ -6,6 +6,7 @@ import { normalizeRequestPath } from "./request-mutation.ts";
 /** Why a request cannot be served, whatever its route would be; its path is normalized on the way. */
 export function checkRequest(request: RequestHead, config: HcmConfig): { readonly reply: LocalReply; readonly close: boolean } | undefined {
   const { stats } = config;
+  if (request.authority === "" && request.protocol === "HTTP/1.0") request.authority = config.defaultHostForHttp10;
   if (request.authority === "") return { reply: { status: 400, body: "", details: "missing_host_header" }, close: true };
   if (request.method === "CONNECT") return undefined;
   if (!request.path.startsWith("/")) {

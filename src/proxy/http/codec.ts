@@ -61,6 +61,8 @@ export interface ServerHandler {
   onIdle(): void;
   /** The connection is gone. */
   onConnectionClosed(error: Error | undefined): void;
+  /** The client has gone in the middle of a request's head. */
+  onCutHead?(stream: ServerStream): void;
 }
 
 /** Who takes the response to a request that was sent upstream. */

@@ -36,6 +36,7 @@ export class HttpConnection implements ServerHandler {
   /** The client has sent what is no HTTP. */
   protocolBroken = false;
   readonly uuid = randomUUID;
+  #requests = 0;
 
   constructor(
     readonly channel: Channel,
@@ -73,7 +74,6 @@ export class HttpConnection implements ServerHandler {
     this.#codec = new Http1Server(channel, this, {
       limits: config.limits,
       acceptHttp10: config.acceptHttp10,
-      allowsUpgrade: (upgrade) => this.config.mayUpgrade(upgrade),
       scheme: info.tls ? "https" : "http",
       clock,
       headTimeoutMs: headTimeoutMs(config),
@@ -140,6 +140,10 @@ export class HttpConnection implements ServerHandler {
   onRequest(head: RequestHead, codec: ServerStream, endStream: boolean, size: number): RequestSink {
     const stream = new HttpStream(this, codec, head, endStream, size);
     this.#streams.add(stream);
+    if (++this.#requests >= this.config.maxRequestsPerConnection) {
+      if (this.protocol === "HTTP/2") this.drain();
+      else this.#closing = true;
+    }
     stream.start();
     return stream;
   }
@@ -175,6 +179,12 @@ export class HttpConnection implements ServerHandler {
     else if (this.#version === 2) stats.downstream_cx_http2_active--;
     if (this.protocolBroken) stats.downstream_cx_protocol_error++;
     this.owner.onConnectionClosed();
+  }
+
+  onCutHead(codec: ServerStream): void {
+    const stream = new HttpStream(this, codec, undefined, false, 0);
+    this.#streams.add(stream);
+    stream.onRequestReset(undefined);
   }
 
   onStreamDone(stream: HttpStream): void {

@@ -43,6 +43,8 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
     readonly channel: Channel,
     private readonly owner: Http1ClientOwner,
     private readonly headerCase?: HeaderCase,
+    /** Trailers go on, to the server and from it: by default they are dropped, as few programs of HTTP/1 know them. */
+    private readonly trailersAllowed = false,
   ) {
     this.#limits = headerCase?.keep ? { ...DEFAULT_LIMITS, keepCase: true } : DEFAULT_LIMITS;
     channel.handler = this;
@@ -96,7 +98,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
       this.channel.finish();
       return;
     }
-    if (this.#chunked) this.channel.writeText(trailers ? `0\r\n${trailers.toLines()}\r\n` : "0\r\n\r\n");
+    if (this.#chunked) this.channel.writeText(trailers && this.trailersAllowed ? `0\r\n${trailers.toLines()}\r\n` : "0\r\n\r\n");
     this.channel.flush();
     if (this.#responseDone) this.#settle();
   }
@@ -150,6 +152,11 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
 
   onEnd(): void {
     const sink = this.#sink;
+    // A server that leaves a tunnel first has broken it off: HTTP/1 has no half-closed ones.
+    if (this.#raw && !this.#requestDone) {
+      this.#fail("connection_termination", "");
+      return;
+    }
     if (this.#raw) {
       this.#responseDone = true;
       this.#sink = undefined;
@@ -181,7 +188,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
     this.#sink = undefined;
     this.#leave();
     if (!sink) return;
-    if (error === undefined && this.#headDone && this.#body.untilClose) sink.onResponseEnd(undefined);
+    if (error === undefined && ((this.#raw && this.#requestDone) || (this.#headDone && this.#body.untilClose))) sink.onResponseEnd(undefined);
     else sink.onUpstreamReset("connection_termination", "");
   }
 
@@ -246,7 +253,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
 
   #finishResponse(sink: ResponseSink): void {
     this.#responseDone = true;
-    if (!this.#endTold) sink.onResponseEnd(this.#body.trailers);
+    if (!this.#endTold) sink.onResponseEnd(this.trailersAllowed ? this.#body.trailers : undefined);
     if (this.#sink !== sink) return;
     if (this.#requestDone) this.#settle();
     else {

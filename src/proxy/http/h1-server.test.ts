@@ -72,7 +72,7 @@ describe("refused, because readers would differ on it", () => {
     ["two spaces in the request line", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "http1.codec_error"],
     ["a tab in the request line", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "http1.codec_error"],
     ["a target in no form", "GET echo HTTP/1.1\r\nHost: a\r\n\r\n", 400, "http1.codec_error"],
-    ["another version", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 400, "http1.codec_error"],
+    ["another version", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 426, "low_version"],
     ["HTTP/1.0 where it is not accepted", "GET / HTTP/1.0\r\n\r\n", 426, "low_version"],
     ["a chunk size that is none", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "http1.codec_error"],
     ["an endless chunk size", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n", 400, "http1.codec_error"],

@@ -12,8 +12,6 @@ export interface Http1ServerOptions {
   readonly limits: HeadLimits;
   /** Requests of HTTP/1.0 are answered instead of being refused with 426. */
   readonly acceptHttp10: boolean;
-  /** Whether a request for this upgrade (lower-case) is one, or goes as a plain request without it. */
-  readonly allowsUpgrade: (upgrade: string) => boolean;
   /** `http` or `https`: what the scheme of a request is when its target does not say. */
   readonly scheme: string;
   readonly clock: Clock;
@@ -114,9 +112,11 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     this.#cancelClose?.();
     this.#cancelHead?.();
     const sink = this.#sink;
+    const cut = this.#mode === "http" && this.#held !== undefined && this.#requestDone && this.#responseDone;
     this.#sink = undefined;
     this.#mode = "closing";
     sink?.onRequestReset(undefined);
+    if (cut) this.handler.onCutHead?.(this);
     this.handler.onConnectionClosed(error);
   }
 
@@ -136,6 +136,8 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
   writeHead(status: number, headers: HeaderMap, endStream: boolean, closeAfter: boolean): number {
     if (closeAfter) this.#closeAfter = true;
     let text = statusLine(status);
+    // A client of HTTP/1.0 that asked for it must hear that the connection stays.
+    if (this.#http10 && !this.#closeAfter) text += "connection: keep-alive\r\n";
     const { names, values } = headers;
     const nameOf = nameWriter(headers, this.options.headerCase);
     let hasLength = false;
@@ -285,7 +287,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     this.#http10 = request.minorVersion === 0;
     this.#closeAfter = this.#closeAfter || request.close;
     this.#responseDone = false;
-    if (head.upgrade !== undefined && (request.bodyLength !== 0 || !this.options.allowsUpgrade(head.upgrade))) head.upgrade = undefined;
+    if (head.upgrade === "h2c") dropUpgrade(head);
     this.#upgrading = head.upgrade !== undefined;
     const endStream = request.bodyLength === 0 && !this.#upgrading;
     this.#requestDone = endStream;
@@ -380,6 +382,15 @@ function refuseBareLineFeed(bytes: Buffer, start: number): void {
   }
 }
 
+/** What hosts, ports and user information are written with (RFC 3986, 3.2). */
+const AUTHORITY = /^[-._~%!$&'()*+,;=:@[\]0-9A-Za-z]*$/;
+
+/** HTTP/2 is found by its preface only; an offer to change to it is not passed on. */
+function dropUpgrade(head: RequestHead): void {
+  head.upgrade = undefined;
+  head.headers.remove("http2-settings");
+}
+
 /** Splits a request target by its form (RFC 9112, 3.2). Throws MessageError for none of the four. */
 function toRequestHead(request: ParsedRequest, defaultScheme: string): RequestHead {
   const { method, target, headers } = request;
@@ -394,6 +405,7 @@ function toRequestHead(request: ParsedRequest, defaultScheme: string): RequestHe
     path = "";
     authority = target;
     upgrade = "connect";
+    if (!/:\d+$/.test(target)) throw MessageError.invalidUrl();
   } else if (target.charCodeAt(0) !== 0x2f) {
     const absolute = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(target);
     if (absolute) {
@@ -401,8 +413,10 @@ function toRequestHead(request: ParsedRequest, defaultScheme: string): RequestHe
       authority = absolute[2] as string;
       const rest = absolute[3] as string;
       path = rest.startsWith("/") ? rest : `/${rest}`;
-    } else if (!(target === "*" && method === "OPTIONS")) throw MessageError.malformed("the request target is in no known form");
+    } else if (/^[a-z][a-z0-9+.-]*:\/\//i.test(target)) throw MessageError.invalidScheme();
+    else if (target === "*" ? method !== "OPTIONS" : true) throw target === "*" ? MessageError.invalidUrl() : MessageError.malformed("the request target is in no known form");
   }
+  if (!AUTHORITY.test(authority)) throw MessageError.invalidAuthority();
   if (request.bodyLength === CHUNKED) headers.remove("transfer-encoding");
   return { method, path, authority, scheme, protocol, headers, upgrade };
 }

@@ -6,6 +6,7 @@ import {
 } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { UuidRequestIdConfigSchema } from "../../proto/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts";
 import { unpackAny } from "../../proto/index.ts";
+import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from "../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import { timeoutMs } from "../durations.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
@@ -57,6 +58,7 @@ export class HcmConfig {
   readonly enableTrailers: boolean;
   readonly defaultHostForHttp10: string;
   readonly limits: HeadLimits;
+  readonly maxRequestsPerConnection: number;
   readonly idleTimeoutMs: number | undefined;
   readonly streamIdleTimeoutMs: number | undefined;
   readonly requestTimeoutMs: number | undefined;
@@ -106,7 +108,8 @@ export class HcmConfig {
     this.enableTrailers = http1?.enableTrailers ?? false;
     this.defaultHostForHttp10 = http1?.defaultHostForHttp10 ?? "";
     this.headerCase = compileHeaderCase(http1);
-    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100, keepCase: this.headerCase?.keep ?? false };
+    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100, keepCase: this.headerCase?.keep ?? false, underscores: UNDERSCORES[common?.headersWithUnderscoresAction ?? Underscores.ALLOW] };
+    this.maxRequestsPerConnection = common?.maxRequestsPerConnection || Infinity;
     this.idleTimeoutMs = timeoutMs(common?.idleTimeout, 3_600_000);
     this.streamIdleTimeoutMs = timeoutMs(proto.streamIdleTimeout, 300_000);
     this.requestTimeoutMs = timeoutMs(proto.requestTimeout);
@@ -142,11 +145,6 @@ export class HcmConfig {
   allowsUpgrade(upgrade: string, route: Route | undefined): boolean {
     const own = route?.action.kind === "forward" ? route.action.upgrades.get(upgrade) : undefined;
     return own ?? this.#upgrades.get(upgrade) ?? false;
-  }
-
-  /** Whether any route might allow it: decides how a codec reads the request. */
-  mayUpgrade(upgrade: string): boolean {
-    return upgrade === "connect" || this.#upgrades.has(upgrade);
   }
 
   plan(route: Route | undefined): FilterPlan {
@@ -188,6 +186,12 @@ const SERVER_HEADER: Record<ServerHeader, HcmConfig["serverHeader"]> = {
   [ServerHeader.OVERWRITE]: "overwrite",
   [ServerHeader.APPEND_IF_ABSENT]: "append_if_absent",
   [ServerHeader.PASS_THROUGH]: "pass_through",
+};
+
+const UNDERSCORES: Record<Underscores, NonNullable<HeadLimits["underscores"]>> = {
+  [Underscores.ALLOW]: "allow",
+  [Underscores.REJECT_REQUEST]: "refuse",
+  [Underscores.DROP_HEADER]: "drop",
 };
 
 const ESCAPED: Record<EscapedSlashes, HcmConfig["escapedSlashes"]> = {

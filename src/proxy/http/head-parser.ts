@@ -35,6 +35,8 @@ export interface HeadLimits {
   readonly maxHeaders: number;
   /** Notes how header names are written. */
   readonly keepCase?: boolean;
+  /** What becomes of a request with an underscore in a header's name: some servers take it for a dash. Allowed without. */
+  readonly underscores?: "allow" | "drop" | "refuse";
 }
 
 /** Envoy's defaults: max_request_headers_kb 60, max_headers_count 100. */
@@ -59,15 +61,19 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number, limi
   const lineEnd = text.indexOf("\r\n");
   const methodEnd = text.indexOf(" ");
   const targetEnd = text.indexOf(" ", methodEnd + 1);
-  if (methodEnd <= 0 || targetEnd <= methodEnd + 1 || targetEnd > lineEnd) throw MessageError.malformed("the request line has not three parts");
   const method = text.slice(0, methodEnd);
-  if (!METHODS.has(method)) throw MessageError.malformed("unknown method");
+  if (methodEnd <= 0 || methodEnd > lineEnd || !METHODS.has(method)) throw MessageError.malformed("unknown method");
+  if (targetEnd < 0 || targetEnd > lineEnd) throw otherVersion(bytes, start, end);
+  if (targetEnd === methodEnd + 1) throw MessageError.malformed("the request line has not three parts");
   const target = text.slice(methodEnd + 1, targetEnd);
   for (let i = methodEnd + 1; i < targetEnd; i++) {
     const byte = bytes[start + i] as number;
-    if (byte <= 0x20 || byte >= 0x7f) throw MessageError.malformed("the request target has bytes outside printable ASCII");
+    if (byte < 0x20 || byte === 0x7f) throw MessageError.invalidCharacters("the request target");
+    if (byte === 0x20 || byte >= 0x7f) throw MessageError.malformed("the request target has bytes outside printable ASCII");
   }
-  const head = parseFields(bytes, text, start, lineEnd + 2, readVersion(text, targetEnd + 1, lineEnd), limits) as ParsedRequest;
+  const version = readVersion(text, targetEnd + 1, lineEnd);
+  if (version === undefined) throw otherVersion(bytes, start, end);
+  const head = parseFields(bytes, text, start, lineEnd + 2, version, limits) as ParsedRequest;
   if (head.bodyLength === UNTIL_CLOSE) head.bodyLength = 0;
   head.method = method;
   head.target = target;
@@ -80,6 +86,7 @@ export function parseResponseHead(bytes: Buffer, start: number, end: number, req
   const text = bytes.toString("latin1", start, end);
   const lineEnd = text.indexOf("\r\n");
   const minor = readVersion(text, 0, 8);
+  if (minor === undefined) throw MessageError.malformed("not HTTP/1.0 or HTTP/1.1");
   const status = (digit(text, 9) * 10 + digit(text, 10)) * 10 + digit(text, 11);
   const after = text.charCodeAt(12);
   if (text.charCodeAt(8) !== 0x20 || status < 100 || (lineEnd !== 12 && after !== 0x20)) throw MessageError.malformed("the status line is not one");
@@ -110,6 +117,7 @@ function parseFields(bytes: Buffer, text: string, start: number, from: number, m
   let contentLength = -1;
   let transferEncoding: string | undefined;
   let connection: string | undefined;
+  let proxyConnection: string | undefined;
   let upgradeTo: string | undefined;
   for (let i = 0; i < names.length; i++) {
     const name = names[i] as string;
@@ -119,6 +127,9 @@ function parseFields(bytes: Buffer, text: string, start: number, from: number, m
         break;
       case 10:
         if (name === "connection") connection = connection === undefined ? values[i] : `${connection},${values[i]}`;
+        break;
+      case 16:
+        if (name === "proxy-connection") proxyConnection = values[i];
         break;
       case 14:
         if (name === "content-length") {
@@ -140,7 +151,7 @@ function parseFields(bytes: Buffer, text: string, start: number, from: number, m
     if (minorVersion === 0) throw MessageError.malformed("chunked in HTTP/1.0");
     bodyLength = CHUNKED;
   }
-  let close = minorVersion === 0;
+  let close = minorVersion === 0 || proxyConnection?.toLowerCase() === "close";
   let upgrade: string | undefined;
   if (connection !== undefined) {
     const tokens = connection.toLowerCase().split(",");
@@ -149,11 +160,19 @@ function parseFields(bytes: Buffer, text: string, start: number, from: number, m
       if (option === "close") close = true;
       else if (option === "keep-alive") close = false;
       else if (option === "upgrade") upgrade = upgradeTo;
+      else if (option === "host") headers.remove("host");
+      else if (ORIGIN.has(option) || option.startsWith(":")) throw MessageError.connectionHeader();
     }
+    if (tokens.length >= MAX_CONNECTION_OPTIONS) throw MessageError.connectionHeader();
     if (close === false && tokens.some((t) => t.trim() === "close")) close = true;
   }
   return { headers, bodyLength, close, minorVersion, upgrade, size: text.length };
 }
+
+/** As in Envoy: their removal would hide where a request comes from. */
+const ORIGIN = new Set(["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+/** As in Envoy: more is no client's need. */
+const MAX_CONNECTION_OPTIONS = 10;
 
 function readLines(bytes: Buffer, text: string, start: number, from: number, headers: HeaderMap, limits: HeadLimits): void {
   const { names, values } = headers;
@@ -187,19 +206,31 @@ function readLines(bytes: Buffer, text: string, start: number, from: number, hea
       if (bytes[start + valueEnd] === 0x09 && name === "content-length") throw MessageError.malformed("Content-Length is not a number");
     }
     at += 2;
+    if (limits.underscores !== undefined && limits.underscores !== "allow" && name.includes("_")) {
+      if (limits.underscores === "refuse") throw MessageError.underscore();
+      continue;
+    }
     if (names.length === limits.maxHeaders) throw MessageError.tooManyHeaders();
     names.push(name);
     values.push(text.slice(valueStart, valueEnd));
   }
 }
 
-function readVersion(text: string, from: number, to: number): 0 | 1 {
+/** Undefined for another version of HTTP. */
+function readVersion(text: string, from: number, to: number): 0 | 1 | undefined {
   if (to - from === 8 && text.startsWith("HTTP/1.", from)) {
     const minor = text.charCodeAt(from + 7);
     if (minor === 0x31) return 1;
     if (minor === 0x30) return 0;
   }
+  if (to - from === 8 && /^HTTP\/\d\.\d$/.test(text.slice(from, to))) return undefined;
   throw MessageError.malformed("not HTTP/1.0 or HTTP/1.1");
+}
+
+/** HTTP/0.9, which names no version, and all that are not 1.0 or 1.1; unless the lines are none of HTTP's at all. */
+function otherVersion(bytes: Buffer, start: number, end: number): MessageError {
+  for (let at = start; at < end; at++) if (bytes[at] === 0x0a && bytes[at - 1] !== 0x0d) return MessageError.malformed("a line ends with a bare LF");
+  return MessageError.lowVersion();
 }
 
 function readLength(value: string): number {

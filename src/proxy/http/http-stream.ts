@@ -9,7 +9,7 @@ import type { MessageError } from "./message-error.ts";
 import type { HttpFilter } from "../filters/http-filter.ts";
 import { renderLocalReply, type LocalReply } from "./local-reply.ts";
 import { checkRequest } from "./check-request.ts";
-import { mutateRequestHeaders, removeHopByHop, stripHost } from "./request-mutation.ts";
+import { mutateRequestHeaders, removeHopByHop, takeExpectation } from "./request-mutation.ts";
 import { statusText } from "./status-text.ts";
 import { StreamTimers } from "./stream-timers.ts";
 import { isGrpc } from "../router/route-match.ts";
@@ -101,7 +101,6 @@ export class HttpStream extends StreamInfo implements RequestSink {
   start(): void {
     const { request, config, connection } = this;
     if (this.requestEnded) this.requestCompleteMs = 0;
-    if (request.protocol === "HTTP/1.0" && request.authority === "" && config.defaultHostForHttp10 !== "") request.authority = config.defaultHostForHttp10;
     const invalid = checkRequest(request, config);
     if (invalid) {
       if (invalid.close) this.connection.closeAfterResponse();
@@ -109,14 +108,10 @@ export class HttpStream extends StreamInfo implements RequestSink {
       return;
     }
     this.grpc = isGrpc(request);
-    stripHost(request, config, connection.info.local.port);
     mutateRequestHeaders(request, this, connection.info, config, connection.uuid);
-    if (request.headers.has("expect") && !config.proxy100Continue) {
-      if (request.headers.get("expect")?.toLowerCase() === "100-continue") {
-        this.responseStatus = 100;
-        this.codec.writeInformational(100, new HeaderMap());
-      }
-      request.headers.remove("expect");
+    if (!config.proxy100Continue && takeExpectation(request.headers)) {
+      this.responseStatus = 100;
+      this.codec.writeInformational(100, new HeaderMap());
     }
     this.#askedPath = request.path;
     this.#askedAuthority = request.authority;
@@ -124,6 +119,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.route = this.routeTable?.route(request, this, this.draw);
     config.tracer?.begin(this);
     this.#decorator = decorateRequest(request.headers, this.route, config.tracing);
+    this.#routeFound();
     if (request.upgrade !== undefined && (!this.route || !config.allowsUpgrade(request.upgrade, this.route))) {
       if (request.upgrade !== "connect") {
         this.#stats.downstream_rq_ws_on_non_ws_route++;
@@ -131,8 +127,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
         return;
       }
       this.route = undefined;
+      this.#routeFound();
     }
-    this.#routeFound();
     this.#startTimers();
     this.#plan = config.plan(this.route);
     this.continueRequest();
@@ -226,6 +222,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
     if (this.#phase === "request") {
       (this.#held ??= new HeldBody()).end(kept);
     } else if (this.#router) this.#routeEnd(this.#router, kept);
+    // HTTP/1 has no half-closed tunnels: a client that ends its half has gone, whatever still comes back.
+    if (this.#upgraded && this.protocol !== "HTTP/2") this.clientGone();
     // The server's half of a tunnel had ended before.
     if (this.#upgraded && this.#responseEnd) this.#complete();
   }
@@ -237,8 +235,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       return;
     }
     this.#stats.downstream_rq_rx_reset++;
-    this.addFlag("DC");
-    if (this.details === "" || !this.#headWritten) this.details = "downstream_remote_disconnect";
+    this.clientGone();
     this.#abandon();
   }
 

@@ -37,6 +37,21 @@ export class MessageError extends Error {
   static lowVersion(): MessageError {
     return new MessageError(426, "low_version", "HTTP/1.0 is not accepted here");
   }
+  static invalidUrl(): MessageError {
+    return new MessageError(400, "http1.invalid_url", "the request target is in no known form");
+  }
+  static invalidScheme(): MessageError {
+    return new MessageError(400, "http1.invalid_scheme", "the request target has a scheme that is not HTTP's");
+  }
+  static invalidAuthority(): MessageError {
+    return new MessageError(400, "http.invalid_authority", "the host has characters that no host has");
+  }
+  static connectionHeader(): MessageError {
+    return new MessageError(400, "http1.connection_header_rejected", "Connection names what must not be taken away");
+  }
+  static underscore(): MessageError {
+    return new MessageError(400, "http1.unexpected_underscore", "a header name has an underscore");
+  }
   static bodyDisallowed(): MessageError {
     return new MessageError(400, "http1.body_disallowed", "this message must not have a body");
   }

@@ -50,6 +50,7 @@ const INTERNAL_ONLY = [
 /** What every request gets and loses before filters see it: Envoy's `mutateRequestHeaders`, in its order. */
 export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, connection: ConnectionInfo, config: HcmConfig, uuid: () => string): void {
   const { headers } = request;
+  stripHost(request, config, connection.local.port);
   removeHopByHop(headers, request.upgrade !== undefined);
   let trusted = false;
   const secure = connection.tls !== undefined;
@@ -91,6 +92,13 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
   config.xfcc(headers, connection);
 }
 
+/** Whether the client waits for leave to send its body; it is asked here only. */
+export function takeExpectation(headers: HeaderMap): boolean {
+  if (headers.get("expect")?.toLowerCase() !== "100-continue") return false;
+  headers.remove("expect");
+  return true;
+}
+
 /** Connection and what it governs. An upgrade keeps Connection and Upgrade, which the next hop must see. */
 export function removeHopByHop(headers: HeaderMap, upgrading: boolean): void {
   const { names, values } = headers;
@@ -124,12 +132,12 @@ export function removeHopByHop(headers: HeaderMap, upgrading: boolean): void {
   if (nominated === undefined) return;
   for (const token of nominated.toLowerCase().split(",")) {
     const name = token.trim();
-    // A client must not be able to strip what identifies it: Envoy protects forwarding headers from nomination too.
-    if (name !== "" && !PROTECTED.has(name) && !name.startsWith("x-forwarded-") && !name.startsWith(":")) headers.remove(name);
+    // Those that say how the message is framed stay; the parser refuses those that say where it comes from.
+    if (name !== "" && !PROTECTED.has(name)) headers.remove(name);
   }
 }
 
-const PROTECTED = new Set(["close", "keep-alive", "upgrade", "te", "host", "content-length", "transfer-encoding", "authorization", "x-request-id", "connection"]);
+const PROTECTED = new Set(["close", "keep-alive", "upgrade", "te", "content-length", "transfer-encoding", "connection"]);
 
 /** The address at `skip` entries from the right of x-forwarded-for. `only`: there is no other entry. */
 function lastXffAddress(headers: HeaderMap, skip: number): { address: string; only: boolean } | undefined {
@@ -154,7 +162,7 @@ function localAddress(): string {
 }
 
 /** Takes the port and the trailing dot off the host where the configuration says so. */
-export function stripHost(request: RequestHead, config: HcmConfig, localPort: number): void {
+function stripHost(request: RequestHead, config: HcmConfig, localPort: number): void {
   if (config.stripTrailingDot) request.authority = request.authority.replace(/\.(?=$|:\d+$)/, "");
   if (config.stripPort === "none") return;
   const match = /^(.*):(\d+)$/.exec(request.authority);

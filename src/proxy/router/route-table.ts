@@ -33,6 +33,8 @@ export interface ForwardAction {
   readonly retry: RetryPolicy | undefined;
   readonly pathRewrite: TextRewrite | undefined;
   readonly hostRewrite: ((request: RequestHead) => string | undefined) | undefined;
+  /** The new host comes with headers that tell the old one; not when a weighted cluster brings it, as in Envoy. */
+  readonly notesOriginalHost: boolean;
   /** The host's own name is put in after one is chosen. */
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
@@ -141,7 +143,7 @@ export class RouteTable {
   route(request: RequestHead, info: StreamInfo, draw: number): Route | undefined {
     const virtualHost = this.virtualHost(request.authority);
     if (!virtualHost) return undefined;
-    if (virtualHost.requireTls === "all" && (request.headers.get("x-forwarded-proto") ?? request.scheme) !== "https") return toHttps(virtualHost);
+    if (virtualHost.requireTls !== "none" && lacksTls(request, virtualHost)) return toHttps(virtualHost);
     const path = pathWithoutQuery(request.path);
     for (const route of virtualHost.routes) {
       if (!route.match(request, path, info, draw)) continue;
@@ -216,7 +218,7 @@ export class RouteTable {
               action: {
                 ...forward,
                 cluster: each.clusterHeader === "" ? each.name : headerReader(each.clusterHeader.toLowerCase()),
-                ...(literal === undefined ? {} : { hostRewrite: () => literal }),
+                ...(literal === undefined ? {} : { hostRewrite: () => literal, notesOriginalHost: false }),
               },
               requestOps: joinHeaderOps([compileHeaderOps({ add: each.requestHeadersToAdd, remove: each.requestHeadersToRemove }, hostname), base.requestOps]),
               responseOps: joinHeaderOps([compileHeaderOps({ add: each.responseHeadersToAdd, remove: each.responseHeadersToRemove }, hostname), base.responseOps]),
@@ -268,6 +270,7 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     retry: retry && compileRetryPolicy(retry),
     pathRewrite: compilePathRewrite(action, path),
     hostRewrite,
+    notesOriginalHost: true,
     autoHostRewrite: host.case === "autoHostRewrite" && Boolean(host.value.value),
     appendXForwardedHost: action.appendXForwardedHost,
     hash: compileHashPolicies(action.hashPolicy),
@@ -307,6 +310,12 @@ function toHttps(virtualHost: VirtualHost): Route {
     filterConfigs: [],
     variants: [],
   };
+}
+
+/** Envoy believes x-forwarded-proto, and its own word for who is internal. */
+function lacksTls(request: RequestHead, { requireTls }: VirtualHost): boolean {
+  if (requireTls === "external" && request.headers.get("x-envoy-internal") === "true") return false;
+  return (request.headers.get("x-forwarded-proto") ?? request.scheme) !== "https";
 }
 
 function withoutPort(host: string): string {

@@ -66,7 +66,8 @@ export class Router implements ResponseSink, PoolWaiter {
         stream.localReply({ status: action.status, body: action.body, details: "direct_response", modify: (headers) => route.responseOps?.(headers, stream) });
         return;
       case "none":
-        stream.localReply({ status: 404, body: "", details: "route_not_found", flag: "NR" });
+        // A route that is for control planes only names no cluster, which is what Envoy finds.
+        stream.localReply({ status: 503, body: "", details: "cluster_not_found", flag: "NC" });
         return;
     }
     this.#action = action;
@@ -75,7 +76,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const cluster = name === undefined ? undefined : services.clusters.get(name);
     if (!cluster) {
       stream.config.stats.no_cluster++;
-      stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC" });
+      stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC", modify: this.#modify });
       return;
     }
     this.#cluster = cluster;
@@ -130,6 +131,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const { stream } = this;
     const cluster = this.#cluster as Cluster;
     const policy = this.#action.retry;
+    stream.attempts++;
     const host = cluster.isOriginalDestination
       ? this.#originalDestination(cluster)
       : cluster.choose(this.#balancing(policy));
@@ -137,11 +139,10 @@ export class Router implements ResponseSink, PoolWaiter {
       cluster.stats.upstream_cx_none_healthy++;
       this.#charge(503);
       this.#end();
-      stream.localReply({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flag: "UH" });
+      stream.localReply({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flag: "UH", modify: this.#modify });
       return;
     }
     this.#trace = stream.config.tracer?.attempt(stream, cluster.observabilityName);
-    stream.attempts++;
     if (policy) (this.#tried ??= []).push(host);
     if (this.#action.autoHostRewrite && host.hostname !== "") this.#rewriteHost(host.hostname);
     if (cluster.load.requests >= cluster.limits.maxRequests) {
@@ -213,8 +214,7 @@ export class Router implements ResponseSink, PoolWaiter {
   // ---- the response
 
   onInformational(status: number, headers: HeaderMap): void {
-    if (status === 100 && !this.stream.config.proxy100Continue) return;
-    this.stream.respondInformational(status, headers);
+    if (status !== 100 || this.stream.config.proxy100Continue) this.stream.respondInformational(status, headers);
   }
 
   onResponseHead(status: number, headers: HeaderMap, endStream: boolean, size: number): void {
@@ -242,12 +242,14 @@ export class Router implements ResponseSink, PoolWaiter {
     stream.details = "via_upstream";
     stream.responseHeadBytes = size;
     const { suppressEnvoyHeaders } = stream.config.router;
-    if (!suppressEnvoyHeaders) {
-      const since = stream.requestCompleteMs < 0 ? this.#sentAt : stream.startMono + stream.requestCompleteMs;
+    if (!suppressEnvoyHeaders && stream.requestCompleteMs >= 0) {
+      const since = stream.startMono + stream.requestCompleteMs;
       headers.set("x-envoy-upstream-service-time", String(Math.floor(stream.config.services.monotonic() - since)));
     }
     if (this.#route.virtualHost.attemptCountInResponse) headers.set("x-envoy-attempt-count", String(stream.attempts));
     if (this.#setCookie !== undefined) headers.append("set-cookie", this.#setCookie);
+    stream.responseStatus = status;
+    stream.responseHeaders = headers;
     this.#route.responseOps?.(headers, stream);
     if (endStream) {
       this.#completed();
@@ -311,6 +313,7 @@ export class Router implements ResponseSink, PoolWaiter {
       body: `upstream connect error or disconnect/reset before headers. ${this.#retries > 0 ? "retried and the latest " : ""}reset reason: ${reason.replace(/_/g, " ")}`,
       details: `upstream_reset_before_response_started{${reason}${detail === "" ? "" : `|${shown}`}}`,
       flag,
+      modify: this.#modify,
       ...(reason === "overflow" && !stream.config.router.suppressEnvoyHeaders ? { headers: [["x-envoy-overloaded", "true"] as const] } : {}),
     });
   }
@@ -332,7 +335,7 @@ export class Router implements ResponseSink, PoolWaiter {
     }
     this.#charge(504);
     this.#end();
-    stream.localReply({ status: 504, body: "upstream request timeout", details, flag: "UT" });
+    stream.localReply({ status: 504, body: "upstream request timeout", details, flag: "UT", modify: this.#modify });
   }
 
   #mayRetry(policy: RetryPolicy): boolean {
@@ -378,6 +381,9 @@ export class Router implements ResponseSink, PoolWaiter {
     };
   }
 
+  /** The route's header operations count for the router's own answers too. */
+  readonly #modify = (headers: HeaderMap): void => this.#route.responseOps?.(headers, this.stream);
+
   // ---- book-keeping
 
   #prepareHead(): void {
@@ -400,7 +406,10 @@ export class Router implements ResponseSink, PoolWaiter {
 
   #rewriteHost(host: string): void {
     const { request, config } = this.stream;
-    if (host === request.authority) return;
+    if (!this.#action.notesOriginalHost) {
+      request.authority = host;
+      return;
+    }
     if (this.#action.appendXForwardedHost) request.headers.appendToValue("x-forwarded-host", request.authority);
     if (!config.router.suppressEnvoyHeaders) request.headers.set("x-envoy-original-host", request.authority);
     request.authority = host;

@@ -113,7 +113,8 @@ const since = (ms: number): string | undefined => (ms < 0 ? undefined : String(M
 const SIMPLE: Record<string, Part | undefined> = {
   PROTOCOL: (info) => info.protocol,
   RESPONSE_CODE: (info) => number(info.responseStatus),
-  RESPONSE_FLAGS: (info) => some(info.flags),
+  // Envoy writes a dash for none in headers too.
+  RESPONSE_FLAGS: (info) => info.flags || "-",
   RESPONSE_CODE_DETAILS: (info) => some(info.details),
   CONNECTION_TERMINATION_DETAILS: (info) => some(info.terminationDetails),
   UPSTREAM_TRANSPORT_FAILURE_REASON: (info) => some(info.upstreamFailure),

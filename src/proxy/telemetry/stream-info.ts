@@ -89,6 +89,11 @@ export class StreamInfo {
     return this.flags === flag || (this.flags !== "" && this.flags.split(",").includes(flag));
   }
 
+  clientGone(): void {
+    this.addFlag("DC");
+    this.details = "downstream_remote_disconnect";
+  }
+
   setMetadata(filter: string, key: string, value: unknown): void {
     this.dynamicMetadata ??= new Map();
     let fields = this.dynamicMetadata.get(filter);

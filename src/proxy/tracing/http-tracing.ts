@@ -65,7 +65,7 @@ export class HttpTracing {
   attempt(stream: HttpStream, cluster: string): AttemptTrace | undefined {
     const { span } = stream;
     if (!span || !this.spawnsUpstreamSpan) return undefined;
-    return new AttemptTrace(childOf(span, `router ${cluster} egress`, this.#now(stream)), stream.attempts + 1, (attempt, trace) => {
+    return new AttemptTrace(childOf(span, `router ${cluster} egress`, this.#now(stream)), stream.attempts, (attempt, trace) => {
       if (!trace.sampled) return;
       trace.endMs = this.#now(stream);
       tagAttempt(trace, stream, attempt, this.#tags);

@@ -36,6 +36,7 @@ export interface ClusterConfig {
   readonly http: UpstreamHttp;
   readonly http2: SessionOptions;
   readonly headerCase: HeaderCase | undefined;
+  readonly http1Trailers: boolean;
   readonly idleTimeoutMs: number | undefined;
   readonly maxRequestsPerConnection: number;
   readonly lb: { readonly policy: Cluster_LbPolicy; readonly choices: number; readonly minRingSize: number; readonly maglevTableSize: number };
@@ -135,7 +136,7 @@ function readThresholds(breakers: CircuitBreakers | undefined, priority: Routing
   };
 }
 
-function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
+function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
   const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
   const options = typed && fromBinary(HttpProtocolOptionsSchema, typed.value);
   const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
@@ -157,6 +158,7 @@ function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "htt
     http,
     http2: sessionOptions(http2),
     headerCase: compileHeaderCase(http1),
+    http1Trailers: http1?.enableTrailers ?? false,
     idleTimeoutMs: timeoutMs(common?.idleTimeout, DEFAULT_IDLE_MS),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
   };

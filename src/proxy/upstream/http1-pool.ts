@@ -17,8 +17,9 @@ class Pooled extends Http1Client implements PooledConnection {
     connected: UpstreamConnected,
     owner: Http1ClientOwner,
     headerCase: HeaderCase | undefined,
+    trailers: boolean,
   ) {
-    super(connected.channel, owner, headerCase);
+    super(connected.channel, owner, headerCase, trailers);
     this.localText = connected.localText;
     this.tls = connected.tls;
   }
@@ -134,7 +135,7 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
         onConnected: (connected) => {
           this.#connecting--;
           this.cluster.stats.connected(connected.tls);
-          this.onReusable(new Pooled(connected, this, this.cluster.config.headerCase));
+          this.onReusable(new Pooled(connected, this, this.cluster.config.headerCase, this.cluster.config.http1Trailers));
         },
         onConnectFailure: (reason, detail) => {
           this.#connecting--;
