@@ -1,7 +1,7 @@
 /** `npm run bench -- NAME`: runs one benchmark; prints a table and, last, one line of JSON with the figures and ratios. */
-const BENCHMARKS: Record<string, { summary: string; load: () => Promise<{ run(): Promise<Row[]> }> }> = {
+const BENCHMARKS: Record<string, { summary: string; load: () => Promise<{ run(args: readonly string[]): Promise<Row[]> }> }> = {
   mesh: { summary: "start, STRICT taking effect and memory of an embedded mesh with the lab", load: () => import("./mesh.ts") },
-  proxy: { summary: "two mTLS hops: Chainmail's proxy beside a real Envoy on the same bootstrap", load: () => import("./proxy.ts") },
+  dataplane: { summary: "two mTLS hops: Chainmail's proxy, a real Envoy, HAProxy and nginx in turn", load: () => import("./dataplane/index.ts") },
 };
 
 export interface Row {
@@ -13,15 +13,15 @@ export interface Row {
   how: string;
 }
 
-const [name] = process.argv.slice(2);
+const [name, ...args] = process.argv.slice(2);
 const benchmark = name ? BENCHMARKS[name] : undefined;
 if (!benchmark) {
-  console.error(`usage: npm run bench -- NAME\n${Object.entries(BENCHMARKS).map(([n, b]) => `  ${n.padEnd(10)}${b.summary}`).join("\n")}`);
+  console.error(`usage: npm run bench -- NAME [PART...]\n${Object.entries(BENCHMARKS).map(([n, b]) => `  ${n.padEnd(10)}${b.summary}`).join("\n")}`);
   process.exit(2);
 }
-const rows = await (await benchmark.load()).run();
-const format = (n: number) => (n >= 100 ? n.toFixed(0) : n.toFixed(1));
-console.log(`\n| ${"figure".padEnd(44)} | ${"value".padStart(9)} | ${"bar".padStart(9)} | measured as |\n|${"-".repeat(46)}|${"-".repeat(11)}|${"-".repeat(11)}|---|`);
-for (const row of rows) console.log(`| ${row.name.padEnd(44)} | ${`${format(row.value)} ${row.unit}`.padStart(9)} | ${(row.bar === undefined ? "" : `${row.bar} ${row.unit}`).padStart(9)} | ${row.how} |`);
+const rows = await (await benchmark.load()).run(args);
+const format = (n: number) => (n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2));
+console.log(`\n| ${"figure".padEnd(52)} | ${"value".padStart(9)} | ${"bar".padStart(9)} | measured as |\n|${"-".repeat(54)}|${"-".repeat(11)}|${"-".repeat(11)}|---|`);
+for (const row of rows) console.log(`| ${row.name.padEnd(52)} | ${`${format(row.value)} ${row.unit}`.padStart(9)} | ${(row.bar === undefined ? "" : `${row.bar} ${row.unit}`).padStart(9)} | ${row.how} |`);
 console.log(JSON.stringify(Object.fromEntries(rows.map((row) => [row.name, { value: Number(row.value.toFixed(2)), unit: row.unit, ...(row.bar === undefined ? {} : { bar: row.bar, ok: row.value <= row.bar }) }]))));
 process.exit(rows.some((row) => row.bar !== undefined && row.value > row.bar) ? 1 : 0);

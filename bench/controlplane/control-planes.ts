@@ -1,0 +1,99 @@
+/** The two control planes under test, started the same way on the same API server, and what each has cost. */
+import { join } from "node:path";
+import { createServer } from "node:net";
+import { buildPrograms, BUN_PATH } from "../../src/cli/programs.ts";
+import { cpuMs, nowMs } from "./process-figures.ts";
+
+export type ControlPlaneName = "chainmail" | "istiod";
+
+export interface ControlPlane {
+  readonly name: ControlPlaneName;
+  readonly pid: number;
+  readonly ports: { plaintext: number; secure: number };
+  /** From its start to its first ready answer. */
+  readonly readyMs: number;
+  readonly readyCpuMs: number;
+  stop(): Promise<void>;
+}
+
+/** Long enough for 5,000 services on a busy machine. */
+const READY_TIMEOUT_MS = 60_000;
+const ENVIRONMENT = {
+  POD_NAMESPACE: "istio-system",
+  POD_NAME: "istiod-bench",
+  GOMAXPROCS: "2",
+  // Its default lets 25 proxies a second come in, which would measure the limit and not the work.
+  PILOT_MAX_REQUESTS_PER_SECOND: "10000",
+  // Nothing stands at the addresses of webhooks here.
+  // Its templates are not part of this world.
+  INJECT_ENABLED: "false",
+  INJECTION_WEBHOOK_CONFIG_NAME: "",
+  VALIDATION_WEBHOOK_CONFIG_NAME: "",
+};
+
+/** Where a real istiod is: `go build` of istio.io/istio/pilot/cmd/pilot-discovery. Undefined where there is none. */
+export function findIstiod(): string | undefined {
+  return process.env["PILOT_DISCOVERY"] ?? Bun.which("pilot-discovery") ?? undefined;
+}
+
+/** Our own program, bundled as pods get it. */
+export async function chainmailCommand(folder: string): Promise<string[]> {
+  const programs = await buildPrograms(folder);
+  return [BUN_PATH, "--smol", join(programs.folder, "pilot-discovery.js")];
+}
+
+export async function startControlPlane(name: ControlPlaneName, command: readonly string[], kubeconfig: string, log: string): Promise<ControlPlane> {
+  const ports = { plaintext: await freePort(), secure: await freePort() };
+  const http = await freePort();
+  const flags = {
+    kubeconfig,
+    grpcAddr: `127.0.0.1:${ports.plaintext}`,
+    secureGRPCAddr: `127.0.0.1:${ports.secure}`,
+    httpAddr: `127.0.0.1:${http}`,
+    httpsAddr: `127.0.0.1:${await freePort()}`,
+    monitoringAddr: `127.0.0.1:${await freePort()}`,
+    log_output_level: "default:warn",
+  };
+  const started = nowMs();
+  const child = Bun.spawn([...command, "discovery", ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`), ...(name === "istiod" ? ["--ctrlz_port=0"] : [])], {
+    env: { ...process.env, ...ENVIRONMENT },
+    stdout: Bun.file(`${log}.out`),
+    stderr: Bun.file(`${log}.err`),
+  });
+  while (!(await isReady(http))) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}: see ${log}.err`);
+    if (nowMs() - started > READY_TIMEOUT_MS) throw new Error(`${name} does not become ready: see ${log}.err`);
+    await Bun.sleep(2);
+  }
+  return {
+    name,
+    pid: child.pid,
+    ports,
+    readyMs: nowMs() - started,
+    readyCpuMs: cpuMs(child.pid),
+    async stop() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+async function isReady(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/ready`)).ok;
+  } catch {
+    // Nobody listens yet.
+    return false;
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
+    });
+  });
+}
