@@ -101,6 +101,7 @@ const EXTENSIONS = [
   "retry/host/omit_canary_hosts/v3/omit_canary_hosts",
   "retry/host/previous_hosts/v3/previous_hosts",
   "retry/priority/previous_priorities/v3/previous_priorities_config",
+  "tracers/opentelemetry/resource_detectors/v3/dynatrace_resource_detector",
   "tracers/opentelemetry/resource_detectors/v3/environment_resource_detector",
   "tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector",
   "tracers/opentelemetry/samplers/v3/always_on_sampler",

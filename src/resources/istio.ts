@@ -417,6 +417,7 @@ export interface TelemetrySpec {
     randomSamplingPercentage?: number | null;
     disableSpanReporting?: boolean | null;
     enableIstioTags?: boolean | null;
+    disableContextPropagation?: boolean | null;
     useRequestIdForTraceSampling?: boolean | null;
     customTags?: Record<string, { literal?: { value: string }; environment?: { name: string; defaultValue?: string }; header?: { name: string; defaultValue?: string }; formatter?: { value: string } }>;
   }[];

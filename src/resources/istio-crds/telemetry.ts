@@ -44,6 +44,7 @@ export function telemetry(): Schema {
       tracing: plainList(
         obj({
           customTags: map(tag),
+          disableContextPropagation: optionalBool,
           disableSpanReporting: optionalBool,
           enableIstioTags: optionalBool,
           match,

@@ -8,6 +8,7 @@ import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from "../
 import { ReqWithoutQuerySchema } from "../../../proto/gen/envoy/extensions/formatter/req_without_query/v3/req_without_query_pb.ts";
 import { compareText, type ExtensionProvider, type MeshConfig } from "../../registry/index.ts";
 import type { ClusterLookup } from "../cluster-lookup.ts";
+import { otelLog } from "./otel-log.ts";
 import { findProvider, matchesSide, providerNames, type LoggingSpec, type TrafficClass } from "./applied.ts";
 
 export type AccessLog = MessageShape<typeof AccessLogSchema>;
@@ -123,6 +124,13 @@ function providerLog(provider: ExtensionProvider, mesh: MeshConfig, lookup: Clus
     if (provider.name === BUILTIN_PROVIDER && !file.logFormat && !file.omitEmptyValues) return meshFileLog(file.path ?? "", mesh);
     return fileLog(file.path || STDOUT, formatOf(file.logFormat), file.omitEmptyValues ?? false);
   }
+  const otel = provider["envoyOtelAls"] as { service?: string; port?: number; logName?: string; logFormat?: LogFormat } | undefined;
+  if (otel) {
+    const found = lookup(otel.service ?? "", otel.port ?? 0);
+    const text = otel.logFormat?.text || TEXT_FORMAT;
+    const labels = otel.logFormat?.labels;
+    return found && logger("envoy.access_loggers.open_telemetry", otelLog({ logName: otel.logName ?? "", target: { clusterName: found.cluster, authority: found.hostname }, text, labels, formatters: formattersOf(text, labels) }));
+  }
   for (const [field, place] of [["envoyHttpAls", "http"], ["envoyTcpAls", "tcp"]] as const) {
     const settings = provider[field] as (Record<string, unknown> & { service?: string; port?: number; logName?: string; filterStateObjectsToLog?: string[] }) | undefined;
     if (!settings) continue;
@@ -146,12 +154,17 @@ function formatOf(format: LogFormat | undefined): LogFormat {
 
 function fileLog(path: string, format: LogFormat, omitEmptyValues: boolean) {
   const text = format.text ? (format.text.endsWith("\n") ? format.text : `${format.text}\n`) : TEXT_FORMAT;
-  const mentioned = format.labels ? Object.values(format.labels).filter((value) => typeof value === "string").join() : text;
-  const formatters = mentioned.includes("%REQ_WITHOUT_QUERY") ? [{ name: "envoy.formatter.req_without_query", typedConfig: packAny(ReqWithoutQuerySchema, {}) }] : [];
+  const formatters = format.labels ? formattersOf("", format.labels) : formattersOf(text, undefined);
   const logFormat = format.labels
     ? { format: { case: "jsonFormat" as const, value: format.labels }, jsonFormatOptions: {}, omitEmptyValues, formatters }
     : { format: { case: "textFormatSource" as const, value: { specifier: { case: "inlineString" as const, value: text } } }, omitEmptyValues, formatters };
   return logger("envoy.access_loggers.file", packAny(FileAccessLogSchema, { path, accessLogFormat: { case: "logFormat", value: logFormat } }));
+}
+
+/** Words of a format that Envoy knows by an extension. */
+function formattersOf(text: string, labels: JsonObject | undefined) {
+  const mentioned = [text, ...Object.values(labels ?? {})].filter((value) => typeof value === "string").join();
+  return mentioned.includes("%REQ_WITHOUT_QUERY") ? [{ name: "envoy.formatter.req_without_query", typedConfig: packAny(ReqWithoutQuerySchema, {}) }] : [];
 }
 
 function collectorLog(place: LogPlace) {

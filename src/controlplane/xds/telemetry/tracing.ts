@@ -2,7 +2,6 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { packAny, type Init } from "../../../proto/index.ts";
 import { HeaderValueOption_HeaderAppendAction } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { DatadogConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/datadog_pb.ts";
-import { OpenTelemetryConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/opentelemetry_pb.ts";
 import { SkyWalkingConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/skywalking_pb.ts";
 import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfig_TraceContextOption, ZipkinConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
 import type { HttpConnectionManager_TracingSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
@@ -12,6 +11,7 @@ import { compareText, type ExtensionProvider, type MeshConfig, type ProxyConfigS
 import type { ClusterLookup } from "../cluster-lookup.ts";
 import { metadataText, nodeCluster } from "../proxy.ts";
 import type { ProxyNode } from "../types.ts";
+import { otelTracing, type OtelProvider } from "./otel-tracing.ts";
 import { findProvider, matchesSide, providerNames, type TracingSpec, type TrafficClass } from "./applied.ts";
 
 type Tracing = Init<typeof HttpConnectionManager_TracingSchema>;
@@ -31,6 +31,7 @@ interface EffectiveTracing {
   tags: Record<string, TagSpec>;
   requestIdDecides: boolean;
   istioTags: boolean;
+  noContextPropagation: boolean;
 }
 
 interface TracingSource {
@@ -72,6 +73,7 @@ export function httpTracing(source: TracingSource): HttpTracing {
       ...provider.tracing,
       ...sampling(provider.samples ? 100 : (effective.sampling ?? samplingOf(proxyConfig))),
       customTags: customTags(effective.istioTags, effective.tags, own, node),
+      ...(effective.noContextPropagation && knowsContextSwitch(node) && { noContextPropagation: true }),
     },
     requestIdDecides: effective.requestIdDecides,
   };
@@ -81,7 +83,7 @@ const NONE: HttpTracing = { tracing: undefined, requestIdDecides: undefined };
 
 function effectiveTracing({ specs, mesh, trafficClass }: TracingSource): EffectiveTracing {
   const [first] = mesh.defaultProviders.tracing ?? [];
-  const effective: EffectiveTracing = { provider: first === undefined ? undefined : findProvider(mesh, first), disabled: false, sampling: undefined, tags: {}, requestIdDecides: true, istioTags: true };
+  const effective: EffectiveTracing = { provider: first === undefined ? undefined : findProvider(mesh, first), disabled: false, sampling: undefined, tags: {}, requestIdDecides: true, istioTags: true, noContextPropagation: false };
   for (const spec of specs) {
     if (!matchesSide(spec.match?.mode, trafficClass)) continue;
     const [name] = providerNames(spec.providers);
@@ -91,8 +93,15 @@ function effectiveTracing({ specs, mesh, trafficClass }: TracingSource): Effecti
     effective.sampling = spec.randomSamplingPercentage ?? effective.sampling;
     effective.requestIdDecides = spec.useRequestIdForTraceSampling ?? effective.requestIdDecides;
     effective.istioTags = spec.enableIstioTags ?? effective.istioTags;
+    effective.noContextPropagation = spec.disableContextPropagation ?? effective.noContextPropagation;
   }
   return effective;
+}
+
+/** Proxies before Istio 1.30 refuse the field; a version of another form is taken for a newer one. */
+function knowsContextSwitch({ istioVersion }: ProxyNode): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(istioVersion) ?? [];
+  return major === undefined || Number(major) !== 1 || Number(minor) >= 30;
 }
 
 function samplingOf(config: ProxyConfigSpec): number {
@@ -144,17 +153,8 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
     case "skywalking":
       return built("envoy.tracers.skywalking", packAny(SkyWalkingConfigSchema, { grpcService }));
     case "opentelemetry": {
-      const http = config["http"] as { path?: string; timeout?: string; headers?: { name: string; value?: string }[] } | undefined;
-      const timeout = parseDuration(http?.timeout ?? (config["grpc"] as { timeout?: string } | undefined)?.timeout);
-      const exporter = http
-        ? {
-            httpService: {
-              httpUri: { uri: `${target.hostname}/${(http.path ?? "").replace(/^\//, "")}`, httpUpstreamType: { case: "cluster" as const, value: target.cluster }, ...(timeout && { timeout }) },
-              requestHeadersToAdd: headersOf(http.headers),
-            },
-          }
-        : { grpcService: { ...grpcService, ...(timeout && { timeout }) } };
-      return built("envoy.tracers.opentelemetry", packAny(OpenTelemetryConfigSchema, { serviceName, ...exporter }), config["dynatraceSampler"] !== undefined);
+      const otel = otelTracing(config as OtelProvider, target, node, serviceName, lookup);
+      return otel && built("envoy.tracers.opentelemetry", otel.config, otel.samples);
     }
   }
 }
