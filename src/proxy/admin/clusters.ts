@@ -79,6 +79,7 @@ function hostJson(host: HostSnapshot): object {
     health_status: {
       ...(flags.has("failed_active_hc") && { failed_active_health_check: true }),
       ...(flags.has("failed_outlier_check") && { failed_outlier_check: true }),
+      ...(flags.has("degraded_active_hc") && { failed_active_degraded_check: true }),
       eds_health_status: flags.has("failed_eds_health") ? "UNHEALTHY" : flags.has("degraded_eds_health") ? "DEGRADED" : "HEALTHY",
     },
     ...(host.successRate >= 0 && { success_rate: { value: host.successRate } }),

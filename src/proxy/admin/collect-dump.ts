@@ -77,7 +77,7 @@ function unhealthyHosts(server: ProxyServer): Record<string, Record<string, stri
   for (const cluster of server.dataPlane.clusters()) {
     for (const { address, healthFlags } of cluster.hosts) {
       if (healthFlags.length === 0) continue;
-      const status = healthFlags.every((flag) => flag === "degraded_eds_health") ? "DEGRADED" : "UNHEALTHY";
+      const status = healthFlags.every((flag) => flag.startsWith("degraded_")) ? "DEGRADED" : "UNHEALTHY";
       (out[cluster.name] ??= {})[`${address.address}:${address.port}`] = status;
     }
   }

@@ -433,7 +433,7 @@ export class Router implements ResponseSink, PoolWaiter {
 
   #originalDestination(cluster: Cluster): Host | undefined {
     const { stream } = this;
-    const { headerName } = cluster.config.originalDst;
+    const { headerName } = cluster.config.lb.original;
     const meant = headerName === undefined ? stream.downstream.local : (parseOriginalDestination(stream.request.headers.get(headerName)) ?? stream.downstream.local);
     return cluster.originalDestination(meant);
   }

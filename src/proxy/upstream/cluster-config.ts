@@ -17,6 +17,8 @@ import { compileHeaderCase, type HeaderCase } from "../http/header-case.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { FilterMetadata } from "../telemetry/stream-info.ts";
 import { InvalidResource, type CircuitBreakerThresholds } from "../types.ts";
+import { compileHealthCheck, type HealthCheckConfig } from "./health-check/config.ts";
+import { compileLb, type LbConfig } from "./lb-config.ts";
 import { compileOutlierDetection, type OutlierConfig } from "./outlier-detection.ts";
 
 export type UpstreamHttp = "http1" | "http2" | "auto" | "downstream";
@@ -39,12 +41,11 @@ export interface ClusterConfig {
   readonly http1Trailers: boolean;
   readonly idleTimeoutMs: number | undefined;
   readonly maxRequestsPerConnection: number;
-  readonly lb: { readonly policy: Cluster_LbPolicy; readonly choices: number; readonly minRingSize: number; readonly maglevTableSize: number };
+  readonly lb: LbConfig;
   readonly panicThreshold: number;
-  readonly localityWeighted: boolean;
   readonly outlier: OutlierConfig | undefined;
   readonly cleanupIntervalMs: number;
-  readonly originalDst: { readonly headerName: string | undefined; readonly portOverride: number | undefined };
+  readonly healthChecks: readonly HealthCheckConfig[];
   readonly dns: { readonly refreshMs: number; readonly family: Cluster_DnsLookupFamily };
   readonly assignment: ClusterLoadAssignment | undefined;
   /** TCP metadata exchange is configured upstream. */
@@ -69,18 +70,14 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
   }
   const type = discovery.case === "type" ? discovery.value : Cluster_DiscoveryType.STATIC;
   if (proto.lbSubsetConfig) throw new InvalidResource("UNSUPPORTED_LB_POLICY", `cluster ${name}: lb_subset_config is not supported`);
-  if (proto.loadBalancingPolicy) throw new InvalidResource("UNSUPPORTED_LB_POLICY", `cluster ${name}: load_balancing_policy is not supported`);
   if (type === Cluster_DiscoveryType.EDS && !proto.edsClusterConfig) {
     throw new InvalidResource("INVALID_CLUSTER", `cluster ${name}: cannot create an EDS cluster without an EDS config`);
   }
-  if (proto.lbPolicy === Cluster_LbPolicy.CLUSTER_PROVIDED && type !== Cluster_DiscoveryType.ORIGINAL_DST) {
+  const lb = compileLb(proto);
+  if (lb.policy === Cluster_LbPolicy.CLUSTER_PROVIDED && type !== Cluster_DiscoveryType.ORIGINAL_DST) {
     throw new InvalidResource("INVALID_CLUSTER", `cluster: LB policy CLUSTER_PROVIDED is not valid for the type of cluster ${name}`);
   }
   const http = readHttpOptions(proto);
-  const lb = proto.lbConfig;
-  const ring = lb.case === "ringHashLbConfig" ? lb.value : undefined;
-  const maglev = lb.case === "maglevLbConfig" ? lb.value : undefined;
-  const original = lb.case === "originalDstLbConfig" ? lb.value : undefined;
   const thresholds = (priority: RoutingPriority) => readThresholds(proto.circuitBreakers, priority);
   const budget = proto.circuitBreakers?.thresholds.find((t) => t.priority === RoutingPriority.DEFAULT)?.retryBudget;
   return {
@@ -95,20 +92,11 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     tracksRemaining: proto.circuitBreakers?.thresholds.some((t) => t.priority === RoutingPriority.DEFAULT && t.trackRemaining) ?? false,
     retryBudget: budget && { percent: budget.budgetPercent?.value ?? 20, minimum: budget.minRetryConcurrency ?? 3 },
     ...http,
-    lb: {
-      policy: proto.lbPolicy,
-      choices: lb.case === "leastRequestLbConfig" ? (lb.value.choiceCount ?? 2) : 2,
-      minRingSize: Number(ring?.minimumRingSize ?? 1024n),
-      maglevTableSize: Number(maglev?.tableSize ?? 65537n),
-    },
+    lb,
     panicThreshold: proto.commonLbConfig?.healthyPanicThreshold ? proto.commonLbConfig.healthyPanicThreshold.value : 50,
-    localityWeighted: proto.commonLbConfig?.localityConfigSpecifier.case === "localityWeightedLbConfig",
     outlier: compileOutlierDetection(proto.outlierDetection),
     cleanupIntervalMs: durationMs(proto.cleanupInterval) ?? 5000,
-    originalDst: {
-      headerName: original?.useHttpHeader ? original.httpHeaderName.toLowerCase() || "x-envoy-original-dst-host" : undefined,
-      portOverride: original?.upstreamPortOverride,
-    },
+    healthChecks: proto.healthChecks.map((check) => compileHealthCheck(check, name)),
     dns: { refreshMs: durationMs(proto.dnsRefreshRate) ?? 5000, family: proto.dnsLookupFamily },
     assignment: proto.loadAssignment,
     metadataExchange: proto.filters.some((filter) => filter.name === "istio.metadata_exchange"),

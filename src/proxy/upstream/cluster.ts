@@ -11,6 +11,7 @@ import type { CircuitBreakerThresholds, ClusterSnapshot, SocketAddress } from ".
 import { readAddress, type ClusterConfig } from "./cluster-config.ts";
 import type { ClusterStats } from "./cluster-stats.ts";
 import { DnsWatch, systemResolve } from "./dns.ts";
+import { HealthChecker, type HealthCheckOwner } from "./health-check/health-checker.ts";
 import { Host, type HostSpec } from "./host.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
@@ -19,7 +20,8 @@ import { LoadBalancer, type LoadBalancerContext } from "./load-balancer.ts";
 import { OutlierDetector } from "./outlier-detection.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
 import { writeProxyHeader } from "./proxy-header.ts";
-import { TransportSockets } from "./transport.ts";
+import { SlowStart } from "./slow-start.ts";
+import { TRANSPORT_MATCH, TransportSockets, type UpstreamTransport } from "./transport.ts";
 
 /** For which connection a pool is asked. */
 export interface PoolWish {
@@ -32,7 +34,7 @@ export interface PoolWish {
 }
 
 /** A cluster in force: its hosts, how one is chosen, and the connections to them. */
-export class Cluster implements UpstreamClusterInfo {
+export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
   /** What circuit breakers count. */
   readonly load = { connections: 0, pending: 0, requests: 0, retries: 0 };
   readonly transports: TransportSockets;
@@ -42,6 +44,11 @@ export class Cluster implements UpstreamClusterInfo {
   readonly #balancer: LoadBalancer;
   readonly #hosts = new Map<string, Host>();
   readonly #outlier: OutlierDetector | undefined;
+  readonly #slowStart: SlowStart | undefined;
+  readonly #checkers: readonly HealthChecker[];
+  /** Health checks whose first round is not over: until then nobody knows whom to send requests to. */
+  #unchecked: number;
+  #assigned = false;
   #dns: DnsWatch[] = [];
   #resolved = new Map<string, readonly string[]>();
   /** Called when the cluster becomes warm later. */
@@ -54,10 +61,13 @@ export class Cluster implements UpstreamClusterInfo {
     readonly stats: ClusterStats,
   ) {
     this.transports = new TransportSockets(config.proto.transportSocket, config.proto.transportSocketMatches, services);
-    this.#priorities = new PrioritySet({ panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.localityWeighted });
-    this.#balancer = new LoadBalancer(this.#priorities, { ...config.lb, random: services.random });
+    this.#priorities = new PrioritySet({ panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.lb.localityWeighted });
+    this.#slowStart = config.lb.slowStart && new SlowStart(config.lb.slowStart, services.monotonic);
+    this.#balancer = new LoadBalancer(this.#priorities, { ...config.lb, random: services.random, slowStart: this.#slowStart });
+    this.#checkers = config.healthChecks.map((check) => new HealthChecker(check, this));
     this.#outlier = config.outlier && new OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#priorities.refresh(), services.clock, services.random, stats);
-    this.warm = config.type === Cluster_DiscoveryType.STATIC || config.type === Cluster_DiscoveryType.ORIGINAL_DST;
+    this.#unchecked = this.#checkers.length;
+    this.warm = (config.type === Cluster_DiscoveryType.STATIC && this.#unchecked === 0) || config.type === Cluster_DiscoveryType.ORIGINAL_DST;
     if (config.type === Cluster_DiscoveryType.STATIC && config.assignment) this.assign(config.assignment);
     if (config.type === Cluster_DiscoveryType.STRICT_DNS || config.type === Cluster_DiscoveryType.LOGICAL_DNS) this.#watchNames();
   }
@@ -102,7 +112,7 @@ export class Cluster implements UpstreamClusterInfo {
 
   /** The host at the address that the client meant; made on first use. */
   originalDestination(meant: SocketAddress): Host {
-    const address = { address: meant.address, port: this.config.originalDst.portOverride ?? meant.port };
+    const address = { address: meant.address, port: this.config.lb.original.portOverride ?? meant.port };
     const key = `${address.address}|${address.port}`;
     let host = this.#hosts.get(key);
     if (!host) {
@@ -170,6 +180,12 @@ export class Cluster implements UpstreamClusterInfo {
     const overprovisioning = assignment.policy?.overprovisioningFactor;
     this.#priorities.update(localities, overprovisioning === undefined ? {} : { overprovisioning });
     this.stats.membership_change += changed.size;
+    this.#assigned = true;
+    if (this.#checkers.length > 0) {
+      const checked = new Set([...this.#hosts.values()].filter((host) => !host.spec.unchecked));
+      for (const checker of this.#checkers) checker.update(checked);
+      this.#priorities.refresh();
+    }
     this.#becomeWarm();
   }
 
@@ -191,6 +207,7 @@ export class Cluster implements UpstreamClusterInfo {
   /** The cluster is replaced or removed: connections end as they become idle. */
   dispose(): void {
     this.#outlier?.stop();
+    for (const checker of this.#checkers) checker.stop();
     for (const watch of this.#dns) watch.stop();
     for (const host of this.#hosts.values()) for (const pool of host.pools.values()) pool.drain();
     this.transports.dispose();
@@ -208,8 +225,34 @@ export class Cluster implements UpstreamClusterInfo {
     };
   }
 
+  // ---- for health checks
+
+  get clusterName(): string {
+    return this.config.name;
+  }
+
+  readonly random = (): number => this.services.random();
+
+  hasTraffic(): boolean {
+    return this.stats.upstream_cx_total > 0;
+  }
+
+  transport(host: Host, criteria: { readonly [key: string]: unknown } | undefined): UpstreamTransport {
+    return this.transports.for(criteria ? { [TRANSPORT_MATCH]: criteria } : host.metadata);
+  }
+
+  onChange(host: Host): void {
+    if (host.healthy) this.#slowStart?.begins(host);
+    this.#priorities.refresh();
+  }
+
+  onFirstRound(): void {
+    this.#unchecked--;
+    this.#becomeWarm();
+  }
+
   #becomeWarm(): void {
-    if (this.warm) return;
+    if (this.warm || !this.#assigned || this.#unchecked > 0) return;
     this.warm = true;
     this.onWarm?.();
   }
@@ -233,6 +276,9 @@ export class Cluster implements UpstreamClusterInfo {
         locality: locality.locality,
         health: proto.healthStatus,
         metadata: proto.metadata?.filterMetadata ?? {},
+        healthPort: endpoint.healthCheckConfig?.portValue || undefined,
+        healthHostname: endpoint.healthCheckConfig?.hostname ?? "",
+        unchecked: endpoint.healthCheckConfig?.disableActiveHealthCheck ?? false,
       };
       const key = `${address}|${port}`;
       keep.add(key);
@@ -243,6 +289,7 @@ export class Cluster implements UpstreamClusterInfo {
       }
       const host = new Host(spec);
       this.#hosts.set(key, host);
+      this.#slowStart?.begins(host);
       return host;
     });
   }

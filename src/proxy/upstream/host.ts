@@ -13,6 +13,10 @@ export interface HostSpec {
   readonly locality: Locality | undefined;
   readonly health: HealthStatus;
   readonly metadata: FilterMetadata;
+  /** Where health checks go and what they ask for, where that is not as for requests. */
+  readonly healthPort?: number | undefined;
+  readonly healthHostname?: string;
+  readonly unchecked?: boolean;
 }
 
 /** One endpoint of a cluster, with what is known of its health and load. It lives as long as its address is assigned. */
@@ -21,6 +25,9 @@ export class Host implements UpstreamHostInfo {
   spec: HostSpec;
   ejected = false;
   failedHealthCheck = false;
+  degradedByCheck = false;
+  /** Since when it takes load, in monotonic milliseconds: for its slow start. */
+  freshSince = 0;
   /** Counters of Envoy's host stats; requests in flight also steer LEAST_REQUEST. */
   cxActive = 0;
   cxConnectFail = 0;
@@ -57,17 +64,20 @@ export class Host implements UpstreamHostInfo {
 
   get healthy(): boolean {
     const { health } = this.spec;
-    return (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY) && !this.ejected && !this.failedHealthCheck;
+    return (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY) && !this.ejected && !this.failedHealthCheck && !this.degradedByCheck;
   }
 
   get degraded(): boolean {
-    return this.spec.health === HealthStatus.DEGRADED && !this.ejected && !this.failedHealthCheck;
+    const { health } = this.spec;
+    const able = health === HealthStatus.DEGRADED || (this.degradedByCheck && (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY));
+    return able && !this.ejected && !this.failedHealthCheck;
   }
 
   snapshot(): HostSnapshot {
     const { spec } = this;
     const flags: HostSnapshot["healthFlags"][number][] = [];
     if (this.failedHealthCheck) flags.push("failed_active_hc");
+    if (this.degradedByCheck) flags.push("degraded_active_hc");
     if (this.ejected) flags.push("failed_outlier_check");
     if (spec.health === HealthStatus.DEGRADED) flags.push("degraded_eds_health");
     else if (spec.health !== HealthStatus.UNKNOWN && spec.health !== HealthStatus.HEALTHY) flags.push("failed_eds_health");

@@ -2,6 +2,7 @@ import { Cluster_LbPolicy } from "../../proto/gen/envoy/config/cluster/v3/cluste
 import { InvalidResource } from "../types.ts";
 import { HashTable } from "./hash-table.ts";
 import type { Host } from "./host.ts";
+import type { SlowStart } from "./slow-start.ts";
 import type { HostSet, PrioritySet } from "./priority-set.ts";
 
 export interface LoadBalancerContext {
@@ -21,6 +22,7 @@ export interface LoadBalancerOptions {
   readonly minRingSize: number;
   readonly maglevTableSize: number;
   readonly random: () => number;
+  readonly slowStart?: SlowStart | undefined;
 }
 
 type Picker = (hosts: readonly Host[], context: LoadBalancerContext, set: HostSet) => Host | undefined;
@@ -61,9 +63,9 @@ function picker(options: LoadBalancerOptions): Picker {
   const { random } = options;
   switch (options.policy) {
     case Cluster_LbPolicy.ROUND_ROBIN:
-      return roundRobin(random);
+      return roundRobin(random, options.slowStart);
     case Cluster_LbPolicy.LEAST_REQUEST:
-      return leastRequest(random, options.choices);
+      return leastRequest(random, options.choices, options.slowStart);
     case Cluster_LbPolicy.RANDOM:
     case Cluster_LbPolicy.CLUSTER_PROVIDED:
       return (hosts) => weighted(hosts, random());
@@ -80,7 +82,7 @@ function picker(options: LoadBalancerOptions): Picker {
  * Smooth weighted round robin: each host earns its weight a turn, the richest is chosen and pays the sum. It starts at a
  * random place, so that many proxies do not all begin with the first host.
  */
-function roundRobin(random: () => number): Picker {
+function roundRobin(random: () => number, slowStart: SlowStart | undefined): Picker {
   const cursors = new WeakMap<readonly Host[], { next: number; credit: Float64Array | undefined }>();
   return (hosts) => {
     let cursor = cursors.get(hosts);
@@ -88,6 +90,8 @@ function roundRobin(random: () => number): Picker {
       cursor = { next: Math.floor(random() * hosts.length), credit: equalWeights(hosts) ? undefined : new Float64Array(hosts.length) };
       cursors.set(hosts, cursor);
     }
+    const warming = slowStart?.active ? slowStart : undefined;
+    if (warming) cursor.credit ??= new Float64Array(hosts.length);
     const { credit } = cursor;
     if (!credit) {
       const host = hosts[cursor.next % hosts.length];
@@ -97,7 +101,8 @@ function roundRobin(random: () => number): Picker {
     let best = 0;
     let total = 0;
     for (let i = 0; i < hosts.length; i++) {
-      const { weight } = hosts[i] as Host;
+      const host = hosts[i] as Host;
+      const weight = warming ? warming.weight(host) : host.weight;
       total += weight;
       credit[i] = (credit[i] as number) + weight;
       if ((credit[i] as number) > (credit[best] as number)) best = i;
@@ -108,11 +113,21 @@ function roundRobin(random: () => number): Picker {
 }
 
 /** Equal weights: the less loaded of N random ones. Otherwise each counts by its weight over its load, as Envoy's default bias. */
-function leastRequest(random: () => number, choices: number): Picker {
+function leastRequest(random: () => number, choices: number, slowStart: SlowStart | undefined): Picker {
   return (hosts) => {
     if (hosts.length === 1) return hosts[0];
+    if (slowStart?.active) return weighted(hosts, random(), (host) => slowStart.weight(host) / (host.rqActive + 1));
     if (!equalWeights(hosts)) return weighted(hosts, random(), (host) => host.weight / (host.rqActive + 1));
     let best: Host | undefined;
+    if (choices === Infinity) {
+      // From a random place on, so that equals share the load.
+      const first = Math.floor(random() * hosts.length);
+      for (let i = 0; i < hosts.length; i++) {
+        const candidate = hosts[(first + i) % hosts.length] as Host;
+        if (!best || candidate.rqActive < best.rqActive) best = candidate;
+      }
+      return best;
+    }
     for (let i = 0; i < choices; i++) {
       const candidate = hosts[Math.floor(random() * hosts.length)] as Host;
       if (!best || candidate.rqActive < best.rqActive) best = candidate;

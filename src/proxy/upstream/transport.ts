@@ -31,7 +31,8 @@ export interface TlsTransport {
 
 export const RAW: RawTransport = { kind: "raw", name: "raw_buffer" };
 
-const METADATA_KEY = "envoy.transport_socket_match";
+/** Where an endpoint's metadata say which transport it wants. */
+export const TRANSPORT_MATCH = "envoy.transport_socket_match";
 
 /** A cluster's transport sockets: the first whose match fits an endpoint's metadata, else the cluster's own. */
 export class TransportSockets {
@@ -51,7 +52,7 @@ export class TransportSockets {
 
   for(metadata: FilterMetadata): UpstreamTransport {
     if (this.#matches.length === 0) return this.#fallback;
-    const values = metadata[METADATA_KEY];
+    const values = metadata[TRANSPORT_MATCH];
     for (const { criteria, transport } of this.#matches) {
       if (criteria.every(([key, value]) => values !== undefined && values[key] === value)) return transport;
     }
