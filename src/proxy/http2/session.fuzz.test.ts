@@ -3,21 +3,14 @@ import fc from "fast-check";
 import { FakeClock } from "../../base/index.ts";
 import type { ServerHandler } from "../http/codec.ts";
 import { HeaderMap } from "../http/header-map.ts";
+import { FUZZ_TIMEOUT_MS, fuzz } from "../test-support/fuzz.ts";
+import { frame } from "../test-support/http2-frames.ts";
 import { MemoryChannel } from "../test-support/memory-channel.ts";
 import { PREFACE } from "./frames.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { fieldBound, writeField } from "./hpack-encoder.ts";
 import { sessionOptions } from "./options.ts";
 import { Http2Server } from "./server.ts";
-
-function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
 
 const anyFrame = fc.tuple(fc.nat(10), fc.constantFrom(0, 1, 4, 5, 8, 0x20, 0x2d, 0xff), fc.nat(7), fc.uint8Array({ maxLength: 40 })).map(([type, flags, stream, payload]) => frame(type, flags, stream, payload));
 // :method GET, :scheme http, :path /, :authority a
@@ -52,9 +45,9 @@ test("no frames make a session throw, and each request is answered at most once"
       if (!channel.closed) channel.socketClosed(undefined);
       expect(open).toBe(0);
     }),
-    { numRuns: 1500, seed: 11 },
+    fuzz("HTTP/2 frames", 1500, 11),
   );
-});
+}, FUZZ_TIMEOUT_MS);
 
 test("fields come back as they were written", () => {
   const decoder = new HpackDecoder();
@@ -67,9 +60,9 @@ test("fields come back as they were written", () => {
       for (const [key, text] of fields) at = writeField(out, at, key, text);
       expect([...(decoder.decode(out, 0, at, 1_000_000) ?? [])]).toEqual(fields);
     }),
-    { numRuns: 300, seed: 5 },
+    fuzz("HPACK both ways", 300, 5),
   );
-});
+}, FUZZ_TIMEOUT_MS);
 
 test("no bytes make the HPACK decoder throw anything but its own error", () => {
   fc.assert(
@@ -80,6 +73,6 @@ test("no bytes make the HPACK decoder throw anything but its own error", () => {
         expect((error as Error).message).toStartWith("HPACK: ");
       }
     }),
-    { numRuns: 1000, seed: 9 },
+    fuzz("bytes for HPACK", 1000, 9),
   );
-});
+}, FUZZ_TIMEOUT_MS);

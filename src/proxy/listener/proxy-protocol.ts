@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from "node:net";
 import type { SocketAddress } from "../types.ts";
 
 export type ProxyProtocolResult =
@@ -7,8 +8,8 @@ export type ProxyProtocolResult =
   | { readonly kind: "done"; readonly length: number; readonly source: SocketAddress | undefined; readonly destination: SocketAddress | undefined };
 
 const SIGNATURE_V2 = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1");
-/** The protocol's own limit for version 1, CRLF included. */
-const MAX_V1 = 107;
+/** The protocol's own limit for version 1, CRLF included, is 107; Envoy reads one more. */
+const MAX_V1 = 108;
 /** Envoy reads no more TLVs than this. */
 const MAX_V2 = 16 + 65_535;
 
@@ -24,11 +25,12 @@ function readV1(bytes: Buffer): ProxyProtocolResult {
   if (!"PROXY ".startsWith(text.slice(0, 6))) return { kind: "invalid" };
   const end = text.indexOf("\r\n");
   if (end < 0) return text.length >= MAX_V1 ? { kind: "invalid" } : { kind: "incomplete" };
-  const [, family, source = "", destination = "", sourcePort = "", destinationPort = ""] = text.slice(0, end).split(" ");
+  const [, family, source = "", destination = "", sourcePort = "", destinationPort = "", more] = text.slice(0, end).trimEnd().split(" ");
   if (family === "UNKNOWN") return { kind: "done", length: end + 2, source: undefined, destination: undefined };
-  if (family !== "TCP4" && family !== "TCP6") return { kind: "invalid" };
-  const from = readAddress(source, sourcePort, family === "TCP4");
-  const to = readAddress(destination, destinationPort, family === "TCP4");
+  if ((family !== "TCP4" && family !== "TCP6") || more !== undefined) return { kind: "invalid" };
+  const isAddress = family === "TCP4" ? isIPv4 : isIPv6;
+  const from = readAddress(source, sourcePort, isAddress);
+  const to = readAddress(destination, destinationPort, isAddress);
   return from && to ? { kind: "done", length: end + 2, source: from, destination: to } : { kind: "invalid" };
 }
 
@@ -40,10 +42,13 @@ function readV2(bytes: Buffer): ProxyProtocolResult {
   if (bytes.length < 16 + length) return { kind: "incomplete" };
   const command = versionCommand & 0x0f;
   if (command > 1) return { kind: "invalid" };
-  const none: ProxyProtocolResult = { kind: "done", length: 16 + length, source: undefined, destination: undefined };
-  if (command === 0 || family === 0) return none;
+  // LOCAL: the balancer itself calls, such as for a health check.
+  if (command === 0) return { kind: "done", length: 16 + length, source: undefined, destination: undefined };
   const size = family === 1 ? 4 : family === 2 ? 16 : 0;
-  if (size === 0 || length < size * 2 + 4) return { kind: "invalid" };
+  const transport = (bytes[13] as number) & 0x0f;
+  const addresses = size * 2 + 4;
+  // As Envoy: streams and datagrams over IP; what it cannot name it does not let in.
+  if (size === 0 || (transport !== 1 && transport !== 2) || length < addresses || !wholeTlvs(bytes, 16 + addresses, 16 + length)) return { kind: "invalid" };
   const text = (at: number): string => (size === 4 ? bytes.subarray(at, at + 4).join(".") : ipv6Text(bytes.subarray(at, at + 16)));
   return {
     kind: "done",
@@ -53,10 +58,16 @@ function readV2(bytes: Buffer): ProxyProtocolResult {
   };
 }
 
-function readAddress(address: string, port: string, v4: boolean): SocketAddress | undefined {
-  const valid = v4 ? /^\d{1,3}(?:\.\d{1,3}){3}$/.test(address) && address.split(".").every((part) => Number(part) < 256) : /^[0-9a-fA-F:.]{2,45}$/.test(address);
+/** Whether what follows the addresses is a row of type, length and value. */
+function wholeTlvs(bytes: Buffer, start: number, end: number): boolean {
+  let at = start;
+  while (at + 3 <= end) at += 3 + bytes.readUInt16BE(at + 1);
+  return at === end;
+}
+
+function readAddress(address: string, port: string, isAddress: (text: string) => boolean): SocketAddress | undefined {
   const number = Number(port);
-  return valid && /^\d{1,5}$/.test(port) && number < 65_536 ? { address, port: number } : undefined;
+  return isAddress(address) && /^\d{1,5}$/.test(port) && number < 65_536 ? { address, port: number } : undefined;
 }
 
 function ipv6Text(bytes: Buffer): string {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createServer, type AddressInfo } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import fc from "fast-check";
+import { FUZZ_TIMEOUT_MS, fuzz } from "../test-support/fuzz.ts";
 import { readClientHello } from "./client-hello.ts";
 
 /** The first bytes that a real TLS client sends. */
@@ -32,14 +33,18 @@ describe("ClientHello", () => {
 
   test("is waited for, byte by byte, and in records of any size", async () => {
     const bytes = await realHello("a.b", ["h2"]);
-    for (let length = 1; length < bytes.length; length += 7) expect(readClientHello(bytes.subarray(0, length)).kind).toBe("incomplete");
+    for (let length = 1; length < bytes.length; length++) expect(readClientHello(bytes.subarray(0, length)).kind).toBe("incomplete");
     const handshake = bytes.subarray(5);
     const records: Buffer[] = [];
-    for (let at = 0; at < handshake.length; at += 100) {
-      const part = handshake.subarray(at, at + 100);
-      records.push(Buffer.from([22, 3, 1, part.length >> 8, part.length & 255]), part);
+    for (const size of [1, 3, 100, 1000]) {
+      for (let at = 0; at < handshake.length; at += size) {
+        const part = handshake.subarray(at, at + size);
+        records.push(Buffer.from([22, 3, 1, part.length >> 8, part.length & 255]), part);
+      }
+      const whole = Buffer.concat(records.splice(0));
+      expect(readClientHello(whole)).toMatchObject({ kind: "hello", hello: { serverName: "a.b", alpn: ["h2"] } });
+      expect(readClientHello(whole.subarray(0, -1)).kind).toBe("incomplete");
     }
-    expect(readClientHello(Buffer.concat(records))).toMatchObject({ kind: "hello", hello: { serverName: "a.b", alpn: ["h2"] } });
   });
 
   test("without extensions is one without names", () => {
@@ -59,6 +64,20 @@ describe("ClientHello", () => {
     expect(readClientHello(big).kind).toBe("not_tls");
   });
 
+  test("is read to its end and no further", async () => {
+    const bytes = await realHello("a.b", ["h2"]);
+    const alone = readClientHello(bytes);
+    for (const behind of ["\x16\x03\x01\x00\x05hello", "GET / HTTP/1.1\r\n", "\x17\x03\x03"]) expect(readClientHello(Buffer.concat([bytes, Buffer.from(behind, "latin1")]))).toEqual(alone);
+  });
+
+  test("in records of a byte costs no more than its bytes", async () => {
+    // A message that announces 16,000 bytes, each in a record of its own, looked at anew with each segment.
+    const records = Buffer.concat([Buffer.from([22, 3, 1, 0, 4, 1, 0, 0x3e, 0x80]), ...Array.from({ length: 2700 }, () => Buffer.from([22, 3, 1, 0, 1, 3]))]);
+    const before = performance.now();
+    for (let i = 0; i < 200; i++) expect(readClientHello(records).kind).toBe("incomplete");
+    expect(performance.now() - before).toBeLessThan(1000);
+  });
+
   test("no bytes make the parser throw", async () => {
     const real = await realHello("a.b", ["h2", "http/1.1"]);
     fc.assert(
@@ -67,7 +86,7 @@ describe("ClientHello", () => {
         for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
         expect(["hello", "incomplete", "not_tls"]).toContain(readClientHello(bytes).kind);
       }),
-      { numRuns: 1000, seed: 3 },
+      fuzz("changed ClientHellos", 1000, 3),
     );
-  });
+  }, FUZZ_TIMEOUT_MS);
 });

@@ -29,6 +29,8 @@ export function readClientHello(bytes: Buffer): HelloResult {
 function handshakeMessage(bytes: Buffer): Buffer | "incomplete" | undefined {
   const parts: Buffer[] = [];
   let have = 0;
+  /** Bytes of the message with its own four of type and length, once these are there. */
+  let wanted = 0;
   let at = 0;
   for (;;) {
     if (at < bytes.length && bytes[at] !== 22) return undefined;
@@ -41,13 +43,12 @@ function handshakeMessage(bytes: Buffer): Buffer | "incomplete" | undefined {
     have += part.length;
     const first = parts[0] as Buffer;
     if (first.length > 0 && first[0] !== 1) return undefined;
-    if (have >= 4) {
-      const all = parts.length === 1 ? first : Buffer.concat(parts);
-      const wanted = 4 + all.readUIntBE(1, 3);
+    if (wanted === 0 && have >= 4) {
+      wanted = 4 + (parts.length === 1 ? first : Buffer.concat(parts)).readUIntBE(1, 3);
       if (wanted > MAX_CLIENT_HELLO) return undefined;
-      if (all.length >= wanted) return all.subarray(4, wanted);
-      if (parts.length > 1) parts.splice(0, parts.length, all);
     }
+    // Put together once, at the end: a hostile client sends records of a byte each.
+    if (wanted !== 0 && have >= wanted) return (parts.length === 1 ? first : Buffer.concat(parts)).subarray(4, wanted);
     if (part.length < length) return "incomplete";
     at += 5 + length;
   }

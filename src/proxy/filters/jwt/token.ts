@@ -113,7 +113,7 @@ export function parseToken(text: string): ParsedToken | JwtFailure {
   if (!head) return "Jwt header is an invalid JSON";
   const { alg } = head;
   if (typeof alg !== "string") return "Jwt header [alg] field is required and must be a string";
-  if (!ALGORITHMS[alg]) return "Jwt header [alg] is not supported";
+  if (!Object.hasOwn(ALGORITHMS, alg)) return "Jwt header [alg] is not supported";
   if (!isBase64Url(payload)) return "Jwt payload is an invalid Base64url encoded";
   const claims = readJson(payload);
   if (!claims) return "Jwt payload is an invalid JSON";
