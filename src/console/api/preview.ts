@@ -59,7 +59,19 @@ export function selectorOf(pod: PodView): Record<string, string> {
 export function affectedBy(mesh: MeshView, scope: PolicyScope, mode: string): AffectedWorkload[] {
   const now = mesh.peerAuthentications();
   const chosen = mesh.pods(scope.namespace || undefined).find((pod) => workloadOf(pod).workload === scope.workload && pod.metadata.namespace === scope.namespace);
-  const then = withPolicy(now, scope, mode, chosen ? selectorOf(chosen) : {});
+  return differences(mesh, now, withPolicy(now, scope, mode, chosen ? selectorOf(chosen) : {}));
+}
+
+/** The same for a policy as it is written, in the place of the one of its name. */
+export function affectedByPolicy(mesh: MeshView, policy: PeerAuthenticationView): AffectedWorkload[] {
+  const now = mesh.peerAuthentications();
+  const same = ({ metadata }: PeerAuthenticationView) => metadata.name === policy.metadata.name && metadata.namespace === policy.metadata.namespace;
+  // What takes an object's place keeps its age; a new one is the youngest, and the oldest of a level counts.
+  const created = now.find(same)?.metadata.creationTimestamp ?? "9999-12-31T23:59:59Z";
+  return differences(mesh, now, [...now.filter((other) => !same(other)), { ...policy, metadata: { ...policy.metadata, creationTimestamp: created } }]);
+}
+
+function differences(mesh: MeshView, now: PeerAuthenticationView[], then: PeerAuthenticationView[]): AffectedWorkload[] {
   const found = new Map<string, AffectedWorkload>();
   for (const pod of mesh.pods()) {
     if (!hasProxy(pod) || pod.metadata.deletionTimestamp) continue;

@@ -1,12 +1,14 @@
 import { errorText } from "../../base/index.ts";
 import { AUTHORIZATION_POLICIES } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
-import { ROOT_NAMESPACE, hasProxy, workloadOf } from "../server/mesh-view.ts";
+import { type PeerAuthenticationView, ROOT_NAMESPACE, hasProxy, workloadOf } from "../server/mesh-view.ts";
 import { logEntry } from "./access-log.ts";
+import type { AuthorizationPolicy } from "./authorization.ts";
+import { type AuthorizationPreview, previewAuthorization } from "./authorization-preview.ts";
 import { refusalText } from "./flags.ts";
 import { durationSeconds } from "./graph-request.ts";
 import { effectiveMode, portModes } from "./mtls.ts";
-import { type AffectedWorkload, type PolicyScope, type SeenClient, affectedBy, clientsRefused, selectorOf } from "./preview.ts";
+import { type AffectedWorkload, type PolicyScope, type SeenClient, affectedBy, affectedByPolicy, clientsRefused, selectorOf } from "./preview.ts";
 import { type ApiContext, ApiProblem, type Route } from "./router.ts";
 
 /** What a policy would change, before it is applied. */
@@ -53,14 +55,25 @@ export const SECURITY_ROUTES: Route[] = [
 ];
 
 async function preview(query: URLSearchParams, context: ApiContext): Promise<PreviewAnswer> {
-  const { mesh, queries } = context;
+  const { mesh } = context;
   const level = query.get("level") ?? "mesh";
   const mode = query.get("mode") ?? "STRICT";
   if (level !== "mesh" && level !== "namespace" && level !== "workload") throw new ApiProblem(400, "level must be mesh, namespace or workload");
   if (mode !== "STRICT" && mode !== "PERMISSIVE" && mode !== "DISABLE") throw new ApiProblem(400, "mode must be STRICT, PERMISSIVE or DISABLE");
   const scope: PolicyScope = { level, namespace: query.get("namespace") ?? "", workload: query.get("workload") ?? "" };
   const windowSeconds = durationSeconds(query.get("duration"), WINDOW_SECONDS);
-  const affected = affectedBy(mesh, scope, mode);
+  return { ...(await outcomeOf(affectedBy(mesh, scope, mode), windowSeconds, context)), manifest: manifestOf(scope, mode, context) };
+}
+
+/** What would become of a manifest's policy: of the workloads it changes and the clients that were seen. */
+export async function previewManifest(object: KubeObject, query: URLSearchParams, context: ApiContext): Promise<Omit<PreviewAnswer, "manifest"> | AuthorizationPreview> {
+  const windowSeconds = durationSeconds(query.get("duration"), WINDOW_SECONDS);
+  if (object.kind === "AuthorizationPolicy") return previewAuthorization(object as AuthorizationPolicy, windowSeconds, context);
+  return outcomeOf(affectedByPolicy(context.mesh, object as PeerAuthenticationView), windowSeconds, context);
+}
+
+async function outcomeOf(affected: AffectedWorkload[], windowSeconds: number, context: ApiContext): Promise<Omit<PreviewAnswer, "manifest">> {
+  const { mesh, queries } = context;
   const strict = affected.filter(({ becomes }) => becomes === "STRICT");
   const gaps: string[] = [];
   const failed = (what: string) => (thrown: unknown) => {
@@ -82,7 +95,7 @@ async function preview(query: URLSearchParams, context: ApiContext): Promise<Pre
     const from = mesh.workloadByIp(labels.source_ip ?? "");
     return [{ from: from ? `${from.workload}.${from.namespace}` : labels.source_ip, because: "unknown" as const, to: { namespace: to.namespace, workload: to.workload }, requests: Math.round(value), source: "refusals" as const, lastSeen: undefined, reason: refusalText(labels.reason ?? "") }];
   });
-  return { windowSeconds, affected, refused: clientsRefused(affected, { plaintext, sent, mutual, logged }, mesh), already, manifest: manifestOf(scope, mode, context), gaps };
+  return { windowSeconds, affected, refused: clientsRefused(affected, { plaintext, sent, mutual, logged }, mesh), already, gaps };
 }
 
 /** A workload's callers in plaintext, by name: metrics call them all unknown. */

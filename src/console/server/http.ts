@@ -1,6 +1,7 @@
 import { type Clock, ChainmailError, type Logger, errorText } from "../../base/index.ts";
 import type { QueryClient } from "../../telemetry/index.ts";
 import { type ApiContext, ApiProblem, createRouter } from "../api/router.ts";
+import { previewManifest } from "../api/security-routes.ts";
 import { ROUTES } from "../api/routes.ts";
 import { asset } from "./assets.ts";
 import { GraphService } from "./graph-service.ts";
@@ -13,7 +14,7 @@ import type { MeshView } from "./mesh-view.ts";
 import type { PodLogs } from "./pod-logs.ts";
 import { Sessions } from "./sessions.ts";
 import type { TraceClient } from "./traces.ts";
-import { type UserTransport, createWrites } from "./writes.ts";
+import { type UserTransport, createWrites, policyOf } from "./writes.ts";
 
 export interface ConsoleOptions {
   mesh: MeshView;
@@ -68,6 +69,7 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
   const api = async (request: Request, url: URL): Promise<Response> => {
     const path = url.pathname.slice(`${ROOT}/api`.length);
     if (request.method !== "GET" && request.method !== "HEAD") {
+      if (request.method === "POST" && path === "/security/preview") return Response.json(await previewManifest(await policyOf(request), url.searchParams, context));
       const written = writes.answer(request, path, url.searchParams);
       if (!written) throw new ApiProblem(405, `${request.method} is not for ${path}`);
       return written;

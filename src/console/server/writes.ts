@@ -118,7 +118,7 @@ async function change(request: Request, target: Target): Promise<{ method: strin
 }
 
 /** One object in YAML or JSON, which must be the one that the path names. */
-export function manifest(text: string, target: Pick<Target, "namespace" | "kind" | "name">): KubeObject {
+function manifest(text: string, target: Pick<Target, "namespace" | "kind" | "name">, anyNamespace = false): KubeObject {
   const document = parseDocument(text);
   const [problem] = document.errors;
   if (problem) throw new ApiProblem(400, `this is no YAML: ${problem.message}`);
@@ -126,8 +126,16 @@ export function manifest(text: string, target: Pick<Target, "namespace" | "kind"
   if (typeof object !== "object" || object === null || typeof object.metadata !== "object" || object.metadata === null) throw new ApiProblem(400, "this is no object of Kubernetes: it needs apiVersion, kind and metadata");
   if (object.kind !== target.kind) throw new ApiProblem(400, `the kind is ${target.kind} and cannot become ${String(object.kind)} here`);
   const namespace = object.metadata.namespace ?? target.namespace;
-  if (namespace !== target.namespace || (target.name !== undefined && object.metadata.name !== target.name)) throw new ApiProblem(400, `an object's name and namespace cannot change: delete it and make another`);
+  if ((!anyNamespace && namespace !== target.namespace) || (target.name !== undefined && object.metadata.name !== target.name)) throw new ApiProblem(400, `an object's name and namespace cannot change: delete it and make another`);
   return { ...object, metadata: { ...object.metadata, namespace } } as KubeObject;
+}
+
+/** The policy in a request's body, of a kind whose outcome can be foretold. */
+export async function policyOf(request: Request): Promise<KubeObject> {
+  const text = await bodyText(request);
+  const kind = /^kind:\s*["']?(PeerAuthentication|AuthorizationPolicy)\b/m.exec(text)?.[1];
+  if (!kind) throw new ApiProblem(400, "only a PeerAuthentication or an AuthorizationPolicy can be looked at beforehand");
+  return manifest(text, { namespace: "default", kind, name: undefined }, true);
 }
 
 function plain(read: () => unknown): unknown {
