@@ -20,7 +20,7 @@ import { statText, type StatLine } from "./telemetry/stat-line.ts";
 import { StatsRegistry } from "./telemetry/stats.ts";
 import { ContextCache } from "./tls/contexts.ts";
 import { PeerCertificates } from "./tls/peer.ts";
-import type { ClusterSnapshot, DataPlaneDeps, ListenerSnapshot, ReferencedNames } from "./types.ts";
+import type { ClusterSnapshot, DataPlaneDeps, DrainOptions, ListenerSnapshot, ReferencedNames } from "./types.ts";
 import { ClusterManager } from "./upstream/cluster-manager.ts";
 
 export * from "./types.ts";
@@ -42,7 +42,7 @@ export type DataPlaneApi = Pick<
   | "drain"
   | "stop"
 > &
-  Partial<Pick<DataPlane, "dottedStats">>;
+  Partial<Pick<DataPlane, "dottedStats" | "drainListeners" | "resetCounters">>;
 
 export type DataPlaneFactory = (deps: DataPlaneDeps) => DataPlaneApi;
 
@@ -157,6 +157,22 @@ export class DataPlane {
   dottedStats(): { readonly lines: StatLine[]; readonly others: string } {
     const lines = [...this.#core.samples()].map(({ dotted = "", kind, metric }) => ({ name: dotted, kind, value: statText(metric) }));
     return { lines, others: this.stats.prometheus(false) };
+  }
+
+  /** Sets every counter to zero, as Envoy's /reset_counters does; gauges and histograms stay. */
+  resetCounters(): void {
+    this.#core.resetCounters();
+    this.stats.resetCounters();
+  }
+
+  /** Listeners stop accepting, now or after a time in which each connection is asked to go after its request. */
+  drainListeners({ inboundOnly, acceptForMs }: DrainOptions): void {
+    const { clock } = this.deps;
+    if (acceptForMs === undefined) this.#listeners.stopAccepting(inboundOnly);
+    else {
+      this.#listeners.askToGo(inboundOnly);
+      if (Number.isFinite(acceptForMs)) clock.after(acceptForMs, () => this.#listeners.stopAccepting(inboundOnly));
+    }
   }
 
   /** Stops accepting, asks clients to go, and resolves when all connections are gone or the deadline has forced them. */

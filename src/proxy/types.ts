@@ -91,6 +91,12 @@ export interface DataPlaneDeps {
   readonly statsConfig?: StatsConfig | undefined;
 }
 
+/** Which listeners drain, and for how long they still accept: not at all when undefined, for ever when infinite. */
+export interface DrainOptions {
+  readonly inboundOnly: boolean;
+  readonly acceptForMs: number | undefined;
+}
+
 /** What configured resources still point at, for subscriptions and for warming. */
 export interface ReferencedNames {
   readonly eds: string[];

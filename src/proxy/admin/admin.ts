@@ -7,9 +7,11 @@ import type { AdminAnswer, DumpInput } from "./dump-input.ts";
 import { adminJson } from "./json.ts";
 import { listenersJson, listenersText } from "./listeners.ts";
 import { LogLevels } from "./log-levels.ts";
+import { runtimeJson } from "./runtime.ts";
 import { serverInfo } from "./server-info.ts";
 import { serverStats, serverStatsPrometheus } from "./server-stats.ts";
 import { filterPrometheus, statLines } from "./stats-text.ts";
+import { UNSUPPORTED } from "./unsupported.ts";
 
 export interface AdminDeps {
   readonly server: ProxyServer;
@@ -49,6 +51,8 @@ export class Admin {
     const path = url.pathname.length > 1 ? url.pathname.replace(/\/$/, "") : url.pathname;
     if (path === "/" || path === "/help") return text(this.#help());
     const page = this.#pages[path];
+    const missing = UNSUPPORTED[path];
+    if (missing !== undefined) return text(`${path} is not supported by this proxy: ${missing}\n`, 404);
     if (!page) return text(`invalid path. ${this.#help()}`, 404);
     if (page.mutates && method !== "POST") return text(`Method ${method} not allowed, POST required.`, 405);
     return page.answer(url.searchParams);
@@ -77,7 +81,9 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
     if (typeof keep === "string") return text(keep, 400);
     const own = serverStats(server).map(({ name, value, kind }) => ({ name, value: String(value), kind }));
     const dotted = dataPlane.dottedStats?.() ?? { lines: [], others: dataPlane.prometheus() };
-    const lines = [...own, ...dotted.lines, ...statLines(dotted.others)].filter(({ name, value }) => keep(name, value)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const kind = STAT_TYPES[(params.get("type") ?? "All").toLowerCase()];
+    if (kind === undefined) return text("invalid &type= param", 400);
+    const lines = [...own, ...dotted.lines, ...statLines(dotted.others)].filter((line) => (kind === "" || line.kind === kind) && keep(line.name, line.value)).sort((a, b) => (a.name < b.name ? -1 : 1));
     if (format === "text") return text(lines.map(({ name, value }) => `${name}: ${value}\n`).join(""));
     return json({ stats: lines.filter(({ value }) => !Number.isNaN(Number(value))).map(({ name, value }) => ({ name, value: Number(value) })) });
   };
@@ -113,15 +119,30 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
     },
     "/drain_listeners": {
       help: "stop accepting connections and let those open finish",
-      params: [["graceful", "wait for connections to finish"], ["inboundonly", "accepted, all listeners drain together"]],
+      params: [
+        ["graceful", "go on accepting for the drain time, and ask each connection to go after its request"],
+        ["skip_exit", "ask connections to go, but never stop accepting"],
+        ["inboundonly", "only listeners whose traffic direction is inbound"],
+      ],
       mutates: true,
       answer(params) {
-        void server.drain(params.has("graceful") ? deps.drainTimeMs : 0);
+        const graceful = params.has("graceful") ? deps.drainTimeMs : undefined;
+        server.drainListeners({ inboundOnly: params.has("inboundonly"), acceptForMs: params.has("skip_exit") ? Infinity : graceful });
         return text("OK\n");
       },
     },
+    "/contention": { help: "mutex contention", answer: () => text("Mutex contention tracing is not enabled. There are no mutexes: one thread does all the work.\n") },
     "/healthcheck/fail": { help: "report unhealthy", mutates: true, answer: () => (server.failHealthCheck(true), text("OK\n")) },
     "/healthcheck/ok": { help: "report healthy again", mutates: true, answer: () => (server.failHealthCheck(false), text("OK\n")) },
+    "/hot_restart_version": { help: "version of hot restart", answer: () => text("disabled\n") },
+    "/init_dump": {
+      help: "what has not been initialized",
+      params: [["mask", "listener, for listeners only"]],
+      answer(params) {
+        const waiting = server.unready(params.get("mask") === "listener");
+        return json(waiting.length > 0 ? { unready_targets_dumps: waiting.map(({ name, targets }) => ({ name, target_names: targets })) } : {});
+      },
+    },
     "/listeners": {
       help: "listener addresses",
       params: [["format", "text or json"]],
@@ -150,19 +171,26 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
       },
     },
     "/ready": { help: "state of the server: 200 when LIVE, else 503", answer: () => text(`${server.state}\n`, server.state === "LIVE" ? 200 : 503) },
+    "/reopen_logs": { help: "reopen access logs: a file is opened for each write, so that nothing is to be done", mutates: true, answer: () => text("OK\n") },
+    "/reset_counters": { help: "set all counters to zero", mutates: true, answer: () => (dataPlane.resetCounters?.(), text("OK\n")) },
+    "/runtime": { help: "runtime values of the bootstrap", answer: () => json(runtimeJson(deps.bootstrap.json)) },
     "/server_info": { help: "version and state of the server", answer: () => json(serverInfo(server)) },
     "/stats": {
       help: "statistics",
-      params: [["format", "text, json or prometheus"], ["filter", "regular expression on names"], ["usedonly", "only what has been counted"]],
+      params: [["format", "text, json or prometheus"], ["type", "All, Counters, Gauges or Histograms"], ...FILTERS],
       answer: stats,
     },
     "/stats/prometheus": {
       help: "statistics in Prometheus' text format",
-      params: [["filter", "regular expression on names"], ["usedonly", "only what has been counted"]],
+      params: FILTERS,
       answer: (params) => prometheusAnswer(prometheus(), params),
     },
   };
 }
+
+const FILTERS = [["filter", "regular expression on names"], ["invert_filter", "those that do not match"], ["usedonly", "only what has been counted"]] as const;
+
+const STAT_TYPES: Readonly<Record<string, string>> = { all: "", counters: "counter", gauges: "gauge", histograms: "histogram", textreadouts: "text" };
 
 function prometheusText(server: ProxyServer): string {
   return server.dataPlane.prometheus() + serverStatsPrometheus(serverStats(server));
@@ -178,7 +206,8 @@ function statFilter(params: URLSearchParams): ((name: string, value: string) => 
   const matches = pattern(params.get("filter"));
   if (typeof matches === "string") return matches;
   const usedOnly = params.has("usedonly");
-  return (name, value) => matches(name) && !(usedOnly && value === "0");
+  const wanted = !(params.has("filter") && params.has("invert_filter"));
+  return (name, value) => matches(name) === wanted && !(usedOnly && value === "0");
 }
 
 /** The operator's own expression on the loopback: it may be slow, it must not be malformed. */

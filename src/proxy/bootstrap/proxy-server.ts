@@ -2,6 +2,7 @@ import { create, type JsonObject } from "@bufbuild/protobuf";
 import { type Clock, type Logger, VERSION } from "../../base/index.ts";
 import { NodeSchema, type Node } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import type { DataPlaneApi, DataPlaneFactory } from "../data-plane.ts";
+import type { DrainOptions } from "../types.ts";
 import { GrpcClient, type ConnectFd, type HeaderList } from "../grpc/index.ts";
 import type { AccessLogSink, NodeIdentity, SocketFactory } from "../types.ts";
 import { AdsClient, ConfigApplier, DeltaProtocol, readSecret, resourceName, SecretStore, SotwProtocol, XdsStore } from "../xds/index.ts";
@@ -106,6 +107,20 @@ export class ProxyServer {
   drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     return this.dataPlane.drain(deadlineMs);
+  }
+
+  /** Envoy's /drain_listeners; see DataPlaneApi.drainListeners. */
+  drainListeners(options: DrainOptions): void {
+    if (options.acceptForMs !== undefined) this.#draining = true;
+    this.dataPlane.drainListeners?.(options);
+  }
+
+  /** What the configuration in force still waits for, by who waits. */
+  unready(listenersOnly: boolean): { readonly name: string; readonly targets: readonly string[] }[] {
+    const listeners = this.dataPlane.listeners().flatMap(({ name, state }) => (state === "warming" ? [{ name: `listener ${name}`, targets: ["routes or secrets"] }] : []));
+    if (listenersOnly || !this.ads) return listeners;
+    const names = this.ads.unanswered();
+    return names.length > 0 ? [{ name: "ADS", targets: names }, ...listeners] : listeners;
   }
 
   stop(): void {

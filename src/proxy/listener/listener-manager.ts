@@ -109,6 +109,14 @@ export class ListenerManager {
     for (const listener of this.#active.values()) listener.drain();
   }
 
+  stopAccepting(inboundOnly: boolean): void {
+    for (const listener of this.#active.values()) if (!inboundOnly || listener.config.direction === "inbound") listener.stopAccepting();
+  }
+
+  askToGo(inboundOnly: boolean): void {
+    for (const listener of this.#active.values()) if (!inboundOnly || listener.config.direction === "inbound") listener.askToGo();
+  }
+
   close(): void {
     for (const listener of [...this.#active.values(), ...this.#draining]) listener.close();
     for (const config of this.#warming.values()) this.#drop(config, this.#active.get(config.name)?.config);

@@ -84,7 +84,7 @@ export class Listener implements AcceptTarget {
     // What terminates its TLS behind this proxy is no plaintext.
     if (this.config.direction === "inbound" && connection.transportProtocol === "raw_buffer") live.onGone = this.services.plaintext.opened(connection.remote.address, connection.local.port);
     this.#connections.add(live);
-    if (this.#draining) live.drain();
+    if (this.#draining) live.goAfterRequest();
   }
 
   onRefused(connection: ConnectionInfo, reason: RefusalReason, { startMono, startTime }: { startMono: number; startTime: number }): void {
@@ -117,9 +117,19 @@ export class Listener implements AcceptTarget {
   /** Lets no more in and asks those inside to go. */
   drain(): void {
     this.#draining = true;
+    this.stopAccepting();
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  stopAccepting(): void {
     for (const socket of this.#sockets) socket.stop();
     this.#sockets = [];
-    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Connections, those to come too, end after their next request. */
+  askToGo(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.goAfterRequest();
   }
 
   /** Ends everything at once. */

@@ -95,6 +95,13 @@ export class LiveConnection {
     if (this.#handler instanceof HttpConnection) this.#handler.drain();
   }
 
+  /** HTTP: ends after the next request, which is told so. */
+  goAfterRequest(): void {
+    if (!(this.#handler instanceof HttpConnection)) return;
+    if (this.#handler.protocol === "HTTP/2") this.#handler.drain();
+    else this.#handler.closeAfterResponse();
+  }
+
   /** Ends at once. */
   close(): void {
     if (this.#handler instanceof HttpConnection) this.#handler.close();

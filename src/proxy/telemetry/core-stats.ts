@@ -42,6 +42,10 @@ export class CoreStats {
     return this.naming.includes(dotted);
   }
 
+  resetCounters(): void {
+    for (const scope of [...this.#scopes.values(), ...this.others()]) scope.resetCounters();
+  }
+
   *samples(): IterableIterator<StatSample> {
     for (const scope of this.#scopes.values()) yield* this.#read(scope);
     for (const scope of this.others()) yield* this.#read(scope);

@@ -21,6 +21,12 @@ export class StatScope {
     return counter;
   }
 
+  resetCounters(): void {
+    const fields = this as unknown as Record<string, unknown>;
+    for (const [stat, value] of Object.entries(fields)) if (typeof value === "number" && !GAUGE.test(stat)) fields[stat] = 0;
+    for (const [stat, counter] of this.#counters) if (!GAUGE.test(stat)) counter.value = 0;
+  }
+
   /** Each statistic with its value now. */
   *read(): IterableIterator<readonly [stat: string, kind: StatKind, value: number]> {
     for (const [stat, value] of Object.entries(this)) if (typeof value === "number") yield [stat, GAUGE.test(stat) ? "gauge" : "counter", value];

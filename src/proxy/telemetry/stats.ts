@@ -119,6 +119,10 @@ export class StatsRegistry {
     this.#sources.push(source);
   }
 
+  resetCounters(): void {
+    for (const { series } of this.#families.values()) for (const metric of series.values()) if (metric instanceof Counter) metric.value = 0;
+  }
+
   /** Every series with its rendered labels. */
   *samples(): IterableIterator<StatSample> {
     for (const collect of this.#collectors) collect();

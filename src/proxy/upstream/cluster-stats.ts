@@ -93,6 +93,11 @@ export class ClusterStats extends StatScope {
     bump(this.#responses.retry, status);
   }
 
+  override resetCounters(): void {
+    super.resetCounters();
+    for (const counts of Object.values(this.#responses)) counts.clear();
+  }
+
   override *read(): IterableIterator<readonly [stat: string, kind: StatKind, value: number]> {
     yield* super.read();
     const { internal, external, retry } = this.#responses;

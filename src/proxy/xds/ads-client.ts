@@ -83,6 +83,11 @@ export class AdsClient {
     return this.#live;
   }
 
+  /** Names that resources refer to and the control plane has not answered for, each with its type. */
+  unanswered(): string[] {
+    return (["EDS", "RDS", "SDS"] as const).flatMap((type) => this.#deps.applier.unanswered(type).map((name) => `${type} ${name}`));
+  }
+
   async #connect(): Promise<void> {
     const { connect, metadata, protocol, log } = this.#deps;
     try {
