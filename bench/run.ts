@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: runs one benchmark; prints a table and, last, one line of JSON with the figures and ratios. */
 const BENCHMARKS: Record<string, { summary: string; load: () => Promise<{ run(args: readonly string[]): Promise<Row[]> }> }> = {
   mesh: { summary: "start, STRICT taking effect and memory of an embedded mesh with the lab", load: () => import("./mesh.ts") },
+  controlplane: { summary: "changes to many proxies, sync, memory, certificates, start: ours beside a real istiod", load: () => import("./controlplane/index.ts") },
   dataplane: { summary: "two mTLS hops: Chainmail's proxy, a real Envoy, HAProxy and nginx in turn", load: () => import("./dataplane/index.ts") },
 };
 

@@ -52,7 +52,7 @@ export async function startControlPlane(name: ControlPlaneName, command: readonl
     httpAddr: `127.0.0.1:${http}`,
     httpsAddr: `127.0.0.1:${await freePort()}`,
     monitoringAddr: `127.0.0.1:${await freePort()}`,
-    log_output_level: "default:warn",
+    log_output_level: "default:info",
   };
   const started = nowMs();
   const child = Bun.spawn([...command, "discovery", ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`), ...(name === "istiod" ? ["--ctrlz_port=0"] : [])], {
