@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
 import { startTestServer, type TestServer } from "../../src/cluster/apiserver/testing.ts";
+import { buildWebApp } from "../../src/console/build.ts";
+import type { UserTransport } from "../../src/console/server/writes.ts";
 import { istioCrds } from "../../src/resources/index.ts";
+import { CHROMIUM, launchBrowser } from "./browser.ts";
 import { fakeConsole } from "./fake-mesh.ts";
 
 const STRICT = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata:\n  name: default\nspec:\n  mtls:\n    mode: STRICT\n";
@@ -126,4 +133,61 @@ describe("who writes", () => {
     ];
     for (const [status, method, path, body] of tries) expect([(await call(method, path, { body, headers })).status, path, body.slice(0, 40)]).toEqual([status, path, body.slice(0, 40)]);
   });
+});
+
+describe.if(CHROMIUM !== undefined)("a person who writes", () => {
+  const folder = mkdtempSync(join(tmpdir(), "chainmail-console-"));
+  let api: TestServer;
+  let browser: Browser;
+  let server: ReturnType<typeof Bun.serve>;
+
+  beforeAll(async () => {
+    await buildWebApp(folder);
+    api = await startTestServer();
+    for (const crd of istioCrds()) await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
+    await api.call("POST", "/api/v1/namespaces", { body: { apiVersion: "v1", kind: "Namespace", metadata: { name: "istioinaction" } } });
+    const asUser: UserTransport = (token) => (path, init) => (token === "admin-token" ? api.server.transport("test", USERS[token])(path, init) : Promise.resolve(Response.json({}, { status: 401 })));
+    server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder, asUser }) });
+    browser = await launchBrowser();
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop(true);
+    await api?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("answers a wizard, signs in, sees what would come of it, and applies it", async () => {
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    await page.goto(`http://127.0.0.1:${server.port}/kiali/istio/new?what=authorization`);
+    await page.locator("label", { hasText: /^For/ }).locator("select").selectOption("istioinaction/web-api");
+    await page.getByLabel("callers in namespaces").fill("istio-system");
+    const editor = page.getByLabel("Manifest of the AuthorizationPolicy");
+    expect(await editor.inputValue()).toContain("app: web-api");
+    // What may stand at the cursor is offered, with what it is for, and typed by a click.
+    await editor.press("Control+End");
+    await editor.pressSequentially("  prov");
+    await page.getByText("The extension that decides, with CUSTOM.").waitFor();
+    await page.getByRole("button", { name: /^provider/ }).click();
+    expect(await editor.inputValue()).toContain("\n  provider:\n    ");
+    await page.getByLabel("methods").fill("GET");
+    await page.getByRole("button", { name: "Sign in to apply it" }).click();
+    await page.getByLabel("Token").fill("wrong");
+    await page.getByRole("dialog").getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").waitFor();
+    await page.getByLabel("Token").fill("admin-token");
+    await page.getByRole("dialog").getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("button", { name: "Check" }).click();
+    await page.locator(".diff-added", { hasText: "kind: AuthorizationPolicy" }).waitFor();
+    await page.getByText("It is for web-api.istioinaction").waitFor();
+    const path = "/apis/security.istio.io/v1/namespaces/istioinaction/authorizationpolicies/web-api-allow";
+    expect((await api.call("GET", path)).status).toBe(404);
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.waitForURL(/AuthorizationPolicy\/web-api-allow/);
+    expect((await api.call("GET", path)).body).toMatchObject({ spec: { action: "ALLOW", selector: { matchLabels: { app: "web-api" } }, rules: [{ from: [{ source: { namespaces: ["istio-system"] } }], to: [{ operation: { methods: ["GET"] } }] }] } });
+    expect(complaints).toEqual([]);
+    await page.close();
+  }, 30_000);
 });

@@ -10,10 +10,11 @@ import { PROXY_ROUTES } from "./proxy-config.ts";
 import type { Route } from "./router.ts";
 import { SECURITY_ROUTES } from "./security-routes.ts";
 import { SERVICE_ROUTES } from "./service-routes.ts";
+import { SCHEMA_ROUTES } from "./schema-routes.ts";
 import { TRACE_ROUTES } from "./trace-routes.ts";
 import { WORKLOAD_ROUTES } from "./workload-routes.ts";
 
 /** Everything below /kiali/api. Fixed paths stand before those with names in them. */
 export const ROUTES: readonly Route[] = [
-  ...GRAPH_ROUTES, ...BASIC_ROUTES, ...OVERVIEW_ROUTES, ...MESH_ROUTES, ...CONFIG_ROUTES, ...SECURITY_ROUTES, ...METRICS_ROUTES, ...WORKLOAD_ROUTES, ...SERVICE_ROUTES, ...APP_ROUTES, ...LOG_ROUTES, ...TRACE_ROUTES, ...PROXY_ROUTES,
+  ...GRAPH_ROUTES, ...BASIC_ROUTES, ...OVERVIEW_ROUTES, ...MESH_ROUTES, ...CONFIG_ROUTES, ...SECURITY_ROUTES, ...METRICS_ROUTES, ...WORKLOAD_ROUTES, ...SERVICE_ROUTES, ...APP_ROUTES, ...LOG_ROUTES, ...TRACE_ROUTES, ...SCHEMA_ROUTES, ...PROXY_ROUTES,
 ];

@@ -4,6 +4,7 @@ import { useConnected, useStored, useWatch } from "./live.ts";
 import type { MeshState } from "./model.ts";
 import { Link, RouteProvider, useRoute } from "./navigation.tsx";
 import { Lock, meshLock } from "./panels/lock.tsx";
+import { SessionProvider, useSession } from "./session.tsx";
 import { Boundary, Loading } from "./parts/states.tsx";
 
 // The graph brings its engine along, and is the page that most people open: the other pages need not wait for it.
@@ -14,6 +15,7 @@ const ServicesPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ defau
 const WorkloadPage = lazy(() => import("./pages/workload-page.tsx").then((m) => ({ default: m.WorkloadPage })));
 const ServicePage = lazy(() => import("./pages/service-page.tsx").then((m) => ({ default: m.ServicePage })));
 const ConfigPage = lazy(() => import("./pages/config-pages.tsx").then((m) => ({ default: m.ConfigPage })));
+const NewConfigPage = lazy(() => import("./pages/new-config-page.tsx").then((m) => ({ default: m.NewConfigPage })));
 const ConfigObjectPage = lazy(() => import("./pages/config-pages.tsx").then((m) => ({ default: m.ConfigObjectPage })));
 const PoliciesPage = lazy(() => import("./pages/policies-page.tsx").then((m) => ({ default: m.PoliciesPage })));
 const TracesPage = lazy(() => import("./pages/traces-page.tsx").then((m) => ({ default: m.TracesPage })));
@@ -50,6 +52,7 @@ function pageOf(parts: string[]): { menu: string; page: Page } {
   if (first === "namespaces" && kind === "services" && parts.length === 4) return { menu: "services", page: { title: name, render: () => <ServicePage /> } };
   if (first === "namespaces" && kind === "istio" && parts.length === 7) return { menu: "istio", page: { title: name, render: () => <ConfigObjectPage /> } };
   if (first === "traces" && parts.length === 2) return { menu: "traces", page: { title: "Trace", render: () => <TracePage /> } };
+  if (first === "istio" && parts[1] === "new") return { menu: "istio", page: { title: "New", render: ({ mesh }) => <NewConfigPage mesh={mesh} /> } };
   const menu = first in PAGES ? first : "graph";
   return { menu, page: PAGES[menu]! };
 }
@@ -75,6 +78,7 @@ function App() {
         </nav>
         <Link to="/policies" className={`mesh-lock mesh-lock-${lock.kind}`}><Lock kind={lock.kind} label="" /> <span role="status">{lock.text}</span></Link>
         <Pulse />
+        <WhoAmI />
         <button type="button" className="theme" aria-label="Switch between light and dark" title="Switch between light and dark" onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>{theme === "dark" ? "☀" : "☾"}</button>
       </header>
       <main id="main" tabIndex={-1}>
@@ -84,6 +88,13 @@ function App() {
       </main>
     </>
   );
+}
+
+/** Who is signed in; anonymous readers may sign in to change things. */
+function WhoAmI() {
+  const { session, signIn, signOut } = useSession();
+  if (session.csrf === undefined) return <button type="button" className="theme sign-in" onClick={signIn}>Sign in</button>;
+  return <button type="button" className="theme sign-in" title={`${session.username}: sign out`} onClick={() => void signOut()}>{session.username.replace(/^system:serviceaccount:/, "")} · sign out</button>;
 }
 
 function Pulse() {
@@ -100,4 +111,4 @@ function Rings() {
   );
 }
 
-createRoot(document.getElementById("app")!).render(<StrictMode><RouteProvider><App /></RouteProvider></StrictMode>);
+createRoot(document.getElementById("app")!).render(<StrictMode><RouteProvider><SessionProvider><App /></SessionProvider></RouteProvider></StrictMode>);

@@ -1,13 +1,15 @@
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import type { ConfigAnswer, ObjectValidation } from "../../api/config-routes.ts";
+import { Change, manifestText } from "../config/change.tsx";
 import { useWatch } from "../live.ts";
-import { Link, useRoute, workloadPath } from "../navigation.tsx";
+import { Link, navigate, useRoute, workloadPath } from "../navigation.tsx";
 import { State } from "../parts/badges.tsx";
 import { Copy } from "../parts/copy.tsx";
 import { Empty, Loading, Problem } from "../parts/states.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Yaml, lineOf, toYaml } from "../parts/yaml.tsx";
 import { useNamespaces } from "./lists.tsx";
+import { useSession, write } from "../session.tsx";
 import { Crumbs } from "./workload-page.tsx";
 
 interface Row {
@@ -45,7 +47,7 @@ export function ConfigPage() {
   );
   return (
     <div className="page">
-      <h1>Istio config{namespaces.length > 0 && <small> in {namespaces.join(", ")}</small>}</h1>
+      <h1>Istio config{namespaces.length > 0 && <small> in {namespaces.join(", ")}</small>} <Link to="/istio/new" className="button button-main">New…</Link></h1>
       <Problem of={answer} />
       {answer.data ? (
         <Table label="Istio config" filter columns={COLUMNS} rows={rows} rowKey={(r) => `${r.kind}/${r.namespace}/${r.name}`} empty="No Istio object exists yet. A first one: kubectl apply a PeerAuthentication, or look at Policies what it would change.">
@@ -66,6 +68,7 @@ interface ObjectAnswer {
 export function ConfigObjectPage() {
   const { parts } = useRoute();
   const [, namespace = "", , group = "", version = "", kind = "", name = ""] = parts;
+  const [editing, setEditing] = useState(false);
   const answer = useWatch<ObjectAnswer>(path({ namespace, group, version, kind, name }));
   const text = useMemo(() => {
     if (!answer.data) return "";
@@ -86,15 +89,22 @@ export function ConfigObjectPage() {
     return <Empty title={`${kind} ${name} cannot be shown`}><p>{answer.problem.message}</p><p><Link to="/istio" className="link">All of Istio's config</Link></p></Empty>;
   }
   const { validation, references, resource } = answer.data;
+  const editable = manifestText(resource as unknown as Record<string, unknown>);
   return (
     <div className="page">
       <Crumbs steps={[["Istio config", "/istio"], [namespace, `/istio?namespaces=${namespace}`]]} />
       <h1>{name} <small>{kind}</small> <Verdict validation={validation} /></h1>
       <Problem of={answer} />
       <div className="columns columns-wide">
-        <section className="yaml-box">
-          <Copy text={text} label="Copy the YAML" />
-          <Yaml text={text} marks={marks} />
+        <section>
+          {editing ? (
+            <Change group={group} version={version} kind={kind} initial={editable} current={{ namespace, name, text: editable }} onDone={() => setEditing(false)} />
+          ) : (
+            <div className="yaml-box">
+              <Copy text={text} label="Copy the YAML" />
+              <Yaml text={text} marks={marks} />
+            </div>
+          )}
         </section>
         <section>
           <h2>Checks</h2>
@@ -102,10 +112,31 @@ export function ConfigObjectPage() {
           <h2>Chooses</h2>
           {references.workloadReferences.length === 0 ? <p className="muted">{hasSelector(resource.spec) ? "No workload." : "It has no selector: it counts for its whole namespace, or for the mesh in istio-system."}</p> : <ul className="plain">{references.workloadReferences.map((w) => <li key={w.namespace + w.name}><Link to={workloadPath(w.namespace, w.name)} className="link">{w.name}<small>.{w.namespace}</small></Link></li>)}</ul>}
           <h2>To change it</h2>
-          <p className="muted">This page only reads. In a terminal: <code>kubectl edit {kind.toLowerCase()} {name} -n {namespace}</code></p>
+          {!editing && <p className="actions"><button type="button" className="button" onClick={() => setEditing(true)}>Edit</button> <Delete path={path({ namespace, group, version, kind, name })} what={`${kind} ${name}`} /></p>}
+          <p className="muted">In a terminal: <code>kubectl edit {kind.toLowerCase()} {name} -n {namespace}</code></p>
         </section>
       </div>
     </div>
+  );
+}
+
+/** Asks once more, since nothing brings it back. */
+function Delete({ path: target, what }: { path: string; what: string }) {
+  const { session, signIn } = useSession();
+  const [asked, setAsked] = useState(false);
+  const [problem, setProblem] = useState("");
+  const remove = async (): Promise<void> => {
+    const answer = await write(session, "DELETE", target);
+    if (answer.ok) navigate("/istio");
+    else setProblem(answer.message);
+  };
+  if (session.csrf === undefined) return <button type="button" className="button" onClick={signIn}>Delete…</button>;
+  if (!asked) return <button type="button" className="button" onClick={() => setAsked(true)}>Delete…</button>;
+  return (
+    <>
+      <button type="button" className="button button-bad" onClick={() => void remove()}>Delete {what}</button> <button type="button" className="button" onClick={() => setAsked(false)}>Keep it</button>
+      {problem && <span className="notice notice-bad" role="alert">{problem}</span>}
+    </>
   );
 }
 
