@@ -56,14 +56,22 @@ export function processIdentity(pod: Pod, container: Container, image: Image, ca
 function userOf(image: Image, chosen: number | undefined): ImageUser {
   const root = image.own?.root;
   if (root === undefined) {
-    const uid = chosen ?? image.user?.uid ?? 0;
-    return { uid, gid: image.user?.gid ?? 0, groups: [], home: uid === 0 ? "/root" : "/" };
+    const given = image.user ?? idsOf(image.own?.user ?? "");
+    const uid = chosen ?? given.uid;
+    return { uid, gid: given.gid, groups: [], home: uid === 0 ? "/root" : "/" };
   }
   try {
     return findUser(root, chosen === undefined ? (image.own?.user ?? "") : String(chosen));
   } catch (thrown) {
     throw configError(errorText(thrown));
   }
+}
+
+/** `uid[:gid]` of an image without files of its own, in which names could be looked up; empty for root. */
+function idsOf(user: string): { uid: number; gid: number } {
+  const [uid = "", gid = ""] = user.split(":");
+  if (!/^\d*$/.test(uid) || !/^\d*$/.test(gid)) throw configError(`unable to find user ${user}: the image has no /etc/passwd, only numbers can stand there`);
+  return { uid: Number(uid), gid: Number(gid) };
 }
 
 /** Rights that the pod asks for and that no container here gets, for a warning event; the proxy gets what it needs. */
