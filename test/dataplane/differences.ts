@@ -12,6 +12,10 @@ export interface KnownDifference {
 
 /** Nothing is compared but that both end the exchange in their ways. */
 const answers = (outcome: Outcome): Outcome => ({ ...outcome, answers: [], end: "open" });
+const withoutHeader = (outcome: Outcome, name: string): Outcome => ({
+  ...outcome,
+  answers: outcome.answers.map((answer) => ({ ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([key]) => key !== name)) })),
+});
 const nothing = (): string => "";
 
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
@@ -20,6 +24,28 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "RFC 9112 and llhttp refuse these, and so does this proxy: a reader behind it that takes them differently is how requests are smuggled. Envoy's parser takes them.",
     call: answers,
     log: nothing,
+  },
+  {
+    rows: ["upstream: status of two digits", "upstream: 101 that nobody asked for"],
+    reason: "RFC 9110, 15 and 7.8: no such status, and no switch of protocols that was not asked for. Envoy passes both on, the second of which leaves the client with a connection whose framing is anybody's guess.",
+    call: answers,
+    log: nothing,
+  },
+  {
+    rows: ["manager: 103", "manager: 102 and 103"],
+    reason: "RFC 9110, 15.2: a proxy must forward 1xx responses. Envoy drops all but 100 and 101.",
+    call: (outcome) => ({ ...outcome, answers: outcome.answers.filter(({ status }) => status >= 200) }),
+  },
+  {
+    rows: ["manager: hop-by-hop headers of a response"],
+    reason: "RFC 9110, 7.6.1: what Connection names must not be passed on. Envoy does so for requests only.",
+    call: (outcome) => withoutHeader(outcome, "x-hop"),
+  },
+  {
+    rows: ["manager: repeated headers", "manager: repeated headers of a response"],
+    reason: "RFC 9110, 5.3: a list may stand in one line or in several. Envoy joins the lines of the headers that it knows.",
+    call: (outcome) => ({ ...outcome, answers: outcome.answers.map((answer) => ({ ...answer, headers: { ...answer.headers, vary: "", "content-length": "" }, body: "" })) }),
+    log: (line) => line.replace(/tx=\d+/, ""),
   },
   {
     rows: ["bytes: two hosts"],

@@ -1,7 +1,9 @@
 import type { Group } from "./row.ts";
+import { failures } from "./rows/failures.ts";
+import { headers } from "./rows/headers.ts";
 import { http1 } from "./rows/http1.ts";
 import { routeActions } from "./rows/route-actions.ts";
 import { routeMatching } from "./rows/route-matching.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures];

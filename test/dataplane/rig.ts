@@ -25,9 +25,10 @@ const LOG_QUIET_MS = 250;
 
 /** Clusters that every row may name. */
 const COMMON: readonly JsonObject[] = [
-  cluster("echo", ["echo"]),
+  // Rows run at the same time: one row's retries must not use up what another one is allowed.
+  cluster("echo", ["echo"], { circuit_breakers: { thresholds: [{ max_retries: 1000 }] } }),
   cluster("echo2", ["echo2"]),
-  cluster("closed", ["closed"]),
+  cluster("closed", ["closed"], { circuit_breakers: { thresholds: [{ max_retries: 1000 }] } }),
   { name: "empty", type: "STATIC", load_assignment: { cluster_name: "empty" } },
   cluster("tcp", ["tcp"]),
   cluster("h2", ["h2"], http2Upstream),

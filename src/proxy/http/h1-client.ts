@@ -189,7 +189,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
     this.#leave();
     if (!sink) return;
     if (error === undefined && ((this.#raw && this.#requestDone) || (this.#headDone && this.#body.untilClose))) sink.onResponseEnd(undefined);
-    else sink.onUpstreamReset("connection_termination", "");
+    else sink.onUpstreamReset(!this.#raw && (this.#headDone || this.#held) ? "protocol_error" : "connection_termination", "");
   }
 
   // ---- from the body reader
@@ -243,6 +243,8 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
   }
 
   #startResponse(response: ParsedResponse, sink: ResponseSink): void {
+    // RFC 9112, 6.1: a server must not frame what has no body.
+    if (response.status === 204 && response.headers.has("transfer-encoding")) throw MessageError.bodyDisallowed();
     this.#headDone = true;
     this.#close = response.close;
     this.#body.begin(response.bodyLength);

@@ -115,7 +115,7 @@ export class HcmConfig {
     this.requestTimeoutMs = timeoutMs(proto.requestTimeout);
     this.requestHeadersTimeoutMs = timeoutMs(proto.requestHeadersTimeout);
     this.maxStreamMs = timeoutMs(common?.maxStreamDuration);
-    this.tracing = proto.tracing && (direction === "inbound" ? "ingress" : "egress");
+    this.tracing = proto.tracing && (direction === "outbound" ? "egress" : "ingress");
     this.tracer = proto.tracing && new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
     this.http2 = sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes, this.limits.maxHeaders);

@@ -14,11 +14,10 @@ export type PathProblem = { readonly kind: "refuse" } | { readonly kind: "redire
 export function normalizeRequestPath(request: RequestHead, config: HcmConfig): PathProblem {
   if (request.path === "" || request.path === "*") return undefined;
   if (config.escapedSlashes !== "keep" && /%(?:2f|5c)/i.test(request.path.split("?", 1)[0] as string)) {
-    if (config.escapedSlashes === "reject") return { kind: "refuse" };
     const [path = "", ...query] = request.path.split("?");
-    const plain = [path.replace(/%2f/gi, "/").replace(/%5c/gi, "\\"), ...query].join("?");
-    if (config.escapedSlashes === "redirect") return { kind: "redirect", location: plain };
-    request.path = plain;
+    request.path = [path.replace(/%2f/gi, "/").replace(/%5c/gi, "\\"), ...query].join("?");
+    if (config.escapedSlashes === "reject") return { kind: "refuse" };
+    if (config.escapedSlashes === "redirect") return { kind: "redirect", location: request.path };
   }
   if (config.normalizePath) {
     const normal = normalizePath(request.path);
@@ -52,6 +51,8 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
   const { headers } = request;
   stripHost(request, config, connection.local.port);
   removeHopByHop(headers, request.upgrade !== undefined);
+  // One list for all who read only the first line, such as the application behind.
+  joinLines(headers, "x-forwarded-for");
   let trusted = false;
   const secure = connection.tls !== undefined;
   let remote: string | undefined;
@@ -79,6 +80,7 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
       headers.remove("x-envoy-decorator-operation");
       headers.remove("x-envoy-downstream-service-cluster");
       headers.remove("x-envoy-downstream-service-node");
+      headers.remove("x-envoy-original-path");
       headers.set("x-envoy-external-address", info.remoteIp);
     }
     headers.remove("x-envoy-internal");
@@ -87,9 +89,16 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
   if (config.generateRequestId) {
     if (edge && !config.preserveExternalRequestId) headers.set("x-request-id", uuid());
     else if (!headers.has("x-request-id")) headers.append("x-request-id", uuid());
+    else joinLines(headers, "x-request-id");
   }
   if (config.via !== "") headers.appendToValue("via", config.via, ", ");
   config.xfcc(headers, connection);
+}
+
+/** Several lines of one header become one (RFC 9110, 5.3). */
+function joinLines(headers: HeaderMap, name: string): void {
+  const first = headers.names.indexOf(name);
+  if (first >= 0 && headers.names.includes(name, first + 1)) headers.set(name, headers.getJoined(name) as string);
 }
 
 /** Whether the client waits for leave to send its body; it is asked here only. */

@@ -36,7 +36,7 @@ export class StreamTimers {
     if (limitMs !== undefined) {
       this.#after(limitMs, () => {
         this.stats.downstream_rq_max_duration_reached++;
-        this.expire({ status: 408, body: "downstream duration timeout", details: "max_duration_timeout", flag: "DT" });
+        this.expire({ status: this.requestEnded() ? 504 : 408, body: "downstream duration timeout", details: "max_duration_timeout" });
       });
     }
     if (idleMs !== undefined) {

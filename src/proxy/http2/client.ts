@@ -163,7 +163,7 @@ class Http2ClientStream implements UpstreamStream, StreamHandler {
     const sink = this.#sink;
     this.#sink = undefined;
     if (code !== -1) this.client.onStreamReset("remote");
-    sink?.onUpstreamReset(resetReason(code), "");
+    sink?.onUpstreamReset(code === -1 && this.client.session.broken ? "protocol_error" : resetReason(code), "");
   }
 
   onWritable(): void {

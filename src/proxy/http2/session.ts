@@ -21,6 +21,8 @@ export class Session implements ChannelHandler {
   peerMaxStreams = Number.POSITIVE_INFINITY;
   goingAway = false;
   closed = false;
+  /** It ended because the peer's frames were wrong. */
+  broken = false;
   readonly #decoder = new HpackDecoder();
   readonly #server: boolean;
   #prefaceDue: boolean;
@@ -139,6 +141,7 @@ export class Session implements ChannelHandler {
       if (at < bytes.length) this.#held = at === 0 ? bytes : bytes.subarray(at);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
+      this.broken = true;
       this.#fail(error);
     }
   }

@@ -38,6 +38,8 @@ export class ConnectionInfo {
   applicationProtocols: readonly string[] = [];
   transportProtocol: "raw_buffer" | "tls" = "raw_buffer";
   tls: TlsInfo | undefined;
+  /** `local` is not where the connection came in, but where it was going before it was redirected. */
+  destinationRestored = false;
   #localText: string | undefined;
   remoteText: string;
 
@@ -49,6 +51,7 @@ export class ConnectionInfo {
   }
 
   restoreDestination(local: SocketAddress): void {
+    this.destinationRestored = local.address !== this.local.address || local.port !== this.local.port;
     this.local = local;
     this.#localText = undefined;
   }

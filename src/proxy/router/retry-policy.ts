@@ -39,7 +39,7 @@ export function compileRetryPolicy(proto: RetryProto): RetryPolicy {
   if (proto.retryPriority && !PREVIOUS_PRIORITIES.has(proto.retryPriority.name)) throw new InvalidResource("UNKNOWN_RETRY_PRIORITY", `Didn't find a registered implementation for name: '${proto.retryPriority.name}'`);
   const base = durationMs(proto.retryBackOff?.baseInterval) ?? 25;
   return {
-    on: new Set(proto.retryOn.split(",").map((part) => part.trim()).filter((part) => CONDITIONS.has(part))),
+    on: conditionsOf(proto.retryOn),
     maxRetries: proto.numRetries ?? 1,
     perTryTimeoutMs: timeoutMs(proto.perTryTimeout),
     statusCodes: new Set(proto.retriableStatusCodes),
@@ -52,6 +52,26 @@ export function compileRetryPolicy(proto: RetryProto): RetryPolicy {
     maxBackOffMs: durationMs(proto.retryBackOff?.maxInterval) ?? base * 10,
   };
 }
+
+/** The known ones of a list of conditions. */
+export function conditionsOf(list: string): ReadonlySet<string> {
+  return new Set(list.split(",").map((part) => part.trim()).filter((part) => CONDITIONS.has(part)));
+}
+
+/** What a request is judged by that asks for retries where its route has none: Envoy's defaults. */
+export const NO_RETRIES: RetryPolicy = {
+  on: new Set(),
+  maxRetries: 1,
+  perTryTimeoutMs: undefined,
+  statusCodes: new Set(),
+  responseHeaders: [],
+  requestHeaders: [],
+  avoidPreviousHosts: false,
+  maxHostPicks: 1,
+  avoidPreviousPriorities: false,
+  backOffMs: 25,
+  maxBackOffMs: 250,
+};
 
 const GRPC: Record<string, string> = { "1": "cancelled", "2": "unknown", "4": "deadline-exceeded", "8": "resource-exhausted", "13": "internal", "14": "unavailable" };
 

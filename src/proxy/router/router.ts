@@ -6,10 +6,10 @@ import type { Host } from "../upstream/host.ts";
 import type { LoadBalancerContext } from "../upstream/load-balancer.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { RESET_FLAGS } from "./reset-flags.ts";
-import { parseOriginalDestination } from "./original-destination.ts";
+import { meantDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
+import { expectedMs, requestLimits, type RequestLimits } from "./request-limits.ts";
 import { clusterName, type ForwardAction, type Route } from "./route-table.ts";
-import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import type { AttemptTrace } from "../tracing/index.ts";
 import { mirrorRequest } from "./mirror.ts";
 
@@ -19,6 +19,7 @@ const REPLAY_LIMIT = 1024 * 1024;
 /** The end of a request's way through the filters: it finds an upstream, tries again where that is allowed, answers. */
 export class Router implements ResponseSink, PoolWaiter {
   #action!: ForwardAction;
+  #limits!: RequestLimits;
   #route!: Route;
   #cluster: Cluster | undefined;
   #upstream: UpstreamStream | undefined;
@@ -82,14 +83,10 @@ export class Router implements ResponseSink, PoolWaiter {
     this.#cluster = cluster;
     stream.upstreamCluster = cluster;
     this.#requestEnd = endStream;
-    if (action.hash) {
-      const { hash, setCookie } = action.hash(stream.request, stream, services.random);
-      this.#hash = hash;
-      this.#setCookie = setCookie;
-    }
+    if (action.hash) ({ hash: this.#hash, setCookie: this.#setCookie } = action.hash(stream.request, stream, services.random));
     this.#prepareHead();
     for (const mirror of action.mirrors) if (stream.draw < mirror.share) mirrorRequest(stream, mirror, endStream);
-    this.#replayable = action.retry !== undefined;
+    this.#replayable = this.#limits.retry !== undefined;
     if (endStream) this.#requestComplete();
     this.#try();
   }
@@ -101,9 +98,8 @@ export class Router implements ResponseSink, PoolWaiter {
     this.stream.mirrors?.forEach((mirror) => mirror.onBody(bytes, start, end));
     const upstream = this.#upstream;
     if (!upstream || this.#replayable) this.#keep(bytes, start, end);
-    if (upstream && !upstream.writeBody(bytes, start, end)) this.stream.codec.pauseRequest();
-    else if (!upstream) this.stream.codec.pauseRequest();
-    else upstream.flush();
+    if (upstream?.writeBody(bytes, start, end)) upstream.flush();
+    else this.stream.codec.pauseRequest();
   }
 
   onRequestEnd(trailers: HeaderMap | undefined): void {
@@ -130,7 +126,7 @@ export class Router implements ResponseSink, PoolWaiter {
   #try(): void {
     const { stream } = this;
     const cluster = this.#cluster as Cluster;
-    const policy = this.#action.retry;
+    const policy = this.#limits.retry;
     stream.attempts++;
     const host = cluster.isOriginalDestination
       ? this.#originalDestination(cluster)
@@ -184,7 +180,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const bare = this.#requestEnd && !this.#kept && !this.#trailers;
     connection.stream.send(stream.request, bare, this);
     if (!bare && this.#upstream) this.#sendKept(this.#upstream);
-    const perTry = this.#action.retry?.perTryTimeoutMs;
+    const perTry = this.#limits.perTryMs;
     if (perTry !== undefined && this.#upstream) {
       this.#cancelTry = services.clock.after(perTry, () => this.#timedOut("upstream_per_try_timeout", true));
     }
@@ -223,7 +219,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const cluster = this.#cluster as Cluster;
     cluster.reportResponse(host, status);
     if (this.#trace) this.#trace.status = status;
-    const policy = this.#action.retry;
+    const policy = this.#limits.retry;
     if (policy) {
       const failed = retriesResponse(policy, status, headers);
       if (failed && this.#mayRetry(policy)) {
@@ -300,7 +296,7 @@ export class Router implements ResponseSink, PoolWaiter {
       stream.resetDownstream();
       return;
     }
-    const policy = this.#action.retry;
+    const policy = this.#limits.retry;
     if (policy && retriesReset(policy, reason, this.#sentAt !== 0 && this.#host !== undefined) && this.#mayRetry(policy)) {
       this.#retryLater(policy);
       return;
@@ -328,14 +324,15 @@ export class Router implements ResponseSink, PoolWaiter {
       cluster.reportResponse(this.#host, 504);
     }
     this.#dropUpstream(true);
-    const policy = this.#action.retry;
-    if (perTry && policy && !this.#responded && (policy.on.has("5xx") || policy.on.has("gateway-error")) && this.#mayRetry(policy)) {
+    const policy = this.#limits.retry;
+    if (perTry && policy && !this.#responded && retriesReset(policy, "local_reset", true) && this.#mayRetry(policy)) {
       this.#retryLater(policy);
       return;
     }
     this.#charge(504);
     this.#end();
-    stream.localReply({ status: 504, body: "upstream request timeout", details, flag: "UT", modify: this.#modify });
+    const { timeoutStatus } = this.#limits;
+    stream.localReply({ status: timeoutStatus, body: timeoutStatus === 504 ? "upstream request timeout" : "", details, flag: "UT", modify: this.#modify });
   }
 
   #mayRetry(policy: RetryPolicy): boolean {
@@ -373,6 +370,7 @@ export class Router implements ResponseSink, PoolWaiter {
       settle();
       this.#cancelBackOff = undefined;
       this.#host = undefined;
+      this.#tellTimeLeft();
       this.#try();
     });
     this.#cancelBackOff = () => {
@@ -382,7 +380,10 @@ export class Router implements ResponseSink, PoolWaiter {
   }
 
   /** The route's header operations count for the router's own answers too. */
-  readonly #modify = (headers: HeaderMap): void => this.#route.responseOps?.(headers, this.stream);
+  readonly #modify = (headers: HeaderMap): void => {
+    if (this.#route.virtualHost.attemptCountInResponse) headers.set("x-envoy-attempt-count", String(this.stream.attempts));
+    this.#route.responseOps?.(headers, this.stream);
+  };
 
   // ---- book-keeping
 
@@ -400,8 +401,17 @@ export class Router implements ResponseSink, PoolWaiter {
       if (!suppressEnvoyHeaders) headers.set("x-envoy-original-path", request.path);
       request.path = action.pathRewrite(request.path);
     }
-    const timeout = this.#timeoutMs();
-    if (timeout !== undefined && !suppressEnvoyHeaders) headers.set("x-envoy-expected-rq-timeout-ms", String(Math.floor(timeout)));
+    this.#limits = requestLimits(headers, action, stream.grpc);
+    this.#tellTimeLeft();
+  }
+
+  /** The next hop hears how long its answer is waited for. */
+  #tellTimeLeft(): void {
+    const { request, config, requestCompleteMs, startMono } = this.stream;
+    if (config.router.suppressEnvoyHeaders) return;
+    const elapsed = this.#retries === 0 || requestCompleteMs < 0 ? 0 : config.services.monotonic() - startMono - requestCompleteMs;
+    const left = expectedMs(this.#limits, elapsed);
+    if (left !== undefined) request.headers.set("x-envoy-expected-rq-timeout-ms", String(left));
   }
 
   #rewriteHost(host: string): void {
@@ -415,27 +425,16 @@ export class Router implements ResponseSink, PoolWaiter {
     request.authority = host;
   }
 
-  /** gRPC callers say their own deadline, where the route honours it (zero: without limit). */
-  #timeoutMs(): number | undefined {
-    const { timeoutMs, maxGrpcTimeoutMs } = this.#action;
-    if (!this.stream.grpc || maxGrpcTimeoutMs === undefined) return timeoutMs;
-    const asked = grpcTimeoutMs(this.stream.request.headers.get("grpc-timeout"));
-    if (asked === undefined) return maxGrpcTimeoutMs === 0 ? undefined : maxGrpcTimeoutMs;
-    return maxGrpcTimeoutMs === 0 ? asked : Math.min(asked, maxGrpcTimeoutMs);
-  }
-
   /** Envoy counts the route's timeout from the end of the request. */
   #requestComplete(): void {
-    const timeout = this.#timeoutMs();
+    const timeout = this.#limits.timeoutMs;
     if (timeout === undefined || this.#cancelTimeout) return;
     this.#cancelTimeout = this.stream.config.services.clock.after(timeout, () => this.#timedOut("response_timeout", false));
   }
 
   #originalDestination(cluster: Cluster): Host | undefined {
-    const { stream } = this;
-    const { headerName } = cluster.config.lb.original;
-    const meant = headerName === undefined ? stream.downstream.local : (parseOriginalDestination(stream.request.headers.get(headerName)) ?? stream.downstream.local);
-    return cluster.originalDestination(meant);
+    const meant = meantDestination(this.stream.request.headers, cluster.config.lb.original.headerName, this.stream.downstream);
+    return meant && cluster.originalDestination(meant);
   }
 
   #keep(bytes: Buffer, start: number, end: number): void {

@@ -226,7 +226,7 @@ export class TcpSession {
     this.#cluster = cluster;
     this.info.upstreamCluster = cluster;
     const host = cluster.isOriginalDestination
-      ? cluster.originalDestination(this.connection.local)
+      ? this.connection.destinationRestored && cluster.originalDestination(this.connection.local)
       : cluster.choose(tcp.hashBySource ? { hash: hash53(this.connection.remote.address) } : undefined);
     if (!host) {
       cluster.stats.upstream_cx_none_healthy++;

@@ -259,7 +259,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
 
   #readLocality(proto: LocalityLbEndpoints, keep: Set<string>): LocalityHosts {
     const hosts = proto.lbEndpoints.flatMap((endpoint) => this.#readEndpoint(endpoint, proto, keep));
-    return { priority: proto.priority, weight: proto.loadBalancingWeight ?? 1, hosts };
+    return { priority: proto.priority, weight: proto.loadBalancingWeight ?? 0, hosts };
   }
 
   #readEndpoint(proto: LbEndpoint, locality: LocalityLbEndpoints, keep: Set<string>): Host[] {

@@ -1,11 +1,11 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import type { Cluster_TransportSocketMatch } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ProxyProtocolConfig_Version } from "../../proto/gen/envoy/config/core/v3/proxy_protocol_pb.ts";
 import { ProxyProtocolUpstreamTransportSchema } from "../../proto/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts";
 import { unpackAny } from "../../proto/index.ts";
 import { RawBufferSchema } from "../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts";
-import { UpstreamTlsContextSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
+import { CommonTlsContextSchema, UpstreamTlsContextSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import type { Services } from "../services.ts";
 import { TlsContext } from "../tls/contexts.ts";
 import type { FilterMetadata } from "../telemetry/stream-info.ts";
@@ -74,13 +74,12 @@ function compileTransport(socket: TransportSocket | undefined, name: string, ser
   switch (config?.typeUrl) {
     case `type.googleapis.com/${UpstreamTlsContextSchema.typeName}`: {
       const context = fromBinary(UpstreamTlsContextSchema, config.value);
-      if (!context.commonTlsContext) throw new InvalidResource("INVALID_TLS", "UpstreamTlsContext has no common_tls_context");
       if (context.sni.length > 255) throw new InvalidResource("INVALID_TLS", "UpstreamTlsContextValidationError.Sni: value length must be at most 255 bytes");
       return {
         kind: "tls",
         name,
         sni: context.sni,
-        context: new TlsContext(context.commonTlsContext, { role: "client", requireClientCertificate: false }, services),
+        context: new TlsContext(context.commonTlsContext ?? create(CommonTlsContextSchema), { role: "client", requireClientCertificate: false }, services),
       };
     }
     case `type.googleapis.com/${RawBufferSchema.typeName}`:
