@@ -6,6 +6,7 @@ import type { RouteConfiguration } from "../proto/gen/envoy/config/route/v3/rout
 import { SharedExporters } from "./export/index.ts";
 import { checkRouteFilterConfig } from "./filters/registry.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
+import { Overload } from "./overload/index.ts";
 import { RouteTable } from "./router/route-table.ts";
 import type { Services } from "./services.ts";
 import { sharedAccessLogs } from "./telemetry/access-log-sinks.ts";
@@ -86,6 +87,7 @@ export class DataPlane {
       clusters: this.#clusters,
       exchange: new PeerExchange(deps.node),
       istio: new IstioMetrics(this.stats, fromNodeMetadata(metadata), typeof version === "string" ? version : ""),
+      overload: deps.overload && new Overload(deps.overload, { clock: deps.clock, core: this.#core, memory: () => process.memoryUsage.rss(), shrink: () => void Bun.gc(false) }),
       exporters: new SharedExporters(),
       hostname: hostname(),
       onFault: (error) => deps.log.error("a connection was ended by a fault in the proxy", { error: error.message, stack: error.stack ?? "" }),
@@ -199,6 +201,7 @@ export class DataPlane {
     this.#secretWatches.clear();
     this.#listeners.close();
     this.#clusters.close();
+    this.#services.overload?.stop();
     this.#services.exporters.stop();
   }
 

@@ -2,6 +2,7 @@ import type { Cluster } from "./upstream/cluster.ts";
 import type { DataPlaneDeps } from "./types.ts";
 import type { PeerCertificates } from "./tls/peer.ts";
 import type { ContextCache } from "./tls/contexts.ts";
+import type { Overload } from "./overload/index.ts";
 import type { SharedExporters } from "./export/index.ts";
 import type { PlaintextConnections } from "./telemetry/plaintext-connections.ts";
 import type { RefusedConnections } from "./telemetry/refused-connections.ts";
@@ -16,7 +17,8 @@ export interface ClusterLookup {
   get(name: string): Cluster | undefined;
 }
 
-export interface Services extends DataPlaneDeps {
+export interface Services extends Omit<DataPlaneDeps, "overload"> {
+  readonly overload: Overload | undefined;
   readonly stats: StatsRegistry;
   readonly refused: RefusedConnections;
   readonly plaintext: PlaintextConnections;

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from "../base/index.ts";
+import type { OverloadConfig } from "./overload/index.ts";
 import type { StatsConfig } from "../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
 import { ChainmailError } from "../base/index.ts";
 
@@ -89,6 +90,8 @@ export interface DataPlaneDeps {
   readonly random: () => number;
   /** The bootstrap's `stats_config`: which of Envoy's statistics are shown, and how they are named. All, without. */
   readonly statsConfig?: StatsConfig | undefined;
+  /** What is watched, and what is shed under pressure. Nothing, without. */
+  readonly overload?: OverloadConfig | undefined;
 }
 
 /** Which listeners drain, and for how long they still accept: not at all when undefined, for ever when infinite. */

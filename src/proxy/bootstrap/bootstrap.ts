@@ -4,6 +4,9 @@ import { ClusterSchema, type Cluster } from "../../proto/gen/envoy/config/cluste
 import { StatsConfigSchema, type StatsConfig } from "../../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
 import { ListenerSchema, type Listener } from "../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { SecretSchema, type Secret } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
+import type * as OverloadTypes from "../../proto/gen/envoy/config/overload/v3/overload_pb.ts";
+import type * as OverloadRoom from "../overload/index.ts";
+import type { OverloadConfig } from "../overload/index.ts";
 import type { NodeIdentity } from "../types.ts";
 
 /** The parts of Envoy's bootstrap that a proxy acts on, and the whole as protojson for the dump. */
@@ -15,6 +18,7 @@ export interface ProxyBootstrap {
   readonly listeners: readonly Listener[];
   readonly secrets: readonly Secret[];
   readonly statsConfig?: StatsConfig;
+  readonly overload?: OverloadConfig;
   readonly admin?: { readonly address: string; readonly port: number };
   readonly ads?: { readonly delta: boolean; readonly clusterName: string; readonly metadata: [string, string][] };
 }
@@ -56,10 +60,27 @@ export function readBootstrap(document: JsonObject, registry: Registry): ProxyBo
     clusters: read("clusters", objects(get(fixed, "clusters")), (json) => fromJson(ClusterSchema, json, { registry })),
     listeners: read("listeners", objects(get(fixed, "listeners")), (json) => fromJson(ListenerSchema, json, { registry })),
     secrets: read("secrets", objects(get(fixed, "secrets")), (json) => fromJson(SecretSchema, json, { registry })),
+    ...overload(document, registry),
     ...(stats && { statsConfig: fromJson(StatsConfigSchema, stats, { registry }) }),
     ...(typeof port === "number" && { admin: { address: text(get(admin, "address")), port } }),
     ...(ads && { ads }),
   };
+}
+
+/** Few bootstraps have one: its types are loaded with the first. */
+function overload(document: JsonObject, registry: Registry): { overload?: OverloadConfig } {
+  const manager = get(document, "overload_manager");
+  const values: Record<string, JsonValue> = {};
+  for (const layer of objects(get(object(get(document, "layered_runtime")), "layers"))) Object.assign(values, object(get(layer, "static_layer")));
+  if (manager === undefined && !Object.keys(values).some((key) => key.endsWith("connection_limit") || key.endsWith("global_downstream_max_connections"))) return {};
+  const { OverloadManagerSchema } = require("../../proto/gen/envoy/config/overload/v3/overload_pb.ts") as typeof OverloadTypes;
+  const { readOverload } = require("../overload/index.ts") as typeof OverloadRoom;
+  try {
+    const config = readOverload(manager === undefined ? undefined : fromJson(OverloadManagerSchema, manager, { registry }), values);
+    return config ? { overload: config } : {};
+  } catch (cause) {
+    throw new BootstrapError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }
 
 function adsConfig(dynamic: JsonObject): ProxyBootstrap["ads"] {

@@ -65,6 +65,7 @@ export class ProxyServer {
       accessLog: deps.accessLog,
       random,
       statsConfig: bootstrap.statsConfig,
+      overload: bootstrap.overload,
     });
     // Clusters of the proxy itself, as those of the control plane, carry no traffic and may be reached in other ways.
     const own = new Set([bootstrap.ads?.clusterName, ...bootstrap.clusters.filter(isPipe).map(({ name }) => name)]);

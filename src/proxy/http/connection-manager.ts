@@ -11,6 +11,7 @@ import { Http1Server } from "./h1-server.ts";
 import { headTimedOut, headTimeoutMs } from "./head-timeout.ts";
 import { HttpStream } from "./http-stream.ts";
 import type { MessageError } from "./message-error.ts";
+import type { Overload } from "../overload/index.ts";
 import type { HttpStats } from "../telemetry/stat-scope.ts";
 
 const DATE = new DateHeader();
@@ -144,8 +145,24 @@ export class HttpConnection implements ServerHandler {
       if (this.protocol === "HTTP/2") this.drain();
       else this.#closing = true;
     }
-    stream.start();
+    const { overload } = this.config.services;
+    if (overload) this.#underPressure(overload, stream);
+    else stream.start();
     return stream;
+  }
+
+  #underPressure(overload: Overload, stream: HttpStream): void {
+    const { stats } = this.config;
+    if (overload.noKeepAlive && !this.closing) {
+      stats.downstream_cx_overload_disable_keepalive++;
+      this.closeAfterResponse();
+    }
+    if (!overload.sheds) {
+      stream.start();
+      return;
+    }
+    stats.downstream_rq_overload_close++;
+    stream.localReply({ status: 503, body: "envoy overloaded", details: "overload", flag: "OM" });
   }
 
   onBadRequest(error: MessageError, codec: ServerStream): void {

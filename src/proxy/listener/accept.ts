@@ -14,6 +14,8 @@ export interface AcceptTarget {
   /** As it is now: an update counts for connections that are still being looked at. */
   readonly config: ListenerConfig;
   readonly services: Services;
+  /** The connection that this one took in has its filters, or has ended before. */
+  onSettled(accepted: boolean): void;
   /** The listener of an original destination, or this one. */
   route(connection: ConnectionInfo): AcceptTarget;
   /** A chain was found and its transport is up: `first` are bytes that have been read. */
@@ -35,8 +37,9 @@ export class Acceptance {
 
   constructor(
     private socket: BunSocket,
-    target: AcceptTarget,
+    private readonly origin: AcceptTarget,
   ) {
+    const target = origin;
     const { services, config } = target;
     this.#startMono = services.monotonic();
     this.#startTime = services.clock.now();
@@ -202,7 +205,7 @@ export class Acceptance {
     const { services } = this.#target;
     const ready = tls.context.current();
     if (!ready) return "tls_handshake_failed";
-    const der = this.socket.getPeerCertificate()?.raw;
+    const der = this.socket.getPeerX509Certificate()?.raw;
     if (!der && tls.requireClientCertificate) return "peer_certificate_required";
     let peer;
     if (der) {
@@ -228,7 +231,7 @@ export class Acceptance {
   }
 
   #accepted(chain: Chain, first: Buffer | undefined): void {
-    this.#finish();
+    this.#finish(true);
     const channel = new Channel(this.socket, this.#target.services.onFault);
     this.socket.data = channel;
     if (first) channel.bytesRead += first.length;
@@ -241,9 +244,11 @@ export class Acceptance {
     this.#target.onRefused(this.connection, reason, { startMono: this.#startMono, startTime: this.#startTime });
   }
 
-  #finish(): void {
+  #finish(accepted = false): void {
+    if (this.#state === "done") return;
     this.#state = "done";
     this.#cancelTimer?.();
+    this.origin.onSettled(accepted);
   }
 }
 

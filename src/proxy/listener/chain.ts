@@ -2,6 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { FilterChainSchema, type Filter, type FilterChain, type FilterChainMatch } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
+import { ConnectionLimitSchema } from "../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts";
 import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { ExtAuthzSchema, type ExtAuthz } from "../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
 import { RBACSchema } from "../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts";
@@ -25,6 +26,7 @@ import type { NetworkExtAuthz, TcpPolicy } from "../tcp/tcp-gate.ts";
 import type { TcpChain } from "../tcp/tcp-session.ts";
 import { TlsContext } from "../tls/contexts.ts";
 import { InvalidResource } from "../types.ts";
+import { ConnectionLimit } from "./connection-limit.ts";
 import type { MatchableChain } from "./filter-chain-match.ts";
 
 export type Direction = "inbound" | "outbound" | "unspecified";
@@ -43,6 +45,7 @@ export interface Chain extends MatchableChain {
   readonly tls: { readonly context: TlsContext; readonly requireClientCertificate: boolean; readonly requireSni: boolean } | undefined;
   readonly handshakeTimeoutMs: number | undefined;
   readonly terminal: Terminal;
+  readonly limits: readonly ConnectionLimit[];
   /** What must be there before the chain can serve. */
   readonly rds: readonly string[];
   readonly secrets: readonly string[];
@@ -61,6 +64,7 @@ export function fingerprintChain(proto: FilterChain): bigint {
 export function compileChain(proto: FilterChain, fingerprint: bigint, direction: Direction, routes: RouteSources, services: Services): Chain {
   const tls = compileTransport(proto.transportSocket, services);
   const rds: string[] = [];
+  const limits: ConnectionLimit[] = [];
   return {
     name: proto.name,
     match: proto.filterChainMatch,
@@ -69,7 +73,8 @@ export function compileChain(proto: FilterChain, fingerprint: bigint, direction:
     tls,
     // Envoy has none unless it is set; Istio sets 15 s.
     handshakeTimeoutMs: timeoutMs(proto.transportSocketConnectTimeout, tls ? DEFAULT_HANDSHAKE_MS : 0),
-    terminal: compileFilters(proto.filters, direction, routes, services, rds),
+    terminal: compileFilters(proto.filters, direction, routes, services, { rds, limits }),
+    limits,
     rds,
     secrets: tls?.context.secretNames ?? [],
   };
@@ -96,7 +101,7 @@ function compileTransport(socket: TransportSocket | undefined, services: Service
   };
 }
 
-function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, rds: string[]): Terminal {
+function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, found: { readonly rds: string[]; readonly limits: ConnectionLimit[] }): Terminal {
   const policies: TcpPolicy[] = [];
   let stats: TcpChain["stats"];
   let metadataExchange = false;
@@ -110,7 +115,7 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
         requireLast(filter, last);
         const proto = config.read(HttpConnectionManagerSchema);
         if (policies.some((policy) => policy.kind === "ext_authz")) throw new InvalidResource("UNSUPPORTED_EXT_AUTHZ", "network ext_authz before an HTTP connection manager is not supported");
-        return { kind: "http", config: new HcmConfig(proto, routeSource(proto.routeSpecifier, routes, services, rds), services, direction), policies };
+        return { kind: "http", config: new HcmConfig(proto, routeSource(proto.routeSpecifier, routes, services, found.rds), services, direction), policies };
       }
       case TcpProxySchema.typeName: {
         requireLast(filter, last);
@@ -131,6 +136,9 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
         break;
       case "envoy.tcp.metadataexchange.config.MetadataExchange":
         metadataExchange = true;
+        break;
+      case ConnectionLimitSchema.typeName:
+        found.limits.push(new ConnectionLimit(config.read(ConnectionLimitSchema), services.core));
         break;
       case SniClusterSchema.typeName:
         sniCluster = true;

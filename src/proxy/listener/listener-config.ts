@@ -27,6 +27,9 @@ export interface ListenerConfig {
   readonly addresses: readonly SocketAddress[];
   readonly bind: boolean;
   readonly direction: Direction;
+  /** Of the overload manager: whether the global limit of connections counts here, and whether any of its actions does. */
+  readonly ignoresGlobalLimit: boolean;
+  readonly bypasses: boolean;
   /** Connections go on to the listener of their original destination. */
   readonly useOriginalDst: boolean;
   /** Connections are matched by their original destination. */
@@ -81,6 +84,8 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
       addresses,
       bind: (proto.bindToPort ?? true) && (proto.deprecatedV1?.bindToPort ?? true),
       direction,
+      ignoresGlobalLimit: proto.ignoreGlobalConnLimit || proto.bypassOverloadManager,
+      bypasses: proto.bypassOverloadManager,
       useOriginalDst: proto.useOriginalDst ?? false,
       restoreOriginalDst: filters.originalDst,
       proxyProtocol: filters.proxyProtocol,

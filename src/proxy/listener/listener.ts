@@ -1,4 +1,4 @@
-import { bunNet, type BunListener } from "../net/bun-socket.ts";
+import { bunNet, type BunListener, type BunSocket } from "../net/bun-socket.ts";
 import type { Channel } from "../net/channel.ts";
 import { addressText, type ConnectionInfo } from "../net/connection-info.ts";
 import type { Services } from "../services.ts";
@@ -43,7 +43,7 @@ export class Listener implements AcceptTarget {
     try {
       for (const address of this.config.addresses) {
         const where = this.services.sockets.listen(address);
-        made.push(bunNet.listen({ ...where, allowHalfOpen: true, socket: acceptEvents((socket) => void new Acceptance(socket, this)) }));
+        made.push(bunNet.listen({ ...where, allowHalfOpen: true, socket: acceptEvents((socket) => this.#accept(socket)) }));
       }
     } catch (cause) {
       for (const socket of made) socket.stop(true);
@@ -64,6 +64,26 @@ export class Listener implements AcceptTarget {
     for (const chain of [...previous.chains, previous.defaultChain]) if (chain && !kept.has(chain)) disposeChain(chain);
   }
 
+  #accept(socket: BunSocket): void {
+    const { overload } = this.services;
+    const refusal = overload?.refuses(this.config, this.#connections.size + this.stats.downstream_pre_cx_active);
+    if (refusal === undefined) {
+      overload?.opened();
+      this.stats.downstream_pre_cx_active++;
+      new Acceptance(socket, this);
+      return;
+    }
+    if (refusal === "global_limit") this.stats.downstream_global_cx_overflow++;
+    else if (refusal === "listener_limit") this.stats.downstream_cx_overflow++;
+    else this.stats.downstream_cx_overload_reject++;
+    socket.end();
+  }
+
+  onSettled(accepted: boolean): void {
+    this.stats.downstream_pre_cx_active--;
+    if (!accepted) this.services.overload?.closed();
+  }
+
   route(connection: ConnectionInfo): AcceptTarget {
     return this.byDestination(connection.local) ?? this;
   }
@@ -79,6 +99,7 @@ export class Listener implements AcceptTarget {
     if (live.gone) {
       this.stats.downstream_cx_active--;
       this.stats.downstream_cx_destroy++;
+      this.services.overload?.closed();
       return;
     }
     // What terminates its TLS behind this proxy is no plaintext.
@@ -110,6 +131,7 @@ export class Listener implements AcceptTarget {
   onConnectionGone(connection: LiveConnection): void {
     if (!this.#connections.delete(connection)) return;
     connection.onGone?.();
+    this.services.overload?.closed();
     this.stats.downstream_cx_active--;
     this.stats.downstream_cx_destroy++;
   }

@@ -7,6 +7,7 @@ import { StreamInfo } from "../telemetry/stream-info.ts";
 import { deniedDetails } from "../filters/rbac/engine.ts";
 import type { AccessLogger } from "../telemetry/access-log.ts";
 import type { Chain } from "./chain.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
 
 /** A request that was under way when its connection lost its right to exist may take so long to end. */
 const CUT_OFF_MS = 5000;
@@ -26,6 +27,7 @@ export class LiveConnection {
   /** For who wants to know how long it lasted. */
   onGone: (() => void) | undefined;
   #cancelCutOff: (() => void) | undefined;
+  readonly #limits: ConnectionLimit[] = [];
 
   constructor(
     readonly info: ConnectionInfo,
@@ -38,6 +40,7 @@ export class LiveConnection {
     this.#startMono = services.monotonic();
     this.#startTime = services.clock.now();
     const { terminal } = chain;
+    if (!this.#enter(chain)) return;
     if (terminal.kind === "http") {
       const denied = this.#deniedByNetworkRules(terminal, true);
       if (denied !== undefined) {
@@ -54,6 +57,24 @@ export class LiveConnection {
       this.#handler = tcp;
       tcp.start(first);
     }
+  }
+
+  /** Takes a place under each limit of the chain; without one the connection ends, after the limit's delay. */
+  #enter({ limits }: Chain): boolean {
+    for (const limit of limits) {
+      if (limit.enter()) {
+        this.#limits.push(limit);
+        continue;
+      }
+      const { clock } = this.owner.services;
+      if (limit.delayMs > 0) {
+        this.channel.pause();
+        clock.after(limit.delayMs, () => this.channel.close());
+      } else this.channel.close();
+      this.#end("");
+      return false;
+    }
+    return true;
   }
 
   get gone(): boolean {
@@ -152,6 +173,7 @@ export class LiveConnection {
     if (this.#gone) return;
     this.#gone = true;
     this.#cancelCutOff?.();
+    for (const limit of this.#limits) limit.leave();
     const { services, accessLog } = this.owner;
     if (accessLog) {
       const info = new StreamInfo(this.info, this.#startTime, this.#startMono);

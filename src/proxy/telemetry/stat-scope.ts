@@ -36,7 +36,7 @@ export class StatScope {
   *histograms(): IterableIterator<readonly [stat: string, histogram: Histogram]> {}
 }
 
-const GAUGE = /_active$|active_faults$|_buffered$|_open$|^membership_(?!change)/;
+const GAUGE = /(?:^|_)active$|^active_connections$|active_faults$|_buffered$|_open$|^pressure$|^membership_(?!change)/;
 
 /** What an HTTP connection manager counts under its `stat_prefix`. */
 export class HttpStats extends StatScope {
@@ -47,6 +47,7 @@ export class HttpStats extends StatScope {
   downstream_cx_http2_active = 0;
   downstream_cx_http2_total = 0;
   downstream_cx_idle_timeout = 0;
+  downstream_cx_overload_disable_keepalive = 0;
   downstream_cx_protocol_error = 0;
   downstream_cx_rx_bytes_total = 0;
   downstream_cx_ssl_active = 0;
@@ -70,6 +71,7 @@ export class HttpStats extends StatScope {
   downstream_rq_max_duration_reached = 0;
   downstream_rq_non_relative_path = 0;
   downstream_rq_redirected_with_normalized_path = 0;
+  downstream_rq_overload_close = 0;
   downstream_rq_response_before_rq_complete = 0;
   downstream_rq_rx_reset = 0;
   downstream_rq_timeout = 0;
@@ -120,6 +122,9 @@ export class ListenerStats extends StatScope {
   downstream_cx_active = 0;
   downstream_cx_destroy = 0;
   downstream_cx_total = 0;
+  downstream_cx_overflow = 0;
+  downstream_cx_overload_reject = 0;
+  downstream_global_cx_overflow = 0;
   downstream_pre_cx_active = 0;
   downstream_pre_cx_timeout = 0;
   no_filter_chain_match = 0;

@@ -1,5 +1,6 @@
 import { createLogger, systemClock } from "../../base/index.ts";
 import type { StatsConfig } from "../../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
+import type { OverloadConfig } from "../overload/index.ts";
 import { DataPlane } from "../data-plane.ts";
 import type { AccessLogSink, Secret, SecretProvider } from "../types.ts";
 import { FakeSockets } from "./fake-sockets.ts";
@@ -35,6 +36,7 @@ export interface SidecarOptions {
   readonly secrets?: TestSecrets;
   readonly random?: () => number;
   readonly statsConfig?: StatsConfig;
+  readonly overload?: OverloadConfig;
 }
 
 /** A data plane with everything around it that a test looks at. */
@@ -56,6 +58,7 @@ export class Sidecar {
       accessLog: () => sink,
       random: options.random ?? Math.random,
       statsConfig: options.statsConfig,
+      overload: options.overload,
     });
   }
 
