@@ -40,6 +40,18 @@ describe("buildGraph", () => {
     expect(nodes.map((n) => n.type)).toContain("unknown");
   });
 
+  test("plaintext callers have the names of their addresses, and share what is not counted by address", () => {
+    const plain = { connection_security_policy: "none", source_workload: "unknown", source_workload_namespace: "unknown" };
+    const seen = (source_ip: string, value: number) => ({ labels: { namespace: "shop", pod: "cart-5d4-x7k", source_ip }, value });
+    const samples = { "http-destination": [{ labels: edge("web", "cart", plain), value: 4 }], p95: [{ labels: edge("web", "cart", plain), value: 20 }] };
+    const alone = buildGraph({ ...samples, plaintext: [seen("10.244.0.9", 2)] }, options);
+    expect(alone.edges.map(({ id, mtls, traffic, responseTimes }) => [id, mtls, traffic[0]!.rate, responseTimes.p95])).toEqual([["workload/default/sleep > workload/shop/cart", 0, 4, 20]]);
+    const two = buildGraph({ ...samples, plaintext: [seen("10.244.0.9", 3), seen("192.0.2.1", 1)] }, options);
+    expect(two.edges.map(({ id, traffic, responseTimes }) => [id.split(" ")[0], traffic[0]!.rate, responseTimes.p95])).toEqual([["workload/default/sleep", 3, 20], ["unknown/unknown/unknown", 1, 20]]);
+    // Somebody else's plaintext says nothing of these, and mutual TLS has names of its own.
+    expect(buildGraph({ ...samples, plaintext: [{ labels: { namespace: "shop", pod: "web-1-2", source_ip: "10.244.0.9" }, value: 1 }] }, options).edges[0]!.id).toContain("unknown");
+  });
+
   test("refused attempts are an edge from the caller's workload, with the reason", () => {
     const { edges, nodes } = buildGraph({ refused: [{ labels: { namespace: "shop", pod: "cart-5d4-x7k", source_ip: "10.244.0.9", destination_port: "8080", reason: "plaintext" }, value: 2 }] }, options);
     expect(nodes.map((n) => `${n.namespace}/${n.workload}`)).toEqual(["default/sleep", "shop/cart"]);

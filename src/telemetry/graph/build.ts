@@ -1,12 +1,13 @@
 import type { EdgeTraffic, Graph, GraphEdge, GraphNode, GraphType, WorkloadIdentity } from "./model.ts";
 import type { GraphQuery } from "./queries.ts";
+import { nameCallers } from "./plaintext-callers.ts";
 import type { QuerySample } from "./query-client.ts";
 
 export interface BuildOptions {
   graphType: GraphType;
   /** Draws each service as a node between its callers and its workloads, as Kiali can. */
   injectServiceNodes: boolean;
-  /** The pod behind an address, for refused connections. */
+  /** The pod behind an address, for refused connections and those let in without TLS. */
   workloadByIp(ip: string): WorkloadIdentity | undefined;
   /** The workload of a pod, for the proxy that refused. */
   workloadByPod(namespace: string, pod: string): WorkloadIdentity | undefined;
@@ -22,11 +23,13 @@ const NEVER_ARRIVED = /\b(?:UF|UH|UO|URX|NR|NC|UC|DC|FI|RL|LH)\b/;
 /** Turns the answers of `graphQueries` into nodes and edges. Pure. */
 export function buildGraph(results: GraphResults, options: BuildOptions): Graph {
   const builder = new GraphBuilder(options);
+  const named = nameCallers(results.plaintext ?? [], options);
+  const each = (samples: QuerySample[] | undefined, divided: boolean) => (samples ?? []).flatMap((sample) => named(sample, divided));
   // What a destination reported counts; a source's report of the same edge would count it twice.
   const arrived = new Set<string>();
   for (const sample of [...(results["http-destination"] ?? []), ...(results["tcp-destination"] ?? [])]) arrived.add(pairKey(sample.labels));
   const addAll = (samples: QuerySample[] | undefined, reporter: "source" | "destination", tcp: boolean) => {
-    for (const { labels, value } of samples ?? []) {
+    for (const { labels, value } of reporter === "destination" ? each(samples, true) : (samples ?? [])) {
       if (reporter === "source" && arrived.has(pairKey(labels)) && !NEVER_ARRIVED.test(labels.response_flags ?? "")) continue;
       builder.addTraffic(labels, traffic(labels, value, tcp), reporter === "destination");
     }
@@ -35,8 +38,8 @@ export function buildGraph(results: GraphResults, options: BuildOptions): Graph 
   addAll(results["tcp-destination"], "destination", true);
   addAll(results["http-source"], "source", false);
   addAll(results["tcp-source"], "source", true);
-  for (const name of ["p50", "p95", "p99"] as const) for (const { labels, value } of results[name] ?? []) builder.addResponseTime(labels, name, value);
-  for (const { labels, value } of results.bytes ?? []) builder.addBytes(labels, value);
+  for (const name of ["p50", "p95", "p99"] as const) for (const { labels, value } of each(results[name], false)) builder.addResponseTime(labels, name, value);
+  for (const { labels, value } of each(results.bytes, true)) builder.addBytes(labels, value);
   for (const { labels, value } of results.refused ?? []) builder.addRefused(labels, value);
   return builder.finish();
 }

@@ -10,7 +10,7 @@ const SECURITY = ["source_principal", "destination_principal", "connection_secur
 
 /** One PromQL query of a graph. */
 export interface GraphQuery {
-  name: "http-destination" | "http-source" | "tcp-destination" | "tcp-source" | "refused" | "p50" | "p95" | "p99" | "bytes";
+  name: "http-destination" | "http-source" | "tcp-destination" | "tcp-source" | "refused" | "plaintext" | "p50" | "p95" | "p99" | "bytes";
   query: string;
 }
 
@@ -30,6 +30,7 @@ export function graphQueries(namespaces: string[], seconds: number, options: { r
     { name: "http-source", query: either("istio_requests_total", sourceOf, [...EDGE_LABELS, ...RESPONSE]) },
     { name: "tcp-destination", query: either("istio_tcp_sent_bytes_total", touches("destination"), [...EDGE_LABELS, "response_flags", ...SECURITY]) },
     { name: "tcp-source", query: either("istio_tcp_sent_bytes_total", sourceOf, [...EDGE_LABELS, "response_flags"]) },
+    { name: "plaintext", query: `sum(increase(chainmail_plaintext_connections_total${range})) by (namespace,pod,source_ip) > 0 or sum(chainmail_plaintext_connections_active) by (namespace,pod,source_ip) > 0` },
     { name: "refused", query: `sum(increase(chainmail_refused_connections_total${range})) by (namespace,pod,source_ip,destination_port,reason) > 0` },
   ];
   if (options.responseTimes) {
