@@ -53,6 +53,19 @@ const PATCHES: Record<string, { find: string; replace: string; imports?: string[
     find: "    Metadata metadata = 5;\n",
     replace: "    Metadata metadata = 5;\n    string value = 6;\n",
   },
+  "envoy/extensions/wasm/v3/wasm.proto": {
+    find: "  CapabilityRestrictionConfig capability_restriction_config = 6;\n}\n",
+    replace: `  CapabilityRestrictionConfig capability_restriction_config = 6;
+  FailurePolicy failure_policy = 7;
+}
+enum FailurePolicy {
+  UNSPECIFIED = 0;
+  FAIL_RELOAD = 1;
+  FAIL_CLOSED = 2;
+  FAIL_OPEN = 3;
+}
+`,
+  },
   "validate/validate.proto": {
     find: "  optional bool strict = 25 [default = true];\n",
     replace: "  optional bool strict = 25 [default = true];\n  optional bool ignore_empty = 26;\n",

@@ -12,6 +12,9 @@ export const HEALTH_PORT = 15021;
 /** A plain Envoy lacks Istio's filters: the control plane must not name them, and the agent counts in their place. */
 const PLAIN_ENVOY = { CHAINMAIL_DIALECT: "envoy", [TELEMETRY_METADATA]: TELEMETRY_PATH };
 
+/** Our own proxy runs no foreign code: the control plane sends it no extensions that it would have to refuse. */
+const OWN_PROXY = { CHAINMAIL_PROXY: "true" };
+
 /** The node as Istio's agent describes it; istiod chooses configuration by it and compares it with the certificate. */
 export function nodeIdentity(options: AgentOptions): NodeIdentity {
   const { labels, annotations, meta, metaJson } = options;
@@ -20,7 +23,7 @@ export function nodeIdentity(options: AgentOptions): NodeIdentity {
   const { POD_PORTS: podPorts, ...plainMeta } = meta;
   const metadata: Record<string, unknown> = {
     ...(Object.keys(annotations).length > 0 && { ANNOTATIONS: annotations }),
-    ...(options.proxy === "envoy" && PLAIN_ENVOY),
+    ...(options.proxy === "envoy" ? PLAIN_ENVOY : OWN_PROXY),
     CLUSTER_ID: options.clusterId,
     ENVOY_PROMETHEUS_PORT: PROMETHEUS_PORT,
     ENVOY_SKIP_DEPRECATED_LOGS: "true",

@@ -50,6 +50,7 @@ export const SIDECARS = v1("networking.istio.io", "sidecars");
 export const ENVOY_FILTERS: GroupVersionResource = { group: "networking.istio.io", version: "v1alpha3", resource: "envoyfilters" };
 export const PROXY_CONFIGS: GroupVersionResource = { group: "networking.istio.io", version: "v1beta1", resource: "proxyconfigs" };
 export const TELEMETRIES = v1("telemetry.istio.io", "telemetries");
+export const TRAFFIC_EXTENSIONS: GroupVersionResource = { group: "extensions.istio.io", version: "v1alpha1", resource: "trafficextensions" };
 export const WASM_PLUGINS: GroupVersionResource = { group: "extensions.istio.io", version: "v1alpha1", resource: "wasmplugins" };
 
 /** `/api/v1/namespaces/ns/pods/name/sub` or `/apis/group/version/…`; every part is escaped. */

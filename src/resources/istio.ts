@@ -430,10 +430,8 @@ export interface TelemetrySpec {
 }
 export type Telemetry = KubeObject<TelemetrySpec, IstioStatus>;
 
-export interface WasmPluginSpec {
-  selector?: WorkloadSelector;
-  targetRef?: PolicyTargetReference;
-  targetRefs?: PolicyTargetReference[];
+/** A Wasm module and what it is given. */
+export interface WasmConfig {
   url: string;
   sha256?: string;
   imagePullPolicy?: "UNSPECIFIED_POLICY" | "IfNotPresent" | "Always";
@@ -441,11 +439,31 @@ export interface WasmPluginSpec {
   verificationKey?: string;
   pluginConfig?: Record<string, unknown>;
   pluginName?: string;
-  phase?: "UNSPECIFIED_PHASE" | "AUTHN" | "AUTHZ" | "STATS";
-  priority?: number | null;
   failStrategy?: "FAIL_CLOSE" | "FAIL_OPEN" | "FAIL_RELOAD";
   vmConfig?: { env?: { name: string; valueFrom?: "INLINE" | "HOST"; value?: string }[] };
-  match?: { mode?: string; ports?: { number: number }[] }[];
   type?: "UNSPECIFIED_PLUGIN_TYPE" | "HTTP" | "NETWORK";
 }
+
+/** What of the traffic an extension sees. */
+export type ExtensionMatch = { mode?: string; ports?: { number: number }[] };
+
+export interface WasmPluginSpec extends WasmConfig {
+  selector?: WorkloadSelector;
+  targetRef?: PolicyTargetReference;
+  targetRefs?: PolicyTargetReference[];
+  phase?: "UNSPECIFIED_PHASE" | "AUTHN" | "AUTHZ" | "STATS";
+  priority?: number | null;
+  match?: ExtensionMatch[];
+}
+
+export interface TrafficExtensionSpec {
+  selector?: WorkloadSelector;
+  targetRefs?: PolicyTargetReference[];
+  phase?: "UNSPECIFIED" | "AUTHN" | "AUTHZ" | "STATS";
+  priority?: number | null;
+  match?: ExtensionMatch[];
+  wasm?: WasmConfig;
+  lua?: { inlineCode: string };
+}
+export type TrafficExtension = KubeObject<TrafficExtensionSpec, IstioStatus>;
 export type WasmPlugin = KubeObject<WasmPluginSpec, IstioStatus>;

@@ -4,6 +4,8 @@ import type { Any } from "@bufbuild/protobuf/wkt";
 export interface FilterConfig {
   readonly name: string;
   readonly typedConfig: Any;
+  /** Types that the configuration may have which the proxy asks for by the name; `typedConfig` is empty then. */
+  readonly discovered?: readonly string[];
 }
 
 export const HTTP_RBAC = "envoy.filters.http.rbac";

@@ -10,6 +10,7 @@ import type {
   ServiceEntry,
   Sidecar,
   Telemetry,
+  TrafficExtension,
   VirtualService,
   WasmPlugin,
 } from "../../resources/index.ts";
@@ -30,6 +31,7 @@ interface ConfigTypes {
   ProxyConfig: ProxyConfigResource;
   Telemetry: Telemetry;
   WasmPlugin: WasmPlugin;
+  TrafficExtension: TrafficExtension;
 }
 
 export type ConfigKind = keyof ConfigTypes;
@@ -46,6 +48,7 @@ export const CONFIG_KINDS: readonly ConfigKind[] = [
   "ProxyConfig",
   "Telemetry",
   "WasmPlugin",
+  "TrafficExtension",
 ];
 
 /** Istio's resources by kind, oldest first; a kind's list is the same object as long as none of the kind changed. */

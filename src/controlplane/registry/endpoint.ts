@@ -118,7 +118,8 @@ export function keepsDrainingEndpoints(service: MeshService): boolean {
 
 type Workload = Omit<MeshEndpoint, "address" | "port" | "portName" | "health">;
 
-function describePod(pod: Pod | undefined, context: EndpointContext, address: string): Workload {
+/** What a pod's endpoints have in common; without a pod, what is known of an address alone. */
+export function describePod(pod: Pod | undefined, context: EndpointContext, address: string): Workload {
   const placed = context.network || context.networkOf(address);
   if (!pod) {
     return {

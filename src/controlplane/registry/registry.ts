@@ -21,6 +21,7 @@ import {
   SIDECARS,
   STATEFUL_SETS,
   TELEMETRIES,
+  TRAFFIC_EXTENSIONS,
   VIRTUAL_SERVICES,
   WASM_PLUGINS,
   WORKLOAD_ENTRIES,
@@ -62,6 +63,7 @@ const RESOURCES: Readonly<Record<RegistryKind, GroupVersionResource>> = {
   ProxyConfig: PROXY_CONFIGS,
   Telemetry: TELEMETRIES,
   WasmPlugin: WASM_PLUGINS,
+  TrafficExtension: TRAFFIC_EXTENSIONS,
 };
 
 /** Failed pods serve nothing; tokens and charts are most of a cluster's Secrets and none of a gateway's business. */

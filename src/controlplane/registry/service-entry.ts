@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Namespace, Pod, ServiceEntry, WorkloadEntry, WorkloadEntrySpec } from "../../resources/index.ts";
-import { localityFromLabel, spiffeId, withTopologyLabels, workloadName, type EndpointContext, type MeshEndpoint } from "./endpoint.ts";
+import { describePod, localityFromLabel, spiffeId, withTopologyLabels, type EndpointContext, type MeshEndpoint } from "./endpoint.ts";
 import { parseProtocol } from "./protocol.ts";
 import { trafficDistribution, UNSPECIFIED, type MeshService, type Resolution } from "./service.ts";
 
@@ -140,27 +140,8 @@ function ofWorkload(workload: WorkloadEntrySpec, name: string, namespace: string
 function ofPod(pod: Pod, entry: ServiceEntry, context: EndpointContext): MeshEndpoint[] {
   const address = pod.status?.podIP;
   if (!address) return [];
-  const labels = pod.metadata.labels ?? {};
-  const namespace = pod.metadata.namespace ?? "";
-  const nodeName = pod.spec?.nodeName ?? "";
-  return (entry.spec?.ports ?? []).map((port) => ({
-    address,
-    port: port.targetPort || port.number,
-    portName: port.name,
-    labels: withTopologyLabels(labels, { clusterId: context.clusterId, locality: "", nodeName, network: context.network }),
-    identity: spiffeId(context.trustDomain, namespace, pod.spec?.serviceAccountName || "default"),
-    tlsMode: labels[TLS_MODE] ?? "disabled",
-    locality: "",
-    network: context.network,
-    clusterId: context.clusterId,
-    weight: 0,
-    workload: workloadName(pod),
-    namespace,
-    nodeName,
-    podHostname: "",
-    podSubdomain: "",
-    health: "HEALTHY",
-  }));
+  const workload = describePod(pod, context, address);
+  return (entry.spec?.ports ?? []).map((port) => ({ ...workload, address, port: port.targetPort || port.number, portName: port.name, podHostname: "", podSubdomain: "", health: "HEALTHY" }));
 }
 
 /** A whole-address prefix is an address; what is neither an address nor a prefix is undefined. */

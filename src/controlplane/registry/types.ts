@@ -28,6 +28,7 @@ export const REGISTRY_KINDS = [
   "ProxyConfig",
   "Telemetry",
   "WasmPlugin",
+  "TrafficExtension",
 ] as const;
 
 export type RegistryKind = (typeof REGISTRY_KINDS)[number];

@@ -25,6 +25,8 @@ const BY_KIND: Partial<Record<RegistryKind, readonly string[]>> = {
   Telemetry: [LDS],
   Gateway: [CDS, LDS, RDS],
   EnvoyFilter: [CDS, LDS, RDS, ECDS],
+  WasmPlugin: [LDS, ECDS],
+  TrafficExtension: [LDS, ECDS],
   // Where a proxy's pod runs decides which endpoints it prefers.
   Node: [CDS, EDS],
 };

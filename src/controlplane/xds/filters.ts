@@ -17,6 +17,7 @@ import type { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3
 import { FilterConfig_Protocol, FilterConfigSchema as AlpnSchema } from "../../proto/gen/istio/alpn/config_pb.ts";
 import { TypedStructSchema } from "../../proto/gen/udpa/type/v1/typed_struct_pb.ts";
 import type { FilterConfig } from "../policy/index.ts";
+import { adsSource } from "./sds.ts";
 
 /** The mark of the proxy's own connections, by which capture lets them pass under TPROXY. */
 const PROXY_MARK = 1337;
@@ -70,6 +71,12 @@ export const RAW_BUFFER = filter("envoy.transport_sockets.raw_buffer", packAny(R
 /** A filter or the like as Envoy's messages take it, with the configuration in a oneof. */
 export function configured<Extra extends object>(config: FilterConfig, extra?: Extra) {
   return { name: config.name, configType: { case: "typedConfig" as const, value: config.typedConfig }, ...extra };
+}
+
+/** A filter of a chain, whose configuration may come apart from it. */
+export function chainFilter(config: FilterConfig) {
+  if (!config.discovered) return configured(config);
+  return { name: config.name, configType: { case: "configDiscovery" as const, value: { configSource: adsSource(), typeUrls: [...config.discovered] } } };
 }
 
 export function rawBufferSocket(): Init<typeof TransportSocketSchema> {

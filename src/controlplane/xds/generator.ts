@@ -6,6 +6,7 @@ import { Affected } from "./affected.ts";
 import { ClusterGenerator } from "./cluster/clusters.ts";
 import { EndpointGenerator } from "./endpoint/endpoints.ts";
 import { EnvoyFilterPatcher } from "./envoy-filter/index.ts";
+import { ExtensionGenerator } from "./extension/index.ts";
 import { mergeGateways } from "./gateway/merge.ts";
 import { unusableJwks } from "./jwks.ts";
 import { ListenerGenerator } from "./listener/listeners.ts";
@@ -45,6 +46,7 @@ class Generator implements XdsGenerator {
   readonly #endpoints = new EndpointGenerator();
   readonly #routes = new RouteGenerator();
   readonly #names = new NameTableGenerator();
+  readonly #extensions = new ExtensionGenerator();
   readonly #listeners: ListenerGenerator;
   readonly #patcher: EnvoyFilterPatcher;
 
@@ -70,7 +72,7 @@ class Generator implements XdsGenerator {
       case RDS:
         return this.#patcher.routes(proxy, this.#routes.generate(proxy, names ?? NO_NAMES));
       case ECDS:
-        return this.#patcher.extensionConfigs(proxy, names ?? NO_NAMES);
+        return [...this.#patcher.extensionConfigs(proxy, names ?? NO_NAMES), ...this.#extensions.generate(proxy, names ?? NO_NAMES)];
       case NDS:
         return this.#names.generate(proxy);
       default:

@@ -44,16 +44,16 @@ export function gatewayListeners(parts: ListenerParts): Listener[] {
 }
 
 function chainsOf(parts: ListenerParts, port: MergedPort, listener: string, sniHosts: TlsHosts): ChainDraft[] {
-  if (isHttp(parseProtocol(port.protocol))) return [{ filters: [manager(parts, port.routeName, port.protocol, statPrefix(`outbound_${listener}`))] }];
-  return port.servers.flatMap((merged) => (isHttpServer(merged.server) && merged.server.tls ? [httpsChain(parts, merged, listener)] : gatewayTcpChains(parts, merged, port.number, sniHosts)));
+  if (isHttp(parseProtocol(port.protocol))) return [{ filters: [...parts.extensions("tcp", "all", "gateway", port.number), manager(parts, port.routeName, port.protocol, statPrefix(`outbound_${listener}`), port.number)] }];
+  return port.servers.flatMap((merged) => (isHttpServer(merged.server) && merged.server.tls ? [httpsChain(parts, merged, listener, port.number)] : gatewayTcpChains(parts, merged, port.number, sniHosts)));
 }
 
-function httpsChain(parts: ListenerParts, { server, routeName, sniHosts }: MergedServer, listener: string): ChainDraft {
+function httpsChain(parts: ListenerParts, { server, routeName, sniHosts }: MergedServer, listener: string, port: number): ChainDraft {
   const prefix = server.name || statPrefix(`outbound_${listener}`);
-  return { sniHosts, filters: [manager(parts, routeName, server.port.protocol, prefix)], ...(server.tls && { tls: serverTls(parts, server.tls, "HTTP") }) };
+  return { sniHosts, filters: [...parts.extensions("tcp", "all", "gateway", port), manager(parts, routeName, server.port.protocol, prefix, port)], ...(server.tls && { tls: serverTls(parts, server.tls, "HTTP") }) };
 }
 
-function manager(parts: ListenerParts, routes: string, protocol: string, prefix: string) {
+function manager(parts: ListenerParts, routes: string, protocol: string, prefix: string, port: number) {
   const topology = topologyOf(parts);
   // What clients from outside say of their certificates is not believed; who they are is found out here.
   const forwardClientCertDetails = clientCertDetails(topology.forwardClientCertDetails) ?? CertDetails.SANITIZE_SET;
@@ -64,7 +64,7 @@ function manager(parts: ListenerParts, routes: string, protocol: string, prefix:
     ...(describes && { setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true } }),
     httpProtocolOptions: {},
   };
-  return httpManager(parts, { trafficClass: "gateway", statPrefix: prefix, protocol: parseProtocol(protocol), routes, useRemoteAddress: true, extra });
+  return httpManager(parts, { trafficClass: "gateway", port, statPrefix: prefix, protocol: parseProtocol(protocol), routes, useRemoteAddress: true, extra });
 }
 
 function build(parts: ListenerParts, name: string, bind: string, port: number, chains: readonly ChainDraft[]): Listener {

@@ -54,7 +54,7 @@ function autoPassthrough(parts: ListenerParts, hosts: readonly string[]): ChainD
       ["", ...(rule?.spec.subsets ?? []).map(({ name }) => name)].map((subset): ChainDraft => {
         const cluster = sniName(port, subset, service.hostname);
         const stats = { ...statService(service), port, portName, subset, targetPort: 0 };
-        return { sniHosts: [cluster], applicationProtocols: MESH_ALPN, filters: serviceTcpChain(parts, cluster, rule, { trafficClass: "gateway", protocol, subset, opaque: true, stats }) };
+        return { sniHosts: [cluster], applicationProtocols: MESH_ALPN, filters: serviceTcpChain(parts, cluster, rule, { trafficClass: "gateway", protocol, port, subset, opaque: true, stats }) };
       }),
     );
   });

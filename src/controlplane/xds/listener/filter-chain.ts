@@ -5,7 +5,7 @@ import type { FilterChainMatchSchema, FilterChainSchema } from "../../../proto/g
 import type { FilterConfig } from "../../policy/index.ts";
 import { UNSPECIFIED } from "../../registry/index.ts";
 import { cidrRange } from "../address.ts";
-import { configured } from "../filters.ts";
+import { chainFilter } from "../filters.ts";
 import { tlsSocket, type DownstreamTls } from "./downstream-tls.ts";
 
 export type FilterChain = Init<typeof FilterChainSchema>;
@@ -56,7 +56,7 @@ export function buildChain(chain: ChainDraft): FilterChain {
     ...(istio && { metadata: { filterMetadata: { istio } } }),
     ...(chain.tls && { transportSocket: tlsSocket(chain.tls) }),
     transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
-    filters: chain.filters.map((filter) => configured(filter)),
+    filters: chain.filters.map(chainFilter),
   };
 }
 

@@ -11,7 +11,7 @@ import { parseDuration, type FilterConfig } from "../../policy/index.ts";
 import type { MeshConfig, Protocol } from "../../registry/index.ts";
 import { preserveCaseOptions } from "../cluster/draft.ts";
 import { preservesCase } from "../cluster/outbound.ts";
-import { ALPN, CORS, configured, FAULT, GRPC_STATS, GRPC_WEB, INBOUND_METADATA, OUTBOUND_METADATA, OUTBOUND_METADATA_SKIP_HEADERS, ROUTER, ROUTER_SUPPRESS_HEADERS } from "../filters.ts";
+import { ALPN, CORS, chainFilter, FAULT, GRPC_STATS, GRPC_WEB, INBOUND_METADATA, OUTBOUND_METADATA, OUTBOUND_METADATA_SKIP_HEADERS, ROUTER, ROUTER_SUPPRESS_HEADERS } from "../filters.ts";
 import { metadataText } from "../proxy.ts";
 import { adsSource } from "../sds.ts";
 import type { TrafficClass } from "../telemetry/index.ts";
@@ -26,6 +26,8 @@ export interface HttpChainOptions {
   /** Name of a route configuration that comes by RDS, or the configuration itself. */
   readonly routes: string | MessageInitShape<typeof RouteConfigurationSchema>;
   readonly useRemoteAddress: boolean;
+  /** The port by which extensions are chosen; 0 for that of no service. */
+  readonly port: number;
   /** What only this kind of listener sets. */
   readonly extra?: Manager;
 }
@@ -59,7 +61,7 @@ export function httpManager(parts: ListenerParts, options: HttpChainOptions): Fi
     routeSpecifier: typeof options.routes === "string" ? { case: "rds", value: { configSource: adsSource(), routeConfigName: options.routes } } : { case: "routeConfig", value: options.routes },
     accessLog: parts.logs(trafficClass, "http"),
     ...(tracing && { tracing }),
-    httpFilters: httpFilters(parts, options).map((filter) => configured(filter)),
+    httpFilters: httpFilters(parts, options).map(chainFilter),
     requestIdExtension: { typedConfig: packAny(UuidRequestIdConfigSchema, { useRequestIdForTraceSampling: requestIdDecides ?? true }) },
     ...extra,
   };
@@ -73,7 +75,16 @@ function httpFilters(parts: ListenerParts, options: HttpChainOptions): FilterCon
   const istio = parts.proxy.view.dialect === "istio";
   const headers = parts.headers(trafficClass);
   const metadata = trafficClass === "inbound" ? INBOUND_METADATA : headers.skipMetadataHeaders ? OUTBOUND_METADATA_SKIP_HEADERS : OUTBOUND_METADATA;
-  const guards = trafficClass === "outbound" ? [] : [...parts.custom("http"), ...parts.jwt(), ...parts.authorization("http")];
+  const guarded = trafficClass !== "outbound";
+  const extensions = (phase: "AUTHN" | "AUTHZ" | "late") => parts.extensions("http", phase, trafficClass, options.port);
+  const guards = [
+    ...(guarded ? parts.custom("http") : []),
+    ...extensions("AUTHN"),
+    ...(guarded ? parts.jwt() : []),
+    ...extensions("AUTHZ"),
+    ...(guarded ? parts.authorization("http") : []),
+    ...extensions("late"),
+  ];
   return [
     ...(istio ? [metadata] : []),
     ...guards,

@@ -5,7 +5,7 @@ import { HttpConnectionManager_ForwardClientCertDetails } from "../../../proto/g
 import { modeForPort, parseDuration, type FilterConfig } from "../../policy/index.ts";
 import { isGrpc, isHttp2, listenerProtocol, parseProtocol, type MeshPort } from "../../registry/index.ts";
 import { address } from "../address.ts";
-import { configured } from "../filters.ts";
+import { chainFilter } from "../filters.ts";
 import { configPath } from "../metadata.ts";
 import { BLACK_HOLE, inboundCluster, INBOUND_PASSTHROUGH, statPrefix, traceOperation, VIRTUAL_INBOUND } from "../names.ts";
 import { interceptionMode, metadataFlag, wildcards } from "../proxy.ts";
@@ -115,7 +115,7 @@ function chainsOf(parts: ListenerParts, inbound: InboundPort): FilterChain[] {
 }
 
 function chain(parts: ListenerParts, inbound: InboundPort, match: InboundMatch, tls: () => DownstreamTls): FilterChain {
-  const filters = match.layer === "HTTP" ? [...metadataExchange(parts), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol, { ...inbound.service, port: inbound.port.port, portName: inbound.port.name });
+  const filters = match.layer === "HTTP" ? [...metadataExchange(parts), ...parts.extensions("tcp", "all", "inbound", inbound.targetPort), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol, { ...inbound.service, port: inbound.port.port, portName: inbound.port.name });
   return {
     name: nameOf(inbound, match.layer),
     filterChainMatch: {
@@ -123,7 +123,7 @@ function chain(parts: ListenerParts, inbound: InboundPort, match: InboundMatch, 
       transportProtocol: match.transportProtocol,
       ...(inbound.targetPort > 0 && { destinationPort: inbound.targetPort }),
     },
-    filters: filters.map((filter) => configured(filter)),
+    filters: filters.map(chainFilter),
     ...(match.endsTls && { transportSocket: tlsSocket(tls()) }),
     ...(inbound.config && { metadata: { filterMetadata: { istio: { config: inbound.config } } } }),
   };
@@ -135,6 +135,7 @@ function httpFilter(parts: ListenerParts, inbound: InboundPort): FilterConfig {
   const { protocol } = inbound.port;
   return httpManager(parts, {
     trafficClass: "inbound",
+    port: inbound.targetPort,
     statPrefix: statPrefix(inbound.passthrough ? inbound.cluster : `inbound_${nameOf(inbound, "HTTP")}`),
     protocol,
     routes: inboundRoutes(inbound.cluster, inbound.port.port, traceOperation(inbound.service.hostname, inbound.port.port), isGrpc(protocol)),
@@ -157,7 +158,7 @@ function blackHole(parts: ListenerParts): FilterChain {
   return {
     name: `${VIRTUAL_INBOUND}-blackhole`,
     filterChainMatch: { destinationPort: parts.proxy.mesh.config.proxyInboundListenPort },
-    filters: [...metadataExchange(parts), ...deadEnd(parts, BLACK_HOLE, "inbound")].map((filter) => configured(filter)),
+    filters: [...metadataExchange(parts), ...deadEnd(parts, BLACK_HOLE, "inbound")].map(chainFilter),
   };
 }
 

@@ -30,7 +30,7 @@ export class ListenerGenerator {
     const parts = new ListenerParts(proxy, this.jwks);
     // Providers of the mesh config name services; without any, services come in by the scope alone.
     const lookups = namesServices(mesh.config) ? snapshot.services : undefined;
-    const common = [mesh.config, lookups, view, workloadKey(proxy), ...parts.telemetryKey()];
+    const common = [mesh.config, lookups, view, workloadKey(proxy), ...parts.telemetryKey(), parts.extensionsKey()];
     const bindings = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);
     if (view.type !== "sidecar") {
       const translated = targets.map(({ service }) => service);

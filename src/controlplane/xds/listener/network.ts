@@ -46,7 +46,10 @@ export function inboundTcpChain(parts: ListenerParts, cluster: string, protocol:
   return [
     ...metadataExchange(parts),
     ...parts.custom("tcp"),
+    ...parts.extensions("tcp", "AUTHN", "inbound", subject.port),
+    ...parts.extensions("tcp", "AUTHZ", "inbound", subject.port),
     ...parts.authorization("tcp"),
+    ...parts.extensions("tcp", "late", "inbound", subject.port),
     ...parts.stats("inbound"),
     ...sniffers(protocol, prefix),
     tcpProxy({ ...base(parts, prefix, "inbound"), clusterSpecifier: { case: "cluster", value: cluster } }),
@@ -63,6 +66,8 @@ type StatPort = { readonly port: number; readonly name: string };
 export interface TcpChainOptions {
   readonly protocol: Protocol;
   readonly trafficClass: TrafficClass;
+  /** Of the listener. */
+  readonly port: number;
   readonly subset?: string;
   /** Behind mutual TLS the peers tell each other who they are. */
   readonly exchange?: boolean;
@@ -79,8 +84,9 @@ export function serviceTcpChain(parts: ListenerParts, cluster: string, rule: Eff
 }
 
 /** Bytes for the destinations of a VirtualService's route; `name` is that VirtualService's. */
-export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDestination[], port: StatPort, name: string, options: TcpChainOptions): FilterConfig[] {
+export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDestination[], port: StatPort, name: string, rest: Omit<TcpChainOptions, "port">): FilterConfig[] {
   const { scope, node } = parts.proxy;
+  const options = { ...rest, port: port.port };
   const [first] = routes;
   if (!first) return [];
   const service = scope.byHostname.get(first.destination.host);
@@ -94,9 +100,11 @@ export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDes
   return outboundChain(parts, options, { ...base(parts, name, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "weightedClusters", value: { clusters } } });
 }
 
-function outboundChain(parts: ListenerParts, { trafficClass, protocol, exchange, opaque }: TcpChainOptions, proxy: TcpProxy): FilterConfig[] {
+function outboundChain(parts: ListenerParts, { trafficClass, protocol, exchange, opaque, port }: TcpChainOptions, proxy: TcpProxy): FilterConfig[] {
   // A gateway is where clients from outside are judged.
-  const guards = trafficClass === "gateway" && !opaque ? [...parts.custom("tcp"), ...parts.authorization("tcp")] : [];
+  const guarded = trafficClass === "gateway" && !opaque;
+  const extensions = (phase: "AUTHN" | "AUTHZ" | "late") => parts.extensions("tcp", phase, trafficClass, port);
+  const guards = [...(guarded ? parts.custom("tcp") : []), ...extensions("AUTHN"), ...extensions("AUTHZ"), ...(guarded ? parts.authorization("tcp") : []), ...extensions("late")];
   return [...(exchange ? metadataExchange(parts) : []), ...guards, ...parts.stats(trafficClass), ...sniffers(protocol, proxy.statPrefix ?? ""), tcpProxy(proxy)];
 }
 

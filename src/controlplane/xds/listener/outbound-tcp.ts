@@ -98,7 +98,7 @@ function ownChain(parts: ListenerParts, { service, port }: TcpTarget) {
   const servicePort = only && others.length === 0 ? only.port : port.port;
   const cluster = outboundCluster(servicePort, "", service.hostname);
   const stats = { ...statService(service), port: servicePort, portName: "", targetPort: 0 };
-  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol, stats });
+  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol, port: port.port, stats });
 }
 
 function contextOf(parts: ListenerParts, port: number): MatchContext {

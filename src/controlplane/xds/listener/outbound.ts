@@ -6,7 +6,7 @@ import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/l
 import { parseDuration } from "../../policy/index.ts";
 import { isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
 import { address } from "../address.ts";
-import { configured, HTTP_INSPECTOR, TLS_INSPECTOR } from "../filters.ts";
+import { chainFilter, configured, HTTP_INSPECTOR, TLS_INSPECTOR } from "../filters.ts";
 import { PASSTHROUGH, BLACK_HOLE, statPrefix } from "../names.ts";
 import { interceptionMode, metadataFlag, metadataText, wildcards, type ProxyContext } from "../proxy.ts";
 import { destinationCluster } from "../route/destination.ts";
@@ -110,7 +110,7 @@ function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener,
   const tcp = () => outboundTcpChains(parts, { service, port, cidrs, bind: primary, virtualServices: egress.virtualServices });
   const http = (recognise: boolean): ChainDraft => ({
     ...(recognise && { applicationProtocols: PLAINTEXT_HTTP, transportProtocol: RAW_BUFFER_PROTOCOL }),
-    filters: [httpManager(parts, { trafficClass: "outbound", statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false })],
+    filters: [...parts.extensions("tcp", "all", "outbound", port.port), httpManager(parts, { trafficClass: "outbound", port: port.port, statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false })],
   });
   if (existing) {
     if (isDatabaseConflict(port.protocol, existing.protocol)) return;
@@ -179,7 +179,7 @@ function buildListener(parts: ListenerParts, { port, binding, chains }: Entry): 
   const [primary = "", ...others] = binding.addresses;
   const needsTls = chains.some(({ sniHosts }) => sniHosts?.length);
   const needsHttp = chains.some(({ applicationProtocols }) => applicationProtocols?.length);
-  const passthrough = { name: "PassthroughFilterChain", filterChainMatch: {}, filters: plainChain(parts, catchAllCluster(parts.proxy), "outbound").map((filter) => configured(filter)) };
+  const passthrough = { name: "PassthroughFilterChain", filterChainMatch: {}, filters: plainChain(parts, catchAllCluster(parts.proxy), "outbound").map(chainFilter) };
   const all = chains.filter(matchesAll).at(-1);
   const specific = chains.filter((chain) => !matchesAll(chain));
   const listener: Init<typeof ListenerSchema> = {

@@ -1,11 +1,16 @@
 import { authorizationFilters, customFilters, jwtFilter, jwtRulesFor, parseDuration, selectAuthorization, type Duration, type FilterConfig, type JwksSource } from "../../policy/index.ts";
 import type { ProxyConfigSpec } from "../../registry/index.ts";
 import { clusterLookup } from "../cluster-lookup.ts";
+import { extensionFilter, extensionsFor, isNetworkExtension, matches, type Extension, type Phase } from "../extension/index.ts";
 import { metadataText, proxyConfigOf, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
 import { accessLogs, agentLog, agentLogPath, applicableTelemetry, httpTracing, onlyAtTheEnd, statsFilters, type AccessLog, type AppliedTelemetry, type HttpTracing, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
 
 type Layer = "http" | "tcp";
+
+/** In the order in which they come, with what stands between them. */
+const LATE_PHASES: readonly Phase[] = ["STATS", "UNSPECIFIED"];
+const PHASES: readonly Phase[] = ["AUTHN", "AUTHZ", ...LATE_PHASES];
 
 /** What every chain of one proxy's listeners is made of, each made once. */
 export class ListenerParts {
@@ -13,6 +18,7 @@ export class ListenerParts {
   readonly idleTimeout: Duration | undefined;
   readonly #made = new Map<string, unknown>();
   readonly #telemetry: AppliedTelemetry;
+  readonly #extensions: readonly Extension[];
 
   constructor(
     readonly proxy: ProxyContext,
@@ -22,6 +28,7 @@ export class ListenerParts {
     this.proxyConfig = proxyConfigOf(node) ?? mesh.config.defaultConfig;
     this.idleTimeout = parseDuration(metadataText(node, "IDLE_TIMEOUT"));
     this.#telemetry = applicableTelemetry(mesh.snapshot.configs.Telemetry, node, mesh.config.rootNamespace);
+    this.#extensions = extensionsFor(mesh.snapshot.configs, node, mesh.config.rootNamespace);
   }
 
   headers(trafficClass: TrafficClass): ProxyHeaders {
@@ -67,6 +74,19 @@ export class ListenerParts {
 
   authorization(layer: Layer): readonly FilterConfig[] {
     return this.#once(`authorization ${layer}`, () => authorizationFilters(this.#authorization().selected, this.#authorization().context, layer));
+  }
+
+  /** Extensions of one phase, or of all that come late, for a port's chain. `port` 0 is that of no service. */
+  extensions(layer: Layer, phase: Phase | "late" | "all", trafficClass: TrafficClass, port: number): readonly FilterConfig[] {
+    if (this.#extensions.length === 0) return [];
+    const phases = phase === "late" ? LATE_PHASES : phase === "all" ? PHASES : [phase];
+    const fitting = this.#extensions.filter((extension) => isNetworkExtension(extension) === (layer === "tcp") && matches(extension, trafficClass, port));
+    return phases.flatMap((each) => fitting.filter((extension) => extension.phase === each).map(extensionFilter));
+  }
+
+  /** The extensions that hold for the workload, by the objects' state. */
+  extensionsKey(): string {
+    return this.#extensions.length === 0 ? "" : JSON.stringify(this.#extensions);
   }
 
   jwt(): readonly FilterConfig[] {

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { address } from "../address.ts";
-import { configured } from "../filters.ts";
+import { chainFilter } from "../filters.ts";
 import { BLACK_HOLE, VIRTUAL_OUTBOUND } from "../names.ts";
 import { interceptionMode, wildcards } from "../proxy.ts";
 import { deadEnd, plainChain } from "./network.ts";
@@ -26,8 +26,8 @@ export function virtualOutboundListener(parts: ListenerParts): Listener[] {
       accessLog: parts.logs("outbound", "listener"),
       filterChains: [
         // Who calls this port itself would have the proxy call itself for ever.
-        { name: `${VIRTUAL_OUTBOUND}-blackhole`, filterChainMatch: { destinationPort: port }, filters: deadEnd(parts, BLACK_HOLE, "outbound").map((filter) => configured(filter)) },
-        { name: `${VIRTUAL_OUTBOUND}-catchall-tcp`, filters: plainChain(parts, catchAllCluster(parts.proxy), "outbound").map((filter) => configured(filter)) },
+        { name: `${VIRTUAL_OUTBOUND}-blackhole`, filterChainMatch: { destinationPort: port }, filters: deadEnd(parts, BLACK_HOLE, "outbound").map(chainFilter) },
+        { name: `${VIRTUAL_OUTBOUND}-catchall-tcp`, filters: plainChain(parts, catchAllCluster(parts.proxy), "outbound").map(chainFilter) },
       ],
     }),
   ];
