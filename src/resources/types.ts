@@ -146,6 +146,8 @@ export interface ResourceDefinition {
   validate?(object: KubeObject): FieldError[];
   /** Immutable fields and transitions. */
   validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
+  /** What a client that writes such an object should hear of it; `old`: where it is an update. */
+  warnings?(object: KubeObject, old?: KubeObject): string[];
   /** Where a custom kind's scale subresource reads and writes, as JSON paths. Built-in kinds: spec.replicas, status.replicas, spec.selector. */
   scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string };
   /** Field selectors beyond metadata.name and metadata.namespace: path to value, such as `status.phase`. */

@@ -58,6 +58,15 @@ export class Catalogue {
     this.#generation++;
   }
 
+  /** Whether a group has kinds of the server's own. */
+  isBuiltin(group: string): boolean {
+    for (const versions of this.#byId.values()) {
+      const definition = versions.values().next().value?.definition;
+      if (definition?.group === group && !definition.custom) return true;
+    }
+    return false;
+  }
+
   remove(group: string, plural: string): void {
     if (this.#byId.delete(resourceId(group, plural))) this.#generation++;
   }

@@ -5,19 +5,24 @@ import { defaultService } from "../defaults/service.ts";
 import * as workloadDefaults from "../defaults/workloads.ts";
 import type { FieldError, KubeObject } from "../types.ts";
 import * as cluster from "../validation/cluster.ts";
-import { validateMetadata } from "../validation/metadata.ts";
+import { validateFinalizers, validateMetadata } from "../validation/metadata.ts";
 import { dns1035Label, dns1123Label, dns1123Subdomain, pathSegment } from "../validation/names.ts";
 import { validateNetworkPolicy } from "../validation/network-policy.ts";
 import { validatePod, validatePodUpdate } from "../validation/pod.ts";
 import * as service from "../validation/service.ts";
 import * as storage from "../validation/storage.ts";
 import * as workloads from "../validation/workloads.ts";
+import { cronJobWarnings, podWarnings, templateWarnings } from "../warnings/pod.ts";
+import { ingressWarnings, serviceWarnings } from "../warnings/service.ts";
 
 interface Rules {
   name?: (name: string) => string[];
   setDefaults?(object: KubeObject, old?: KubeObject): void;
   validate?(object: KubeObject): FieldError[];
   validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
+  warnings?(object: KubeObject, old?: KubeObject): string[];
+  /** Whether finalizers need a domain: kinds of the API's own machinery do not ask for it. */
+  anyFinalizer?: boolean;
 }
 
 /** Rules written for a kind's own type, taken for objects that are known to be of that kind. */
@@ -26,15 +31,17 @@ const rules = <T extends KubeObject>(own: {
   setDefaults?: (object: T, old?: T) => void;
   validate?: (object: T) => FieldError[];
   validateUpdate?: (object: T, old: T) => FieldError[];
+  warnings?: (object: T, old?: T) => string[];
+  anyFinalizer?: boolean;
 }): Rules => own as unknown as Rules;
 
 const access = { name: pathSegment, setDefaults: clusterDefaults.defaultRoleBinding, validate: cluster.validateRoleBinding, validateUpdate: cluster.validateRoleBindingUpdate };
 const webhooks = { setDefaults: clusterDefaults.defaultWebhooks, validate: cluster.validateWebhooks };
 
 const BY_KIND: Record<string, Rules> = {
-  Pod: rules({ setDefaults: defaultPod, validate: validatePod, validateUpdate: validatePodUpdate }),
+  Pod: rules({ setDefaults: defaultPod, validate: validatePod, validateUpdate: validatePodUpdate, warnings: podWarnings }),
   PodTemplate: rules({ setDefaults: workloadDefaults.defaultPodTemplateObject }),
-  Service: rules({ name: dns1035Label, setDefaults: defaultService, validate: service.validateService, validateUpdate: service.validateServiceUpdate }),
+  Service: rules({ name: dns1035Label, setDefaults: defaultService, validate: service.validateService, validateUpdate: service.validateServiceUpdate, warnings: serviceWarnings }),
   Namespace: rules({ name: dns1123Label, setDefaults: clusterDefaults.defaultNamespace }),
   Node: rules({ setDefaults: clusterDefaults.defaultNode }),
   ConfigMap: rules({ validate: cluster.validateConfigMap, validateUpdate: cluster.validateImmutableData }),
@@ -42,13 +49,13 @@ const BY_KIND: Record<string, Rules> = {
   Endpoints: rules({ setDefaults: clusterDefaults.defaultEndpoints }),
   PersistentVolumeClaim: rules({ setDefaults: workloadDefaults.defaultClaim, validate: storage.validateClaim, validateUpdate: storage.validateClaimUpdate }),
   PersistentVolume: rules({ setDefaults: workloadDefaults.defaultVolumeObject, validate: storage.validateVolume, validateUpdate: storage.validateVolumeUpdate }),
-  ReplicationController: rules({ setDefaults: workloadDefaults.defaultReplicationController }),
-  Deployment: rules({ setDefaults: workloadDefaults.defaultDeployment, validate: workloads.validateDeployment, validateUpdate: workloads.validateSelectorUpdate }),
-  ReplicaSet: rules({ setDefaults: workloadDefaults.defaultReplicaSet, validate: workloads.validateReplicaSet, validateUpdate: workloads.validateSelectorUpdate }),
-  StatefulSet: rules({ setDefaults: workloadDefaults.defaultStatefulSet, validate: workloads.validateStatefulSet, validateUpdate: workloads.validateStatefulSetUpdate }),
-  DaemonSet: rules({ setDefaults: workloadDefaults.defaultDaemonSet, validate: workloads.validateDaemonSet, validateUpdate: workloads.validateSelectorUpdate }),
-  Job: rules({ setDefaults: workloadDefaults.defaultJob, validate: workloads.validateJob, validateUpdate: workloads.validateJobUpdate }),
-  CronJob: rules({ setDefaults: workloadDefaults.defaultCronJob, validate: workloads.validateCronJob }),
+  ReplicationController: rules({ setDefaults: workloadDefaults.defaultReplicationController, warnings: templateWarnings }),
+  Deployment: rules({ setDefaults: workloadDefaults.defaultDeployment, validate: workloads.validateDeployment, validateUpdate: workloads.validateSelectorUpdate, warnings: templateWarnings }),
+  ReplicaSet: rules({ setDefaults: workloadDefaults.defaultReplicaSet, validate: workloads.validateReplicaSet, validateUpdate: workloads.validateSelectorUpdate, warnings: templateWarnings }),
+  StatefulSet: rules({ setDefaults: workloadDefaults.defaultStatefulSet, validate: workloads.validateStatefulSet, validateUpdate: workloads.validateStatefulSetUpdate, warnings: templateWarnings }),
+  DaemonSet: rules({ setDefaults: workloadDefaults.defaultDaemonSet, validate: workloads.validateDaemonSet, validateUpdate: workloads.validateSelectorUpdate, warnings: templateWarnings }),
+  Job: rules({ setDefaults: workloadDefaults.defaultJob, validate: workloads.validateJob, validateUpdate: workloads.validateJobUpdate, warnings: templateWarnings }),
+  CronJob: rules({ setDefaults: workloadDefaults.defaultCronJob, validate: workloads.validateCronJob, warnings: cronJobWarnings }),
   HorizontalPodAutoscaler: rules({ setDefaults: workloadDefaults.defaultAutoscaler, validate: workloads.validateAutoscaler }),
   PodDisruptionBudget: rules({ setDefaults: workloadDefaults.defaultDisruptionBudget, validate: workloads.validateDisruptionBudget }),
   EndpointSlice: rules({ setDefaults: clusterDefaults.defaultEndpointSlice, validate: service.validateEndpointSlice, validateUpdate: service.validateEndpointSliceUpdate }),
@@ -60,8 +67,8 @@ const BY_KIND: Record<string, Rules> = {
   ValidatingWebhookConfiguration: rules(webhooks),
   ValidatingAdmissionPolicy: rules({ setDefaults: clusterDefaults.defaultAdmissionPolicy }),
   ValidatingAdmissionPolicyBinding: rules({ setDefaults: clusterDefaults.defaultAdmissionPolicyBinding }),
-  CustomResourceDefinition: rules({ setDefaults: clusterDefaults.defaultCrd, validate: cluster.validateCrd, validateUpdate: cluster.validateCrdUpdate }),
-  Ingress: rules({ setDefaults: clusterDefaults.defaultIngress, validate: cluster.validateIngress }),
+  CustomResourceDefinition: rules({ setDefaults: clusterDefaults.defaultCrd, validate: cluster.validateCrd, validateUpdate: cluster.validateCrdUpdate, anyFinalizer: true }),
+  Ingress: rules({ setDefaults: clusterDefaults.defaultIngress, validate: cluster.validateIngress, warnings: ingressWarnings }),
   IngressClass: rules({ setDefaults: clusterDefaults.defaultIngressClass }),
   NetworkPolicy: rules({ setDefaults: clusterDefaults.defaultNetworkPolicy, validate: validateNetworkPolicy }),
   PriorityClass: rules({ setDefaults: clusterDefaults.defaultPriorityClass }),
@@ -69,13 +76,14 @@ const BY_KIND: Record<string, Rules> = {
   TokenRequest: rules({ setDefaults: clusterDefaults.defaultTokenRequest }),
 };
 
-/** setDefaults, validate and validateUpdate of a built-in kind; metadata is checked by the kind's own rule for names. */
-export function rulesOf(kind: string): Pick<Rules, "setDefaults" | "validate" | "validateUpdate"> {
+/** setDefaults, validate, validateUpdate and warnings of a built-in kind; metadata is checked by the kind's own rule for names. */
+export function rulesOf(kind: string): Pick<Rules, "setDefaults" | "validate" | "validateUpdate" | "warnings"> {
   const own = BY_KIND[kind];
   const nameRule = own?.name ?? dns1123Subdomain;
   return {
     ...(own?.setDefaults ? { setDefaults: own.setDefaults } : {}),
-    validate: (object) => [...validateMetadata(object, nameRule), ...(own?.validate?.(object) ?? [])],
+    validate: (object) => [...validateMetadata(object, nameRule), ...(own?.anyFinalizer ? [] : validateFinalizers(object)), ...(own?.validate?.(object) ?? [])],
     ...(own?.validateUpdate ? { validateUpdate: own.validateUpdate } : {}),
+    ...(own?.warnings ? { warnings: own.warnings } : {}),
   };
 }

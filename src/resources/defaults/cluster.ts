@@ -4,7 +4,7 @@ import type { KubeObject } from "../types.ts";
 
 export function defaultNamespace(namespace: Namespace): void {
   (namespace.metadata.labels ??= {})["kubernetes.io/metadata.name"] = namespace.metadata.name;
-  (namespace.spec ??= {}).finalizers ??= ["kubernetes"];
+  namespace.spec ??= {};
   (namespace.status ??= {}).phase ??= "Active";
 }
 

@@ -13,6 +13,13 @@ export function defaultPod(pod: Pod, old?: Pod): void {
   spec.enableServiceLinks ??= true;
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) requestsFromLimits(container);
   if (!old) pod.status = { phase: "Pending", qosClass: qosClass(spec) };
+  else if (pod.status) sameAddresses(pod.status);
+}
+
+/** The first of a pod's addresses has an old field of its own: both are always shown. */
+function sameAddresses(status: NonNullable<Pod["status"]>): void {
+  if (status.podIPs?.length) status.podIP = status.podIPs[0]?.ip;
+  else if (status.podIP) status.podIPs = [{ ip: status.podIP }];
 }
 
 export function defaultPodTemplate(template: PodTemplate | undefined): void {

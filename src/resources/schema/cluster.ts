@@ -1,4 +1,4 @@
-import { any, atomicObj, bool, bytes, double, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, ref, str, time, type Components } from "./dsl.ts";
+import { any, atomicObj, bool, bytes, double, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, ref, str, time, type Components, zeroTime } from "./dsl.ts";
 import type { Schema } from "../types.ts";
 
 const selector = ref("meta.v1.LabelSelector");
@@ -92,7 +92,7 @@ export const clusterComponents: Components = {
       "spec!": ref("apiextensions.v1.CustomResourceDefinitionSpec"),
       status: obj({
         acceptedNames: ref("apiextensions.v1.CustomResourceDefinitionNames"),
-        conditions: mapList(obj({ lastTransitionTime: time, message: str, observedGeneration: int64, reason: str, "status!": str, "type!": str }), ["type"]),
+        conditions: mapList(obj({ lastTransitionTime: zeroTime, message: str, observedGeneration: int64, reason: str, "status!": str, "type!": str }), ["type"]),
         observedGeneration: int64,
         storedVersions: list(str),
       }),

@@ -1,8 +1,9 @@
-import { atomicMap, atomicObj, bool, bytes, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, quantity, ref, str, time, type Components } from "./dsl.ts";
+import { atomicMap, atomicObj, bool, bytes, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, quantity, ref, str, time, type Components, zeroTime } from "./dsl.ts";
 
 const core = (name: string, fields: Parameters<typeof kind>[3]) => kind("", "v1", name, fields);
 const objectReference = ref("core.v1.ObjectReference");
-const condition = () => obj({ lastProbeTime: time, lastTransitionTime: time, lastHeartbeatTime: time, message: str, reason: str, "status!": str, "type!": str });
+const condition = (...times: string[]) =>
+  obj({ ...Object.fromEntries(times.concat("lastTransitionTime").map((name) => [name, zeroTime])), message: str, reason: str, "status!": str, "type!": str });
 
 /** Services, configuration, nodes, storage claims and the rest of the core group. */
 export const coreComponents: Components = {
@@ -68,7 +69,7 @@ export const coreComponents: Components = {
       addresses: mapList(obj({ "address!": str, "type!": str }), ["type"]),
       allocatable: map(quantity),
       capacity: map(quantity),
-      conditions: mapList(condition(), ["type"]),
+      conditions: mapList(condition("lastHeartbeatTime"), ["type"]),
       config: freeObject,
       daemonEndpoints: obj({ kubeletEndpoint: obj({ "Port!": int32 }) }),
       declaredFeatures: list(str),
@@ -85,9 +86,9 @@ export const coreComponents: Components = {
       action: str,
       count: int32,
       eventTime: microTime,
-      firstTimestamp: time,
+      firstTimestamp: zeroTime,
       "involvedObject!": objectReference,
-      lastTimestamp: time,
+      lastTimestamp: zeroTime,
       message: str,
       reason: str,
       related: objectReference,
@@ -101,8 +102,8 @@ export const coreComponents: Components = {
     kind("events.k8s.io", "v1", "Event", {
       action: str,
       deprecatedCount: int32,
-      deprecatedFirstTimestamp: time,
-      deprecatedLastTimestamp: time,
+      deprecatedFirstTimestamp: zeroTime,
+      deprecatedLastTimestamp: zeroTime,
       deprecatedSource: obj({ component: str, host: str }),
       "eventTime!": microTime,
       note: str,

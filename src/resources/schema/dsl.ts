@@ -15,6 +15,8 @@ export const intOrString: Schema = { "x-kubernetes-int-or-string": true };
 /** Amounts such as `500m` or `1Gi`; a bare number is taken too. */
 export const quantity: Schema = { "x-kubernetes-int-or-string": true, format: "quantity" };
 export const time: Schema = { type: "string", format: "date-time", nullable: true };
+/** A time that Go holds by value: where nobody sets it, the object shows null. */
+export const zeroTime: Schema = { ...time };
 /** Microseconds. */
 export const microTime = time;
 /** Whatever JSON there is. */

@@ -1,4 +1,4 @@
-import { any, atomicObj, bool, int64, list, map, mapList, obj, ref, setList, str, time, type Components, int32 } from "./dsl.ts";
+import { any, atomicObj, bool, int64, list, map, mapList, obj, ref, setList, str, time, type Components, int32, zeroTime } from "./dsl.ts";
 
 export const metaComponents: Components = {
   "meta.v1.ObjectMeta": () =>
@@ -23,7 +23,7 @@ export const metaComponents: Components = {
   "meta.v1.OwnerReference": () => atomicObj({ "apiVersion!": str, blockOwnerDeletion: bool, controller: bool, "kind!": str, "name!": str, "uid!": str }),
   "meta.v1.LabelSelector": () => atomicObj({ matchExpressions: list(ref("meta.v1.LabelSelectorRequirement")), matchLabels: map(str) }),
   "meta.v1.LabelSelectorRequirement": () => obj({ "key!": str, "operator!": str, values: list(str) }),
-  "meta.v1.Condition": () => obj({ "lastTransitionTime!": time, "message!": str, observedGeneration: int64, "reason!": str, "status!": str, "type!": str }),
+  "meta.v1.Condition": () => obj({ "lastTransitionTime!": zeroTime, "message!": str, observedGeneration: int64, "reason!": str, "status!": str, "type!": str }),
   "meta.v1.DeleteOptions": () =>
     obj({
       apiVersion: str,

@@ -1,4 +1,4 @@
-import { any, atomicMap, atomicObj, bool, freeObject, int32, int64, intOrString, kind, list, map, mapList, obj, quantity, ref, str, time, type Components } from "./dsl.ts";
+import { any, atomicMap, atomicObj, bool, freeObject, int32, int64, intOrString, kind, list, map, mapList, obj, quantity, ref, str, time, type Components, zeroTime } from "./dsl.ts";
 
 const keySelector = () => atomicObj({ "key!": str, name: str, optional: bool });
 const localReference = ref("core.v1.LocalObjectReference");
@@ -180,7 +180,7 @@ export const podComponents: Components = {
       startTime: time,
     }),
   "core.v1.PodCondition": () =>
-    obj({ lastProbeTime: time, lastTransitionTime: time, message: str, observedGeneration: int64, reason: str, "status!": str, "type!": str }),
+    obj({ lastProbeTime: zeroTime, lastTransitionTime: zeroTime, message: str, observedGeneration: int64, reason: str, "status!": str, "type!": str }),
   "core.v1.ContainerStatus": () =>
     obj({
       allocatedResources: map(quantity),
@@ -201,8 +201,8 @@ export const podComponents: Components = {
     }),
   "core.v1.ContainerState": () =>
     obj({
-      running: obj({ startedAt: time }),
-      terminated: obj({ containerID: str, "exitCode!": int32, finishedAt: time, message: str, reason: str, signal: int32, startedAt: time }),
+      running: obj({ startedAt: zeroTime }),
+      terminated: obj({ containerID: str, "exitCode!": int32, finishedAt: zeroTime, message: str, reason: str, signal: int32, startedAt: zeroTime }),
       waiting: obj({ message: str, reason: str }),
     }),
 };

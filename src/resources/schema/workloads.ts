@@ -1,11 +1,11 @@
-import { any, bool, freeObject, int32, int64, intOrString, kind, list, mapList, obj, ref, str, time, type Components } from "./dsl.ts";
+import { any, bool, freeObject, int32, int64, intOrString, kind, list, mapList, obj, ref, str, time, type Components, zeroTime } from "./dsl.ts";
 import type { Schema } from "../types.ts";
 
 const apps = (name: string, fields: Record<string, Schema>) => kind("apps", "v1", name, fields);
 const template = ref("core.v1.PodTemplateSpec");
 const selector = ref("meta.v1.LabelSelector");
 const condition = (updates = false) =>
-  obj({ lastTransitionTime: time, ...(updates ? { lastUpdateTime: time } : {}), message: str, reason: str, "status!": str, "type!": str });
+  obj({ lastTransitionTime: zeroTime, ...(updates ? { lastUpdateTime: zeroTime } : {}), message: str, reason: str, "status!": str, "type!": str });
 const conditions = (updates = false) => mapList(condition(updates), ["type"]);
 
 /** apps, batch, autoscaling, policy. */
@@ -130,7 +130,7 @@ export const workloadComponents: Components = {
       active: int32,
       completedIndexes: str,
       completionTime: time,
-      conditions: list(obj({ lastProbeTime: time, lastTransitionTime: time, message: str, reason: str, "status!": str, "type!": str })),
+      conditions: list(obj({ lastProbeTime: zeroTime, lastTransitionTime: zeroTime, message: str, reason: str, "status!": str, "type!": str })),
       failed: int32,
       failedIndexes: str,
       ready: int32,

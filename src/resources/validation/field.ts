@@ -72,8 +72,11 @@ function sorted(value: unknown): unknown {
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
+/** As Go prints a value: texts quoted with its own escapes, everything else as JSON. */
 function quote(value: unknown): string {
-  return value === undefined ? "null" : JSON.stringify(value);
+  if (value === undefined) return "null";
+  const text = JSON.stringify(value);
+  return typeof value === "string" ? text.replaceAll(/\\u00([01][0-9a-f])/g, (_, code: string) => (code === "07" ? "\\a" : code === "0b" ? "\\v" : `\\x${code}`)) : text;
 }
 
 function withDetail(text: string, detail: string): string {

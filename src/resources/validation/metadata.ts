@@ -20,10 +20,13 @@ export function validateMetadata(object: KubeObject, nameRule: (name: string) =>
     size += key.length + value.length;
   }
   if (size > MAX_ANNOTATION_BYTES) errors.push({ type: "FieldValueTooLong", field: "metadata.annotations", message: `Too long: may not be more than ${MAX_ANNOTATION_BYTES} bytes` });
-  for (const [index, owner] of (ownerReferences ?? []).entries()) {
-    const field = `metadata.ownerReferences[${index}]`;
+  for (const owner of ownerReferences ?? []) {
     for (const part of ["apiVersion", "kind", "name", "uid"] as const) {
-      if (!owner[part]) errors.push(invalid(`${field}.${part}`, owner[part] ?? "", part === "apiVersion" ? "version must not be empty" : "must not be empty"));
+      if (!owner[part]) errors.push(invalid(`metadata.ownerReferences.${part}`, owner[part] ?? "", part === "apiVersion" ? "version must not be empty" : "must not be empty"));
+    }
+    if (owner.kind === "Event" && (owner.apiVersion === "v1" || owner.apiVersion === "events.k8s.io/v1")) {
+      const [group, version] = owner.apiVersion === "v1" ? ["", "v1"] : owner.apiVersion.split("/");
+      errors.push(invalid("metadata.ownerReferences", owner, `${group}/${version}, Kind=Event is disallowed from being an owner`));
     }
   }
   const controllers = (ownerReferences ?? []).filter((owner) => owner.controller);
@@ -33,8 +36,20 @@ export function validateMetadata(object: KubeObject, nameRule: (name: string) =>
       invalid("metadata.ownerReferences", ownerReferences, `Only one reference can have Controller set to true. Found "true" in references for ${first?.kind}/${first?.name} and ${second?.kind}/${second?.name}`),
     );
   }
-  for (const [index, finalizer] of (finalizers ?? []).entries()) errors.push(...invalids(`metadata.finalizers[${index}]`, finalizer, qualifiedName(finalizer)));
+  for (const finalizer of finalizers ?? []) errors.push(...invalids("metadata.finalizers", finalizer, qualifiedName(finalizer)));
   return errors;
+}
+
+/** Finalizers that need no domain. */
+const STANDARD_FINALIZERS = ["kubernetes", "orphan", "foregroundDeletion"];
+
+/** What built-in kinds ask of their finalizers beyond that. */
+export function validateFinalizers({ metadata }: KubeObject): FieldError[] {
+  return (metadata.finalizers ?? []).flatMap((finalizer, index) => {
+    const field = `metadata.finalizers[${index}]`;
+    const standard = finalizer.includes("/") || STANDARD_FINALIZERS.includes(finalizer);
+    return standard ? [] : [invalid(field, finalizer, "name is neither a standard finalizer name nor is it fully qualified")];
+  });
 }
 
 export function validateLabels(labels: Record<string, string> | undefined, field: string): FieldError[] {

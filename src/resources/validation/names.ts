@@ -9,12 +9,18 @@ const CONFIG_KEY = "[-._a-zA-Z0-9]+";
 
 type Check = (text: string) => string[];
 
-export const dns1123Label: Check = checked(
+const plainDns1123Label: Check = checked(
   63,
   DNS1123_LABEL,
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
   ["my-name", "123-abc"],
 );
+/** Of what would do as a subdomain, only the dots are wrong. */
+export const dns1123Label: Check = (text) => {
+  const problems = plainDns1123Label(text);
+  return problems.length === 1 && text.length <= 63 && new RegExp(`^${DNS1123_SUBDOMAIN}$`).test(text) ? ["must not contain dots"] : problems;
+};
+
 export const dns1123Subdomain: Check = checked(
   253,
   DNS1123_SUBDOMAIN,

@@ -191,7 +191,7 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   if (!pod.spec || !old.spec) return [];
   const errors: FieldError[] = [];
   for (const list of ["containers", "initContainers"] as const) {
-    if ((pod.spec[list]?.length ?? 0) !== (old.spec[list]?.length ?? 0)) return [forbidden("spec", "pod updates may not add or remove containers")];
+    if ((pod.spec[list]?.length ?? 0) !== (old.spec[list]?.length ?? 0)) return [forbidden(`spec.${list}`, "pod updates may not add or remove containers")];
   }
   const [now, before] = [mutableLeftOut(pod.spec, old.spec), mutableLeftOut(old.spec, old.spec)];
   if (!sameJson(now, before)) {

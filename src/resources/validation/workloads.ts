@@ -27,7 +27,15 @@ export function validateDeployment(deployment: Deployment): FieldError[] {
     errors.push(...nonNegative("spec.progressDeadlineSeconds", deadline));
     if (deadline <= (spec.minReadySeconds ?? 0)) errors.push(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
   }
-  return errors;
+  return [...errors, ...validateDeploymentStatus(deployment)];
+}
+
+function validateDeploymentStatus({ status = {} }: Deployment): FieldError[] {
+  const counts = ["observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"] as const;
+  const own = status as Record<string, number | undefined>;
+  const errors = counts.flatMap((name) => nonNegative(`status.${name}`, own[name]));
+  const tooMany = (name: string, limit: string) => ((own[name] ?? 0) > (own[limit] ?? 0) ? [invalid(`status.${name}`, own[name] ?? 0, `cannot be greater than ${limit === "replicas" ? "status.replicas" : limit}`)] : []);
+  return [...errors, ...tooMany("updatedReplicas", "replicas"), ...tooMany("readyReplicas", "replicas"), ...tooMany("availableReplicas", "replicas"), ...tooMany("availableReplicas", "readyReplicas")];
 }
 
 export function validateReplicaSet(set: ReplicaSet): FieldError[] {

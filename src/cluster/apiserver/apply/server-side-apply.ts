@@ -66,6 +66,14 @@ function applyOnce(live: JsonObject | undefined, config: JsonObject, schema: Sch
   return { ...next, metadata };
 }
 
+/** An object whose managers were never noted, or were forgotten: before the first apply somebody is taken to have written all of it. */
+export function withManagers(live: JsonObject, schema: Schema | undefined, writer: Writer): JsonObject {
+  const metadata = isObject(live.metadata) ? live.metadata : {};
+  if (Array.isArray(metadata.managedFields) && metadata.managedFields.length > 0) return live;
+  const everything: Manager = { manager: "before-first-apply", operation: "Update", apiVersion: String(live.apiVersion), subresource: "", time: writer.time, fields: stripped(fieldSetOf(withoutManagers(live), schema), writer.ignored) };
+  return { ...live, metadata: { ...metadata, managedFields: encodeManagers([everything]) } };
+}
+
 /** The text that `kubectl apply` would leave, so that going back to client-side apply works. */
 function lastAppliedText(config: JsonObject): string {
   const metadata: JsonObject = { ...(isObject(config.metadata) ? config.metadata : {}) };

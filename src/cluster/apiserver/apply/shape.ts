@@ -7,7 +7,7 @@ export type Shape =
   | { kind: "atomic" }
   | { kind: "map"; field(name: string): { schema: Schema | undefined; declared: boolean } }
   | { kind: "set" }
-  | { kind: "list"; items: Schema | undefined; keys: string[] };
+  | { kind: "list"; items: Schema | undefined; keys: string[]; builtin: boolean };
 
 /** The one key of Kubernetes' own keyed lists that may be left out (ports of containers, services, slices). */
 const DEFAULT_KEYS: JsonObject = { protocol: "TCP" };
@@ -45,7 +45,7 @@ function listShape(schema: Schema | undefined): Shape {
     case "set":
       return SET;
     case "map":
-      return { kind: "list", items: schema.items && resolveSchema(schema.items), keys: schema["x-kubernetes-list-map-keys"] ?? [] };
+      return { kind: "list", items: schema.items && resolveSchema(schema.items), keys: schema["x-kubernetes-list-map-keys"] ?? [], builtin: schema["x-kubernetes-patch-merge-key"] !== undefined };
     default:
       return ATOMIC;
   }
@@ -57,10 +57,15 @@ export function itemElement(shape: Shape, item: unknown, index: number): string 
   if (shape.kind !== "list" || !isObject(item)) return `i:${index}`;
   const keys: JsonObject = {};
   for (const key of shape.keys.toSorted()) {
-    const value = item[key] ?? shape.items?.properties?.[key]?.default ?? DEFAULT_KEYS[key];
+    const value = item[key] ?? shape.items?.properties?.[key]?.default ?? DEFAULT_KEYS[key] ?? (shape.builtin ? zeroKey(shape.items?.properties?.[key]) : undefined);
     if (value !== undefined) keys[key] = value;
   }
   return `k:${JSON.stringify(keys)}`;
+}
+
+/** Keys of Kubernetes' own lists are never absent, only empty: validation says so. */
+function zeroKey(schema: Schema | undefined): unknown {
+  return schema?.type === "integer" ? 0 : "";
 }
 
 /** Items of a list by their path element; of duplicates the last. */

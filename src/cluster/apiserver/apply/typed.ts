@@ -1,7 +1,7 @@
 import type { Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject } from "../json.ts";
 import { difference, emptySet, type FieldSet, insert, intersection, union } from "./field-set.ts";
-import { itemElement, itemsByElement, itemSchema, shapeOf } from "./shape.ts";
+import { itemElement, itemsByElement, itemSchema, type Shape, shapeOf } from "./shape.ts";
 
 /** What changed from one object to another, as sets of fields. */
 export interface Comparison {
@@ -65,10 +65,9 @@ class Comparer {
       for (const name in old) this.#child(`f:${name}`, old[name], next[name], shape.field(name).schema);
       for (const name in next) if (!(name in old)) this.#child(`f:${name}`, undefined, next[name], shape.field(name).schema);
     } else {
-      const old = itemsByElement(shape, Array.isArray(before) ? before : []);
-      const next = itemsByElement(shape, Array.isArray(after) ? after : []);
-      for (const [element, item] of old) this.#child(element, item, next.get(element), itemSchema(shape));
-      for (const [element, item] of next) if (!old.has(element)) this.#child(element, undefined, item, itemSchema(shape));
+      const [old, next] = [before, after].map((list) => grouped(shape, Array.isArray(list) ? list : [])) as [Grouped, Grouped];
+      for (const [element, items] of old) this.#items(element, items, next.get(element), itemSchema(shape));
+      for (const [element, items] of next) if (!old.has(element)) this.#items(element, undefined, items, itemSchema(shape));
     }
     if (before === undefined) insert(this.result.added, this.#path);
     else if (after === undefined) insert(this.result.removed, this.#path);
@@ -80,11 +79,32 @@ class Comparer {
     this.#path.pop();
   }
 
+  /** Items of one key. Where there are several, they are one thing that can be owned as a whole only. */
+  #items(element: string, before: unknown[] | undefined, after: unknown[] | undefined, schema: Schema | undefined): void {
+    if ((before?.length ?? 1) === 1 && (after?.length ?? 1) === 1) return this.#child(element, before?.[0], after?.[0], schema);
+    this.#path.push(element);
+    this.#leaf(before, after);
+    this.#path.pop();
+  }
+
   #leaf(before: unknown, after: unknown): void {
     if (before === undefined) insert(this.result.added, this.#path);
     else if (after === undefined) insert(this.result.removed, this.#path);
     else if (!equalJson(before, after)) insert(this.result.modified, this.#path);
   }
+}
+
+type Grouped = Map<string, unknown[]>;
+
+function grouped(shape: Shape, list: readonly unknown[]): Grouped {
+  const groups: Grouped = new Map();
+  for (const [index, item] of list.entries()) {
+    const element = itemElement(shape, item, index);
+    const group = groups.get(element);
+    if (group) group.push(item);
+    else groups.set(element, [item]);
+  }
+  return groups;
 }
 
 function form(value: unknown): "list" | "map" | "scalar" {
@@ -100,7 +120,8 @@ function isBare(value: unknown): boolean {
 
 /** Lays a configuration over a live object: leaves are taken, maps and keyed lists merge. Shares parts of both. */
 export function mergeTyped(live: unknown, config: unknown, schema: Schema | undefined): unknown {
-  if (config === undefined) return live;
+  // null takes nothing away from what has parts.
+  if (config === undefined || (config === null && typeof live === "object")) return live;
   if (live === undefined) return config;
   const shape = shapeOf(schema, config, live);
   if (shape.kind === "map" && isObject(live) && isObject(config)) {

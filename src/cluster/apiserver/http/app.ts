@@ -8,7 +8,7 @@ import type { ApiRequest, ApiResponse } from "./exchange.ts";
 import { wantsPretty } from "./negotiate.ts";
 import { pageNotFound, respondStatus } from "./respond.ts";
 import { parseResourcePath, type ResourceRequest } from "./route.ts";
-import { badRequest, forbidden, internalError, StatusError } from "./status.ts";
+import { badRequest, forbidden, internalError, methodNotAllowed, StatusError } from "./status.ts";
 import { isTrue } from "../rest/list-options.ts";
 
 /** A request before it is known who asks. */
@@ -24,6 +24,9 @@ export interface AppParts {
   resources(request: ApiRequest, target: ResourceRequest): Promise<ApiResponse | undefined>;
   nonResources(request: ApiRequest): Promise<ApiResponse | undefined> | ApiResponse | undefined;
 }
+
+/** What no resource takes. */
+const UNKNOWN_METHOD = /^(HEAD|OPTIONS|TRACE)$/;
 
 /** From a request to its answer: who asks, may they, and what is it about. Never rejects. */
 export class App {
@@ -51,6 +54,7 @@ export class App {
     try {
       authorized = this.authorize(incoming, caller);
       const { request, target } = authorized;
+      if (!target && UNKNOWN_METHOD.test(request.method) && targetOf({ ...incoming, method: "GET" })) throw methodNotAllowed();
       answer = (target ? await this.parts.resources(request, target) : await this.parts.nonResources(request)) ?? pageNotFound();
     } catch (error) {
       refused = error;

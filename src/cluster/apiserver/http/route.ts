@@ -27,7 +27,10 @@ export function parseResourcePath(method: string, path: string, watching: boolea
     rest = parts.slice(2);
     if (group === "") return undefined;
   } else return undefined;
-  const [version, ...segments] = rest;
+  const [version, ...below] = rest;
+  // The way in which watches were asked for before there was a parameter for it.
+  const watchPath = below[0] === "watch" && method === "GET";
+  const segments = watchPath ? below.slice(1) : below;
   if (version === undefined || segments.length === 0 || segments.some((segment) => segment === "")) return undefined;
 
   let namespace = "";
@@ -37,9 +40,10 @@ export function parseResourcePath(method: string, path: string, watching: boolea
     // `namespaces/x`, `namespaces/x/status` and `namespaces/x/finalize` are about the namespace itself.
     if (segments.length > 2 && segments[2] !== "status" && segments[2] !== "finalize") named = segments.slice(2);
   }
-  const [resource = "", name = "", subresource = "", ...tail] = named;
+  // An escaped slash is one all the same.
+  const [resource = "", name = "", subresource = "", ...tail] = named.flatMap((segment, index) => (index < 3 ? segment.split("/") : [segment]));
   if (resource === "namespaces" && named === segments) namespace = "";
-  const verb = verbOf(method, name === "", watching);
+  const verb = verbOf(method, name === "", watchPath || (watching && name === ""));
   if (!verb) return undefined;
   // A watch or list of one name is authorized as for that name.
   const selected = /^metadata\.name==?([^,]+)$/.exec(fieldSelector ?? "")?.[1];
@@ -58,7 +62,6 @@ export function parseResourcePath(method: string, path: string, watching: boolea
 function verbOf(method: string, collection: boolean, watching: boolean): ResourceRequest["verb"] | undefined {
   switch (method) {
     case "GET":
-    case "HEAD":
       return watching ? "watch" : collection ? "list" : "get";
     case "POST":
       return "create";

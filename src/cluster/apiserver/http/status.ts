@@ -66,6 +66,11 @@ export function notFound(named: Named, name: string): StatusError {
   return new StatusError(404, "NotFound", `${qualifiedResource(named)} ${JSON.stringify(name)} not found`, resourceDetails(named, name));
 }
 
+/** Nothing is served under such a name. */
+export function noSuchResource(): StatusError {
+  return new StatusError(404, "NotFound", "the server could not find the requested resource", {});
+}
+
 export function alreadyExists(named: Named, name: string): StatusError {
   return new StatusError(409, "AlreadyExists", `${qualifiedResource(named)} ${JSON.stringify(name)} already exists`, resourceDetails(named, name));
 }
@@ -92,7 +97,7 @@ export function forbidden(named: Named, name: string, why: string, causes?: Stat
 
 /** 422 with one cause a field. */
 export function invalid(named: Named, name: string, errors: readonly FieldError[]): StatusError {
-  const lines = errors.map(({ field, message }) => `${field}: ${message}`);
+  const lines = [...new Set(errors.map(({ field, message }) => `${field}: ${message}`))];
   const message = lines.length === 1 ? lines[0] : `[${lines.join(", ")}]`;
   return new StatusError(422, "Invalid", `${qualifiedKind(named)} ${JSON.stringify(name)} is invalid: ${message}`, {
     ...(name ? { name } : {}),

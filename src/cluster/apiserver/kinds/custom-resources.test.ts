@@ -132,7 +132,7 @@ test("server-side apply merges lists by the schema's keys", async () => {
   expect((await apply("b", { tags: ["y"], ports: [{ port: 1, name: "two" }] })).body.message).toContain('conflict with "a": .spec.ports[port=1].name');
   expect((await apply("a", { cronSpec: "* * * * *" })).body.spec).toMatchObject({ tags: ["y"], ports: [{ port: 2 }] });
   const undeclared = await apply("a", { nope: 1 });
-  expect([undeclared.status, undeclared.body.message]).toEqual([500, "failed to create typed patch object (lab/lists; stable.example.com/v1, Kind=CronTab): .spec.nope: field not declared in schema"]);
+  expect([undeclared.status, undeclared.body.message]).toEqual([500, "failed to create typed patch object (/lists; stable.example.com/v1, Kind=CronTab): .spec.nope: field not declared in schema"]);
 });
 
 test("deleting a definition deletes its objects; a finalizer among them holds it", async () => {

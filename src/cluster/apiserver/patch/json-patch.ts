@@ -17,7 +17,7 @@ export const MAX_JSON_PATCH_OPERATIONS = 10_000;
 
 /** RFC 6902 on a document that the caller gives up. Throws MalformedPatch or PatchMismatch. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
-  if (!Array.isArray(patch)) throw new MalformedPatch("json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+  if (!Array.isArray(patch)) throw new MalformedPatch(`error decoding patch: json: cannot unmarshal ${typeof patch} into Go value of type []handlers.jsonPatchOp`);
   const holder = { root: document };
   for (const item of patch) run(holder, parseOperation(item));
   return holder.root;
@@ -29,15 +29,14 @@ function parseOperation(item: unknown): Operation {
     op: item.op,
     path: parsePointer(item.path, item.op),
     ...(item.op === "move" || item.op === "copy" ? { from: parsePointer(item.from, item.op) } : {}),
-    value: item.value,
+    value: item.value ?? null,
   };
 }
 
 function parsePointer(pointer: unknown, op: string): string[] {
   if (typeof pointer !== "string") throw new PatchMismatch(`${op} operation: missing path`);
-  if (pointer === "") return [];
-  if (!pointer.startsWith("/")) throw new PatchMismatch(`${op} operation does not apply: bad path ${pointer}`);
-  const path = pointer.slice(1).split("/").map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  // What comes before the first slash counts for nothing, as in Kubernetes' library.
+  const path = pointer.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
   // Setting it would change the prototype of a shared object instead of a field.
   if (path.includes("__proto__")) throw new PatchMismatch(`${op} operation does not apply: bad path ${pointer}`);
   return path;
@@ -51,7 +50,8 @@ function run(holder: { root: unknown }, { op, path, from, value }: Operation): v
       remove(holder, path);
       return;
     case "replace":
-      read(holder, path, "replace");
+      // Kubernetes' library lets a map's missing entry be replaced, but not a list's.
+      if (!isObject(tryRead(holder, path.slice(0, -1)))) read(holder, path, "replace");
       if (path.length === 0) holder.root = value;
       else set(holder, path, value);
       return;

@@ -1,5 +1,6 @@
 import { resolveSchema, type Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject } from "../json.ts";
+import { printGo } from "../schema/go-print.ts";
 
 /** The patch contradicts itself or lacks a merge key. */
 export class StrategicPatchError extends Error {}
@@ -136,7 +137,7 @@ function checkOrder(changes: unknown[], order: unknown[], mergeKey: string | und
   for (const item of changes) {
     if (isObject(item) && item[DIRECTIVE] !== undefined) continue;
     while (at < order.length && !sameElement(order[at], item, mergeKey)) at++;
-    if (at >= order.length) throw new StrategicPatchError("The order in patch list doesn't match $setElementOrder list");
+    if (at >= order.length) throw new StrategicPatchError(`The order in patch list:\n${printGo(changes)}\n doesn't match $setElementOrder list:\n${printGo(order)}\n`);
     at++;
   }
 }
@@ -185,5 +186,5 @@ function isDirective(key: string): boolean {
 }
 
 function noMergeKey(item: JsonObject, mergeKey: string): StrategicPatchError {
-  return new StrategicPatchError(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+  return new StrategicPatchError(`map: ${printGo(item)} does not contain declared merge key: ${mergeKey}`);
 }

@@ -48,4 +48,6 @@ export interface WriteRequest {
   warnings: string[];
   /** Paths of the fields that the body names twice. */
   duplicates?: string[];
+  /** What else is wrong with the body's text and can be lived with. */
+  problems?: string[];
 }

@@ -3,7 +3,7 @@ import { StoredObject, WriteConflict } from "../../store/index.ts";
 import { emptyObject } from "../apply/empty-object.ts";
 import { union } from "../apply/field-set.ts";
 import { encodeManagers, managersAfterUpdate, managersOfRequest, setOf } from "../apply/managed-fields.ts";
-import { alreadyExists, badRequest, invalid } from "../http/status.ts";
+import { alreadyExists, badRequest, invalid, StatusError } from "../http/status.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
 import { generateName } from "./names.ts";
@@ -25,7 +25,7 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
   const { definition } = resource;
   const { metadata } = decoded;
   if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
-  if (metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
+  if (metadata.resourceVersion && track) throw new StatusError(500, "", "resourceVersion should not be set on objects to be created");
   if (definition.namespaced) metadata.namespace = namespace;
   const generated = !metadata.name && metadata.generateName ? metadata.generateName : undefined;
 
@@ -50,10 +50,10 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
 
   const object = await mutate(context, request, "CREATE", decoded, undefined, "CreateOptions");
   if (definition.hasGeneration) object.metadata.generation = 1;
-  else delete object.metadata.generation;
   const release = strategy?.prepareCreate?.(object, options.dryRun);
   try {
     await validate(resource, object);
+    request.warnings.push(...(definition.warnings?.(object) ?? []));
     await validateAdmission(context, request, "CREATE", object, undefined, "CreateOptions");
     for (let attempt = 1; ; attempt++) {
       const exists = context.store.get(resource.id, object.metadata.namespace ?? "", object.metadata.name);

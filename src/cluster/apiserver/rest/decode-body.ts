@@ -2,7 +2,11 @@ import { errorText } from "../../../base/index.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { type ApiRequest, JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "../http/exchange.ts";
 import { parseMediaType } from "../http/negotiate.ts";
-import { badRequest, unsupportedMediaType } from "../http/status.ts";
+import { badRequest, StatusError, unsupportedMediaType } from "../http/status.ts";
+import { jsonProblem } from "../schema/go-json.ts";
+
+/** As much of a body as a refusal shows. */
+const MAX_SHOWN = 1024;
 
 /** The kind that an endpoint takes. */
 export interface ExpectedKind {
@@ -12,22 +16,25 @@ export interface ExpectedKind {
 
 /**
  * The object in a request's body: JSON, YAML, or protobuf for built-in kinds. apiVersion and kind are filled in where
- * they are left out; without `expected` any kind will do. `onJson` gets the text that was parsed, and the value. Throws 400, 413 and 415.
+ * they are left out; without `expected` any kind will do. `onJson` gets the text that was parsed, and the value; `onDuplicate` what is wrong with YAML that names a key twice. Throws 400, 413 and 415.
  */
-export async function decodeBody(request: ApiRequest, expected: ExpectedKind | undefined, protobuf: boolean, onJson?: (source: string, value: unknown) => void): Promise<JsonObject> {
+export async function decodeBody(request: ApiRequest, expected: ExpectedKind | undefined, protobuf: boolean, onJson?: (source: string, value: unknown) => void, onDuplicate?: (problem: string) => void): Promise<JsonObject> {
   const { type } = parseMediaType(request.header("content-type") ?? JSON_TYPE);
   const bytes = await request.body();
   let value: unknown;
   if (type === PROTOBUF_TYPE && protobuf) {
     const { decodeProtobuf } = await import("../protobuf/index.ts");
     value = decodeProtobuf(bytes);
-  } else if (type === YAML_TYPE) value = await parseYaml(text(bytes));
-  else if (type === JSON_TYPE || type === "" || type === "application/x-www-form-urlencoded") {
+  } else if (type === YAML_TYPE) value = await parseYaml(text(bytes), onDuplicate);
+  else if (type === JSON_TYPE || type === "") {
     const source = text(bytes);
-    value = parseJson(source);
+    value = parseObject(source, expected);
     onJson?.(source, value);
   } else throw unsupportedMediaType(protobuf ? [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE] : [JSON_TYPE, YAML_TYPE]);
-  if (!isObject(value)) throw badRequest(`the object provided is unrecognized (must be of type ${expected?.kind ?? "object"}): couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct (${preview(bytes)})`);
+  if (!isObject(value)) {
+    const type = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+    throw badRequest(unrecognized(`json: cannot unmarshal ${type} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`, text(bytes), expected));
+  }
   return expected ? checkKind(value, expected) : value;
 }
 
@@ -50,28 +57,51 @@ export function parseJson(source: string): unknown {
   try {
     return /__proto__|\\u005f/i.test(source) ? JSON.parse(source, dropPrototype) : JSON.parse(source);
   } catch (error) {
-    throw badRequest(`couldn't get version/kind; json parse error: ${errorText(error)}`);
+    throw badRequest(`couldn't get version/kind; json parse error: ${jsonProblem(source) ?? errorText(error)}`);
   }
 }
 
-export async function parseYaml(source: string): Promise<unknown> {
+/** Of a key that comes twice the last counts; `onDuplicate` hears of the first such. Throws 400. */
+export async function parseYaml(source: string, onDuplicate?: (problem: string) => void): Promise<unknown> {
   const { load, JSON_SCHEMA } = await import("js-yaml");
+  // Through JSON: what JSON cannot say (dates, prototypes) does not get further.
+  const parse = (json: boolean) => parseJson(JSON.stringify(load(source, { schema: JSON_SCHEMA, json })) ?? "null");
   try {
-    // Through JSON: what JSON cannot say (dates, prototypes) does not get further.
-    return parseJson(JSON.stringify(load(source, { schema: JSON_SCHEMA })) ?? "null");
+    return parse(false);
   } catch (error) {
-    throw badRequest(`yaml: ${errorText(error)}`);
+    const duplicate = /^duplicated mapping key \((\d+):(\d+)\)/.exec(errorText(error));
+    if (!duplicate) throw badRequest(`yaml: ${errorText(error)}`);
+    const [line, column] = [Number(duplicate[1]), Number(duplicate[2])];
+    const key = /^["']?([^"':\s]+)/.exec(source.split("\n")[line - 1]?.slice(column - 1) ?? "")?.[1] ?? "";
+    onDuplicate?.(`yaml: unmarshal errors:\n  line ${line}: key ${JSON.stringify(key)} already set in map`);
+    return parse(true);
   }
+}
+
+/** What a parser says, as one warning. */
+export function asWarning(problem: string): string {
+  return problem.replace(/^yaml: unmarshal errors:\n */, "");
 }
 
 export function text(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }
 
-function dropPrototype(this: unknown, key: string, value: unknown): unknown {
-  return key === "__proto__" ? undefined : value;
+function parseObject(source: string, expected: ExpectedKind | undefined): unknown {
+  try {
+    return parseJson(source);
+  } catch (error) {
+    if (!expected || !(error instanceof StatusError)) throw error;
+    throw badRequest(unrecognized(error.message.replace(/^.*json parse error: /s, ""), source, expected));
+  }
 }
 
-function preview(bytes: Uint8Array): string {
-  return JSON.stringify(text(bytes.subarray(0, 64)));
+/** The real server shows a body that it cannot read: as it is where it begins like JSON, else in hexadecimal. */
+function unrecognized(problem: string, source: string, expected: ExpectedKind | undefined): string {
+  const shown = source === "" ? "<empty>" : source.startsWith("{") ? source.slice(0, MAX_SHOWN) : Buffer.from(source.slice(0, MAX_SHOWN)).toString("hex");
+  return `the object provided is unrecognized (must be of type ${expected?.kind ?? "object"}): couldn't get version/kind; json parse error: ${problem} (${shown}${source.length > MAX_SHOWN ? " ..." : ""})`;
+}
+
+function dropPrototype(this: unknown, key: string, value: unknown): unknown {
+  return key === "__proto__" ? undefined : value;
 }

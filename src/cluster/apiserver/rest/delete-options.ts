@@ -1,6 +1,6 @@
 import type { FieldError } from "../../../resources/index.ts";
 import type { ApiRequest } from "../http/exchange.ts";
-import { invalid } from "../http/status.ts";
+import { invalid, StatusError } from "../http/status.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { decodeBody } from "./decode-body.ts";
 
@@ -14,10 +14,16 @@ export interface DeleteOptions {
 /** From the body, or where there is none from the query. Throws 400 and 422. */
 export async function parseDeleteOptions(request: ApiRequest): Promise<DeleteOptions> {
   const bytes = await request.body();
-  const body: JsonObject = bytes.length > 0 ? await decodeBody(request, undefined, true) : fromQuery(request.query);
+  const body: JsonObject = bytes.length > 0 ? await decodeBody(request, undefined, true).catch(unreadable) : fromQuery(request.query);
+  const { kind, apiVersion } = body;
+  if (typeof kind === "string" && kind !== "" && kind !== "DeleteOptions") throw new StatusError(500, "", `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:110"`);
   const errors: FieldError[] = [];
   const { gracePeriodSeconds: grace, propagationPolicy: policy, orphanDependents: orphan, preconditions, dryRun } = body;
-  if (grace !== undefined && grace !== null && !Number.isInteger(grace)) errors.push({ type: "FieldValueInvalid", field: "gracePeriodSeconds", message: `Invalid value: ${JSON.stringify(grace)}: must be an integer` });
+  if (grace !== undefined && grace !== null && !Number.isInteger(grace)) {
+    throw new StatusError(500, "", `json: cannot unmarshal ${typeof grace === "boolean" ? "bool" : typeof grace} into Go struct field DeleteOptions.gracePeriodSeconds of type int64`);
+  }
+  const modes = [...(Array.isArray(dryRun) ? (dryRun as unknown[]) : []), ...request.query.getAll("dryRun")];
+  if (modes.some((mode) => mode !== "All")) errors.push({ type: "FieldValueNotSupported", field: "dryRun", message: `Unsupported value: ${JSON.stringify(modes)}: supported values: "All"` });
   if (policy !== undefined && policy !== null && orphan !== undefined && orphan !== null) {
     errors.push({ type: "FieldValueInvalid", field: "propagationPolicy", message: `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set` });
   }
@@ -33,8 +39,13 @@ export async function parseDeleteOptions(request: ApiRequest): Promise<DeleteOpt
       ...(typeof required.uid === "string" ? { uid: required.uid } : {}),
       ...(typeof required.resourceVersion === "string" ? { resourceVersion: required.resourceVersion } : {}),
     },
-    dryRun: (Array.isArray(dryRun) && dryRun.includes("All")) || request.query.getAll("dryRun").includes("All"),
+    dryRun: modes.length > 0,
   };
+}
+
+/** The real server takes options that it cannot read for a fault of its own. */
+function unreadable(error: unknown): never {
+  throw error instanceof StatusError && error.status.code === 400 ? new StatusError(500, "", error.message) : error;
 }
 
 function fromQuery(query: URLSearchParams): JsonObject {

@@ -71,13 +71,8 @@ function mark(context: RestContext, request: WriteRequest, live: KubeObject, opt
   const namespaceHeld = request.resource.id === "/namespaces" && ((object.spec as { finalizers?: unknown[] } | undefined)?.finalizers?.length ?? 0) > 0;
   const grace = request.resource.id === "/pods" ? podGrace(object, options) : 0;
 
-  if (namespaceHeld && metadata.deletionTimestamp) {
-    throw conflict(
-      request.resource.definition,
-      request.name,
-      "The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will automatically be purged by the system.",
-    );
-  }
+  // Its contents are being removed: nothing more is to be done.
+  if (namespaceHeld && metadata.deletionTimestamp) return "done";
   const held = finalizers.length > 0 || namespaceHeld;
   if (!held && grace === 0) {
     if (request.resource.id === "/pods") stamp(context, object, 0);
@@ -102,9 +97,9 @@ function mark(context: RestContext, request: WriteRequest, live: KubeObject, opt
 }
 
 function stamp(context: RestContext, { metadata }: KubeObject, grace: number): void {
+  if (metadata.generation && !metadata.deletionTimestamp) metadata.generation++;
   metadata.deletionTimestamp = timestamp(context.clock.now() + grace * 1000);
   metadata.deletionGracePeriodSeconds = grace;
-  if (metadata.generation) metadata.generation++;
 }
 
 /** The seconds that a pod gets to end: none before it is on a node or once it has ended. */

@@ -3,7 +3,7 @@ import type { ApiRequest, ApiResponse } from "../http/exchange.ts";
 import { negotiate, type Negotiated, parseMediaType } from "../http/negotiate.ts";
 import { respondJson, warningHeaders } from "../http/respond.ts";
 import type { ResourceRequest } from "../http/route.ts";
-import { methodNotAllowed } from "../http/status.ts";
+import { methodNotAllowed, noSuchResource } from "../http/status.ts";
 import { duplicateFields } from "../schema/duplicate-fields.ts";
 import type { StoredObject } from "../../store/index.ts";
 import { adviceOn } from "./advice.ts";
@@ -13,7 +13,7 @@ import { checkKind, decodeBody, text } from "./decode-body.ts";
 import { deleteCollection } from "./delete-collection.ts";
 import { deleteObject } from "./delete.ts";
 import { parseDeleteOptions } from "./delete-options.ts";
-import { parseListOptions } from "./list-options.ts";
+import { parseListOptions, parseResourceVersion } from "./list-options.ts";
 import { patchObject } from "./patch.ts";
 import { includeObject, listObjects, readObject, renderList, renderObject } from "./read.ts";
 import { replaceObject } from "./update.ts";
@@ -38,8 +38,15 @@ export interface DispatchParts {
   virtual: ReadonlyMap<string, SpecialHandler>;
 }
 
-/** From a resource request to its answer; undefined when no such resource is served. */
+/** From a resource request to its answer; undefined when nothing of its group is served. */
 export async function dispatch(parts: DispatchParts, request: ApiRequest, target: ResourceRequest): Promise<ApiResponse | undefined> {
+  const answer = await answerOf(parts, request, target);
+  // Of the groups that are its own the server says so in its own words; of others it knows nothing.
+  if (!answer && parts.context.catalogue.isBuiltin(target.group)) throw noSuchResource();
+  return answer;
+}
+
+async function answerOf(parts: DispatchParts, request: ApiRequest, target: ResourceRequest): Promise<ApiResponse | undefined> {
   const { context } = parts;
   const resource = context.catalogue.find(target.group, target.version, target.resource);
   if (!resource) return undefined;
@@ -81,7 +88,7 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
   const { namespace, name } = target;
   switch (target.verb) {
     case "get":
-      return respondObject(context, call, 200, await readObject(context.store, resource, namespace, name));
+      return respondObject(context, call, 200, await readObject(context.store, resource, namespace, name, parseResourceVersion(request.query.get("resourceVersion") ?? "")));
     case "list": {
       const negotiated = negotiatedFor(request);
       const options = parseListOptions(request.query, resource.definition, false);
@@ -97,7 +104,7 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
     }
     case "create": {
       const write = writeRequest(call, "CreateOptions", "");
-      const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write));
+      const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
       return respondObject(context, call, 201, await createObject(context, write, body), write.warnings);
     }
     case "update":
@@ -128,7 +135,7 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
 export async function update(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
   const { request, resource, target } = call;
   const write = writeRequest(call, "UpdateOptions", target.name);
-  const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write));
+  const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
   const { stored, created } = await replaceObject(context, write, checkKind(body, expected(resource)));
   return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
 }
@@ -171,6 +178,12 @@ function noticeDuplicates(write: WriteRequest): ((source: string, value: unknown
   return (source, value) => {
     write.duplicates = duplicateFields(source, value);
   };
+}
+
+/** The same of YAML, whose parser has its own words for it. */
+function noticeProblem(write: WriteRequest): ((problem: string) => void) | undefined {
+  if (write.options.fieldValidation === "Ignore") return undefined;
+  return (problem) => (write.problems = [problem]);
 }
 
 function expected({ apiVersion, definition }: Resource): { apiVersion: string; kind: string } {

@@ -1,5 +1,5 @@
-import type { ResourceDefinition } from "../../../resources/index.ts";
-import { badRequest, expired, invalid } from "../http/status.ts";
+import type { FieldError, ResourceDefinition } from "../../../resources/index.ts";
+import { badRequest, expired, invalid, StatusError } from "../http/status.ts";
 import { type FieldSelector, type Filter, parseFieldSelector, parseLabelSelector } from "./selectors.ts";
 
 export interface ListOptions {
@@ -27,16 +27,17 @@ export function parseListOptions(query: URLSearchParams, definition: ResourceDef
   const sendInitialEvents = query.has("sendInitialEvents") ? isTrue(query.get("sendInitialEvents")) : undefined;
   checkMatch(version, match, watching, sendInitialEvents, query.get("continue") ?? "");
   const continueToken = query.get("continue");
+  if (!watching && continueToken && version !== "" && version !== "0") throw badRequest("specifying resource version is not allowed when using continue");
   return {
     filter: both(labels, fields),
     name: fields.name,
-    resourceVersion: version === "" ? undefined : parseResourceVersion(version),
+    resourceVersion: watching ? watchedVersion(version) : parseResourceVersion(version, "invalid resource version: resourceVersion: "),
     match: match as ListOptions["match"],
-    limit: watching ? 0 : parseCount(query.get("limit"), "limit"),
+    limit: watching ? 0 : parseCount(query.get("limit")),
     continueFrom: !watching && continueToken ? decodeContinue(continueToken) : undefined,
     allowBookmarks: isTrue(query.get("allowWatchBookmarks")),
     sendInitialEvents,
-    timeoutSeconds: query.has("timeoutSeconds") ? parseCount(query.get("timeoutSeconds"), "timeoutSeconds") : undefined,
+    timeoutSeconds: query.has("timeoutSeconds") ? parseCount(query.get("timeoutSeconds")) : undefined,
   };
 }
 
@@ -73,15 +74,27 @@ function both(labels: Filter | undefined, fields: FieldSelector): Filter | undef
   return (object) => labels(object) && other(object);
 }
 
-function parseResourceVersion(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw badRequest(`Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+/** To the real server, a watch from what is no version is a fault of its own. */
+function watchedVersion(text: string): number | undefined {
+  try {
+    return parseResourceVersion(text, "resourceVersion: ");
+  } catch (error) {
+    throw error instanceof StatusError ? new StatusError(500, "", error.message) : error;
+  }
+}
+
+/** undefined: none was asked for. `prefix` comes before what is wrong with it. */
+export function parseResourceVersion(text: string, prefix = ""): number | undefined {
+  if (text === "") return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw badRequest(`${prefix}Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
   return Number(text);
 }
 
-function parseCount(text: string | null, name: string): number {
+/** Below nothing is as nothing. */
+function parseCount(text: string | null): number {
   if (text === null || text === "") return 0;
-  if (!/^\d{1,10}$/.test(text)) throw badRequest(`unable to decode query parameter ${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  return Number(text);
+  if (!/^-?\d{1,10}$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Math.max(0, Number(text));
 }
 
 function checkMatch(version: string, match: string, watching: boolean, sendInitialEvents: boolean | undefined, continueToken: string): void {
@@ -93,8 +106,11 @@ function checkMatch(version: string, match: string, watching: boolean, sendIniti
       if (match !== "") fail("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
       return;
     }
-    if (match !== "NotOlderThan") fail("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-    return;
+    if (match === "NotOlderThan") return;
+    const field = "resourceVersionMatch";
+    const errors: FieldError[] = [{ type: "FieldValueForbidden", field, message: "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan" }];
+    if (match !== "") errors.push({ type: "FieldValueNotSupported", field, message: `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"` });
+    throw invalid(LIST_OPTIONS, "", errors);
   }
   if (sendInitialEvents !== undefined) fail("sendInitialEvents", "sendInitialEvents is forbidden for list");
   if (match === "") return;

@@ -5,10 +5,11 @@ import { emptySet, type FieldSet } from "../apply/field-set.ts";
 import type { Resource } from "../catalogue.ts";
 import { badRequest, invalid } from "../http/status.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import { decodeBuiltin, pruneCustom, TypeMismatch } from "../schema/decode.ts";
+import { decodeBuiltin, type DecodeOptions, pruneCustom, TypeMismatch } from "../schema/decode.ts";
 import { applyDefaults } from "../schema/default.ts";
 import { validateCustom } from "../schema/validate-custom.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
+import { asWarning } from "./decode-body.ts";
 import { metadataUpdateErrors, scopeErrors, timestamp } from "./object-meta.ts";
 
 const META_SCHEMA: Schema = { $ref: "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" };
@@ -17,23 +18,23 @@ const META_SCHEMA: Schema = { $ref: "#/components/schemas/io.k8s.apimachinery.pk
  * Reads a body into the kind: unknown fields are dropped and refused, warned of or ignored as the client asked, wrong
  * types are refused. The result is in the storage's form. Throws 400.
  */
-export function decodeInto(request: Pick<WriteRequest, "resource" | "face" | "options" | "warnings" | "duplicates">, body: JsonObject): KubeObject {
+export function decodeInto(request: Pick<WriteRequest, "resource" | "face" | "options" | "warnings" | "duplicates" | "problems">, body: JsonObject, how: DecodeOptions = {}): KubeObject {
   const { options, warnings } = request;
   const { definition, version, schema, converted } = request.face ?? request.resource;
   let decoded;
   try {
-    decoded = definition.custom || !schema ? pruneCustom(body, schema, META_SCHEMA) : decodeBuiltin(body, schema, definition.kind);
+    decoded = definition.custom || !schema ? pruneCustom(body, schema, META_SCHEMA) : decodeBuiltin(body, schema, definition.kind, how);
   } catch (error) {
     if (error instanceof TypeMismatch) throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${error.message}`);
     throw error;
   }
   const duplicates = (request.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`);
-  const problems = duplicates.concat(decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`));
+  const problems = (request.problems ?? []).concat(duplicates, decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`));
   if (problems.length > 0) {
     if (options.fieldValidation === "Strict") {
       throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(", ")}`);
     }
-    if (options.fieldValidation === "Warn") warnings.push(...problems);
+    if (options.fieldValidation === "Warn") warnings.push(...problems.map(asWarning));
   }
   const object = asKubeObject(decoded.object);
   return converted ? converted.conversion.toStorage(object) : object;

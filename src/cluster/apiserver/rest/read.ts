@@ -1,13 +1,14 @@
 import { RevisionExpired, type Store, type StoredObject } from "../../store/index.ts";
 import type { Resource } from "../catalogue.ts";
 import type { Negotiated } from "../http/negotiate.ts";
-import { expired, futureRevision, notFound } from "../http/status.ts";
+import { badRequest, expired, futureRevision, notFound } from "../http/status.ts";
 import { continueExpired, encodeContinue, type ListOptions } from "./list-options.ts";
 import { viewed } from "./view.ts";
 import { columnDefinitions, type IncludeObject, partialObject, table, tableRow } from "./table.ts";
 
-/** The newest durable version. Throws 404. */
-export async function readObject(store: Store, resource: Resource, namespace: string, name: string): Promise<StoredObject> {
+/** The newest durable version, which is not older than `revision`. Throws 404, and 504 for a revision from the future. */
+export async function readObject(store: Store, resource: Resource, namespace: string, name: string, revision?: number): Promise<StoredObject> {
+  if (revision !== undefined && revision > store.revision) throw futureRevision(revision, store.revision);
   // Nobody may see what a power cut could still take back.
   while (store.settled) await store.settled;
   const stored = store.get(resource.id, namespace, name);
@@ -97,7 +98,9 @@ function listMeta({ revision, continueToken, remaining }: Page): string {
   });
 }
 
+/** Throws 400. */
 export function includeObject(query: URLSearchParams): IncludeObject {
   const value = query.get("includeObject");
+  if (value && !["None", "Object", "Metadata"].includes(value)) throw badRequest(`Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`);
   return value === "None" || value === "Object" ? value : "Metadata";
 }

@@ -1,9 +1,9 @@
-import type { KubeObject } from "../../../resources/index.ts";
+import type { FieldError, KubeObject, ResourceDefinition } from "../../../resources/index.ts";
 import { StoredObject, WriteConflict } from "../../store/index.ts";
 import { inVersion } from "../apply/empty-object.ts";
 import { encodeManagers, managersAfterUpdate, managersOfRequest } from "../apply/managed-fields.ts";
 import { sameButTimes } from "../apply/server-side-apply.ts";
-import { badRequest, conflict, invalid, notFound } from "../http/status.ts";
+import { badRequest, conflict, invalid, notFound, StatusError } from "../http/status.ts";
 import { cloneJson, equalJson, type JsonObject } from "../json.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
 import { createDecoded } from "./create.ts";
@@ -37,7 +37,7 @@ export async function replaceObject(context: RestContext, request: WriteRequest,
   const object = decodeInto(request, body);
   const { metadata } = object;
   if (metadata.name !== name) {
-    throw badRequest(metadata.name ? `the name of the object (${metadata.name}) does not match the name on the URL (${name})` : "name must be provided");
+    throw badRequest(metadata.name ? `the name of the object (${metadata.name}) does not match the name on the URL (${name})` : `the name of the object (${name} based on URL) was undeterminable: name must be provided`);
   }
   if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   if (resource.definition.custom && !metadata.resourceVersion) {
@@ -75,15 +75,21 @@ async function updateOnce(context: RestContext, request: WriteRequest, base: Sto
   const old = inVersion(base.object, resource) as KubeObject;
   const requested = await transform(old);
   const asked = requested.metadata.resourceVersion;
+  if (asked && !/^\d+$/.test(asked)) throw new StatusError(500, "", `strconv.ParseUint: parsing ${JSON.stringify(asked)}: invalid syntax`);
   if (asked && asked !== String(base.revision)) throw conflict(definition, name);
   const wantedUid = requested.metadata.uid || uid;
   if (wantedUid && wantedUid !== base.metadata.uid) {
-    throw conflict(definition, name, `Precondition failed: UID in precondition: ${wantedUid}, UID in object meta: ${base.metadata.uid ?? ""}`);
+    if (kind === "PatchOptions" && !uid) throw invalid(definition, name, [immutableMetadata("uid", wantedUid)]);
+    const problem = `Precondition failed: UID in precondition: ${wantedUid}, UID in object meta: ${base.metadata.uid ?? ""}`;
+    throw conflict(definition, name, `StorageError: invalid object, Code: 4, Key: ${storageKey(definition, namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: ${problem}`);
   }
+  const { deletionTimestamp } = requested.metadata;
+  if (deletionTimestamp && deletionTimestamp !== old.metadata.deletionTimestamp) throw invalid(definition, name, [immutableMetadata("deletionTimestamp", deletionTimestamp)]);
   const next = keepSystemFields(asKubeObject(requested), old, request);
   if (definition.namespaced) next.metadata.namespace = namespace;
   fillDefaults(resource, next, old);
-  if (track) {
+  // What nobody is known to have written, an update does not begin to keep account of; an apply does.
+  if (track && (old.metadata.managedFields?.length || requested.metadata.managedFields?.length)) {
     const managers = managersOfRequest(old.metadata.managedFields, next.metadata.managedFields, subresource);
     const entries = encodeManagers(managersAfterUpdate(managers, old, next, resource.schema, writerOf(context, request)));
     if (entries.length > 0) next.metadata.managedFields = entries;
@@ -98,6 +104,7 @@ async function updateOnce(context: RestContext, request: WriteRequest, base: Sto
   const release = strategy?.prepareUpdate?.(object, old, subresource, options.dryRun);
   try {
     await validate(resource, object, old, !same && !BEYOND_UPDATE_RULES.has(subresource));
+    if (subresource === "") request.warnings.push(...(definition.warnings?.(object, old) ?? []));
     await validateAdmission(context, request, "UPDATE", object, old, kind);
     if (sameButTimes(object, old)) return base;
     object.apiVersion = resource.storageApiVersion;
@@ -114,6 +121,15 @@ async function updateOnce(context: RestContext, request: WriteRequest, base: Sto
   } finally {
     release?.();
   }
+}
+
+/** Where the real server would keep an object: its refusals name the place. */
+function storageKey({ group, plural, custom }: ResourceDefinition, namespace: string, name: string): string {
+  return `/registry/${[custom ? group : "", plural, namespace, name].filter((part) => part !== "").join("/")}`;
+}
+
+function immutableMetadata(field: string, value: string): FieldError {
+  return { type: "FieldValueInvalid", field: `metadata.${field}`, message: `Invalid value: ${JSON.stringify(value)}: field is immutable` };
 }
 
 /** What an update cannot change. */

@@ -1,4 +1,4 @@
-import type { FieldError } from "../../../resources/index.ts";
+import { type FieldError, invalidField } from "../../../resources/index.ts";
 import type { ApiRequest } from "../http/exchange.ts";
 import { invalid } from "../http/status.ts";
 
@@ -23,9 +23,9 @@ export function parseWriteOptions(request: ApiRequest, kind: string): WriteOptio
   const fieldManager = query.get("fieldManager") ?? "";
   if (fieldManager.length > MAX_MANAGER_LENGTH) {
     errors.push({ type: "FieldValueTooLong", field: "fieldManager", message: `Too long: may not be more than ${MAX_MANAGER_LENGTH} bytes` });
-  } else if (/\p{C}/u.test(fieldManager)) {
-    errors.push({ type: "FieldValueInvalid", field: "fieldManager", message: `Invalid value: ${JSON.stringify(fieldManager)}: should only contain printable characters` });
   }
+  const unprintable = /\p{C}/u.exec(fieldManager);
+  if (unprintable) errors.push(invalidField("fieldManager", fieldManager, `invalid character U+${(unprintable[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")} (at position ${unprintable.index})`));
   const fieldValidation = query.get("fieldValidation") || "Warn";
   if (!/^(Strict|Warn|Ignore)$/.test(fieldValidation)) errors.push(unsupported("fieldValidation", fieldValidation, ["", "Ignore", "Strict", "Warn"]));
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", plural: kind.toLowerCase(), kind }, "", errors);

@@ -1,8 +1,16 @@
-import { resolveSchema, type Schema, schemaTypeName } from "../../../resources/index.ts";
+import { resolveSchema, type Schema, schemaTypeName, zeroTime } from "../../../resources/index.ts";
 import { isObject, type JsonObject } from "../json.ts";
+import { base64Problem, timeProblem } from "./go-formats.ts";
 
 /** A value of the wrong JSON type, in the words of Go's decoder. */
 export class TypeMismatch extends Error {}
+
+export interface DecodeOptions {
+  /** Whether empty lists and maps and nulls stay: an applied configuration owns them. */
+  keepEmpty?: boolean;
+  /** Strategic merges come from Go's maps and not from JSON: there other words are used. */
+  words?: "converter";
+}
 
 export interface Decoded {
   object: JsonObject;
@@ -14,10 +22,11 @@ export interface Decoded {
  * Reads an object as Go would read it into the kind's struct: unknown fields are dropped and reported, nulls are dropped,
  * values of the wrong type throw TypeMismatch. Returns a copy.
  */
-export function decodeBuiltin(object: JsonObject, schema: Schema, kind: string): Decoded {
+export function decodeBuiltin(object: JsonObject, schema: Schema, kind: string, options: DecodeOptions = {}): Decoded {
   const unknown: string[] = [];
-  const decoder = new Decoder(unknown, true);
+  const decoder = new Decoder(unknown, true, options);
   const decoded = decoder.value(object, schema, "", { struct: kind, path: "" });
+  if (options.words === "converter") unknown.sort();
   return { object: isObject(decoded) ? decoded : {}, unknown };
 }
 
@@ -47,19 +56,28 @@ class Decoder {
     private readonly unknown: string[],
     /** Go's types: mismatches throw and nulls go. */
     private readonly strict: boolean,
+    private readonly options: DecodeOptions = {},
   ) {}
 
   value(value: unknown, reference: Schema, path: string, place: Place): unknown {
     const schema = resolveSchema(reference);
     if (value === null || value === undefined) return value;
     if (schema["x-kubernetes-embedded-resource"] || isOpaque(schema)) return value;
-    if (this.strict) checkType(value, schema, reference, place);
+    if (this.strict) this.#check(value, schema, reference, place);
     if (Array.isArray(value)) {
       const items = schema.items;
       return items ? value.map((item, index) => this.#element(item, items, `${path}[${index}]`, place)) : value;
     }
     if (!isObject(value)) return value;
     return this.#object(value, schema, path, { ...place, struct: schemaTypeName(reference) ?? place.struct });
+  }
+
+  #check(value: unknown, schema: Schema, reference: Schema, place: Place): void {
+    try {
+      checkType(value, schema, reference, place);
+    } catch (error) {
+      throw error instanceof TypeMismatch && this.options.words === "converter" && error.message.startsWith("json: ") ? new TypeMismatch(converterProblem(value, schema)) : error;
+    }
   }
 
   /** An item of a list or a map: there Go reads null as the type's zero value. */
@@ -78,15 +96,55 @@ class Decoder {
       const below = path ? `${path}.${name}` : name;
       if (own) {
         // Go reads null as absent; custom kinds take it only where their schema says so.
-        if (child === null && (this.strict || !resolveSchema(own).nullable)) continue;
-        result[name] = this.value(child, own, below, { ...place, path: place.path ? `${place.path}.${name}` : name });
+        if (child === null && !this.options.keepEmpty && (this.strict || !resolveSchema(own).nullable)) continue;
+        const decoded = this.value(child, own, below, { ...place, path: place.path ? `${place.path}.${name}` : name });
+        // Go writes no empty list or map where the field may be left out; no managers at all is a wish to forget them.
+        if (this.strict && !this.options.keepEmpty && name !== "managedFields" && !schema.required?.includes(name) && isEmptyCollection(decoded, own)) continue;
+        result[name] = decoded;
       } else if (element) {
         result[name] = this.#element(child, element, below, place);
       } else if (keepUnknown) result[name] = child;
       else this.unknown.push(below);
     }
+    if (this.strict && !this.options.keepEmpty) for (const name of zeroTimesOf(properties)) result[name] ??= null;
     return result;
   }
+}
+
+const zeroTimes = new WeakMap<object, string[]>();
+
+/** Fields whose times Go holds by value: it writes null where there is none. */
+function zeroTimesOf(properties: Schema["properties"]): string[] {
+  if (!properties) return [];
+  const known = zeroTimes.get(properties);
+  if (known) return known;
+  const names = Object.keys(properties).filter((name) => properties[name] === zeroTime);
+  zeroTimes.set(properties, names);
+  return names;
+}
+
+/** What apimachinery's converter says where JSON's decoder would name the field. */
+function converterProblem(value: unknown, schema: Schema): string {
+  const kind = Array.isArray(value) ? "slice" : isObject(value) ? "map" : typeof value === "boolean" ? "bool" : typeof value === "number" ? "int64" : "string";
+  switch (schema.type) {
+    case "array":
+      return `cannot restore slice from ${kind}`;
+    case "object":
+      return schema.properties ? `cannot restore struct from: ${kind}` : `cannot restore map from ${kind}`;
+    case "integer":
+      return `unrecognized type: ${schema.format ?? "int64"}`;
+    case "number":
+      return "unrecognized type: float64";
+    case "boolean":
+      return "unrecognized type: bool";
+    default:
+      return "unrecognized type: string";
+  }
+}
+
+function isEmptyCollection(value: unknown, reference: Schema): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return isObject(value) && typeof resolveSchema(reference).additionalProperties === "object" && Object.keys(value).length === 0;
 }
 
 function zeroOf({ type }: Schema): unknown {
@@ -127,7 +185,7 @@ function checkType(value: unknown, schema: Schema, reference: Schema, place: Pla
   }
   switch (schema.type) {
     case "string":
-      if (actual === "string") return;
+      if (actual === "string") return checkFormat(value as string, schema.format);
       break;
     case "boolean":
       if (actual === "bool") return;
@@ -149,6 +207,11 @@ function checkType(value: unknown, schema: Schema, reference: Schema, place: Pla
       return;
   }
   throw mismatch(actual, place, goType(reference));
+}
+
+function checkFormat(text: string, format: string | undefined): void {
+  const problem = format === "date-time" ? timeProblem(text) : format === "byte" ? base64Problem(text) : undefined;
+  if (problem) throw new TypeMismatch(problem);
 }
 
 const QUANTITY = /^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$/;

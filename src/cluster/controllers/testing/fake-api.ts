@@ -133,6 +133,7 @@ export class FakeApi {
     if (target.namespace) metadata.namespace = target.namespace;
     if (target.definition.hasGeneration) metadata.generation = 1;
     target.definition.setDefaults?.(object);
+    if (target.definition.kind === "Namespace") object.spec = { finalizers: ["kubernetes"] };
     const [problem] = target.definition.validate?.(object) ?? [];
     if (problem) return failure(422, "Invalid", `${problem.field}: ${problem.message}`);
     return Response.json(this.#store(target, object, "ADDED"), { status: 201 });

@@ -1,0 +1,27 @@
+import type { Script } from "../types.ts";
+import { accessScripts } from "./access.ts";
+import { applyScripts } from "./apply.ts";
+import { customScripts } from "./custom.ts";
+import { defaultScripts } from "./defaults.ts";
+import { discoveryScripts } from "./discovery.ts";
+import { invalidPodScripts } from "./invalid-pods.ts";
+import { validationModeScripts } from "./negotiation.ts";
+import { objectScripts } from "./objects.ts";
+import { patchScripts } from "./patches.ts";
+import { subresourceScripts } from "./subresources.ts";
+import { watchScripts } from "./watches.ts";
+
+/** Every conversation. */
+export const scripts: readonly Script[] = [
+  ...objectScripts,
+  ...validationModeScripts,
+  ...patchScripts,
+  ...applyScripts,
+  ...watchScripts,
+  ...customScripts,
+  ...accessScripts,
+  ...subresourceScripts,
+  ...discoveryScripts,
+  ...defaultScripts,
+  ...invalidPodScripts,
+];
