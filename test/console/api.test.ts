@@ -66,6 +66,20 @@ describe("Kiali's API", () => {
   });
 });
 
+test("a graph of the past is asked for at its time, over a range that what is left of it can fill", async () => {
+  const asked: { query: string; at: number | undefined }[] = [];
+  const now = 1_700_000_000;
+  const past = fakeConsole({ webRoot: "/nowhere", frozen: true, queries: { ...labQueries(), instant: async (query, at) => (asked.push({ query, at }), []) } });
+  const rangeAt = async (at: number) => {
+    asked.length = 0;
+    const response = await past(new Request(`http://localhost:20001/kiali/api/graph?duration=10s&queryTime=${at}`, { headers: { host: "localhost:20001" } }));
+    expect(((await response.json()) as { durationSeconds: number }).durationSeconds).toBe(Number(/\[(\d+)s\]/.exec(asked[0]!.query)![1]));
+    expect(new Set(asked.map((one) => one.at))).toEqual(new Set([at]));
+    return /\[(\d+s)\]/.exec(asked[0]!.query)![1];
+  };
+  expect([await rangeAt(now - 60), await rangeAt(now - 1_800), await rangeAt(now - 7_200)]).toEqual(["10s", "60s", "240s"]);
+});
+
 describe("what the console does not do", () => {
   test("nothing is written, nothing unknown is answered, nobody is let out of the app's folder", async () => {
     const ask = (path: string, init: RequestInit = {}) => handle(new Request(`http://localhost:20001${path}`, { ...init, headers: { host: "localhost:20001", origin: "http://localhost:20001" } }));

@@ -40,6 +40,21 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
     expect(await page.getByRole("img", { name: /Traffic graph: 6 nodes, 4 edges/ }).count()).toBe(1);
   }, 20_000);
 
+  test("the past is replayed, and now comes back", async () => {
+    const view = await browser.newPage({ viewport: { width: 1440, height: 860 } });
+    const asked: string[] = [];
+    view.on("request", (request) => request.url().includes("queryTime=") && asked.push(new URL(request.url()).searchParams.get("queryTime")!));
+    await view.goto(`http://127.0.0.1:${server.port}/kiali/graph`);
+    await view.getByRole("button", { name: "Replay…" }).click();
+    await view.getByRole("slider", { name: "Moment" }).press("ArrowLeft");
+    await view.getByRole("button", { name: "Play" }).click();
+    await view.waitForFunction((before) => document.querySelector<HTMLInputElement>('input[type="range"]')!.value > before, await view.getByRole("slider").inputValue());
+    expect(asked.length).toBeGreaterThanOrEqual(3);
+    await view.getByRole("button", { name: "Back to now" }).click();
+    await view.getByRole("button", { name: "Replay…" }).waitFor();
+    await view.close();
+  }, 20_000);
+
   test("a trace is found, unfolded and explained by its spans", async () => {
     const view = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     await view.goto(`http://127.0.0.1:${server.port}/kiali/traces`);

@@ -20,17 +20,17 @@ export const GRAPH_ROUTES: Route[] = [
   {
     pattern: "/graph",
     liveMs: GRAPH_EVERY_MS,
-    async answer({ query }, { graphs }): Promise<GraphAnswer> {
-      const request = { ...graphRequest(query), responseTimes: true, throughput: query.get("throughput") === "true" };
+    async answer({ query }, { graphs, clock }): Promise<GraphAnswer> {
+      const request = { ...graphRequest(query, clock.now()), responseTimes: true, throughput: query.get("throughput") === "true" };
       return { durationSeconds: request.durationSeconds, namespaces: graphs.namespacesOf(request), graph: await graphs.load(request) };
     },
   },
   {
     pattern: "/graph/near",
     liveMs: GRAPH_EVERY_MS,
-    async answer({ query }, { graphs }): Promise<GraphAnswer> {
+    async answer({ query }, { graphs, clock }): Promise<GraphAnswer> {
       const [namespace, kind, name] = [query.get("namespace") ?? "", query.get("kind") ?? "workload", query.get("name") ?? ""];
-      const request = { ...graphRequest(query), namespaces: [namespace], graphType: kind === "service" ? ("service" as const) : ("workload" as const), responseTimes: true, throughput: true };
+      const request = { ...graphRequest(query, clock.now()), namespaces: [namespace], graphType: kind === "service" ? ("service" as const) : ("workload" as const), responseTimes: true, throughput: true };
       const node = (n: GraphNode) => n.namespace === namespace && n[kind === "service" ? "service" : "workload"] === name;
       return { durationSeconds: request.durationSeconds, namespaces: [namespace], graph: near(await graphs.load(request), node) };
     },
@@ -58,14 +58,14 @@ async function kialiGraph({ query }: ApiRequest, { graphs, mesh, clock }: ApiCon
   const appenders = queryList(query, "appenders");
   // Kiali's default is all appenders.
   const all = !query.has("appenders");
-  const request = { ...graphRequest(query), namespaces, responseTimes: all || appenders.includes("responseTime"), throughput: all || appenders.includes("throughput") };
+  const request = { ...graphRequest(query, clock.now()), namespaces, responseTimes: all || appenders.includes("responseTime"), throughput: all || appenders.includes("throughput") };
   let graph = await graphs.load(request);
   if (chosen) graph = near(graph, chosen);
   // The graph is shared with whoever asks at the same time: what was not asked for is left out of a copy.
   if (!all && !appenders.includes("securityPolicy")) graph = { ...graph, edges: graph.edges.map((edge) => ({ ...edge, mtls: undefined, sourcePrincipals: [], destinationPrincipals: [] })) };
   const gateways = new Set(workloadStates(mesh).flatMap((w) => (w.gateway ? [`${w.namespace}/${w.workload}`] : [])));
   return toKialiGraph(graph, {
-    timestamp: Math.floor(clock.now() / 1000),
+    timestamp: request.at ?? Math.floor(clock.now() / 1000),
     durationSeconds: request.durationSeconds,
     graphType: request.graphType,
     boxBy: queryList(query, "boxBy"),

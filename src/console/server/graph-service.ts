@@ -10,6 +10,8 @@ export interface GraphRequest {
   injectServiceNodes: boolean;
   responseTimes: boolean;
   throughput: boolean;
+  /** Unix seconds: the graph as it was then; now where it is left away. */
+  at?: number;
 }
 
 /** The store scrapes once a second: a graph asked for again within that time is the same one. */
@@ -53,7 +55,7 @@ export class GraphService {
 async function loadGraph(request: GraphRequest, queries: QueryClient, mesh: MeshView): Promise<Graph> {
   const asked = graphQueries(request.namespaces, request.durationSeconds, request);
   const results: GraphResults = {};
-  await Promise.all(asked.map(async ({ name, query }: GraphQuery) => (results[name] = await queries.instant(query))));
+  await Promise.all(asked.map(async ({ name, query }: GraphQuery) => (results[name] = await queries.instant(query, request.at))));
   const wanted = new Set(request.namespaces);
   // Refusals are asked for once for the whole mesh; their pods say where they belong.
   results.refused = results.refused?.filter((sample) => wanted.has(sample.labels.namespace ?? ""));

@@ -8,7 +8,8 @@ export interface QuerySample {
 
 /** Where PromQL is answered: the mesh's own store or a real Prometheus. */
 export interface QueryClient {
-  instant(query: string): Promise<QuerySample[]>;
+  /** `at` in Unix seconds; now where it is left away. */
+  instant(query: string, at?: number): Promise<QuerySample[]>;
   range(query: string, start: number, end: number, stepSeconds: number): Promise<{ labels: Record<string, string>; points: [number, number][] }[]>;
 }
 
@@ -28,8 +29,8 @@ export function createQueryClient(baseUrl: string): QueryClient {
     return body.data.result as unknown[];
   };
   return {
-    async instant(query) {
-      const rows = (await ask("query", { query })) as { metric: Record<string, string>; value: [number, string] }[];
+    async instant(query, at) {
+      const rows = (await ask("query", { query, ...(at !== undefined && { time: String(at) }) })) as { metric: Record<string, string>; value: [number, string] }[];
       return rows.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
     },
     async range(query, start, end, stepSeconds) {

@@ -2,6 +2,7 @@ import { useMemo, useState } from "react";
 import { type EdgeLabel, withIdleNodes } from "../graph/elements.ts";
 import { parseFind } from "../graph/find.ts";
 import { GraphView } from "../graph/graph-view.tsx";
+import { ReplayBar, usePast } from "../graph/replay.tsx";
 import { useStored, useWatch } from "../live.ts";
 import type { Graph, GraphAnswer, MeshState } from "../model.ts";
 import { useRoute } from "../navigation.tsx";
@@ -43,7 +44,10 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
   const [selected, setSelected] = useState<string>();
 
   const parameters = new URLSearchParams({ namespaces: settings.namespaces.join(","), graphType: settings.graphType, duration: settings.duration, injectServiceNodes: String(settings.serviceNodes), throughput: String(label === "throughput") });
-  const answer = useWatch<GraphAnswer>(`/graph?${parameters}`);
+  const [at, setAt] = useState<number>();
+  const live = useWatch<GraphAnswer>(`/graph?${parameters}`);
+  const past = usePast(parameters.toString(), at);
+  const answer = at === undefined ? live : past;
   const history = useHistory(answer);
   // Without an answer of the metrics store the mesh itself is still known.
   const known = settings.namespaces.length > 0 ? settings.namespaces : (mesh?.namespaces.filter((n) => n.mesh).map((n) => n.name) ?? []);
@@ -86,7 +90,9 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
         </Menu>
         <Search label="Find" value={find} onChange={setFind} problem={finding.problem} examples={EXAMPLES} count={found?.size} />
         <Search label="Hide" value={hide} onChange={setHide} problem={hiding.problem} examples={EXAMPLES} />
+        {at === undefined && <button type="button" className="button" onClick={() => setAt(Math.floor(Date.now() / 1000) - 300)}>Replay…</button>}
       </div>
+      {at !== undefined && <ReplayBar at={at} onMove={setAt} onEnd={() => setAt(undefined)} />}
       <Problem of={answer} />
       <div className="graph-body">
         <GraphView graph={graph} mesh={mesh} durationSeconds={durationSeconds} animation={animation} padlocks={padlocks} label={label} theme={theme} found={found} selected={selected} onSelect={setSelected} kind={`${settings.graphType}${settings.serviceNodes ? "+services" : ""}`} />
