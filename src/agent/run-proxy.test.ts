@@ -27,7 +27,7 @@ function fakeDataPlane(deps: DataPlaneDeps): DataPlaneApi {
     removeListener() {},
     setRouteConfiguration() {},
     removeRouteConfiguration() {},
-    referenced: () => ({ eds: [], rds: [], secrets: ["default", "ROOTCA"] }),
+    referenced: () => ({ eds: [], rds: [], secrets: ["default", "ROOTCA"], extensions: [] }),
     clusters: () => [],
     listeners: () => listeners.map((name) => ({ name, addresses: [{ address: "0.0.0.0", port: 1 }], state: "active" as const, openConnections: 0 })),
     prometheus: () => `# TYPE istio_requests_total counter\nistio_requests_total{pod="${deps.node.metadata.NAME as string}"} 3\n`,

@@ -1,9 +1,11 @@
 import { hostname } from "node:os";
+import type { Any } from "@bufbuild/protobuf/wkt";
 import type { Cluster } from "../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import type { ClusterLoadAssignment } from "../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import type { Listener } from "../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import type { RouteConfiguration } from "../proto/gen/envoy/config/route/v3/route_pb.ts";
 import { SharedExporters } from "./export/index.ts";
+import { ExtensionStore } from "./filters/extension-store.ts";
 import { checkRouteFilterConfig } from "./filters/registry.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import { Overload } from "./overload/index.ts";
@@ -43,7 +45,7 @@ export type DataPlaneApi = Pick<
   | "drain"
   | "stop"
 > &
-  Partial<Pick<DataPlane, "dottedStats" | "drainListeners" | "resetCounters">>;
+  Partial<Pick<DataPlane, "setExtension" | "removeExtension" | "dottedStats" | "drainListeners" | "resetCounters">>;
 
 export type DataPlaneFactory = (deps: DataPlaneDeps) => DataPlaneApi;
 
@@ -64,6 +66,7 @@ export class DataPlane {
   readonly #clusters = new ClusterManager();
   readonly #listeners: ListenerManager;
   readonly #core: CoreStats;
+  readonly #extensions = new ExtensionStore();
   readonly #routes = new Map<string, RouteTable>();
   readonly #secretWatches = new Map<string, () => void>();
   #cancelTick: (() => void) | undefined;
@@ -88,6 +91,7 @@ export class DataPlane {
       exchange: new PeerExchange(deps.node),
       istio: new IstioMetrics(this.stats, fromNodeMetadata(metadata), typeof version === "string" ? version : ""),
       overload: deps.overload && new Overload(deps.overload, { clock: deps.clock, core: this.#core, memory: () => process.memoryUsage.rss(), shrink: () => void Bun.gc(false) }),
+      extensions: this.#extensions,
       exporters: new SharedExporters(),
       hostname: hostname(),
       onFault: (error) => deps.log.error("a connection was ended by a fault in the proxy", { error: error.message, stack: error.stack ?? "" }),
@@ -97,7 +101,7 @@ export class DataPlane {
     this.#listeners = new ListenerManager(
       this.#services,
       { source: (name) => ({ current: () => this.#routes.get(name) }) },
-      { hasRoutes: (name) => this.#routes.has(name), hasSecret: (name) => deps.secrets.get(name) !== undefined },
+      { hasRoutes: (name) => this.#routes.has(name), hasSecret: (name) => deps.secrets.get(name) !== undefined, hasExtension: (name) => this.#extensions.has(name) },
     );
     publishManagerStats(this.stats, this.#listeners, this.#clusters);
     this.#tick();
@@ -135,11 +139,21 @@ export class DataPlane {
     this.#routes.delete(name);
   }
 
+  /** A filter configuration by its filter's name. */
+  setExtension(name: string, config: Any): void {
+    this.#extensions.set(name, config);
+    this.#listeners.recheck();
+  }
+
+  removeExtension(name: string): void {
+    this.#extensions.remove(name);
+  }
+
   /** Names that clusters and listeners (warming ones included) refer to. */
   referenced(): ReferencedNames {
     const clusters = this.#clusters.references();
     const listeners = this.#listeners.references();
-    return { eds: clusters.eds, rds: listeners.rds, secrets: [...new Set([...clusters.secrets, ...listeners.secrets])] };
+    return { eds: clusters.eds, rds: listeners.rds, secrets: [...new Set([...clusters.secrets, ...listeners.secrets])], extensions: listeners.extensions };
   }
 
   clusters(): ClusterSnapshot[] {

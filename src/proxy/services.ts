@@ -3,6 +3,7 @@ import type { DataPlaneDeps } from "./types.ts";
 import type { PeerCertificates } from "./tls/peer.ts";
 import type { ContextCache } from "./tls/contexts.ts";
 import type { Overload } from "./overload/index.ts";
+import type { ExtensionStore } from "./filters/extension-store.ts";
 import type { SharedExporters } from "./export/index.ts";
 import type { PlaintextConnections } from "./telemetry/plaintext-connections.ts";
 import type { RefusedConnections } from "./telemetry/refused-connections.ts";
@@ -28,6 +29,7 @@ export interface Services extends Omit<DataPlaneDeps, "overload"> {
   readonly exchange: PeerExchange;
   readonly istio: IstioMetrics;
   readonly core: CoreStats;
+  readonly extensions: ExtensionStore;
   /** Queues of what is told to collectors. */
   readonly exporters: SharedExporters;
   readonly hostname: string;

@@ -105,6 +105,8 @@ export interface ReferencedNames {
   readonly eds: string[];
   readonly rds: string[];
   readonly secrets: string[];
+  /** Filters whose configuration is discovered. */
+  readonly extensions: string[];
 }
 
 export interface CircuitBreakerThresholds {

@@ -28,6 +28,7 @@ export function collectDump(server: ProxyServer, query: DumpQuery): DumpInput {
       dynamic: store.list("LDS").map((resource) => dumpResource(resource, warming.has(resource.name))),
     },
     routes: store.list("RDS").map((resource) => dumpResource(resource, false)),
+    extensions: store.list("ECDS").map((resource) => dumpResource(resource, false)),
     endpoints: query.includeEds ? store.list("EDS").flatMap(({ name, active }) => (active ? [{ ...dumpEntry(active), name }] : [])) : [],
     unhealthy: query.includeEds ? unhealthyHosts(server) : {},
     secrets: {

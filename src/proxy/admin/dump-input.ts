@@ -9,6 +9,7 @@ export interface DumpInput {
   readonly clusters: { readonly version: string; readonly fixed: readonly DumpEntry[]; readonly dynamic: readonly DumpResource[] };
   readonly listeners: { readonly version: string; readonly fixed: readonly DumpEntry[]; readonly dynamic: readonly DumpResource[] };
   readonly routes: readonly DumpResource[];
+  readonly extensions: readonly DumpResource[];
   /** Assignments of EDS clusters by cluster name; the other clusters carry their own. */
   readonly endpoints: readonly (DumpEntry & { readonly name: string })[];
   /** Health of hosts that are not healthy: cluster, then `address:port`, then the status. */

@@ -77,6 +77,7 @@ function inputOf(text: string, query: DumpQuery): DumpInput {
       }),
     },
     routes: list(config("RoutesConfigDump").dynamic_route_configs).map((entry) => ({ name: String((entry.route_config as JsonObject).name), active: encode(entry.route_config as JsonObject, entry, registry) })),
+    extensions: [],
     endpoints,
     unhealthy: {},
     secrets: { fixed: [], active: secrets, warming: [] },

@@ -80,6 +80,8 @@ function buildDumps(input: DumpInput, registry: Registry, matches: (name: string
       }),
     },
   ];
+  // Envoy lists these only where some filter is discovered.
+  if (input.extensions.length > 0) dumps.push({ type: "EcdsConfigDump", content: prune({ ecds_filters: named(input.extensions).map((resource) => prune({ ...(resource.active && state("ecds_filter", resource.active, decode)), ...errorState(resource, decode) })) }) });
   if (input.query.includeEds) dumps.push({ type: "EndpointsConfigDump", content: endpointConfigs(input, decode, matches) });
   dumps.push(
     {

@@ -4,6 +4,7 @@ import type { HttpFilter as HttpFilterProto } from "../../proto/gen/envoy/extens
 import { InvalidResource } from "../types.ts";
 import type { HttpFilterConfig, HttpFilterContext, HttpFilterFactory } from "./http-filter.ts";
 import { alpnFilter } from "./alpn.ts";
+import { DiscoveredFilter } from "./discovered.ts";
 import { corsFilter } from "./cors.ts";
 import { extAuthzFilter } from "./ext-authz/http-ext-authz.ts";
 import { faultFilter } from "./fault.ts";
@@ -14,6 +15,7 @@ import { jwtAuthnFilter } from "./jwt/jwt-authn.ts";
 import { localRateLimitFilter } from "./local-ratelimit.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
 import { rbacFilter } from "./rbac/http-rbac.ts";
+import { wasmFilter } from "./wasm.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
 
 /** What the router filter itself is told. */
@@ -21,23 +23,30 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter];
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, wasmFilter];
 
 const PREFIX = "type.googleapis.com/";
 
-/** Creates a filter of a connection manager; undefined for an unknown one that is marked optional. */
-export function createHttpFilter(proto: HttpFilterProto, context: Omit<HttpFilterContext, "name">): HttpFilterConfig | undefined {
-  if (proto.configType.case === "configDiscovery") {
-    throw new InvalidResource("UNSUPPORTED_CONFIG_DISCOVERY", `http filter ${proto.name}: config_discovery is not supported`);
-  }
-  const any = proto.configType.value;
-  const config = any && TypedConfig.open(any);
-  const factory = config && FACTORIES.find((each) => each.typeNames.includes(config.typeName));
-  if (!factory) {
+/**
+ * Creates a filter of a connection manager; undefined for an unknown one that is marked optional. `onChange` is called when
+ * one whose configuration is discovered has got another.
+ */
+export function createHttpFilter(proto: HttpFilterProto, shared: Omit<HttpFilterContext, "name">, onChange: () => void): HttpFilterConfig | undefined {
+  const context = { ...shared, name: proto.name };
+  const create = (any: Any | undefined): HttpFilterConfig | undefined => {
+    const config = any && TypedConfig.open(any);
+    const factory = config && FACTORIES.find((each) => each.typeNames.includes(config.typeName));
+    if (factory) return factory.create(config, context);
     if (proto.isOptional) return undefined;
     throw unknownFilter(proto.name, any?.typeUrl);
-  }
-  return factory.create(config, { ...context, name: proto.name });
+  };
+  if (proto.configType.case === "configDiscovery") return new DiscoveredFilter(proto.configType.value, context, create, onChange);
+  return create(proto.configType.value);
+}
+
+/** The name of a filter that must be discovered before its listener can serve. */
+export function discoveredName(proto: HttpFilterProto): string | undefined {
+  return proto.configType.case === "configDiscovery" && !proto.configType.value.defaultConfig ? proto.name : undefined;
 }
 
 export function unknownFilter(name: string, typeUrl: string | undefined): InvalidResource {

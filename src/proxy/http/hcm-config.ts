@@ -10,7 +10,7 @@ import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from 
 import { timeoutMs } from "../durations.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
-import { createHttpFilter, isRouterFilter, readRouterOptions, type RouterOptions } from "../filters/registry.ts";
+import { createHttpFilter, discoveredName, isRouterFilter, readRouterOptions, type RouterOptions } from "../filters/registry.ts";
 import { compileCidrs } from "../match/cidr.ts";
 import type { Route, RouteTable } from "../router/route-table.ts";
 import type { Services } from "../services.ts";
@@ -74,7 +74,9 @@ export class HcmConfig {
   readonly router: RouterOptions;
   readonly #upgrades: ReadonlyMap<string, boolean>;
   readonly #filters: readonly HttpFilterConfig[];
-  readonly #plans = new WeakMap<Route, FilterPlan>();
+  /** Filters whose configuration must be discovered first. */
+  readonly extensions: readonly string[];
+  #plans = new WeakMap<Route, FilterPlan>();
   #planWithoutRoute: FilterPlan | undefined;
 
   /** Throws InvalidResource. */
@@ -133,11 +135,12 @@ export class HcmConfig {
         continue;
       }
       if (last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: non-terminal filter named ${filter.name} of type ${filter.name} is the last filter in a http filter chain.`);
-      const created = createHttpFilter(filter, { services, stats: this.stats, direction, gateway: direction !== "inbound" && isGateway(services) });
+      const created = createHttpFilter(filter, { services, stats: this.stats, direction, gateway: direction !== "inbound" && isGateway(services) }, () => this.#replan());
       if (created && !filter.disabled) filters.push(created);
     }
     if (!router) throw new InvalidResource("INVALID_FILTER_CHAIN", "a http filter chain needs a router as its last filter");
     this.router = router;
+    this.extensions = proto.httpFilters.flatMap((filter) => discoveredName(filter) ?? []);
     this.#filters = filters;
   }
 
@@ -159,6 +162,11 @@ export class HcmConfig {
 
   dispose(): void {
     for (const filter of this.#filters) filter.dispose?.();
+  }
+
+  #replan(): void {
+    this.#plans = new WeakMap();
+    this.#planWithoutRoute = undefined;
   }
 
   #makePlan(route: Route | undefined): FilterPlan {

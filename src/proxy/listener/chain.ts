@@ -49,6 +49,7 @@ export interface Chain extends MatchableChain {
   /** What must be there before the chain can serve. */
   readonly rds: readonly string[];
   readonly secrets: readonly string[];
+  readonly extensions: readonly string[];
 }
 
 /** Finds route tables by RDS name. */
@@ -65,6 +66,7 @@ export function compileChain(proto: FilterChain, fingerprint: bigint, direction:
   const tls = compileTransport(proto.transportSocket, services);
   const rds: string[] = [];
   const limits: ConnectionLimit[] = [];
+  const terminal = compileFilters(proto.filters, direction, routes, services, { rds, limits });
   return {
     name: proto.name,
     match: proto.filterChainMatch,
@@ -73,10 +75,11 @@ export function compileChain(proto: FilterChain, fingerprint: bigint, direction:
     tls,
     // Envoy has none unless it is set; Istio sets 15 s.
     handshakeTimeoutMs: timeoutMs(proto.transportSocketConnectTimeout, tls ? DEFAULT_HANDSHAKE_MS : 0),
-    terminal: compileFilters(proto.filters, direction, routes, services, { rds, limits }),
+    terminal,
     limits,
     rds,
     secrets: tls?.context.secretNames ?? [],
+    extensions: terminal.kind === "http" ? terminal.config.extensions : [],
   };
 }
 

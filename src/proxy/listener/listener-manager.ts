@@ -13,13 +13,15 @@ const DRAIN_MS = 45_000;
 export interface Readiness {
   hasRoutes(name: string): boolean;
   hasSecret(name: string): boolean;
+  hasExtension(name: string): boolean;
 }
 
 /** All listeners: those in force, and those that wait for their routes or secrets. */
 export class ListenerManager {
   readonly #active = new Map<string, Listener>();
   readonly #warming = new Map<string, ListenerConfig>();
-  readonly #draining = new Set<Listener>();
+  /** Listeners that are no more, with their last connections; the value calls the deadline off. */
+  readonly #draining = new Map<Listener, () => void>();
   /** Unbound listeners by `address:port`, for connections that were redirected. */
   #byAddress = new Map<string, Listener>();
   readonly counts = { added: 0, modified: 0, removed: 0, createSuccess: 0, createFailure: 0 };
@@ -81,10 +83,10 @@ export class ListenerManager {
     }
   }
 
-  references(): { rds: string[]; secrets: string[] } {
+  references(): { rds: string[]; secrets: string[]; extensions: string[] } {
     const configs = [...[...this.#active.values()].map((listener) => listener.config), ...this.#warming.values()];
     const chains = configs.flatMap((config) => [...config.chains, ...(config.defaultChain ? [config.defaultChain] : [])]);
-    return { rds: [...new Set(chains.flatMap((chain) => chain.rds))], secrets: [...new Set(chains.flatMap((chain) => chain.secrets))] };
+    return { rds: [...new Set(chains.flatMap((chain) => chain.rds))], secrets: [...new Set(chains.flatMap((chain) => chain.secrets))], extensions: [...new Set(chains.flatMap((chain) => chain.extensions))] };
   }
 
   snapshots(): ListenerSnapshot[] {
@@ -96,13 +98,19 @@ export class ListenerManager {
 
   totals(): { active: number; warming: number; draining: number; connections: number } {
     let connections = 0;
-    for (const listener of [...this.#active.values(), ...this.#draining]) connections += listener.openConnections;
+    for (const listener of [...this.#active.values(), ...this.#draining.keys()]) connections += listener.openConnections;
     return { active: this.#active.size, warming: this.#warming.size, draining: this.#draining.size, connections };
   }
 
   tick(now: number): void {
     for (const listener of this.#active.values()) listener.tick(now);
-    for (const listener of this.#draining) listener.tick(now);
+    for (const [listener, cancel] of this.#draining) {
+      listener.tick(now);
+      if (listener.openConnections > 0) continue;
+      cancel();
+      this.#draining.delete(listener);
+      listener.close();
+    }
   }
 
   drain(): void {
@@ -118,7 +126,8 @@ export class ListenerManager {
   }
 
   close(): void {
-    for (const listener of [...this.#active.values(), ...this.#draining]) listener.close();
+    for (const cancel of this.#draining.values()) cancel();
+    for (const listener of [...this.#active.values(), ...this.#draining.keys()]) listener.close();
     for (const config of this.#warming.values()) this.#drop(config, this.#active.get(config.name)?.config);
     this.#active.clear();
     this.#warming.clear();
@@ -156,10 +165,10 @@ export class ListenerManager {
       listener.close();
       return;
     }
-    this.#draining.add(listener);
-    this.services.clock.after(DRAIN_MS, () => {
+    const cancel = this.services.clock.after(DRAIN_MS, () => {
       if (this.#draining.delete(listener)) listener.close();
     });
+    this.#draining.set(listener, cancel);
   }
 
   /** The unbound listener for a destination: of its address, else of any address. */
@@ -178,7 +187,7 @@ export class ListenerManager {
 
   #missing(config: ListenerConfig): boolean {
     return [...config.chains, ...(config.defaultChain ? [config.defaultChain] : [])].some(
-      (chain) => chain.rds.some((name) => !this.readiness.hasRoutes(name)) || chain.secrets.some((name) => !this.readiness.hasSecret(name)),
+      (chain) => chain.rds.some((name) => !this.readiness.hasRoutes(name)) || chain.secrets.some((name) => !this.readiness.hasSecret(name)) || chain.extensions.some((name) => !this.readiness.hasExtension(name)),
     );
   }
 

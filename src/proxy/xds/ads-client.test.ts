@@ -48,7 +48,7 @@ class RecordingDataPlane {
     return [];
   }
   referenced(): ReferencedNames {
-    return { eds: [...this.eds], rds: [...this.names], secrets: this.secrets };
+    return { eds: [...this.eds], rds: [...this.names], secrets: this.secrets, extensions: [] };
   }
 }
 

@@ -85,7 +85,7 @@ export class AdsClient {
 
   /** Names that resources refer to and the control plane has not answered for, each with its type. */
   unanswered(): string[] {
-    return (["EDS", "RDS", "SDS"] as const).flatMap((type) => this.#deps.applier.unanswered(type).map((name) => `${type} ${name}`));
+    return NAMED.flatMap((type) => this.#deps.applier.unanswered(type).map((name) => `${type} ${name}`));
   }
 
   async #connect(): Promise<void> {
@@ -200,7 +200,7 @@ export class AdsClient {
 }
 
 const WILDCARD: XdsTypeName[] = ["CDS", "LDS"];
-const NAMED: NamedType[] = ["EDS", "RDS", "SDS"];
+const NAMED: NamedType[] = ["EDS", "RDS", "SDS", "ECDS"];
 /** Without these a listener would answer with errors. */
 const REQUIRED: NamedType[] = ["EDS", "RDS"];
 /** A secret that exists is answered within a round trip. */

@@ -3,6 +3,7 @@ import type { Any } from "@bufbuild/protobuf/wkt";
 import type { Clock, Logger } from "../../base/index.ts";
 import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import { TypedExtensionConfigSchema } from "../../proto/gen/envoy/config/core/v3/extension_pb.ts";
 import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.ts";
 import { SecretSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
@@ -15,10 +16,10 @@ import type { SecretStore } from "./secrets.ts";
 import type { XdsStore } from "./store.ts";
 
 /** Types whose names follow from other resources. */
-export type NamedType = "EDS" | "RDS" | "SDS";
+export type NamedType = "EDS" | "RDS" | "SDS" | "ECDS";
 
 export interface ApplierDeps {
-  readonly dataPlane: Pick<DataPlaneApi, "setCluster" | "removeCluster" | "setEndpoints" | "setListener" | "removeListener" | "setRouteConfiguration" | "removeRouteConfiguration" | "referenced" | "listeners">;
+  readonly dataPlane: Pick<DataPlaneApi, "setCluster" | "removeCluster" | "setEndpoints" | "setListener" | "removeListener" | "setRouteConfiguration" | "removeRouteConfiguration" | "setExtension" | "removeExtension" | "referenced" | "listeners">;
   readonly store: XdsStore;
   /** Where secrets go that come over ADS. */
   readonly secrets: SecretStore;
@@ -39,6 +40,7 @@ export class ConfigApplier {
     ["EDS", new Set()],
     ["RDS", new Set()],
     ["SDS", new Set()],
+    ["ECDS", new Set()],
   ]);
 
   constructor(deps: ApplierDeps) {
@@ -86,6 +88,7 @@ export class ConfigApplier {
       store.remove(type, name);
       if (type === "RDS") dataPlane.removeRouteConfiguration(name);
       else if (type === "SDS") secrets.remove(name);
+      else if (type === "ECDS") dataPlane.removeExtension?.(name);
     }
     const absent = this.#absent.get(type);
     for (const name of absent ?? []) if (!wanted.has(name)) absent?.delete(name);
@@ -96,6 +99,7 @@ export class ConfigApplier {
     const names = this.#deps.dataPlane.referenced();
     if (type === "EDS") return new Set(names.eds);
     if (type === "RDS") return new Set(names.rds);
+    if (type === "ECDS") return new Set(names.extensions);
     return new Set(names.secrets.filter((name) => !this.#deps.providedLocally(name)));
   }
 
@@ -125,6 +129,12 @@ export class ConfigApplier {
         return dataPlane.setRouteConfiguration(fromBinary(RouteConfigurationSchema, any.value));
       case "SDS":
         return secrets.set(name, readSecret(fromBinary(SecretSchema, any.value)), version, clock.now());
+      case "ECDS": {
+        const { typedConfig } = fromBinary(TypedExtensionConfigSchema, any.value);
+        if (!typedConfig) throw new InvalidResource("INVALID_EXTENSION", `extension configuration ${name} has no typed_config`);
+        dataPlane.setExtension?.(name, typedConfig);
+        return;
+      }
       default:
         throw new InvalidResource("XDS_TYPE_UNSUPPORTED", `${type} is not supported`);
     }
@@ -148,6 +158,7 @@ export class ConfigApplier {
       else if (type === "LDS") dataPlane.removeListener(name);
       else if (type === "RDS") dataPlane.removeRouteConfiguration(name);
       else if (type === "SDS") secrets.remove(name);
+      else if (type === "ECDS") dataPlane.removeExtension?.(name);
       // Endpoints go with their cluster; until then the last ones stay in force, as in Envoy.
     }
   }
@@ -166,6 +177,8 @@ export function resourceName(type: XdsTypeName, any: Any): string {
       return fromBinary(RouteConfigurationSchema, any.value).name;
     case "SDS":
       return fromBinary(SecretSchema, any.value).name;
+    case "ECDS":
+      return fromBinary(TypedExtensionConfigSchema, any.value).name;
     default:
       return "";
   }
