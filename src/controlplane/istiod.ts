@@ -4,10 +4,10 @@ import type { ConfigMap, Pod } from "../resources/index.ts";
 import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type CertificateAuthority, type Holder, type OidcRule, type RootRotation } from "./ca/index.ts";
 import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
-import { writeIngressStatus } from "./ingress-status.ts";
 import { countIstiods, followLeadership, listIstiods, whileLeading } from "./leadership/index.ts";
 import { parseMeshConfig, type MeshSnapshot, type Registry } from "./registry/index.ts";
 import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
+import { allocateAddresses, writeIngressStatus } from "./status/index.ts";
 import type { XdsGenerator } from "./xds/types.ts";
 
 export interface IstiodOptions {
@@ -150,6 +150,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     const webhooks = whileLeading(leadership, () => patchWebhooks({ client, ca, revision, namespace, metrics, clock, log: log.child("webhooks") }));
     closers.push(webhooks.stop);
     closers.push(whileLeading(leadership, () => writeIngressStatus({ client, registry, namespace, log: log.child("ingress") })).stop);
+    closers.push(whileLeading(leadership, () => allocateAddresses({ client, registry, clock, log: log.child("addresses") })).stop);
     ready = true;
     log.info("istiod is ready", { version: VERSION_LINE, ms: clock.now() - started });
     return {
