@@ -11,7 +11,6 @@ import { BLACK_HOLE, inboundCluster, INBOUND_PASSTHROUGH, statPrefix, traceOpera
 import { interceptionMode, metadataFlag, wildcards } from "../proxy.ts";
 import { inboundRoutes } from "../route/inbound.ts";
 import { statService, type StatSubject } from "../stat-name.ts";
-import { inboundMutualTls, tlsSocket, type DownstreamTls } from "./downstream-tls.ts";
 import type { FilterChain, FilterChainMatch } from "./filter-chain.ts";
 import { httpManager } from "./http.ts";
 import { inboundMatches, type InboundMatch } from "./inbound-match.ts";
@@ -111,11 +110,17 @@ function chainsOf(parts: ListenerParts, inbound: InboundPort): FilterChain[] {
   const { mesh, node } = parts.proxy;
   const mode = modeForPort(mesh.peerAuthentication.effective(node), inbound.targetPort);
   const kind = listenerProtocol(inbound.port.protocol);
-  return inboundMatches(kind === "NONE" ? "TCP" : kind, mode).map((match) => chain(parts, inbound, match, () => inboundMutualTls(node, mesh.config, match.layer)));
+  // Chains of a port differ in what they match, not in what they do.
+  const filters = new Map<InboundMatch["layer"], readonly FilterConfig[]>();
+  const filtersOf = (layer: InboundMatch["layer"]): readonly FilterConfig[] => {
+    let own = filters.get(layer);
+    if (!own) filters.set(layer, (own = layer === "HTTP" ? [...metadataExchange(parts), ...parts.extensions("tcp", "all", "inbound", inbound.targetPort), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol, { ...inbound.service, port: inbound.port.port, portName: inbound.port.name })));
+    return own;
+  };
+  return inboundMatches(kind === "NONE" ? "TCP" : kind, mode).map((match) => chain(parts, inbound, match, filtersOf(match.layer)));
 }
 
-function chain(parts: ListenerParts, inbound: InboundPort, match: InboundMatch, tls: () => DownstreamTls): FilterChain {
-  const filters = match.layer === "HTTP" ? [...metadataExchange(parts), ...parts.extensions("tcp", "all", "inbound", inbound.targetPort), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol, { ...inbound.service, port: inbound.port.port, portName: inbound.port.name });
+function chain(parts: ListenerParts, inbound: InboundPort, match: InboundMatch, filters: readonly FilterConfig[]): FilterChain {
   return {
     name: nameOf(inbound, match.layer),
     filterChainMatch: {
@@ -124,7 +129,7 @@ function chain(parts: ListenerParts, inbound: InboundPort, match: InboundMatch, 
       ...(inbound.targetPort > 0 && { destinationPort: inbound.targetPort }),
     },
     filters: filters.map(chainFilter),
-    ...(match.endsTls && { transportSocket: tlsSocket(tls()) }),
+    ...(match.endsTls && { transportSocket: parts.mutualTls(match.layer) }),
     ...(inbound.config && { metadata: { filterMetadata: { istio: { config: inbound.config } } } }),
   };
 }

@@ -5,19 +5,23 @@ import type { MeshConfig, MeshService } from "../../registry/index.ts";
 import { labelsKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { Memo } from "../memo.ts";
-import { nodeCluster, type ProxyContext } from "../proxy.ts";
+import type { ProxyContext } from "../proxy.ts";
 import type { XdsResource } from "../types.ts";
 import { gatewayListeners } from "../gateway/listeners.ts";
 import { inboundListeners } from "./inbound.ts";
-import { outboundListeners } from "./outbound.ts";
+import { planOutbound, type PlannedListener } from "./outbound.ts";
 import { ListenerParts } from "./parts.ts";
 import { virtualOutboundListener } from "./virtual-outbound.ts";
 
 /** Makes the listeners of proxies. Pods of one workload differ in little, so that most is encoded once for all of them. */
 export class ListenerGenerator {
+  /** What workloads that see the same have in common: finished listeners, and those that each finishes for itself. */
+  readonly #plans = new Memo<readonly (XdsResource | PlannedListener)[]>();
   readonly #outbound = new Memo<readonly XdsResource[]>();
   readonly #inbound = new Memo<readonly XdsResource[]>();
   readonly #gateway = new Memo<readonly XdsResource[]>();
+  readonly #parts = new Memo<unknown>();
+  readonly #tracing = new Memo<string>();
   readonly #headless = new Memo<readonly MeshService[]>();
   readonly #whole = new Memo<readonly XdsResource[]>();
 
@@ -27,10 +31,13 @@ export class ListenerGenerator {
     const { node, view, mesh, scope, targets } = proxy;
     const { snapshot } = mesh;
     const { configs } = snapshot;
-    const parts = new ListenerParts(proxy, this.jwks);
     // Providers of the mesh config name services; without any, services come in by the scope alone.
     const lookups = namesServices(mesh.config) ? snapshot.services : undefined;
-    const common = [mesh.config, lookups, view, workloadKey(proxy), ...parts.telemetryKey(), parts.extensionsKey()];
+    const parts = new ListenerParts(proxy, this.jwks, this.#parts, lookups);
+    const telemetry = parts.telemetryKey();
+    const shared = [mesh.config, lookups, view, metadataKey(proxy), ...telemetry, parts.extensionsKey()];
+    const tracing = this.#tracing.get([node, mesh.config, lookups, ...telemetry], () => parts.tracingKey());
+    const common = [...shared, tracing];
     const bindings = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);
     if (view.type !== "sidecar") {
       const translated = targets.map(({ service }) => service);
@@ -39,7 +46,11 @@ export class ListenerGenerator {
     // Pods behind headless services have listeners of their own.
     const headless = this.#headless.get([scope], () => scope.services.filter(({ resolution }) => resolution === "Passthrough")).map((service) => snapshot.backends(service).endpoints);
     const ownAddress = headless.length > 0 ? (node.addresses[0] ?? "") : "";
-    const outbound = this.#outbound.get([...common, scope, labelsKey(proxy), ...headless, ownAddress], () => [...outboundListeners(parts), ...virtualOutboundListener(parts)].map(encode));
+    const plan = this.#plans.get([...shared, scope, labelsKey(proxy), ...headless, ownAddress], () => [
+      ...planOutbound(parts).map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
+      ...virtualOutboundListener(parts).map(encode),
+    ]);
+    const outbound = this.#outbound.get([plan, tracing], () => plan.map((listener) => ("build" in listener ? encode(listener.build(parts)) : listener)));
     // An address is part of an inbound listener only where a Sidecar makes it listen there.
     const { ingress } = scope.sidecar ?? {};
     const inbound = this.#inbound.get([...common, ingress, ...parts.securityKey(), mutualTlsKey(proxy), ...bindings, ingress?.length ? (node.addresses[0] ?? "") : ""], () => inboundListeners(parts).map(encode));
@@ -77,10 +88,9 @@ const METADATA = [
   TELEMETRY_METADATA,
 ];
 
-/** What of a node its listeners depend on besides its view: the same for all pods of a workload. */
-function workloadKey({ node }: ProxyContext): string {
-  const canonical = [node.labels["service.istio.io/canonical-name"], node.labels["service.istio.io/canonical-revision"]];
-  return JSON.stringify([nodeCluster(node), canonical, node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
+/** What of a node its listeners depend on besides its view and how its spans name it: the same for all pods of a workload. */
+function metadataKey({ node }: ProxyContext): string {
+  return JSON.stringify([node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
 }
 
 function encode(listener: Listener): XdsResource {

@@ -4,7 +4,7 @@ import type { Init } from "../../../proto/index.ts";
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { parseDuration } from "../../policy/index.ts";
-import { isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
+import { compareText, isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
 import { address } from "../address.ts";
 import { chainFilter, configured, HTTP_INSPECTOR, TLS_INSPECTOR } from "../filters.ts";
 import { PASSTHROUGH, BLACK_HOLE, statPrefix } from "../names.ts";
@@ -13,7 +13,7 @@ import { destinationCluster } from "../route/destination.ts";
 import type { EgressListener } from "../scope/sidecar-scope.ts";
 import { serviceAddresses, serviceListenAddress } from "../service-address.ts";
 import { buildChain, conflicts, matchesAll, PLAINTEXT_HTTP, RAW_BUFFER_PROTOCOL, type ChainDraft } from "./filter-chain.ts";
-import { httpManager } from "./http.ts";
+import { httpManager, type HttpChainOptions } from "./http.ts";
 import { plainChain } from "./network.ts";
 import { outboundTcpChains } from "./outbound-tcp.ts";
 import type { ListenerParts } from "./parts.ts";
@@ -24,10 +24,15 @@ interface Binding {
   readonly bindToPort: boolean;
 }
 
+/** A chain whose connections speak HTTP is finished for each workload: its spans name the workload. */
+interface OutboundChain extends ChainDraft {
+  readonly http?: HttpChainOptions;
+}
+
 interface Entry {
   readonly port: number;
   readonly binding: Binding;
-  chains: readonly ChainDraft[];
+  chains: readonly OutboundChain[];
   protocol: Protocol;
   /** An egress listener with a port of its own is not changed by those without. */
   locked: boolean;
@@ -44,14 +49,18 @@ interface Candidate {
 export const ACCEPT_ONE = 1;
 const PRIVILEGED = 1024;
 
-/** The listeners for what the workload calls, by their names. Several services may share one. */
-export function outboundListeners(parts: ListenerParts): Listener[] {
+/** An outbound listener before it is finished for a workload. */
+export interface PlannedListener {
+  /** Whether it differs between workloads that see the same. */
+  readonly perWorkload: boolean;
+  build(parts: ListenerParts): Listener;
+}
+
+/** The listeners for what workloads in a scope call, by their names. Several services may share one. */
+export function planOutbound(parts: ListenerParts): PlannedListener[] {
   const entries = new Map<string, Entry>();
   for (const listener of parts.proxy.scope.listeners) addEgress(parts, listener, entries);
-  return [...entries.keys()].sort().flatMap((name) => {
-    const entry = entries.get(name);
-    return entry ? [buildListener(parts, entry)] : [];
-  });
+  return [...entries].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => ({ perWorkload: entry.chains.some(({ http }) => http), build: (own) => buildListener(own, entry) }));
 }
 
 /** Where connections go that no service claims: on, or nowhere. */
@@ -108,9 +117,10 @@ function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener,
   const existing = entries.get(name);
   if (existing?.locked) return;
   const tcp = () => outboundTcpChains(parts, { service, port, cidrs, bind: primary, virtualServices: egress.virtualServices });
-  const http = (recognise: boolean): ChainDraft => ({
+  const http = (recognise: boolean): OutboundChain => ({
     ...(recognise && { applicationProtocols: PLAINTEXT_HTTP, transportProtocol: RAW_BUFFER_PROTOCOL }),
-    filters: [...parts.extensions("tcp", "all", "outbound", port.port), httpManager(parts, { trafficClass: "outbound", port: port.port, statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false })],
+    filters: parts.extensions("tcp", "all", "outbound", port.port),
+    http: { trafficClass: "outbound", port: port.port, statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false },
   });
   if (existing) {
     if (isDatabaseConflict(port.protocol, existing.protocol)) return;
@@ -158,7 +168,7 @@ function isDatabaseConflict(incoming: Protocol, existing: Protocol): boolean {
   return (special(incoming) || special(existing)) && incoming !== existing;
 }
 
-function merge(existing: readonly ChainDraft[], incoming: readonly ChainDraft[]): ChainDraft[] {
+function merge(existing: readonly OutboundChain[], incoming: readonly OutboundChain[]): OutboundChain[] {
   const merged = [...existing];
   for (const chain of incoming) if (!merged.some((other) => conflicts(other, chain))) merged.push(chain);
   return merged;
@@ -174,7 +184,8 @@ export function mayBind({ node, view, mesh }: ProxyContext, binding: { addresses
   return inbound || (port.port !== mesh.config.proxyListenPort && port.port !== mesh.config.proxyInboundListenPort);
 }
 
-function buildListener(parts: ListenerParts, { port, binding, chains }: Entry): Listener {
+function buildListener(parts: ListenerParts, { port, binding, chains: drafts }: Entry): Listener {
+  const chains = drafts.map((draft): ChainDraft => (draft.http ? { ...draft, filters: [...draft.filters, httpManager(parts, draft.http)] } : draft));
   const { mesh } = parts.proxy;
   const [primary = "", ...others] = binding.addresses;
   const needsTls = chains.some(({ sniHosts }) => sniHosts?.length);

@@ -1,10 +1,14 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { HttpConnectionManager_TracingSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { authorizationFilters, customFilters, jwtFilter, jwtRulesFor, parseDuration, selectAuthorization, type Duration, type FilterConfig, type JwksSource } from "../../policy/index.ts";
 import type { ProxyConfigSpec } from "../../registry/index.ts";
 import { clusterLookup } from "../cluster-lookup.ts";
 import { extensionFilter, extensionsFor, isNetworkExtension, matches, type Extension, type Phase } from "../extension/index.ts";
+import type { Memo, MemoKey } from "../memo.ts";
 import { metadataText, proxyConfigOf, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
 import { accessLogs, agentLog, agentLogPath, applicableTelemetry, httpTracing, onlyAtTheEnd, statsFilters, type AccessLog, type AppliedTelemetry, type HttpTracing, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
+import { inboundMutualTls, tlsSocket } from "./downstream-tls.ts";
 
 type Layer = "http" | "tcp";
 
@@ -23,6 +27,10 @@ export class ListenerParts {
   constructor(
     readonly proxy: ProxyContext,
     readonly jwks: JwksSource,
+    /** What is made once for all workloads for which the same holds. */
+    private readonly shared: Memo<unknown>,
+    /** The services, where providers of the mesh config name some. */
+    private readonly lookups: object | undefined,
   ) {
     const { node, mesh } = proxy;
     this.proxyConfig = proxyConfigOf(node) ?? mesh.config.defaultConfig;
@@ -32,7 +40,7 @@ export class ListenerParts {
   }
 
   headers(trafficClass: TrafficClass): ProxyHeaders {
-    return this.#once(`headers ${trafficClass}`, () => proxyHeaders(this.proxyConfig, trafficClass));
+    return this.#shared([this.proxyConfig, "headers", trafficClass], () => proxyHeaders(this.proxyConfig, trafficClass));
   }
 
   /** None for a plain Envoy, which does not know the filter. */
@@ -42,9 +50,10 @@ export class ListenerParts {
 
   logs(trafficClass: TrafficClass, place: LogPlace): AccessLog[] {
     const { config, snapshot } = this.proxy.mesh;
-    return this.#once(`logs ${trafficClass} ${place}`, () => {
-      const logs = accessLogs(this.#telemetry.logging, config, trafficClass, place, clusterLookup(snapshot));
-      const path = this.agentLog(trafficClass);
+    const { logging } = this.#telemetry;
+    const path = this.agentLog(trafficClass);
+    return this.#shared([config, this.lookups, ...logging, "logs", trafficClass, place, path], () => {
+      const logs = accessLogs(logging, config, trafficClass, place, clusterLookup(snapshot));
       if (path === undefined) return logs;
       return [...(place === "tcp" ? logs.map(onlyAtTheEnd) : logs), ...agentLog(path, trafficClass, place)];
     });
@@ -57,7 +66,9 @@ export class ListenerParts {
   }
 
   #counted(trafficClass: TrafficClass): readonly FilterConfig[] {
-    return this.#once(`stats ${trafficClass}`, () => statsFilters(this.#telemetry.metrics, this.proxy.mesh.config, trafficClass));
+    const { config } = this.proxy.mesh;
+    const { metrics } = this.#telemetry;
+    return this.#shared([config, ...metrics, "stats", trafficClass], () => statsFilters(metrics, config, trafficClass));
   }
 
   tracing(trafficClass: TrafficClass): HttpTracing {
@@ -65,6 +76,18 @@ export class ListenerParts {
     return this.#once(`tracing ${trafficClass}`, () =>
       httpTracing({ specs: this.#telemetry.tracing, mesh: mesh.config, proxyConfig: this.proxyConfig, node, trafficClass, lookup: clusterLookup(mesh.snapshot) }),
     );
+  }
+
+  /** How spans name the workload, which is all that its listeners say of it by itself. */
+  tracingKey(): string {
+    return this.#once("tracing key", () => {
+      const encoded = (["inbound", "outbound", "gateway"] as const).map((trafficClass) => {
+        const { tracing, requestIdDecides } = this.tracing(trafficClass);
+        const bytes = tracing ? toBinary(HttpConnectionManager_TracingSchema, create(HttpConnectionManager_TracingSchema, tracing)) : new Uint8Array();
+        return `${Bun.hash.xxHash64(bytes).toString(16)}${requestIdDecides ?? ""}`;
+      });
+      return encoded.join();
+    });
   }
 
   /** The filters of CUSTOM policies, which come before tokens are looked at. */
@@ -123,6 +146,17 @@ export class ListenerParts {
         context: { trustDomains: [trustDomain, ...trustDomainAliases], providers: { extensionProviders, findCluster: clusterLookup(mesh.snapshot) } },
       };
     });
+  }
+
+  /** The transport socket of mutual TLS inside the mesh. */
+  mutualTls(layer: "HTTP" | "TCP"): ReturnType<typeof tlsSocket> {
+    const { node, mesh } = this.proxy;
+    const files = ["TLS_SERVER_CERT_CHAIN", "TLS_SERVER_KEY", "TLS_SERVER_ROOT_CERT"].map((name) => metadataText(node, name));
+    return this.#shared([mesh.config, "mutual TLS", layer, node.dialect, ...files], () => tlsSocket(inboundMutualTls(node, mesh.config, layer)));
+  }
+
+  #shared<Value>(key: MemoKey, make: () => Value): Value {
+    return this.shared.get(key, make) as Value;
   }
 
   #once<Value>(name: string, make: () => Value): Value {
