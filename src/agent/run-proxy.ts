@@ -11,6 +11,7 @@ import type { SecretStore } from "../proxy/xds/index.ts";
 import { accessLogSinks } from "./access-log.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import { sidecarBootstrap } from "./bootstrap-json.ts";
+import { startDns } from "./dns/start.ts";
 import { serveSds } from "./identity/sds-server.ts";
 import { ROOT_SECRET, WORKLOAD_SECRET } from "./identity/workload-identity.ts";
 import { envoyLevel, istioLevel } from "./log-levels.ts";
@@ -49,6 +50,8 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
 
   const { secrets, identity, credentials } = startWorkload(options, connect, log);
 
+  const dns = startDns(options, sockets, log.child("dns"));
+
   const server = new ProxyServer({
     bootstrap: readBootstrap(sidecarBootstrap(options, node), staticRegistry()),
     createDataPlane,
@@ -58,6 +61,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
     localSecretNames: [WORKLOAD_SECRET, ROOT_SECRET],
     streamMetadata: credentials,
     connect,
+    ...(dns && { nameTable: (table) => dns.setTable(table) }),
     // One event loop; the flag sizes Envoy's threads.
     concurrency: 1,
     drainTimeMs: options.proxyConfig.drainDurationMs,
@@ -78,6 +82,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
   const { promise: done, resolve: end } = Promise.withResolvers<number>();
   const terminate = terminator(server, options, log, () => {
     stopShrink();
+    dns?.stop();
     identity.stop();
     server.stop();
     for (const { stop } of listeners) stop();

@@ -1,4 +1,4 @@
-import { closeFd, connectMarked, connectResult, originalDestination, SystemError } from "../linux/index.ts";
+import { bindUdp, closeFd, connectMarked, connectResult, originalDestination, setSocketOption, SocketOption, SystemError } from "../linux/index.ts";
 import type { ConnectFd } from "../proxy/grpc/index.ts";
 import type { ConnectOptions, ListenOptions, SocketAddress, SocketFactory } from "../proxy/types.ts";
 import { PROXY_MARK } from "./capture/rules.ts";
@@ -28,6 +28,21 @@ export class PodSockets implements SocketFactory {
       this.#mark = 0;
       return connectMarked(target.address, target.port, 0, bind);
     }
+  }
+
+  /** A UDP socket at a port of its own, past the capture of DNS. */
+  udp(): number {
+    const fd = bindUdp("0.0.0.0", 0);
+    if (this.#mark === 0) return fd;
+    try {
+      setSocketOption(fd, SocketOption.MARK, this.#mark);
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== "EPERM") {
+        closeFd(fd);
+        throw error;
+      }
+    }
+    return fd;
   }
 
   originalDestination(fd: number): SocketAddress | undefined {

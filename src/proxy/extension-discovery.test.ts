@@ -3,6 +3,7 @@ import { AnySchema, type Any } from "@bufbuild/protobuf/wkt";
 import { afterAll, expect, test } from "bun:test";
 import { createLogger, systemClock } from "../base/index.ts";
 import { TypedExtensionConfigSchema } from "../proto/gen/envoy/config/core/v3/extension_pb.ts";
+import { NameTableSchema } from "../proto/gen/istio/nds/nds_pb.ts";
 import { loadRegistry, packAny, XDS_TYPES } from "../proto/index.ts";
 import { get } from "./test-support/http-exchange.ts";
 import { configure, httpListener, typed } from "./test-support/plain-config.ts";
@@ -81,4 +82,16 @@ test("discovered over ADS: asked for by name, acknowledged or refused", async ()
   expect([applier.unanswered("ECDS"), store.list("ECDS").map(({ active }) => active?.any.typeUrl)]).toEqual([[], [XDS_TYPES.ECDS]]);
   expect((await get(proxy.port("l"), "/", "h", { "x-one": "1" })).status).toBe(403);
   expect(applier.apply(update([await resource(typed(WASM, {}))]))).toContain("Error adding/updating extension configuration(s) f: Error: filter config has type URL");
+});
+
+test("the table of names goes to whoever answers for it, and is asked for only then", () => {
+  const tables: string[][] = [];
+  const deps = { dataPlane: new Sidecar({ id: "n" }).dataPlane, store: new XdsStore(), secrets: new SecretStore(), providedLocally: () => false, clock: systemClock, log: createLogger("t", { level: "none" }) };
+  proxies.push({ dataPlane: deps.dataPlane } as Sidecar);
+  const applier = new ConfigApplier({ ...deps, nameTable: ({ table }) => void tables.push(Object.keys(table)) });
+  const any = packAny(NameTableSchema, { table: { "a.b.svc.cluster.local": { ips: ["10.0.0.1"] } } });
+  expect(applier.apply({ type: "NDS", nonce: "n", version: "1", resources: [{ name: "", version: "1", any }], removed: [] })).toBeUndefined();
+  expect(tables).toEqual([["a.b.svc.cluster.local"]]);
+  expect(applier.wholeTypes).toContain("NDS");
+  expect(new ConfigApplier(deps).wholeTypes).not.toContain("NDS");
 });

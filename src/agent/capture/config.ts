@@ -16,6 +16,8 @@ export interface CaptureConfig {
   readonly outboundPortsExclude: readonly number[];
   readonly virtualInterfaces: readonly string[];
   readonly excludeInterfaces: readonly string[];
+  /** Questions to these name servers go to the agent instead. */
+  readonly dnsServers: readonly string[];
   readonly dropInvalid: boolean;
   readonly dryRun: boolean;
   readonly cleanupOnly: boolean;
@@ -50,8 +52,8 @@ const FLAGS: (FlagSpec & { env?: string })[] = [
   { name: "log_as_json", boolean: true, default: "false" },
 ];
 
-/** Reads flags and environment. Throws where a value is malformed or asks for what is not there: no rules, no pod. */
-export function captureConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): CaptureConfig {
+/** Reads flags and environment, and `nameservers` where DNS is captured. Throws where a value is malformed or asks for what is not there: no rules, no pod. */
+export function captureConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>, nameservers: () => readonly string[] = () => []): CaptureConfig {
   const specs = FLAGS.map((spec) => {
     const fromEnv = spec.env === undefined ? undefined : env[spec.env];
     return fromEnv ? { ...spec, default: fromEnv } : spec;
@@ -60,7 +62,6 @@ export function captureConfig(argv: readonly string[], env: Readonly<Record<stri
   if (flags.positional.length > 0) throw invalid(`unexpected argument ${flags.positional[0]}`);
   const mode = flag(flags, "istio-inbound-interception-mode");
   if (mode !== "REDIRECT") throw invalid(`interception mode ${mode} is not supported, only REDIRECT is`);
-  if (booleanFlag(flags, "redirect-dns")) throw invalid("DNS capture is not supported");
   const uids = numbers(flag(flags, "proxy-uid"), "proxy-uid", MAX_ID);
   if (uids.length === 0) throw invalid("proxy-uid is empty");
   const inbound = flag(flags, "istio-inbound-ports");
@@ -80,6 +81,7 @@ export function captureConfig(argv: readonly string[], env: Readonly<Record<stri
     outboundPortsExclude: ports(flag(flags, "istio-local-outbound-ports-exclude"), "istio-local-outbound-ports-exclude"),
     virtualInterfaces: interfaces(flag(flags, "kube-virt-interfaces"), "kube-virt-interfaces"),
     excludeInterfaces: interfaces(flag(flags, "istio-exclude-interfaces"), "istio-exclude-interfaces"),
+    dnsServers: booleanFlag(flags, "redirect-dns") ? nameservers() : [],
     dropInvalid: booleanFlag(flags, "drop-invalid"),
     dryRun: booleanFlag(flags, "dry-run"),
     cleanupOnly: booleanFlag(flags, "cleanup-only"),

@@ -1,5 +1,7 @@
+import { isIPv4 } from "node:net";
 import { runNft } from "../../linux/index.ts";
 import { captureConfig, type CaptureConfig } from "./config.ts";
+import { readResolvConf } from "../dns/resolv-conf.ts";
 import { captureRules, cleanup, dropInvalidNft, TABLE, toNft } from "./rules.ts";
 
 export { captureConfig, captureRules, toNft, type CaptureConfig };
@@ -9,7 +11,7 @@ export { captureConfig, captureRules, toNft, type CaptureConfig };
  * is then in force. Throws when they cannot be written: the init container fails and no application starts uncaptured.
  */
 export function runIstioIptables(argv: readonly string[], env: Readonly<Record<string, string | undefined>>, print: (text: string) => void): void {
-  const config = captureConfig(argv, env);
+  const config = captureConfig(argv, env, () => readResolvConf().nameservers.filter((server) => isIPv4(server)));
   print(`${describe(config)}\n`);
   if (config.cleanupOnly) {
     if (!config.dryRun) runNft(cleanup());
@@ -41,6 +43,8 @@ function describe(config: CaptureConfig): string {
     `OUTBOUND_PORTS_INCLUDE=${config.outboundPortsInclude.join(",")}`,
     `OUTBOUND_PORTS_EXCLUDE=${config.outboundPortsExclude.join(",")}`,
     `KUBE_VIRT_INTERFACES=${config.virtualInterfaces.join(",")}`,
+    `DNS_CAPTURE=${config.dnsServers.length > 0}`,
+    `DNS_SERVERS=${config.dnsServers.join(",")}`,
     `DROP_INVALID=${config.dropInvalid}`,
     `EXCLUDE_INTERFACES=${config.excludeInterfaces.join(",")}`,
     "",

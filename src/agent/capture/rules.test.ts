@@ -99,6 +99,17 @@ test("included and excluded ports, ranges and interfaces, in Istio's order", () 
   expect(rulesOf(["-b", "", "-i", "*"]).PREROUTING).toEqual([]);
 });
 
+test("captured DNS: questions to the pod's name servers go to the agent, its own pass", () => {
+  const { chains } = captureRules(captureConfig([...INJECTED, "--redirect-dns"], {}, () => ["10.96.0.10"]));
+  const output = chains.find(({ name }) => name === "ISTIO_OUTPUT")?.rules ?? [];
+  const at = output.indexOf("ip daddr 10.96.0.10 udp dport 53 redirect to :15053");
+  expect(output[at + 1]).toBe("ip daddr 10.96.0.10 tcp dport 53 redirect to :15053");
+  expect(at).toBeGreaterThan(output.indexOf("meta mark 1337 return"));
+  expect(at).toBeLessThan(output.indexOf("ip daddr 127.0.0.1 return"));
+  expect(captureConfig([], { ISTIO_META_DNS_CAPTURE: "true" }, () => ["10.96.0.10"]).dnsServers).toEqual(["10.96.0.10"]);
+  expect(captureConfig([], {}, () => ["10.96.0.10"]).dnsServers).toEqual([]);
+});
+
 test("environment variables stand in for flags, and flags win", () => {
   expect(captureConfig([], { ENVOY_PORT: "16001" }).proxyPort).toBe(16001);
   expect(captureConfig(["--envoy-port=17001"], { ENVOY_PORT: "16001" }).proxyPort).toBe(17001);
@@ -107,7 +118,6 @@ test("environment variables stand in for flags, and flags win", () => {
 test("what cannot be honoured is an error, so that the pod does not start half captured", () => {
   const config = (...argv: string[]) => () => captureConfig(argv, {});
   expect(config("-m", "TPROXY")).toThrow("interception mode TPROXY is not supported");
-  expect(config("--redirect-dns")).toThrow("DNS capture");
   expect(config("-d", "80;drop")).toThrow('"80;drop" is not a number');
   expect(config("-d", "70000")).toThrow("65535");
   expect(config("-x", "10.0.0.0/33")).toThrow("not an IPv4 range");

@@ -10,6 +10,9 @@ export const TABLE = "istio-proxy-nat";
 /** The mark on every packet of the proxy: without root there is no user 1337 to tell it by. */
 export const PROXY_MARK = 1337;
 
+/** Where the agent's DNS proxy listens, by UDP and TCP. */
+export const DNS_PROXY_PORT = 15053;
+
 const INBOUND = "ISTIO_INBOUND";
 const IN_REDIRECT = "ISTIO_IN_REDIRECT";
 const OUTPUT = "ISTIO_OUTPUT";
@@ -96,6 +99,7 @@ function output(config: CaptureConfig): string[] {
       // What the proxy sends out is not for the proxy.
       ...is.map((sign) => `${sign} return`),
     ]),
+    ...config.dnsServers.flatMap((server) => ["udp", "tcp"].map((protocol) => `ip daddr ${server} ${protocol} dport 53 redirect to :${DNS_PROXY_PORT}`)),
     "ip daddr 127.0.0.1 return",
     ...config.outboundRangesExclude.map((range) => `ip daddr ${range} return`),
     ...config.outboundPortsInclude.map((port) => `tcp dport ${port} jump ${REDIRECT}`),

@@ -1,5 +1,6 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { type Clock, type Logger, VERSION } from "../../base/index.ts";
+import type { NameTable } from "../../proto/gen/istio/nds/nds_pb.ts";
 import { NodeSchema, type Node } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import type { DataPlaneApi, DataPlaneFactory } from "../data-plane.ts";
 import type { DrainOptions } from "../types.ts";
@@ -23,6 +24,8 @@ export interface ProxyServerDeps {
   readonly streamMetadata?: () => HeaderList;
   /** How sockets to the control plane are made. */
   readonly connect?: ConnectFd;
+  /** See ConfigApplier. */
+  readonly nameTable?: (table: NameTable) => void;
   readonly concurrency: number;
   readonly drainTimeMs: number;
   readonly clock: Clock;
@@ -145,7 +148,7 @@ export class ProxyServer {
     if (!cluster) throw new BootstrapError(`ads_config names the cluster ${config.clusterName}, which static_resources does not have`);
     const target = dialCluster(cluster, connect);
     const elsewhere = new Set([...localSecretNames, ...bootstrap.secrets.map(({ name }) => name)]);
-    const applier = new ConfigApplier({ dataPlane: this.dataPlane, store: this.store, secrets: this.adsSecrets, providedLocally: (name) => elsewhere.has(name), clock, log });
+    const applier = new ConfigApplier({ dataPlane: this.dataPlane, store: this.store, secrets: this.adsSecrets, providedLocally: (name) => elsewhere.has(name), nameTable: this.deps.nameTable, clock, log });
     const node = nodeMessage(bootstrap.node);
     return new AdsClient({
       connect: () => GrpcClient.connect({ ...target, clock }),

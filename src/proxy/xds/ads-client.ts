@@ -1,5 +1,4 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
-import type { XdsTypeName } from "../../proto/index.ts";
 import type { GrpcClient, GrpcStatus, GrpcStream, HeaderList } from "../grpc/index.ts";
 import type { ConfigApplier, NamedType } from "./apply.ts";
 import { Backoff } from "./backoff.ts";
@@ -100,7 +99,7 @@ export class AdsClient {
         message: (bytes) => this.#receive(bytes),
         closed: (status) => this.#lost(status),
       });
-      for (const type of WILDCARD) this.#send(protocol.subscribe(type, "*"));
+      for (const type of this.#deps.applier.wholeTypes) this.#send(protocol.subscribe(type, "*"));
       this.#subscribeNamed();
     } catch (error) {
       log.debug("control plane not reached", { error: errorText(error) });
@@ -199,7 +198,6 @@ export class AdsClient {
   }
 }
 
-const WILDCARD: XdsTypeName[] = ["CDS", "LDS"];
 const NAMED: NamedType[] = ["EDS", "RDS", "SDS", "ECDS"];
 /** Without these a listener would answer with errors. */
 const REQUIRED: NamedType[] = ["EDS", "RDS"];

@@ -7,6 +7,7 @@ import { TypedExtensionConfigSchema } from "../../proto/gen/envoy/config/core/v3
 import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.ts";
 import { SecretSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
+import { NameTableSchema, type NameTable } from "../../proto/gen/istio/nds/nds_pb.ts";
 import { XDS_TYPES, type XdsTypeName } from "../../proto/index.ts";
 import type { DataPlaneApi } from "../data-plane.ts";
 import { InvalidResource } from "../types.ts";
@@ -23,6 +24,8 @@ export interface ApplierDeps {
   readonly store: XdsStore;
   /** Where secrets go that come over ADS. */
   readonly secrets: SecretStore;
+  /** Who answers for the mesh's names; without, the table is not asked for. */
+  readonly nameTable?: ((table: NameTable) => void) | undefined;
   /** True for secrets that somebody else provides, such as the workload's own certificate. */
   readonly providedLocally: (name: string) => boolean;
   readonly clock: Clock;
@@ -45,6 +48,11 @@ export class ConfigApplier {
 
   constructor(deps: ApplierDeps) {
     this.#deps = deps;
+  }
+
+  /** Types that are asked for as a whole. */
+  get wholeTypes(): XdsTypeName[] {
+    return this.#deps.nameTable ? ["CDS", "LDS", "NDS"] : ["CDS", "LDS"];
   }
 
   /** Returns the reasons for a NACK; undefined when all of it was taken. */
@@ -135,6 +143,9 @@ export class ConfigApplier {
         dataPlane.setExtension?.(name, typedConfig);
         return;
       }
+      case "NDS":
+        this.#deps.nameTable?.(fromBinary(NameTableSchema, any.value));
+        return;
       default:
         throw new InvalidResource("XDS_TYPE_UNSUPPORTED", `${type} is not supported`);
     }
