@@ -24,18 +24,18 @@ export function reasonToSkip(): string | undefined {
   }
 }
 
-/** A cluster of a test's own, with a real Envoy in its pods, and shells that are pointed at it. */
+/** A cluster of a test's own, with a real Envoy in its pods if not told otherwise, and shells that are pointed at it. */
 export class EnvoyCluster {
   readonly #home = mkdtempSync(join(tmpdir(), "chainmail-conformance-"));
   #env: Record<string, string> = {};
 
   private constructor(readonly name: string) {}
 
-  static async start(name: string): Promise<EnvoyCluster> {
+  static async start(name: string, flags = `--proxy envoy --envoy-path ${findEnvoy(process.env.CHAINMAIL_ENVOY).path}`): Promise<EnvoyCluster> {
     const cluster = new EnvoyCluster(name);
     cluster.#env = { ...(process.env as Record<string, string>), CHAINMAIL_HOME: cluster.#home };
     try {
-      await cluster.must(`${ROOT}/bin/chainmail up --name ${name} --port ${freePort()} --proxy envoy --envoy-path ${findEnvoy(process.env.CHAINMAIL_ENVOY).path}`);
+      await cluster.must(`${ROOT}/bin/chainmail up --name ${name} --port ${freePort()} ${flags}`);
       const env = await cluster.must(`eval "$(${ROOT}/bin/chainmail env --name ${name})" && env`);
       cluster.#env = Object.fromEntries(env.split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [])));
       return cluster;

@@ -130,3 +130,9 @@ test("a job knows its pods by its uid; a daemon set counts its templates", () =>
   expect(set.metadata.annotations?.["deprecated.daemonset.template.generation"]).toBe("1");
   expect(changed.metadata.annotations?.["deprecated.daemonset.template.generation"]).toBe("2");
 });
+
+test("a service's zero values, as Go clients send them, are as good as none", () => {
+  const sent = { apiVersion: "v1", kind: "Service", metadata: { name: "s" }, spec: { type: "", sessionAffinity: "", ports: [{ name: "a", port: 80, protocol: "", targetPort: 0 }, { name: "b", port: 81, targetPort: "" }] } };
+  const { spec } = defaulted<Service>(sent);
+  expect(spec).toMatchObject({ type: "ClusterIP", sessionAffinity: "None", ports: [{ protocol: "TCP", targetPort: 80 }, { targetPort: 81 }] });
+});

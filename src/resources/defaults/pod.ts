@@ -13,7 +13,14 @@ export function defaultPod(pod: Pod, old?: Pod): void {
   spec.enableServiceLinks ??= true;
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) requestsFromLimits(container);
   if (!old) pod.status = { phase: "Pending", qosClass: qosClass(spec) };
-  else if (pod.status) sameAddresses(pod.status);
+  else if (pod.status) {
+    sameAddresses(pod.status);
+    const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status as Record<string, { state?: object; lastState?: object }[] | undefined>;
+    for (const status of [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses]) {
+      status.state ??= {};
+      status.lastState ??= {};
+    }
+  }
 }
 
 /** The first of a pod's addresses has an old field of its own: both are always shown. */
@@ -40,6 +47,7 @@ function defaultPodSpec(spec: PodSpec): void {
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
   for (const container of spec.initContainers ?? []) defaultContainer(container, spec.hostNetwork ?? false);
   for (const container of spec.containers ?? []) defaultContainer(container, spec.hostNetwork ?? false);
+  for (const container of spec.ephemeralContainers ?? []) defaultContainer(container, spec.hostNetwork ?? false);
 }
 
 function defaultContainer(container: Container, hostNetwork: boolean): void {

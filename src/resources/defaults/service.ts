@@ -9,14 +9,15 @@ const AFFINITY_SECONDS = 10_800;
  */
 export function defaultService(service: Service, old?: Service): void {
   const spec = (service.spec ??= {});
-  spec.type ??= "ClusterIP";
+  spec.type ||= "ClusterIP";
   const { type } = spec;
-  spec.sessionAffinity ??= "None";
+  spec.sessionAffinity ||= "None";
   if (spec.sessionAffinity === "None") delete spec.sessionAffinityConfig;
   else ((spec.sessionAffinityConfig ??= {}).clientIP ??= {}).timeoutSeconds ??= AFFINITY_SECONDS;
   for (const port of spec.ports ?? []) {
-    port.protocol ??= "TCP";
-    port.targetPort ??= port.port;
+    port.protocol ||= "TCP";
+    // Go clients send zero values for what was never set.
+    port.targetPort ||= port.port;
   }
   if (type === "ExternalName") {
     service.status ??= { loadBalancer: {} };

@@ -38,6 +38,9 @@ export function defaultReplicationController(controller: KubeObject): void {
 export function defaultStatefulSet(set: StatefulSet): void {
   const spec = (set.spec ??= { selector: {}, template: { spec: { containers: [] } } });
   spec.podManagementPolicy ??= "OrderedReady";
+  spec.serviceName ??= "";
+  const { ordinals } = spec as { ordinals?: { start?: number } };
+  if (ordinals) ordinals.start ??= 0;
   const strategy = (spec.updateStrategy ??= {});
   strategy.type ??= "RollingUpdate";
   if (strategy.type === "RollingUpdate") (strategy.rollingUpdate ??= {}).partition ??= 0;
@@ -77,28 +80,33 @@ export function defaultJob(job: Job): void {
   const spec = (job.spec ??= { template: { spec: { containers: [] } } });
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
-  spec.backoffLimit ??= 6;
   spec.completionMode ??= "NonIndexed";
   spec.suspend ??= false;
-  spec.podReplacementPolicy ??= "TerminatingOrFailed";
   spec.manualSelector ??= false;
+  const { labels } = spec.template?.metadata ?? {};
+  if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
+  const { podFailurePolicy, backoffLimitPerIndex } = spec as JobSpec & { podFailurePolicy?: { rules?: { onPodConditions?: { status?: string }[] }[] }; backoffLimitPerIndex?: number };
+  for (const rule of podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions ?? []) pattern.status ??= "True";
+  if (spec.backoffLimit === undefined) spec.backoffLimit = backoffLimitPerIndex === undefined ? 6 : NO_BACKOFF_LIMIT;
+  spec.podReplacementPolicy ??= podFailurePolicy ? "Failed" : "TerminatingOrFailed";
   defaultPodTemplate(spec.template);
-  generateJobSelector(job, spec);
   job.status ??= {};
 }
 
-/** A job's pods are told from others by the job's uid, so the server writes selector and labels itself. */
-function generateJobSelector(job: Job, spec: JobSpec): void {
+/** Where each index has a limit of its own, all together have none. */
+const NO_BACKOFF_LIMIT = 2 ** 31 - 1;
+
+/** A new job's pods are told from others by the job's uid: selector and labels that nobody asked for and nobody owns. */
+export function selectJobPods(job: Job): void {
   const { uid, name } = job.metadata;
-  if (spec.manualSelector || spec.selector || !uid || !spec.template) return;
+  const { spec } = job;
+  if (!spec || spec.manualSelector || spec.selector || !uid || !spec.template) return;
   const metadata = (spec.template.metadata ??= {});
-  metadata.labels = {
-    ...metadata.labels,
-    "batch.kubernetes.io/controller-uid": uid,
-    "batch.kubernetes.io/job-name": name,
-    "controller-uid": uid,
-    "job-name": name,
-  };
+  const before = metadata.labels ?? {};
+  const own = { "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name, "controller-uid": uid, "job-name": name };
+  // Labels that the job took over from its template are one with it.
+  if (JSON.stringify(job.metadata.labels ?? {}) === JSON.stringify(before) && Object.keys(before).length > 0) job.metadata.labels = { ...before, ...own };
+  metadata.labels = { ...before, ...own };
   spec.selector = { matchLabels: { "batch.kubernetes.io/controller-uid": uid } };
 }
 
@@ -139,10 +147,26 @@ export function defaultVolumeObject(volume: KubeObject): void {
   volume.status ??= { phase: "Pending" };
 }
 
+interface ScalingRules {
+  stabilizationWindowSeconds?: number;
+  selectPolicy?: string;
+  policies?: { type: string; value: number; periodSeconds: number }[];
+}
+
 export function defaultAutoscaler(autoscaler: KubeObject): void {
   const spec = autoscaler.spec as { minReplicas?: number; metrics?: unknown[] } | undefined;
   if (!spec) return;
   spec.minReplicas ??= 1;
+  const { behavior } = spec as { behavior?: { scaleUp?: ScalingRules; scaleDown?: ScalingRules } };
+  if (behavior) {
+    const up = (behavior.scaleUp ??= {});
+    up.stabilizationWindowSeconds ??= 0;
+    up.selectPolicy ??= "Max";
+    up.policies ??= [{ type: "Pods", value: 4, periodSeconds: 15 }, { type: "Percent", value: 100, periodSeconds: 15 }];
+    const down = (behavior.scaleDown ??= {});
+    down.selectPolicy ??= "Max";
+    down.policies ??= [{ type: "Percent", value: 100, periodSeconds: 15 }];
+  }
   if (!spec.metrics?.length) spec.metrics = [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } } }];
   autoscaler.status ??= { currentMetrics: null, desiredReplicas: 0 };
 }

@@ -65,6 +65,9 @@ export const ANALYZERS: readonly Analyzer[] = [
   webhooks,
 ];
 
+/** Where yaml.v2 breaks lines when nobody tells it not to. */
+const YAML_WIDTH = 80;
+
 const ORDER: Record<Level, number> = { Error: 0, Warning: 1, Info: 2 };
 /** Where Istio explains its codes. */
 export const DOCUMENTATION = "https://istio.io/v1.30/docs/reference/config/analysis";
@@ -100,7 +103,7 @@ export function findingsText(findings: readonly Finding[], { format, color = fal
     const query = reference === undefined ? "" : `?ref=${reference}`;
     return { code, documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/${query}`, level: levelOf(code), message, origin: originOf(about), ...(place !== undefined && { reference: place }) };
   });
-  return format === "json" ? `${marshalIndent(documents, "\t")}\n` : `${goYaml(documents)}\n`;
+  return format === "json" ? `${marshalIndent(documents, "\t")}\n` : `${goYaml(documents, YAML_WIDTH)}\n`;
 }
 
 const COLORS: Record<Level, string> = { Info: "", Warning: "\u001b[33m", Error: "\u001b[1;31m" };

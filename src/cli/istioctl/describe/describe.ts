@@ -103,8 +103,8 @@ function rbacPolicies(dump: ConfigDump): string[] {
 
 async function mtlsText(kube: KubeAccess, pod: KubeObject, namespace: string): Promise<string> {
   const root = await rootNamespace(kube);
-  const places = [...new Set([root, namespace])];
-  const policies = (await Promise.all(places.map((place) => listOrEmpty(kube.client, PEER_AUTHENTICATIONS, place)))).flat();
+  // In the root namespace itself they are told twice, as istioctl does.
+  const policies = (await Promise.all([root, namespace].map((place) => listOrEmpty(kube.client, PEER_AUTHENTICATIONS, place)))).flat();
   return peerAuthenticationText(effectiveMtls(policies, root, namespace, pod.metadata.labels ?? {}));
 }
 

@@ -59,3 +59,15 @@ test("unified diff: braces that occur everywhere hold nothing together, as in Py
   const b = [...a.slice(0, 31), '    "new": 1', "  },", "  {", ...a.slice(31, 200), ...a.slice(206, 300), "    changed", ...a.slice(301)];
   expect(unifiedDiff(a.join("\n"), b.join("\n"), "x", "y", 2)).toBe("--- x\n+++ y\n@@ -30,4 +30,7 @@\n   {\n     \"n9\": 9\n+    \"new\": 1\n+  },\n+  {\n   },\n   {\n@@ -200,10 +203,4 @@\n   },\n   {\n-    \"n66\": 66\n-  },\n-  {\n-    \"n67\": 67\n-  },\n-  {\n     \"n68\": 68\n   },\n@@ -299,5 +296,5 @@\n   },\n   {\n-    \"n99\": 99\n+    changed\n   },\n   {\n");
 });
+
+test("YAML with a width: broken at the first space past it, further in than its key, and only at single spaces", () => {
+  const long = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen";
+  expect(goYaml([{ message: long, other: `a: ${long}` }], 80)).toBe(`- message: one two three four five six seven eight nine ten eleven twelve thirteen
+    fourteen fifteen sixteen seventeen
+  other: 'a: one two three four five six seven eight nine ten eleven twelve thirteen
+    fourteen fifteen sixteen seventeen'
+`);
+  expect(goYaml([long], 20)).toBe("- one two three four five\n  six seven eight nine\n  ten eleven twelve thirteen\n  fourteen fifteen sixteen\n  seventeen\n");
+  expect(goYaml({ text: "aaaaaaaaaa  b  c" }, 5)).toBe("text: aaaaaaaaaa  b  c\n");
+  expect(goYaml({ text: long })).toBe(`text: ${long}\n`);
+});

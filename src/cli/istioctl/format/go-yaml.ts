@@ -1,9 +1,36 @@
 /**
  * YAML as Go's yaml.v2 writes a JSON value: sorted keys with numbers in them by value, sequences not indented, quotes where
- * the plain text would read as something else. `istioctl … -o yaml` goes through it.
+ * the plain text would read as something else. `istioctl … -o yaml` goes through it. With a `width`, texts are broken at
+ * the first single space past that column; without one, as most commands have it, never.
  */
-export function goYaml(value: unknown): string {
-  return `${emit(value, 0, false)}\n`.replace(/^\n/, "");
+export function goYaml(value: unknown, width = Number.POSITIVE_INFINITY): string {
+  return folded(`${emit(value, 0, false)}\n`.replace(/^\n/, ""), width);
+}
+
+/** Stands in a text for a space at which it may be broken, with the indentation of what follows; no text can hold it. */
+const FOLD = "\0";
+
+function foldable(text: string, indent: number): string {
+  return text.replace(/(?<=[^ ]) (?=[^ ])/g, `${FOLD}${indent + 2};`);
+}
+
+function folded(text: string, width: number): string {
+  let out = "";
+  let column = 0;
+  for (const part of text.split(/(\0\d+;)/)) {
+    if (!part.startsWith(FOLD)) {
+      const end = part.lastIndexOf("\n");
+      column = end < 0 ? column + part.length : part.length - end - 1;
+      out += part;
+    } else if (column > width) {
+      column = Number(part.slice(FOLD.length, -1));
+      out += `\n${" ".repeat(column)}`;
+    } else {
+      column++;
+      out += " ";
+    }
+  }
+  return out;
 }
 
 /** Block text of a value at an indentation; starts with a line break unless it fits behind a key or dash. */
@@ -58,10 +85,11 @@ function scalarText(text: string, indent: number, isKey: boolean): string {
   const { plain, single, block } = analyse(text);
   if (text.includes("\n") && block && !isKey) return literal(text, indent);
   if (!text.includes("\n") && !resolvesToOther(text)) {
-    if (plain) return text;
-    if (single) return `'${text.replaceAll("'", "''")}'`;
+    const written = plain ? text : single ? `'${text.replaceAll("'", "''")}'` : undefined;
+    // Keys stand on one line.
+    if (written !== undefined) return isKey ? written : foldable(written, indent);
   }
-  return doubleQuoted(text);
+  return isKey ? doubleQuoted(text) : foldable(doubleQuoted(text), indent);
 }
 
 function literal(text: string, indent: number): string {
