@@ -114,7 +114,7 @@ export class FrameWriter {
     if (!buffer) return;
     const length = this.#length;
     this.#length = 0;
-    this.channel.write(buffer, 0, length);
+    this.channel.writeLent(buffer, 0, length);
     if (!this.channel.congested) this.drained();
     if (POOL.length < MAX_POOL) POOL.push(buffer);
   }

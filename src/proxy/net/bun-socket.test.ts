@@ -77,7 +77,7 @@ describe("Bun's sockets", () => {
     });
     const answer = Promise.withResolvers<string>();
     const certificate = Promise.withResolvers<number>();
-    await connect(port, { handshake: (socket) => (certificate.resolve(socket.getPeerCertificate()?.raw?.length ?? 0), void socket.write(Buffer.from("hi"))), data: (_socket, chunk) => answer.resolve(chunk.toString()) }, { alpn: ["istio"] });
+    await connect(port, { handshake: (socket) => (certificate.resolve(socket.getPeerX509Certificate()?.raw.length ?? 0), void socket.write(Buffer.from("hi"))), data: (_socket, chunk) => answer.resolve(chunk.toString()) }, { alpn: ["istio"] });
     expect(await seen.promise).toEqual(["secure", true, "istio", "URI:spiffe://td/ns/a/sa/client", "TLSv1.3"]);
     expect(await answer.promise).toBe("hi");
     expect(await certificate.promise).toBeGreaterThan(200);

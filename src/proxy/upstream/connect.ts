@@ -195,7 +195,7 @@ function verified(socket: BunSocket, success: boolean, error: (Error & { code?: 
   const chainGood = error === null || error === undefined || error.code === "ERR_TLS_CERT_ALTNAME_INVALID";
   // Bun calls a handshake with a foreign name unsuccessful too: only one without any error must not pass for a good one.
   if ((!success && !error) || (ready?.verifies && !chainGood && !context.acceptsUntrusted)) return tlsFailureText(error?.code, error?.message ?? "");
-  const der = socket.getPeerCertificate()?.raw;
+  const der = socket.getPeerX509Certificate()?.raw;
   if (!der) return chainGood ? sanMismatchText([]) : tlsFailureText(error?.code, error?.message ?? "");
   let peer;
   try {
