@@ -5,7 +5,7 @@ import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundO
 import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
 import { countIstiods, followLeadership, listIstiods, whileLeading } from "./leadership/index.ts";
-import { parseMeshConfig, type MeshSnapshot, type Registry } from "./registry/index.ts";
+import { parseMeshConfig, REGISTRY_KINDS, type MeshSnapshot, type Registry } from "./registry/index.ts";
 import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
 import { allocateAddresses, writeIngressStatus } from "./status/index.ts";
 import type { XdsGenerator } from "./xds/types.ts";
@@ -91,7 +91,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     ...(options.oidc && { oidc: (await import("./ca/oidc.ts")).createOidcVerifier(options.oidc, { clock, fetchJson }) }),
   });
   const connections = (): ConnectionView[] => [...ads.connections()].filter((connection): connection is typeof connection & ConnectionView => connection.node !== undefined);
-  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId, rotation: () => rotation.status() });
+  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId, rotation: () => rotation.status(), push: () => pushAll(ads) });
   const ads = new AdsServer({
     registry,
     generator,
@@ -169,6 +169,12 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     await Promise.all([leadership.stop(), ...servers.map((server) => server.stop(0))]);
     throw thrown;
   }
+}
+
+/** As if everything had changed. Answers how many proxies are connected. */
+function pushAll(ads: AdsServer): number {
+  ads.push({ kinds: new Set(REGISTRY_KINDS), keys: new Set(), endpoints: new Set(), identities: new Set() });
+  return [...ads.connections()].length;
 }
 
 /** Whose certificates may be of an older root: pods with a proxy, and workloads outside, of which nobody knows when they renew. */

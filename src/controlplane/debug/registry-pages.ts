@@ -1,6 +1,7 @@
 import type { ConfigIndex } from "../registry/config-index.ts";
 import type { EndpointHealth, MeshEndpoint } from "../registry/endpoint.ts";
 import type { MeshService, Resolution } from "../registry/service.ts";
+import { externalAddresses } from "../registry/networks.ts";
 import type { MeshSnapshot } from "../registry/snapshot.ts";
 import type { KubeObject, Service } from "../../resources/index.ts";
 
@@ -18,8 +19,11 @@ export function registryPage(snapshot: MeshSnapshot): unknown[] {
   return [...snapshot.services.all].sort(byHostname).map((service) => serviceView(service, snapshot));
 }
 
-function serviceView(service: MeshService, snapshot: MeshSnapshot): unknown {
+/** A service as Istio prints it. */
+export function serviceView(service: MeshService, snapshot: MeshSnapshot): unknown {
   const object = service.registry === "Kubernetes" ? (snapshot.objects.get("Service", service.name, service.namespace) as Service | undefined) : undefined;
+  const external = object ? externalAddresses(object) : [];
+  const [v4, v6] = [service.autoAddresses.find((address) => !address.includes(":")), service.autoAddresses.find((address) => address.includes(":"))];
   return {
     Attributes: {
       ServiceRegistry: service.registry,
@@ -30,7 +34,7 @@ function serviceView(service: MeshService, snapshot: MeshSnapshot): unknown {
       Visibility: 0,
       LabelSelectors: orNull(service.selector),
       Aliases: orNull(service.aliases.map((alias) => ({ Namespace: alias.namespace, Hostname: alias.hostname }))),
-      ClusterExternalAddresses: { Addresses: null },
+      ClusterExternalAddresses: { Addresses: external.length > 0 ? { [snapshot.clusterId]: external } : null },
       ClusterExternalPorts: null,
       PassthroughTargetPorts: orNull(service.passthroughTargetPorts),
       Type: object?.spec?.type ?? "",
@@ -46,6 +50,8 @@ function serviceView(service: MeshService, snapshot: MeshSnapshot): unknown {
     hostname: service.hostname,
     clusterVIPs: { Addresses: service.addresses.length > 0 ? { [snapshot.clusterId]: service.addresses } : null },
     defaultAddress: service.address,
+    ...(v4 && { autoAllocatedIPv4Address: v4 }),
+    ...(v6 && { autoAllocatedIPv6Address: v6 }),
     Resolution: RESOLUTION[service.resolution],
     MeshExternal: service.meshExternal,
     ResourceVersion: object?.metadata.resourceVersion ?? "",
@@ -68,7 +74,7 @@ export function endpointPage(snapshot: MeshSnapshot): Record<string, Record<stri
 
 function endpointView(endpoint: MeshEndpoint, service: MeshService): unknown {
   return {
-    Labels: endpoint.labels,
+    Labels: orNull(endpoint.labels),
     Addresses: [endpoint.address],
     ServicePortName: endpoint.portName,
     LegacyClusterPortKey: 0,
@@ -92,5 +98,5 @@ function endpointView(endpoint: MeshEndpoint, service: MeshService): unknown {
 export function configPage(configs: ConfigIndex): KubeObject[] {
   return Object.entries(configs)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, objects]) => objects.map(({ kind, apiVersion, metadata, spec }: KubeObject) => ({ kind, apiVersion, metadata, spec })));
+    .flatMap(([, objects]) => objects.map(({ kind, apiVersion, metadata, spec, status }: KubeObject) => ({ kind, apiVersion, metadata, spec, ...(status !== undefined && status !== null && Object.keys(status).length > 0 && { status }) })));
 }

@@ -108,7 +108,8 @@ function leadsInto(service: Service, named: { network: string; port: number }[] 
   return service.spec?.ports?.some((candidate) => candidate.port === port) ? [{ network, port }] : [];
 }
 
-function externalAddresses({ spec, status }: Service): string[] {
+/** Where a Service is reached from outside: what balances it, and addresses that it names itself. */
+export function externalAddresses({ spec, status }: Service): string[] {
   const balanced = spec?.type === "LoadBalancer" ? (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || "") : [];
   return [...balanced, ...(spec?.externalIPs ?? [])];
 }

@@ -72,7 +72,7 @@ class Generator implements XdsGenerator {
       case RDS:
         return this.#patcher.routes(proxy, this.#routes.generate(proxy, names ?? NO_NAMES));
       case ECDS:
-        return [...this.#patcher.extensionConfigs(proxy, names ?? NO_NAMES), ...this.#extensions.generate(proxy, names ?? NO_NAMES)];
+        return joined(this.#patcher.extensionConfigs(proxy, names ?? NO_NAMES), this.#extensions.generate(proxy, names ?? NO_NAMES));
       case NDS:
         return this.#names.generate(proxy);
       default:
@@ -138,4 +138,9 @@ function named(resources: readonly XdsResource[], names: readonly string[] | und
   if (!names) return resources;
   const wanted = new Set(names);
   return resources.filter(({ name }) => wanted.has(name));
+}
+
+/** The same list as before where there is nothing to add. */
+function joined(resources: readonly XdsResource[], more: readonly XdsResource[]): readonly XdsResource[] {
+  return more.length === 0 ? resources : [...resources, ...more];
 }
