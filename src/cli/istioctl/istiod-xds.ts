@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary, type JsonObject } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
@@ -23,7 +23,7 @@ export async function askIstiod(kube: KubeAccess, typeUrl: string, resourceNames
       const serverName = `istiod.${kube.istioNamespace}.svc`;
       const client = await GrpcClient.connect({ dial: tlsOver(connection, serverName, roots), authority: `${serverName}:${XDS_PORT}`, clock: systemClock });
       try {
-        return await ask(client, token, typeUrl, resourceNames);
+        return await ask(client, token, { node: nodeOf(kube.istioNamespace), typeUrl, resourceNames: [...resourceNames] });
       } finally {
         client.close();
         connection.destroy();
@@ -37,7 +37,15 @@ export function resourcesOf(answers: readonly DiscoveryResponse[]): Any[] {
   return answers.flatMap(({ resources }) => resources);
 }
 
-function ask(client: GrpcClient, token: string, typeUrl: string, resourceNames: readonly string[]): Promise<DiscoveryResponse> {
+/**
+ * Who asks: a sidecar of the control plane's namespace, which is whom the token is for; Istio's own control plane takes
+ * no other kind of node. GENERATOR says that no configuration is wanted.
+ */
+function nodeOf(namespace: string): { id: string; metadata: JsonObject } {
+  return { id: `sidecar~0.0.0.0~istioctl.${namespace}~${namespace}.svc.cluster.local`, metadata: { GENERATOR: "event", NAMESPACE: namespace, SERVICE_ACCOUNT: "default" } };
+}
+
+function ask(client: GrpcClient, token: string, request: MessageInitShape<typeof DiscoveryRequestSchema>): Promise<DiscoveryResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<DiscoveryResponse>();
   const stream = client.stream(METHOD, [["authorization", `Bearer ${token}`]], {
     message: (bytes) => {
@@ -46,9 +54,8 @@ function ask(client: GrpcClient, token: string, typeUrl: string, resourceNames: 
     },
     closed: (status) => reject(new GrpcError(status)),
   });
-  setTimeout(() => reject(new ChainmailError("ISTIOD_SILENT", `istiod did not answer ${typeUrl} within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS).unref();
-  const request = create(DiscoveryRequestSchema, { node: { id: "debug~0.0.0.0~istioctl~cluster.local", metadata: { GENERATOR: "event" } as JsonObject }, typeUrl, resourceNames: [...resourceNames] });
-  stream.send(toBinary(DiscoveryRequestSchema, request));
+  setTimeout(() => reject(new ChainmailError("ISTIOD_SILENT", `istiod did not answer ${request.typeUrl} within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS).unref();
+  stream.send(toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, request)));
   return promise;
 }
 

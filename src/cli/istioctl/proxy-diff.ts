@@ -65,17 +65,21 @@ function dynamicClusters(dump: ConfigDump): Json {
 function dynamicListeners(dump: ConfigDump): Json {
   const active = list(section(dump, "ListenersConfigDump").dynamic_listeners)
     .filter(({ active_state }) => active_state !== undefined)
-    .map(({ active_state, name: _, draining_state: __, ...rest }) => ({ ...rest, active_state: { listener: object(active_state).listener } }));
-  return { dynamic_listeners: [...active].sort((a, b) => compare(object(a.active_state.listener).name, object(b.active_state.listener).name)) };
+    .map((listener) => ({ ...without(listener, "name", "draining_state"), active_state: { listener: object(object(listener.active_state).listener) } }));
+  return { dynamic_listeners: [...active].sort((a, b) => compare(a.active_state.listener.name, b.active_state.listener.name)) };
 }
 
 function dynamicRoutes(dump: ConfigDump): Json {
-  const configs = byName(list(section(dump, "RoutesConfigDump").dynamic_route_configs), "route_config").map(({ route_config, version_info: _, last_updated: __, ...rest }) => {
-    const config = object(route_config);
+  const configs = byName(list(section(dump, "RoutesConfigDump").dynamic_route_configs), "route_config").map((entry) => {
+    const config = object(entry.route_config);
     const hosts = [...list(config.virtual_hosts)].sort((a, b) => compare(a.name, b.name));
-    return { ...rest, route_config: { ...config, ...(hosts.length > 0 && { virtual_hosts: hosts }) } };
+    return { ...without(entry, "version_info", "last_updated"), route_config: { ...config, ...(hosts.length > 0 && { virtual_hosts: hosts }) } };
   });
   return { dynamic_route_configs: configs };
+}
+
+function without(entry: Json, ...fields: readonly string[]): Json {
+  return Object.fromEntries(Object.entries(entry).filter(([field]) => !fields.includes(field)));
 }
 
 function byName(entries: readonly Json[], field: string): Json[] {
