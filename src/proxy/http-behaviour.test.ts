@@ -396,7 +396,7 @@ describe("upgrades", () => {
     });
     expect(text).toStartWith("HTTP/1.1 101 Switching Protocols\r\n");
     expect(text).toMatch(/\r\nconnection: upgrade\r\nupgrade: websocket\r\n/i);
-    await Bun.sleep(20);
+    for (let tries = 0; proxy.log.length === 0 && tries < 100; tries++) await Bun.sleep(10);
     expect(proxy.log.at(-1)).toContain('"GET /ws HTTP/1.1" 101 ');
     expect(proxy.log.at(-1)).toContain(' "-" 4 8 ');
   });

@@ -11,6 +11,8 @@ export interface Outcome {
   /** The alert that ended the handshake. */
   readonly alert?: string;
   readonly alpn?: string;
+  /** The names in the certificate that the server showed. */
+  readonly shown?: string;
   readonly answers: readonly Answer[];
   /** Bytes that are no answer. */
   readonly rest?: string;
@@ -28,6 +30,7 @@ export interface CallerOptions {
 
 /** How long nothing may come before a peer counts as silent; and how long after the last answer its FIN may take. */
 const QUIET_MS = 350;
+const FIRST_MS = 1000;
 const FATE_MS = 60;
 /** Envoy's delayed_close_timeout of a second, after which it closes what it has said to close. */
 const CLOSE_MS = 1400;
@@ -59,6 +62,7 @@ export class Wire {
   #tls: Outcome["tls"];
   #alert: string | undefined;
   #alpn: string | undefined;
+  #shown: string | undefined;
   #closed = false;
   #wake: (() => void) | undefined;
 
@@ -70,7 +74,7 @@ export class Wire {
   }
 
   outcome(answers: readonly Answer[], rest = ""): Outcome {
-    return { ...(this.#tls && { tls: this.#tls }), ...(this.#alert && { alert: this.#alert }), ...(this.#alpn && { alpn: this.#alpn }), answers, ...(rest && { rest }), end: this.end };
+    return { ...(this.#tls && { tls: this.#tls }), ...(this.#alert && { alert: this.#alert }), ...(this.#alpn && { alpn: this.#alpn }), ...(this.#shown && { shown: this.#shown }), answers, ...(rest && { rest }), end: this.end };
   }
 
   async run(step: Step, methods: readonly string[], patience: number): Promise<void> {
@@ -83,7 +87,7 @@ export class Wire {
     } else if ("responses" in step) {
       await this.until(() => this.end !== "open" || readAnswers(this.text, methods, false).answers.filter(final).length >= step.responses, LIMIT_MS);
     } else if ("text" in step) await this.until(() => this.end !== "open" || this.text.includes(step.text), LIMIT_MS);
-    else await this.#quiet(QUIET_MS * patience);
+    else await this.#quiet(patience);
   }
 
   /** Waits until something holds, looking whenever something happens. */
@@ -101,7 +105,10 @@ export class Wire {
     this.socket.destroy();
   }
 
-  async #quiet(ms: number): Promise<void> {
+  async #quiet(patience: number): Promise<void> {
+    // The first byte of an answer may take longer than those that follow it.
+    if (this.text === "") await this.until(() => this.end !== "open" || this.text !== "", FIRST_MS * patience);
+    const ms = QUIET_MS * patience;
     const limit = Date.now() + LIMIT_MS;
     for (let size = -1; this.end === "open" && size !== this.text.length && Date.now() < limit; ) {
       size = this.text.length;
@@ -155,7 +162,10 @@ export class Wire {
       setTimeout(() => resolve("refused"), LIMIT_MS / 3).unref();
     });
     if (this.#tls === "refused") this.end = "fin";
-    else if (socket.alpnProtocol) this.#alpn = socket.alpnProtocol;
+    else {
+      this.#alpn = socket.alpnProtocol || undefined;
+      this.#shown = socket.getPeerCertificate().subjectaltname;
+    }
     return socket;
   }
 

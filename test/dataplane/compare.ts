@@ -11,7 +11,7 @@ export function comparable(row: Row, result: RowResult | undefined, forgiving: b
     for (const known of KNOWN_DIFFERENCES) {
       if (!applies(known.rows, row.name)) continue;
       if (known.call) calls = calls.map(known.call);
-      if (known.log) log = log.map(known.log);
+      if (known.log) log = log.map(known.log).filter((line) => line !== "");
     }
   }
   return sorted({ calls, log });

@@ -16,6 +16,8 @@ const withoutHeader = (outcome: Outcome, name: string): Outcome => ({
   ...outcome,
   answers: outcome.answers.map((answer) => ({ ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([key]) => key !== name)) })),
 });
+/** What Envoy's TCP proxy has done before the handshake failed. */
+const withoutEarlyConnect = (line: string): string => (line.startsWith("tcp\t") ? "" : line.replace("up=127.0.0.1:{tcp} tcp", "up=- -").replace("tries=1", "tries=0"));
 const nothing = (): string => "";
 
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
@@ -46,6 +48,23 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "RFC 9110, 5.3: a list may stand in one line or in several. Envoy joins the lines of the headers that it knows.",
     call: (outcome) => ({ ...outcome, answers: outcome.answers.map((answer) => ({ ...answer, headers: { ...answer.headers, vary: "", "content-length": "" }, body: "" })) }),
     log: (line) => line.replace(/tx=\d+/, ""),
+  },
+  {
+    rows: /^(PERMISSIVE|STRICT).*(of another root|has expired|without a SPIFFE id)$|^TLS: (.*of another root|.*required, expired|SAN.*another|SAN, DNS, but.*)$/,
+    reason: "Bun closes the connection of a client that it does not trust where BoringSSL would send the alert that says why (there is no way to make it send one). Refused it is either way.",
+    call: ({ alert: _alert, ...outcome }) => outcome,
+    log: withoutEarlyConnect,
+  },
+  {
+    rows: /^(PERMISSIVE, TCP: Istio's ALPN without a certificate|STRICT, TCP: (Istio's ALPN without a certificate|plain TLS|TLS without SNI and ALPN)|STRICT, sniffed: (plain TLS|TLS without SNI and ALPN))$/,
+    reason: "Envoy's TCP proxy connects to the upstream before the client has proved who it is; here nothing reaches the application for a client that is refused.",
+    log: withoutEarlyConnect,
+  },
+  {
+    rows: ["TLS: SNI is required and missing"],
+    reason: "Envoy has the field require_sni and does not act on it; here a client that names nobody is refused, as the field says.",
+    call: (outcome) => ({ answers: [], end: outcome.end === "open" ? "fin" : outcome.end }),
+    log: nothing,
   },
   {
     rows: ["bytes: two hosts"],

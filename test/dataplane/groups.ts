@@ -2,8 +2,10 @@ import type { Group } from "./row.ts";
 import { failures } from "./rows/failures.ts";
 import { headers } from "./rows/headers.ts";
 import { http1 } from "./rows/http1.ts";
+import { listeners } from "./rows/listeners.ts";
 import { routeActions } from "./rows/route-actions.ts";
 import { routeMatching } from "./rows/route-matching.ts";
+import { tlsRows } from "./rows/tls.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners];

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/index.ts";
 import type { Channel, ChannelHandler } from "../net/channel.ts";
 import { BodyReader, type BodySink } from "./body-reader.ts";
 import type { RequestSink, ServerHandler, ServerStream } from "./codec.ts";
-import { CHUNKED, DEFAULT_LIMITS, findHeadEnd, parseRequestHead, type HeadLimits, type ParsedRequest } from "./head-parser.ts";
+import { CHUNKED, DEFAULT_LIMITS, findHeadEnd, mayBeRequest, parseRequestHead, type HeadLimits, type ParsedRequest } from "./head-parser.ts";
 import { nameWriter, type HeaderCase } from "./header-case.ts";
 import type { HeaderMap, RequestHead } from "./header-map.ts";
 import { MessageError } from "./message-error.ts";
@@ -256,6 +256,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     if (end < 0 || end - start > this.options.limits.maxBytes) {
       if (bytes.length - start > this.options.limits.maxBytes) throw MessageError.headersTooLarge();
       refuseBareLineFeed(bytes, start);
+      if (end < 0 && !mayBeRequest(bytes, start)) throw MessageError.malformed("unknown method");
       return end < 0 ? -1 : end;
     }
     const request = parseRequestHead(bytes, start, end, this.options.limits);

@@ -264,6 +264,16 @@ const METHODS = new Set(
     "UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE MKCALENDAR LINK UNLINK").split(" "),
 );
 
+/** Whether bytes whose end has not come can still become a request: nobody need wait for the rest of what cannot. */
+export function mayBeRequest(bytes: Buffer, start: number): boolean {
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if (byte === 0x20) return at > start;
+    if (TOKEN[byte] === 0) return byte === 0x0d && at === start && bytes.length === start + 1;
+  }
+  return true;
+}
+
 export function isKnownMethod(method: string): boolean {
   return METHODS.has(method);
 }

@@ -3,11 +3,12 @@ import { Channel, isTransportError } from "../net/channel.ts";
 import { ConnectionInfo } from "../net/connection-info.ts";
 import type { RefusalReason } from "../telemetry/refused-connections.ts";
 import { readClientHello } from "../tls/client-hello.ts";
+import { identityFor } from "../tls/contexts.ts";
 import type { Services } from "../services.ts";
 import type { Chain } from "./chain.ts";
 import { inspectHttp } from "./http-inspector.ts";
 import type { ListenerConfig } from "./listener-config.ts";
-import { readProxyHeader } from "./proxy-protocol.ts";
+import { readProxyHeader, startsAsProxyHeader } from "./proxy-protocol.ts";
 
 /** What a freshly accepted connection needs of its listener. */
 export interface AcceptTarget {
@@ -32,6 +33,7 @@ export class Acceptance {
   #chain: Chain | undefined;
   #cancelTimer: (() => void) | undefined;
   #proxyHeaderDone = false;
+  #localUriSans: readonly string[] = [];
   readonly #startMono: number;
   readonly #startTime: number;
 
@@ -61,12 +63,13 @@ export class Acceptance {
   onData(chunk: Buffer): void {
     if (this.#state !== "sniffing") return;
     this.#held = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
-    this.#sniff();
+    if (this.#chain) this.#awaitHello(this.#chain);
+    else this.#sniff();
   }
 
   /** The client has sent FIN, or is gone, before there was a chain. */
   onGone(): void {
-    if (this.#state === "handshake") this.#refuse("tls_handshake_failed");
+    if (this.#chain) this.#refuse("tls_handshake_failed");
     else this.#finish();
   }
 
@@ -117,15 +120,17 @@ export class Acceptance {
     if (!this.#proxyHeaderDone && config.proxyProtocol?.(port)) {
       const header = readProxyHeader(bytes);
       if (header.kind === "incomplete") return;
-      if (header.kind === "invalid") {
-        this.#finish();
+      if (header.kind === "invalid" && !(config.proxyHeaderOptional && !startsAsProxyHeader(bytes))) {
+        this.#refuse("proxy_header_invalid");
         this.socket.terminate();
         return;
       }
       this.#proxyHeaderDone = true;
-      bytes = bytes.subarray(header.length);
-      this.#held = bytes;
-      if (header.source && header.destination) connection.restoreProxied(header.source, header.destination);
+      if (header.kind !== "invalid") {
+        bytes = bytes.subarray(header.length);
+        this.#held = bytes;
+      }
+      if (header.kind !== "invalid" && header.source && header.destination) connection.restoreProxied(header.source, header.destination);
     }
     if (config.inspectTls?.(port)) {
       if (bytes.length === 0) return;
@@ -157,36 +162,54 @@ export class Acceptance {
       return;
     }
     this.#chain = chain;
-    if (chain.tls) this.#startTls(chain, chain.tls);
-    else this.#accepted(chain, this.#held);
+    this.connection.chainName = chain.name;
+    if (!chain.tls) {
+      this.#accepted(chain, this.#held);
+      return;
+    }
+    if (chain.handshakeTimeoutMs !== undefined) {
+      this.#cancelTimer = this.#target.services.clock.after(chain.handshakeTimeoutMs, () => {
+        this.#refuse("tls_handshake_failed");
+        this.socket.terminate();
+      });
+    }
+    this.#awaitHello(chain);
   }
 
-  #startTls(chain: Chain, tls: NonNullable<Chain["tls"]>): void {
-    const { services } = this.#target;
+  /** What the client offers decides on certificate and ALPN; where the inspector has not looked, it is looked at here. */
+  #awaitHello(chain: Chain): void {
+    const tls = chain.tls as NonNullable<Chain["tls"]>;
+    const { connection } = this;
+    if (connection.transportProtocol === "tls" || !(tls.requireSni || tls.context.hasChoice || tls.context.alpn.length > 0)) {
+      this.#startTls(chain, tls, connection.serverName, connection.applicationProtocols);
+      return;
+    }
+    const result = readClientHello(this.#held ?? Buffer.alloc(0));
+    if (result.kind === "incomplete") return;
+    if (result.kind === "hello") this.#startTls(chain, tls, result.hello.serverName, result.hello.alpn);
+    else this.#startTls(chain, tls, "", []);
+  }
+
+  #startTls(chain: Chain, tls: NonNullable<Chain["tls"]>, serverName: string, offered: readonly string[]): void {
     const ready = tls.context.current();
-    if (!ready || (tls.requireSni && this.connection.serverName === "")) {
+    if (!ready || (tls.requireSni && serverName === "")) {
       // Fails closed: without its secrets a chain cannot tell friend from foe.
       this.#refuse("tls_handshake_failed");
       this.socket.terminate();
       return;
     }
-    const offered = this.connection.applicationProtocols;
     // Without overlap Bun would send a fatal alert, where Envoy goes on without ALPN.
-    const protocols = tls.context.alpn.filter((name) => this.connection.transportProtocol === "raw_buffer" || offered.includes(name));
+    const protocols = tls.context.alpn.filter((name) => offered.includes(name));
+    const identity = identityFor(ready, serverName);
+    this.#localUriSans = identity.localUriSans;
     this.#state = "handshake";
-    if (chain.handshakeTimeoutMs !== undefined) {
-      this.#cancelTimer = services.clock.after(chain.handshakeTimeoutMs, () => {
-        this.#refuse("tls_handshake_failed");
-        this.socket.terminate();
-      });
-    }
     const raw = this.socket;
     const [, secure] = raw.upgradeTLS({
       isServer: true,
       ...(this.#held ? { initialData: this.#held } : {}),
       data: this,
       tls: {
-        secureContext: ready.native,
+        secureContext: identity.native,
         requestCert: ready.verifies || tls.requireClientCertificate,
         rejectUnauthorized: ready.verifies && tls.requireClientCertificate && !tls.context.acceptsUntrusted,
         ...(protocols.length > 0 ? { ALPNProtocols: alpnWire(protocols) } : {}),
@@ -225,7 +248,7 @@ export class Acceptance {
       alpn: typeof alpnProtocol === "string" ? alpnProtocol : "",
       resumed: this.socket.isSessionReused(),
       peer,
-      localUriSans: ready.localUriSans,
+      localUriSans: this.#localUriSans,
     };
     return undefined;
   }

@@ -135,7 +135,7 @@ class Sources<Chain extends MatchableChain> {
   }
 
   find(connection: ConnectionInfo): Chain | undefined {
-    const types = this.#direct.find(connection.remote.address);
+    const types = this.#direct.find(connection.directRemote.address);
     if (!types) return undefined;
     const local = isLoopback(connection.remote.address) || connection.remote.address === connection.local.address;
     const own = types.get(local ? SourceType.SAME_IP_OR_LOOPBACK : SourceType.EXTERNAL);

@@ -22,9 +22,9 @@ export function inspectHttp(bytes: Buffer): InspectResult {
   const method = space < 0 ? text : text.slice(0, space);
   if (method.length > MAX_METHOD || !/^[A-Z-]+$/.test(method)) return NOT_HTTP;
   if (space < 0) return INCOMPLETE;
-  if (!isKnownMethod(method)) return NOT_HTTP;
   const end = text.indexOf("\n");
-  if (end < 0) return bytes.length >= MAX_INSPECT ? NOT_HTTP : INCOMPLETE;
+  // A method that nobody knows may be one nevertheless, but the wait for its line is not worth it.
+  if (end < 0) return bytes.length >= MAX_INSPECT || !isKnownMethod(method) ? NOT_HTTP : INCOMPLETE;
   const version = / HTTP\/1\.([01])\r?$/.exec(text.slice(0, end));
   if (!version) return NOT_HTTP;
   return { kind: "http", protocol: version[1] === "1" ? "http/1.1" : "http/1.0" };

@@ -35,6 +35,8 @@ export interface ListenerConfig {
   /** Connections are matched by their original destination. */
   readonly restoreOriginalDst: boolean;
   readonly proxyProtocol: PortPredicate | undefined;
+  /** Connections without a PROXY header are taken as they are. */
+  readonly proxyHeaderOptional: boolean;
   readonly inspectTls: PortPredicate | undefined;
   readonly inspectHttp: PortPredicate | undefined;
   /** Undefined waits for ever. */
@@ -89,6 +91,7 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
       useOriginalDst: proto.useOriginalDst ?? false,
       restoreOriginalDst: filters.originalDst,
       proxyProtocol: filters.proxyProtocol,
+      proxyHeaderOptional: filters.proxyHeaderOptional,
       // As Envoy: chains that match on TLS bring the inspector with them.
       inspectTls: filters.tls ?? (needsTls ? () => true : undefined),
       inspectHttp: filters.http,
@@ -125,12 +128,13 @@ function sniffTimeout(proto: ListenerProto): number | undefined {
 interface ListenerFilters {
   originalDst: boolean;
   proxyProtocol: PortPredicate | undefined;
+  proxyHeaderOptional: boolean;
   tls: PortPredicate | undefined;
   http: PortPredicate | undefined;
 }
 
 function readListenerFilters(proto: ListenerProto): ListenerFilters {
-  const filters: ListenerFilters = { originalDst: false, proxyProtocol: undefined, tls: undefined, http: undefined };
+  const filters: ListenerFilters = { originalDst: false, proxyProtocol: undefined, proxyHeaderOptional: false, tls: undefined, http: undefined };
   for (const filter of proto.listenerFilters) {
     const any = filter.configType.case === "typedConfig" ? filter.configType.value : undefined;
     const enabled = filter.filterDisabled ? not(compilePredicate(filter.filterDisabled)) : () => true;
@@ -140,6 +144,7 @@ function readListenerFilters(proto: ListenerProto): ListenerFilters {
         break;
       case ProxyProtocolSchema.typeName:
         filters.proxyProtocol = enabled;
+        filters.proxyHeaderOptional = TypedConfig.open(any as NonNullable<typeof any>).read(ProxyProtocolSchema).allowRequestsWithoutProxyProtocol;
         break;
       case TlsInspectorSchema.typeName:
         filters.tls = enabled;

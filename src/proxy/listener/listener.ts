@@ -121,8 +121,6 @@ export class Listener implements AcceptTarget {
     if (reason === "filter_chain_not_found") {
       info.addFlag("NR");
       info.details = "filter_chain_not_found";
-      // As Envoy's log has it: SNI is shown for connections that a chain took.
-      connection.serverName = "";
     }
     info.durationMs = this.services.monotonic() - startMono;
     accessLog(info);

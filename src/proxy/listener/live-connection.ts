@@ -180,6 +180,11 @@ export class LiveConnection {
       const http = this.#handler instanceof HttpConnection ? this.#handler : undefined;
       if (http?.protocolBroken) info.addFlag("DPE");
       else if (http) info.protocol = http.protocol;
+      if (this.#handler instanceof TcpSession) {
+        // A TCP connection is its own exchange: the listener's log tells where it went too.
+        const { upstreamHost, upstreamCluster, upstreamLocal, upstreamFailure, attempts, flags } = this.#handler.info;
+        Object.assign(info, { upstreamHost, upstreamCluster, upstreamLocal, upstreamFailure, attempts, flags });
+      }
       info.bytesReceived = this.channel.bytesRead;
       info.bytesSent = this.channel.bytesWritten;
       info.terminationDetails = terminationDetails;

@@ -20,6 +20,12 @@ export function readProxyHeader(bytes: Buffer): ProxyProtocolResult {
   return readV1(bytes);
 }
 
+/** Whether a connection begins with a PROXY header, good or bad, as far as its bytes go. */
+export function startsAsProxyHeader(bytes: Buffer): boolean {
+  const start = bytes.subarray(0, 12);
+  return start.equals(SIGNATURE_V2.subarray(0, start.length)) || "PROXY ".startsWith(bytes.toString("latin1", 0, 6));
+}
+
 function readV1(bytes: Buffer): ProxyProtocolResult {
   const text = bytes.toString("latin1", 0, Math.min(bytes.length, MAX_V1));
   if (!"PROXY ".startsWith(text.slice(0, 6))) return { kind: "invalid" };

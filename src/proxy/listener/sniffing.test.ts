@@ -17,9 +17,13 @@ describe("HTTP inspector", () => {
   });
 
   test("gives other protocols up at once", () => {
-    for (const text of ["hello\n", "SSH-2.0-x\r\n", "\x00\x00\x00", "get / HTTP/1.1\r\n", "GETX / HTTP/1.1\r\n", "GET / HTTP/2.0\r\n", "GET /\r\n", `GET /${"a".repeat(9000)}`]) {
+    for (const text of ["hello\n", "SSH-2.0-x\r\n", "\x00\x00\x00", "get / HTTP/1.1\r\n", "GETX / HTT", "GET / HTTP/2.0\r\n", "GET /\r\n", `GET /${"a".repeat(9000)}`]) {
       expect(inspectHttp(bytes(text)).kind).toBe("not_http");
     }
+  });
+
+  test("a method that nobody knows is one in a whole request line", () => {
+    expect(inspectHttp(bytes("BREW / HTTP/1.1\r\n"))).toEqual({ kind: "http", protocol: "http/1.1" });
   });
 });
 

@@ -38,15 +38,20 @@ export class ConnectionInfo {
   applicationProtocols: readonly string[] = [];
   transportProtocol: "raw_buffer" | "tls" = "raw_buffer";
   tls: TlsInfo | undefined;
+  /** Of the filter chain that took it. */
+  chainName = "";
   /** `local` is not where the connection came in, but where it was going before it was redirected. */
   destinationRestored = false;
   #localText: string | undefined;
   remoteText: string;
+  /** The other end of the socket, whoever it speaks for. */
+  readonly directRemote: SocketAddress;
 
   constructor(local: SocketAddress, remote: SocketAddress) {
     this.id = ++lastId;
     this.local = local;
     this.remote = remote;
+    this.directRemote = remote;
     this.remoteText = addressText(remote);
   }
 

@@ -11,6 +11,8 @@ export interface TcpConfig {
   /** Chooses by a draw in [0, 1). */
   readonly cluster: (draw: number) => string;
   readonly idleTimeoutMs: number | undefined;
+  /** For a connection as a whole. */
+  readonly maxDurationMs: number | undefined;
   readonly maxConnectAttempts: number;
   readonly hashBySource: boolean;
   readonly accessLog: AccessLogger | undefined;
@@ -40,6 +42,7 @@ export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig 
     cluster,
     // Envoy's default for TCP: one hour.
     idleTimeoutMs: timeoutMs(proto.idleTimeout, 3_600_000),
+    maxDurationMs: timeoutMs(proto.maxDownstreamConnectionDuration),
     maxConnectAttempts: proto.maxConnectAttempts ?? 1,
     hashBySource: proto.hashPolicy.some((policy) => policy.policySpecifier.case === "sourceIp"),
     accessLog: compileAccessLogs(proto.accessLog, services),

@@ -106,6 +106,13 @@ export class TcpSession {
       this.channel.close();
       return;
     }
+    const limit = this.chain.tcp.maxDurationMs;
+    if (limit !== undefined && now - this.info.startMono > limit) {
+      this.info.addFlag("DT");
+      this.#end();
+      this.channel.close();
+      return;
+    }
     this.#report();
   }
 
@@ -250,7 +257,7 @@ export class TcpSession {
     cluster.load.connections++;
     const transport = cluster.transports.for(host.metadata);
     this.#cancelConnect = connectUpstream(
-      { host, transport, alpn: undefined, sni: undefined, bindAddress: cluster.bindAddress, timeoutMs: cluster.connectTimeoutMs, sessionKey: `tcp ${transport.name}`, preamble: transport.proxyHeader && writeProxyHeader(transport.proxyHeader, this.connection.remote, this.connection.local) },
+      { host, transport, alpn: undefined, sni: undefined, provenName: undefined, bindAddress: cluster.bindAddress, timeoutMs: cluster.connectTimeoutMs, sessionKey: `tcp ${transport.name}`, preamble: transport.proxyHeader && writeProxyHeader(transport.proxyHeader, this.connection.remote, this.connection.local) },
       this.services,
       {
         onConnected: (connected) => this.#connected(connected),

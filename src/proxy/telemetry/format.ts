@@ -1,5 +1,6 @@
 import { InvalidResource } from "../types.ts";
 import type { HeaderMap } from "../http/header-map.ts";
+import { addressText } from "../net/connection-info.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 /** Writes one part of a line; undefined when there is nothing to show. */
@@ -143,10 +144,11 @@ const SIMPLE: Record<string, Part | undefined> = {
   DOWNSTREAM_REMOTE_ADDRESS: (info) => info.remoteText,
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (info) => info.remoteIp,
   DOWNSTREAM_REMOTE_PORT: (info) => portOf(info.remoteText),
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: (info) => info.downstream.remoteText,
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: (info) => info.downstream.remote.address,
-  DOWNSTREAM_DIRECT_REMOTE_PORT: (info) => number(info.downstream.remote.port),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: (info) => addressText(info.downstream.directRemote),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: (info) => info.downstream.directRemote.address,
+  DOWNSTREAM_DIRECT_REMOTE_PORT: (info) => number(info.downstream.directRemote.port),
   REQUESTED_SERVER_NAME: (info) => some(info.downstream.serverName),
+  FILTER_CHAIN_NAME: (info) => some(info.downstream.chainName),
   CONNECTION_ID: (info) => number(info.downstream.id),
   ROUTE_NAME: (info) => some(info.routeName),
   VIRTUAL_CLUSTER_NAME: () => undefined,

@@ -4,6 +4,7 @@ import type { Counter, StatsRegistry } from "./stats.ts";
 /** Why a connection was not let in. */
 export type RefusalReason =
   | "filter_chain_not_found"
+  | "proxy_header_invalid"
   | "tls_handshake_failed"
   | "peer_certificate_required"
   | "peer_not_trusted"

@@ -14,12 +14,28 @@ import { readText } from "./data-source.ts";
 import { compileSans, type ParsedPeer, type SanMatch } from "./peer.ts";
 
 /** A context that can make handshakes, for as long as its secrets stay the same. */
-export interface ReadyContext {
-  readonly native: NativeSecureContext;
+export interface ReadyContext extends OwnIdentity {
   /** There are roots: a peer's chain is verified. */
   readonly verifies: boolean;
-  /** URI SANs of our own certificate. */
+  /** One for each certificate, the first of which is also for names that none has. */
+  readonly identities: readonly OwnIdentity[];
+}
+
+/** A certificate of ours with what it is shown by. */
+export interface OwnIdentity {
+  readonly native: NativeSecureContext;
   readonly localUriSans: readonly string[];
+  readonly dnsSans: readonly string[];
+}
+
+/** The identity that a client asks for by server name: an exact name, then a wildcard for one label, else the first. */
+export function identityFor(context: ReadyContext, serverName: string): OwnIdentity {
+  const { identities } = context;
+  if (identities.length < 2 || serverName === "") return context;
+  const wanted = serverName.toLowerCase();
+  const wildcard = wanted.replace(/^[^.]+/, "*");
+  const showing = (name: string): OwnIdentity | undefined => identities.find(({ dnsSans }) => dnsSans.some((each) => each.toLowerCase() === name));
+  return showing(wanted) ?? showing(wildcard) ?? context;
 }
 
 /** Makes native contexts, one for equal secrets and parameters: a sidecar has dozens of clusters with the same identity. */
@@ -57,6 +73,8 @@ export interface TlsContextOptions {
 /** A CommonTlsContext with its secrets, rebuilt when they rotate. Connections that stand keep what they were made with. */
 export class TlsContext {
   readonly alpn: readonly string[];
+  /** There are several certificates: the server name decides. */
+  readonly hasChoice: boolean;
   /** SDS names that it needs before it can be used. */
   readonly secretNames: readonly string[];
   readonly #common: CommonTlsContext;
@@ -76,6 +94,7 @@ export class TlsContext {
   ) {
     this.#common = common;
     this.alpn = common.alpnProtocols;
+    this.hasChoice = common.tlsCertificates.length + common.tlsCertificateSdsSecretConfigs.length > 1;
     if (common.tlsCertificateCertificateProvider || common.tlsCertificateProviderInstance || common.tlsCertificateCertificateProviderInstance) {
       throw new InvalidResource("UNSUPPORTED_TLS", "certificate providers are not supported");
     }
@@ -162,15 +181,18 @@ export class TlsContext {
     const verifies = ca !== undefined;
     const options = {
       ...parameters(this.#common.tlsParams),
-      ...(certificates.length > 0 ? { cert: certificates.map((c) => c.chain), key: certificates.map((c) => c.key) } : {}),
       ...(ca === undefined ? {} : { ca: splitPem(ca) }),
       ...(crl === undefined ? {} : { crl }),
       requestCert: role === "client" || verifies || requireClientCertificate,
       rejectUnauthorized: role === "server" && verifies && requireClientCertificate && !this.acceptsUntrusted,
     };
-    const [own] = certificates;
+    const identity = (certificate?: { chain: string; key: string }): OwnIdentity => {
+      const { uris = [], dnsNames = [] } = certificate ? parseCertificate(certificate.chain) : {};
+      return { native: this.deps.contexts.get({ ...options, ...(certificate && { cert: certificate.chain, key: certificate.key }) }), localUriSans: uris, dnsSans: dnsNames };
+    };
     try {
-      return { native: this.deps.contexts.get(options), verifies, localUriSans: own ? parseCertificate(own.chain).uris : [] };
+      const identities = certificates.length > 0 ? certificates.map(identity) : [identity()];
+      return { ...(identities[0] as OwnIdentity), identities, verifies };
     } catch (cause) {
       throw new InvalidResource("BAD_TLS_MATERIAL", `Failed to load certificate chain or key: ${errorText(cause)}`, { cause });
     }

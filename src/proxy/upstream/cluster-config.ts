@@ -39,6 +39,10 @@ export interface ClusterConfig {
   readonly http2: SessionOptions;
   readonly headerCase: HeaderCase | undefined;
   readonly http1Trailers: boolean;
+  /** The request's host is the server name that TLS asks for. */
+  readonly autoSni: boolean;
+  /** The server's certificate must be for the request's host. */
+  readonly autoSanValidation: boolean;
   readonly idleTimeoutMs: number | undefined;
   readonly maxRequestsPerConnection: number;
   readonly lb: LbConfig;
@@ -124,10 +128,12 @@ function readThresholds(breakers: CircuitBreakers | undefined, priority: Routing
   };
 }
 
-function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
+function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "autoSni" | "autoSanValidation" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
   const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
   const options = typed && fromBinary(HttpProtocolOptionsSchema, typed.value);
   const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
+  const names = options?.upstreamHttpProtocolOptions ?? proto.upstreamHttpProtocolOptions;
+  if (names && names.overrideAutoSniHeader !== "") throw new InvalidResource("UNSUPPORTED_AUTO_SNI", `cluster ${proto.name}: override_auto_sni_header is not supported`);
   let http1 = proto.httpProtocolOptions;
   let http2 = proto.http2ProtocolOptions;
   let http: UpstreamHttp = proto.http2ProtocolOptions ? "http2" : "http1";
@@ -147,6 +153,8 @@ function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "htt
     http2: sessionOptions(http2),
     headerCase: compileHeaderCase(http1),
     http1Trailers: http1?.enableTrailers ?? false,
+    autoSni: names?.autoSni ?? false,
+    autoSanValidation: names?.autoSanValidation ?? false,
     idleTimeoutMs: timeoutMs(common?.idleTimeout, DEFAULT_IDLE_MS),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
   };

@@ -18,6 +18,7 @@ import { Http2Pool } from "./http2-pool.ts";
 import type { UpstreamPool } from "./pool.ts";
 import { LoadBalancer, type LoadBalancerContext } from "./load-balancer.ts";
 import { OutlierDetector } from "./outlier-detection.ts";
+import { nameOf } from "./request-name.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
 import { writeProxyHeader } from "./proxy-header.ts";
 import { SlowStart } from "./slow-start.ts";
@@ -29,6 +30,8 @@ export interface PoolWish {
   /** The HTTP version of the client. */
   readonly downstream: 1 | 2;
   readonly upgrade: boolean;
+  /** Host of the request, for clusters whose servers are asked for by it. */
+  readonly authority: string;
   /** On whose behalf; undefined for the proxy's own calls. */
   readonly client: ConnectionInfo | undefined;
 }
@@ -128,11 +131,16 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
    * it leaves that to the client, `downstream` counts. An upgrade needs HTTP/1.
    */
   pool(host: Host, wish: PoolWish): UpstreamPool {
-    const { http } = this.config;
+    const { http, autoSni, autoSanValidation } = this.config;
     const { alpn, client } = wish;
     const version = wish.upgrade ? 1 : http === "http2" ? 2 : http === "downstream" ? wish.downstream : 1;
     const transport = this.transports.for(host.metadata);
     let key = `${version} ${transport.name} ${alpn === undefined || transport.kind === "raw" ? "" : alpn.join(",")}`;
+    let name: string | undefined;
+    if (transport.kind === "tls" && (autoSni || autoSanValidation)) {
+      name = nameOf(wish.authority);
+      key += ` ${name}`;
+    }
     let preamble: Buffer | undefined;
     if (transport.proxyHeader !== undefined && client) {
       preamble = writeProxyHeader(transport.proxyHeader, client.remote, client.local);
@@ -140,7 +148,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     }
     let pool = host.pools.get(key);
     if (!pool) {
-      pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble) : new Http1Pool(this, host, transport, alpn, key, preamble);
+      pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble, name) : new Http1Pool(this, host, transport, alpn, key, preamble, name);
       host.pools.set(key, pool);
     }
     return pool;

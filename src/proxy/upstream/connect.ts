@@ -5,7 +5,8 @@ import { addressText, type TlsInfo } from "../net/connection-info.ts";
 import type { Services } from "../services.ts";
 import type { ResetReason } from "../http/codec.ts";
 import type { Host } from "./host.ts";
-import { sanMismatchText, tlsFailureText } from "./tls-failure.ts";
+import { isFor } from "./request-name.ts";
+import { nameMismatchText, sanMismatchText, tlsFailureText } from "./tls-failure.ts";
 import type { TlsTransport, UpstreamTransport } from "./transport.ts";
 
 export interface ConnectRequest {
@@ -14,6 +15,8 @@ export interface ConnectRequest {
   /** Instead of the transport's own. */
   readonly alpn: readonly string[] | undefined;
   readonly sni: string | undefined;
+  /** The certificate must be for this name or address, whatever else it must be. */
+  readonly provenName: string | undefined;
   readonly bindAddress: string | undefined;
   /** For TCP and TLS together, as Envoy counts. */
   readonly timeoutMs: number;
@@ -140,7 +143,7 @@ class Attempt {
   handshaken(socket: BunSocket, success: boolean, error: (Error & { code?: string }) | null): void {
     if (this.#state === "done") return;
     const transport = this.request.transport as TlsTransport;
-    const failure = verified(socket, success, error, transport, this.services);
+    const failure = verified(socket, success, error, transport, this.services, this.request.provenName);
     if (typeof failure === "string") {
       this.request.host.sessions.delete(this.request.sessionKey);
       this.#fail("remote_connection_failure", failure);
@@ -188,7 +191,7 @@ class Attempt {
 }
 
 /** What TLS says of the server, or why it is refused, in Envoy's words. */
-function verified(socket: BunSocket, success: boolean, error: (Error & { code?: string }) | null, transport: TlsTransport, services: Services): TlsInfo | string {
+function verified(socket: BunSocket, success: boolean, error: (Error & { code?: string }) | null, transport: TlsTransport, services: Services, provenName: string | undefined): TlsInfo | string {
   const { context } = transport;
   const ready = context.current();
   // A chain failure takes precedence over a name mismatch in Bun, so this code means that the chain is good.
@@ -203,6 +206,7 @@ function verified(socket: BunSocket, success: boolean, error: (Error & { code?: 
   } catch {
     return tlsFailureText("CERT_REJECTED", "");
   }
+  if (provenName !== undefined && !isFor(peer, provenName)) return nameMismatchText(provenName, [...peer.uriSans, ...peer.dnsSans, ...peer.ipSans]);
   if (!context.accepts(peer)) return sanMismatchText([...peer.uriSans, ...peer.dnsSans, ...peer.ipSans]);
   return {
     version: socket.getTLSVersion(),

@@ -6,6 +6,7 @@ import type { Cluster } from "./cluster.ts";
 import { connectUpstream, type UpstreamConnected } from "./connect.ts";
 import type { Host } from "./host.ts";
 import type { PooledConnection, PoolWaiter, UpstreamPool } from "./pool.ts";
+import { serverNameOf } from "./request-name.ts";
 import type { UpstreamTransport } from "./transport.ts";
 
 interface Pending {
@@ -46,6 +47,8 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     private readonly alpn: readonly string[] | undefined,
     private readonly key: string,
     private readonly preamble: Buffer | undefined,
+    /** The host that requests name, where the server is asked for by it. */
+    private readonly name: string | undefined,
   ) {}
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {
@@ -123,8 +126,10 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
       {
         host: this.host,
         transport: this.transport,
-        alpn: this.alpn,
-        sni: undefined,
+        // A server that speaks both must not take this for HTTP/2.
+        alpn: this.alpn ?? (this.cluster.config.http === "auto" && this.transport.kind === "tls" && this.transport.context.alpn.length === 0 ? ["http/1.1"] : undefined),
+        sni: this.name === undefined || !this.cluster.config.autoSni ? undefined : serverNameOf(this.name),
+        provenName: this.cluster.config.autoSanValidation ? this.name : undefined,
         bindAddress: this.cluster.bindAddress,
         timeoutMs: this.cluster.connectTimeoutMs,
         sessionKey: this.key,

@@ -4,6 +4,7 @@ import type { Cluster } from "./cluster.ts";
 import { connectUpstream } from "./connect.ts";
 import type { Host } from "./host.ts";
 import type { PoolWaiter, UpstreamPool } from "./pool.ts";
+import { serverNameOf } from "./request-name.ts";
 import type { UpstreamTransport } from "./transport.ts";
 
 interface Connection {
@@ -26,6 +27,8 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     private readonly alpn: readonly string[] | undefined,
     private readonly key: string,
     private readonly preamble: Buffer | undefined,
+    /** The host that requests name, where the server is asked for by it. */
+    private readonly name: string | undefined,
   ) {}
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {
@@ -113,7 +116,8 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
         host: this.host,
         transport: this.transport,
         alpn: this.alpn ?? (this.transport.kind === "tls" && this.transport.context.alpn.length === 0 ? ["h2"] : undefined),
-        sni: undefined,
+        sni: this.name === undefined || !this.cluster.config.autoSni ? undefined : serverNameOf(this.name),
+        provenName: this.cluster.config.autoSanValidation ? this.name : undefined,
         bindAddress: this.cluster.bindAddress,
         timeoutMs: this.cluster.connectTimeoutMs,
         sessionKey: this.key,

@@ -14,6 +14,11 @@ export function sanMismatchText(names: readonly string[]): string {
   return tlsError(`${CERTIFICATE_VERIFY_FAILED}:verify cert failed: SAN matcher, certificate SANs are [${names.join(", ")}]`);
 }
 
+/** The peer's certificate is not for the host that was asked for. */
+export function nameMismatchText(wanted: string, names: readonly string[]): string {
+  return tlsError(`${CERTIFICATE_VERIFY_FAILED}:verify cert failed: verify SAN list, expected SANs: [${wanted}], certificate SANs: [${names.join(", ")}]`);
+}
+
 const CERTIFICATE_VERIFY_FAILED = "268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED";
 
 function tlsError(text: string): string {
@@ -26,7 +31,8 @@ const VERIFY: Record<string, readonly [depth: number, text: string]> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: [0, "self signed certificate"],
   UNABLE_TO_GET_ISSUER_CERT: [0, "unable to get issuer certificate"],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [0, "unable to get local issuer certificate"],
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [0, "unable to verify the first certificate"],
+  // What node calls by the end of the search is for BoringSSL the missing issuer that it began with.
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [0, "unable to get local issuer certificate"],
   CERT_SIGNATURE_FAILURE: [0, "certificate signature failure"],
   CERT_NOT_YET_VALID: [0, "certificate is not yet valid"],
   CERT_HAS_EXPIRED: [0, "certificate has expired"],

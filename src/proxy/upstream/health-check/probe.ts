@@ -72,7 +72,7 @@ function connect(host: Host, config: HealthCheckConfig, context: ProbeContext, c
   const target = port === undefined ? host : new Host({ ...host.spec, address: { ...host.spec.address, port } });
   const transport = context.transport(host, config.transportCriteria);
   return connectUpstream(
-    { host: target, transport, alpn: config.alpn, sni: undefined, bindAddress: context.bindAddress, timeoutMs: config.timeoutMs, sessionKey: "health check", preamble: undefined },
+    { host: target, transport, alpn: config.alpn, sni: undefined, provenName: undefined, bindAddress: context.bindAddress, timeoutMs: config.timeoutMs, sessionKey: "health check", preamble: undefined },
     context.services,
     { onConnected: ({ channel }) => connected(channel), onConnectFailure: failed },
   );
