@@ -18,6 +18,7 @@ export { compareVersions, definitionFromCrd } from "./crd/definition.ts";
 export { jsonPath } from "./crd/json-path.ts";
 export { selectorMatches } from "./validation/metadata.ts";
 export { claimNameOf, claimNames } from "./claim-names.ts";
+export { selectJobPods } from "./defaults/workloads.ts";
 export { qosClass } from "./defaults/qos.ts";
 export { canonicalQuantity, parseQuantity, quantityValue } from "./defaults/quantity.ts";
 export { validateIstio, type IstioVerdict } from "./istio-validation/index.ts";

@@ -96,7 +96,17 @@ export interface Column {
 
 /** One invalid field, as Kubernetes' field.Error: becomes a cause of a 422 Status. */
 export interface FieldError {
-  type: "FieldValueRequired" | "FieldValueInvalid" | "FieldValueNotSupported" | "FieldValueForbidden" | "FieldValueDuplicate" | "FieldValueNotFound" | "FieldValueTypeInvalid" | "FieldValueTooLong" | "FieldValueTooMany";
+  type:
+    | "FieldValueRequired"
+    | "FieldValueInvalid"
+    | "FieldValueNotSupported"
+    | "FieldValueForbidden"
+    | "FieldValueDuplicate"
+    | "FieldValueNotFound"
+    | "FieldValueTypeInvalid"
+    | "FieldValueTooLong"
+    | "FieldValueTooMany"
+    | "InternalError";
   /** Dotted path such as `spec.portLevelMtls[0].mode`, or "" / "<nil>" as Kubernetes prints it. */
   field: string;
   /** The whole text after the field's path: `Unsupported value: "X": supported values: "A", "B"`. */
@@ -144,6 +154,8 @@ export interface ResourceDefinition {
   setDefaults?(object: KubeObject, old?: KubeObject): void;
   /** Rules beyond the schema. */
   validate?(object: KubeObject): FieldError[];
+  /** What only a new object may not have. */
+  validateCreate?(object: KubeObject): FieldError[];
   /** Immutable fields and transitions. */
   validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
   /** What a client that writes such an object should hear of it; `old`: where it is an update. */

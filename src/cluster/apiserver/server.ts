@@ -32,6 +32,7 @@ import { CRDS, CustomResources } from "./kinds/custom-resources.ts";
 import { expireEvents } from "./kinds/events.ts";
 import { metricsDefinitions } from "./metrics/definitions.ts";
 import { resourceMetrics, type UsageSource } from "./metrics/resource-metrics.ts";
+import { jobStrategy } from "./kinds/jobs.ts";
 import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
@@ -118,6 +119,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     admission,
     strategies: new Map([
       ["/namespaces", namespaceStrategy],
+      ["batch/jobs", jobStrategy],
       ["/services", serviceStrategy(store, random, { addresses, nodePorts: new PortRange(from, to) })],
       ["/secrets", tokenSecrets.secrets],
       ["/serviceaccounts", tokenSecrets.accounts],
@@ -132,7 +134,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     context,
     subresources: subresources(context, options, tokens),
     virtual: new Map<string, SpecialHandler>([
-      ...reviewHandlers(rbac, tokens),
+      ...reviewHandlers(context, rbac, tokens),
       ["/bindings", bindingSubresource(context)],
       ...(options.usage ? resourceMetrics(context, options.usage) : []),
     ]),
@@ -208,9 +210,9 @@ function subresources(context: RestContext, { store, streams, dial, log }: ApiSe
     ["eviction", evictionSubresource(context)],
     ["token", tokenSubresource(context, tokens)],
     ["log", logSubresource(context, streams, log)],
-    ["exec", upgradeRequired],
-    ["attach", upgradeRequired],
-    ["portforward", upgradeRequired],
+    ["exec", upgradeRequired(context)],
+    ["attach", upgradeRequired(context)],
+    ["portforward", upgradeRequired(context)],
     ["/pods/proxy", proxySubresource(store, dial, podPlace)],
     ["/services/proxy", proxySubresource(store, dial, servicePlace)],
   ]);

@@ -8,7 +8,7 @@ import * as cluster from "../validation/cluster.ts";
 import { validateFinalizers, validateMetadata } from "../validation/metadata.ts";
 import { dns1035Label, dns1123Label, dns1123Subdomain, pathSegment } from "../validation/names.ts";
 import { validateNetworkPolicy } from "../validation/network-policy.ts";
-import { validatePod, validatePodUpdate } from "../validation/pod.ts";
+import { validatePod, validatePodCreate, validatePodUpdate } from "../validation/pods/index.ts";
 import * as service from "../validation/service.ts";
 import * as storage from "../validation/storage.ts";
 import * as workloads from "../validation/workloads.ts";
@@ -19,6 +19,7 @@ interface Rules {
   name?: (name: string) => string[];
   setDefaults?(object: KubeObject, old?: KubeObject): void;
   validate?(object: KubeObject): FieldError[];
+  validateCreate?(object: KubeObject): FieldError[];
   validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
   warnings?(object: KubeObject, old?: KubeObject): string[];
   /** Whether finalizers need a domain: kinds of the API's own machinery do not ask for it. */
@@ -30,6 +31,7 @@ const rules = <T extends KubeObject>(own: {
   name?: (name: string) => string[];
   setDefaults?: (object: T, old?: T) => void;
   validate?: (object: T) => FieldError[];
+  validateCreate?: (object: T) => FieldError[];
   validateUpdate?: (object: T, old: T) => FieldError[];
   warnings?: (object: T, old?: T) => string[];
   anyFinalizer?: boolean;
@@ -39,13 +41,16 @@ const access = { name: pathSegment, setDefaults: clusterDefaults.defaultRoleBind
 const webhooks = { setDefaults: clusterDefaults.defaultWebhooks, validate: cluster.validateWebhooks };
 
 const BY_KIND: Record<string, Rules> = {
-  Pod: rules({ setDefaults: defaultPod, validate: validatePod, validateUpdate: validatePodUpdate, warnings: podWarnings }),
+  Pod: rules({ setDefaults: defaultPod, validate: validatePod, validateCreate: validatePodCreate, validateUpdate: validatePodUpdate, warnings: podWarnings }),
   PodTemplate: rules({ setDefaults: workloadDefaults.defaultPodTemplateObject }),
   Service: rules({ name: dns1035Label, setDefaults: defaultService, validate: service.validateService, validateUpdate: service.validateServiceUpdate, warnings: serviceWarnings }),
   Namespace: rules({ name: dns1123Label, setDefaults: clusterDefaults.defaultNamespace }),
-  Node: rules({ setDefaults: clusterDefaults.defaultNode }),
+  Node: rules({ setDefaults: clusterDefaults.defaultNode, validate: cluster.validateNode, validateUpdate: cluster.validateNodeUpdate }),
+  LimitRange: rules({ setDefaults: clusterDefaults.defaultLimitRange }),
+  ResourceQuota: rules({ setDefaults: clusterDefaults.defaultResourceQuota }),
   ConfigMap: rules({ validate: cluster.validateConfigMap, validateUpdate: cluster.validateImmutableData }),
   Secret: rules({ setDefaults: clusterDefaults.defaultSecret, validate: cluster.validateSecret, validateUpdate: cluster.validateSecretUpdate }),
+  Event: rules({ setDefaults: clusterDefaults.defaultEvent, validate: cluster.validateEvent }),
   Endpoints: rules({ setDefaults: clusterDefaults.defaultEndpoints }),
   PersistentVolumeClaim: rules({ setDefaults: workloadDefaults.defaultClaim, validate: storage.validateClaim, validateUpdate: storage.validateClaimUpdate }),
   PersistentVolume: rules({ setDefaults: workloadDefaults.defaultVolumeObject, validate: storage.validateVolume, validateUpdate: storage.validateVolumeUpdate }),
@@ -59,8 +64,8 @@ const BY_KIND: Record<string, Rules> = {
   HorizontalPodAutoscaler: rules({ setDefaults: workloadDefaults.defaultAutoscaler, validate: workloads.validateAutoscaler }),
   PodDisruptionBudget: rules({ setDefaults: workloadDefaults.defaultDisruptionBudget, validate: workloads.validateDisruptionBudget }),
   EndpointSlice: rules({ setDefaults: clusterDefaults.defaultEndpointSlice, validate: service.validateEndpointSlice, validateUpdate: service.validateEndpointSliceUpdate }),
-  Role: rules({ name: pathSegment, validate: cluster.validateRole }),
-  ClusterRole: rules({ name: pathSegment, validate: cluster.validateRole }),
+  Role: rules({ name: pathSegment, setDefaults: clusterDefaults.defaultRole, validate: cluster.validateRole }),
+  ClusterRole: rules({ name: pathSegment, setDefaults: clusterDefaults.defaultRole, validate: cluster.validateRole }),
   RoleBinding: rules(access),
   ClusterRoleBinding: rules(access),
   MutatingWebhookConfiguration: rules(webhooks),
@@ -77,12 +82,13 @@ const BY_KIND: Record<string, Rules> = {
 };
 
 /** setDefaults, validate, validateUpdate and warnings of a built-in kind; metadata is checked by the kind's own rule for names. */
-export function rulesOf(kind: string): Pick<Rules, "setDefaults" | "validate" | "validateUpdate" | "warnings"> {
+export function rulesOf(kind: string): Pick<Rules, "setDefaults" | "validate" | "validateCreate" | "validateUpdate" | "warnings"> {
   const own = BY_KIND[kind];
   const nameRule = own?.name ?? dns1123Subdomain;
   return {
     ...(own?.setDefaults ? { setDefaults: own.setDefaults } : {}),
     validate: (object) => [...validateMetadata(object, nameRule), ...(own?.anyFinalizer ? [] : validateFinalizers(object)), ...(own?.validate?.(object) ?? [])],
+    ...(own?.validateCreate ? { validateCreate: own.validateCreate } : {}),
     ...(own?.validateUpdate ? { validateUpdate: own.validateUpdate } : {}),
     ...(own?.warnings ? { warnings: own.warnings } : {}),
   };

@@ -1,6 +1,7 @@
 /** Defaults of namespaces, configuration, access control, admission, custom resources and networking. */
 import type { CrdSpec, CustomResourceDefinition, Endpoints, EndpointSlice, Namespace, RoleBinding, Secret, TokenRequest, Webhook, WebhookConfiguration } from "../core.ts";
 import type { KubeObject } from "../types.ts";
+import { canonicalAmounts } from "./pod.ts";
 
 export function defaultNamespace(namespace: Namespace): void {
   (namespace.metadata.labels ??= {})["kubernetes.io/metadata.name"] = namespace.metadata.name;
@@ -8,9 +9,54 @@ export function defaultNamespace(namespace: Namespace): void {
   (namespace.status ??= {}).phase ??= "Active";
 }
 
+/** Of what a kubelet says of its machine, the texts that it leaves out. */
+const NODE_INFO = ["machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture"];
+
 export function defaultNode(node: KubeObject): void {
-  node.spec ??= {};
-  node.status ??= {};
+  const spec = (node.spec ??= {}) as { podCIDR?: string; podCIDRs?: string[] };
+  // The first range has an old field of its own: both are always shown.
+  if (spec.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR];
+  else if (spec.podCIDRs?.length) spec.podCIDR = spec.podCIDRs[0];
+  const status = (node.status ??= {}) as { capacity?: Record<string, unknown>; allocatable?: Record<string, unknown>; daemonEndpoints?: { kubeletEndpoint?: { Port?: number } }; nodeInfo?: Record<string, string> };
+  canonicalAmounts(status.capacity);
+  canonicalAmounts(status.allocatable);
+  if (status.capacity && !status.allocatable) status.allocatable = { ...status.capacity };
+  ((status.daemonEndpoints ??= {}).kubeletEndpoint ??= {}).Port ??= 0;
+  const info = (status.nodeInfo ??= {});
+  for (const name of NODE_INFO) info[name] ??= "";
+}
+
+/** Whoever reports, the fields for it are shown. */
+export function defaultEvent(event: KubeObject): void {
+  event["source"] ??= {};
+  event["reportingComponent"] ??= "";
+  event["reportingInstance"] ??= "";
+}
+
+export function defaultRole(role: KubeObject): void {
+  if (!(role["rules"] as unknown[] | undefined)?.length) role["rules"] = null;
+}
+
+type Amounts = Record<string, unknown>;
+
+/** A container that names nothing gets as much as it may have at most. */
+export function defaultLimitRange(range: KubeObject): void {
+  const { limits = [] } = (range.spec ?? {}) as { limits?: { type?: string; max?: Amounts; min?: Amounts; default?: Amounts; defaultRequest?: Amounts; maxLimitRequestRatio?: Amounts }[] };
+  for (const limit of limits) {
+    for (const amounts of [limit.max, limit.min, limit.default, limit.defaultRequest, limit.maxLimitRequestRatio]) canonicalAmounts(amounts);
+    if (limit.type !== "Container") continue;
+    limit.default = { ...limit.max, ...limit.default };
+    limit.defaultRequest = { ...limit.default, ...limit.min, ...limit.defaultRequest };
+    if (Object.keys(limit.default).length === 0) delete limit.default;
+    if (Object.keys(limit.defaultRequest).length === 0) delete limit.defaultRequest;
+  }
+}
+
+export function defaultResourceQuota(quota: KubeObject): void {
+  canonicalAmounts((quota.spec as { hard?: Amounts } | undefined)?.hard);
+  const status = (quota.status ??= {}) as { hard?: Amounts; used?: Amounts };
+  canonicalAmounts(status.hard);
+  canonicalAmounts(status.used);
 }
 
 /** stringData is only a way to write: the server keeps it in data. */

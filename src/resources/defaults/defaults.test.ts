@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import creates from "../../../test/golden/api/creates.json";
 import objects from "../../../test/golden/api/objects.json";
-import { builtinResources, canonicalQuantity, qosClass } from "../index.ts";
+import { builtinResources, canonicalQuantity, qosClass, selectJobPods } from "../index.ts";
 import type { DaemonSet, Job, Pod, Service } from "../core.ts";
 import type { KubeObject } from "../types.ts";
 
@@ -123,6 +123,7 @@ test("an update of a service keeps what was allocated", () => {
 test("a job knows its pods by its uid; a daemon set counts its templates", () => {
   const template = { metadata: { labels: { app: "x" } }, spec: { restartPolicy: "Never", containers: [{ name: "c", image: "x:1" }] } };
   const job = defaulted<Job>({ apiVersion: "batch/v1", kind: "Job", metadata: { name: "j", uid: "u-1" }, spec: { template } });
+  selectJobPods(job);
   expect(job.spec?.selector).toEqual({ matchLabels: { "batch.kubernetes.io/controller-uid": "u-1" } });
   expect(definitions.get("Job")?.validate?.(job)).toEqual([]);
   const set = defaulted<DaemonSet>({ apiVersion: "apps/v1", kind: "DaemonSet", metadata: { name: "d" }, spec: { selector: { matchLabels: { app: "x" } }, template: { ...template, spec: { containers: [] } } } });

@@ -104,6 +104,12 @@ function defaultVolume(volume: Volume): void {
   if (Object.keys(volume).every((key) => key === "name")) volume.emptyDir = {};
   for (const files of [secret, configMap, downwardAPI, projected]) if (files) files.defaultMode ??= DEFAULT_FILE_MODE;
   if (hostPath) hostPath.type ??= "";
+  const { iscsi, ephemeral } = volume as Volume & { iscsi?: { iscsiInterface?: string }; ephemeral?: { volumeClaimTemplate?: { metadata?: object; spec?: { volumeMode?: string } } } };
+  if (iscsi) iscsi.iscsiInterface ??= "default";
+  if (ephemeral?.volumeClaimTemplate) {
+    ephemeral.volumeClaimTemplate.metadata ??= {};
+    if (ephemeral.volumeClaimTemplate.spec) ephemeral.volumeClaimTemplate.spec.volumeMode ??= "Filesystem";
+  }
   if (volume.emptyDir?.sizeLimit !== undefined) volume.emptyDir.sizeLimit = String(canonicalQuantity(volume.emptyDir.sizeLimit));
   const downward = [...(downwardAPI?.items ?? []), ...(projected?.sources ?? []).flatMap((source) => source.downwardAPI?.items ?? [])];
   for (const item of downward) {

@@ -20,6 +20,7 @@ export function defaultService(service: Service, old?: Service): void {
     port.targetPort ||= port.port;
   }
   if (type === "ExternalName") {
+    if (old?.spec) leaveAddresses(service, old);
     service.status ??= { loadBalancer: {} };
     return;
   }
@@ -30,10 +31,23 @@ export function defaultService(service: Service, old?: Service): void {
   if (old?.spec) carryOver(service, old);
   if (spec.clusterIP && !spec.clusterIPs) spec.clusterIPs = [spec.clusterIP];
   if (!spec.clusterIP && spec.clusterIPs?.[0]) spec.clusterIP = spec.clusterIPs[0];
-  spec.ipFamilies ??= spec.clusterIP?.includes(":") ? ["IPv6"] : ["IPv4"];
-  spec.ipFamilyPolicy ??= "SingleStack";
+  // Without a selector or an address of its own, a Service may have endpoints of any family.
+  const anyFamily = spec.clusterIP === "None" && Object.keys(spec.selector ?? {}).length === 0 && !spec.ipFamilies && !spec.ipFamilyPolicy;
+  spec.ipFamilies ??= anyFamily ? ["IPv4", "IPv6"] : spec.clusterIP?.includes(":") ? ["IPv6"] : ["IPv4"];
+  spec.ipFamilyPolicy ??= anyFamily ? "RequireDualStack" : "SingleStack";
   service.status ??= { loadBalancer: {} };
   service.status.loadBalancer ??= {};
+  for (const ingress of service.status.loadBalancer.ingress ?? []) if (ingress.ip) (ingress as { ipMode?: string }).ipMode ??= "VIP";
+}
+
+/** A name has no addresses: those of before go, unless somebody asks for others. */
+function leaveAddresses({ spec = {} }: Service, { spec: before = {} }: Service): void {
+  if (before.type === "ExternalName") return;
+  if (spec.clusterIP === before.clusterIP) delete spec.clusterIP;
+  if (JSON.stringify(spec.clusterIPs) === JSON.stringify(before.clusterIPs)) delete spec.clusterIPs;
+  for (const name of ["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] as const) if (JSON.stringify(spec[name]) === JSON.stringify(before[name])) delete spec[name];
+  const known = new Map((before.ports ?? []).map((port) => [port.port, port.nodePort]));
+  for (const port of spec.ports ?? []) if (port.nodePort && port.nodePort === known.get(port.port)) delete port.nodePort;
 }
 
 /** What a PUT that does not name them must not lose, and what a change of type must drop. */

@@ -144,6 +144,8 @@ export function defaultVolumeObject(volume: KubeObject): void {
   spec.volumeMode ??= "Filesystem";
   spec.persistentVolumeReclaimPolicy ??= "Retain";
   canonicalAmounts(spec.capacity);
+  const { hostPath } = spec as { hostPath?: { type?: string } };
+  if (hostPath) hostPath.type ??= "";
   volume.status ??= { phase: "Pending" };
 }
 

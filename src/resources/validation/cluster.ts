@@ -1,8 +1,8 @@
 import type { ConfigMap, CrdSpec, CustomResourceDefinition, Role, RoleBinding, Secret, Webhook, WebhookConfiguration } from "../core.ts";
 import type { FieldError, KubeObject, Schema } from "../types.ts";
-import { duplicate, forbidden, immutable, invalid, invalids, oneOf, required, sameJson, tooLong, Unique } from "./field.ts";
+import { duplicate, forbidden, immutable, invalid, invalids, notSupported, oneOf, required, sameJson, tooLong, Unique } from "./field.ts";
 import { validateSelector } from "./metadata.ts";
-import { configKey, dns1035Label, dns1123Subdomain } from "./names.ts";
+import { configKey, dns1035Label, dns1123Subdomain, labelValue, qualifiedName } from "./names.ts";
 
 /** etcd's and Kubernetes' limit of a ConfigMap or Secret. */
 const MAX_DATA_BYTES = 1024 * 1024;
@@ -91,7 +91,42 @@ export function validateRoleBinding(binding: RoleBinding): FieldError[] {
 }
 
 export function validateRoleBindingUpdate(binding: RoleBinding, old: RoleBinding): FieldError[] {
-  return sameJson(binding.roleRef, old.roleRef) ? [] : [invalid("roleRef", binding.roleRef, "cannot change roleRef")];
+  return sameJson(binding.roleRef, old.roleRef) ? [] : [invalid("roleRef", { APIGroup: binding.roleRef.apiGroup, Kind: binding.roleRef.kind, Name: binding.roleRef.name }, "cannot change roleRef")];
+}
+
+interface Taint {
+  key?: string;
+  value?: string;
+  effect?: string;
+}
+
+export function validateNode(node: KubeObject): FieldError[] {
+  const { taints = [] } = (node.spec ?? {}) as { taints?: Taint[] };
+  const seen = new Set<string>();
+  return taints.flatMap(({ key = "", value = "", effect = "" }, index) => {
+    const field = `metadata.taints[${index}]`;
+    const errors = [...invalids(`${field}.key`, key, qualifiedName(key)), ...invalids(`${field}.value`, value, labelValue(value))];
+    if (effect === "") errors.push(required(`${field}.effect`));
+    else if (!EFFECTS.includes(effect)) errors.push(notSupported(`${field}.effect`, effect, EFFECTS));
+    if (seen.has(`${key}/${effect}`)) errors.push({ ...duplicate(field, { key, value, effect }), message: `Duplicate value: ${JSON.stringify({ key, ...(value ? { value } : {}), effect })}: taints must be unique by key and effect pair` });
+    seen.add(`${key}/${effect}`);
+    return errors;
+  });
+}
+
+const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+export function validateNodeUpdate(node: KubeObject, old: KubeObject): FieldError[] {
+  const ranges = ({ spec }: KubeObject) => (spec as { podCIDRs?: string[] } | undefined)?.podCIDRs ?? [];
+  return ranges(old).length > 0 && !sameJson(ranges(node), ranges(old)) ? [forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')] : [];
+}
+
+export function validateEvent(event: KubeObject): FieldError[] {
+  const { involvedObject = {} } = event as KubeObject & { involvedObject?: { namespace?: string } };
+  const own = event.metadata.namespace ?? "";
+  const about = involvedObject.namespace ?? "";
+  // What has no namespace is told of in the default one.
+  return about === own || (about === "" && own === "default") ? [] : [invalid("involvedObject.namespace", about, "does not match event.namespace")];
 }
 
 export function validateWebhooks(configuration: WebhookConfiguration): FieldError[] {

@@ -94,13 +94,24 @@ export function portNumber(port: number): string[] {
   return port >= 1 && port <= 65535 ? [] : ["must be between 1 and 65535, inclusive"];
 }
 
+/** Search domains may have underscores, as services of old have. */
+export const underscoredSubdomain: Check = checked(
+  253,
+  "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*",
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+  ["example.com"],
+);
+
+export const headerName: Check = (text) =>
+  /^[-A-Za-z0-9]+$/.test(text) ? [] : [message("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", ["X-Header-Name"])];
+
 const envName = /^[ -<>-~]+$/;
 
 /** Since Kubernetes 1.30 an environment variable may have any printable name but for "=". */
 export const environmentName: Check = (text) =>
   envName.test(text)
     ? []
-    : ["a valid environment variable name must consist only of printable ASCII characters other than '=' (e.g. 'MY_VAR',  or 'MY.VAR',  or 'my-var', regex used for validation is '^[ -<>-~]+$')"];
+    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 
 export function ipv4(text: string): number[] | undefined {
   const parts = text.split(".");

@@ -31,6 +31,10 @@ export function validateService(service: Service): FieldError[] {
     errors.push(...invalids(`spec.clusterIPs[${index}]`, address, ipAddress(address)));
   }
   if (spec.clusterIP && spec.clusterIPs?.length && spec.clusterIPs[0] !== spec.clusterIP) errors.push(invalid("spec.clusterIPs", spec.clusterIPs, "first value must match `clusterIP`"));
+  if (spec.type !== "ExternalName" && !(headless && Object.keys(spec.selector ?? {}).length === 0)) {
+    if (spec.ipFamilyPolicy === "RequireDualStack") errors.push(invalid("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "this cluster is not configured for dual-stack services"));
+    for (const [index, family] of (spec.ipFamilies ?? []).entries()) if (family !== "IPv4") errors.push(invalid(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
+  }
   for (const [index, address] of (spec.externalIPs ?? []).entries()) {
     const field = `spec.externalIPs[${index}]`;
     const problems = ipAddress(address);
@@ -39,7 +43,17 @@ export function validateService(service: Service): FieldError[] {
   }
   if (spec.externalTrafficPolicy) errors.push(...oneOf("spec.externalTrafficPolicy", spec.externalTrafficPolicy, ["Cluster", "Local"]));
   if (spec.internalTrafficPolicy) errors.push(...oneOf("spec.internalTrafficPolicy", spec.internalTrafficPolicy, ["Cluster", "Local"]));
-  return errors;
+  return [...errors, ...validateServiceStatus(service)];
+}
+
+function validateServiceStatus({ spec = {}, status }: Service): FieldError[] {
+  const ingress = (status?.loadBalancer?.ingress ?? []) as { ip?: string; hostname?: string }[];
+  const field = "status.loadBalancer.ingress";
+  if (spec.type !== "LoadBalancer") return ingress.length > 0 ? [forbidden(field, "may only be used when `spec.type` is 'LoadBalancer'")] : [];
+  return ingress.flatMap(({ ip, hostname }, index) => [
+    ...(ip ? invalids(`${field}[${index}].ip`, ip, ipAddress(ip)) : []),
+    ...(hostname ? (ipAddress(hostname).length === 0 ? [invalid(`${field}[${index}].hostname`, hostname, "must be a DNS name, not an IP address")] : invalids(`${field}[${index}].hostname`, hostname, dns1123Subdomain(hostname))) : []),
+  ]);
 }
 
 function validateServicePorts(ports: ServicePort[], type: string): FieldError[] {

@@ -3,7 +3,7 @@ import type { FieldError, KubeObject, LabelSelector } from "../types.ts";
 import { forbidden, immutable, invalid, invalids, nonNegative, notSupported, oneOf, required, sameJson } from "./field.ts";
 import { selectorMatches, validateLabels, validateSelector } from "./metadata.ts";
 import { dns1035Label } from "./names.ts";
-import { validatePodTemplate } from "./pod.ts";
+import { validatePodTemplate } from "./pods/index.ts";
 
 export function validateDeployment(deployment: Deployment): FieldError[] {
   const spec = deployment.spec;

@@ -18,12 +18,18 @@ const RULES: readonly [RegExp, string][] = [
   [/(the ResourceVersion in the precondition \()\d+(\) does not match the ResourceVersion in record \()\d+/g, "$1<rv>$2<rv>"],
 ];
 
+/** What our server says of kinds that are only stored: the real one has others act on them. */
+const OWN_ADVICE = / in this cluster"$/;
+
 export function maskHeaders(headers: Headers): Answer["headers"] {
   const kept: Answer["headers"] = {};
   for (const name of COMPARED_HEADERS) {
     const value = headers.get(name);
     if (value !== null) kept[name] = maskText(value);
   }
+  const warnings = headers.get("warning")?.split(/, (?=299 - )/).filter((warning) => !OWN_ADVICE.test(warning)) ?? [];
+  if (warnings.length > 0) kept.warning = maskText(warnings.join(", "));
+  else delete kept.warning;
   return kept;
 }
 

@@ -1,7 +1,7 @@
 import type { KubeObject } from "../../../resources/index.ts";
 import { isSuperuser } from "../auth/authorizer.ts";
 import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, covers, type PolicyRule, ROLE_BINDINGS, ROLES, type RbacAuthorizer } from "../auth/rbac.ts";
-import { forbidden } from "../http/status.ts";
+import { forbidden, notFound } from "../http/status.ts";
 import { equalJson } from "../json.ts";
 import type { AdmissionPlugin, Attributes } from "./types.ts";
 
@@ -18,10 +18,18 @@ export function privilegeEscalation(rbac: RbacAuthorizer): AdmissionPlugin {
       } else if (resource.id === ROLE_BINDINGS || resource.id === CLUSTER_ROLE_BINDINGS) {
         if (old && equalJson((old as KubeObject).subjects, object.subjects)) return;
         const { roleRef } = object as KubeObject & { roleRef?: { kind?: string; name?: string } };
+        const { definition } = resource;
+        if (!rbac.roleOfBinding(object)) throw notFound(definition, roleRef?.name ?? "");
         check(rbac, attributes, "bind", roleRef?.name ?? "", rbac.rulesOfBinding(object), roleRef?.kind === "Role" ? "roles" : "clusterroles");
       }
     },
   };
+}
+
+/** A rule on one line, as the real server writes it. */
+function compact({ apiGroups, resources, nonResourceURLs, resourceNames, verbs }: PolicyRule): string {
+  const parts = Object.entries({ APIGroups: apiGroups, Resources: resources, NonResourceURLs: nonResourceURLs, ResourceNames: resourceNames, Verbs: verbs });
+  return `{${parts.flatMap(([name, values]) => (values?.length ? [`${name}:[${values.map((value) => JSON.stringify(value)).join(" ")}]`] : [])).join(", ")}}`;
 }
 
 function check(rbac: RbacAuthorizer, { user, namespace, resource, name }: Attributes, verb: string, role: string, rules: PolicyRule[], roleResource = resource.definition.plural): void {
@@ -31,7 +39,7 @@ function check(rbac: RbacAuthorizer, { user, namespace, resource, name }: Attrib
   const owned = [...rbac.rulesFor(user, namespace)];
   const missing = rules.filter((rule) => !covers(owned, rule));
   if (missing.length === 0) return;
-  const shown = missing.map((rule) => JSON.stringify(rule)).join("\n");
+  const shown = missing.map(compact).join("\n");
   throw forbidden(
     resource.definition,
     name,

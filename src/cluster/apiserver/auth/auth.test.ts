@@ -106,7 +106,7 @@ test("access reviews answer what requests would", async () => {
   const other = await api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {
     body: { spec: { user: "alice", resourceAttributes: { verb: "get", resource: "pods", namespace: "lab", name: "mine" } } },
   });
-  expect(other.body.status).toEqual({ allowed: true });
+  expect(other.body.status).toEqual({ allowed: true, reason: 'RBAC: allowed by RoleBinding "alice/lab" of Role "reader" to User "alice"' });
   expect((await api.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", { body: { spec: {} } })).status).toBe(422);
   expect((await api.call("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")).status).toBe(405);
 });

@@ -34,6 +34,22 @@ export class RbacAuthorizer implements Authorizer {
     return { allowed: false, reason: "" };
   }
 
+  /** By which binding somebody may do what they may: the answer to a review. "" for a superuser, who needs none. */
+  explain(action: Action): string {
+    if (isSuperuser(action.user)) return "";
+    const namespace = action.resource?.namespace ?? "";
+    const bindings = [...this.store.list(CLUSTER_ROLE_BINDINGS), ...(namespace === "" ? [] : this.store.list(ROLE_BINDINGS, namespace))];
+    for (const { object } of bindings) {
+      const subject = subjectFor(object, action.user, object.metadata.namespace ?? "");
+      if (!subject || !this.rulesOfBinding(object).some((rule) => allows(rule, action))) continue;
+      const { roleRef } = object as KubeObject & { roleRef: { kind: string; name: string } };
+      const name = object.metadata.namespace ? `${object.metadata.name}/${object.metadata.namespace}` : object.metadata.name;
+      const who = subject.kind === "ServiceAccount" ? `${subject.name}/${subject.namespace ?? object.metadata.namespace}` : subject.name;
+      return `RBAC: allowed by ${object.kind} ${JSON.stringify(name)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${subject.kind} ${JSON.stringify(who)}`;
+    }
+    return "";
+  }
+
   /** All rules that hold for a user, cluster-wide and in one namespace. */
   *rulesFor(user: UserInfo, namespace: string): Iterable<PolicyRule> {
     for (const { object } of this.store.list(CLUSTER_ROLE_BINDINGS)) if (appliesTo(object, user, "")) yield* this.rulesOfBinding(object);
@@ -43,10 +59,15 @@ export class RbacAuthorizer implements Authorizer {
 
   /** The rules of the role that a binding names; none if it does not exist. */
   rulesOfBinding(binding: KubeObject): PolicyRule[] {
+    const role = this.roleOfBinding(binding);
+    return role ? this.rulesOfRole(role) : [];
+  }
+
+  roleOfBinding(binding: KubeObject): KubeObject | undefined {
     const { roleRef } = binding as KubeObject & { roleRef?: { kind?: string; name?: string } };
-    if (!roleRef?.name) return [];
+    if (!roleRef?.name) return undefined;
     const role = roleRef.kind === "Role" ? this.store.get(ROLES, binding.metadata.namespace ?? "", roleRef.name) : this.store.get(CLUSTER_ROLES, "", roleRef.name);
-    return role ? this.rulesOfRole(role.object) : [];
+    return role?.object;
   }
 
   /** A role's own rules and those of the roles it aggregates, which may aggregate in turn. */
@@ -66,9 +87,14 @@ export class RbacAuthorizer implements Authorizer {
 const ALLOWED: Decision = { allowed: true, reason: "" };
 
 function appliesTo(binding: KubeObject, user: UserInfo, bindingNamespace: string): boolean {
+  return subjectFor(binding, user, bindingNamespace) !== undefined;
+}
+
+/** The subject of a binding that means a user. */
+function subjectFor(binding: KubeObject, user: UserInfo, bindingNamespace: string): Subject | undefined {
   const { subjects } = binding as KubeObject & { subjects?: Subject[] };
-  if (!Array.isArray(subjects)) return false;
-  return subjects.some((subject) => {
+  if (!Array.isArray(subjects)) return undefined;
+  return subjects.find((subject) => {
     if (!isObject(subject)) return false;
     switch (subject.kind) {
       case "User":

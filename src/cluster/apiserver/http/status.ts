@@ -102,7 +102,7 @@ export function invalid(named: Named, name: string, errors: readonly FieldError[
   return new StatusError(422, "Invalid", `${qualifiedKind(named)} ${JSON.stringify(name)} is invalid: ${message}`, {
     ...(name ? { name } : {}),
     ...(named.group ? { group: named.group } : {}),
-    kind: named.kind,
+    ...(named.kind ? { kind: named.kind } : {}),
     causes: errors.map(({ type, field, message: text }) => ({ reason: type, message: text, field })),
   });
 }

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { FieldError, KubeObject, Service } from "../../../resources/index.ts";
 import type { Store } from "../../store/index.ts";
 import { invalid } from "../http/status.ts";
@@ -69,10 +70,17 @@ function allocateAddress(service: Service, old: Service | undefined, range: Addr
   const spec = (service.spec ??= {});
   if (spec.type === "ExternalName" || spec.clusterIP === "None") return;
   const wanted = spec.clusterIP;
+  // An address stays for good: validation says so.
+  if (old?.spec?.clusterIP && old.spec.type !== "ExternalName") {
+    if (wanted && spec.clusterIPs?.[0] === old.spec.clusterIP) spec.clusterIPs = [wanted];
+    return;
+  }
   if (wanted && wanted === old?.spec?.clusterIP) return;
   const fail = (why: string) => errors.push({ type: "FieldValueInvalid", field: "spec.clusterIPs", message: `Invalid value: ${JSON.stringify(wanted ? [wanted] : [])}: ${why}` });
   if (wanted) {
-    if (!range.includes(wanted)) return void fail(`failed to allocate IP ${wanted}: the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${range.cidr}`);
+    // What is no address at all is told by validation.
+    if (isIP(wanted) === 0) return;
+    if (!range.includes(wanted)) return void fail(`failed to allocate IP ${wanted}: the provided network does not match the current range`);
     if (has(wanted)) return void fail(`failed to allocate IP ${wanted}: provided IP is already allocated`);
     return take(wanted);
   }

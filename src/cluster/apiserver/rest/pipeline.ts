@@ -132,6 +132,7 @@ export async function validate({ definition, schema }: Resource, object: KubeObj
   if (old) errors.push(...metadataUpdateErrors(object, old));
   if (definition.custom && schema) errors.push(...(await validateCustom(object, old, schema)));
   errors.push(...(definition.validate?.(object) ?? []));
+  if (!old) errors.push(...(definition.validateCreate?.(object) ?? []));
   if (old && transitions) errors.push(...(definition.validateUpdate?.(object, old) ?? []));
   if (errors.length > 0) throw invalid(definition, object.metadata.name ?? "", errors);
 }

@@ -1,7 +1,7 @@
 import type { KubeObject, Pod } from "../../../resources/index.ts";
 import type { ApiResponse } from "../http/exchange.ts";
 import { respondJson } from "../http/respond.ts";
-import { badRequest, conflict, invalid, methodNotAllowed } from "../http/status.ts";
+import { badRequest, conflict, methodNotAllowed, StatusError } from "../http/status.ts";
 import { cloneJson, isObject } from "../json.ts";
 import type { RestContext } from "../rest/context.ts";
 import { decodeBody } from "../rest/decode-body.ts";
@@ -11,7 +11,7 @@ import { timestamp } from "../rest/object-meta.ts";
 import { updateObject } from "../rest/update.ts";
 import { checkBudgets } from "./disruption-budgets.ts";
 
-const PODS = { group: "", plural: "pods", kind: "Pod" };
+const PODS_BINDING = { group: "", plural: "pods/binding", kind: "Pod" };
 const BINDING = { apiVersion: "v1", kind: "Binding" };
 const EVICTION = { apiVersion: "policy/v1", kind: "Eviction" };
 
@@ -21,10 +21,14 @@ export function bindingSubresource(context: RestContext): SpecialHandler {
     const { request, target } = call;
     if (target.verb !== "create") throw methodNotAllowed();
     const binding = await decodeBody(request, BINDING, true);
-    const node = isObject(binding.target) && typeof binding.target.name === "string" ? binding.target.name : "";
-    if (!node) throw invalid(PODS, target.name, [{ type: "FieldValueRequired", field: "target.name", message: "Required value" }]);
+    const { name: node, kind } = (isObject(binding.target) ? binding.target : {}) as { name?: string; kind?: string };
     // `bindings`, the older form, has the pod's name in the body only.
-    const name = target.name || (isObject(binding.metadata) && typeof binding.metadata.name === "string" ? binding.metadata.name : "");
+    const named = isObject(binding.metadata) && typeof binding.metadata.name === "string" ? binding.metadata.name : "";
+    if (target.name && named && named !== target.name) throw badRequest("name in URL does not match name in Binding object");
+    const name = target.name || named;
+    // The real server takes these for faults of its own.
+    if (kind && kind !== "Node") throw new StatusError(500, "", `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`);
+    if (!node) throw new StatusError(500, "", "target.name: Required value");
     const pods = context.catalogue.preferred("", "pods");
     if (!pods) throw methodNotAllowed();
     const write = { ...writeRequest(call, "CreateOptions", name), resource: pods, subresource: "binding" };
@@ -37,8 +41,8 @@ export function bindingSubresource(context: RestContext): SpecialHandler {
 function bound(live: KubeObject, node: string, now: string): KubeObject {
   const pod = cloneJson(live) as KubeObject as Pod;
   const { name } = pod.metadata;
-  if (pod.metadata.deletionTimestamp) throw conflict(PODS, name, `pod ${name} is being deleted, cannot be assigned to a host`);
-  if (pod.spec?.nodeName) throw conflict(PODS, name, `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+  if (pod.metadata.deletionTimestamp) throw conflict(PODS_BINDING, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  if (pod.spec?.nodeName) throw conflict(PODS_BINDING, name, `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
   const conditions = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
   conditions.push({ type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: now });
   return { ...pod, spec: { ...pod.spec, nodeName: node }, status: { ...pod.status, conditions } } as unknown as KubeObject;

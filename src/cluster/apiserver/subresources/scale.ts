@@ -26,6 +26,8 @@ export function scaleSubresource(context: RestContext): SpecialHandler {
     let change: (scale: JsonObject) => unknown;
     if (target.verb === "update") {
       const body = await decodeBody(request, SCALE, true);
+      const name = isObject(body.metadata) ? body.metadata.name : undefined;
+      if (name !== target.name) throw badRequest(typeof name === "string" && name !== "" ? `the name of the object (${name}) does not match the name on the URL (${target.name})` : `the name of the object (${target.name} based on URL) was undeterminable: name must be provided`);
       change = () => body;
     } else {
       const { type } = parseMediaType(request.header("content-type") ?? "");

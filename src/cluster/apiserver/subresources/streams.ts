@@ -9,7 +9,7 @@ import type { Authenticator, Credentials } from "../auth/authenticator.ts";
 import type { ApiResponse, Sink } from "../http/exchange.ts";
 import { respondStatus } from "../http/respond.ts";
 import type { ResourceRequest } from "../http/route.ts";
-import { badRequest, internalError, methodNotAllowed, notFound, StatusError } from "../http/status.ts";
+import { badRequest, internalError, invalid, methodNotAllowed, notFound, StatusError } from "../http/status.ts";
 import type { RestContext } from "../rest/context.ts";
 import { isTrue } from "../rest/list-options.ts";
 import type { UserInfo } from "../types.ts";
@@ -71,10 +71,13 @@ async function serve({ context, streams }: StreamParts, target: ResourceRequest,
 }
 
 /** What the same paths answer without an upgrade. */
-export const upgradeRequired: SpecialHandler = ({ target }) => {
-  if (target.verb !== "get" && target.verb !== "create") throw methodNotAllowed();
-  throw badRequest("Upgrade request required");
-};
+export function upgradeRequired(context: RestContext): SpecialHandler {
+  return ({ target }) => {
+    if (target.verb !== "get" && target.verb !== "create") throw methodNotAllowed();
+    podOf(context, target.namespace, target.name);
+    throw badRequest("Upgrade request required");
+  };
+}
 
 /** `pods/x/log`: text, flushed as it comes. */
 export function logSubresource(context: RestContext, streams: PodStreams, log: Logger): SpecialHandler {
@@ -87,9 +90,9 @@ export function logSubresource(context: RestContext, streams: PodStreams, log: L
       follow: isTrue(query.get("follow")),
       previous: isTrue(query.get("previous")),
       timestamps: isTrue(query.get("timestamps")),
-      ...optionalCount(query, "tailLines"),
-      ...optionalCount(query, "limitBytes"),
-      ...optionalCount(query, "sinceSeconds"),
+      ...optionalCount(query, target.name, "tailLines"),
+      ...optionalCount(query, target.name, "limitBytes"),
+      ...optionalCount(query, target.name, "sinceSeconds"),
       ...(query.get("sinceTime") ? { sinceTime: query.get("sinceTime") as string } : {}),
     };
     const readable = await streams.logs(target.namespace, target.name, container, options).catch((error: unknown) => {
@@ -123,9 +126,10 @@ async function pump(readable: ReadableStream<Uint8Array>, sink: Sink, signal: Ab
   }
 }
 
-function optionalCount(query: URLSearchParams, name: "tailLines" | "limitBytes" | "sinceSeconds"): Record<string, number> {
+function optionalCount(query: URLSearchParams, pod: string, name: "tailLines" | "limitBytes" | "sinceSeconds"): Record<string, number> {
   const text = query.get(name);
   if (text === null || text === "") return {};
+  if (/^-\d{1,15}$/.test(text)) throw invalid({ group: "", plural: "podlogoptions", kind: "PodLogOptions" }, pod, [{ type: "FieldValueInvalid", field: name, message: `Invalid value: ${text}: must be greater than or equal to 0` }]);
   if (!/^\d{1,15}$/.test(text)) throw badRequest(`unable to decode query parameter ${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return { [name]: Number(text) };
 }

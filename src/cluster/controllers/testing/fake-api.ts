@@ -1,6 +1,6 @@
 /** A small Kubernetes API in memory, for tests of controllers: versions, watches, graceful deletion, finalizers, subresources. */
 import type { Transport } from "../../../kube/index.ts";
-import { builtinResources, selectorMatches, type KubeObject, type ResourceDefinition } from "../../../resources/index.ts";
+import { builtinResources, type Job, selectJobPods, selectorMatches, type KubeObject, type ResourceDefinition } from "../../../resources/index.ts";
 
 interface Watcher {
   path: string;
@@ -133,6 +133,7 @@ export class FakeApi {
     if (target.namespace) metadata.namespace = target.namespace;
     if (target.definition.hasGeneration) metadata.generation = 1;
     target.definition.setDefaults?.(object);
+    if (target.definition.kind === "Job") selectJobPods(object as unknown as Job);
     if (target.definition.kind === "Namespace") object.spec = { finalizers: ["kubernetes"] };
     const [problem] = target.definition.validate?.(object) ?? [];
     if (problem) return failure(422, "Invalid", `${problem.field}: ${problem.message}`);
