@@ -34,6 +34,10 @@ async function main(argv: readonly string[]): Promise<number> {
       await runWait(rest);
       return 0;
     }
+    case WORKER: {
+      const { runProxyWorker } = await import("./worker.ts");
+      return runProxyWorker(rest[0] ?? "");
+    }
     case PRINT_DUMP: {
       const { printDumpMain } = await import("../proxy/admin/dump-child.ts");
       await printDumpMain();
@@ -48,10 +52,17 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runOwnProxy(options: AgentOptions): Promise<{ readonly done: Promise<number>; terminate(): void }> {
-  const [{ runProxy }, { createDataPlane }] = await Promise.all([import("./run-proxy.ts"), import("../proxy/data-plane.ts")]);
+  const { runProxy } = await import("./run-proxy.ts");
+  const { workers } = options.proxyConfig;
+  const createDataPlane =
+    workers > 1
+      ? (await import("../proxy/workers/index.ts")).workerDataPlanes({ count: workers, command: [process.execPath, Bun.main, WORKER, options.proxyLogLevel] })
+      : (await import("../proxy/data-plane.ts")).createDataPlane;
   return runProxy(options, createDataPlane, [process.execPath, Bun.main, PRINT_DUMP]);
 }
 
+/** Not for people: a further process of the data plane, started by the proxy itself. */
+const WORKER = "proxy-worker";
 /** Not for people: prints a configuration dump from stdin, started by the proxy itself. */
 const PRINT_DUMP = "print-config-dump";
 

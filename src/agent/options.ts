@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { ChainmailError } from "../base/index.ts";
 import { flag, parseFlags, type FlagSpec } from "./flags.ts";
 
@@ -14,6 +15,8 @@ export interface ProxyConfig {
   readonly drainDurationMs: number;
   readonly terminationDrainDurationMs: number;
   readonly concurrency: number;
+  /** Processes of the data plane: more than one only where somebody asks for it, since each costs memory. */
+  readonly workers: number;
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
@@ -153,8 +156,17 @@ function readProxyConfig(text: string | undefined, cpuLimit: string | undefined,
     drainDurationMs: parseDuration(String(raw.drainDuration)),
     terminationDrainDurationMs: parseDuration(String(raw.terminationDrainDuration)),
     concurrency: Number(raw.concurrency),
+    workers: workerCount(concurrencyFlag || (given as { concurrency?: unknown }).concurrency),
     raw,
   };
+}
+
+/** As Istio's concurrency: 0 is one for each core. */
+function workerCount(asked: unknown): number {
+  if (asked === undefined || asked === null) return 1;
+  const count = Number(asked);
+  if (!Number.isInteger(count) || count < 0) throw new ChainmailError("PROXY_CONFIG_INVALID", `concurrency ${JSON.stringify(asked)} is not a number of workers`);
+  return count || availableParallelism();
 }
 
 function readProxyKind(text: string | undefined): ProxyKind {

@@ -62,8 +62,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
     streamMetadata: credentials,
     connect,
     ...(dns && { nameTable: (table) => dns.setTable(table) }),
-    // One event loop; the flag sizes Envoy's threads.
-    concurrency: 1,
+    concurrency: options.proxyConfig.workers,
     drainTimeMs: options.proxyConfig.drainDurationMs,
     clock: systemClock,
     random: Math.random,

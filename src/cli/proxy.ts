@@ -1,13 +1,14 @@
 import { fromJson, toJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { Command } from "commander";
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { accessLogSinks, PodSockets } from "../agent/index.ts";
 import { ChainmailError, createLogger, systemClock, type LogLevel } from "../base/index.ts";
 import { BootstrapSchema } from "../proto/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts";
 import { loadRegistry } from "../proto/index.ts";
 import { Admin, serveAdmin } from "../proxy/admin/index.ts";
 import { BootstrapError, ProxyServer, readBootstrap, type ProxyBootstrap } from "../proxy/bootstrap/index.ts";
-import { createDataPlane } from "../proxy/data-plane.ts";
+import { runWorker, workerDataPlanes } from "../proxy/workers/index.ts";
 
 interface ProxyOptions {
   configPath?: string;
@@ -33,6 +34,7 @@ export function proxyCommand(): Command {
     .option("--drain-time-s <seconds>", "how long connections may finish when the proxy ends", "600")
     .option("--mode <mode>", "serve, or validate: read the bootstrap and say whether it is good", "serve")
     .action(async (options: ProxyOptions) => {
+      if (process.env[WORKER]) return work(options);
       const bootstrap = await loadBootstrap(options);
       if (options.mode === "validate") return validate(bootstrap, options);
       await run(bootstrap, options);
@@ -59,7 +61,7 @@ async function loadBootstrap(options: ProxyOptions): Promise<ProxyBootstrap> {
 function serverOf(bootstrap: ProxyBootstrap, options: ProxyOptions): ProxyServer {
   return new ProxyServer({
     bootstrap,
-    createDataPlane,
+    createDataPlane: workerDataPlanes({ count: options.mode === "validate" ? 1 : workerCount(options.concurrency), command: [process.execPath, ...process.argv.slice(1)], env: { [WORKER]: "1" } }),
     sockets: new PodSockets(0),
     accessLog: accessLogSinks(),
     concurrency: Number(options.concurrency),
@@ -76,12 +78,10 @@ function validate(bootstrap: ProxyBootstrap, options: ProxyOptions): void {
 }
 
 async function run(bootstrap: ProxyBootstrap, options: ProxyOptions): Promise<void> {
-  const workers = startWorkers(Number(options.concurrency));
   const server = serverOf(bootstrap, options);
   const log = createLogger("admin", { level: logLevel(options.logLevel) });
   const { promise: done, resolve: end } = Promise.withResolvers<void>();
   const finish = (): void => {
-    for (const worker of workers) worker.kill("SIGTERM");
     void server.drain(Number(options.drainTimeS) * 1000).then(end, end);
   };
   const admin = new Admin({
@@ -91,8 +91,7 @@ async function run(bootstrap: ProxyBootstrap, options: ProxyOptions): Promise<vo
     logLevel: logLevel(options.logLevel),
     quit: finish,
   });
-  // Workers share the listeners; the admin port is the first process's.
-  if (bootstrap.admin && !process.env[WORKER]) serveAdmin(admin, { hostname: bootstrap.admin.address, port: bootstrap.admin.port }, log);
+  if (bootstrap.admin) serveAdmin(admin, { hostname: bootstrap.admin.address, port: bootstrap.admin.port }, log);
   let asked = false;
   const signal = (): void => {
     if (asked) end();
@@ -110,12 +109,16 @@ async function run(bootstrap: ProxyBootstrap, options: ProxyOptions): Promise<vo
 /** Set in the processes beyond the first. */
 const WORKER = "CHAINMAIL_PROXY_WORKER";
 
-function startWorkers(concurrency: number): Bun.Subprocess[] {
-  if (!Number.isInteger(concurrency) || concurrency < 1) throw new ChainmailError("USAGE", `--concurrency ${concurrency} is not a positive number`);
-  if (process.env[WORKER]) return [];
-  return Array.from({ length: concurrency - 1 }, (_, index) =>
-    Bun.spawn({ cmd: [process.execPath, ...process.argv.slice(1)], env: { ...process.env, [WORKER]: String(index + 1) }, stdout: "inherit", stderr: "inherit" }),
-  );
+/** They are told by the first what to do. */
+function work(options: ProxyOptions): Promise<never> {
+  return runWorker({ sockets: new PodSockets(0), accessLog: accessLogSinks(), clock: systemClock, random: Math.random, log: createLogger("worker", { level: logLevel(options.logLevel) }) });
+}
+
+/** As Envoy: 0 is one for each core. */
+function workerCount(concurrency: string): number {
+  const count = Number(concurrency);
+  if (!Number.isInteger(count) || count < 0) throw new ChainmailError("USAGE", `--concurrency ${concurrency} is not a number of processes`);
+  return count || availableParallelism();
 }
 
 function logLevel(level: string): LogLevel {

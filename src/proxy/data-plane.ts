@@ -44,8 +44,10 @@ export type DataPlaneApi = Pick<
   | "prometheus"
   | "drain"
   | "stop"
-> &
-  Partial<Pick<DataPlane, "setExtension" | "removeExtension" | "dottedStats" | "drainListeners" | "resetCounters">>;
+> & {
+  /** Where statistics are elsewhere: fetches them, for the functions that show them. */
+  refreshStats?(): Promise<void>;
+} & Partial<Pick<DataPlane, "setExtension" | "removeExtension" | "dottedStats" | "drainListeners" | "resetCounters">>;
 
 export type DataPlaneFactory = (deps: DataPlaneDeps) => DataPlaneApi;
 

@@ -90,6 +90,8 @@ export interface DataPlaneDeps {
   readonly random: () => number;
   /** The bootstrap's `stats_config`: which of Envoy's statistics are shown, and how they are named. All, without. */
   readonly statsConfig?: StatsConfig | undefined;
+  /** Several processes listen at the same ports. */
+  readonly reusePort?: boolean;
   /** What is watched, and what is shed under pressure. Nothing, without. */
   readonly overload?: OverloadConfig | undefined;
 }

@@ -43,7 +43,8 @@ export class Admin {
   }
 
   /** All metrics of the proxy in Prometheus' text format. */
-  prometheus(): string {
+  async prometheus(): Promise<string> {
+    await this.#server.dataPlane.refreshStats?.();
     return prometheusText(this.#server);
   }
 
@@ -55,6 +56,7 @@ export class Admin {
     if (missing !== undefined) return text(`${path} is not supported by this proxy: ${missing}\n`, 404);
     if (!page) return text(`invalid path. ${this.#help()}`, 404);
     if (page.mutates && method !== "POST") return text(`Method ${method} not allowed, POST required.`, 405);
+    if (path.startsWith("/stats")) await this.#server.dataPlane.refreshStats?.();
     return page.answer(url.searchParams);
   }
 

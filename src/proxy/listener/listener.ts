@@ -42,8 +42,9 @@ export class Listener implements AcceptTarget {
     const made: BunListener[] = [];
     try {
       for (const address of this.config.addresses) {
-        const where = this.services.sockets.listen(address);
-        made.push(bunNet.listen({ ...where, allowHalfOpen: true, socket: acceptEvents((socket) => this.#accept(socket)) }));
+        const { sockets, reusePort = false } = this.services;
+        const where = sockets.listen({ ...address, reusePort });
+        made.push(bunNet.listen({ ...where, ...(reusePort && { reusePort }), allowHalfOpen: true, socket: acceptEvents((socket) => this.#accept(socket)) }));
       }
     } catch (cause) {
       for (const socket of made) socket.stop(true);

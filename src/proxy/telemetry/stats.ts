@@ -132,23 +132,10 @@ export class StatsRegistry {
     for (const source of this.#sources) yield* source();
   }
 
-  /**
-   * Prometheus' text format: counters, then gauges, then histograms, each sorted by name, as Envoy prints them. Without
-   * `all`, what has a dotted name is left out.
-   */
+  /** Without `all`, what has a dotted name is left out. */
   prometheus(all = true): string {
-    const families = new Map<string, { readonly kind: Kind; text: string }>();
-    for (const { name, kind, labels, metric, dotted } of this.samples()) {
-      if (!all && dotted !== undefined) continue;
-      const line = metric instanceof Histogram ? renderHistogram(name, labels, metric) : `${name}{${labels}} ${formatNumber(metric.value)}\n`;
-      const family = families.get(name);
-      if (family) family.text += line;
-      else families.set(name, { kind, text: line });
-    }
-    return [...families]
-      .sort(([a, { kind: one }], [b, { kind: other }]) => ORDER[one] - ORDER[other] || (a < b ? -1 : 1))
-      .map(([name, { kind, text }]) => `# TYPE ${name} ${kind}\n${text}`)
-      .join("");
+    const samples = all ? this.samples() : [...this.samples()].filter(({ dotted }) => dotted === undefined);
+    return renderPrometheus(samples);
   }
 
   #series<T extends Counter | Gauge | Histogram>(name: string, kind: Kind, labels: Labels, create: () => T): T {
@@ -166,6 +153,21 @@ export class StatsRegistry {
     }
     return metric as T;
   }
+}
+
+/** Prometheus' text format: counters, then gauges, then histograms, each sorted by name, as Envoy prints them. */
+export function renderPrometheus(samples: Iterable<StatSample>): string {
+  const families = new Map<string, { readonly kind: Kind; text: string }>();
+  for (const { name, kind, labels, metric } of samples) {
+    const line = metric instanceof Histogram ? renderHistogram(name, labels, metric) : `${name}{${labels}} ${formatNumber(metric.value)}\n`;
+    const family = families.get(name);
+    if (family) family.text += line;
+    else families.set(name, { kind, text: line });
+  }
+  return [...families]
+    .sort(([a, { kind: one }], [b, { kind: other }]) => ORDER[one] - ORDER[other] || (a < b ? -1 : 1))
+    .map(([name, { kind, text }]) => `# TYPE ${name} ${kind}\n${text}`)
+    .join("");
 }
 
 const ORDER: Record<Kind, number> = { counter: 0, gauge: 1, histogram: 2 };

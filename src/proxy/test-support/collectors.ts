@@ -43,9 +43,9 @@ export class GrpcCollector<Desc extends DescMessage> {
 }
 
 /** Waits for what happens soon; throws when it does not. */
-export async function eventually<T>(look: () => T | undefined | false, what: string, ms = 3000): Promise<T> {
+export async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>, what: string, ms = 3000): Promise<T> {
   for (const end = performance.now() + ms; performance.now() < end; await Bun.sleep(10)) {
-    const found = look();
+    const found = await look();
     if (found) return found;
   }
   throw new Error(`${what}: it did not happen within ${ms} ms`);
