@@ -2,7 +2,7 @@ import { type Clock, type Logger } from "../base/index.ts";
 import { CONFIG_MAPS, createInformer, type KubeClient } from "../kube/index.ts";
 import type { ConfigMap, Pod } from "../resources/index.ts";
 import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type CertificateAuthority, type Holder, type OidcRule, type RootRotation } from "./ca/index.ts";
-import { configDump, createDebugAccess, DebugPages, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
+import { configDump, createDebugAccess, DebugPages, describeMesh, describeProcess, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
 import { countIstiods, followLeadership, listIstiods, whileLeading } from "./leadership/index.ts";
 import { parseMeshConfig, REGISTRY_KINDS, type MeshSnapshot, type Registry } from "./registry/index.ts";
@@ -17,6 +17,8 @@ export interface IstiodOptions {
   /** Keys of token issuers, which the generator reads; a change of theirs is pushed. */
   jwks?: Pick<JwksFetcher, "onChange">;
   validate: IstioValidator;
+  /** Where metrics are collected; the registry may have begun before. */
+  metrics?: MetricsRegistry;
   /** A further issuer of tokens that workloads may prove themselves with. */
   oidc?: OidcRule;
   /** How long a new root is made known before it signs. */
@@ -53,7 +55,7 @@ const TOKEN_AUDIENCE = "istio-ca";
  */
 export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   const { client, registry, generator, namespace, revision, clock, log, hostname, ports } = options;
-  const metrics = new MetricsRegistry();
+  const metrics = options.metrics ?? new MetricsRegistry();
   const started = clock.now();
   const closers: (() => void)[] = [];
   const servers: BoundServer[] = [];
@@ -113,6 +115,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   closers.push(() => ads.stop());
   const keysChanged = options.jwks?.onChange(() => ads.push({ kinds: new Set(["RequestAuthentication"]), keys: new Set(), endpoints: new Set(), identities: new Set() }));
   if (keysChanged) closers.push(keysChanged);
+  describeMesh(metrics, () => registry.current(), connections);
   describe(metrics, { registry, ads, ca, rotation, clock, started });
 
   const monitoring = { metrics, pages, access: createDebugAccess({ authenticator, pages, namespace }), ready: () => ready, log: log.child("http") };
@@ -233,5 +236,5 @@ function describe(metrics: MetricsRegistry, { registry, ads, ca, rotation, clock
   metrics.observedGauge("chainmail_ca_retired_root_workloads", "Workloads that may still hold a certificate of a root that signs no more; it is trusted until there is none.", () =>
     rotation.status().retired.map(({ fingerprint, remaining }) => ({ labels: { root: fingerprint.slice(0, 16) }, value: remaining })),
   );
-  metrics.observedGauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => [{ value: process.memoryUsage.rss() }]);
+  describeProcess(metrics, started);
 }

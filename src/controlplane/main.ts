@@ -1,6 +1,7 @@
 import { createLogger, ChainmailError, errorText, systemClock } from "../base/index.ts";
 import { createClient, inClusterTransport, transportFromKubeconfig } from "../kube/index.ts";
 import { validateIstio } from "../resources/index.ts";
+import { createRegistryObserver, MetricsRegistry } from "./debug/index.ts";
 import { startIstiod } from "./istiod.ts";
 import { parseOptions } from "./options.ts";
 import { createRegistry } from "./registry/index.ts";
@@ -15,18 +16,24 @@ async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2), process.env);
   const log = createLogger("istiod", { level: options.logLevel });
   const client = createClient(options.kubeconfig ? await transportFromKubeconfig(options.kubeconfig) : inClusterTransport());
-  const registry = createRegistry(client, {
-    domain: options.domain,
-    clusterId: options.clusterId,
-    systemNamespace: options.namespace,
-    meshConfigMap: options.revision === "default" ? "istio" : `istio-${options.revision}`,
-    onInvalid: (reason, object) =>
-      log.warn("an object is left out, since it cannot be understood", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error: errorText(reason) }),
-  });
+  const metrics = new MetricsRegistry();
+  const registry = createRegistry(
+    client,
+    {
+      domain: options.domain,
+      clusterId: options.clusterId,
+      systemNamespace: options.namespace,
+      meshConfigMap: options.revision === "default" ? "istio" : `istio-${options.revision}`,
+      onInvalid: (reason, object) =>
+        log.warn("an object is left out, since it cannot be understood", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error: errorText(reason) }),
+    },
+    createRegistryObserver(metrics),
+  );
   const jwks = createJwksFetcher({ registry, clock: systemClock, log: log.child("jwks") });
   const istiod = await startIstiod({
     client,
     registry,
+    metrics,
     generator: createGenerator({ jwks }),
     jwks,
     validate: validateIstio,

@@ -6,6 +6,7 @@
 export { createDebugAccess, isLoopback, type DebugAccess } from "./access.ts";
 export { configDump } from "./config-dump.ts";
 export { BUILD_INFO, controlPlaneIdentifier, VERSION_LINE } from "./identifier.ts";
+export { createRegistryObserver, describeMesh, describeProcess } from "./mesh-metrics.ts";
 export { MetricsRegistry, type Counter, type Gauge, type Histogram, type Labels } from "./metrics.ts";
 export { DebugPages, type Page } from "./pages.ts";
 export { clientConfig, syncStatus } from "./sync-status.ts";

@@ -45,6 +45,11 @@ export class MetricsRegistry {
     this.#family(name, help, "gauge").collect = collect;
   }
 
+  /** A counter whose values are read at each scrape. */
+  observedCounter(name: string, help: string, collect: () => Iterable<{ labels?: Labels; value: number }>): void {
+    this.#family(name, help, "counter").collect = collect;
+  }
+
   histogram(name: string, help: string, buckets: readonly number[]): Histogram {
     const family = this.#family(name, help, "histogram", buckets);
     return {

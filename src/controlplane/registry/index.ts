@@ -19,5 +19,5 @@ export { selects } from "./service-entry.ts";
 export { compareAge, compareText, createdAt } from "./order.ts";
 export { hostIsSubsetOf, hostsOverlap, isWildcard, resolveShortName, compareSpecificity } from "./host.ts";
 export * from "./protocol.ts";
-export type { ObjectReader, Registry, RegistryChange, RegistryKind } from "./types.ts";
+export type { ObjectReader, Registry, RegistryChange, RegistryKind, RegistryObserver } from "./types.ts";
 export { REGISTRY_KINDS } from "./types.ts";

@@ -35,7 +35,7 @@ import type { KubeObject, Secret } from "../../resources/index.ts";
 import { ObjectStore } from "./object-store.ts";
 import { SnapshotBuilder, type SnapshotOptions } from "./snapshot-builder.ts";
 import type { MeshSnapshot } from "./snapshot.ts";
-import type { Registry, RegistryChange, RegistryKind } from "./types.ts";
+import type { Registry, RegistryChange, RegistryKind, RegistryObserver } from "./types.ts";
 
 const RESOURCES: Readonly<Record<RegistryKind, GroupVersionResource>> = {
   Namespace: NAMESPACES,
@@ -76,18 +76,22 @@ const FIELD_SELECTORS: Partial<Record<RegistryKind, string>> = {
 const CREDENTIAL_KEYS: ReadonlySet<string> = new Set(["tls.crt", "tls.key", "ca.crt", "ca.crl", "tls.ocsp-staple", "cert", "key", "cacert"]);
 
 /** Follows every kind that the mesh's configuration is made from. */
-export function createRegistry(client: KubeClient, options: Partial<SnapshotOptions> = {}): Registry {
+export function createRegistry(client: KubeClient, options: Partial<SnapshotOptions> = {}, observer?: RegistryObserver): Registry {
   const builder = new SnapshotBuilder(new ObjectStore(), options);
   const listeners = new Set<(change: RegistryChange) => void>();
   const informers: Informer[] = [];
   let snapshot: MeshSnapshot = builder.build().snapshot;
   let ready = false;
   let scheduled: ReturnType<typeof setImmediate> | undefined;
+  let waitingSince = 0;
 
   const publish = (): void => {
     scheduled = undefined;
     if (!builder.changed) return;
+    const started = performance.now();
     const built = builder.build();
+    const ended = performance.now();
+    observer?.built((ended - waitingSince) / 1_000, (ended - started) / 1_000);
     snapshot = built.snapshot;
     for (const listener of listeners) listener(built.change);
   };
@@ -98,7 +102,10 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
       if (type === "DELETED") builder.delete(kind, object.metadata.name, object.metadata.namespace);
       else builder.set(kind, object);
       // Until everything has been listed a snapshot would tell proxies to drop what is merely not read yet.
-      if (ready) scheduled ??= setImmediate(publish);
+      observer?.event(kind, type === "ADDED" ? "add" : type === "DELETED" ? "delete" : "update");
+      if (!ready || scheduled) return;
+      waitingSince = performance.now();
+      scheduled = setImmediate(publish);
     });
     return informer;
   };
@@ -110,6 +117,7 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
   });
   const synced = Promise.all(waits).then(() => {
     ready = true;
+    waitingSince = performance.now();
     publish();
   });
   return {

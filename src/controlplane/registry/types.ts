@@ -52,6 +52,13 @@ export interface ObjectReader {
   podByAddress(address: string): Pod | undefined;
 }
 
+/** Told of what comes in, for metrics. */
+export interface RegistryObserver {
+  event(kind: RegistryKind, event: "add" | "update" | "delete"): void;
+  /** A snapshot was made: how long its first change waited for it, and how long it took. */
+  built(waitedSeconds: number, seconds: number): void;
+}
+
 /** Keeps a snapshot of everything current from the Kubernetes API. */
 export interface Registry {
   /** The newest snapshot; empty until `synced`. */

@@ -144,7 +144,7 @@ export class XdsConnection {
     if (!node) throw new XdsError("XDS_INVALID_REQUEST", `a tool may ask for istio.io/debug types only, not for ${typeUrl}`);
     const outcome = request.protocol === "sotw" ? applySotw(this.watches, request) : applyDelta(this.watches, request);
     if (request.error !== undefined && (outcome.kind === "nack" || outcome.kind === "respond")) {
-      this.deps.metrics.rejected(typeUrl, this.id);
+      this.deps.metrics.rejected(typeUrl, `${node.podName}.${node.namespace}`);
       this.deps.log.warn("proxy refused its configuration", { proxy: this.id, type: typeUrl, error: request.error.slice(0, 2_000) });
     }
     if (outcome.kind === "respond") await this.#respond(node, outcome.watch, outcome.names, outcome.first);
@@ -226,7 +226,9 @@ export class XdsConnection {
       else if (this.protocol === "delta" || changed.length > 0) await this.#send(watch, changed, this.protocol === "delta" ? removed : NO_NAMES);
       sent = true;
     }
-    if (sent) this.deps.log.debug("pushed", { proxy: this.id, ms: this.deps.clock.now() - started });
+    if (!sent) return;
+    this.deps.metrics.converged((this.deps.clock.now() - started) / 1_000);
+    this.deps.log.debug("pushed", { proxy: this.id, ms: this.deps.clock.now() - started });
   }
 
   /**

@@ -7,7 +7,10 @@ export interface XdsMetrics {
   generated(typeUrl: string, seconds: number): void;
   generationFailed(typeUrl: string): void;
   pushed(typeUrl: string, bytes: number, seconds: number): void;
-  rejected(typeUrl: string, connection: string): void;
+  /** `proxy` is `<pod>.<namespace>`. */
+  rejected(typeUrl: string, proxy: string): void;
+  /** A proxy has been sent all that a change means for it. */
+  converged(seconds: number): void;
 }
 
 const SHORT = new Map<string, string>(Object.entries(XDS_TYPES).map(([name, url]) => [url, name.toLowerCase()]));
@@ -17,6 +20,7 @@ const urlLabelsOf = labelCache((typeUrl) => ({ type: typeUrl }));
 
 /** Istio's buckets. */
 const TIME_BUCKETS = [0.01, 0.1, 1, 3, 5, 10, 20, 30];
+const CONVERGENCE_BUCKETS = [0.1, 0.5, 1, 3, 5, 10, 20, 30];
 const SIZE_BUCKETS = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000];
 
 export function createXdsMetrics(registry: MetricsRegistry): XdsMetrics {
@@ -27,6 +31,8 @@ export function createXdsMetrics(registry: MetricsRegistry): XdsMetrics {
   const pushes = registry.counter("pilot_xds_pushes", "Pilot build and send errors for lds, rds, cds and eds.");
   const rejects = registry.counter("pilot_total_xds_rejects", "Total number of XDS responses from pilot rejected by proxy.");
   const failures = registry.counter("pilot_total_xds_internal_errors", "Total number of internal XDS errors in pilot.");
+  const convergence = registry.histogram("pilot_proxy_convergence_time", "Delay in seconds between config change and a proxy receiving all required configuration.", CONVERGENCE_BUCKETS);
+  const refused = new Map((["CDS", "EDS", "LDS", "RDS"] as const).map((type) => [XDS_TYPES[type] as string, registry.gauge(`pilot_xds_${type.toLowerCase()}_reject`, `Pilot rejected ${type} configs.`)]));
   let largest = 0;
   return {
     received(bytes) {
@@ -41,7 +47,12 @@ export function createXdsMetrics(registry: MetricsRegistry): XdsMetrics {
       size.observe(bytes, urlLabelsOf(typeUrl));
       sendTime.observe(seconds);
     },
-    rejected: (typeUrl) => rejects.add(labelsOf(typeUrl)),
+    rejected(typeUrl, proxy) {
+      rejects.add(labelsOf(typeUrl));
+      // Envoy gives one code for all that it refuses.
+      refused.get(typeUrl)?.set(1, { node: proxy, err: "Internal" });
+    },
+    converged: (seconds) => convergence.observe(seconds),
   };
 }
 

@@ -1,0 +1,104 @@
+import { readFileSync, readdirSync } from "node:fs";
+import type { EndpointSlice } from "../../resources/index.ts";
+import { isRegistryKind, type MeshSnapshot, type RegistryKind, type RegistryObserver } from "../registry/index.ts";
+import type { Labels, MetricsRegistry } from "./metrics.ts";
+import type { ConnectionView } from "./views.ts";
+
+/** Istio's names of the kinds that are no configuration of its own. */
+const REGISTRY_TYPES: Partial<Record<RegistryKind, string>> = { Service: "Services", EndpointSlice: "EndpointSlice", Pod: "Pods", Node: "Nodes", Namespace: "Namespaces" };
+/** Counted as changes of what; other kinds change nothing that is pushed by itself. */
+const UPDATES: Partial<Record<RegistryKind, string>> = { Service: "svc", EndpointSlice: "eds", Secret: "secret" };
+const TIME_BUCKETS = [0.01, 0.1, 0.5, 1, 3, 5];
+const WAIT_BUCKETS = [0.01, 0.1, 1, 3, 5, 10, 20, 30];
+/** Linux counts a process's time in hundredths of a second. */
+const TICKS_PER_SECOND = 100;
+
+/** Counts what comes in from the Kubernetes API, and how long it takes until it can be pushed, under Istio's names. */
+export function createRegistryObserver(metrics: MetricsRegistry): RegistryObserver {
+  const configEvents = metrics.counter("pilot_k8s_cfg_events", "Events from k8s config.");
+  const registryEvents = metrics.counter("pilot_k8s_reg_events", "Events from k8s registry.");
+  const updates = metrics.counter("pilot_inbound_updates", "Total number of updates received by pilot.");
+  const waiting = metrics.histogram("pilot_debounce_time", "Delay in seconds between the first config enters debouncing and the merged push request is pushed into the push queue (includes pushcontext_init_seconds).", WAIT_BUCKETS);
+  const building = metrics.histogram("pilot_pushcontext_init_seconds", "Total time in seconds Pilot takes to init pushContext.", TIME_BUCKETS);
+  return {
+    event(kind, event) {
+      const type = REGISTRY_TYPES[kind];
+      const custom = type === undefined && isConfig(kind);
+      if (custom) configEvents.add({ type: kind, event });
+      else if (type !== undefined) registryEvents.add({ type, event });
+      const update = UPDATES[kind] ?? (custom ? "config" : undefined);
+      if (update !== undefined) updates.add({ type: kind === "Service" && event === "delete" ? "svcdelete" : update });
+    },
+    built(waitedSeconds, seconds) {
+      waiting.observe(waitedSeconds);
+      building.observe(seconds);
+    },
+  };
+}
+
+/** What can be said of the mesh as it is now, worked out when somebody asks. */
+export function describeMesh(metrics: MetricsRegistry, snapshot: () => MeshSnapshot, connections: () => Iterable<ConnectionView>): void {
+  const gauge = (name: string, help: string, value: () => number): void => metrics.observedGauge(name, help, () => [{ value: value() }]);
+  gauge("pilot_eds_no_instances", "Number of clusters without instances.", () => count(snapshot().services.all, (service) => service.resolution === "ClientSideLB" && service.ports.length > 0 && snapshot().backends(service).endpoints.length === 0));
+  gauge("pilot_endpoint_not_ready", "Endpoint found in unready state.", () => snapshot().services.all.reduce((sum, service) => sum + count(snapshot().backends(service).endpoints, ({ health }) => health !== "HEALTHY" && health !== "UNKNOWN"), 0));
+  gauge("pilot_k8s_endpoints_pending_pod", "Number of endpoints that do not currently have any corresponding pods.", () => pendingEndpoints(snapshot()));
+  gauge("pilot_vservice_dup_domain", "Virtual services with dup domains.", () => duplicates(snapshot().configs.VirtualService.flatMap(({ spec }) => (spec?.gateways?.length ? spec.gateways : ["mesh"]).flatMap((gateway) => [...new Set(spec?.hosts)].map((host) => `${gateway} ${host}`)))));
+  gauge("pilot_destrule_subsets", "Duplicate subsets across destination rules for same host", () => duplicates(snapshot().configs.DestinationRule.flatMap(({ metadata, spec }) => (spec?.subsets ?? []).map(({ name }) => `${metadata.namespace}/${spec?.host} ${name}`))));
+  gauge("pilot_duplicate_envoy_clusters", "Duplicate envoy clusters caused by service entries with same hostname", () => duplicates(snapshot().services.all.filter(({ registry }) => registry === "External").flatMap(({ hostname, ports, addresses }) => ports.map(({ port }) => `${hostname} ${port} ${addresses.join()}`))));
+  gauge("pilot_dns_cluster_without_endpoints", "DNS clusters without endpoints caused by the endpoint field in STRICT_DNS type cluster is not set or the corresponding subset cannot select any endpoint", () =>
+    count(snapshot().services.all, (service) => (service.resolution === "DNSLB" || service.resolution === "DNSRoundRobinLB") && snapshot().backends(service).endpoints.length === 0));
+  gauge("pilot_no_ip", "Pods not found in the endpoint table, possibly invalid.", () => count([...connections()], ({ node }) => node.podName !== "" && !snapshot().objects.get("Pod", node.podName, node.namespace)));
+}
+
+/** What Prometheus' client libraries say of every process. */
+export function describeProcess(metrics: MetricsRegistry, startedMs: number): void {
+  const gauge = (name: string, help: string, value: () => number | undefined): void => metrics.observedGauge(name, help, () => [value()].filter((known) => known !== undefined).map((known): { labels?: Labels; value: number } => ({ value: known })));
+  metrics.observedCounter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", () => {
+    const { user, system } = process.cpuUsage();
+    return [{ value: Math.round((user + system) / (1_000_000 / TICKS_PER_SECOND)) / TICKS_PER_SECOND }];
+  });
+  gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", () => startedMs / 1_000);
+  gauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => process.memoryUsage.rss());
+  gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", () => status("VmSize"));
+  gauge("process_open_fds", "Number of open file descriptors.", openFiles);
+}
+
+function isConfig(kind: RegistryKind): boolean {
+  return isRegistryKind(kind) && !["Namespace", "Node", "Service", "EndpointSlice", "Pod", "Secret", "ConfigMap", "Deployment", "StatefulSet"].includes(kind);
+}
+
+function pendingEndpoints({ objects }: MeshSnapshot): number {
+  return (objects.list("EndpointSlice") as readonly EndpointSlice[]).reduce(
+    (sum, { metadata, endpoints }) => sum + count(endpoints ?? [], ({ targetRef }) => targetRef?.kind === "Pod" && !objects.get("Pod", targetRef.name ?? "", targetRef.namespace ?? metadata.namespace)),
+    0,
+  );
+}
+
+function count<Item>(items: readonly Item[], holds: (item: Item) => boolean): number {
+  return items.reduce((sum, item) => sum + (holds(item) ? 1 : 0), 0);
+}
+
+/** How many are there that another was before. */
+function duplicates(keys: readonly string[]): number {
+  return keys.length - new Set(keys).size;
+}
+
+/** Bytes, from a line such as `VmSize:  123 kB`; undefined where there is no /proc. */
+function status(field: string): number | undefined {
+  const text = quietly(() => readFileSync("/proc/self/status", "utf8"));
+  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text ?? "")?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
+}
+
+function openFiles(): number | undefined {
+  return quietly(() => readdirSync("/proc/self/fd").length);
+}
+
+/** A system without /proc leaves out what stands only there. */
+function quietly<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
