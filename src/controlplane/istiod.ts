@@ -82,7 +82,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   const roots = whileLeading(leadership, () => distributeRoots({ client, ca, clock, log: log.child("rootcert") }));
   closers.push(roots.stop);
 
-  const serving = await createServingCertificate({ ca, namespace, clock, log: log.child("tls") });
+  const serving = await createServingCertificate({ ca, namespace, revision, clock, log: log.child("tls") });
   closers.push(() => serving.stop());
   const bound = followBoundObjects({ client, clock, log: log.child("tokens") });
   closers.push(() => bound.stop());

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { readFileSync } from "node:fs";
 import { ChainmailError, errorText } from "../../base/index.ts";
+import { fileError } from "./format/file-error.ts";
 import { tabwriter } from "./format/tabwriter.ts";
 import { globalsOf, withGlobals } from "./globals.ts";
 import { openKube } from "./kube-access.ts";
@@ -31,7 +32,8 @@ function fileDump(path: string): ConfigDump {
   try {
     return parseDump(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new ChainmailError("FILE_UNREADABLE", `failed to get config dump from file ${path}: ${errorText(cause)}`, { cause });
+    const reason = cause instanceof ChainmailError ? errorText(cause) : fileError(path, cause);
+    throw new ChainmailError("FILE_UNREADABLE", `failed to get config dump from file ${path}: ${reason}`, { cause });
   }
 }
 

@@ -2,6 +2,7 @@ import { fromBinary, toJson, type JsonObject } from "@bufbuild/protobuf";
 import { readFileSync } from "node:fs";
 import { ChainmailError, errorText } from "../../base/index.ts";
 import { loadRegistry } from "../../proto/index.ts";
+import { fileError } from "./format/file-error.ts";
 import { unifiedDiff } from "./format/unified-diff.ts";
 import { askIstiod, resourcesOf } from "./istiod-xds.ts";
 import type { KubeAccess, PodRef } from "./kube-access.ts";
@@ -21,7 +22,7 @@ const CONFIG_DUMP = "istio.io/debug/config_dump";
 export async function compareProxy(kube: KubeAccess, pod: PodRef, { file, proxyAdminPort, revision }: CompareOptions): Promise<string> {
   const name = `${pod.name}.${pod.namespace}`;
   const [dump, answers] = await Promise.all([
-    file === undefined ? proxyDump(kube, pod, proxyAdminPort) : Promise.resolve(parseDump(readFileSync(file, "utf8"))),
+    file === undefined ? proxyDump(kube, pod, proxyAdminPort) : Promise.resolve(parseDump(readDump(file))),
     askIstiod(kube, CONFIG_DUMP, [name], revision),
   ]);
   const registry = await loadRegistry();
@@ -31,6 +32,14 @@ export async function compareProxy(kube: KubeAccess, pod: PodRef, { file, proxyA
   });
   if (configs.length === 0) throw new ChainmailError("PROXY_UNKNOWN", `istiod knows no proxy ${name}`);
   return compareDumps(dump, { text: "", configs });
+}
+
+function readDump(path: string): string {
+  try {
+    return readFileSync(path === "-" ? 0 : path, "utf8");
+  } catch (cause) {
+    throw new ChainmailError("FILE_UNREADABLE", `could not contact sidecar: ${fileError(path, cause)}`, { cause });
+  }
 }
 
 async function proxyDump(kube: KubeAccess, pod: PodRef, port: number): Promise<ConfigDump> {

@@ -1,12 +1,12 @@
 import { dump } from "js-yaml";
 import type { ConfigMap } from "../../resources/index.ts";
 import { componentLabels } from "./labels.ts";
-import { injectionValues, type InstallValues } from "./values.ts";
+import { injectionValues, revisionSuffix, type InstallValues } from "./values.ts";
 
 /** The mesh's own configuration, and what the injection webhook is told. */
 export function configMaps(values: InstallValues): ConfigMap[] {
-  const { namespace, revision } = values;
-  const suffix = revision === "default" ? "" : `-${revision}`;
+  const { namespace } = values;
+  const suffix = revisionSuffix(values);
   return [
     {
       apiVersion: "v1",
@@ -29,7 +29,7 @@ export function meshConfig(values: InstallValues): Record<string, unknown> {
   return {
     accessLogFile: "/dev/stdout",
     // What is the usual case is not written: the mesh config stays as Istio's.
-    defaultConfig: { discoveryAddress: `istiod.${values.namespace}.svc:15012`, ...(values.proxy === "envoy" && { proxyMetadata: { CHAINMAIL_PROXY: "envoy" } }) },
+    defaultConfig: { discoveryAddress: `istiod${revisionSuffix(values)}.${values.namespace}.svc:15012`, ...(values.proxy === "envoy" && { proxyMetadata: { CHAINMAIL_PROXY: "envoy" } }) },
     defaultProviders: { metrics: ["prometheus"] },
     enablePrometheusMerge: true,
     extensionProviders: [

@@ -1,7 +1,7 @@
 import type { ContainerPort, Deployment, EnvVar, KubeObject, Service, ServiceAccount, ServicePort, Volume, VolumeMount } from "../../resources/index.ts";
 import { namespacedRole } from "./accounts.ts";
 import { componentLabels } from "./labels.ts";
-import { injectionValues, type InstallValues } from "./values.ts";
+import { injectionValues, revisionSuffix, type InstallValues } from "./values.ts";
 
 interface GatewayKind {
   name: string;
@@ -94,7 +94,7 @@ function environment(values: InstallValues, kind: GatewayKind): EnvVar[] {
   const field = (name: string, fieldPath: string): EnvVar => ({ name, valueFrom: { fieldRef: { apiVersion: "v1", fieldPath } } });
   return [
     { name: "PILOT_CERT_PROVIDER", value: "istiod" },
-    { name: "CA_ADDR", value: `istiod.${values.namespace}.svc:15012` },
+    { name: "CA_ADDR", value: `istiod${revisionSuffix(values)}.${values.namespace}.svc:15012` },
     field("NODE_NAME", "spec.nodeName"),
     field("POD_NAME", "metadata.name"),
     field("POD_NAMESPACE", "metadata.namespace"),

@@ -94,3 +94,15 @@ test("removal begins with the webhooks and ends with the namespace", () => {
   expect(order[0]?.kind).toBe("MutatingWebhookConfiguration");
   expect(order.at(-1)?.kind).toBe("Namespace");
 });
+
+test("a revision's proxies, gateway and webhooks all lead to its own istiod, whose certificate has that name", async () => {
+  const objects = meshManifests({ revision: "canary", namespace: "mesh" });
+  const mesh = objects.find(({ kind, metadata }) => kind === "ConfigMap" && metadata.name === "istio-canary") as { data?: { mesh?: string } } | undefined;
+  expect(mesh?.data?.mesh).toContain("discoveryAddress: istiod-canary.mesh.svc:15012");
+  const gateway = JSON.stringify(objects.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "istio-ingressgateway"));
+  expect(gateway).toContain('"istiod-canary.mesh.svc:15012"');
+  expect(gateway).not.toContain("istiod.mesh.svc");
+  const { servingNames } = await import("../server/serving-certificate.ts");
+  expect(servingNames("mesh", "canary")).toContain("istiod-canary.mesh.svc");
+  expect(servingNames("mesh")).not.toContain("istiod-default.mesh.svc");
+});

@@ -54,3 +54,8 @@ export function injectionValues(values: InstallValues): InjectionValues {
     },
   };
 }
+
+/** What stands behind the names of a revision's own objects: nothing for the default one. */
+export function revisionSuffix({ revision }: InstallValues): string {
+  return revision === "default" ? "" : `-${revision}`;
+}

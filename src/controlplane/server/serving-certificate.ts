@@ -22,19 +22,20 @@ const LIFETIME_MS = DAY;
 const RETRY_MS = 60_000;
 
 /** The names under which pods, webhooks and istioctl reach istiod: any of them must verify. */
-export function servingNames(namespace: string): string[] {
-  return [`istiod.${namespace}.svc`, `istiod.${namespace}`, `istiod.${namespace}.svc.cluster.local`, `istiod-remote.${namespace}.svc`, `istio-pilot.${namespace}.svc`, "localhost"];
+export function servingNames(namespace: string, revision = "default"): string[] {
+  const ofRevision = revision === "default" ? [] : [`istiod-${revision}.${namespace}.svc`];
+  return [`istiod.${namespace}.svc`, `istiod.${namespace}`, `istiod.${namespace}.svc.cluster.local`, `istiod-remote.${namespace}.svc`, `istio-pilot.${namespace}.svc`, ...ofRevision, "localhost"];
 }
 
 /** Issued by the mesh's own CA, renewed at half-life and whenever the CA changes. */
-export async function createServingCertificate(options: { ca: CertificateAuthority; namespace: string; clock: Clock; log: Logger }): Promise<ServingCertificate> {
-  const { ca, namespace, clock, log } = options;
+export async function createServingCertificate(options: { ca: CertificateAuthority; namespace: string; revision?: string; clock: Clock; log: Logger }): Promise<ServingCertificate> {
+  const { ca, namespace, revision, clock, log } = options;
   const listeners = new Set<(material: ServingMaterial) => void>();
   let cancel = (): void => {};
 
   const issue = async (): Promise<{ material: ServingMaterial; certificate: Certificate }> => {
     const key = await generateKey();
-    const certificate = ca.issue(publicKeyDer(key), { dnsNames: servingNames(namespace) }, LIFETIME_MS);
+    const certificate = ca.issue(publicKeyDer(key), { dnsNames: servingNames(namespace, revision) }, LIFETIME_MS);
     const { chainPem, rootBundlePem } = ca.material;
     return { certificate, material: { chainPem: certificate.pem + chainPem, keyPem: encodePrivateKey(key), clientRootsPem: mergeBundles(rootBundlePem) } };
   };

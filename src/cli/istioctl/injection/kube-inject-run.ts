@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { ChainmailError, errorText } from "../../../base/index.ts";
+import { ChainmailError } from "../../../base/index.ts";
 import { parseValues, type InjectionContext } from "../../../controlplane/injection/index.ts";
 import { parseMeshConfig } from "../../../controlplane/registry/index.ts";
 import { CONFIG_MAPS, PROXY_CONFIGS } from "../../../kube/index.ts";
+import { fileError } from "../format/file-error.ts";
 import type { GlobalOptions } from "../globals.ts";
 import { listOrEmpty, openKube, type KubeAccess } from "../kube-access.ts";
 import { injectDocuments } from "./kube-inject.ts";
@@ -59,6 +60,6 @@ function read(path: string | number, name: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new ChainmailError("FILE_UNREADABLE", `open ${name}: ${errorText(cause)}`, { cause });
+    throw new ChainmailError("FILE_UNREADABLE", fileError(name, cause), { cause });
   }
 }

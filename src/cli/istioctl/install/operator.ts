@@ -1,5 +1,6 @@
 import { ChainmailError, errorText } from "../../../base/index.ts";
 import { readFileSync } from "node:fs";
+import { fileError } from "../format/file-error.ts";
 
 /** An IstioOperator as plain data: `metadata` and `spec`. */
 export type OperatorTree = { [key: string]: unknown };
@@ -21,7 +22,7 @@ function readOperator(file: string): OperatorTree {
   try {
     text = readFileSync(file === "-" ? 0 : file.trim(), "utf8");
   } catch (cause) {
-    throw new ChainmailError("FILE_UNREADABLE", `merge inputs: open ${file}: ${errorText(cause)}`, { cause });
+    throw new ChainmailError("FILE_UNREADABLE", `merge inputs: ${fileError(file, cause)}`, { cause });
   }
   let documents: unknown[];
   try {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { readFileSync } from "node:fs";
 import { ChainmailError, errorText } from "../../../base/index.ts";
+import { fileError } from "../format/file-error.ts";
 import { globalsOf, withGlobals } from "../globals.ts";
 import { openKube } from "../kube-access.ts";
 import { resolvePod } from "../pods.ts";
@@ -228,7 +229,7 @@ function readDump(path: string): string {
   try {
     return readFileSync(path === "-" ? 0 : path, "utf8");
   } catch (cause) {
-    throw new ChainmailError("FILE_UNREADABLE", `open ${path}: ${errorText(cause)}`, { cause });
+    throw new ChainmailError("FILE_UNREADABLE", fileError(path, cause), { cause });
   }
 }
 
