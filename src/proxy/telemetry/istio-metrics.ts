@@ -13,6 +13,21 @@ interface RequestSeries {
   readonly responseBytes: Histogram;
 }
 
+/** A series with what led to it. */
+interface RecentSeries {
+  readonly reporter: Reporter;
+  readonly ends: Ends;
+  readonly authority: string;
+  readonly grpc: boolean;
+  readonly grpcStatus: string;
+  readonly status: number;
+  readonly flags: string;
+  readonly series: RequestSeries;
+}
+
+/** So many callers and outcomes of a cluster are looked through before a key is made. */
+const MAX_RECENT = 8;
+
 export interface TcpSeries {
   readonly opened: Counter;
   readonly closed: Counter;
@@ -55,6 +70,7 @@ interface Service {
 /** Istio's standard metrics (istio.io/latest/docs/reference/config/metrics): label sets are built once and kept by their parts. */
 export class IstioMetrics {
   readonly #requests = new Map<string, RequestSeries>();
+  readonly #used = new WeakMap<UpstreamClusterInfo, RecentSeries[]>();
   readonly #tcp = new Map<string, TcpSeries>();
   readonly #services = new WeakMap<UpstreamClusterInfo, Service>();
   readonly #endpoints = new WeakMap<object, PeerMetadata | null>();
@@ -71,15 +87,48 @@ export class IstioMetrics {
   }
 
   request(reporter: Reporter, ends: Ends, info: CountedRequest, options: { grpc: boolean; hostFallback: boolean }): void {
-    const service = this.#service(info.upstreamCluster, options.hostFallback ? (info.request?.authority ?? "") : "");
+    const authority = options.hostFallback ? (info.request?.authority ?? "") : "";
     const grpcStatus = options.grpc ? (info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status") ?? "") : "";
+    const series = this.#recent(reporter, ends, info, authority, options.grpc, grpcStatus) ?? this.#find(reporter, ends, info, authority, options.grpc, grpcStatus);
+    series.requests.value++;
+    series.durations.record(Math.floor(info.durationMs));
+    series.requestBytes.record(info.requestHeadBytes + info.bytesReceived);
+    series.responseBytes.record(info.responseHeadBytes + info.bytesSent);
+  }
+
+  /** The series that the cluster's requests had lately, if one fits: comparing costs less than making a key. */
+  #recent(reporter: Reporter, ends: Ends, info: CountedRequest, authority: string, grpc: boolean, grpcStatus: string): RequestSeries | undefined {
+    const used = info.upstreamCluster && this.#used.get(info.upstreamCluster);
+    if (!used) return undefined;
+    for (const each of used) {
+      if (
+        each.ends.source === ends.source &&
+        each.ends.destination === ends.destination &&
+        each.status === info.responseStatus &&
+        each.flags === info.flags &&
+        each.grpc === grpc &&
+        each.grpcStatus === grpcStatus &&
+        each.reporter === reporter &&
+        each.authority === authority &&
+        each.ends.security === ends.security &&
+        each.ends.sourcePrincipal === ends.sourcePrincipal &&
+        each.ends.destinationPrincipal === ends.destinationPrincipal
+      )
+        return each.series;
+    }
+    return undefined;
+  }
+
+  #find(reporter: Reporter, ends: Ends, info: CountedRequest, authority: string, grpc: boolean, grpcStatus: string): RequestSeries {
+    const { upstreamCluster, responseStatus: status } = info;
+    const service = this.#service(upstreamCluster, authority);
     const flags = info.flags === "" ? "-" : info.flags;
-    const key = `${this.#key(reporter, ends, service)}|${options.grpc}|${info.responseStatus}|${grpcStatus}|${flags}`;
+    const key = `${this.#key(reporter, ends, service)}|${grpc}|${status}|${grpcStatus}|${flags}`;
     let series = this.#requests.get(key);
     if (!series) {
       const labels: Labels = [
-        ...this.#labels(reporter, ends, service, options.grpc ? "grpc" : "http"),
-        ["response_code", String(info.responseStatus)],
+        ...this.#labels(reporter, ends, service, grpc ? "grpc" : "http"),
+        ["response_code", String(status)],
         ["grpc_response_status", grpcStatus],
         ["response_flags", flags],
         ["connection_security_policy", ends.security],
@@ -92,10 +141,13 @@ export class IstioMetrics {
       };
       this.#requests.set(key, series);
     }
-    series.requests.value++;
-    series.durations.record(Math.floor(info.durationMs));
-    series.requestBytes.record(info.requestHeadBytes + info.bytesReceived);
-    series.responseBytes.record(info.responseHeadBytes + info.bytesSent);
+    if (upstreamCluster) {
+      const used = this.#used.get(upstreamCluster) ?? [];
+      if (used.length >= MAX_RECENT) used.shift();
+      used.push({ reporter, ends, authority, grpc, grpcStatus, status, flags: info.flags, series });
+      this.#used.set(upstreamCluster, used);
+    }
+    return series;
   }
 
   tcp(reporter: Reporter, ends: Ends, cluster: UpstreamClusterInfo | undefined, flags: string): TcpSeries {
