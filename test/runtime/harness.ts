@@ -1,3 +1,4 @@
+import { setDefaultTimeout } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createLogger } from "../../src/base/index.ts";
 import { startNode, type Node, type ServiceNetwork, type Watched } from "../../src/cluster/network/index.ts";
@@ -175,8 +176,12 @@ export async function startShared(): Promise<Shared> {
   return { node, ips, web };
 }
 
+/** What never comes is waited for this long: a machine that does other things too may be slow. */
+const PATIENCE_MS = 20_000;
+setDefaultTimeout(40_000);
+
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
     if (await Promise.resolve(condition()).catch(() => false)) return;
     await Bun.sleep(10);
   }

@@ -13,7 +13,7 @@ const isRoot = process.getuid?.() === 0;
 /** nobody: an ordinary user that every machine has. */
 const NOBODY = 65534;
 const folders: string[] = [];
-afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })), 60_000);
 
 /** What in-host.ts is to run: the rest of a file's name, and how images' roots are to be had. */
 const PARTS = [
