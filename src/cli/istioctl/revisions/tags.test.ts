@@ -25,11 +25,13 @@ interface Hook {
   clientConfig: { service?: { name: string } };
 }
 
+const hooksOf = (configuration: KubeObject | undefined): Hook[] => (configuration?.webhooks ?? []) as Hook[];
+
 test("a tag's webhooks ask for the tag and lead to the revision; its service has no node ports", () => {
   const [injector, service, ...rest] = tagObjects(source("prod", { service: { ...own("Service"), spec: { selector: { app: "istiod" }, ports: [{ name: "a", port: 1, nodePort: 30_000 }] } } }));
   expect(rest).toEqual([]);
   expect(injector?.metadata).toMatchObject({ name: "istio-revision-tag-prod", labels: { "istio.io/rev": "canary", "istio.io/tag": "prod" } });
-  const hooks = injector?.webhooks as Hook[];
+  const hooks = hooksOf(injector);
   expect(hooks.map(({ name }) => name)).toEqual(["rev.namespace.sidecar-injector.istio.io", "rev.object.sidecar-injector.istio.io"]);
   for (const { clientConfig, namespaceSelector } of hooks) {
     expect(clientConfig.service?.name).toBe("istiod-canary");
@@ -44,7 +46,7 @@ test("a tag's webhooks ask for the tag and lead to the revision; its service has
 test("the tag default takes over the namespaces of istio-injection, validation, and on demand those that say nothing", () => {
   const kinds = tagObjects(source("default")).map(({ kind }) => kind);
   expect(kinds).toEqual(["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Service"]);
-  const names = (everywhere: boolean): string[] => (tagObjects(source("default", { everywhere, webhookName: "mine" }))[0]?.webhooks as Hook[]).map(({ name }) => name);
+  const names = (everywhere: boolean): string[] => hooksOf(tagObjects(source("default", { everywhere, webhookName: "mine" }))[0]).map(({ name }) => name);
   expect(names(false)).toContain("namespace.sidecar-injector.istio.io");
   expect(names(false)).not.toContain("auto.sidecar-injector.istio.io");
   expect(names(true)).toContain("auto.sidecar-injector.istio.io");
