@@ -3,7 +3,7 @@ import { connect, constants, createServer, type ClientHttp2Session, type Http2Se
 import type { AddressInfo } from "node:net";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { echoServer, rawServer, type Backend, type Echo } from "./test-support/backends.ts";
-import { get } from "./test-support/http-exchange.ts";
+import { exchange, get } from "./test-support/http-exchange.ts";
 import { cluster, configure, forward, httpListener, typed, type HcmOptions } from "./test-support/plain-config.ts";
 import { Sidecar } from "./test-support/sidecar.ts";
 
@@ -179,4 +179,17 @@ describe("a pooled HTTP/1 connection", () => {
     ]);
     for (let i = 0; i < 4; i++) expect((await ask(session, {}, undefined, true)).body.length).toBe(70_000);
   });
+});
+
+test("a head does not wait for its body: HTTP/1 clients of an HTTP/2 server see it at once", async () => {
+  const slow = createServer();
+  slow.on("stream", (stream: ServerHttp2Stream) => {
+    stream.on("error", () => {});
+    stream.respond({ ":status": 200, "content-type": "text/event-stream" });
+  });
+  await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
+  const { port } = await start({ routes: [forward("/", "slow")] }, [cluster("slow", [(slow.address() as AddressInfo).port], HTTP2)]);
+  const { status, headers } = await exchange(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", { waitMs: 300 });
+  expect([status, headers["content-type"]]).toEqual([200, "text/event-stream"]);
+  slow.close();
 });

@@ -23,6 +23,8 @@ export class Http2Client implements SessionOwner {
   /** Streams opened so far. */
   requests = 0;
   idleSince = 0;
+  /** Whose heads have come, without their bodies so far. */
+  readonly #heads: ResponseSink[] = [];
   #gone = false;
 
   constructor(
@@ -66,6 +68,17 @@ export class Http2Client implements SessionOwner {
     else if (this.active === 0 && !this.session.closed) this.session.close();
   }
 
+  /** A response has begun: its head may wait for its body until the read is over, and no longer. */
+  began(sink: ResponseSink): void {
+    this.#heads.push(sink);
+  }
+
+  onBatchEnd(): void {
+    if (this.#heads.length === 0) return;
+    for (const sink of this.#heads) sink.onBatchEnd();
+    this.#heads.length = 0;
+  }
+
   onStreamReset(by: "remote" | "local"): void {
     this.owner.onStreamReset(by);
   }
@@ -89,6 +102,8 @@ class Http2ClientStream implements UpstreamStream, StreamHandler {
   #stream: SessionStream | undefined;
   #sink: ResponseSink | undefined;
   #headRequest = false;
+  /** What the request asked to go over to. */
+  #upgrade: string | undefined;
 
   constructor(private readonly client: Http2Client) {}
 
@@ -100,11 +115,18 @@ class Http2ClientStream implements UpstreamStream, StreamHandler {
     this.#sink = sink;
     this.#headRequest = head.method === "HEAD";
     this.#stream = session.open(this);
-    const first: [string, string][] =
-      head.method === "CONNECT"
-        ? [[":method", "CONNECT"], [":authority", head.authority]]
-        : [[":method", head.method], [":scheme", head.scheme], [":authority", head.authority], [":path", head.path]];
-    return session.sendFields(this.#stream, first, head.headers, endStream);
+    return session.sendFields(this.#stream, this.#pseudoFields(head), head.headers, endStream);
+  }
+
+  #pseudoFields(head: RequestHead): [string, string][] {
+    if (head.method === "CONNECT") return [[":method", "CONNECT"], [":authority", head.authority]];
+    const target: [string, string][] = [[":scheme", head.scheme], [":authority", head.authority], [":path", head.path]];
+    if (head.upgrade === undefined) return [[":method", head.method], ...target];
+    // An upgrade is a CONNECT with a protocol (RFC 8441); the head stays as it is, for another try.
+    this.#upgrade = head.headers.get("upgrade") ?? head.upgrade;
+    head.headers.remove("connection");
+    head.headers.remove("upgrade");
+    return [[":method", "CONNECT"], ...target, [":protocol", this.#upgrade]];
   }
 
   writeBody(bytes: Uint8Array, start: number, end: number): boolean {
@@ -146,8 +168,16 @@ class Http2ClientStream implements UpstreamStream, StreamHandler {
       return;
     }
     if (this.#stream && !endStream && !this.#headRequest && status !== 304) this.#stream.expected = length;
-    this.#sink?.onResponseHead(status, fields, endStream, size);
+    let shown = status;
+    if (this.#upgrade !== undefined && status === 200) {
+      shown = 101;
+      fields.append("connection", "upgrade");
+      fields.append("upgrade", this.#upgrade);
+    }
+    const sink = this.#sink;
+    sink?.onResponseHead(shown, fields, endStream, size);
     if (endStream) this.#finish();
+    else if (sink) this.client.began(sink);
   }
 
   onBody(bytes: Buffer, start: number, end: number): void {

@@ -4,12 +4,13 @@ import type { HeaderMap, RequestHead } from "../http/header-map.ts";
  * Reads a request's fields (RFC 9113, 8.2 and 8.3): pseudo-headers out, cookie crumbs joined. Undefined for a malformed
  * request: what one server takes and the next one refuses is how requests are smuggled from HTTP/2 to HTTP/1.
  */
-export function readRequestFields(fields: HeaderMap): RequestHead | undefined {
+export function readRequestFields(fields: HeaderMap, extendedConnect = false): RequestHead | undefined {
   const { names, values } = fields;
   let method: string | undefined;
   let path: string | undefined;
   let authority: string | undefined;
   let scheme: string | undefined;
+  let protocol: string | undefined;
   let at = 0;
   for (; at < names.length && (names[at] as string).charCodeAt(0) === COLON; at++) {
     const value = values[at] as string;
@@ -30,6 +31,10 @@ export function readRequestFields(fields: HeaderMap): RequestHead | undefined {
         if (scheme !== undefined) return undefined;
         scheme = value;
         break;
+      case ":protocol":
+        if (protocol !== undefined || !extendedConnect || !TOKEN.test(value)) return undefined;
+        protocol = value;
+        break;
       default:
         return undefined;
     }
@@ -43,6 +48,7 @@ export function readRequestFields(fields: HeaderMap): RequestHead | undefined {
   fields.remove("host");
   authority ??= host;
   if (authority !== undefined && !AUTHORITY.test(authority)) return undefined;
+  if (protocol !== undefined) return method === "CONNECT" && authority !== undefined ? extended(fields, { protocol, path, authority, scheme }) : undefined;
   if (method === "CONNECT") {
     if (path !== undefined || scheme !== undefined || authority === undefined) return undefined;
     return { method, path: "", authority, scheme: "", protocol: "HTTP/2", headers: fields, upgrade: "connect" };
@@ -50,6 +56,16 @@ export function readRequestFields(fields: HeaderMap): RequestHead | undefined {
   if (path === undefined || scheme === undefined || !SCHEME.test(scheme) || !TARGET.test(path)) return undefined;
   joinCookies(fields);
   return { method, path, authority: authority ?? "", scheme: scheme.toLowerCase(), protocol: "HTTP/2", headers: fields, upgrade: undefined };
+}
+
+/** RFC 8441: a CONNECT with a protocol, as Envoy turns it into HTTP/1's Upgrade. */
+function extended(headers: HeaderMap, asked: { protocol: string; path: string | undefined; authority: string; scheme: string | undefined }): RequestHead | undefined {
+  const { protocol, path, authority, scheme } = asked;
+  if (path === undefined || scheme === undefined || !SCHEME.test(scheme) || !TARGET.test(path)) return undefined;
+  joinCookies(headers);
+  headers.append("connection", "upgrade");
+  headers.append("upgrade", protocol);
+  return { method: "GET", path, authority, scheme: scheme.toLowerCase(), protocol: "HTTP/2", headers, upgrade: protocol.toLowerCase() };
 }
 
 /** Takes `:status` out of a response's fields; undefined when they are malformed. */

@@ -21,6 +21,8 @@ export const Setting = {
   INITIAL_WINDOW_SIZE: 4,
   MAX_FRAME_SIZE: 5,
   MAX_HEADER_LIST_SIZE: 6,
+  /** RFC 8441. */
+  ENABLE_CONNECT_PROTOCOL: 8,
 } as const;
 
 /** Error codes of RFC 9113, section 7. */

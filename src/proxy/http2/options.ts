@@ -11,6 +11,8 @@ export interface SessionOptions {
   readonly maxHeaderBytes: number;
   /** Fields of a head, pseudo-fields included. */
   readonly maxHeaders: number;
+  /** Extended CONNECT (RFC 8441) is taken, and said so. */
+  readonly allowConnect: boolean;
   readonly floods: FloodLimits;
 }
 
@@ -31,6 +33,7 @@ export function sessionOptions(proto: Http2ProtocolOptions | undefined, maxHeade
     maxConcurrentStreams: proto?.maxConcurrentStreams ?? DEFAULTS.maxConcurrentStreams,
     streamWindow: proto?.initialStreamWindowSize ?? DEFAULTS.streamWindow,
     connectionWindow: proto?.initialConnectionWindowSize ?? DEFAULTS.connectionWindow,
+    allowConnect: proto?.allowConnect ?? false,
     maxHeaderBytes,
     maxHeaders,
     floods: {

@@ -28,7 +28,7 @@ export class Http2Server implements SessionOwner {
   constructor(
     channel: Channel,
     readonly handler: ServerHandler,
-    private readonly options: Http2ServerOptions,
+    readonly options: Http2ServerOptions,
   ) {
     this.session = new Session(channel, "server", this, options);
   }
@@ -95,9 +95,9 @@ class Http2ServerStream implements StreamHandler, ServerStream {
   // ---- from the session
 
   onFields(fields: HeaderMap, endStream: boolean, size: number): void {
-    const { session, handler } = this.server;
+    const { session, handler, options } = this.server;
     const length = contentLength(fields);
-    const head = length === undefined ? undefined : readRequestFields(fields);
+    const head = length === undefined ? undefined : readRequestFields(fields, options.allowConnect);
     if (!head || (endStream && (length as number) > 0)) {
       session.reset(this.stream, ErrorCode.PROTOCOL_ERROR);
       return;
@@ -135,7 +135,14 @@ class Http2ServerStream implements StreamHandler, ServerStream {
 
   writeHead(status: number, headers: HeaderMap, endStream: boolean): number {
     if (status === 204 || status === 304) this.#bodyAllowed = false;
-    const size = this.server.session.sendFields(this.stream, [[":status", String(status)]], headers, endStream);
+    let code = status;
+    if (status === 101) {
+      // RFC 8441, 4: what HTTP/1 calls switching protocols is an ordinary success here.
+      code = 200;
+      headers.remove("connection");
+      headers.remove("upgrade");
+    }
+    const size = this.server.session.sendFields(this.stream, [[":status", String(code)]], headers, endStream);
     if (endStream) this.#finish();
     return size;
   }

@@ -56,6 +56,8 @@ export interface SessionOwner {
   onSettings?(): void;
   /** Server: the peer resets this stream. True when it has done so too often for the connection to stay. */
   isAbuse?(stream: SessionStream): boolean;
+  /** Client: all that one read brought has been delivered. */
+  onBatchEnd?(): void;
   /** A stream is gone from the session. */
   onStreamGone(): void;
   onSessionClosed(error: Error | undefined): void;

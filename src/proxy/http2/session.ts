@@ -52,6 +52,7 @@ export class Session implements ChannelHandler {
     if (!this.#server) this.writer.raw(PREFACE);
     this.writer.settings([
       ...(this.#server ? [[Setting.MAX_CONCURRENT_STREAMS, options.maxConcurrentStreams] as const] : [[Setting.ENABLE_PUSH, 0] as const]),
+      ...(this.#server && options.allowConnect ? [[Setting.ENABLE_CONNECT_PROTOCOL, 1] as const] : []),
       [Setting.INITIAL_WINDOW_SIZE, options.streamWindow],
       [Setting.MAX_HEADER_LIST_SIZE, options.maxHeaderBytes],
     ]);
@@ -139,6 +140,7 @@ export class Session implements ChannelHandler {
     try {
       const at = this.#frames(bytes);
       if (at < bytes.length) this.#held = at === 0 ? bytes : bytes.subarray(at);
+      this.owner.onBatchEnd?.();
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       this.broken = true;

@@ -38,7 +38,7 @@ export class RequestMirror implements PoolWaiter, ResponseSink {
     const host = cluster.isOriginalDestination ? this.stream.downstream.destinationRestored && cluster.originalDestination(this.stream.downstream.local) : cluster.choose();
     if (!host) return;
     this.#cancel = services.clock.after(TIMEOUT_MS, () => this.#upstream?.abandon());
-    cluster.pool(host, { alpn: this.stream.upstreamAlpn, downstream: this.stream.protocol === "HTTP/2" ? 2 : 1, upgrade: false, authority: this.head.authority, client: this.stream.downstream }).acquire(this);
+    cluster.pool(host, { alpn: this.stream.upstreamAlpn, downstream: this.stream.protocol === "HTTP/2" ? 2 : 1, authority: this.head.authority, client: this.stream.downstream }).acquire(this);
   }
 
   onPoolReady(connection: PooledConnection): void {

@@ -78,7 +78,7 @@ class CallExchange implements PoolWaiter, ResponseSink {
       this.#abandon();
       this.#settle({ kind: "failure", reason: "timeout" });
     });
-    this.#withdraw = cluster.pool(host, { alpn: undefined, downstream: this.call.head.protocol === "HTTP/2" ? 2 : 1, upgrade: false, authority: this.call.head.authority, client: undefined }).acquire(this);
+    this.#withdraw = cluster.pool(host, { alpn: undefined, downstream: this.call.head.protocol === "HTTP/2" ? 2 : 1, authority: this.call.head.authority, client: undefined }).acquire(this);
   }
 
   cancel(): void {

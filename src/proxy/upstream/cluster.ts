@@ -29,7 +29,6 @@ export interface PoolWish {
   readonly alpn: readonly string[] | undefined;
   /** The HTTP version of the client. */
   readonly downstream: 1 | 2;
-  readonly upgrade: boolean;
   /** Host of the request, for clusters whose servers are asked for by it. */
   readonly authority: string;
   /** On whose behalf; undefined for the proxy's own calls. */
@@ -128,12 +127,12 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
 
   /**
    * The pool of connections to a host for one ALPN offer. The cluster's configuration decides on the HTTP version; where
-   * it leaves that to the client, `downstream` counts. An upgrade needs HTTP/1.
+   * it leaves that to the client, `downstream` counts. Upgrades go over either.
    */
   pool(host: Host, wish: PoolWish): UpstreamPool {
     const { http, autoSni, autoSanValidation } = this.config;
     const { alpn, client } = wish;
-    const version = wish.upgrade ? 1 : http === "http2" ? 2 : http === "downstream" ? wish.downstream : 1;
+    const version = http === "http2" ? 2 : http === "downstream" ? wish.downstream : 1;
     const transport = this.transports.for(host.metadata);
     let key = `${version} ${transport.name} ${alpn === undefined || transport.kind === "raw" ? "" : alpn.join(",")}`;
     let name: string | undefined;
