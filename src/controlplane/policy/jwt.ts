@@ -4,6 +4,7 @@ import { JwtAuthenticationSchema, type JwtProviderSchema, type JwtRequirementSch
 import type { JwtRule, RequestAuthentication } from "../../resources/index.ts";
 import { compareText } from "../registry/index.ts";
 import type { FilterConfig } from "./filter.ts";
+import { hasUsableKey } from "./key-set.ts";
 import { JWT_FILTER, JWT_PAYLOAD } from "./rbac/matchers.ts";
 import { applicable, type Workload } from "./selection.ts";
 
@@ -59,7 +60,8 @@ export function jwtFilter(rules: readonly JwtRule[], jwks: JwksSource, clearRout
 
 function providerOf(rule: JwtRule, jwks: JwksSource, clearRouteCache: boolean): Provider {
   const uri = rule.jwksUri ?? rule.jwks_uri;
-  const keys = rule.jwks || jwks.get(rule.issuer ?? "", uri) || jwks.unusable;
+  const known = rule.jwks || jwks.get(rule.issuer ?? "", uri) || "";
+  const keys = hasUsableKey(known) ? known : jwks.unusable;
   return {
     issuer: rule.issuer ?? "",
     audiences: rule.audiences ?? [],
