@@ -35,6 +35,7 @@ export async function startBackends(certificates: CertificateFiles, root: string
     data.input = Buffer.alloc(0);
     if (data.ended) finish(socket);
   });
+  listen("authz", (socket) => serveAuthorization(socket));
   listen("banner", (socket) => void (socket.data.input = Buffer.alloc(0)));
   listen("close", (socket) => void socket.end());
   listen("reset", (socket) => void socket.terminate());
@@ -136,6 +137,22 @@ function serve(socket: Socket<Connection>, name: string, attempts: Attempts): vo
     if (data.ended) finish(socket);
     else serve(socket, name, attempts);
   });
+}
+
+/** An authorization service: allows, unless the request asks for something else. What it was asked is the body of a denial. */
+function serveAuthorization(socket: Socket<Connection>): void {
+  const request = takeRequest(socket.data);
+  if (!request) return;
+  const want = request.headers.find(([name]) => name.toLowerCase() === "x-authz-want")?.[1];
+  const answers: Record<string, string> = {
+    add: "HTTP/1.1 200 OK\r\nx-authz-user: joe\r\nx-other: not for the upstream\r\n",
+    deny: "HTTP/1.1 403 Forbidden\r\nx-deny-why: policy\r\nx-other: not for the client\r\n",
+    unauthorized: "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\nx-deny-why: nobody\r\n",
+    error: "HTTP/1.1 500 Error\r\n",
+  };
+  const head = answers[want ?? ""] ?? "HTTP/1.1 200 OK\r\n";
+  const body = want === "deny" ? describeRequest("authz", request.line, request.headers, request.body, []) : "";
+  write(socket, Buffer.from(`${head}content-length: ${body.length}\r\n\r\n${body}`));
 }
 
 interface Received {

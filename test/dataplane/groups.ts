@@ -1,5 +1,6 @@
 import type { Group } from "./row.ts";
 import { failures } from "./rows/failures.ts";
+import { filters } from "./rows/filters.ts";
 import { headers } from "./rows/headers.ts";
 import { http1 } from "./rows/http1.ts";
 import { listeners } from "./rows/listeners.ts";
@@ -8,4 +9,4 @@ import { routeMatching } from "./rows/route-matching.ts";
 import { tlsRows } from "./rows/tls.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners, filters];

@@ -18,6 +18,8 @@ export class Mask {
       .replace(/(127\.0\.0\.\d+|\{proxy\}):(\d{4,5})\b/g, (_, address: string, port: string) => `${address}:{${this.#names.get(port) ?? "port"}}`)
       .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "{uuid}")
       .replace(/\b[0-9a-f]{64}\b/g, "{hash}")
+      .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, "{token}")
+      .replace(/\beyJ[\w-]{60,}/g, "{payload}")
       .replace(/(PROXY TCP4 \S+ \S+) \d+ \d+/g, "$1 {port} {port}")
       // After a retry something of the default time-out of 15 s is used up.
       .replace(/\b14\d{3}\b/g, "{14...}")

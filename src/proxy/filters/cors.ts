@@ -25,7 +25,7 @@ function compile(policy: CorsPolicy, stats: StatScope): HttpFilter | undefined {
   if (policy.filterEnabled?.defaultValue && fraction(policy.filterEnabled.defaultValue) === 0) return undefined;
   const origins = policy.allowOriginStringMatch.map(compileString);
   const credentials = policy.allowCredentials ?? false;
-  const preflight = headersFor(policy, ["allowMethods", "allowHeaders", "maxAge"]);
+  const preflight = headersFor(policy, ["allowMethods", "allowHeaders", "exposeHeaders", "maxAge"]);
   const forwardOthers = policy.forwardNotMatchingPreflights ?? true;
   const valid = stats.counter("cors.origin_valid");
   const invalid = stats.counter("cors.origin_invalid");
@@ -65,7 +65,7 @@ function compile(policy: CorsPolicy, stats: StatScope): HttpFilter | undefined {
 
 const CREDENTIALS = [["access-control-allow-credentials", "true"]] as const;
 
-const NAMES = { allowMethods: "access-control-allow-methods", allowHeaders: "access-control-allow-headers", maxAge: "access-control-max-age" } as const;
+const NAMES = { allowMethods: "access-control-allow-methods", allowHeaders: "access-control-allow-headers", exposeHeaders: "access-control-expose-headers", maxAge: "access-control-max-age" } as const;
 
 function headersFor(policy: CorsPolicy, fields: readonly (keyof typeof NAMES)[]): (readonly [string, string])[] {
   return fields.filter((field) => policy[field] !== "").map((field) => [NAMES[field], toLatin1(policy[field])]);

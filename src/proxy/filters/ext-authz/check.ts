@@ -75,6 +75,9 @@ export function compileHttpCheck(service: HttpService, services: Services, allow
     for (const [name, value] of request.headers) if (name === "authorization" || sends(name)) headers.append(name, value);
     for (const { key, value } of ask?.headersToAdd ?? []) headers.set(key.toLowerCase(), toLatin1(value));
     headers.set("content-length", String(body?.bytes.length ?? 0));
+    // The service is asked by the proxy itself, which waits only so long.
+    headers.set("x-envoy-internal", "true");
+    headers.set("x-envoy-expected-rq-timeout-ms", String(timeoutMs));
     const head: RequestHead = { method: request.method, path: service.pathPrefix + request.path, authority: request.authority === "" ? authority : request.authority, scheme: "http", protocol: "HTTP/1.1", headers, upgrade: undefined };
     return callCluster({ cluster, head, body: body?.bytes ?? Buffer.alloc(0), timeoutMs }, services, (result) => {
       if (result.kind === "failure") done({ kind: "error", reason: result.reason });

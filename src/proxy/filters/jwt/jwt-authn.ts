@@ -100,8 +100,19 @@ function compileRequirement(proto: JwtRequirement, providers: ReadonlyMap<string
     }
     case "requiresAny":
       return compileAny(type.value.requirements, providers);
-    // Alone, both let everything pass that has no token; a bad one is a matter of the providers beside them.
-    case "allowMissing":
+    // Alone it forgives that there is no token, but what there is must be good for somebody.
+    case "allowMissing": {
+      const any = [...providers.values()];
+      return (stream) => {
+        let failure: JwtFailure | undefined;
+        for (const provider of any) {
+          const result = provider.check(stream, []);
+          if (result === undefined) return undefined;
+          if (failure === undefined || failure === "Jwt is missing") failure = result;
+        }
+        return failure === "Jwt is missing" ? undefined : failure;
+      };
+    }
     case "allowMissingOrFailed":
     case undefined:
       return () => undefined;

@@ -105,7 +105,7 @@ export class KeySet {
 export function parseToken(text: string): ParsedToken | JwtFailure {
   const parts = text.split(".");
   const [header, payload, signature] = parts;
-  if (parts.length !== 3 || !header || !payload || signature === undefined || text.length > MAX_TOKEN) {
+  if (parts.length !== 3 || !header || !payload || !signature || text.length > MAX_TOKEN) {
     return "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections";
   }
   if (!isBase64Url(header)) return "Jwt header is an invalid Base64url encoded";

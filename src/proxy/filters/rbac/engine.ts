@@ -122,7 +122,8 @@ function compilePrincipal(principal: Principal): Condition {
       return not(compilePrincipal(identifier.value));
     case "authenticated": {
       const { principalName } = identifier.value;
-      if (!principalName) return (info) => info.downstream.tls?.peer !== undefined;
+      // As Envoy, whatever its documentation says: TLS is enough, and whether it takes a certificate is the listener's word.
+      if (!principalName) return (info) => info.downstream.tls !== undefined;
       const test = compileString(principalName);
       return ({ downstream }) => {
         const peer = downstream.tls?.peer;
