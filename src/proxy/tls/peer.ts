@@ -10,7 +10,7 @@ export interface ParsedPeer extends PeerCertificate {
   readonly ipSans: readonly string[];
 }
 
-/** Peers come back with the same certificate for hours; parsing it takes 30 us and hashing 2. */
+/** Peers come back with the same certificate for hours; parsing and hashing it takes 35 us, finding it again less than one. */
 const MAX_CACHED = 512;
 
 /** Reads peers' certificates, each once. */
@@ -19,8 +19,8 @@ export class PeerCertificates {
 
   /** Throws what the parser throws: the caller refuses the connection. */
   read(der: Buffer): ParsedPeer {
-    const sha256 = createHash("sha256").update(der).digest("hex");
-    const known = this.#cache.get(sha256);
+    const key = der.toString("latin1");
+    const known = this.#cache.get(key);
     if (known) return known;
     const certificate = parseCertificate(der);
     const peer: ParsedPeer = {
@@ -30,11 +30,11 @@ export class PeerCertificates {
       subject: rfc2253(certificate.subject),
       issuer: rfc2253(certificate.issuer),
       serialNumber: certificate.serialNumber,
-      sha256,
+      sha256: createHash("sha256").update(der).digest("hex"),
       pem: certificate.pem,
     };
     if (this.#cache.size >= MAX_CACHED) this.#cache.delete(this.#cache.keys().next().value as string);
-    this.#cache.set(sha256, peer);
+    this.#cache.set(key, peer);
     return peer;
   }
 }
