@@ -93,7 +93,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     ...(options.oidc && { oidc: (await import("./ca/oidc.ts")).createOidcVerifier(options.oidc, { clock, fetchJson }) }),
   });
   const connections = (): ConnectionView[] => [...ads.connections()].filter((connection): connection is typeof connection & ConnectionView => connection.node !== undefined);
-  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId, rotation: () => rotation.status(), push: () => pushAll(ads) });
+  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId, rotation: () => rotation.status(), changes: (key) => ads.distribution.changes(key), push: () => pushAll(ads) });
   const ads = new AdsServer({
     registry,
     generator,

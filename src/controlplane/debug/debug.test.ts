@@ -113,7 +113,7 @@ describe("registry pages", () => {
 
 describe("who may look", () => {
   const mesh = new FakeMesh();
-  const pages = new DebugPages({ snapshot: () => mesh.snapshot(), connections: () => [connection({})], generator: mesh.generator, version: () => version, clusterId: "Kubernetes", rotation: () => ({ retired: [] }), push: () => 1 });
+  const pages = new DebugPages({ snapshot: () => mesh.snapshot(), connections: () => [connection({})], generator: mesh.generator, version: () => version, clusterId: "Kubernetes", rotation: () => ({ retired: [] }), changes: () => [], push: () => 1 });
   const authenticator: Authenticator = {
     authenticate({ authorization }) {
       const namespace = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];

@@ -25,7 +25,7 @@ const connection: ConnectionView = {
   watches: new Map([[XDS_TYPES.CDS, { wildcard: true, names: new Set<string>(), sent: new Map(), nonceSent: "", nonceAcked: "", error: undefined, sentAt: 0 }]]),
 };
 let pushes = 0;
-const pages = new DebugPages({ snapshot: () => snapshotOf(objects), connections: () => [connection], generator: createGenerator(), version: () => "v/1", clusterId: "Kubernetes", rotation: () => ({ retired: [] }), push: () => ++pushes });
+const pages = new DebugPages({ snapshot: () => snapshotOf(objects), connections: () => [connection], generator: createGenerator(), version: () => "v/1", clusterId: "Kubernetes", rotation: () => ({ retired: [] }), changes: () => [], push: () => ++pushes });
 const page = async (name: string, query = "") => (await pages.page(name, new URLSearchParams(query))).body;
 const json = async (name: string, query = ""): Promise<unknown> => JSON.parse(await page(name, query));
 

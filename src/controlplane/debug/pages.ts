@@ -21,6 +21,8 @@ export interface PagesOptions {
   generator: XdsGenerator;
   version(): string;
   clusterId: string;
+  /** How far the last changes of configuration have come, the newest first; of one object by `<kind>/<namespace>/<name>`. */
+  changes(key: string | undefined): unknown;
   /** Where the replacement of the mesh's root stands. */
   rotation(): unknown;
   /** Has every proxy's configuration looked at again; answers how many proxies there are. */
@@ -74,6 +76,7 @@ export class DebugPages {
         variants: { "sizes=true": "Info about the size of the internal XDS caches" },
         answer: (query) => this.#cache(query.has("sizes")),
       },
+      changez: { description: "When the last changes of configuration were in force at every proxy; of one object with ?key=<kind>/<namespace>/<name>", answer: (query) => options.changes(query.get("key") ?? undefined) },
       clusterz: { description: "List remote clusters where istiod reads endpoints", answer: () => [{ id: options.clusterId, secretName: "", syncStatus: "synced" }] },
       config_dump: {
         description: "ConfigDump in the form of the Envoy admin config dump API for passed in proxyID",

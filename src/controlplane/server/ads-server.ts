@@ -5,6 +5,7 @@ import type { Registry, RegistryChange } from "../registry/types.ts";
 import type { XdsGenerator } from "../xds/types.ts";
 import { XdsConnection, type ConnectionDeps, type XdsStream } from "./connection.ts";
 import type { CredentialSource } from "./credentials.ts";
+import { Distribution } from "./distribution.ts";
 import { XdsError } from "./errors.ts";
 import type { DebugTypes } from "./debug-types.ts";
 import type { XdsMetrics } from "./metrics.ts";
@@ -29,12 +30,15 @@ export class AdsServer {
   readonly #deps: ConnectionDeps;
   readonly #unsubscribe: () => void;
   readonly #turns = new Turns();
+  /** How far the last changes have come. */
+  readonly distribution: Distribution;
   #counter = 0;
   #version: string;
   #number = 0;
   #pushes = 0;
 
   constructor(private readonly options: AdsServerOptions) {
+    this.distribution = new Distribution(() => options.clock.now());
     this.#version = this.#nextVersion();
     this.#deps = {
       ...options,
@@ -79,7 +83,8 @@ export class AdsServer {
   push(change: RegistryChange): void {
     this.#version = this.#nextVersion();
     this.#pushes++;
-    for (const connection of this.#connections) connection.changed(change);
+    const delivery = this.distribution.begin(change, this.#connections.size);
+    for (const connection of this.#connections) connection.changed(change, delivery);
   }
 
   /** Ends all streams, so that proxies turn to another istiod, or to our successor, at once. */

@@ -7,6 +7,7 @@ import { parseNode } from "../xds/node.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "../xds/types.ts";
 import type { CredentialSource } from "./credentials.ts";
 import type { DebugTypes } from "./debug-types.ts";
+import { Deliveries, type Delivery } from "./distribution.ts";
 import { XdsError } from "./errors.ts";
 import { checkIdentity } from "./identity.ts";
 import type { XdsMetrics } from "./metrics.ts";
@@ -65,6 +66,8 @@ export class XdsConnection {
   readonly #inbox: Uint8Array[] = [];
   /** The last answer a tool got of each debug type. */
   readonly #toolNonces = new Map<string, string>();
+  /** Changes that somebody waits for, until this proxy has answered what it was sent for them. */
+  readonly #deliveries = new Deliveries(() => this.id);
   #pending: RegistryChange | undefined;
   #running = false;
   #closed = false;
@@ -93,13 +96,15 @@ export class XdsConnection {
   }
 
   /** Something changed. While a push is under way changes add up, and the next push sends the state of then. */
-  changed(change: RegistryChange): void {
+  changed(change: RegistryChange, delivery?: Delivery): void {
+    if (delivery) this.#deliveries.add(delivery);
     this.#pending = this.#pending ? merge(this.#pending, change) : change;
     void this.#run();
   }
 
   closed(): void {
     this.#closed = true;
+    this.#deliveries.closed();
   }
 
   async #run(): Promise<void> {
@@ -123,7 +128,8 @@ export class XdsConnection {
         // Taken only now: what changed while this waited for its turn is part of it.
         const change: RegistryChange = this.#pending;
         this.#pending = undefined;
-        await this.#push(this.node, change);
+        const deliveries = this.#deliveries.take();
+        this.#deliveries.pushed(deliveries, await this.#push(this.node, change));
       }
     } catch (thrown) {
       if (this.#closed) return;
@@ -141,6 +147,7 @@ export class XdsConnection {
     const { typeUrl } = request;
     if (this.deps.debugTypes.serves(typeUrl)) return this.#answerTool(request);
     const { node } = this;
+    if (request.responseNonce !== "") this.#deliveries.answered(request.responseNonce, request.error);
     if (!node) throw new XdsError("XDS_INVALID_REQUEST", `a tool may ask for istio.io/debug types only, not for ${typeUrl}`);
     const outcome = request.protocol === "sotw" ? applySotw(this.watches, request) : applyDelta(this.watches, request);
     if (request.error !== undefined && (outcome.kind === "nack" || outcome.kind === "respond")) {
@@ -203,13 +210,14 @@ export class XdsConnection {
     await this.#send(watch, changed, removed);
   }
 
-  async #push(node: ProxyNode, change: RegistryChange): Promise<void> {
+  /** Returns the nonces of what was sent. */
+  async #push(node: ProxyNode, change: RegistryChange): Promise<string[]> {
     const endpoints = this.watches.get(XDS_TYPES.EDS);
     const affected = new Map(this.deps.generator.affected(node, this.deps.snapshot(), change, endpoints?.names.list(this.deps.subscriptions) ?? NO_NAMES));
     if (this.deps.credentials.affectedBy(change)) affected.set(XDS_TYPES.SDS, undefined);
     if (changesWorkloads(change)) affected.set(WORKLOAD_TYPE, undefined);
     const started = this.deps.clock.now();
-    let sent = false;
+    const nonces: string[] = [];
     for (const typeUrl of PUSH_ORDER) {
       const watch = this.watches.get(typeUrl);
       if (!watch || !affected.has(typeUrl) || this.#closed) continue;
@@ -221,14 +229,14 @@ export class XdsConnection {
       if (typeUrl === XDS_TYPES.CDS && endpoints) {
         for (const { name } of changed) if (endpoints.sent.delete(name)) affected.set(XDS_TYPES.EDS, undefined);
       }
-      if (this.protocol === "sotw" && watch.wildcard) await this.#send(watch, difference.all, NO_NAMES);
+      if (this.protocol === "sotw" && watch.wildcard) nonces.push(await this.#send(watch, difference.all, NO_NAMES));
       // State of the world cannot say that something else than a wildcard's resource is gone.
-      else if (this.protocol === "delta" || changed.length > 0) await this.#send(watch, changed, this.protocol === "delta" ? removed : NO_NAMES);
-      sent = true;
+      else if (this.protocol === "delta" || changed.length > 0) nonces.push(await this.#send(watch, changed, this.protocol === "delta" ? removed : NO_NAMES));
     }
-    if (!sent) return;
+    if (nonces.length === 0) return nonces;
     this.deps.metrics.converged((this.deps.clock.now() - started) / 1_000);
     this.deps.log.debug("pushed", { proxy: this.id, ms: this.deps.clock.now() - started });
+    return nonces;
   }
 
   /**
@@ -268,13 +276,14 @@ export class XdsConnection {
     }
   }
 
-  /** Resources have been counted as sent before. */
-  async #send(watch: Watch, resources: readonly XdsResource[], removed: readonly string[]): Promise<void> {
+  /** Resources have been counted as sent before. Returns the nonce of the answer that is waited for. */
+  async #send(watch: Watch, resources: readonly XdsResource[], removed: readonly string[]): Promise<string> {
     const version = this.deps.version();
     const nonce = version + this.deps.uuid();
     watch.nonceSent = nonce;
     watch.sentAt = this.deps.clock.now();
     await this.#write({ typeUrl: watch.typeUrl, version, nonce }, resources, removed);
+    return nonce;
   }
 
   async #write(head: Parameters<typeof encodeSotw>[0], resources: readonly XdsResource[], removed: readonly string[]): Promise<void> {

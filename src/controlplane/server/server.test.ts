@@ -103,6 +103,28 @@ describe("state-of-the-world ADS", () => {
     stream.end();
   });
 
+  test("a change is followed to the answer of each proxy", async () => {
+    mesh.set(XDS_TYPES.CDS, { a: "1" });
+    const stream = client(secure.port, await workload()).sotw();
+    stream.send({ node: node(), typeUrl: XDS_TYPES.CDS });
+    const { nonce } = await stream.next();
+    stream.send({ typeUrl: XDS_TYPES.CDS, responseNonce: nonce });
+    const key = "DestinationRule/istioinaction/followed";
+    const state = () => server.ads.distribution.changes(key)[0];
+    mesh.set(XDS_TYPES.CDS, { a: "2" });
+    mesh.change("DestinationRule", [key]);
+    const pushed = await stream.next();
+    expect(state()).toMatchObject({ applied: 0, milliseconds: undefined });
+    stream.send({ typeUrl: XDS_TYPES.CDS, responseNonce: pushed.nonce });
+    for (let tries = 0; tries < 200 && state()?.milliseconds === undefined; tries++) await Bun.sleep(5);
+    expect(state()).toMatchObject({ applied: 1, refused: [], waiting: 0, milliseconds: expect.any(Number) });
+    // What alters nothing for a proxy is done without it.
+    mesh.change("DestinationRule", [key]);
+    for (let tries = 0; tries < 200 && state()?.milliseconds === undefined; tries++) await Bun.sleep(5);
+    expect(state()).toMatchObject({ applied: 0, unaffected: 1, waiting: 0 });
+    stream.end();
+  });
+
   test("a refusal is counted, and shown as ERROR to istioctl", async () => {
     mesh.set(XDS_TYPES.LDS, { x: "1" });
     const stream = client(secure.port, await workload()).sotw();
