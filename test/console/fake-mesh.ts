@@ -166,6 +166,7 @@ export function fakeIstiod(pods: PodView[] = LAB_PODS): Istiod {
   return {
     syncz: async () => pods.filter((pod) => pod.spec?.initContainers?.length).map((pod) => ({ proxy: `${pod.metadata.name}.${pod.metadata.namespace}`, proxy_type: "sidecar", istio_version: "1.27.0", cluster_sent: "1", cluster_acked: "1", listener_sent: "1", listener_acked: "1", route_sent: "1", route_acked: "1", endpoint_sent: "1", endpoint_acked: "1" })),
     configDump: async () => ({ configs: [] }),
+    changes: async () => [{ at: Date.now(), proxies: 7, unaffected: 1, applied: 6, refused: [], waiting: 0, milliseconds: 18 }],
     version: async () => "1.27.0-test-Clean",
   };
 }

@@ -44,6 +44,11 @@ export const CONFIG_ROUTES: Route[] = [
     },
   },
   {
+    // How far the last change of an object has come: to which proxies, and after how many ms.
+    pattern: "/namespaces/:namespace/istio/:group/:version/:kind/:name/applied",
+    answer: async (request, { istiod }) => (await istiod.changes(`${param(request, "kind")}/${param(request, "namespace")}/${param(request, "name")}`))[0] ?? null,
+  },
+  {
     pattern: "/namespaces/:namespace/istio/:group/:version/:kind/:name",
     liveMs: 0,
     async answer(request, context) {

@@ -9,12 +9,25 @@ export interface SyncRow {
   [field: string]: unknown;
 }
 
+/** A change's way to the proxies, as `/debug/changes` has it. Times in ms. */
+export interface ChangeRow {
+  at: number;
+  proxies: number;
+  unaffected: number;
+  applied: number;
+  refused: { proxy: string; error: string }[];
+  waiting: number;
+  milliseconds?: number;
+}
+
 /** What istiod tells of itself and of its proxies. */
 export interface Istiod {
   /** How each connected proxy stands, as `/debug/syncz` has it. */
   syncz(): Promise<SyncRow[]>;
   /** What istiod sends one proxy: parts of Envoy's config dump in protojson. `proxy` is `pod.namespace`. */
   configDump(proxy: string): Promise<{ configs: Record<string, unknown>[] }>;
+  /** How far the last changes of an object have come, the newest first; `key` is `<kind>/<namespace>/<name>`. Empty for an istiod that is not ours. */
+  changes(key: string): Promise<ChangeRow[]>;
   /** `version-revision-status`. */
   version(): Promise<string>;
 }
@@ -45,6 +58,13 @@ export function createIstiod(options: { baseUrl: string; token(): string | undef
     return answer;
   };
   return {
+    async changes(key) {
+      const rows = await ask(`/debug/changes?key=${encodeURIComponent(key)}`).then((answer) => answer.json() as Promise<unknown>, (thrown: unknown) => {
+        if (thrown instanceof ChainmailError && thrown.code === "PROXY_NOT_CONNECTED") return []; // 404: an istiod of Istio's.
+        throw thrown;
+      });
+      return Array.isArray(rows) ? (rows as ChangeRow[]).filter((row) => typeof row.at === "number") : [];
+    },
     async syncz() {
       const rows: unknown = await (await ask("/debug/syncz")).json();
       return Array.isArray(rows) ? (rows as SyncRow[]).filter((row) => typeof row.proxy === "string") : [];

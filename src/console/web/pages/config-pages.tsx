@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import type { ConfigAnswer, ObjectValidation } from "../../api/config-routes.ts";
 import { Change, manifestText } from "../config/change.tsx";
 import { useWatch } from "../live.ts";
@@ -66,7 +66,7 @@ interface ObjectAnswer {
 
 /** One object as YAML, with its checks at their lines. */
 export function ConfigObjectPage() {
-  const { parts } = useRoute();
+  const { parts, query } = useRoute();
   const [, namespace = "", , group = "", version = "", kind = "", name = ""] = parts;
   const [editing, setEditing] = useState(false);
   const answer = useWatch<ObjectAnswer>(path({ namespace, group, version, kind, name }));
@@ -95,6 +95,7 @@ export function ConfigObjectPage() {
       <Crumbs steps={[["Istio config", "/istio"], [namespace, `/istio?namespaces=${namespace}`]]} />
       <h1>{name} <small>{kind}</small> <Verdict validation={validation} /></h1>
       <Problem of={answer} />
+      <Applied path={path({ namespace, group, version, kind, name })} since={query.get("applied")} />
       <div className="columns columns-wide">
         <section>
           {editing ? (
@@ -119,6 +120,51 @@ export function ConfigObjectPage() {
     </div>
   );
 }
+
+interface Progress {
+  at: number;
+  proxies: number;
+  unaffected: number;
+  applied: number;
+  refused: { proxy: string; error: string }[];
+  waiting: number;
+  milliseconds?: number;
+}
+
+/** After a change that was made here: when it was in force at every proxy. */
+function Applied({ path: target, since }: { path: string; since: string | null }) {
+  const [progress, setProgress] = useState<Progress | null>();
+  useEffect(() => {
+    setProgress(undefined);
+    if (since === null) return;
+    let gone = false;
+    void (async () => {
+      for (let tries = 0; tries < APPLIED_TRIES && !gone; tries++) {
+        const answer = await fetch(`/kiali/api${target}/applied`).catch(() => undefined);
+        const row = answer?.ok ? ((await answer.json()) as Progress | null) : null;
+        if (!gone && row) setProgress(row);
+        if (row && row.waiting === 0) return;
+        await new Promise((resolve) => setTimeout(resolve, APPLIED_EVERY_MS));
+      }
+    })();
+    return () => {
+      gone = true;
+    };
+  }, [target, since]);
+  if (!progress) return null;
+  const { proxies, applied, unaffected, refused, waiting, milliseconds } = progress;
+  if (waiting > 0) return <p className="notice" role="status">Applied on {applied + unaffected} of {proxies} proxies…</p>;
+  return (
+    <div className={refused.length > 0 ? "notice notice-bad" : "notice notice-good"} role="status">
+      Applied on {applied + unaffected} of {proxies} {proxies === 1 ? "proxy" : "proxies"}{milliseconds !== undefined && ` in ${milliseconds} ms`}{unaffected > 0 && <span className="muted">, {unaffected === proxies ? "all of which had nothing to change" : `${unaffected} of which had nothing to change`}</span>}
+      {refused.map(({ proxy, error }) => <div key={proxy}><strong>{proxy}</strong> refused it: {error}</div>)}
+    </div>
+  );
+}
+
+/** Proxies answer within milliseconds; one that does not answer is shown as waited for. */
+const APPLIED_EVERY_MS = 150;
+const APPLIED_TRIES = 60;
 
 /** Asks once more, since nothing brings it back. */
 function Delete({ path: target, what }: { path: string; what: string }) {
