@@ -4,6 +4,7 @@ import type { Services } from "../services.ts";
 import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
 import type { TcpStats } from "../telemetry/stat-scope.ts";
 import { InvalidResource } from "../types.ts";
+import { compileTunnel, type TunnelHead } from "./tunnel.ts";
 
 /** A TcpProxy read once. */
 export interface TcpConfig {
@@ -15,12 +16,13 @@ export interface TcpConfig {
   readonly maxDurationMs: number | undefined;
   readonly maxConnectAttempts: number;
   readonly hashBySource: boolean;
+  /** Connections go through an HTTP tunnel of the cluster. */
+  readonly tunnel: TunnelHead | undefined;
   readonly accessLog: AccessLogger | undefined;
 }
 
 /** Throws InvalidResource. */
 export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig {
-  if (proto.tunnelingConfig) throw new InvalidResource("UNSUPPORTED_TCP_PROXY", "tcp_proxy with tunneling_config is not supported");
   const specifier = proto.clusterSpecifier;
   let cluster: TcpConfig["cluster"];
   if (specifier.case === "cluster") cluster = () => specifier.value;
@@ -45,6 +47,7 @@ export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig 
     maxDurationMs: timeoutMs(proto.maxDownstreamConnectionDuration),
     maxConnectAttempts: proto.maxConnectAttempts ?? 1,
     hashBySource: proto.hashPolicy.some((policy) => policy.policySpecifier.case === "sourceIp"),
+    tunnel: proto.tunnelingConfig && compileTunnel(proto.tunnelingConfig, services.hostname),
     accessLog: compileAccessLogs(proto.accessLog, services),
   };
 }

@@ -1,5 +1,5 @@
 import type { Channel, ChannelHandler } from "../net/channel.ts";
-import type { ConnectionInfo } from "../net/connection-info.ts";
+import type { ConnectionInfo, TlsInfo } from "../net/connection-info.ts";
 import { inboundEnds, outboundEnds } from "../filters/istio-stats.ts";
 import type { Services } from "../services.ts";
 import type { TcpSeries } from "../telemetry/istio-metrics.ts";
@@ -12,6 +12,8 @@ import type { Host } from "../upstream/host.ts";
 import { writeProxyHeader } from "../upstream/proxy-header.ts";
 import { EXCHANGE_PROTOCOL, ExchangeReader, encodeExchange } from "./metadata-exchange.ts";
 import type { TcpConfig } from "./tcp-config.ts";
+import type { TcpUpstream } from "./tcp-upstream.ts";
+import { openTunnel, type TunnelHead } from "./tunnel.ts";
 import { refusedNow, TcpGate, type TcpPolicy } from "./tcp-gate.ts";
 
 /** The filters before `tcp_proxy` in a chain, compiled. */
@@ -27,7 +29,9 @@ export interface TcpChain {
 /** An opaque TCP connection, relayed with back-pressure and half-closes. */
 export class TcpSession {
   readonly info: StreamInfo;
-  #upstream: Channel | undefined;
+  #upstream: TcpUpstream | undefined;
+  /** The same, where it is a connection of its own. */
+  #connection: Channel | undefined;
   #host: Host | undefined;
   #cluster: Cluster | undefined;
   #cancelConnect: (() => void) | undefined;
@@ -241,6 +245,10 @@ export class TcpSession {
       this.#refuse();
       return;
     }
+    if (tcp.tunnel) {
+      this.#openTunnel(cluster, host, tcp.tunnel);
+      return;
+    }
     if (cluster.load.connections >= cluster.limits.maxConnections) {
       cluster.stats.upstream_cx_overflow++;
       this.info.addFlag("UO");
@@ -266,17 +274,43 @@ export class TcpSession {
           cluster.stats.connectFailed(reason);
           cluster.reportFailure(host);
           this.#leaveHost();
-          if (this.info.attempts < tcp.maxConnectAttempts) {
-            this.#connect();
-            return;
-          }
-          if (detail !== "") this.info.upstreamFailure = detail.replace(/\s/g, "_");
-          this.info.addFlag("UF");
-          this.info.addFlag("URX");
-          this.#refuse();
+          this.#connectFailed(detail);
         },
       },
     );
+  }
+
+  #connectFailed(detail: string): void {
+    this.#cancelConnect = undefined;
+    if (this.info.attempts < this.chain.tcp.maxConnectAttempts) {
+      this.#connect();
+      return;
+    }
+    if (detail !== "") this.info.upstreamFailure = detail.replace(/\s/g, "_");
+    this.info.addFlag("UF");
+    this.info.addFlag("URX");
+    this.#refuse();
+  }
+
+  /** The pool of the cluster has the connections, and counts them. */
+  #openTunnel(cluster: Cluster, host: Host, tunnel: TunnelHead): void {
+    this.info.attempts++;
+    this.info.upstreamHost = host;
+    let settled = false;
+    const cancel = openTunnel(cluster, host, tunnel(this.info), {
+      onConnected: (upstream, { tls, localText }) => {
+        settled = true;
+        this.#cancelConnect = undefined;
+        if (this.#over) upstream.reset();
+        else this.#established(upstream, tls, localText);
+      },
+      onFailure: (_reason, detail) => {
+        settled = true;
+        cluster.reportFailure(host);
+        if (!this.#over) this.#connectFailed(detail);
+      },
+    });
+    if (!settled) this.#cancelConnect = cancel;
   }
 
   #connected({ channel, tls, localText }: UpstreamConnected): void {
@@ -285,11 +319,16 @@ export class TcpSession {
       channel.reset();
       return;
     }
-    this.#upstream = channel;
+    this.#connection = channel;
     if (this.#cluster) {
       this.#cluster.stats.connected(tls);
       this.#cluster.stats.upstream_rq_total++;
     }
+    this.#established(channel, tls, localText);
+  }
+
+  #established(channel: TcpUpstream, tls: TlsInfo | undefined, localText: string): void {
+    this.#upstream = channel;
     channel.handler = new Upstream(this);
     this.info.upstreamLocal = localText;
     this.info.upstreamPeerUri = tls?.peer?.uriSans[0] ?? "";
@@ -324,8 +363,7 @@ export class TcpSession {
   }
 
   #report(): void {
-    const upstream = this.#upstream;
-    if (upstream) this.#cluster?.stats.carried(upstream);
+    if (this.#connection) this.#cluster?.stats.carried(this.#connection);
     const { core } = this.chain.tcp;
     core.downstream_cx_rx_bytes_total += this.channel.takeRead();
     core.downstream_cx_tx_bytes_total += this.channel.takeWritten();
