@@ -8,6 +8,7 @@ import { required, runTool } from "./tools.ts";
 
 const ROUNDS = 3;
 const SECONDS = 3;
+const WARM_SECONDS = 4;
 const STREAMS = [1, 100];
 const MESSAGE_BYTES = 1024;
 
@@ -18,10 +19,10 @@ export const grpcLoad: Part = async ({ peers, pairOptions, grpc }) => {
   const pairs: Pair[] = [];
   try {
     for (const peer of peers) pairs.push(await startPair(peer, { ...pairOptions, backendPort: grpc, grpc: true }));
+    for (const pair of pairs) await load(pair, Math.max(...STREAMS), WARM_SECONDS, message);
     const rows: Row[] = [];
     for (const streams of STREAMS) {
       const found = new Map<string, number[]>(pairs.map(({ name }) => [name, []]));
-      for (const pair of pairs) await load(pair, streams, 1, message);
       for (let round = 0; round < ROUNDS; round++) for (const pair of pairs) found.get(pair.name)?.push(await load(pair, streams, SECONDS, message));
       const figures = new Map([...found].map(([name, values]) => [name, median(values)]));
       const how = `median of ${ROUNDS} x ${SECONDS} s, one connection, both hops`;

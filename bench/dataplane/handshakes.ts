@@ -7,6 +7,8 @@ import { startPair, type Pair } from "./peers.ts";
 import { cpuMicros, median } from "./processes.ts";
 
 const ROUNDS = 3;
+/** Not counted: until just-in-time compilers are done with what every connection runs. */
+const WARM_ROUNDS = 3;
 /** So many at a time, so often: about a second of one core. */
 const PARALLEL = 8;
 const HANDSHAKES = 800;
@@ -21,7 +23,7 @@ export const handshakes: Part = async ({ peers, pairOptions, http }) => {
     const rows: Row[] = [];
     for (const kind of ["full", "resumed"] as const) {
       const found = new Map<string, number[]>(pairs.map(({ name }) => [name, []]));
-      for (let round = -1; round < ROUNDS; round++) {
+      for (let round = -WARM_ROUNDS; round < ROUNDS; round++) {
         for (const pair of pairs) {
           const micros = await shakeHands(pair, context, kind === "resumed");
           if (round >= 0) found.get(pair.name)?.push(micros);

@@ -7,7 +7,8 @@ import { required, runTool } from "./tools.ts";
 /** Alternating, so that a machine that slows down slows all; the median is stated. */
 const ROUNDS = 3;
 const SECONDS = 3;
-const WARM_SECONDS = 2;
+/** At the larger number of connections, until just-in-time compilers are done with what every request runs. */
+const WARM_SECONDS = 4;
 const CONNECTIONS = [1, 64];
 /** The names of the rows that have Istio's telemetry on. */
 const TELEMETRY = "chainmail + Istio's telemetry";
@@ -26,6 +27,7 @@ export const httpLoad: Part = async ({ peers, pairOptions, http }) => {
       pairs.push({ label: peer.name, pair: await startPair(peer, { ...pairOptions, backendPort: http }) });
       if (peer.name === "chainmail") pairs.push({ label: TELEMETRY, pair: await startPair(peer, { ...pairOptions, backendPort: http, telemetry: true }) });
     }
+    for (const { pair } of pairs) await load(pair, Math.max(...CONNECTIONS), WARM_SECONDS);
     const rows: Row[] = [];
     for (const connections of CONNECTIONS) rows.push(...(await measure(pairs, connections)));
     for (const { label, pair } of pairs) rows.push({ name: `${label}: resident memory, both hops`, value: residentKb([pair.clientHop, pair.serverHop]) / 1024, unit: "MB", how: "after the load" });
@@ -37,11 +39,10 @@ export const httpLoad: Part = async ({ peers, pairOptions, http }) => {
 
 async function measure(pairs: readonly { label: string; pair: Pair }[], connections: number): Promise<Row[]> {
   const found = new Map<string, HttpFigures[]>(pairs.map(({ label }) => [label, []]));
-  for (const { pair } of pairs) await load(pair, connections, WARM_SECONDS);
   for (let round = 0; round < ROUNDS; round++) for (const { label, pair } of pairs) found.get(label)?.push(await load(pair, connections, SECONDS));
   const of = (label: string, figure: (f: HttpFigures) => number) => median((found.get(label) ?? []).map(figure));
   const many = `${connections} conn`;
-  const how = `median of ${ROUNDS} x ${SECONDS} s, both hops; access log, RBAC, XFCC`;
+  const how = `median of ${ROUNDS} x ${SECONDS} s, both hops, after ${WARM_SECONDS} s of load; access log, RBAC, XFCC`;
   const rows: Row[] = [];
   for (const { label } of pairs) {
     rows.push({ name: `${label}: CPU a request, ${many}`, value: of(label, (f) => f.cpuMicros), unit: "us", how });
