@@ -56,9 +56,9 @@ export class Http2Client implements SessionOwner {
 
   onGoaway(lastId: number): void {
     this.#leave();
-    for (const stream of this.session.streams.values()) {
+    for (const stream of [...this.session.streams.values()]) {
       // The server has not looked at these: they may be sent again elsewhere.
-      if (stream.id > lastId) stream.handler?.onReset(ErrorCode.REFUSED_STREAM);
+      if (stream.id > lastId) this.session.drop(stream, ErrorCode.REFUSED_STREAM);
     }
     if (this.active === 0) this.session.close();
   }

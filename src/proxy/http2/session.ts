@@ -98,6 +98,12 @@ export class Session implements ChannelHandler {
     this.#remove(stream);
   }
 
+  /** Ends a stream that the peer knows nothing of, or has ended already; its handler is told. */
+  drop(stream: SessionStream, code: number): void {
+    this.#remove(stream);
+    stream.handler?.onReset(code);
+  }
+
   /** The stream's data are not read for a while: its window is not given back. */
   pause(stream: SessionStream): void {
     stream.paused = true;
@@ -373,8 +379,7 @@ export class Session implements ChannelHandler {
     const stream = this.streams.get(id);
     if (!stream) return;
     if (this.owner.isAbuse?.(stream)) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams are reset as soon as they are opened");
-    this.#remove(stream);
-    stream.handler?.onReset(bytes.readUInt32BE(start));
+    this.drop(stream, bytes.readUInt32BE(start));
   }
 
   #onSettings(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
@@ -464,8 +469,7 @@ export class Session implements ChannelHandler {
 
   #streamError(stream: SessionStream, code: number): void {
     this.writer.reset(stream.id, code);
-    this.#remove(stream);
-    stream.handler?.onReset(code);
+    this.drop(stream, code);
   }
 
   #closedStream(id: number): void {

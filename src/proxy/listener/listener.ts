@@ -66,6 +66,11 @@ export class Listener implements AcceptTarget {
   }
 
   #accept(socket: BunSocket): void {
+    // A client that has reset its connection before it was looked at has no address any more.
+    if (!socket.remoteAddress) {
+      socket.terminate();
+      return;
+    }
     const { overload } = this.services;
     const refusal = overload?.refuses(this.config, this.#connections.size + this.stats.downstream_pre_cx_active);
     if (refusal === undefined) {

@@ -78,8 +78,10 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     const connection = client as Pooled;
     const { maxRequestsPerConnection, stats } = this.cluster;
     stats.carried(connection.channel);
-    if (this.#draining || (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)) {
-      if (!this.#draining) this.cluster.stats.upstream_cx_max_requests++;
+    // A pool that drains still serves those who wait for it: nobody else will.
+    const full = maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection;
+    if ((this.#draining && this.#pending.length === 0) || full) {
+      if (full && !this.#draining) this.cluster.stats.upstream_cx_max_requests++;
       connection.retire();
       return;
     }

@@ -55,13 +55,14 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     client.idleSince = this.cluster.services.monotonic();
     const { maxRequestsPerConnection, stats } = this.cluster;
     stats.carried(client.channel);
-    if (this.#draining || (maxRequestsPerConnection > 0 && client.requests >= maxRequestsPerConnection)) {
+    const full = (): boolean => maxRequestsPerConnection > 0 && client.requests >= maxRequestsPerConnection;
+    // A pool that drains still serves those who wait for it: nobody else will.
+    const connection = this.#connections.find((each) => each.client === client);
+    while (connection && client.hasRoom && !full() && this.#waiting.length > 0) this.#hand(this.#take() as PoolWaiter, connection);
+    if (this.#draining || full()) {
       if (!this.#draining) stats.upstream_cx_max_requests++;
       client.retire();
-      return;
     }
-    const connection = this.#connections.find((each) => each.client === client);
-    while (connection && client.hasRoom && this.#waiting.length > 0) this.#hand(this.#take() as PoolWaiter, connection);
   }
 
   onStreamReset(by: "remote" | "local"): void {
