@@ -9,7 +9,7 @@ export interface SyncRow {
   [field: string]: unknown;
 }
 
-/** A change's way to the proxies, as `/debug/changes` has it. Times in ms. */
+/** A change's way to the proxies, as `/debug/changez` has it. Times in ms. */
 export interface ChangeRow {
   at: number;
   proxies: number;
@@ -59,7 +59,7 @@ export function createIstiod(options: { baseUrl: string; token(): string | undef
   };
   return {
     async changes(key) {
-      const rows = await ask(`/debug/changes?key=${encodeURIComponent(key)}`).then((answer) => answer.json() as Promise<unknown>, (thrown: unknown) => {
+      const rows = await ask(`/debug/changez?key=${encodeURIComponent(key)}`).then((answer) => answer.json() as Promise<unknown>, (thrown: unknown) => {
         if (thrown instanceof ChainmailError && thrown.code === "PROXY_NOT_CONNECTED") return []; // 404: an istiod of Istio's.
         throw thrown;
       });
