@@ -108,6 +108,9 @@ test("access reviews answer what requests would", async () => {
   });
   expect(other.body.status).toEqual({ allowed: true, reason: 'RBAC: allowed by RoleBinding "alice/lab" of Role "reader" to User "alice"' });
   expect((await api.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", { body: { spec: {} } })).status).toBe(422);
+  // A name that is empty is none: clients in typed languages send it.
+  const asked = (name: string) => api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", { body: { metadata: { name }, spec: { user: "alice", resourceAttributes: { verb: "get", resource: "pods" } } } });
+  expect([(await asked("")).status, (await asked("a")).status]).toEqual([201, 422]);
   expect((await api.call("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")).status).toBe(405);
 });
 
