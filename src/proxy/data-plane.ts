@@ -8,7 +8,7 @@ import { SharedExporters } from "./export/index.ts";
 import { ExtensionStore } from "./filters/extension-store.ts";
 import { checkRouteFilterConfig } from "./filters/registry.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
-import { Overload } from "./overload/index.ts";
+import type * as OverloadRoom from "./overload/index.ts";
 import { RouteTable } from "./router/route-table.ts";
 import type { Services } from "./services.ts";
 import { sharedAccessLogs } from "./telemetry/access-log-sinks.ts";
@@ -92,7 +92,7 @@ export class DataPlane {
       clusters: this.#clusters,
       exchange: new PeerExchange(deps.node),
       istio: new IstioMetrics(this.stats, fromNodeMetadata(metadata), typeof version === "string" ? version : ""),
-      overload: deps.overload && new Overload(deps.overload, { clock: deps.clock, core: this.#core, memory: () => process.memoryUsage.rss(), shrink: () => void Bun.gc(false) }),
+      overload: deps.overload && new (require("./overload/index.ts") as typeof OverloadRoom).Overload(deps.overload, { clock: deps.clock, core: this.#core, memory: () => process.memoryUsage.rss(), shrink: () => void Bun.gc(false) }),
       extensions: this.#extensions,
       exporters: new SharedExporters(),
       hostname: hostname(),

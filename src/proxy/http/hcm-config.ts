@@ -4,7 +4,7 @@ import {
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
-import { UuidRequestIdConfigSchema } from "../../proto/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts";
+import type * as UuidTypes from "../../proto/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts";
 import { unpackAny } from "../../proto/index.ts";
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from "../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import { timeoutMs } from "../durations.ts";
@@ -181,7 +181,9 @@ export class HcmConfig {
 
 /** Whether request ids carry the decision to trace: they do unless their extension says otherwise. */
 function tracesByRequestId({ requestIdExtension }: HttpConnectionManager): boolean {
-  const config = unpackAny(UuidRequestIdConfigSchema, requestIdExtension?.typedConfig);
+  if (!requestIdExtension) return true;
+  const { UuidRequestIdConfigSchema } = require("../../proto/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts") as typeof UuidTypes;
+  const config = unpackAny(UuidRequestIdConfigSchema, requestIdExtension.typedConfig);
   return config?.useRequestIdForTraceSampling ?? true;
 }
 

@@ -2,7 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { FilterChainSchema, type Filter, type FilterChain, type FilterChainMatch } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
-import { ConnectionLimitSchema } from "../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts";
+import type * as LimitTypes from "../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts";
 import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { ExtAuthzSchema, type ExtAuthz } from "../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
 import { RBACSchema } from "../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts";
@@ -140,9 +140,11 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       case "envoy.tcp.metadataexchange.config.MetadataExchange":
         metadataExchange = true;
         break;
-      case ConnectionLimitSchema.typeName:
+      case "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit": {
+        const { ConnectionLimitSchema } = require("../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts") as typeof LimitTypes;
         found.limits.push(new ConnectionLimit(config.read(ConnectionLimitSchema), services.core));
         break;
+      }
       case SniClusterSchema.typeName:
         sniCluster = true;
         break;

@@ -60,6 +60,7 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
   if (proto.udpListenerConfig || proto.apiListener || proto.listenerSpecifier.case) {
     throw new InvalidResource("UNSUPPORTED_LISTENER", `listener ${name}: only TCP listeners are supported`);
   }
+  if (proto.transparent) throw new InvalidResource("UNSUPPORTED_LISTENER", `listener ${name}: transparent sockets (interception mode TPROXY) are not supported, only REDIRECT is`);
   if (proto.filterChains.length === 0 && !proto.defaultFilterChain) {
     throw new InvalidResource("INVALID_LISTENER", `error adding listener '${name}': no filter chains specified`);
   }
