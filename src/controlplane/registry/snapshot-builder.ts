@@ -1,3 +1,4 @@
+import { ChainmailError } from "../../base/index.ts";
 import type { ConfigMap, Deployment, EndpointSlice, KubeObject, Namespace, Pod, Service as KubeService, ServiceEntry } from "../../resources/index.ts";
 import { indexConfigs, type ConfigIndex } from "./config-index.ts";
 import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceBackends } from "./endpoint-index.ts";
@@ -6,6 +7,7 @@ import { LayeredMap } from "./layered-map.ts";
 import { defaultMeshConfig, parseMeshConfig, type MeshConfig } from "./mesh-config.ts";
 import { indexNetworks, isNetworkGateway, NO_NETWORKS, parseMeshNetworks, type MeshNetworks, type Networks } from "./networks.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { checkShape } from "./shape.ts";
 import { servicesOfEntry } from "./service-entry.ts";
 import { compareServices, resolveAliases, ServiceIndex } from "./service-index.ts";
 import { convertService, serviceHostname, type MeshService } from "./service.ts";
@@ -65,8 +67,11 @@ export class SnapshotBuilder {
     this.#options = { ...DEFAULTS, ...options };
   }
 
+  /** An object of Istio's kinds that is of another form than its definition says leaves the last one in force. */
   set(kind: RegistryKind, object: KubeObject): void {
-    this.#note(kind, this.#store.set(kind, object), object);
+    const shape = CUSTOM_KINDS.has(kind) ? checkShape(object) : { object };
+    if ("problem" in shape) return this.#options.onInvalid(new ChainmailError("OBJECT_INVALID", shape.problem, { hint: `kubectl get ${kind.toLowerCase()} -n ${object.metadata.namespace ?? "default"} ${object.metadata.name} -o yaml` }), object);
+    this.#note(kind, this.#store.set(kind, shape.object), shape.object);
   }
 
   delete(kind: RegistryKind, name: string, namespace?: string): void {
