@@ -139,7 +139,7 @@ describe("HTTP/2 from the client", () => {
     await Bun.sleep(40);
     stream.close(constants.NGHTTP2_CANCEL);
     await Bun.sleep(40);
-    expect(proxy.log.at(-1)).toContain("0 DC downstream_remote_disconnect");
+    expect(proxy.log.at(-1)).toContain("0 DR http2.remote_reset");
     expect(proxy.dataPlane.clusters().find((each) => each.name === "h2")?.hosts[0]?.stats).toMatchObject({ rqActive: 0, cxActive: 1 });
   });
 

@@ -75,6 +75,22 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     call: (outcome) => ({ ...outcome, end: "fin" }),
   },
   {
+    rows: ["HTTP/2: a path that is not absolute", "HTTP/2: a connection header", "HTTP/2: host instead of :authority"],
+    reason: "RFC 9113, 8.1.1: a malformed request is an error of its stream. Envoy closes the connection with all its streams, unless it is told otherwise.",
+    call: (outcome) => ({ ...outcome, answers: [], end: "fin" }),
+    log: (line) => line.replace("http2.invalid.header.field", "http2.violation.of.messaging.rule"),
+  },
+  {
+    rows: ["HTTP/2: too many headers", "HTTP/2: headers too large"],
+    reason: "Fields beyond the limits are dropped while they are decoded, and the stream is reset before there is a request to be logged.",
+    log: nothing,
+  },
+  {
+    rows: ["HTTP/2 to HTTP/1: a length that is wrong"],
+    reason: "Envoy's flag is the protocol error's, its detail that of a reset; here both are the reset's.",
+    log: (line) => line.replace(/ (DR|DPE) /, " "),
+  },
+  {
     rows: ["bytes: two hosts"],
     reason: "RFC 9112, 3.2: more than one Host is a bad request. Envoy joins them with a comma and passes that on.",
     call: answers,

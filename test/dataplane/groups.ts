@@ -3,10 +3,11 @@ import { failures } from "./rows/failures.ts";
 import { filters } from "./rows/filters.ts";
 import { headers } from "./rows/headers.ts";
 import { http1 } from "./rows/http1.ts";
+import { http2 } from "./rows/http2.ts";
 import { listeners } from "./rows/listeners.ts";
 import { routeActions } from "./rows/route-actions.ts";
 import { routeMatching } from "./rows/route-matching.ts";
 import { tlsRows } from "./rows/tls.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners, filters];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners, filters, http2];

@@ -1,4 +1,5 @@
 import type { HeaderMap, HttpProtocol, RequestHead } from "./header-map.ts";
+import type { StreamLoss } from "../telemetry/stream-info.ts";
 import type { MessageError } from "./message-error.ts";
 
 /** Why an exchange ended before its end, on either side. The names are Envoy's reset reasons. */
@@ -41,8 +42,8 @@ export interface ServerStream {
 export interface RequestSink {
   onBody(bytes: Buffer, start: number, end: number): void;
   onRequestEnd(trailers: HeaderMap | undefined): void;
-  /** The client went away, or broke the protocol (`error`). */
-  onRequestReset(error: MessageError | undefined): void;
+  /** The client broke the protocol (`error`), went away, or this stream of its connection was lost (`loss`). */
+  onRequestReset(error: MessageError | undefined, loss?: StreamLoss): void;
   /** The response may flow again. */
   onWritable(): void;
 }
@@ -61,8 +62,8 @@ export interface ServerHandler {
   onIdle(): void;
   /** The connection is gone. */
   onConnectionClosed(error: Error | undefined): void;
-  /** The client has gone in the middle of a request's head. */
-  onCutHead?(stream: ServerStream): void;
+  /** There will be no request: the client has gone in the middle of its head, or the head was refused. */
+  onLostRequest?(stream: ServerStream, loss?: StreamLoss): void;
 }
 
 /** Who takes the response to a request that was sent upstream. */

@@ -12,6 +12,7 @@ import { headTimedOut, headTimeoutMs } from "./head-timeout.ts";
 import { HttpStream } from "./http-stream.ts";
 import type { MessageError } from "./message-error.ts";
 import type { Overload } from "../overload/index.ts";
+import type { StreamLoss } from "../telemetry/stream-info.ts";
 import type { HttpStats } from "../telemetry/stat-scope.ts";
 
 const DATE = new DateHeader();
@@ -67,7 +68,7 @@ export class HttpConnection implements ServerHandler {
       this.#stats.downstream_cx_http2_total++;
       this.#stats.downstream_cx_http2_active++;
       this.protocol = "HTTP/2";
-      this.#codec = new Http2Server(channel, this, { ...config.http2, clock, headTimeoutMs: headTimeoutMs(config), flushTimeoutMs: config.streamIdleTimeoutMs });
+      this.#codec = new Http2Server(channel, this, { ...config.http2, underscores: config.limits.underscores, clock, headTimeoutMs: headTimeoutMs(config), flushTimeoutMs: config.streamIdleTimeoutMs });
       return;
     }
     this.#stats.downstream_cx_http1_total++;
@@ -198,10 +199,10 @@ export class HttpConnection implements ServerHandler {
     this.owner.onConnectionClosed();
   }
 
-  onCutHead(codec: ServerStream): void {
+  onLostRequest(codec: ServerStream, loss?: StreamLoss): void {
     const stream = new HttpStream(this, codec, undefined, false, 0);
     this.#streams.add(stream);
-    stream.onRequestReset(undefined);
+    stream.onRequestReset(undefined, loss);
   }
 
   onStreamDone(stream: HttpStream): void {

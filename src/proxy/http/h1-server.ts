@@ -116,7 +116,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     this.#sink = undefined;
     this.#mode = "closing";
     sink?.onRequestReset(undefined);
-    if (cut) this.handler.onCutHead?.(this);
+    if (cut) this.handler.onLostRequest?.(this);
     this.handler.onConnectionClosed(error);
   }
 

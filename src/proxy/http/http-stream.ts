@@ -12,12 +12,13 @@ import { checkRequest } from "./check-request.ts";
 import { mutateRequestHeaders, removeHopByHop, takeExpectation } from "./request-mutation.ts";
 import { statusText } from "./status-text.ts";
 import { StreamTimers } from "./stream-timers.ts";
+import { streamLimitMs } from "../router/request-limits.ts";
 import { isGrpc } from "../router/route-match.ts";
 import { clusterName, type Route, type RouteTable } from "../router/route-table.ts";
 import type { RequestMirror } from "../router/mirror.ts";
 import { Router } from "../router/router.ts";
 import type { HttpStats } from "../telemetry/stat-scope.ts";
-import { StreamInfo } from "../telemetry/stream-info.ts";
+import { StreamInfo, type StreamLoss } from "../telemetry/stream-info.ts";
 import type { PeerMetadata } from "../telemetry/peer-metadata.ts";
 
 /**
@@ -228,14 +229,14 @@ export class HttpStream extends StreamInfo implements RequestSink {
     if (this.#upgraded && this.#responseEnd) this.#complete();
   }
 
-  onRequestReset(error: MessageError | undefined): void {
+  onRequestReset(error: MessageError | undefined, loss?: StreamLoss): void {
     if (this.done) return;
     if (error) {
       this.protocolError(error);
       return;
     }
     this.#stats.downstream_rq_rx_reset++;
-    this.clientGone();
+    this.clientGone(loss);
     this.#abandon();
   }
 
@@ -484,7 +485,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const { config } = this;
     const action = this.route?.action.kind === "forward" ? this.route.action : undefined;
     const idleMs = action?.idleTimeoutMs ?? config.streamIdleTimeoutMs;
-    const limitMs = action?.maxStreamMs ?? config.maxStreamMs;
+    const limitMs = streamLimitMs(this.request.headers, action, this.grpc, config.maxStreamMs);
     if (idleMs === undefined && limitMs === undefined && config.requestTimeoutMs === undefined) return;
     const { clock, monotonic } = config.services;
     this.#timers = new StreamTimers(clock, monotonic, () => this.requestEnded, this.#stats, (reply) => this.localReply(reply));

@@ -36,7 +36,7 @@ export class StreamTimers {
     if (limitMs !== undefined) {
       this.#after(limitMs, () => {
         this.stats.downstream_rq_max_duration_reached++;
-        this.expire({ status: this.requestEnded() ? 504 : 408, body: "downstream duration timeout", details: "max_duration_timeout" });
+        this.expire({ status: this.requestEnded() ? 504 : 408, body: "downstream duration timeout", details: "max_duration_timeout", grpcStatus: 4 });
       });
     }
     if (idleMs !== undefined) {

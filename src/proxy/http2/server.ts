@@ -1,8 +1,10 @@
 import type { Clock } from "../../base/index.ts";
 import type { RequestSink, ServerHandler, ServerStream } from "../http/codec.ts";
+import type { HeadLimits } from "../http/head-parser.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { Channel } from "../net/channel.ts";
 import { contentLength, readRequestFields } from "./fields.ts";
+import type { StreamLoss } from "../telemetry/stream-info.ts";
 import { ErrorCode } from "./frames.ts";
 import type { SessionOptions, StallLimits } from "./options.ts";
 import { PrematureResets } from "./premature-resets.ts";
@@ -15,6 +17,8 @@ const MAX_STREAM_ID = 2 ** 31 - 1;
 
 export interface Http2ServerOptions extends SessionOptions, StallLimits {
   readonly clock: Clock;
+  /** See HeadLimits. */
+  readonly underscores?: HeadLimits["underscores"];
 }
 
 /** The server side of an HTTP/2 connection: an exchange for each stream. */
@@ -81,6 +85,12 @@ export class Http2Server implements SessionOwner {
   }
 }
 
+const REMOTE_RESET: StreamLoss = { flag: "DR", details: "http2.remote_reset" };
+const MALFORMED: StreamLoss = { flag: "DPE", details: "http2.violation.of.messaging.rule" };
+const UNDERSCORE: StreamLoss = { flag: "DR", details: "http2.unexpected_underscore" };
+
+const hasUnderscore = (name: string): boolean => name.includes("_");
+
 class Http2ServerStream implements StreamHandler, ServerStream {
   readonly protocol = "HTTP/2";
   #sink: RequestSink | undefined;
@@ -100,7 +110,16 @@ class Http2ServerStream implements StreamHandler, ServerStream {
     const head = length === undefined ? undefined : readRequestFields(fields, options.allowConnect);
     if (!head || (endStream && (length as number) > 0)) {
       session.reset(this.stream, ErrorCode.PROTOCOL_ERROR);
+      handler.onLostRequest?.(this, MALFORMED);
       return;
+    }
+    if (options.underscores !== undefined && options.underscores !== "allow" && head.headers.names.some(hasUnderscore)) {
+      if (options.underscores === "refuse") {
+        session.reset(this.stream, ErrorCode.INTERNAL_ERROR);
+        handler.onLostRequest?.(this, UNDERSCORE);
+        return;
+      }
+      for (const name of head.headers.names.filter(hasUnderscore)) head.headers.remove(name);
     }
     this.stream.expected = length as number;
     this.#bodyAllowed = head.method !== "HEAD";
@@ -116,10 +135,10 @@ class Http2ServerStream implements StreamHandler, ServerStream {
     this.#sink?.onRequestEnd(trailers);
   }
 
-  onReset(): void {
+  onReset(code: number): void {
     const sink = this.#sink;
     this.#sink = undefined;
-    if (!this.#done) sink?.onRequestReset(undefined);
+    if (!this.#done) sink?.onRequestReset(undefined, code === -1 ? undefined : REMOTE_RESET);
     this.#done = true;
   }
 

@@ -1,5 +1,5 @@
 import type { HeaderMap } from "../http/header-map.ts";
-import { grpcTimeoutMs } from "./grpc-timeout.ts";
+import { grpcTimeout, grpcTimeoutMs } from "./grpc-timeout.ts";
 import { conditionsOf, NO_RETRIES, type RetryPolicy } from "./retry-policy.ts";
 import type { ForwardAction } from "./route-table.ts";
 
@@ -33,11 +33,21 @@ export function requestLimits(headers: HeaderMap, action: ForwardAction, grpc: b
   return limits(whole, perTry, on === "," && tries === undefined && codes === undefined ? retry : askedRetries(retry, on, tries, codes), alternative ? 204 : 504);
 }
 
-/** What the next hop is told it has left, after `elapsedMs`; undefined when it has all the time. */
-export function expectedMs({ timeoutMs, perTryMs }: RequestLimits, elapsedMs: number): number | undefined {
-  if (timeoutMs === undefined) return perTryMs;
+/** How long the whole exchange may take: as a gRPC caller says, where the route honours that, else as is configured. */
+export function streamLimitMs(headers: HeaderMap, action: ForwardAction | undefined, grpc: boolean, defaultMs: number | undefined): number | undefined {
+  const asked = grpc && action?.grpcLimit ? grpcTimeoutMs(headers.get("grpc-timeout")) : undefined;
+  if (asked === undefined || !action?.grpcLimit) return action?.maxStreamMs ?? defaultMs;
+  const { maxMs, offsetMs } = action.grpcLimit;
+  return Math.max(0, (maxMs === 0 ? asked : Math.min(asked, maxMs)) - offsetMs);
+}
+
+/** Tells the next hop how long its answer is waited for, `elapsedMs` after the request; gRPC's own header too where that is bounded. */
+export function tellTimeLeft(headers: HeaderMap, { timeoutMs, perTryMs }: RequestLimits, elapsedMs: number, grpcHeader: boolean): void {
   // Zero would mean for ever.
-  return Math.floor(Math.max(1, Math.min(perTryMs ?? timeoutMs, timeoutMs - elapsedMs)));
+  const left = timeoutMs === undefined ? perTryMs : Math.floor(Math.max(1, Math.min(perTryMs ?? timeoutMs, timeoutMs - elapsedMs)));
+  if (left === undefined) return;
+  headers.set("x-envoy-expected-rq-timeout-ms", String(left));
+  if (grpcHeader) headers.set("grpc-timeout", grpcTimeout(left));
 }
 
 function limits(timeoutMs: number | undefined, perTry: number | undefined, retry: RetryPolicy | undefined, timeoutStatus: 504 | 204): RequestLimits {

@@ -29,6 +29,8 @@ export interface ForwardAction {
   readonly timeoutMs: number | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly maxGrpcTimeoutMs: number | undefined;
+  /** The caller's `grpc-timeout` limits the whole exchange: up to a most (0: any), less an offset. */
+  readonly grpcLimit: { readonly maxMs: number; readonly offsetMs: number } | undefined;
   readonly maxStreamMs: number | undefined;
   readonly retry: RetryPolicy | undefined;
   readonly pathRewrite: TextRewrite | undefined;
@@ -265,7 +267,8 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     // Envoy's default route timeout.
     timeoutMs: timeoutMs(action.timeout, 15_000),
     idleTimeoutMs: timeoutMs(action.idleTimeout),
-    maxGrpcTimeoutMs: durationMs(streamLimit?.grpcTimeoutHeaderMax ?? action.maxGrpcTimeout),
+    maxGrpcTimeoutMs: streamLimit ? undefined : durationMs(action.maxGrpcTimeout),
+    grpcLimit: streamLimit?.grpcTimeoutHeaderMax && { maxMs: durationMs(streamLimit.grpcTimeoutHeaderMax) ?? 0, offsetMs: durationMs(streamLimit.grpcTimeoutHeaderOffset) ?? 0 },
     maxStreamMs: timeoutMs(streamLimit?.maxStreamDuration),
     retry: retry && compileRetryPolicy(retry),
     pathRewrite: compilePathRewrite(action, path),

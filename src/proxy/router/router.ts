@@ -8,7 +8,7 @@ import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { RESET_FLAGS } from "./reset-flags.ts";
 import { meantDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
-import { expectedMs, requestLimits, type RequestLimits } from "./request-limits.ts";
+import { requestLimits, tellTimeLeft, type RequestLimits } from "./request-limits.ts";
 import { clusterName, type ForwardAction, type Route } from "./route-table.ts";
 import type { AttemptTrace } from "../tracing/index.ts";
 import { mirrorRequest } from "./mirror.ts";
@@ -410,8 +410,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const { request, config, requestCompleteMs, startMono } = this.stream;
     if (config.router.suppressEnvoyHeaders) return;
     const elapsed = this.#retries === 0 || requestCompleteMs < 0 ? 0 : config.services.monotonic() - startMono - requestCompleteMs;
-    const left = expectedMs(this.#limits, elapsed);
-    if (left !== undefined) request.headers.set("x-envoy-expected-rq-timeout-ms", String(left));
+    tellTimeLeft(request.headers, this.#limits, elapsed, this.stream.grpc && this.#action.maxGrpcTimeoutMs !== undefined);
   }
 
   #rewriteHost(host: string): void {

@@ -1,5 +1,6 @@
 import { InvalidResource } from "../types.ts";
 import type { HeaderMap } from "../http/header-map.ts";
+import { GRPC_CODES } from "../grpc/status.ts";
 import { addressText } from "../net/connection-info.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
@@ -84,7 +85,14 @@ function command(name: string, argument: string | undefined, options: FormatOpti
       return headerOf(argument ?? "", (info) => info.responseHeaders);
     case "TRAILER":
       return headerOf(argument ?? "", (info) => info.responseTrailers);
-    case "GRPC_STATUS":
+    case "GRPC_STATUS": {
+      const write = GRPC_STYLES[argument ?? "CAMEL_STRING"];
+      if (!write) throw new InvalidResource("INVALID_FORMAT", "GrpcStatusFormatter only supports CAMEL_STRING, SNAKE_STRING or NUMBER.");
+      return (info) => {
+        const status = info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status");
+        return status === undefined ? undefined : write(status);
+      };
+    }
     case "GRPC_STATUS_NUMBER":
       return (info) => info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status");
     case "DYNAMIC_METADATA":
@@ -98,6 +106,18 @@ function command(name: string, argument: string | undefined, options: FormatOpti
       return () => undefined;
   }
   throw new InvalidResource("INVALID_FORMAT", `Not supported field in StreamInfo: ${name} in format ${JSON.stringify(format)}`);
+}
+
+const GRPC_STYLES: Record<string, ((status: string) => string) | undefined> = {
+  NUMBER: (status) => status,
+  SNAKE_STRING: (status) => GRPC_CODES[Number(status)] ?? status,
+  CAMEL_STRING: (status) => camel(GRPC_CODES[Number(status)]) ?? status,
+};
+
+/** `NOT_FOUND` as `NotFound`; success is the one that stays as it is. */
+function camel(name: string | undefined): string | undefined {
+  if (name === undefined || name === "OK") return name;
+  return name === "CANCELLED" ? "Canceled" : name.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** `%METADATA(KIND:namespace:key)%`; routes' metadata are not kept with a request. */

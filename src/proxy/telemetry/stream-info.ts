@@ -25,6 +25,14 @@ export interface UpstreamClusterInfo {
 /** `filter_metadata` of a resource as plain objects. */
 export type FilterMetadata = { readonly [filter: string]: { readonly [key: string]: unknown } };
 
+/** How a stream ended of which nothing more can be said to the client. */
+export interface StreamLoss {
+  readonly flag: "DC" | "DR" | "DPE";
+  readonly details: string;
+}
+
+const DISCONNECT: StreamLoss = { flag: "DC", details: "downstream_remote_disconnect" };
+
 /** What is known of a request, or of a TCP connection: the material of access logs, metrics and header formats. */
 export class StreamInfo {
   /** Wall clock, milliseconds since the epoch. */
@@ -89,9 +97,10 @@ export class StreamInfo {
     return this.flags === flag || (this.flags !== "" && this.flags.split(",").includes(flag));
   }
 
-  clientGone(): void {
-    this.addFlag("DC");
-    this.details = "downstream_remote_disconnect";
+  /** The client gets no answer any more: its connection has ended, or this one of its streams. */
+  clientGone({ flag, details }: StreamLoss = DISCONNECT): void {
+    this.addFlag(flag);
+    this.details = details;
   }
 
   setMetadata(filter: string, key: string, value: unknown): void {
