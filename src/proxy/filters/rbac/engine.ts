@@ -1,13 +1,15 @@
 import type { CidrRange } from "../../../proto/gen/envoy/config/core/v3/address_pb.ts";
-import { RBAC_Action, type Permission, type Principal, type RBAC } from "../../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts";
+import { RBAC_Action, type Permission, type Policy, type Principal, type RBAC } from "../../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts";
 import type { PathMatcher } from "../../../proto/gen/envoy/type/matcher/v3/path_pb.ts";
 import { compileCidr, ipBytes } from "../../match/cidr.ts";
 import { compileHeader } from "../../match/headers.ts";
 import { compileString } from "../../match/strings.ts";
 import { compileMetadata } from "../../match/values.ts";
 import { pathWithoutQuery } from "../../router/route-match.ts";
+import { compileCelFilter } from "../../telemetry/cel-filter.ts";
 import type { StreamInfo } from "../../telemetry/stream-info.ts";
 import { InvalidResource } from "../../types.ts";
+import { celText } from "./cel-text.ts";
 import { compileUriTemplate } from "./uri-template.ts";
 
 /** A condition of a policy. On TCP there is no request, and what asks for one does not match. */
@@ -30,12 +32,12 @@ export class RbacEngine {
       .sort()
       .map((name) => {
         const policy = rules.policies[name] as RBAC["policies"][string];
-        if (policy.condition || policy.checkedCondition) throw new InvalidResource("UNSUPPORTED_RBAC", `RBAC policy ${name}: CEL conditions are not supported`);
+        const condition = compileCondition(policy);
         const permissions = policy.permissions.map(compilePermission);
         const principals = policy.principals.map(compilePrincipal);
         return {
           name,
-          matches: (info: StreamInfo) => permissions.some((test) => test(info)) && principals.some((test) => test(info)),
+          matches: (info: StreamInfo) => permissions.some((test) => test(info)) && principals.some((test) => test(info)) && (condition === undefined || condition(info)),
         };
       });
   }
@@ -70,6 +72,12 @@ export function recordShadow(engine: RbacEngine, info: StreamInfo, filter: strin
   if (verdict.policy !== undefined) info.setMetadata(filter, `${prefix}shadow_effective_policy_id`, verdict.policy);
   info.setMetadata(filter, `${prefix}shadow_engine_result`, verdict.allowed ? "allowed" : "denied");
   return verdict.allowed;
+}
+
+/** A policy's condition in CEL, over Envoy's attributes; one that cannot be evaluated does not match. */
+function compileCondition({ condition, checkedCondition }: Policy): Condition | undefined {
+  const expression = condition ?? checkedCondition?.expr;
+  return expression && compileCelFilter(celText(expression));
 }
 
 function compilePermission(permission: Permission): Condition {
