@@ -13,6 +13,8 @@ const HEADER = 9;
 const STREAM = 1;
 const MAX_WINDOW = 2 ** 31 - 1;
 const DEFAULT_WINDOW = 65_535;
+const MAX_FRAME = 16_384;
+const INITIAL_WINDOW_SIZE = 4;
 /** Windows are opened again long before they can close. */
 const REPLENISH = 2 ** 29;
 
@@ -26,12 +28,18 @@ export interface StreamHandler {
 export class GrpcStream {
   #socket: Socket | undefined;
   #outgoing: Uint8Array[] = [];
+  /** Messages that have not all been sent. */
+  readonly #bodies: Uint8Array[] = [];
+  #connectionWindow = DEFAULT_WINDOW;
+  #streamWindow = DEFAULT_WINDOW;
+  #initialWindow = DEFAULT_WINDOW;
   readonly #head = new Uint8Array(HEADER);
   #headFill = 0;
   /** Of the frame under way: what is left, and for short control frames their bytes. */
   #left = 0;
   #type = 0;
   #flags = 0;
+  #stream = 0;
   #control: number[] = [];
   readonly #prefix = new Uint8Array(5);
   #prefixFill = 0;
@@ -64,15 +72,11 @@ export class GrpcStream {
   }
 
   send(message: Uint8Array): void {
-    const out = new Uint8Array(HEADER + 5 + message.length);
-    if (message.length + 5 > 16_384) {
-      this.#sendLarge(message);
-      return;
-    }
-    frameHeader(out, 0, message.length + 5, Frame.DATA, 0, STREAM);
-    new DataView(out.buffer).setUint32(HEADER + 1, message.length);
-    out.set(message, HEADER + 5);
-    this.#write(out);
+    const body = new Uint8Array(5 + message.length);
+    new DataView(body.buffer).setUint32(1, message.length);
+    body.set(message, 5);
+    this.#bodies.push(body);
+    this.#sendBodies();
   }
 
   close(): void {
@@ -80,15 +84,18 @@ export class GrpcStream {
     this.#socket?.end();
   }
 
-  #sendLarge(message: Uint8Array): void {
-    const body = new Uint8Array(5 + message.length);
-    new DataView(body.buffer).setUint32(1, message.length);
-    body.set(message, 5);
-    for (let at = 0; at < body.length; at += 16_384) {
-      const part = body.subarray(at, at + 16_384);
-      const out = new Uint8Array(HEADER + part.length);
-      frameHeader(out, 0, part.length, Frame.DATA, 0, STREAM);
-      out.set(part, HEADER);
+  /** As much as the server's windows allow: thousands of names are more than it takes at once. */
+  #sendBodies(): void {
+    for (let body = this.#bodies[0]; body; body = this.#bodies[0]) {
+      const length = Math.min(body.length, MAX_FRAME, this.#connectionWindow, this.#streamWindow);
+      if (length <= 0) return;
+      const out = new Uint8Array(HEADER + length);
+      frameHeader(out, 0, length, Frame.DATA, 0, STREAM);
+      out.set(body.subarray(0, length), HEADER);
+      this.#connectionWindow -= length;
+      this.#streamWindow -= length;
+      if (length === body.length) this.#bodies.shift();
+      else this.#bodies[0] = body.subarray(length);
       this.#write(out);
     }
   }
@@ -108,8 +115,7 @@ export class GrpcStream {
     let at = PREFACE.length;
     out.set(Buffer.from(PREFACE));
     at = frameHeader(out, at, 6, Frame.SETTINGS, 0, 0);
-    // SETTINGS_INITIAL_WINDOW_SIZE
-    view.setUint16(at, 4);
+    view.setUint16(at, INITIAL_WINDOW_SIZE);
     view.setUint32(at + 2, MAX_WINDOW);
     at = frameHeader(out, at + 6, 4, Frame.WINDOW_UPDATE, 0, 0);
     view.setUint32(at, MAX_WINDOW - DEFAULT_WINDOW);
@@ -126,6 +132,7 @@ export class GrpcStream {
         if (this.#headFill < HEADER) return;
         this.#headFill = 0;
         const head = this.#head as Uint8Array & Record<number, number>;
+        this.#stream = head[8]!;
         this.#left = (head[0]! << 16) | (head[1]! << 8) | head[2]!;
         this.#type = head[3]!;
         this.#flags = head[4]!;
@@ -136,7 +143,7 @@ export class GrpcStream {
       const length = Math.min(this.#left, chunk.length - at);
       const part = chunk.subarray(at, at + length);
       if (this.#type === Frame.DATA) this.#data(part);
-      else if (this.#type === Frame.PING) this.#control.push(...part);
+      else if (this.#type === Frame.PING || this.#type === Frame.SETTINGS || this.#type === Frame.WINDOW_UPDATE) this.#control.push(...part);
       at += length;
       this.#left -= length;
       if (this.#left === 0) this.#frameDone();
@@ -146,8 +153,17 @@ export class GrpcStream {
   #frameDone(): void {
     switch (this.#type) {
       case Frame.SETTINGS:
-        if (!(this.#flags & ACK)) this.#write(frame(Frame.SETTINGS, ACK, 0, []));
+        if (this.#flags & ACK) break;
+        this.#settings(Buffer.from(this.#control));
+        this.#write(frame(Frame.SETTINGS, ACK, 0, []));
         break;
+      case Frame.WINDOW_UPDATE: {
+        const more = Buffer.from(this.#control).readUInt32BE();
+        if (this.#stream === 0) this.#connectionWindow += more;
+        else this.#streamWindow += more;
+        this.#sendBodies();
+        break;
+      }
       case Frame.PING:
         if (!(this.#flags & ACK)) this.#write(frame(Frame.PING, ACK, 0, this.#control));
         break;
@@ -161,6 +177,16 @@ export class GrpcStream {
         break;
       default:
     }
+  }
+
+  #settings(fields: Buffer): void {
+    for (let at = 0; at < fields.length; at += 6) {
+      if (fields.readUInt16BE(at) !== INITIAL_WINDOW_SIZE) continue;
+      const window = fields.readUInt32BE(at + 2);
+      this.#streamWindow += window - this.#initialWindow;
+      this.#initialWindow = window;
+    }
+    this.#sendBodies();
   }
 
   #data(part: Uint8Array): void {

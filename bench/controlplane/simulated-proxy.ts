@@ -46,7 +46,14 @@ export class SimulatedProxy {
   ) {
     this.synced = new Promise((resolve) => (this.#resolve = resolve));
     const method = mode === "delta" ? "DeltaAggregatedResources" : "StreamAggregatedResources";
-    this.#stream = new GrpcStream(`${ADS}/${method}`, { message: (bytes) => this.#answer(bytes), ended: onBroken });
+    this.#stream = new GrpcStream(`${ADS}/${method}`, {
+      message: (bytes) => this.#answer(bytes),
+      ended: (reason) => {
+        onBroken(reason);
+        // Whoever waits must not wait for ever; broken streams are counted.
+        this.#resolve();
+      },
+    });
   }
 
   async connect(port: number): Promise<void> {

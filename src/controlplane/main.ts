@@ -1,12 +1,8 @@
 import { createLogger, ChainmailError, errorText, systemClock } from "../base/index.ts";
 import { createClient, inClusterTransport, transportFromKubeconfig } from "../kube/index.ts";
-import { validateIstio } from "../resources/index.ts";
 import { createRegistryObserver, MetricsRegistry } from "./debug/index.ts";
-import { startIstiod } from "./istiod.ts";
 import { parseOptions } from "./options.ts";
 import { createRegistry } from "./registry/index.ts";
-import { createJwksFetcher } from "./server/index.ts";
-import { createGenerator } from "./xds/index.ts";
 
 /** Streams of proxies never end by themselves; whoever has not gone by then is cut off and comes back to our successor. */
 const SHUTDOWN_GRACE_MS = 2_000;
@@ -29,6 +25,8 @@ async function main(): Promise<void> {
     },
     createRegistryObserver(metrics),
   );
+  // While the API server lists what there is, everything else is loaded: Envoy's types alone take as long as the lists.
+  const [{ validateIstio }, { startIstiod }, { createJwksFetcher }, { createGenerator }] = await Promise.all([import("../resources/index.ts"), import("./istiod.ts"), import("./server/index.ts"), import("./xds/index.ts")]);
   const jwks = createJwksFetcher({ registry, clock: systemClock, log: log.child("jwks") });
   const istiod = await startIstiod({
     client,

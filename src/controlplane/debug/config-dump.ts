@@ -1,11 +1,14 @@
 import { create, type Registry as TypeRegistry, toJson } from "@bufbuild/protobuf";
 import { AnySchema, anyPack, type Any } from "@bufbuild/protobuf/wkt";
-import { BootstrapConfigDumpSchema, SecretsConfigDumpSchema } from "../../proto/gen/envoy/admin/v3/config_dump_pb.ts";
 import { ClustersConfigDumpSchema, EcdsConfigDumpSchema, ListenersConfigDumpSchema, RoutesConfigDumpSchema, ScopedRoutesConfigDumpSchema } from "../../proto/gen/envoy/admin/v3/config_dump_shared_pb.ts";
 import { XDS_TYPES } from "../../proto/index.ts";
 import type { MeshSnapshot } from "../registry/snapshot.ts";
 import type { XdsGenerator, XdsResource } from "../xds/types.ts";
 import type { ConnectionView } from "./views.ts";
+
+/** Parts that istiod does not know. They have nothing in them, and their types would bring half of Envoy's along at start. */
+const EMPTY_BOOTSTRAP = create(AnySchema, { typeUrl: "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump" });
+const EMPTY_SECRETS = create(AnySchema, { typeUrl: "type.googleapis.com/envoy.admin.v3.SecretsConfigDump" });
 
 /**
  * What istiod would send this proxy now, in the parts of Envoy's own config dump. Secrets are left out: whoever may
@@ -17,7 +20,7 @@ export function configDump(connection: ConnectionView, snapshot: MeshSnapshot, g
   const any = ({ typeUrl, value }: XdsResource): Any => create(AnySchema, { typeUrl, value });
   const routes = watches.get(XDS_TYPES.RDS);
   return [
-    anyPack(BootstrapConfigDumpSchema, create(BootstrapConfigDumpSchema)),
+    EMPTY_BOOTSTRAP,
     anyPack(ClustersConfigDumpSchema, create(ClustersConfigDumpSchema, { versionInfo: version, dynamicActiveClusters: generate(XDS_TYPES.CDS).map((r) => ({ cluster: any(r) })) })),
     anyPack(
       ListenersConfigDumpSchema,
@@ -31,7 +34,7 @@ export function configDump(connection: ConnectionView, snapshot: MeshSnapshot, g
       RoutesConfigDumpSchema,
       create(RoutesConfigDumpSchema, { dynamicRouteConfigs: generate(XDS_TYPES.RDS, [...(routes?.names ?? [])]).map((r) => ({ versionInfo: version, routeConfig: any(r) })) }),
     ),
-    anyPack(SecretsConfigDumpSchema, create(SecretsConfigDumpSchema)),
+    EMPTY_SECRETS,
     anyPack(EcdsConfigDumpSchema, create(EcdsConfigDumpSchema)),
   ];
 }
