@@ -61,11 +61,17 @@ export function dashboardCommand(): Command {
     );
   }
   for (const name of ["istiod-debug", "controlz"]) {
-    const command = dashboardOptions(new Command(name), "the control plane's debug pages").argument("[pod]", "a pod of istiod");
+    const command = dashboardOptions(new Command(name), "the control plane's debug pages")
+      .argument("[pod...]", POD_USE)
+      .option("-l, --selector <string>", "a pod of istiod by further labels")
+      .option("-r, --revision <string>", "revision of the control plane");
     root.addCommand(
-      command.action(async (argument: string | undefined, options: DashboardOptions) => {
+      withHelp(command, { use: POD_USE }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string; revision?: string }) => {
+        const { selector, revision } = options;
+        requireOne(command, [argument, selector, revision], ["a pod", "--selector", "--revision"]);
         const kube = await openKube(globalsOf(command));
-        const pod = argument === undefined ? await findPod(kube, "app=istiod") : await resolvePod(kube, argument);
+        const labels = revision === undefined ? selector : `istio.io/rev=${revision}`;
+        const pod = argument === undefined ? await findPod(kube, `${labels},app=istiod`) : await resolvePod({ ...kube, namespace: kube.istioNamespace }, argument);
         await open(kube, pod, 15014, "/debug", options);
       }),
     );
@@ -78,7 +84,10 @@ function requireOne(command: Command, given: readonly (string | undefined)[], wa
   const count = given.filter((one) => one !== undefined).length;
   if (count === 1) return;
   process.stderr.write(`${usageText(command)}\n`);
-  throw new ChainmailError("USAGE", count === 0 ? `specify ${ways.join(" or ")}` : `name cannot be provided when a selector is specified`);
+  const [last, ...others] = [...ways].reverse();
+  const choice = ways.length > 2 ? `${others.reverse().join(", ")}, or ${last}` : ways.join(" or ");
+  if (count === 0) throw new ChainmailError("USAGE", `specify ${choice}`);
+  throw new ChainmailError("USAGE", ways.length > 2 ? `only one of ${choice.replace("a pod", "name")} can be specified` : "name cannot be provided when a selector is specified");
 }
 
 function dashboardOptions(command: Command, summary: string): Command {

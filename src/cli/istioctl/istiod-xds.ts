@@ -6,6 +6,7 @@ import { ChainmailError, systemClock } from "../../base/index.ts";
 import { CONFIG_MAPS, resourcePath, SERVICE_ACCOUNTS } from "../../kube/index.ts";
 import { DiscoveryRequestSchema, DiscoveryResponseSchema, type DiscoveryResponse } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { GrpcClient, GrpcError, type Dial } from "../../proxy/grpc/index.ts";
+import type { KubeObject } from "../../resources/types.ts";
 import type { KubeAccess } from "./kube-access.ts";
 import { istiodPods, podRef } from "./version.ts";
 
@@ -16,7 +17,7 @@ const TIMEOUT_MS = 15_000;
 
 /** One debug question to each replica of istiod over xDS, as proxy-status and internal-debug ask. */
 export async function askIstiod(kube: KubeAccess, typeUrl: string, resourceNames: readonly string[] = [], revision?: string): Promise<DiscoveryResponse[]> {
-  const [pods, token, roots] = await Promise.all([istiodPods(kube, revision), istiodToken(kube), meshRoots(kube)]);
+  const [pods, token, roots] = await Promise.all([replicas(kube, revision), istiodToken(kube), meshRoots(kube)]);
   return Promise.all(
     pods.map(async (pod) => {
       const connection = await kube.connect(podRef(pod), XDS_PORT);
@@ -30,6 +31,19 @@ export async function askIstiod(kube: KubeAccess, typeUrl: string, resourceNames
       }
     }),
   );
+}
+
+async function replicas(kube: KubeAccess, revision: string | undefined): Promise<KubeObject[]> {
+  try {
+    return await istiodPods(kube, revision);
+  } catch (cause) {
+    // Where istiod is asked over xDS, Istio says so in fewer words.
+    throw isMissing(cause) ? new ChainmailError("ISTIOD_MISSING", `no running Istio pods in ${JSON.stringify(kube.istioNamespace)}`, { cause }) : cause;
+  }
+}
+
+function isMissing(cause: unknown): boolean {
+  return cause instanceof ChainmailError && cause.code === "ISTIOD_MISSING";
 }
 
 /** The resources of all replicas' answers. */

@@ -31,7 +31,8 @@ export function describeCommand(): Command {
       }
       const kube = await openKube(globalsOf(command));
       const target = parseTarget(argument, kube.namespace);
-      for await (const text of describe(kube, target.type === undefined ? target.name : `${target.type}/${target.name}`, target.namespace, { ignoreUnmeshed, adminPort: proxyAdminPort })) process.stdout.write(text);
+      if (target.type !== undefined) throw new ChainmailError("USAGE", `invalid resource name ${JSON.stringify(`${target.type}/${target.name}`)}: [may not contain '/']`);
+      for await (const text of describe(kube, target.name, target.namespace, { ignoreUnmeshed, adminPort: proxyAdminPort })) process.stdout.write(text);
     });
     root.addCommand(withHelp(command, { use, example }));
   }
