@@ -150,8 +150,11 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const router = new Router(this);
     this.#router = router;
     router.start(this.requestEnded && !this.#held);
-    const held = this.#held;
-    if (!held) return;
+    if (this.#held) this.#releaseRequest(this.#held, router);
+  }
+
+  /** What filters held back of the body goes its way. (Apart, since the closures' scope would cost every request.) */
+  #releaseRequest(held: HeldBody, router: Router): void {
     this.#held = undefined;
     this.codec.resumeRequest();
     held.release((bytes, start, end) => this.#routeBody(router, bytes, start, end), (trailers) => this.#routeEnd(router, trailers), () => this.done);

@@ -84,7 +84,7 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
       headers.set("x-envoy-external-address", info.remoteIp);
     }
     headers.remove("x-envoy-internal");
-    for (const name of headers.names.slice()) if (name.startsWith("x-envoy-") && INTERNAL_ONLY.includes(name)) headers.remove(name);
+    if (headers.names.some(isEnvoys)) for (const name of INTERNAL_ONLY) headers.remove(name);
   }
   if (config.generateRequestId) {
     if (edge && !config.preserveExternalRequestId) headers.set("x-request-id", uuid());
@@ -93,6 +93,10 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
   }
   if (config.via !== "") headers.appendToValue("via", config.via, ", ");
   config.xfcc(headers, connection);
+}
+
+function isEnvoys(name: string): boolean {
+  return name.startsWith("x-envoy-");
 }
 
 /** Several lines of one header become one (RFC 9110, 5.3). */
