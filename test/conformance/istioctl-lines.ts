@@ -88,7 +88,7 @@ export const LINES: readonly LineGroup[] = [
       ...["-n istioinaction", "-n default", "-A", "", "-A -o json", "-A -o yaml", "-A -o xml", "-L", "-n nosuch", "--revision nosuch -n default", "--nosuch"].map((flags) => `analyze ${flags}`),
       ...["", "-o json", "-o yaml"].map((flags) => `analyze -n istioinaction $DATA/input.yaml ${flags}`),
       ...["", "-n istioinaction", "--color=false", "--color"].map((flags) => `analyze --use-kube=false $DATA/input.yaml ${flags}`),
-      ...["", "-A", "-A -o json", "-A -o yaml", "-A --output-threshold Error", "-A --output-threshold Warning --failure-threshold Info", "-A --failure-threshold Nope", '-A --suppress "IST0101=*"', '-A -S "IST0101=VirtualService *.shop"', '-A -S "IST0101"', '-A -S "NOPE=*"'].map((flags) => `analyze --use-kube=false $DATA/mistakes.yaml ${flags}`),
+      ...["", "-A", "-A -o json", "-A -o yaml", "-A --output-threshold Error", "-A --output-threshold Warning --failure-threshold Info", "-A --failure-threshold Nope", '-A --suppress "IST0101=*"', '-A -S "IST0101=VirtualService shop/*"', '-A -S "IST0101"', '-A -S "NOPE=*"'].map((flags) => `analyze --use-kube=false $DATA/mistakes.yaml ${flags}`),
       "analyze --use-kube=false -R=false $DATA",
       "analyze --use-kube=false $DATA/nosuch.yaml",
       "analyze --use-kube=false",
