@@ -8,6 +8,7 @@ import type { Store } from "../store/index.ts";
 import { namespaceLifecycle } from "./admission/namespace-lifecycle.ts";
 import { defaultClasses } from "./admission/default-classes.ts";
 import { podDefaults } from "./admission/pod-defaults.ts";
+import { customRules } from "./admission/custom-rules.ts";
 import { policyAdmission } from "./admission/policies/plugin.ts";
 import { privilegeEscalation } from "./admission/privilege-escalation.ts";
 import { serviceAccountAdmission } from "./admission/service-account.ts";
@@ -36,6 +37,7 @@ import { jobStrategy } from "./kinds/jobs.ts";
 import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
+import { signingRequestStrategy } from "./kinds/signing-requests.ts";
 import { TokenSecrets } from "./kinds/token-secrets.ts";
 import { openAuditLog } from "./observe/audit-log.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
@@ -106,6 +108,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     podDefaults(store),
     defaultClasses(store),
     privilegeEscalation(rbac),
+    customRules,
     policyAdmission({ store, catalogue }),
     webhookAdmission({ store, catalogue, caller, log }),
   ];
@@ -120,6 +123,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     strategies: new Map([
       ["/namespaces", namespaceStrategy],
       ["batch/jobs", jobStrategy],
+      ["certificates.k8s.io/certificatesigningrequests", signingRequestStrategy],
       ["/services", serviceStrategy(store, random, { addresses, nodePorts: new PortRange(from, to) })],
       ["/secrets", tokenSecrets.secrets],
       ["/serviceaccounts", tokenSecrets.accounts],

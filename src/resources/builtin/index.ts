@@ -15,7 +15,7 @@ const SCALED = ["scale", "status"];
 
 /** Every kind that the API server has of its own, in the order in which discovery lists groups and resources. */
 export function builtinResources(): ResourceDefinition[] {
-  return [...core(), ...apps(), newEvents(), ...reviews(), ...batchAndScaling(), ...networking(), ...access(), ...extension(), ...rest()];
+  return [...core(), apiServices(), ...apps(), newEvents(), ...reviews(), ...batchAndScaling(), signingRequests(), ...networking(), ...access(), ...extension(), ...rest()];
 }
 
 function core(): ResourceDefinition[] {
@@ -100,6 +100,20 @@ function newEvents(): ResourceDefinition {
   return { ...event, versions: event.versions.map((version) => ({ ...version, conversion: eventConversion })) };
 }
 
+function apiServices(): ResourceDefinition {
+  return define("apiregistration.k8s.io", "apiservices", "APIService", { namespaced: false, categories: ["api-extensions"], subresources: STATUS, columns: cluster.apiServiceColumns });
+}
+
+function signingRequests(): ResourceDefinition {
+  return define("certificates.k8s.io", "certificatesigningrequests", "CertificateSigningRequest", {
+    namespaced: false,
+    shortNames: ["csr"],
+    subresources: ["approval", "status"],
+    columns: cluster.signingRequestColumns,
+    selectableFields: { "spec.signerName": (o) => (o.spec as { signerName?: string } | undefined)?.signerName ?? "" },
+  });
+}
+
 function reviews(): ResourceDefinition[] {
   return [
     review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
@@ -176,6 +190,7 @@ function rest(): ResourceDefinition[] {
   return [
     define("scheduling.k8s.io", "priorityclasses", "PriorityClass", { namespaced: false, shortNames: ["pc"], columns: cluster.priorityClassColumns, hasGeneration: true }),
     define("coordination.k8s.io", "leases", "Lease", { columns: cluster.leaseColumns }),
+    define("node.k8s.io", "runtimeclasses", "RuntimeClass", { namespaced: false, columns: cluster.runtimeClassColumns }),
     define("discovery.k8s.io", "endpointslices", "EndpointSlice", { columns: endpointSliceColumns, hasGeneration: true }),
   ];
 }

@@ -1,7 +1,7 @@
 /** Columns of nodes, events, namespaces, access control and what else lives at the cluster's edges. */
 import type { Event, Lease, Namespace, Node, RoleBinding, Secret, ServiceAccount, WebhookConfiguration } from "../core.ts";
 import type { Column, KubeObject } from "../types.ts";
-import { ageColumn, column, createdAtColumn, formatSelector, nameColumn, since } from "./format.ts";
+import { ageColumn, column, createdAtColumn, formatSelector, nameColumn, since, humanDuration } from "./format.ts";
 
 const count = (value: unknown): number => (typeof value === "object" && value !== null ? Object.keys(value).length : 0);
 const specOf = <T>(object: KubeObject): Partial<T> => (object.spec ?? {}) as Partial<T>;
@@ -109,6 +109,38 @@ export const priorityClassColumns: Column[] = [
   column("Global-Default", "boolean", "whether pods without a class get it", (o) => o["globalDefault"] === true),
   ageColumn,
   column("PreemptionPolicy", "string", "whether it pushes others out", (o) => String(o["preemptionPolicy"] ?? "PreemptLowerPriority")),
+];
+
+export const runtimeClassColumns: Column[] = [nameColumn, column("Handler", "string", "how its pods are run", (o) => String(o["handler"] ?? "")), ageColumn];
+
+export const apiServiceColumns: Column[] = [
+  nameColumn,
+  column("Service", "string", "who serves it", (o) => {
+    const { service } = (o.spec ?? {}) as { service?: { namespace?: string; name?: string } };
+    return service ? `${service.namespace}/${service.name}` : "Local";
+  }),
+  column("Available", "string", "whether it answers", (o) => {
+    const { conditions = [] } = (o.status ?? {}) as { conditions?: { type: string; status: string; reason?: string }[] };
+    const available = conditions.find(({ type }) => type === "Available");
+    return available ? (available.status === "True" ? "True" : `${available.status} (${available.reason})`) : "Unknown";
+  }),
+  ageColumn,
+];
+
+export const signingRequestColumns: Column[] = [
+  nameColumn,
+  ageColumn,
+  column("SignerName", "string", "who is to sign", (o) => String((o.spec as { signerName?: string } | undefined)?.signerName ?? "")),
+  column("Requestor", "string", "who asks", (o) => String((o.spec as { username?: string } | undefined)?.username ?? "")),
+  column("RequestedDuration", "string", "for how long", (o) => {
+    const seconds = (o.spec as { expirationSeconds?: number } | undefined)?.expirationSeconds;
+    return seconds === undefined ? "<none>" : humanDuration(seconds * 1000);
+  }),
+  column("Condition", "string", "what became of it", (o) => {
+    const { conditions = [], certificate } = (o.status ?? {}) as { conditions?: { type: string }[]; certificate?: string };
+    const found = ["Approved", "Denied", "Failed"].filter((type) => conditions.some((one) => one.type === type));
+    return [...(found.length > 0 ? found : ["Pending"]), ...(certificate ? ["Issued"] : [])].join(",");
+  }),
 ];
 
 function nodeStatus(node: Node): string {

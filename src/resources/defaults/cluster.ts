@@ -33,6 +33,16 @@ export function defaultEvent(event: KubeObject): void {
   event["reportingInstance"] ??= "";
 }
 
+export function defaultApiService(service: KubeObject): void {
+  const { service: reference } = (service.spec ?? {}) as { service?: { port?: number } };
+  if (reference) reference.port ??= 443;
+  service.status ??= {};
+}
+
+export function defaultSigningRequest(request: KubeObject): void {
+  request.status ??= {};
+}
+
 export function defaultRole(role: KubeObject): void {
   if (!(role["rules"] as unknown[] | undefined)?.length) role["rules"] = null;
 }
@@ -77,6 +87,7 @@ export function defaultRoleBinding(binding: RoleBinding): void {
 
 export function defaultEndpointSlice(slice: EndpointSlice): void {
   slice.endpoints ??= [];
+  for (const endpoint of slice.endpoints) endpoint.conditions ??= {};
   for (const port of slice.ports ?? []) {
     port.name ??= "";
     port.protocol ??= "TCP";
@@ -139,7 +150,7 @@ export function defaultCrd(crd: CustomResourceDefinition, old?: CustomResourceDe
   const spec = crd.spec as CrdSpec | undefined;
   if (!spec?.names) return;
   spec.names.singular ??= spec.names.kind?.toLowerCase();
-  spec.names.listKind ??= `${spec.names.kind}List`;
+  if (spec.names.kind) spec.names.listKind ??= `${spec.names.kind}List`;
   spec.conversion ??= { strategy: "None" };
   const storage = spec.versions?.find((version) => version.storage)?.name;
   const stored = new Set([...(old?.status?.storedVersions ?? []), ...(storage ? [storage] : [])]);

@@ -25,7 +25,7 @@ export function defaultService(service: Service, old?: Service): void {
     return;
   }
   spec.internalTrafficPolicy ??= "Cluster";
-  const external = type !== "ClusterIP" || (spec.externalIPs?.length ?? 0) > 0;
+  const external = type === "NodePort" || type === "LoadBalancer" || (spec.externalIPs?.length ?? 0) > 0;
   if (external) spec.externalTrafficPolicy ??= "Cluster";
   if (type === "LoadBalancer") spec.allocateLoadBalancerNodePorts ??= true;
   if (old?.spec) carryOver(service, old);

@@ -105,7 +105,7 @@ export function selectJobPods(job: Job): void {
   const before = metadata.labels ?? {};
   const own = { "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name, "controller-uid": uid, "job-name": name };
   // Labels that the job took over from its template are one with it.
-  if (JSON.stringify(job.metadata.labels ?? {}) === JSON.stringify(before) && Object.keys(before).length > 0) job.metadata.labels = { ...before, ...own };
+  if (JSON.stringify(job.metadata.labels ?? {}) === JSON.stringify(before)) job.metadata.labels = { ...before, ...own };
   metadata.labels = { ...before, ...own };
   spec.selector = { matchLabels: { "batch.kubernetes.io/controller-uid": uid } };
 }

@@ -1,4 +1,4 @@
-import { any, atomicObj, bool, bytes, double, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, ref, str, time, type Components, zeroTime } from "./dsl.ts";
+import { any, atomicObj, bool, bytes, double, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, ref, str, time, type Components, zeroTime, atomicMap, quantity } from "./dsl.ts";
 import type { Schema } from "../types.ts";
 
 const selector = ref("meta.v1.LabelSelector");
@@ -172,6 +172,31 @@ export const clusterComponents: Components = {
       ),
     });
   },
+
+  "apiregistration.v1.APIService": () =>
+    kind("apiregistration.k8s.io", "v1", "APIService", {
+      spec: obj({
+        caBundle: bytes,
+        group: str,
+        "groupPriorityMinimum!": int32,
+        insecureSkipTLSVerify: bool,
+        service: obj({ name: str, namespace: str, port: int32 }),
+        version: str,
+        "versionPriority!": int32,
+      }),
+      status: obj({ conditions: mapList(obj({ lastTransitionTime: zeroTime, message: str, reason: str, "status!": str, "type!": str }), ["type"]) }),
+    }),
+  "certificates.v1.CertificateSigningRequest": () =>
+    kind("certificates.k8s.io", "v1", "CertificateSigningRequest", {
+      "spec!": obj({ expirationSeconds: int32, extra: map(list(str)), groups: list(str), "request!": bytes, "signerName!": str, uid: str, usages: list(str), username: str }),
+      status: obj({ certificate: bytes, conditions: mapList(obj({ lastTransitionTime: zeroTime, lastUpdateTime: zeroTime, message: str, reason: str, "status!": str, "type!": str }), ["type"]) }),
+    }),
+  "node.v1.RuntimeClass": () =>
+    kind("node.k8s.io", "v1", "RuntimeClass", {
+      "handler!": str,
+      overhead: obj({ podFixed: map(quantity) }),
+      scheduling: obj({ nodeSelector: atomicMap(str), tolerations: list(obj({ effect: str, key: str, operator: str, tolerationSeconds: int64, value: str })) }),
+    }),
 
   "discovery.v1.EndpointSlice": () =>
     kind("discovery.k8s.io", "v1", "EndpointSlice", {

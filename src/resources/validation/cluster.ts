@@ -1,8 +1,7 @@
-import type { ConfigMap, CrdSpec, CustomResourceDefinition, Role, RoleBinding, Secret, Webhook, WebhookConfiguration } from "../core.ts";
-import type { FieldError, KubeObject, Schema } from "../types.ts";
-import { duplicate, forbidden, immutable, invalid, invalids, notSupported, oneOf, required, sameJson, tooLong, Unique } from "./field.ts";
-import { validateSelector } from "./metadata.ts";
-import { configKey, dns1035Label, dns1123Subdomain, labelValue, qualifiedName } from "./names.ts";
+import type { ConfigMap, Role, RoleBinding, Secret } from "../core.ts";
+import type { FieldError, KubeObject } from "../types.ts";
+import { duplicate, forbidden, immutable, invalid, invalids, notSupported, oneOf, required, sameJson, tooLong } from "./field.ts";
+import { configKey, dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from "./names.ts";
 
 /** etcd's and Kubernetes' limit of a ConfigMap or Secret. */
 const MAX_DATA_BYTES = 1024 * 1024;
@@ -47,11 +46,28 @@ export function validateSecret(secret: Secret): FieldError[] {
     size += Math.floor((value.length * 3) / 4);
   }
   if (size > MAX_DATA_BYTES) errors.push(tooLong("data", MAX_DATA_BYTES));
+  if (secret.type === "kubernetes.io/basic-auth" && secret.data?.["username"] === undefined && secret.data?.["password"] === undefined) errors.push(required("data[username]"), required("data[password]"));
+  const configuration = secret.type === "kubernetes.io/dockerconfigjson" ? ".dockerconfigjson" : secret.type === "kubernetes.io/dockercfg" ? ".dockercfg" : undefined;
+  const text = configuration === undefined ? undefined : secret.data?.[configuration];
+  const problem = text === undefined ? undefined : jsonFault(Buffer.from(text, "base64").toString("utf8"));
+  if (configuration && problem) errors.push(invalid(`data[${configuration}]`, "<secret contents redacted>", problem));
   for (const key of NEEDED_KEYS[secret.type ?? ""] ?? []) if (secret.data?.[key] === undefined) errors.push(required(`data[${key}]`));
   if (secret.type === "kubernetes.io/service-account-token" && !secret.metadata.annotations?.["kubernetes.io/service-account.name"]) {
     errors.push(required("metadata.annotations[kubernetes.io/service-account.name]"));
   }
   return errors;
+}
+
+/** Go's word for the first character that cannot begin JSON; what is wrong further in is told in general. */
+function jsonFault(text: string): string | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch {
+    const first = text.trimStart()[0];
+    if (first === undefined) return "unexpected end of JSON input";
+    return /[{["\-\dtfn]/.test(first) ? "unexpected end of JSON input" : `invalid character '${first}' looking for beginning of value`;
+  }
 }
 
 export function validateSecretUpdate(secret: Secret, old: Secret): FieldError[] {
@@ -76,15 +92,22 @@ export function validateRole(role: Role): FieldError[] {
   return errors;
 }
 
+const RBAC = "rbac.authorization.k8s.io";
+
 export function validateRoleBinding(binding: RoleBinding): FieldError[] {
   const errors: FieldError[] = [];
   const namespaced = binding.kind === "RoleBinding";
+  if (binding.roleRef?.apiGroup !== RBAC) errors.push(notSupported("roleRef.apiGroup", binding.roleRef?.apiGroup ?? "", [RBAC]));
   errors.push(...oneOf("roleRef.kind", binding.roleRef?.kind, namespaced ? ["Role", "ClusterRole"] : ["ClusterRole"]));
   if (!binding.roleRef?.name) errors.push(required("roleRef.name"));
   for (const [index, subject] of (binding.subjects ?? []).entries()) {
     const field = `subjects[${index}]`;
     if (!subject.name) errors.push(required(`${field}.name`));
     errors.push(...oneOf(`${field}.kind`, subject.kind, ["ServiceAccount", "User", "Group"]));
+    if (subject.kind === "ServiceAccount") {
+      if (subject.name) errors.push(...invalids(`${field}.name`, subject.name, dns1123Subdomain(subject.name)));
+      if (subject.apiGroup) errors.push(notSupported(`${field}.apiGroup`, subject.apiGroup, [""]));
+    } else if ((subject.kind === "User" || subject.kind === "Group") && subject.apiGroup !== RBAC) errors.push(notSupported(`${field}.apiGroup`, subject.apiGroup ?? "", [RBAC]));
     if (subject.kind === "ServiceAccount" && !namespaced && !subject.namespace) errors.push(required(`${field}.namespace`));
   }
   return errors;
@@ -92,6 +115,31 @@ export function validateRoleBinding(binding: RoleBinding): FieldError[] {
 
 export function validateRoleBindingUpdate(binding: RoleBinding, old: RoleBinding): FieldError[] {
   return sameJson(binding.roleRef, old.roleRef) ? [] : [invalid("roleRef", { APIGroup: binding.roleRef.apiGroup, Kind: binding.roleRef.kind, Name: binding.roleRef.name }, "cannot change roleRef")];
+}
+
+const USAGES = [
+  "signing", "digital signature", "content commitment", "key encipherment", "key agreement", "data encipherment", "cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth", "client auth",
+  "code signing", "email protection", "s/mime", "ipsec end system", "ipsec tunnel", "ipsec user", "timestamping", "ocsp signing", "microsoft sgc", "netscape sgc",
+];
+/** A certificate that ends sooner than that is not worth its signature. */
+const MIN_CERTIFICATE_SECONDS = 600;
+
+export function validateSigningRequest(request: KubeObject): FieldError[] {
+  const { request: text = "", signerName = "", usages = [], expirationSeconds } = (request.spec ?? {}) as { request?: string; signerName?: string; usages?: string[]; expirationSeconds?: number };
+  const errors: FieldError[] = [];
+  const pem = Buffer.from(text, "base64").toString("latin1");
+  if (!pem.includes("-----BEGIN CERTIFICATE REQUEST-----")) errors.push(invalid("spec.request", text, "PEM block type must be CERTIFICATE REQUEST"));
+  if (usages.length === 0) errors.push(required("spec.usages"));
+  for (const [index, usage] of usages.entries()) if (!USAGES.includes(usage)) errors.push(notSupported(`spec.usages[${index}]`, usage, USAGES.toSorted()));
+  if (signerName === "") errors.push(required("spec.signerName"));
+  else if (!/^[^/]+\/.+$/.test(signerName)) errors.push(invalid("spec.signerName", signerName, "must be a fully qualified domain and path of the form 'example.com/signer-name'"));
+  if (expirationSeconds !== undefined && expirationSeconds < MIN_CERTIFICATE_SECONDS) errors.push(invalid("spec.expirationSeconds", expirationSeconds, "may not specify a duration less than 600 seconds (10 minutes)"));
+  return errors;
+}
+
+export function validateRuntimeClass(runtime: KubeObject): FieldError[] {
+  const handler = String(runtime["handler"] ?? "");
+  return invalids("handler", handler, dns1123Label(handler));
 }
 
 interface Taint {
@@ -129,118 +177,25 @@ export function validateEvent(event: KubeObject): FieldError[] {
   return about === own || (about === "" && own === "default") ? [] : [invalid("involvedObject.namespace", about, "does not match event.namespace")];
 }
 
-export function validateWebhooks(configuration: WebhookConfiguration): FieldError[] {
-  const names = new Unique();
-  return (configuration.webhooks ?? []).flatMap((webhook, index) => [
-    ...validateWebhook(webhook, `webhooks[${index}]`),
-    ...names.check(`webhooks[${index}].name`, webhook.name),
-  ]);
-}
 
-function validateWebhook(webhook: Webhook, field: string): FieldError[] {
+
+/** Above are the system's own. */
+const MAX_PRIORITY = 1_000_000_000;
+const SYSTEM_CLASSES = ["system-node-critical", "system-cluster-critical"];
+
+export function validatePriorityClass(priorityClass: KubeObject): FieldError[] {
+  const { name } = priorityClass.metadata;
+  const value = Number(priorityClass["value"] ?? 0);
+  const policy = String(priorityClass["preemptionPolicy"] ?? "");
   const errors: FieldError[] = [];
-  if (!webhook.name) errors.push(required(`${field}.name`));
-  else {
-    const problems = dns1123Subdomain(webhook.name);
-    errors.push(...invalids(`${field}.name`, webhook.name, problems));
-    if (problems.length === 0 && webhook.name.split(".").length < 3) errors.push(invalid(`${field}.name`, webhook.name, "should be a domain with at least three segments separated by dots"));
-  }
-  if (!webhook.admissionReviewVersions?.length) errors.push(required(`${field}.admissionReviewVersions`, "must specify one of v1, v1beta1"));
-  else if (!webhook.admissionReviewVersions.some((version) => version === "v1" || version === "v1beta1")) {
-    errors.push(invalid(`${field}.admissionReviewVersions`, webhook.admissionReviewVersions, "must include at least one of v1, v1beta1"));
-  }
-  if (!webhook.sideEffects) errors.push(required(`${field}.sideEffects`, "must specify one of None, NoneOnDryRun"));
-  else errors.push(...oneOf(`${field}.sideEffects`, webhook.sideEffects, ["None", "NoneOnDryRun"]));
-  if (webhook.failurePolicy) errors.push(...oneOf(`${field}.failurePolicy`, webhook.failurePolicy, ["Fail", "Ignore"]));
-  const seconds = webhook.timeoutSeconds;
-  if (seconds !== undefined && (seconds < 1 || seconds > 30)) errors.push(invalid(`${field}.timeoutSeconds`, seconds, "the timeout value must be between 1 and 30 seconds"));
-  errors.push(...validateSelector(webhook.namespaceSelector, `${field}.namespaceSelector`), ...validateSelector(webhook.objectSelector, `${field}.objectSelector`));
-  const { url, service } = webhook.clientConfig ?? {};
-  if ((url === undefined) === (service === undefined)) errors.push(required(`${field}.clientConfig`, "exactly one of url or service is required"));
-  if (url !== undefined && !/^https:\/\/[^/]+/.test(url)) errors.push(invalid(`${field}.clientConfig.url`, url, "'https' is the only allowed URL scheme; desired format: https://host[/path]"));
-  if (service) {
-    if (!service.name) errors.push(required(`${field}.clientConfig.service.name`, "service name is required"));
-    if (!service.namespace) errors.push(required(`${field}.clientConfig.service.namespace`, "service namespace is required"));
-  }
+  if (name?.startsWith("system-") && !SYSTEM_CLASSES.includes(name)) errors.push(forbidden("metadata.name", `priority class names with 'system-' prefix are reserved for system use only. error: ${name} is not a known system priority class`));
+  if (value > MAX_PRIORITY && !SYSTEM_CLASSES.includes(name ?? "")) errors.push(forbidden("value", `maximum allowed value of a user defined priority is ${MAX_PRIORITY}`));
+  if (policy !== "PreemptLowerPriority" && policy !== "Never") errors.push(notSupported("preemptionPolicy", policy, ["PreemptLowerPriority", "Never"]));
   return errors;
 }
 
-export function validateCrd(crd: CustomResourceDefinition): FieldError[] {
-  const spec = crd.spec as CrdSpec | undefined;
-  if (!spec?.names) return [required("spec.names")];
-  const errors: FieldError[] = [];
-  const wanted = `${spec.names.plural}.${spec.group}`;
-  if (crd.metadata.name !== wanted) errors.push(invalid("metadata.name", crd.metadata.name, 'must be spec.names.plural+"."+spec.group'));
-  if (!spec.group) errors.push(required("spec.group"));
-  else {
-    errors.push(...invalids("spec.group", spec.group, dns1123Subdomain(spec.group)));
-    if (!spec.group.includes(".")) errors.push(invalid("spec.group", spec.group, "should be a domain with at least one dot"));
-  }
-  errors.push(...oneOf("spec.scope", spec.scope, ["Cluster", "Namespaced"]));
-  for (const [field, value] of [["plural", spec.names.plural], ["singular", spec.names.singular]] as const) {
-    if (!value) errors.push(required(`spec.names.${field}`));
-    else errors.push(...invalids(`spec.names.${field}`, value, dns1035Label(value)));
-  }
-  for (const [field, value] of [["kind", spec.names.kind], ["listKind", spec.names.listKind]] as const) {
-    if (!value) errors.push(required(`spec.names.${field}`));
-    else errors.push(...invalids(`spec.names.${field}`, value, dns1035Label(value.toLowerCase()).map((problem) => `may have mixed case, but should otherwise match: ${problem}`)));
-  }
-  const versions = spec.versions ?? [];
-  if (versions.filter((version) => version.storage).length !== 1) errors.push(invalid("spec.versions", versions, "must have exactly one version marked as storage version"));
-  const names = new Set<string>();
-  for (const [index, version] of versions.entries()) {
-    const field = `spec.versions[${index}]`;
-    const name = version.name ?? "";
-    errors.push(...invalids(`${field}.name`, name, dns1035Label(name)));
-    if (names.has(version.name)) errors.push(duplicate(`${field}.name`, version.name));
-    names.add(version.name);
-    const schema = version.schema?.openAPIV3Schema;
-    if (!schema) errors.push(required(`${field}.schema.openAPIV3Schema`, "schemas are required"));
-    else errors.push(...validateStructural(schema, `${field}.schema.openAPIV3Schema`));
-  }
-  return errors;
-}
-
-/** Every value of a structural schema has a type. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema */
-function validateStructural(schema: Schema, field: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const visit = (at: Schema, path: string, root: boolean): void => {
-    if (at.$ref !== undefined) errors.push(forbidden(`${path}.$ref`, "$ref is not supported"));
-    if (!at.type && !at["x-kubernetes-int-or-string"] && !(at["x-kubernetes-preserve-unknown-fields"] && !root)) {
-      errors.push(required(`${path}.type`, root ? "must not be empty at the root" : "must not be empty for specified object fields"));
-    }
-    if (root && at.type && at.type !== "object") errors.push(invalid(`${path}.type`, at.type, "must be object at the root"));
-    for (const [name, property] of Object.entries(at.properties ?? {})) visit(property, `${path}.properties[${name}]`, false);
-    if (at.items) visit(at.items, `${path}.items`, false);
-    if (typeof at.additionalProperties === "object") visit(at.additionalProperties, `${path}.additionalProperties`, false);
-    if (at.type === "array" && !at.items) errors.push(required(`${path}.items`, "must be specified"));
-  };
-  visit(schema, field, true);
-  return errors;
-}
-
-export function validateCrdUpdate(crd: CustomResourceDefinition, old: CustomResourceDefinition): FieldError[] {
-  const errors: FieldError[] = [];
-  if (crd.spec?.scope !== old.spec?.scope) errors.push(immutable("spec.scope", crd.spec?.scope));
-  if (crd.spec?.names?.kind !== old.spec?.names?.kind) errors.push(immutable("spec.names.kind", crd.spec?.names?.kind));
-  return errors;
-}
-
-export function validateIngress(ingress: KubeObject): FieldError[] {
-  const spec = (ingress.spec ?? {}) as {
-    rules?: { host?: string; http?: { paths?: { path?: string; pathType?: string }[] } }[];
-    defaultBackend?: unknown;
-  };
-  const errors: FieldError[] = [];
-  if (!spec.rules?.length && !spec.defaultBackend) errors.push(invalid("spec", spec.rules ?? [], "either `defaultBackend` or `rules` must be specified"));
-  for (const [index, rule] of (spec.rules ?? []).entries()) {
-    if (rule.host) errors.push(...invalids(`spec.rules[${index}].host`, rule.host, dns1123Subdomain(rule.host.replace(/^\*\./, ""))));
-    for (const [at, path] of (rule.http?.paths ?? []).entries()) {
-      const field = `spec.rules[${index}].http.paths[${at}]`;
-      if (!path.pathType) errors.push(required(`${field}.pathType`, "pathType must be specified"));
-      else errors.push(...oneOf(`${field}.pathType`, path.pathType, ["Exact", "ImplementationSpecific", "Prefix"]));
-      if (path.pathType !== "ImplementationSpecific" && !path.path?.startsWith("/")) errors.push(invalid(`${field}.path`, path.path ?? "", "must be an absolute path"));
-    }
-  }
-  return errors;
+export function validateLease(lease: KubeObject): FieldError[] {
+  const { leaseDurationSeconds: seconds, leaseTransitions: transitions } = (lease.spec ?? {}) as { leaseDurationSeconds?: number; leaseTransitions?: number };
+  const errors: FieldError[] = seconds !== undefined && seconds <= 0 ? [invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")] : [];
+  return transitions !== undefined && transitions < 0 ? [...errors, invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0")] : errors;
 }

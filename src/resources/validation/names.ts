@@ -102,6 +102,19 @@ export const underscoredSubdomain: Check = checked(
   ["example.com"],
 );
 
+export const wildcardSubdomain: Check = checked(
+  253,
+  `\\*\\.${DNS1123_SUBDOMAIN}`,
+  "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+  ["*.example.com"],
+);
+
+/** A controller's name: `example.com/x`. */
+export const domainPath: Check = (text) => {
+  const [domain = "", ...path] = text.split("/");
+  return domain !== "" && path.join("/") !== "" && dns1123Subdomain(domain).length === 0 ? [] : ['must be a domain-prefixed path (such as "acme.io/foo")'];
+};
+
 export const headerName: Check = (text) =>
   /^[-A-Za-z0-9]+$/.test(text) ? [] : [message("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", ["X-Header-Name"])];
 

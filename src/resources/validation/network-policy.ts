@@ -30,6 +30,8 @@ export function validateNetworkPolicy(policy: KubeObject): FieldError[] {
   const errors = validateSelector(spec.podSelector, "spec.podSelector");
   for (const [index, rule] of (spec.ingress ?? []).entries()) errors.push(...validateRule(rule.ports, rule.from, "from", `spec.ingress[${index}]`));
   for (const [index, rule] of (spec.egress ?? []).entries()) errors.push(...validateRule(rule.ports, rule.to, "to", `spec.egress[${index}]`));
+  // The third of two is one too many, whatever it is.
+  if ((spec.policyTypes?.length ?? 0) > 2) return [...errors, invalid("spec.policyTypes", spec.policyTypes, "may not specify more than two policyTypes")];
   for (const [index, type] of (spec.policyTypes ?? []).entries()) errors.push(...oneOf(`spec.policyTypes[${index}]`, type, ["Ingress", "Egress"]));
   return errors;
 }
@@ -39,10 +41,10 @@ function validateRule(ports: Port[] = [], peers: Peer[] = [], peersField: string
 }
 
 function validatePort({ protocol, port, endPort }: Port, field: string): FieldError[] {
-  const errors = protocol === undefined ? [] : oneOf(`${field}.protocol`, protocol, ["SCTP", "TCP", "UDP"]);
+  const errors = protocol === undefined ? [] : oneOf(`${field}.protocol`, protocol, ["TCP", "UDP", "SCTP"]);
   if (typeof port === "number") {
     errors.push(...invalids(`${field}.port`, port, portNumber(port)));
-    if (endPort !== undefined && endPort < port) errors.push(invalid(`${field}.endPort`, endPort, "must be greater than or equal to `port`"));
+    if (endPort !== undefined && endPort < port) errors.push(invalid(`${field}.endPort`, port, "must be greater than or equal to `port`"));
     if (endPort !== undefined) errors.push(...invalids(`${field}.endPort`, endPort, portNumber(endPort)));
   } else {
     if (port !== undefined) errors.push(...invalids(`${field}.port`, port, portName(port)));

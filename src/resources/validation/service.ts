@@ -1,8 +1,8 @@
 import type { EndpointSlice, Service, ServicePort } from "../core.ts";
-import type { FieldError } from "../types.ts";
+import type { FieldError, KubeObject } from "../types.ts";
 import { duplicate, forbidden, immutable, invalid, invalids, notSupported, oneOf, required, Unique } from "./field.ts";
 import { validateLabels } from "./metadata.ts";
-import { dns1123Label, dns1123Subdomain, ipAddress, ipv4, isIpv6, portName, portNumber } from "./names.ts";
+import { dns1123Label, dns1123Subdomain, ipAddress, ipv4, isIpv6, portName, portNumber, qualifiedName } from "./names.ts";
 
 const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -15,7 +15,7 @@ export function validateService(service: Service): FieldError[] {
   if (spec.type === "LoadBalancer" && headless) errors.push(invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for LoadBalancer services"));
   if (spec.type === "NodePort" && headless) errors.push(invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for NodePort services"));
   if (spec.type === "ExternalName") {
-    if (spec.clusterIP) errors.push(forbidden("spec.clusterIPs", "may not be set when `type` is ExternalName"));
+    if (spec.clusterIP) errors.push(forbidden("spec.clusterIPs", "may not be set for ExternalName services"));
     if (!spec.externalName) errors.push(required("spec.externalName"));
     else {
       const name = spec.externalName.replace(/\.$/, "");
@@ -41,9 +41,40 @@ export function validateService(service: Service): FieldError[] {
     errors.push(...invalids(field, address, problems));
     if (problems.length === 0) errors.push(...invalids(field, address, specialAddress(address)));
   }
+  const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
+  if (spec.sessionAffinity === "ClientIP" && seconds !== undefined && (seconds <= 0 || seconds > MAX_AFFINITY_SECONDS)) errors.push(invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", seconds, `must be greater than 0 and less than ${MAX_AFFINITY_SECONDS}`));
+  errors.push(...validateBalancing(spec));
   if (spec.externalTrafficPolicy) errors.push(...oneOf("spec.externalTrafficPolicy", spec.externalTrafficPolicy, ["Cluster", "Local"]));
   if (spec.internalTrafficPolicy) errors.push(...oneOf("spec.internalTrafficPolicy", spec.internalTrafficPolicy, ["Cluster", "Local"]));
   return [...errors, ...validateServiceStatus(service)];
+}
+
+/** A day: longer nobody sticks. */
+const MAX_AFFINITY_SECONDS = 86_400;
+
+/** What only load balancers have, or what is reached from outside. */
+function validateBalancing(service: NonNullable<Service["spec"]>): FieldError[] {
+  const spec = service as typeof service & { loadBalancerSourceRanges?: string[]; loadBalancerClass?: string };
+  const errors: FieldError[] = [];
+  const balanced = spec.type === "LoadBalancer";
+  const only = "may only be used when `type` is 'LoadBalancer'";
+  if (spec.loadBalancerSourceRanges?.length) {
+    const field = "spec.LoadBalancerSourceRanges";
+    if (!balanced) errors.push(forbidden(field, only));
+    else for (const [index, range] of spec.loadBalancerSourceRanges.entries()) if (!isCidr(range.trim())) errors.push(invalid(`${field}[${index}]`, range, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+  }
+  if (spec.allocateLoadBalancerNodePorts !== undefined && !balanced) errors.push(forbidden("spec.allocateLoadBalancerNodePorts", only));
+  if (spec.loadBalancerClass !== undefined && !balanced) errors.push(forbidden("spec.loadBalancerClass", only));
+  const external = balanced || spec.type === "NodePort" || (spec.externalIPs?.length ?? 0) > 0;
+  if (spec.externalTrafficPolicy && !external) errors.push(invalid("spec.externalTrafficPolicy", spec.externalTrafficPolicy, "may only be set for externally-accessible services"));
+  if (spec.healthCheckNodePort && !(balanced && spec.externalTrafficPolicy === "Local")) errors.push(invalid("spec.healthCheckNodePort", spec.healthCheckNodePort, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
+  return errors;
+}
+
+function isCidr(text: string): boolean {
+  const [address = "", length = "", ...more] = text.split("/");
+  const max = ipv4(address) ? 32 : isIpv6(address) ? 128 : -1;
+  return more.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= max;
 }
 
 function validateServiceStatus({ spec = {}, status }: Service): FieldError[] {
@@ -66,14 +97,16 @@ function validateServicePorts(ports: ServicePort[], type: string): FieldError[] 
     if (!port.name) {
       if (ports.length > 1) errors.push(required(`${field}.name`));
     } else errors.push(...invalids(`${field}.name`, port.name, dns1123Label(port.name)), ...names.check(`${field}.name`, port.name));
-    errors.push(...invalids(`${field}.port`, port.port, portNumber(port.port)));
+    errors.push(...invalids(`${field}.port`, port.port ?? 0, portNumber(port.port ?? 0)));
     if (!port.protocol) errors.push(required(`${field}.protocol`));
     else if (!PROTOCOLS.includes(port.protocol)) errors.push(notSupported(`${field}.protocol`, port.protocol, PROTOCOLS));
     const target = port.targetPort;
     if (typeof target === "number") errors.push(...invalids(`${field}.targetPort`, target, portNumber(target)));
-    else if (target !== undefined) errors.push(...invalids(`${field}.targetPort`, target, portName(target)));
+    else errors.push(...(target === undefined ? invalids(`${field}.targetPort`, 0, portNumber(0)) : invalids(`${field}.targetPort`, target, portName(target))));
+    const { appProtocol } = port as ServicePort & { appProtocol?: string };
+    if (appProtocol !== undefined) errors.push(...invalids(`${field}.appProtocol`, appProtocol, qualifiedName(appProtocol)));
     const key = `${port.protocol}/${port.port}`;
-    if (seen.has(key)) errors.push(duplicate(field, { protocol: port.protocol, port: port.port }));
+    if (seen.has(key)) errors.push(duplicate(field, { Name: "", Protocol: port.protocol, AppProtocol: null, Port: port.port, TargetPort: 0, NodePort: 0 }));
     seen.add(key);
     if (!port.nodePort) continue;
     if (type === "ClusterIP") errors.push(forbidden(`${field}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
@@ -93,10 +126,42 @@ export function validateServiceUpdate(service: Service, old: Service): FieldErro
   return [];
 }
 
-const ADDRESS_TYPES = ["IPv4", "IPv6", "FQDN"];
+const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
 /** Limits of the API. https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/ */
 const MAX_ENDPOINTS = 1000;
 const MAX_ADDRESSES = 100;
+
+interface Subset {
+  addresses?: { ip?: string; hostname?: string; nodeName?: string }[];
+  notReadyAddresses?: { ip?: string; hostname?: string; nodeName?: string }[];
+  ports?: { name?: string; port?: number; protocol?: string }[];
+}
+
+export function validateEndpoints(endpoints: KubeObject): FieldError[] {
+  return (((endpoints as KubeObject & { subsets?: Subset[] }).subsets ?? []) as Subset[]).flatMap(({ addresses = [], notReadyAddresses = [], ports = [] }, index) => {
+    const field = `subsets[${index}]`;
+    const errors: FieldError[] = [];
+    if (addresses.length + notReadyAddresses.length === 0) errors.push(required(field, "must specify `addresses` or `notReadyAddresses`"));
+    for (const [name, list] of Object.entries({ addresses, notReadyAddresses })) {
+      for (const [at, { ip = "", hostname }] of list.entries()) {
+        const own = `${field}.${name}[${at}]`;
+        const problems = ipAddress(ip);
+        errors.push(...invalids(`${own}.ip`, ip, problems));
+        if (hostname) errors.push(...invalids(`${own}.hostname`, hostname, dns1123Label(hostname)));
+        errors.push(...invalids(`${own}.ip`, ip, problems.length > 0 ? ["must be a valid IP address"] : specialAddress(ip)));
+      }
+    }
+    for (const [at, { name = "", port = 0, protocol }] of ports.entries()) {
+      const own = `${field}.ports[${at}]`;
+      if (name === "") errors.push(...(ports.length > 1 ? [required(`${own}.name`)] : []));
+      else errors.push(...invalids(`${own}.name`, name, dns1123Label(name)));
+      errors.push(...invalids(`${own}.port`, port, portNumber(port)));
+      if (!protocol) errors.push(required(`${own}.protocol`));
+      else if (!PROTOCOLS.includes(protocol)) errors.push(notSupported(`${own}.protocol`, protocol, PROTOCOLS));
+    }
+    return errors;
+  });
+}
 
 export function validateEndpointSlice(slice: EndpointSlice): FieldError[] {
   const errors: FieldError[] = oneOf("addressType", slice.addressType, ADDRESS_TYPES);
@@ -110,8 +175,9 @@ export function validateEndpointSlice(slice: EndpointSlice): FieldError[] {
     for (const [at, address] of addresses.entries()) {
       const path = `${field}.addresses[${at}]`;
       if (slice.addressType === "FQDN") errors.push(...invalids(path, address, dns1123Subdomain(address)));
-      else if (slice.addressType === "IPv4" && !ipv4(address)) errors.push(invalid(path, address, "must be a valid IPv4 address"));
-      else if (slice.addressType === "IPv6" && !isIpv6(address)) errors.push(invalid(path, address, "must be a valid IPv6 address"));
+      else if (ipAddress(address).length > 0) errors.push(...invalids(path, address, ipAddress(address)));
+      else if (slice.addressType === "IPv4" && !ipv4(address)) errors.push(invalid(`${field}.addresses`, address, "must be an IPv4 address"));
+      else if (slice.addressType === "IPv6" && !isIpv6(address)) errors.push(invalid(`${field}.addresses`, address, "must be an IPv6 address"));
       else errors.push(...invalids(path, address, specialAddress(address)));
     }
     if (endpoint.hostname) errors.push(...invalids(`${field}.hostname`, endpoint.hostname, dns1123Label(endpoint.hostname)));
@@ -137,14 +203,14 @@ export function specialAddress(address: string): string[] {
   const problems: string[] = [];
   if (bytes) {
     const [a = 0, b = 0, c = 0] = bytes;
-    if (bytes.every((byte) => byte === 0)) problems.push("may not be unspecified (0.0.0.0 or ::)");
+    if (bytes.every((byte) => byte === 0)) problems.push("may not be unspecified (0.0.0.0)");
     if (a === 127) problems.push("may not be in the loopback range (127.0.0.0/8, ::1/128)");
     if (a === 169 && b === 254) problems.push("may not be in the link-local range (169.254.0.0/16, fe80::/10)");
     if (a === 224 && b === 0 && c === 0) problems.push("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
     return problems;
   }
   const lower = address.toLowerCase();
-  if (lower === "::") problems.push("may not be unspecified (0.0.0.0 or ::)");
+  if (lower === "::") problems.push("may not be unspecified (::)");
   if (lower === "::1") problems.push("may not be in the loopback range (127.0.0.0/8, ::1/128)");
   if (/^fe[89ab]/.test(lower)) problems.push("may not be in the link-local range (169.254.0.0/16, fe80::/10)");
   if (lower.startsWith("ff02")) problems.push("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");

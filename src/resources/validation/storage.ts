@@ -20,6 +20,8 @@ const NOT_SOURCES = new Set([
   "volumeMode",
 ]);
 
+const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
+
 export function validateClaim(claim: PersistentVolumeClaim): FieldError[] {
   const { spec = {} } = claim;
   const errors = accessModes(spec.accessModes, "at least 1 access mode is required");
@@ -52,14 +54,19 @@ export function validateClaimUpdate(claim: PersistentVolumeClaim, old: Persisten
 export function validateVolume(volume: PersistentVolume): FieldError[] {
   const { spec = {} } = volume;
   const errors = accessModes(spec.accessModes, "");
-  const storage = spec.capacity?.["storage"];
-  if (storage === undefined) errors.push(spec.capacity && Object.keys(spec.capacity).length > 0 ? notSupported("spec.capacity", spec.capacity, ["storage"]) : required("spec.capacity"));
-  else errors.push(...positive(storage, "spec.capacity[storage]"));
+  const capacity = spec.capacity ?? {};
+  const storage = capacity["storage"];
+  if (Object.keys(capacity).length === 0) errors.push(required("spec.capacity"));
+  if (storage === undefined || Object.keys(capacity).length > 1) errors.push(notSupported("spec.capacity", capacity, ["storage"]));
+  if (storage !== undefined) errors.push(...positive(storage, "spec.capacity[storage]"));
+  const reclaim = spec.persistentVolumeReclaimPolicy;
+  if (reclaim !== undefined && !RECLAIM_POLICIES.includes(reclaim)) errors.push(notSupported("spec.persistentVolumeReclaimPolicy", reclaim, RECLAIM_POLICIES));
   const sources = Object.entries(spec).filter(([name, value]) => !NOT_SOURCES.has(name) && value !== undefined && value !== null);
   if (sources.length === 0) errors.push(required("spec", "must specify a volume type"));
   for (const [name] of sources.slice(1)) errors.push(forbidden(`spec.${name}`, "may not specify more than 1 volume type"));
   if (spec.hostPath?.path.split("/").includes("..")) errors.push(invalid("spec.hostPath.path", spec.hostPath.path, "must not contain '..'"));
   if (spec.local && !spec.nodeAffinity?.required) errors.push(required("spec.nodeAffinity", "Local volume requires node affinity"));
+  if (spec.hostPath && /^\/+$/.test(spec.hostPath.path) && reclaim === "Recycle") errors.push(forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"));
   return [...errors, ...volumeMode(spec.volumeMode)];
 }
 
@@ -70,9 +77,11 @@ export function validateVolumeUpdate(volume: PersistentVolume, old: PersistentVo
   return errors;
 }
 
-export function validateStorageClass({ provisioner, reclaimPolicy }: StorageClass): FieldError[] {
+export function validateStorageClass({ provisioner, reclaimPolicy, volumeBindingMode: mode }: StorageClass): FieldError[] {
   const errors = provisioner ? [] : [required("provisioner")];
-  return reclaimPolicy === "Delete" || reclaimPolicy === "Retain" ? errors : [...errors, notSupported("reclaimPolicy", reclaimPolicy ?? "", ["Delete", "Retain"])];
+  if (reclaimPolicy !== "Delete" && reclaimPolicy !== "Retain") errors.push(notSupported("reclaimPolicy", reclaimPolicy ?? "", ["Delete", "Retain"]));
+  if (mode !== "Immediate" && mode !== "WaitForFirstConsumer") errors.push(notSupported("volumeBindingMode", mode ?? "", ["Immediate", "WaitForFirstConsumer"]));
+  return errors;
 }
 
 export function validateStorageClassUpdate(storageClass: StorageClass, old: StorageClass): FieldError[] {

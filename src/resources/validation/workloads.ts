@@ -1,8 +1,8 @@
-import type { CronJob, DaemonSet, Deployment, IntOrString, Job, PodTemplate, ReplicaSet, StatefulSet } from "../core.ts";
+import type { DaemonSet, Deployment, IntOrString, PodTemplate, ReplicaSet, StatefulSet } from "../core.ts";
 import type { FieldError, KubeObject, LabelSelector } from "../types.ts";
-import { forbidden, immutable, invalid, invalids, nonNegative, notSupported, oneOf, required, sameJson } from "./field.ts";
+import { forbidden, immutable, invalid, invalids, nonNegative, notSupported, required, sameJson } from "./field.ts";
 import { selectorMatches, validateLabels, validateSelector } from "./metadata.ts";
-import { dns1035Label } from "./names.ts";
+import { dns1123Label } from "./names.ts";
 import { validatePodTemplate } from "./pods/index.ts";
 
 export function validateDeployment(deployment: Deployment): FieldError[] {
@@ -21,7 +21,7 @@ export function validateDeployment(deployment: Deployment): FieldError[] {
   } else if (strategy.type === "RollingUpdate") {
     if (!rolling) errors.push(required("spec.strategy.rollingUpdate", "this should be defaulted and never be nil"));
     else errors.push(...validateRolling(rolling, "spec.strategy.rollingUpdate"));
-  } else errors.push(notSupported("spec.strategy.type", strategy.type ?? "", ["Recreate", "RollingUpdate"]));
+  } else errors.push(notSupported("spec.strategy", { Type: strategy.type ?? "", RollingUpdate: rolling ?? null }, ["Recreate", "RollingUpdate"]));
   const deadline = spec.progressDeadlineSeconds;
   if (deadline !== undefined) {
     errors.push(...nonNegative("spec.progressDeadlineSeconds", deadline));
@@ -48,17 +48,36 @@ export function validateDaemonSet(set: DaemonSet): FieldError[] {
   const spec = set.spec;
   if (!spec) return [required("spec.selector")];
   const errors = [...ownedPods(spec.selector, spec.template, "daemonset"), ...nonNegative("spec.minReadySeconds", spec.minReadySeconds)];
-  errors.push(...oneOf("spec.updateStrategy.type", spec.updateStrategy?.type, ["RollingUpdate", "OnDelete"]));
-  return errors;
+  const { type = "", rollingUpdate: rolling } = spec.updateStrategy ?? {};
+  const at = "spec.updateStrategy";
+  if (type === "RollingUpdate" && rolling) {
+    const [surge, unavailable] = [amountOf(rolling.maxSurge) ?? 0, amountOf(rolling.maxUnavailable) ?? 0];
+    errors.push(...validateAmount(rolling.maxUnavailable, `${at}.rollingUpdate.maxUnavailable`), ...validateAmount(rolling.maxSurge, `${at}.rollingUpdate.maxSurge`));
+    if (surge === 0 && unavailable === 0) errors.push(required(`${at}.rollingUpdate.maxUnavailable`, "cannot be 0 when maxSurge is 0"));
+    if (surge !== 0 && unavailable !== 0) errors.push(invalid(`${at}.rollingUpdate.maxSurge`, rolling.maxSurge, "may not be set when maxUnavailable is non-zero"));
+  } else if (type !== "RollingUpdate" && type !== "OnDelete") errors.push(notSupported(at, { Type: type, RollingUpdate: rolling ?? null }, ["RollingUpdate", "OnDelete"]));
+  return [...errors, ...nonNegative("spec.revisionHistoryLimit", (spec as { revisionHistoryLimit?: number }).revisionHistoryLimit)];
 }
 
 export function validateStatefulSet(set: StatefulSet): FieldError[] {
   const spec = set.spec;
   if (!spec) return [required("spec.selector")];
-  const errors = [...ownedPods(spec.selector, spec.template, "statefulset", statefulTemplate), ...nonNegative("spec.replicas", spec.replicas)];
-  errors.push(...oneOf("spec.podManagementPolicy", spec.podManagementPolicy, ["OrderedReady", "Parallel"]));
-  errors.push(...oneOf("spec.updateStrategy.type", spec.updateStrategy?.type, ["OnDelete", "RollingUpdate"]));
-  if (spec.serviceName) errors.push(...invalids("spec.serviceName", spec.serviceName, dns1035Label(spec.serviceName)));
+  const { podManagementPolicy: policy = "", updateStrategy = {}, persistentVolumeClaimRetentionPolicy: retention, ordinals, minReadySeconds } = spec as typeof spec & { ordinals?: { start?: number }; minReadySeconds?: number };
+  const errors: FieldError[] = [];
+  if (policy === "") errors.push(required("spec.podManagementPolicy"));
+  else if (policy !== "OrderedReady" && policy !== "Parallel") errors.push(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"));
+  const { type = "", rollingUpdate: rolling } = updateStrategy as { type?: string; rollingUpdate?: { partition?: number; maxUnavailable?: IntOrString } };
+  const shown = rolling ? { Partition: rolling.partition ?? 0, MaxUnavailable: rolling.maxUnavailable ?? null } : null;
+  if (type === "OnDelete" && rolling) errors.push(invalid("spec.updateStrategy.rollingUpdate", shown, "only allowed for updateStrategy 'RollingUpdate'"));
+  else if (type === "RollingUpdate") errors.push(...nonNegative("spec.updateStrategy.rollingUpdate.partition", rolling?.partition));
+  else if (type !== "OnDelete") errors.push(type === "" ? required("spec.updateStrategy") : invalid("spec.updateStrategy", { Type: type, RollingUpdate: shown }, "must be 'RollingUpdate' or 'OnDelete'"));
+  for (const name of ["whenDeleted", "whenScaled"] as const) {
+    const value = retention?.[name];
+    if (value !== undefined && value !== "Retain" && value !== "Delete") errors.push(notSupported(`spec.persistentVolumeClaimRetentionPolicy.${name}`, value, ["Retain", "Delete"]));
+  }
+  errors.push(...nonNegative("spec.replicas", spec.replicas), ...nonNegative("spec.minReadySeconds", minReadySeconds), ...nonNegative("spec.ordinals.start", ordinals?.start));
+  errors.push(...ownedPods(spec.selector, spec.template, "statefulset", statefulTemplate));
+  if (spec.serviceName) errors.push(...invalids("spec.serviceName", spec.serviceName, dns1123Label(spec.serviceName)));
   return errors;
 }
 
@@ -71,70 +90,43 @@ export function validateStatefulSetUpdate(set: StatefulSet, old: StatefulSet): F
   return [forbidden("spec", `updates to statefulset spec for fields other than ${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)} are forbidden`)];
 }
 
+export function validateReplicationController(controller: KubeObject): FieldError[] {
+  const { selector = {}, template, replicas, minReadySeconds } = (controller.spec ?? {}) as { selector?: Record<string, string>; template?: PodTemplate; replicas?: number; minReadySeconds?: number };
+  const errors = nonNegative("spec.minReadySeconds", minReadySeconds);
+  if (Object.keys(selector).length === 0) errors.push(required("spec.selector"));
+  errors.push(...nonNegative("spec.replicas", replicas));
+  if (!template) return [...errors, required("spec.template")];
+  const labels = template.metadata?.labels ?? {};
+  if (Object.entries(selector).some(([key, value]) => labels[key] !== value)) errors.push(mismatch(template));
+  errors.push(...validatePodTemplate(template, "spec.template"));
+  const { restartPolicy } = template.spec ?? {};
+  return restartPolicy === "Always" ? errors : [...errors, notSupported("spec.template.spec.restartPolicy", restartPolicy ?? "", ["Always"])];
+}
+
+export function validatePodTemplateObject(object: KubeObject): FieldError[] {
+  return validatePodTemplate(object["template"] as PodTemplate | undefined, "template");
+}
+
 /** Deployments, ReplicaSets, DaemonSets: which pods are theirs is settled at creation. */
 export function validateSelectorUpdate(object: KubeObject, old: KubeObject): FieldError[] {
   const [now, before] = [object.spec as { selector?: unknown } | undefined, old.spec as { selector?: unknown } | undefined];
   return sameJson(now?.selector, before?.selector) ? [] : [immutable("spec.selector", now?.selector)];
 }
 
-export function validateJob(job: Job): FieldError[] {
-  const spec = job.spec;
-  if (!spec) return [required("spec.template")];
-  const errors = [
-    ...nonNegative("spec.parallelism", spec.parallelism),
-    ...nonNegative("spec.completions", spec.completions),
-    ...nonNegative("spec.activeDeadlineSeconds", spec.activeDeadlineSeconds),
-    ...nonNegative("spec.backoffLimit", spec.backoffLimit),
-    ...nonNegative("spec.ttlSecondsAfterFinished", spec.ttlSecondsAfterFinished),
-  ];
-  if (!spec.selector) errors.push(required("spec.selector"));
-  else {
-    errors.push(...validateSelector(spec.selector, "spec.selector"));
-    if (spec.template?.spec && !selectorMatches(spec.selector, spec.template.metadata?.labels)) errors.push(mismatch(spec.template));
-  }
-  return [...errors, ...jobTemplate(spec.template, "spec.template")];
-}
-
-export function validateJobUpdate(job: Job, old: Job): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const field of ["completions", "selector", "template", "completionMode"] as const) {
-    if (sameJson(job.spec?.[field], old.spec?.[field])) continue;
-    // A suspended job that has never run may still be told where to run.
-    if (field === "template" && old.spec?.suspend && !old.status?.startTime) continue;
-    errors.push(immutable(`spec.${field}`, job.spec?.[field]));
-  }
-  return errors;
-}
-
-export function validateCronJob(cronJob: CronJob): FieldError[] {
-  const spec = cronJob.spec;
-  if (!spec) return [required("spec.schedule")];
-  const errors: FieldError[] = [];
-  if (!spec.schedule) errors.push(required("spec.schedule"));
-  else if (!/^(@(yearly|annually|monthly|weekly|daily|midnight|hourly|every .+)|(\S+\s+){4}\S+)$/.test(spec.schedule.trim())) {
-    errors.push(invalid("spec.schedule", spec.schedule, `expected exactly 5 fields, found ${spec.schedule.trim().split(/\s+/).length}: [${spec.schedule.trim().split(/\s+/).join(" ")}]`));
-  }
-  errors.push(...oneOf("spec.concurrencyPolicy", spec.concurrencyPolicy, ["Allow", "Forbid", "Replace"]));
-  return [...errors, ...jobTemplate(spec.jobTemplate?.spec?.template, "spec.jobTemplate.spec.template")];
-}
-
 export function validateDisruptionBudget(budget: KubeObject): FieldError[] {
   const spec = (budget.spec ?? {}) as { minAvailable?: IntOrString; maxUnavailable?: IntOrString; selector?: LabelSelector };
   const errors: FieldError[] = [];
-  if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) errors.push(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"));
-  for (const name of ["minAvailable", "maxUnavailable"] as const) errors.push(...validateAmount(spec[name], `spec.${name}`));
-  return [...errors, ...validateSelector(spec.selector, "spec.selector")];
-}
-
-export function validateAutoscaler(autoscaler: KubeObject): FieldError[] {
-  const spec = (autoscaler.spec ?? {}) as { minReplicas?: number; maxReplicas?: number; scaleTargetRef?: { kind?: string; name?: string } };
-  const errors: FieldError[] = [];
-  if (spec.minReplicas !== undefined && spec.minReplicas < 1) errors.push(invalid("spec.minReplicas", spec.minReplicas, "must be greater than or equal to 1"));
-  const max = spec.maxReplicas ?? 0;
-  if (max < 1) errors.push(invalid("spec.maxReplicas", max, "must be greater than 0"));
-  else if (spec.minReplicas !== undefined && max < spec.minReplicas) errors.push(invalid("spec.maxReplicas", max, "must be greater than or equal to `minReplicas`"));
-  if (!spec.scaleTargetRef?.kind) errors.push(required("spec.scaleTargetRef.kind"));
-  if (!spec.scaleTargetRef?.name) errors.push(required("spec.scaleTargetRef.name"));
+  const { unhealthyPodEvictionPolicy: policy } = spec as { unhealthyPodEvictionPolicy?: string };
+  if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
+    const shown = { MinAvailable: spec.minAvailable, Selector: spec.selector ?? null, MaxUnavailable: spec.maxUnavailable, UnhealthyPodEvictionPolicy: policy ?? null };
+    errors.push(invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set"));
+  }
+  for (const name of ["minAvailable", "maxUnavailable"] as const) {
+    errors.push(...validateAmount(spec[name], `spec.${name}`));
+    if (typeof spec[name] === "string" && (amountOf(spec[name]) ?? 0) > 100) errors.push(invalid(`spec.${name}`, spec[name], "must not be greater than 100%"));
+  }
+  errors.push(...validateSelector(spec.selector, "spec.selector"));
+  if (policy !== undefined && policy !== "AlwaysAllow" && policy !== "IfHealthyBudget") errors.push(notSupported("spec.unhealthyPodEvictionPolicy", policy, ["AlwaysAllow", "IfHealthyBudget"]));
   return errors;
 }
 
@@ -145,32 +137,34 @@ function ownedPods(selector: LabelSelector | undefined, template: PodTemplate | 
   else {
     errors.push(...validateSelector(selector, "spec.selector"));
     if (Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0) {
-      errors.push(invalid("spec.selector", selector, `empty selector is invalid for ${kind}`));
+      // Of ReplicaSets the real server says so too.
+      errors.push(invalid("spec.selector", selector, `empty selector is invalid for ${kind === "replicaset" ? "deployment" : kind}`));
     }
+    if (!isReadable(selector)) errors.push(invalid("spec.selector", selector, "invalid label selector"));
   }
+  const readable = selector ? isReadable(selector) : true;
+  // Without a selector nothing is selected.
+  if (readable && !selectorMatches(selector ?? undefined, template?.metadata?.labels)) errors.push(mismatch(template));
   if (!template?.spec) return [...errors, required("spec.template.spec.containers")];
-  if (selector && !selectorMatches(selector, template.metadata?.labels)) errors.push(mismatch(template));
   errors.push(...validate(template, "spec.template"));
   const { restartPolicy, activeDeadlineSeconds } = template.spec;
   if (restartPolicy !== "Always") errors.push(notSupported("spec.template.spec.restartPolicy", restartPolicy ?? "", ["Always"]));
-  if (activeDeadlineSeconds !== undefined) errors.push(forbidden("spec.template.spec.activeDeadlineSeconds", `activeDeadlineSeconds in ${kind} is not Supported`));
+  if (activeDeadlineSeconds !== undefined) errors.push(forbidden("spec.template.spec.activeDeadlineSeconds", `activeDeadlineSeconds in ${kind === "deployment" || kind === "replicaset" ? "ReplicaSet" : kind} is not Supported`));
   return errors;
 }
 
-/** The pod is checked when it is made: only then are the volumes of its claims there. Kubernetes leaves it to then as well. */
+/** Mounts are checked when the pod is made: only then are the volumes of its claims there. Kubernetes leaves it to then as well. */
 function statefulTemplate(template: PodTemplate | undefined, field: string): FieldError[] {
-  return validateLabels(template?.metadata?.labels, `${field}.labels`);
+  return [...validateLabels(template?.metadata?.labels, `${field}.labels`), ...(template?.spec?.containers?.length ? [] : [required(`${field}.spec.containers`)])];
 }
 
-function mismatch(template: PodTemplate): FieldError {
-  return invalid("spec.template.metadata.labels", template.metadata?.labels ?? null, "`selector` does not match template `labels`");
+/** Whether a selector can be turned into one that matches: Kubernetes cannot where its parts contradict each other. */
+function isReadable({ matchExpressions = [] }: LabelSelector): boolean {
+  return matchExpressions.every(({ operator, values = [] }) => (operator === "In" || operator === "NotIn" ? values.length > 0 : (operator === "Exists" || operator === "DoesNotExist") && values.length === 0));
 }
 
-function jobTemplate(template: PodTemplate | undefined, field: string): FieldError[] {
-  const errors = validatePodTemplate(template, field);
-  const policy = template?.spec?.restartPolicy;
-  if (policy !== "OnFailure" && policy !== "Never") errors.push(required(`${field}.spec.restartPolicy`, 'valid values: "OnFailure", "Never"'));
-  return errors;
+function mismatch(template: PodTemplate | undefined): FieldError {
+  return invalid("spec.template.metadata.labels", template?.metadata?.labels ?? null, "`selector` does not match template `labels`");
 }
 
 function validateRolling(rolling: { maxSurge?: IntOrString; maxUnavailable?: IntOrString }, field: string): FieldError[] {

@@ -32,7 +32,9 @@ const KNOWN: Record<string, Omit<Subresource, "name">> = {
 };
 
 export function subresourcesOf(definition: ResourceDefinition): Subresource[] {
-  return definition.subresources.toSorted().map((name) => {
+  // Those of custom kinds come in the order of their definitions' fields: status, then scale.
+  const names = definition.custom ? definition.subresources.toSorted().toReversed() : definition.subresources.toSorted();
+  return names.map((name) => {
     if (name === "proxy") return { name, kind: core(`${definition.kind}ProxyOptions`), verbs: PROXY_VERBS };
     return { name, ...(KNOWN[name] ?? { kind: undefined, verbs: OBJECT_VERBS }) };
   });

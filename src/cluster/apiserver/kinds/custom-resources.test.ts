@@ -111,7 +111,7 @@ test("status and spec have endpoints of their own, and generation counts the spe
 test("PUT needs the version; strategic patches and protobuf are for built-in kinds", async () => {
   await create("put", {});
   const put = await api.call("PUT", `${CRONTABS}/put`, { body: { metadata: { name: "put" }, spec: { cronSpec: "* * * * *" } } });
-  expect(put.body).toMatchObject({ code: 422, message: 'CronTab.stable.example.com "put" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update' });
+  expect(put.body).toMatchObject({ code: 422, message: 'crontabs.stable.example.com "put" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update' });
   const strategic = await api.call("PATCH", `${CRONTABS}/put`, { body: {}, type: "application/strategic-merge-patch+json" });
   expect([strategic.status, strategic.body.message]).toEqual([
     415,

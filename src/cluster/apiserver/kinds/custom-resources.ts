@@ -24,10 +24,9 @@ export class CustomResources {
   constructor(private readonly context: () => RestContext) {}
 
   readonly strategy: KindStrategy = {
-    prepareCreate: (object) => {
+    prepareDelete: (object) => {
       const { metadata } = object;
-      if (!metadata.finalizers?.includes(CLEANUP)) metadata.finalizers = [...(metadata.finalizers ?? []), CLEANUP];
-      return undefined;
+      if (!metadata.deletionTimestamp && !metadata.finalizers?.includes(CLEANUP)) metadata.finalizers = [...(metadata.finalizers ?? []), CLEANUP];
     },
     afterWrite: (object) => {
       this.#serve(object);

@@ -2,7 +2,7 @@ import { errorText } from "../../../base/index.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { type ApiRequest, JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "../http/exchange.ts";
 import { parseMediaType } from "../http/negotiate.ts";
-import { badRequest, StatusError, unsupportedMediaType } from "../http/status.ts";
+import { badRequest, invalid, StatusError, unsupportedMediaType } from "../http/status.ts";
 import { jsonProblem } from "../schema/go-json.ts";
 
 /** As much of a body as a refusal shows. */
@@ -12,6 +12,9 @@ const MAX_SHOWN = 1024;
 export interface ExpectedKind {
   apiVersion: string;
   kind: string;
+  custom?: boolean;
+  /** Of the server's own kinds: whether another one is of them too. */
+  known?(apiVersion: string, kind: string): boolean;
 }
 
 /**
@@ -39,17 +42,38 @@ export async function decodeBody(request: ApiRequest, expected: ExpectedKind | u
 }
 
 /** Fills in and compares apiVersion and kind. */
-export function checkKind(object: JsonObject, { apiVersion, kind }: ExpectedKind): JsonObject {
+export function checkKind(object: JsonObject, { apiVersion, kind, custom, known }: ExpectedKind): JsonObject {
+  if (custom) checkCustomKind(object, apiVersion, kind);
   if (object.apiVersion === undefined || object.apiVersion === "") object.apiVersion = apiVersion;
   if (object.kind === undefined || object.kind === "") object.kind = kind;
   if (typeof object.apiVersion !== "string" || typeof object.kind !== "string") throw badRequest(`the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind`);
+  const version = JSON.stringify(object.apiVersion.split("/").at(-1));
+  if (known && (object.apiVersion !== apiVersion || object.kind !== kind)) {
+    const why = known(object.apiVersion, object.kind)
+      ? `converting (${object.apiVersion.split("/").at(-1)}.${object.kind}) to (${internalPackage(apiVersion)}.${kind}): unknown conversion`
+      : `no kind ${JSON.stringify(object.kind)} is registered for version ${JSON.stringify(object.apiVersion)} in scheme "pkg/runtime/scheme.go:110"`;
+    throw badRequest(`${object.kind} in version ${version} cannot be handled as a ${kind}: ${why}`);
+  }
   if (object.apiVersion !== apiVersion) {
     throw badRequest(`the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`);
   }
   if (object.kind !== kind) {
-    throw badRequest(`${object.kind} in version ${JSON.stringify(object.apiVersion.split("/").at(-1))} cannot be handled as a ${kind}`);
+    throw badRequest(`${object.kind} in version ${version} cannot be handled as a ${kind}`);
   }
   return object;
+}
+
+/** A custom resource of another kind is told of as an invalid one. */
+function checkCustomKind(object: JsonObject, apiVersion: string, kind: string): void {
+  if (!object.kind || object.apiVersion !== apiVersion || object.kind === kind) return;
+  const { name = "" } = isObject(object.metadata) ? object.metadata : {};
+  const group = apiVersion.split("/")[0] ?? "";
+  throw invalid({ group, plural: "", kind: String(object.kind) }, String(name), [{ type: "FieldValueInvalid", field: "kind", message: `Invalid value: ${JSON.stringify(object.kind)}: must be ${kind}` }]);
+}
+
+/** The package of Kubernetes' internal types of a group. */
+function internalPackage(apiVersion: string): string {
+  return apiVersion.includes("/") ? (apiVersion.split(/[./]/)[0] ?? "") : "core";
 }
 
 /** JSON from outside. A field `__proto__` would change prototypes when objects are merged: it is dropped. */

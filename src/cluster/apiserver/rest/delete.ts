@@ -64,6 +64,7 @@ async function deleteOnce(context: RestContext, request: WriteRequest, base: Sto
 /** What the object becomes: removed, or marked with a deletionTimestamp. "done": already marked, nothing to change. */
 function mark(context: RestContext, request: WriteRequest, live: KubeObject, options: DeleteOptions): { object: KubeObject; remove: boolean } | "done" {
   const object = cloneJson(live);
+  context.strategies.get(request.resource.id)?.prepareDelete?.(object);
   const { metadata } = object;
   const finalizers = finalizersFor(metadata.finalizers ?? [], options.propagationPolicy);
   if (finalizers.length > 0) metadata.finalizers = finalizers;

@@ -1,4 +1,4 @@
-import type { Resource } from "../catalogue.ts";
+import { parseApiVersion, type Resource } from "../catalogue.ts";
 import type { ApiRequest, ApiResponse } from "../http/exchange.ts";
 import { negotiate, type Negotiated, parseMediaType } from "../http/negotiate.ts";
 import { respondJson, warningHeaders } from "../http/respond.ts";
@@ -9,7 +9,7 @@ import type { StoredObject } from "../../store/index.ts";
 import { adviceOn } from "./advice.ts";
 import type { RestContext, WriteRequest } from "./context.ts";
 import { createObject } from "./create.ts";
-import { checkKind, decodeBody, text } from "./decode-body.ts";
+import { checkKind, decodeBody, type ExpectedKind, text } from "./decode-body.ts";
 import { deleteCollection } from "./delete-collection.ts";
 import { deleteObject } from "./delete.ts";
 import { parseDeleteOptions } from "./delete-options.ts";
@@ -104,7 +104,7 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
     }
     case "create": {
       const write = writeRequest(call, "CreateOptions", "");
-      const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
+      const body = await decodeBody(request, expected(context, resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
       return respondObject(context, call, 201, await createObject(context, write, body), write.warnings);
     }
     case "update":
@@ -135,8 +135,8 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
 export async function update(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
   const { request, resource, target } = call;
   const write = writeRequest(call, "UpdateOptions", target.name);
-  const body = await decodeBody(request, expected(resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
-  const { stored, created } = await replaceObject(context, write, checkKind(body, expected(resource)));
+  const body = await decodeBody(request, expected(context, resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
+  const { stored, created } = await replaceObject(context, write, checkKind(body, expected(context, resource)));
   return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
 }
 
@@ -186,6 +186,7 @@ function noticeProblem(write: WriteRequest): ((problem: string) => void) | undef
   return (problem) => (write.problems = [problem]);
 }
 
-function expected({ apiVersion, definition }: Resource): { apiVersion: string; kind: string } {
-  return { apiVersion, kind: definition.kind };
+function expected({ catalogue }: RestContext, { apiVersion, definition }: Resource): ExpectedKind {
+  if (definition.custom) return { apiVersion, kind: definition.kind, custom: true };
+  return { apiVersion, kind: definition.kind, known: (other, kind) => catalogue.findKind(...parseApiVersion(other), kind)?.definition.custom === false };
 }

@@ -24,7 +24,7 @@ const SUBRESOURCES: Record<string, Part> = {
 };
 
 /** Subresources that change what the main endpoint forbids. */
-export const BEYOND_UPDATE_RULES = new Set(["binding", "ephemeralcontainers", "finalize", "resize"]);
+export const BEYOND_UPDATE_RULES = new Set(["binding", "finalize", "resize"]);
 
 /** The object that an update through an endpoint may make of `next`, its own copy. */
 export function allowedParts(next: KubeObject, old: KubeObject, subresource: string, definition: ResourceDefinition): KubeObject {

@@ -57,8 +57,8 @@ function snapshot(store: Store, id: string, namespace: string, revision: number,
 
 /** What a list looks like in the form that the client asked for, as JSON. */
 export function renderList(resource: Resource, page: Page, { form, metaVersion }: Negotiated, include: IncludeObject, now: number): string {
-  const meta = listMeta(page);
   const { definition, apiVersion } = resource;
+  const meta = listMeta(page, definition.custom && form === "object");
   switch (form) {
     case "table":
       return table(meta, columnDefinitions(resource), page.items.map((stored) => tableRow(resource, stored, now, include, metaVersion)), metaVersion);
@@ -90,10 +90,11 @@ export function renderObject(resource: Resource, stored: StoredObject, { form, m
   }
 }
 
-function listMeta({ revision, continueToken, remaining }: Page): string {
+/** `empty`: lists of custom resources show the token even where there is none. */
+function listMeta({ revision, continueToken, remaining }: Page, empty: boolean): string {
   return JSON.stringify({
+    ...(continueToken || empty ? { continue: continueToken ?? "" } : {}),
     resourceVersion: String(revision),
-    ...(continueToken ? { continue: continueToken } : {}),
     ...(remaining !== undefined ? { remainingItemCount: remaining } : {}),
   });
 }

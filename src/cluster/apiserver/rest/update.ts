@@ -40,10 +40,11 @@ export async function replaceObject(context: RestContext, request: WriteRequest,
     throw badRequest(metadata.name ? `the name of the object (${metadata.name}) does not match the name on the URL (${name})` : `the name of the object (${name} based on URL) was undeterminable: name must be provided`);
   }
   if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
-  if (resource.definition.custom && !metadata.resourceVersion) {
-    throw invalid(resource.definition, name, [{ type: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" }]);
-  }
   const exists = context.store.get(resource.id, namespace, name) !== undefined;
+  if (exists && resource.definition.custom && !metadata.resourceVersion) {
+    // This refusal alone names the resource where others name the kind.
+    throw invalid({ ...resource.definition, kind: resource.definition.plural }, name, [{ type: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" }]);
+  }
   if (!exists && request.subresource === "" && CREATED_BY_PUT.has(resource.id)) {
     return { stored: await createDecoded(context, { ...request, name: "" }, object, true), created: true };
   }

@@ -40,6 +40,7 @@ export function pruneCustom(object: JsonObject, schema: Schema | undefined, meta
   const { apiVersion, kind, metadata: objectMetadata, ...rest } = object;
   const meta = new Decoder(unknown, true).value(objectMetadata ?? {}, metadata, "metadata", { struct: "ObjectMeta", path: "metadata" });
   const body = schema ? decoder.value(rest, withoutTypeMeta(schema), "", { struct: "", path: "" }) : {};
+  unknown.sort();
   return { object: { apiVersion, kind, metadata: meta, ...(isObject(body) ? body : {}) }, unknown };
 }
 

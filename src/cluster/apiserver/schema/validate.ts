@@ -48,22 +48,29 @@ function checkType(value: unknown, schema: Schema, path: string, errors: FieldEr
 
 function checkString(value: string, schema: Schema, path: string, errors: FieldError[]): void {
   const { minLength, maxLength, pattern, format } = schema;
+  // Of its length and its form only the first fault is told.
   if (maxLength !== undefined && [...value].length > maxLength) {
     errors.push({ type: "FieldValueTooLong", field: path, message: `Too long: may not be more than ${maxLength} bytes` });
-  }
-  if (minLength !== undefined && [...value].length < minLength) errors.push(invalidValue(path, value, `${path} in body should be at least ${minLength} chars long`));
-  if (pattern !== undefined && !patternOf(pattern).test(value)) errors.push(invalidValue(path, value, `${path} in body should match '${pattern}'`));
+  } else if (minLength !== undefined && [...value].length < minLength) errors.push(invalidValue(path, value, `${path} in body should be at least ${minLength} chars long`));
+  else if (pattern !== undefined && !patternOf(pattern).test(value)) errors.push(invalidValue(path, value, `${path} in body should match '${pattern}'`));
   const problem = format && formatProblem(format, value);
-  if (problem) errors.push(invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`));
+  if (problem) errors.push({ ...invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`), type: "FieldValueTypeInvalid" });
 }
 
 function checkNumber(value: number, schema: Schema, path: string, errors: FieldError[]): void {
-  const { minimum, maximum, format } = schema;
-  if (maximum !== undefined && value > maximum) errors.push(invalidValue(path, value, `${path} in body should be less than or equal to ${maximum}`));
-  if (minimum !== undefined && value < minimum) errors.push(invalidValue(path, value, `${path} in body should be greater than or equal to ${minimum}`));
+  const { minimum, maximum, format, multipleOf, exclusiveMinimum, exclusiveMaximum } = schema as Schema & { multipleOf?: number; exclusiveMinimum?: boolean; exclusiveMaximum?: boolean };
+  if (multipleOf !== undefined && !isMultiple(value, multipleOf)) errors.push(invalidValue(path, value, `${path} in body should be a multiple of ${multipleOf}`));
+  if (maximum !== undefined && (value > maximum || (exclusiveMaximum && value === maximum))) errors.push(invalidValue(path, value, `${path} in body should be less than ${exclusiveMaximum ? "" : "or equal to "}${maximum}`));
+  if (minimum !== undefined && (value < minimum || (exclusiveMinimum && value === minimum))) errors.push(invalidValue(path, value, `${path} in body should be greater than ${exclusiveMinimum ? "" : "or equal to "}${minimum}`));
   if (format === "int32" && (value > 2147483647 || value < -2147483648)) {
     errors.push(invalidValue(path, value, `${path} in body must be of type int32: ${JSON.stringify(String(value))}`));
   }
+}
+
+/** With fractions, quotients are as exact as the machine's numbers. */
+function isMultiple(value: number, of: number): boolean {
+  const quotient = value / of;
+  return Math.abs(quotient - Math.round(quotient)) < Number.EPSILON * Math.max(1, Math.abs(quotient));
 }
 
 function checkArray(value: unknown[], schema: Schema, path: string, errors: FieldError[]): void {
@@ -104,20 +111,24 @@ function checkObject(value: JsonObject, schema: Schema, path: string, errors: Fi
 }
 
 function checkCombinations(value: unknown, schema: Schema, path: string, errors: FieldError[]): void {
-  const passing = (schemas: Schema[]) => schemas.filter((one) => validateSchema(value, one, path).length === 0).length;
+  const failures = (schemas: Schema[]) => schemas.map((one) => validateSchema(value, one, path));
+  // The real server's refusal is about no field, and goes on with what is wrong by the first alternative.
+  const fail = (why: string, first: FieldError[] = []) => errors.push({ ...invalidValue("<nil>", "", why) }, ...first);
   const shown = JSON.stringify(path);
   for (const one of schema.allOf ?? []) {
     const below = validateSchema(value, one, path);
-    if (below.length > 0) errors.push(...below, invalidValue(path, "", `${shown} must validate all the schemas (allOf)`));
+    if (below.length > 0) fail(`${shown} must validate all the schemas (allOf)`, below);
   }
-  if (schema.anyOf && !schema["x-kubernetes-int-or-string"] && passing(schema.anyOf) === 0) {
-    errors.push(invalidValue(path, "", `${shown} must validate at least one schema (anyOf)`));
+  if (schema.anyOf && !schema["x-kubernetes-int-or-string"]) {
+    const all = failures(schema.anyOf);
+    if (all.every((one) => one.length > 0)) fail(`${shown} must validate at least one schema (anyOf)`, all[0]);
   }
   if (schema.oneOf) {
-    const count = passing(schema.oneOf);
-    if (count !== 1) errors.push(invalidValue(path, "", `${shown} must validate one and only one schema (oneOf). Found ${count === 0 ? "none valid" : `${count} valid alternatives`}`));
+    const all = failures(schema.oneOf);
+    const count = all.filter((one) => one.length === 0).length;
+    if (count !== 1) fail(`${shown} must validate one and only one schema (oneOf). Found ${count === 0 ? "none valid" : `${count} valid alternatives`}`, count === 0 ? all[0] : []);
   }
-  if (schema.not && validateSchema(value, schema.not, path).length === 0) errors.push(invalidValue(path, "", `${shown} must not validate the schema (not)`));
+  if (schema.not && validateSchema(value, schema.not, path).length === 0) fail(`${shown} must not validate the schema (not)`);
 }
 
 function jsonType(value: unknown): "object" | "array" | "string" | "integer" | "number" | "boolean" {

@@ -3,7 +3,7 @@ import type { Resource } from "../catalogue.ts";
 import type { ApiResponse } from "../http/exchange.ts";
 import { parseMediaType } from "../http/negotiate.ts";
 import { respondJson } from "../http/respond.ts";
-import { badRequest, invalid, methodNotAllowed, unsupportedMediaType } from "../http/status.ts";
+import { badRequest, internalError, invalid, methodNotAllowed, unsupportedMediaType } from "../http/status.ts";
 import { cloneJson, isObject, type JsonObject } from "../json.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
 import { applyMergePatch } from "../patch/merge-patch.ts";
@@ -20,7 +20,11 @@ export function scaleSubresource(context: RestContext): SpecialHandler {
   return async (call: ResourceCall): Promise<ApiResponse> => {
     const { request, target, resource } = call;
     const stored = await readObject(context.store, resource, target.namespace, target.name);
-    if (target.verb === "get") return respondScale(call, stored.object);
+    if (target.verb === "get") {
+      const { specPath } = pathsOf(resource.definition);
+      if (resource.definition.custom && valueAt(stored.object, specPath) === undefined) throw internalError(`the spec replicas field ${JSON.stringify(specPath)} does not exist`);
+      return respondScale(call, stored.object);
+    }
     if (target.verb !== "update" && target.verb !== "patch") throw methodNotAllowed();
     const write = writeRequest(call, target.verb === "patch" ? "PatchOptions" : "UpdateOptions", target.name);
     let change: (scale: JsonObject) => unknown;
@@ -72,6 +76,10 @@ function scaled({ definition }: Resource, live: KubeObject, scale: JsonObject): 
   const replicas = spec.replicas ?? 0;
   if (typeof replicas !== "number" || !Number.isInteger(replicas)) {
     throw badRequest(`Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal ${typeof replicas} into Go struct field ScaleSpec.spec.replicas of type int32`);
+  }
+  if (replicas < 0 && definition.custom) {
+    const { specPath } = pathsOf(definition);
+    throw invalid(definition, live.metadata.name, [{ type: "FieldValueInvalid", field: specPath, message: `Invalid value: ${replicas}: should be a non-negative integer` }]);
   }
   if (replicas < 0) {
     throw invalid({ group: "autoscaling", plural: "scales", kind: "Scale" }, live.metadata.name, [

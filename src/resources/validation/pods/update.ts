@@ -11,6 +11,12 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   }
   errors.push(...deadline(pod.spec.activeDeadlineSeconds, old.spec.activeDeadlineSeconds), ...gates(pod.spec, old.spec));
   if (errors.length > 0) return errors;
+  for (const container of old.spec.ephemeralContainers ?? []) {
+    const same = pod.spec.ephemeralContainers?.find(({ name }) => name === container.name);
+    if (!same) errors.push(forbidden("spec.ephemeralContainers", `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed\n`));
+    else if (!sameJson(same, container)) errors.push(forbidden("spec.ephemeralContainers", `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n`));
+  }
+  if (errors.length > 0) return errors;
   const [now, before] = [mutableLeftOut(pod.spec, old.spec), mutableLeftOut(old.spec, old.spec)];
   if (!sameJson(now, before)) {
     errors.push(
@@ -45,6 +51,7 @@ function mutableLeftOut(spec: PodSpec, old: PodSpec): Record<string, unknown> {
     ...spec,
     activeDeadlineSeconds: undefined,
     schedulingGates: undefined,
+    ephemeralContainers: undefined,
     // A gated pod may still be told where to go.
     ...(old.schedulingGates?.length ? { nodeSelector: undefined, affinity: undefined } : {}),
     terminationGracePeriodSeconds: grace,

@@ -1,6 +1,9 @@
 import type { Script } from "../types.ts";
 import { cluster, deployment, ns, object, pod, post, script, service, template } from "./dsl.ts";
 
+/** The form of a request is looked at, and not yet what is in it. */
+const CSR = Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n").toString("base64");
+
 const FULL_POD = {
   containers: [
     {
@@ -91,7 +94,7 @@ const kinds: [title: string, path: string, body: object][] = [
   ["admission policy", cluster("admissionregistration.k8s.io/v1/validatingadmissionpolicies"), object("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "defaults-x", { spec: { matchConstraints: { resourceRules: [{ apiGroups: ["e.io"], apiVersions: ["v1"], operations: ["CREATE"], resources: ["x"] }] }, validations: [{ expression: "true" }] } })],
   ["admission policy binding", cluster("admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"), object("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "defaults-x", { spec: { policyName: "x", validationActions: ["Deny"], matchResources: { namespaceSelector: { matchLabels: { a: "b" } } } } })],
   ["definition", cluster("apiextensions.k8s.io/v1/customresourcedefinitions"), object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "defs.e.io", { spec: { group: "e.io", scope: "Namespaced", names: { plural: "defs", kind: "Def" }, versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }] } })],
-  ["signing request", cluster("certificates.k8s.io/v1/certificatesigningrequests"), object("certificates.k8s.io/v1", "CertificateSigningRequest", "defaults-x", { spec: { request: "{csr}", signerName: "e.io/s", usages: ["client auth"] } })],
+  ["signing request", cluster("certificates.k8s.io/v1/certificatesigningrequests"), object("certificates.k8s.io/v1", "CertificateSigningRequest", "defaults-x", { spec: { request: CSR, signerName: "e.io/s", usages: ["client auth"] } })],
   ["api service", cluster("apiregistration.k8s.io/v1/apiservices"), object("apiregistration.k8s.io/v1", "APIService", "v1.defaults.e.io", { spec: { group: "defaults.e.io", version: "v1", groupPriorityMinimum: 100, versionPriority: 100, service: { name: "s", namespace: "n" } } })],
 ];
 

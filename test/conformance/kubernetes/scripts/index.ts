@@ -4,6 +4,7 @@ import { applyScripts } from "./apply.ts";
 import { customScripts } from "./custom.ts";
 import { defaultScripts } from "./defaults.ts";
 import { discoveryScripts } from "./discovery.ts";
+import { invalidKindScripts } from "./invalid-kinds.ts";
 import { invalidPodScripts } from "./invalid-pods.ts";
 import { validationModeScripts } from "./negotiation.ts";
 import { objectScripts } from "./objects.ts";
@@ -24,4 +25,5 @@ export const scripts: readonly Script[] = [
   ...discoveryScripts,
   ...defaultScripts,
   ...invalidPodScripts,
+  ...invalidKindScripts,
 ];

@@ -99,6 +99,10 @@ async function checkPolicy({ spec = {}, metadata }: Policy, { resource }: Attrib
   const errors: FieldError[] = [];
   const check = (field: string, expression: string | undefined) => {
     if (expression === undefined) return;
+    if (expression.trim() === "") {
+      errors.push({ type: "FieldValueRequired", field: `spec.${field}`, message: "Required value: expression is not specified" });
+      return;
+    }
     try {
       compile(expression);
     } catch (error) {
