@@ -56,7 +56,7 @@ export class Http2Client implements SessionOwner {
 
   onGoaway(lastId: number): void {
     this.#leave();
-    for (const stream of [...this.session.streams.values()]) {
+    for (const stream of this.session.streams.values()) {
       // The server has not looked at these: they may be sent again elsewhere.
       if (stream.id > lastId) this.session.drop(stream, ErrorCode.REFUSED_STREAM);
     }
