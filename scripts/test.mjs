@@ -27,6 +27,7 @@ try {
   if (!quick) {
     lab(isRoot ? "the lab as root" : "the lab", (command, args, env) => ({ command, args, env }), root, join(scratch, "home"));
     if (isRoot) labAsOrdinaryUser();
+    if (onPath("envoy")) stage("rows through a real Envoy", bun, ["test", "--timeout", "120000", "./test/dataplane/dataplane.test.ts"], { env: { CHAINMAIL_CONFORMANCE: "1" } });
     if (isRoot && onPath("envoy")) {
       const tests = ["./test/conformance/validate.test.ts", "./test/e2e/envoy.test.ts"];
       stage("a real Envoy", bun, ["test", "--timeout", "120000", ...tests], { env: { CHAINMAIL_CONFORMANCE: "1" } });

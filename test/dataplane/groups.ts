@@ -1,4 +1,5 @@
 import type { Group } from "./row.ts";
+import { accessLog } from "./rows/access-log.ts";
 import { failures } from "./rows/failures.ts";
 import { filters } from "./rows/filters.ts";
 import { headers } from "./rows/headers.ts";
@@ -10,4 +11,4 @@ import { routeMatching } from "./rows/route-matching.ts";
 import { tlsRows } from "./rows/tls.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners, filters, http2];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners, filters, http2, accessLog];

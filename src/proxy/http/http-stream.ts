@@ -479,6 +479,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #routeFound(): void {
     const { route } = this;
     this.routeName = route?.name ?? "";
+    this.routeMetadata = route?.metadata;
     this.virtualHostName = route?.virtualHost.name ?? "";
     const name = route && clusterName(route.action, this.request);
     this.upstreamCluster = name === undefined ? undefined : this.config.services.clusters.get(name);

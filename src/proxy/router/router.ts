@@ -166,6 +166,7 @@ export class Router implements ResponseSink, PoolWaiter {
     this.#withdraw = undefined;
     stream.upstreamHost = host;
     stream.upstreamLocal = connection.localText;
+    stream.upstreamProtocol = connection.version === 2 ? "HTTP/2" : "HTTP/1.1";
     stream.upstreamPeerUri = connection.tls?.peer?.uriSans[0] ?? "";
     stream.upstreamLocalUri = connection.tls?.localUriSans[0] ?? "";
     this.#host = host;

@@ -2,6 +2,7 @@ import { InvalidResource } from "../types.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import { GRPC_CODES } from "../grpc/status.ts";
 import { addressText } from "../net/connection-info.ts";
+import { flagNames } from "./flag-names.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 /** Writes one part of a line; undefined when there is nothing to show. */
@@ -81,6 +82,10 @@ function command(name: string, argument: string | undefined, options: FormatOpti
       if (fields) return metadata(rest.join(":"), fields);
       break;
     }
+    case "PATH":
+      return requestPath(argument ?? "");
+    case "QUERY_PARAM":
+      return (info) => queryValue(info.request?.path ?? "", argument ?? "");
     case "RESP":
       return headerOf(argument ?? "", (info) => info.responseHeaders);
     case "TRAILER":
@@ -120,8 +125,29 @@ function camel(name: string | undefined): string | undefined {
   return name === "CANCELLED" ? "Canceled" : name.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** `%METADATA(KIND:namespace:key)%`; routes' metadata are not kept with a request. */
+/** `%PATH(WQ|NQ:ORIG|PATH|ORIG_OR_PATH)%`: with or without its query, as it came or as it went on. */
+function requestPath(argument: string): Part {
+  const [query = "WQ", which = "ORIG_OR_PATH"] = argument === "" ? [] : argument.split(":");
+  const original = requestValue("x-envoy-original-path");
+  const current = requestValue(":path");
+  const read: Part | undefined = { ORIG: original, PATH: current, ORIG_OR_PATH: (info: StreamInfo) => original(info) ?? current(info) }[which];
+  if (!read || (query !== "WQ" && query !== "NQ")) throw new InvalidResource("INVALID_FORMAT", `Invalid PATH option: '${argument}'`);
+  return query === "WQ" ? read : (info) => read(info)?.split("?", 1)[0];
+}
+
+function queryValue(path: string, name: string): string | undefined {
+  const start = path.indexOf("?");
+  if (start < 0) return undefined;
+  for (const part of path.slice(start + 1).split("&")) {
+    const equals = part.indexOf("=");
+    if ((equals < 0 ? part : part.slice(0, equals)) === name) return equals < 0 ? "" : part.slice(equals + 1);
+  }
+  return undefined;
+}
+
+/** `%METADATA(KIND:namespace:key)%`. */
 const METADATA_KINDS: Record<string, ((info: StreamInfo, filter: string) => { readonly [key: string]: unknown } | undefined) | undefined> = {
+  ROUTE: (info, filter) => info.routeMetadata?.[filter],
   DYNAMIC: (info, filter) => info.dynamicMetadata?.get(filter),
   CLUSTER: (info, filter) => info.upstreamCluster?.metadata[filter],
   UPSTREAM_HOST: (info, filter) => info.upstreamHost?.metadata[filter],
@@ -136,6 +162,7 @@ const SIMPLE: Record<string, Part | undefined> = {
   RESPONSE_CODE: (info) => number(info.responseStatus),
   // Envoy writes a dash for none in headers too.
   RESPONSE_FLAGS: (info) => info.flags || "-",
+  RESPONSE_FLAGS_LONG: (info) => flagNames(info.flags),
   RESPONSE_CODE_DETAILS: (info) => some(info.details),
   CONNECTION_TERMINATION_DETAILS: (info) => some(info.terminationDetails),
   UPSTREAM_TRANSPORT_FAILURE_REASON: (info) => some(info.upstreamFailure),
@@ -151,6 +178,9 @@ const SIMPLE: Record<string, Part | undefined> = {
   UPSTREAM_REMOTE_ADDRESS: (info) => info.upstreamHost?.text,
   UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (info) => withoutPort(info.upstreamHost?.text),
   UPSTREAM_REMOTE_PORT: (info) => portOf(info.upstreamHost?.text),
+  UPSTREAM_PROTOCOL: (info) => some(info.upstreamProtocol),
+  // As Envoy: a request is told by the id that it has for all who handle it.
+  STREAM_ID: (info) => info.request?.headers.get("x-request-id"),
   UPSTREAM_CLUSTER: (info) => info.upstreamCluster?.observabilityName,
   UPSTREAM_CLUSTER_RAW: (info) => info.upstreamCluster?.name,
   UPSTREAM_LOCAL_ADDRESS: (info) => some(info.upstreamLocal),

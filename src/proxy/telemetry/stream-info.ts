@@ -58,6 +58,8 @@ export class StreamInfo {
   upstreamHost: UpstreamHostInfo | undefined;
   upstreamCluster: UpstreamClusterInfo | undefined;
   upstreamLocal = "";
+  /** `HTTP/1.1` or `HTTP/2`; empty while there is no connection, and for what is no HTTP. */
+  upstreamProtocol = "";
   /** URI SANs of both ends of the upstream TLS connection. */
   upstreamPeerUri = "";
   upstreamLocalUri = "";
@@ -66,6 +68,7 @@ export class StreamInfo {
   responseStartMs = -1;
   attempts = 0;
   routeName = "";
+  routeMetadata: FilterMetadata | undefined;
   virtualHostName = "";
   /** The downstream's address as XFF has it, `ip:port`; the connection's own otherwise. */
   remoteText: string;
