@@ -1,24 +1,30 @@
 import type { PolicyRule, Role, RoleBinding, ServiceAccount } from "../../resources/index.ts";
 import { nameLabels } from "./labels.ts";
-import type { InstallValues } from "./values.ts";
+import { revisionSuffix, type InstallValues } from "./values.ts";
 
 const RBAC = "rbac.authorization.k8s.io/v1";
 const READ = ["get", "watch", "list"];
 
-/** Service accounts of the control plane. */
+/** Service accounts of the control plane. Each revision's istiod has its own, so that one can go without the others. */
 export function serviceAccounts(values: InstallValues): ServiceAccount[] {
   return ["istiod", "istio-reader"].map((app) => ({
     apiVersion: "v1",
     kind: "ServiceAccount",
-    metadata: { name: app === "istiod" ? app : "istio-reader-service-account", namespace: values.namespace, labels: nameLabels(values, app) },
+    metadata: { name: app === "istiod" ? istiodAccount(values) : "istio-reader-service-account", namespace: values.namespace, labels: nameLabels(values, app) },
   }));
+}
+
+/** Who a revision's istiod is to the API server. */
+export function istiodAccount(values: InstallValues): string {
+  return `istiod${revisionSuffix(values)}`;
 }
 
 /** Roles and their bindings, under Istio's names. */
 export function roles(values: InstallValues): (Role | RoleBinding)[] {
   const { namespace } = values;
+  const istiod = istiodAccount(values);
   const cluster = (name: string, account: string, rules: PolicyRule[]): (Role | RoleBinding)[] => {
-    const metadata = { name: `${name}-${namespace}`, labels: nameLabels(values, account === "istiod" ? "istiod" : "istio-reader") };
+    const metadata = { name: `${name}${revisionSuffix(values)}-${namespace}`, labels: nameLabels(values, account === istiod ? "istiod" : "istio-reader") };
     return [
       { apiVersion: RBAC, kind: "ClusterRole", metadata, rules },
       {
@@ -31,15 +37,15 @@ export function roles(values: InstallValues): (Role | RoleBinding)[] {
     ];
   };
   return [
-    ...cluster("istiod-clusterrole", "istiod", ISTIOD_RULES),
+    ...cluster("istiod-clusterrole", istiod, ISTIOD_RULES),
     ...cluster("istio-reader-clusterrole", "istio-reader-service-account", READER_RULES),
-    ...namespacedRole(values, "istiod", "istiod", ISTIOD_LOCAL_RULES),
+    ...namespacedRole(values, istiod, istiod, ISTIOD_LOCAL_RULES, "istiod"),
   ];
 }
 
 /** A Role and its binding in istiod's namespace. */
-export function namespacedRole(values: InstallValues, name: string, account: string, rules: PolicyRule[]): (Role | RoleBinding)[] {
-  const metadata = { name, namespace: values.namespace, labels: nameLabels(values, name.replace(/-sds$/, "")) };
+export function namespacedRole(values: InstallValues, name: string, account: string, rules: PolicyRule[], app = name.replace(/-sds$/, "")): (Role | RoleBinding)[] {
+  const metadata = { name, namespace: values.namespace, labels: nameLabels(values, app) };
   return [
     { apiVersion: RBAC, kind: "Role", metadata, rules },
     { apiVersion: RBAC, kind: "RoleBinding", metadata, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name }, subjects: [{ kind: "ServiceAccount", name: account, namespace: values.namespace }] },

@@ -106,3 +106,11 @@ test("a revision's proxies, gateway and webhooks all lead to its own istiod, who
   expect(servingNames("mesh", "canary")).toContain("istiod-canary.mesh.svc");
   expect(servingNames("mesh")).not.toContain("istiod-default.mesh.svc");
 });
+
+test("two revisions in one cluster share nothing that goes with one of them", () => {
+  const names = (revision: string): Set<string> => new Set(meshManifests({ revision }).filter(({ kind, metadata }) => kind !== "CustomResourceDefinition" && kind !== "Namespace" && !/^istio-(ingressgateway|reader-service-account)/.test(metadata.name)).map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+  const [own, other] = [names("default"), names("canary")];
+  expect([...own].filter((name) => other.has(name))).toEqual([]);
+  const account = JSON.stringify(meshManifests({ revision: "canary" }).find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "istiod-canary"));
+  expect(account).toContain('"serviceAccountName":"istiod-canary"');
+});

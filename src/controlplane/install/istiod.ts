@@ -1,4 +1,5 @@
 import type { Deployment, EnvVar, Service, Volume, VolumeMount } from "../../resources/index.ts";
+import { istiodAccount } from "./accounts.ts";
 import { componentLabels } from "./labels.ts";
 import type { InstallValues } from "./values.ts";
 
@@ -36,7 +37,7 @@ export function istiod(values: InstallValues): (Service | Deployment)[] {
           labels: { ...labels, "istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false" },
         },
         spec: {
-          serviceAccountName: "istiod",
+          serviceAccountName: istiodAccount(values),
           containers: [
             {
               name: "discovery",

@@ -1,7 +1,7 @@
 import type { LabelSelector, Webhook, WebhookConfiguration } from "../../resources/index.ts";
 import { SYSTEM_NAMESPACES } from "../injection/index.ts";
 import { componentLabels, nameLabels } from "./labels.ts";
-import { injectionValues, type InstallValues } from "./values.ts";
+import { injectionValues, revisionSuffix, type InstallValues } from "./values.ts";
 
 type Expression = NonNullable<LabelSelector["matchExpressions"]>[number];
 
@@ -15,7 +15,7 @@ const notFalse: Expression = { key: "sidecar.istio.io/inject", operator: "NotIn"
  * answers. Until then Istio's resources are let in unchecked, or nothing could be installed before istiod runs.
  */
 export function webhookConfigurations(values: InstallValues): WebhookConfiguration[] {
-  return [injector(values), validator(values, `istio-validator-${values.namespace}`), ...(values.revision === "default" ? [validator(values, "istiod-default-validator")] : [])];
+  return [injector(values), validator(values, `istio-validator${revisionSuffix(values)}-${values.namespace}`), ...(values.revision === "default" ? [validator(values, "istiod-default-validator")] : [])];
 }
 
 function injector(values: InstallValues): WebhookConfiguration {
