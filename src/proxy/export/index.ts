@@ -5,5 +5,5 @@
  */
 export { BatchQueue, type BatchOptions } from "./batch-queue.ts";
 export { SharedExporters } from "./shared-exporters.ts";
-export { compileGrpcTarget, compileHttpTarget, httpTarget, type Deliver, type DeliveryContext } from "./targets.ts";
+export { compileGrpcTarget, compileHttpTarget, grpcCluster, httpTarget, type Deliver, type DeliveryContext } from "./targets.ts";
 export { attribute, nanos, writeAttributes } from "./otlp.ts";

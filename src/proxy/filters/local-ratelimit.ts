@@ -3,7 +3,12 @@ import { durationMs } from "../durations.ts";
 import { compileHeaderOps } from "../router/header-ops.ts";
 import { fraction } from "../router/route-match.ts";
 import type { Services } from "../services.ts";
+import type { HttpStream } from "../http/http-stream.ts";
+import type { Route } from "../router/route-table.ts";
+import type { TokenBucket } from "../../proto/gen/envoy/type/v3/token_bucket_pb.ts";
 import { InvalidResource } from "../types.ts";
+import { compileDescriptors, type Describe, type Descriptor } from "./ratelimit/descriptors.ts";
+import { HOST_LIMITS, limitsOf } from "./ratelimit/route-limits.ts";
 import type { HttpFilter, HttpFilterFactory } from "./http-filter.ts";
 import { routeConfigOf } from "./typed-config.ts";
 
@@ -17,42 +22,39 @@ export const localRateLimitFilter: HttpFilterFactory = {
       forRoute(route) {
         const own = routeConfigOf(route, context.name);
         if (own.disabled) return undefined;
-        return own.config ? compile(own.config.read(LocalRateLimitSchema), context.services) : whole;
+        return (own.config ? compile(own.config.read(LocalRateLimitSchema), context.services) : whole)?.(route);
       },
     };
   },
 };
 
-function compile(proto: LocalRateLimit, services: Services): HttpFilter | undefined {
-  if (proto.descriptors.length > 0) throw new InvalidResource("UNSUPPORTED_RATELIMIT", "local_ratelimit: descriptors are not supported");
-  const bucket = proto.tokenBucket;
-  if (!bucket) return undefined;
-  const fillMs = durationMs(bucket.fillInterval) ?? 0;
-  if (fillMs < 50) throw new InvalidResource("INVALID_RATELIMIT", "local rate limit token bucket fill timer must be >= 50ms");
+/** The buckets are the configuration's, whatever routes share it; what requests count as is the route's. */
+function compile(proto: LocalRateLimit, services: Services): ((route: Route | undefined) => HttpFilter) | undefined {
+  if (!proto.tokenBucket) return undefined;
+  const whole = new Bucket(proto.tokenBucket, services.monotonic);
+  const special = proto.descriptors.map(({ entries, tokenBucket }) => {
+    if (!tokenBucket) throw new InvalidResource("INVALID_RATELIMIT", "LocalRateLimitDescriptorValidationError.TokenBucket: value is required");
+    return { entries: entries.map(({ key, value }) => [key, value] as const), bucket: new Bucket(tokenBucket, services.monotonic) };
+  });
+  const always = proto.alwaysConsumeDefaultTokenBucket ?? true;
   const enabled = proto.filterEnabled?.defaultValue ? fraction(proto.filterEnabled.defaultValue) : 0;
   const enforced = proto.filterEnforced?.defaultValue ? fraction(proto.filterEnforced.defaultValue) : 0;
   const stats = services.core.scope(`${proto.statPrefix}.http_local_rate_limit`);
   const counts = { enabled: stats.counter("enabled"), ok: stats.counter("ok"), limited: stats.counter("rate_limited"), enforced: stats.counter("enforced") };
   const ops = compileHeaderOps({ add: proto.responseHeadersToAdd, remove: [] }, services.hostname);
   const status = proto.status?.code ?? 0;
-  const perFill = bucket.tokensPerFill ?? 1;
-  let tokens = bucket.maxTokens;
-  let filledAt = services.monotonic();
-  const take = (): boolean => {
-    const fills = Math.floor((services.monotonic() - filledAt) / fillMs);
-    if (fills > 0) {
-      tokens = Math.min(bucket.maxTokens, tokens + fills * perFill);
-      filledAt += fills * fillMs;
-    }
-    if (tokens === 0) return false;
-    tokens--;
-    return true;
+  /** Buckets of the request's own descriptors first; the common one counts beside them, or only without them. */
+  const take = (stream: HttpStream, describe: Describe | undefined): boolean => {
+    const found = describe?.(stream) ?? [];
+    const matched = found.length === 0 ? [] : special.filter(({ entries }) => found.some((descriptor) => same(descriptor, entries)));
+    for (const { bucket } of matched) if (!bucket.take()) return false;
+    return (matched.length > 0 && !always) || whole.take();
   };
-  return {
+  const filter = (describe: Describe | undefined): HttpFilter => ({
     onRequest(stream) {
       if (services.random() >= enabled) return "continue";
       counts.enabled.inc();
-      if (take()) {
+      if (take(stream, describe)) {
         counts.ok.inc();
         return "continue";
       }
@@ -63,5 +65,44 @@ function compile(proto: LocalRateLimit, services: Services): HttpFilter | undefi
       stream.localReply({ status: status >= 400 ? status : 429, body: "local_rate_limited", details: "local_rate_limited", flag: "RL", modify: ops && ((headers) => ops(headers, stream)) });
       return "stop";
     },
-  };
+  });
+  return (route) => filter(special.length > 0 ? compileDescriptors(limitsOf(route, HOST_LIMITS[proto.vhRateLimits] ?? "override"), proto.stage) : undefined);
+}
+
+/** Entries are compared one by one, in their order. */
+function same(descriptor: Descriptor, entries: Descriptor): boolean {
+  return descriptor.length === entries.length && descriptor.every(([key, value], index) => entries[index]?.[0] === key && entries[index]?.[1] === value);
+}
+
+/** Tokens that come back by time, so many an interval. */
+class Bucket {
+  readonly #max: number;
+  readonly #perFill: number;
+  readonly #fillMs: number;
+  #tokens: number;
+  #filledAt: number;
+
+  /** Throws InvalidResource for intervals that Envoy refuses too. */
+  constructor(
+    proto: TokenBucket,
+    private readonly now: () => number,
+  ) {
+    this.#fillMs = durationMs(proto.fillInterval) ?? 0;
+    if (this.#fillMs < 50) throw new InvalidResource("INVALID_RATELIMIT", "local rate limit token bucket fill timer must be >= 50ms");
+    this.#max = proto.maxTokens;
+    this.#perFill = proto.tokensPerFill ?? 1;
+    this.#tokens = proto.maxTokens;
+    this.#filledAt = now();
+  }
+
+  take(): boolean {
+    const fills = Math.floor((this.now() - this.#filledAt) / this.#fillMs);
+    if (fills > 0) {
+      this.#tokens = Math.min(this.#max, this.#tokens + fills * this.#perFill);
+      this.#filledAt += fills * this.#fillMs;
+    }
+    if (this.#tokens === 0) return false;
+    this.#tokens--;
+    return true;
+  }
 }

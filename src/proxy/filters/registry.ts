@@ -14,6 +14,7 @@ import { istioStatsFilter } from "./istio-stats.ts";
 import { jwtAuthnFilter } from "./jwt/jwt-authn.ts";
 import { localRateLimitFilter } from "./local-ratelimit.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
+import { globalRateLimitFilter } from "./ratelimit.ts";
 import { rbacFilter } from "./rbac/http-rbac.ts";
 import { wasmFilter } from "./wasm.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
@@ -23,7 +24,7 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, wasmFilter];
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, wasmFilter, globalRateLimitFilter];
 
 const PREFIX = "type.googleapis.com/";
 

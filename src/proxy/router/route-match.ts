@@ -88,7 +88,7 @@ export function pathWithoutQuery(path: string): string {
   return end < 0 ? path : path.slice(0, end);
 }
 
-function compileQueryParameter(matcher: QueryParameterMatcher): RouteMatch {
+export function compileQueryParameter(matcher: QueryParameterMatcher): RouteMatch {
   const { name } = matcher;
   const specifier = matcher.queryParameterMatchSpecifier;
   if (specifier.case === "stringMatch") {

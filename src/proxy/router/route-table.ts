@@ -2,6 +2,7 @@ import type { Any } from "@bufbuild/protobuf/wkt";
 import { RoutingPriority } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import type { RouteConfiguration } from "../../proto/gen/envoy/config/route/v3/route_pb.ts";
 import type {
+  RateLimit,
   Route as RouteProto,
   RouteAction,
   RouteAction_RequestMirrorPolicy,
@@ -69,6 +70,8 @@ export interface Route {
   readonly metadata: FilterMetadata;
   /** Filter configurations, the most specific first. */
   readonly filterConfigs: readonly { readonly [filter: string]: Any }[];
+  /** What requests count as, of the route itself and of its virtual host. */
+  readonly rateLimits: { readonly own: readonly RateLimit[]; readonly host: readonly RateLimit[]; readonly includeHost: boolean };
   /** One route a weighted cluster, with its share of the sum of weights, cumulated. */
   readonly variants: readonly { readonly upTo: number; readonly route: Route }[];
 }
@@ -191,6 +194,11 @@ export class RouteTable {
       responseOps: joinHeaderOps(order([compileHeaderOps(ownResponse, hostname), ...levels.response])),
       metadata: proto.metadata?.filterMetadata ?? {},
       filterConfigs: [proto.typedPerFilterConfig, vhProto.typedPerFilterConfig, this.proto.typedPerFilterConfig],
+      rateLimits: {
+        own: proto.action.case === "route" ? proto.action.value.rateLimits : [],
+        host: vhProto.rateLimits,
+        includeHost: proto.action.case === "route" && (proto.action.value.includeVhRateLimits ?? false),
+      },
       variants: [],
     };
     const { action } = proto;
@@ -311,6 +319,7 @@ function toHttps(virtualHost: VirtualHost): Route {
     responseOps: undefined,
     metadata: {},
     filterConfigs: [],
+    rateLimits: { own: [], host: [], includeHost: false },
     variants: [],
   };
 }
