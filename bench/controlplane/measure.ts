@@ -43,10 +43,10 @@ export async function sync(plane: ControlPlane, load: Load, proxies: number, mod
   };
 }
 
-/** The last endpoint of one service moves, each round of another. */
+/** The last endpoint of one service moves, each round of another, to where it has not been under the other control plane. */
 export function changeEndpoints(plane: ControlPlane, api: Api, load: Load, proxies: number, pods: number, rounds: number): Promise<ChangeFigures> {
   return changes(plane, load, proxies, rounds, "EDS", async (round) => {
-    await api.client.apply(ENDPOINT_SLICES, sliceOf(round % 100, pods, `10.99.0.${(round % 250) + 1}`), "bench");
+    await api.client.apply(ENDPOINT_SLICES, sliceOf(round % 100, pods, `10.${plane.name === "istiod" ? 99 : 98}.0.${(round % 250) + 1}`), "bench");
   });
 }
 
