@@ -452,8 +452,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #abandon(): void {
     this.#router?.abandon();
     this.#router = undefined;
-    const filters = this.#plan?.request;
-    if (filters && this.#phase === "request") filters[this.#requestFilter - 1]?.onReset?.(this);
+    if (this.#phase === "request") this.#plan?.request[this.#requestFilter - 1]?.onReset?.(this);
     this.#complete();
   }
 
@@ -468,10 +467,9 @@ export class HttpStream extends StreamInfo implements RequestSink {
     if (this.#upgraded) this.#stats.downstream_cx_upgrades_active--;
     if (!this.requestEnded && this.#headWritten) this.#stats.downstream_rq_response_before_rq_complete++;
     this.#stats.rqTime?.record(this.durationMs);
-    const { config } = this;
     for (const filter of this.#plan?.complete ?? []) filter.onComplete?.(this);
-    if (this.span) config.tracer?.finish(this);
-    config.accessLog?.(this);
+    if (this.span) this.config.tracer?.finish(this);
+    this.config.accessLog?.(this);
     this.connection.onStreamDone(this);
   }
 
@@ -479,7 +477,6 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #routeFound(): void {
     const { route } = this;
     this.routeName = route?.name ?? "";
-    this.routeMetadata = route?.metadata;
     this.virtualHostName = route?.virtualHost.name ?? "";
     const name = route && clusterName(route.action, this.request);
     this.upstreamCluster = name === undefined ? undefined : this.config.services.clusters.get(name);

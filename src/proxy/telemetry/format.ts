@@ -147,7 +147,7 @@ function queryValue(path: string, name: string): string | undefined {
 
 /** `%METADATA(KIND:namespace:key)%`. */
 const METADATA_KINDS: Record<string, ((info: StreamInfo, filter: string) => { readonly [key: string]: unknown } | undefined) | undefined> = {
-  ROUTE: (info, filter) => info.routeMetadata?.[filter],
+  ROUTE: (info, filter) => info.route?.metadata[filter],
   DYNAMIC: (info, filter) => info.dynamicMetadata?.get(filter),
   CLUSTER: (info, filter) => info.upstreamCluster?.metadata[filter],
   UPSTREAM_HOST: (info, filter) => info.upstreamHost?.metadata[filter],

@@ -68,7 +68,6 @@ export class StreamInfo {
   responseStartMs = -1;
   attempts = 0;
   routeName = "";
-  routeMetadata: FilterMetadata | undefined;
   virtualHostName = "";
   /** The downstream's address as XFF has it, `ip:port`; the connection's own otherwise. */
   remoteText: string;
