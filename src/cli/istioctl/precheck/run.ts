@@ -44,7 +44,8 @@ export async function runPrecheck(options: PrecheckOptions, globals: GlobalOptio
 /** What findings that are about no object of the cluster are about. */
 const CLUSTER = { apiVersion: "", kind: "Cluster", metadata: { name: "" } } as KubeObject;
 
-async function clusterFindings(kube: KubeAccess, namespace: string | undefined): Promise<Finding[]> {
+/** What stands in the way in the cluster as it is; annotations only of `namespace`, where one is given. */
+export async function clusterFindings(kube: KubeAccess, namespace: string | undefined): Promise<Finding[]> {
   return [...(await versionFindings(kube)), ...(await permissionFindings(kube)), ...(await gatewayApiFindings(kube)), ...(await annotationFindings(kube, namespace))];
 }
 
@@ -111,7 +112,8 @@ async function annotationFindings(kube: KubeAccess, namespace: string | undefine
   return alphaAnnotations.run(new World(objects.flat(), kube)).filter(inScope);
 }
 
-async function changesSince({ client }: KubeAccess, version: string): Promise<Finding[]> {
+/** What has changed since `version`, such as 1.20, and matters here. */
+export async function changesSince({ client }: KubeAccess, version: string): Promise<Finding[]> {
   const [major = "", minor, ...rest] = version.split(".");
   if (minor === undefined) throw new ChainmailError("USAGE", `invalid version ${version}, expected format like '1.0'`);
   if (major !== "1") throw new ChainmailError("USAGE", `expected major version 1, got ${version}`);
