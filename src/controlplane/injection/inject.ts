@@ -3,6 +3,7 @@ import { annotation, validateAnnotations } from "./annotations.ts";
 import { InjectionError } from "./errors.ts";
 import { initContainer } from "./init-container.ts";
 import { overlayContainer } from "./overlay.ts";
+import { OVERRIDES, overridesText, userOverrides } from "./overrides.ts";
 import { rewriteProbes } from "./probes.ts";
 import { mergeMetrics } from "./prometheus.ts";
 import { proxyContainer } from "./proxy-container.ts";
@@ -38,6 +39,11 @@ export function injectSidecar(pod: Pod, namespace: string, context: InjectionCon
   return probeByAgent(scrapeByAgent(injected, settings), settings);
 }
 
+/** The containers that injection makes. */
+/** Where the agent listens when nobody says another port. */
+const AGENT_PORT = 15_020;
+const INJECTED = [PROXY_CONTAINER, INIT_CONTAINER];
+
 /** A gateway listens on 80 and 443 without capabilities. */
 const GATEWAY_POD: PodSpec["securityContext"] = { sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }] };
 
@@ -48,7 +54,8 @@ const GATEWAY_POD: PodSpec["securityContext"] = { sysctls: [{ name: "net.ipv4.ip
 function withProxy(pod: Pod, settings: SidecarSettings): { initContainers: Container[]; containers: Container[] } {
   const inits = pod.spec?.initContainers ?? [];
   const apps = pod.spec?.containers ?? [];
-  const users = (name: string): Container | undefined => [...inits, ...apps].find((container) => container.name === name);
+  const own = userOverrides(pod, INJECTED);
+  const users = (name: string): Container | undefined => [...own.initContainers, ...own.containers].find((container) => container.name === name);
   const without = (list: readonly Container[]): Container[] => list.filter(({ name }) => name !== PROXY_CONTAINER && name !== INIT_CONTAINER);
   const init = !captures(settings) ? [] : [overlayContainer(initContainer(settings), users(INIT_CONTAINER))];
   const proxy = overlayContainer(proxyContainer(settings), users(PROXY_CONTAINER));
@@ -76,6 +83,7 @@ function labelsFor(pod: Pod, settings: SidecarSettings): Record<string, string> 
 function annotationsFor(pod: Pod, settings: SidecarSettings, volumes: string[]): Record<string, string> {
   const { native, values, appContainers } = settings;
   const first = appContainers[0];
+  const overrides = overridesText(userOverrides(pod, INJECTED));
   const init = captures(settings) ? [INIT_CONTAINER] : [];
   const secrets = values.global.imagePullSecrets;
   const revision = values.revision || "default";
@@ -84,6 +92,7 @@ function annotationsFor(pod: Pod, settings: SidecarSettings, volumes: string[]):
     "istio.io/rev": revision,
     ...shown,
     ...pod.metadata.annotations,
+    ...(overrides !== undefined && { [OVERRIDES]: overrides }),
     "sidecar.istio.io/status": JSON.stringify({
       initContainers: native ? [...init, PROXY_CONTAINER] : init.length > 0 ? init : null,
       containers: native ? null : [PROXY_CONTAINER],
@@ -104,11 +113,13 @@ function probeByAgent(pod: Pod, { values, statusPort }: SidecarSettings): Pod {
   const probers = { ...first.probers, ...second.probers };
   if (Object.keys(probers).length === 0) return pod;
   const spec = { ...pod.spec, containers: second.containers, ...(inits.length > 0 ? { initContainers: first.containers } : {}) };
-  return withProxyEnv({ ...pod, spec }, "ISTIO_KUBE_APP_PROBERS", JSON.stringify(probers));
+  const inOrder = Object.fromEntries(Object.entries(probers).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return withProxyEnv({ ...pod, spec }, "ISTIO_KUBE_APP_PROBERS", JSON.stringify(inOrder));
 }
 
-function scrapeByAgent(pod: Pod, { mesh, statusPort }: SidecarSettings): Pod {
-  const merged = mergeMetrics(pod.metadata.annotations ?? {}, mesh.enablePrometheusMerge, statusPort);
+function scrapeByAgent(pod: Pod, { mesh, config }: SidecarSettings): Pod {
+  // The agent's own port, which the annotation of a pod's status port does not move.
+  const merged = mergeMetrics(pod.metadata.annotations ?? {}, mesh.enablePrometheusMerge, Number(config["statusPort"] ?? AGENT_PORT));
   if (!merged) return pod;
   const scraped = { ...pod, metadata: { ...pod.metadata, annotations: merged.annotations } };
   return merged.app === undefined ? scraped : withProxyEnv(scraped, "ISTIO_PROMETHEUS_ANNOTATIONS", merged.app);

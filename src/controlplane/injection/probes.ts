@@ -58,7 +58,8 @@ function resolve(handler: ProbeHandler, ports: readonly ContainerPort[], statusP
     const port = number(handler.tcpSocket.port);
     return port === undefined ? undefined : { tcpSocket: { ...handler.tcpSocket, port } };
   }
-  return handler.grpc && handler.grpc.port !== statusPort ? { grpc: handler.grpc } : undefined;
+  // Kubernetes' encoder says of a service that nobody named that there is none.
+  return handler.grpc && handler.grpc.port !== statusPort ? { grpc: { port: handler.grpc.port, service: handler.grpc.service ?? null } as NonNullable<ProbeHandler["grpc"]> } : undefined;
 }
 
 /** Kubelet to agent is plain HTTP even for an HTTPS probe: the agent speaks TLS to the app. Headers are the agent's too. */

@@ -35,10 +35,18 @@ export function effectiveProxyConfig(pod: Pod, namespace: string, mesh: MeshConf
   return { ...config, ...rest, ...(proxyMetadata ? { proxyMetadata: { ...config.proxyMetadata, ...proxyMetadata } } : {}) };
 }
 
+/** The order of the message's fields, in which Istio prints them. */
+const FIELD_ORDER = [
+  "configPath", "binaryPath", "serviceCluster", "drainDuration", "discoveryAddress", "statsdUdpAddress", "proxyAdminPort", "controlPlaneAuthPolicy", "customConfigFile", "statNameLength", "concurrency",
+  "proxyBootstrapTemplatePath", "interceptionMode", "tracing", "envoyAccessLogService", "envoyMetricsService", "proxyMetadata", "statusPort", "extraStatTags", "gatewayTopology", "terminationDrainDuration", "meshId",
+  "readinessProbe", "proxyStatsMatcher", "holdApplicationUntilProxyStarts", "tracingServiceName", "caCertificatesPem", "image", "privateKeyProvider", "proxyHeaders",
+];
+
 /** The settings that differ from Istio's defaults, as the environment variable PROXY_CONFIG carries them. */
 export function proxyConfigJson(config: ProxyConfigSpec & { imageType?: string }): string {
   const defaults = defaultMeshConfig().defaultConfig;
   const { imageType, ...spec } = config;
+  const rank = (field: string): number => (FIELD_ORDER.includes(field) ? FIELD_ORDER.indexOf(field) : FIELD_ORDER.length);
   const own = Object.entries(imageType ? { ...spec, image: { imageType } } : spec).filter(([field, value]) => JSON.stringify(value) !== JSON.stringify(defaults[field]));
-  return JSON.stringify(Object.fromEntries(own));
+  return JSON.stringify(Object.fromEntries(own.sort(([a], [b]) => rank(a) - rank(b))));
 }

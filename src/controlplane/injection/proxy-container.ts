@@ -34,11 +34,13 @@ export function proxyContainer(settings: SidecarSettings): Container {
     env: environment(settings),
     ...(imagePullPolicy ? { imagePullPolicy } : {}),
     ...(statusPort > 0 ? probes(settings) : {}),
-    securityContext: securityContext(settings),
-    resources: proxyResources(settings),
+    ...(settings.template === "gateway" ? { securityContext: GATEWAY_USER } : { securityContext: securityContext(settings), resources: proxyResources(settings) }),
     volumeMounts: mounts(settings),
   };
 }
+
+/** What a gateway may do and use is for its own manifest to say; it is written by hand. */
+const GATEWAY_USER: SecurityContext = { runAsUser: 1337, runAsGroup: 1337 };
 
 const field = (name: string, fieldPath: string): EnvVar => ({ name, valueFrom: { fieldRef: { apiVersion: "v1", fieldPath } } });
 const limit = (name: string, resource: string): EnvVar => ({ name, valueFrom: { resourceFieldRef: { divisor: "1", resource } } });
@@ -48,6 +50,8 @@ function environment(settings: SidecarSettings): EnvVar[] {
   const { istioNamespace, caAddress, pilotCertProvider, meshID } = values.global;
   const revision = values.revision && values.revision !== "default" ? `-${values.revision}` : "";
   const name = pod.metadata.labels?.["service.istio.io/workload-name"] || workload.name;
+  const appContainers = { name: "ISTIO_META_APP_CONTAINERS", value: settings.appContainers.join(",") };
+  const limits = [limit("GOMEMLIMIT", "limits.memory"), limit("GOMAXPROCS", "limits.cpu")];
   const fixed = (key: string, value: string): EnvVar[] => (value ? [{ name: key, value }] : []);
   return [
     ...(mesh.inboundTrafficPolicy.mode === "LOCALHOST" ? fixed("REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION", "true") : []),
@@ -61,9 +65,7 @@ function environment(settings: SidecarSettings): EnvVar[] {
     limit("ISTIO_CPU_LIMIT", "limits.cpu"),
     { name: "PROXY_CONFIG", value: `${proxyConfigJson(config)}\n` },
     { name: "ISTIO_META_POD_PORTS", value: podPorts(settings) },
-    { name: "ISTIO_META_APP_CONTAINERS", value: settings.appContainers.join(",") },
-    limit("GOMEMLIMIT", "limits.memory"),
-    limit("GOMAXPROCS", "limits.cpu"),
+    ...(settings.template === "gateway" ? [...limits, appContainers] : [appContainers, ...limits]),
     { name: "ISTIO_META_CLUSTER_ID", value: settings.clusterId },
     field("ISTIO_META_NODE_NAME", "spec.nodeName"),
     { name: "ISTIO_META_INTERCEPTION_MODE", value: settings.interception },
