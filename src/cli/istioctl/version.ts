@@ -32,7 +32,7 @@ const CLIENT: BuildInfo = { version: VERSION, revision: "unknown", golang_versio
 /** `istioctl version`: the client's, the control plane's and the proxies' versions. */
 export function versionCommand(): Command {
   const command = withGlobals(new Command("version"))
-    .description("versions of the client, the control plane and the proxies")
+    .description("Versions of the client, the control plane and the proxies")
     .option("-o, --output <string>", "json or yaml")
     .option("-s, --short", "version numbers only", true)
     .option("--no-short", "all build information")

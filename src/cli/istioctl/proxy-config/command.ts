@@ -68,7 +68,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "all",
     aliases: ["a"],
-    summary: "all configuration of the proxy in a pod",
+    summary: "Everything that the proxy in a pod is configured with",
     page: "config_dump?include_eds=true",
     flags: ["fqdn", "direction", "subset", "port", "address", "type", "name"],
     defaultOutput: "short",
@@ -86,7 +86,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "bootstrap",
     aliases: ["b"],
-    summary: "the proxy's bootstrap",
+    summary: "What the proxy in a pod was started with",
     page: "config_dump?mask=bootstrap",
     flags: [],
     defaultOutput: "json",
@@ -98,7 +98,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "cluster",
     aliases: ["clusters", "c"],
-    summary: "clusters",
+    summary: "Clusters of the proxy in a pod",
     page: "config_dump?mask=dynamic_active_clusters,dynamic_warming_clusters,static_clusters",
     flags: ["fqdn", "direction", "subset", "port"],
     defaultOutput: "short",
@@ -111,7 +111,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "ecds",
     aliases: ["ec"],
-    summary: "extension configurations",
+    summary: "Extension configurations of the proxy in a pod",
     page: "config_dump?include_eds=true",
     flags: [],
     defaultOutput: "short",
@@ -123,7 +123,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "eds",
     aliases: [],
-    summary: "endpoints as the control plane assigned them",
+    summary: "Endpoints of the proxy in a pod, as the control plane assigned them",
     page: "config_dump?include_eds=true",
     flags: ["address", "port", "cluster", "status"],
     defaultOutput: "short",
@@ -136,7 +136,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "endpoint",
     aliases: ["endpoints", "ep"],
-    summary: "endpoints with their health",
+    summary: "Endpoints of the proxy in a pod, with their health",
     page: "clusters?format=json",
     flags: ["address", "port", "cluster", "status"],
     defaultOutput: "short",
@@ -149,7 +149,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "listener",
     aliases: ["listeners", "l"],
-    summary: "listeners",
+    summary: "Listeners of the proxy in a pod",
     page: "config_dump?mask=dynamic_listeners,static_listeners",
     flags: ["address", "port", "type"],
     defaultOutput: "short",
@@ -162,7 +162,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "route",
     aliases: ["routes", "r"],
-    summary: "routes",
+    summary: "Routes of the proxy in a pod",
     page: "config_dump?mask=dynamic_route_configs,static_route_configs",
     flags: ["name"],
     defaultOutput: "short",
@@ -174,7 +174,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "secret",
     aliases: ["secrets", "s"],
-    summary: "certificates",
+    summary: "Certificates of the proxy in a pod",
     page: "config_dump?mask=dynamic_active_secrets,dynamic_warming_secrets",
     flags: [],
     defaultOutput: "short",
@@ -194,6 +194,9 @@ export function proxyConfigCommand(): Command {
   return root;
 }
 
+/** Whose tables have more or fewer columns. */
+const VERBOSE_KINDS = new Set(["all", "listener", "route"]);
+
 function kindCommand(kind: Kind): Command {
   const command = withGlobals(new Command(kind.name))
     .aliases([...kind.aliases])
@@ -201,12 +204,9 @@ function kindCommand(kind: Kind): Command {
     .argument("[pod...]", "[<type>/]<name>[.<namespace>]")
     .option("-f, --file <string>", "a dump in a file instead of a pod; - is stdin")
     .option("-o, --output <string>", "json, yaml or short", kind.defaultOutput)
-    .addOption(adminPortOption())
-    .option("--verbose", "every match and destination", true)
-    .option("--no-verbose", "one line an entry")
-    .option("--with-headers", "a title over each table")
-    .option("--no-with-headers", "no titles");
-  command.setOptionValue("withHeaders", false);
+    .addOption(adminPortOption());
+  if (VERBOSE_KINDS.has(kind.name)) command.option("--verbose", "every match and destination", true).option("--no-verbose", "one line an entry");
+  if (kind.name === "all") command.option("--with-headers", "a title over each table", false);
   for (const name of kind.flags) {
     if (name === "port") command.addOption(intOption(...FLAGS.port));
     else command.option(FLAGS[name][0], FLAGS[name][1]);
