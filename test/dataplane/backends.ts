@@ -66,6 +66,8 @@ export async function startBackends(certificates: CertificateFiles, root: string
 /** Which attempt of a request this is: retries keep the request's id. */
 export class Attempts {
   readonly #seen = new Map<string, number>();
+  /** Mirrored requests, by their x-key; without x-forwarded-for, which ends with this machine's own address. */
+  readonly shadows = new Map<string, string>();
 
   want(text: string | undefined, requestId: string | undefined): Want {
     if (text === undefined) return {};
@@ -167,6 +169,7 @@ interface Received {
 async function answer(socket: Socket<Connection>, name: string, request: Received, attempts: Attempts): Promise<void> {
   const header = (wanted: string): string | undefined => request.headers.find(([key]) => key.toLowerCase() === wanted)?.[1];
   const want = attempts.want(header("x-want"), header("x-request-id"));
+  if (header("host")?.includes("-shadow")) attempts.shadows.set(header("x-key") ?? "", describeRequest(name, request.line, request.headers.filter(([key]) => key !== "x-forwarded-for"), request.body, request.trailers));
   if (want.delay) await Bun.sleep(want.delay);
   if (want.end === "before") return void socket.end();
   if (want.end === "reset-before") return void socket.terminate();
@@ -192,7 +195,8 @@ async function answer(socket: Socket<Connection>, name: string, request: Receive
   }
   const peer = (socket as unknown as { getPeerX509Certificate?: () => { subjectAltName?: string } | undefined }).getPeerX509Certificate;
   const tls = name.includes("tls") ? [`tls: peer ${peer?.call(socket)?.subjectAltName ?? "none"} sni ${(socket as unknown as { getServername?: () => string }).getServername?.() ?? "none"} alpn ${socket.alpnProtocol || "none"}`] : [];
-  const body = want.headersOnly ? "" : (want.body ?? describeRequest(name, request.line, request.headers, request.body, request.trailers, tls));
+  const recalled = want.recall === undefined ? undefined : (attempts.shadows.get(want.recall) ?? "nothing");
+  const body = want.headersOnly ? "" : (want.body ?? recalled ?? describeRequest(name, request.line, request.headers, request.body, request.trailers, tls));
   const status = want.status ?? 200;
   const bodyless = request.line.startsWith("HEAD ") || status === 204 || status === 304;
   const chunked = want.chunks !== undefined || want.trailers !== undefined;

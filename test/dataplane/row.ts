@@ -95,6 +95,8 @@ export interface Want {
   readonly informational?: readonly number[];
   /** The connection's end instead of (part of) an answer. */
   readonly end?: "before" | "reset-before" | "in-head" | "in-body" | "reset-in-body" | "after";
+  /** The body is what came as a shadow with this value of x-key. */
+  readonly recall?: string;
   /** These bytes instead of an answer. */
   readonly raw?: string;
   /** HTTP/2: resets the stream with this code instead of answering. */

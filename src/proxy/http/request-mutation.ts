@@ -60,7 +60,7 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
     trusted = !headers.has("x-forwarded-for");
     if (config.xffTrustedHops > 0) remote = lastXffAddress(headers, config.xffTrustedHops - 1)?.address;
     remote ??= connection.remote.address;
-    if (!config.skipXffAppend) headers.appendToValue("x-forwarded-for", isLoopback(connection.remote.address) ? localAddress() : connection.remote.address);
+    if (!config.skipXffAppend) headers.appendToValue("x-forwarded-for", isLoopback(connection.remote.address) ? machineAddress() : connection.remote.address);
     if (config.xffTrustedHops === 0 || !headers.has("x-forwarded-proto")) headers.set("x-forwarded-proto", secure ? "https" : "http");
   } else {
     const last = lastXffAddress(headers, config.xffTrustedHops);
@@ -163,8 +163,8 @@ function lastXffAddress(headers: HeaderMap, skip: number): { address: string; on
 
 let ownAddress: string | undefined;
 
-/** For clients on loopback, Envoy appends the machine's own address instead. */
-function localAddress(): string {
+/** The machine's own address, which Envoy appends where it would write loopback. */
+export function machineAddress(): string {
   if (ownAddress === undefined) {
     // Imported late: only gateways with clients on their own machine need it.
     const { networkInterfaces } = require("node:os") as typeof import("node:os");

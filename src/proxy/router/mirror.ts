@@ -1,6 +1,7 @@
 import type { ResponseSink, UpstreamStream } from "../http/codec.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import type { RequestHead } from "../http/header-map.ts";
+import { machineAddress } from "../http/request-mutation.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 
 /** A larger body is not mirrored: the copy is sent only when it is whole, so that it never slows the request down. */
@@ -78,7 +79,11 @@ export class RequestMirror implements PoolWaiter, ResponseSink {
 export function mirrorRequest(stream: HttpStream, target: MirrorTarget, endStream: boolean): void {
   const { request } = stream;
   const authority = target.suffix ? request.authority.replace(/(:\d+)?$/, "-shadow$1") : request.authority;
-  const mirror = new RequestMirror(stream, { ...request, authority, headers: request.headers.clone() }, target.cluster);
+  const headers = request.headers.clone();
+  // Whoever gets it shall know that it comes from here.
+  headers.set("x-envoy-internal", "true");
+  headers.appendToValue("x-forwarded-for", machineAddress());
+  const mirror = new RequestMirror(stream, { ...request, authority, headers }, target.cluster);
   (stream.mirrors ??= []).push(mirror);
   if (endStream) mirror.onEnd();
 }

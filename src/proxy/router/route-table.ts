@@ -267,6 +267,8 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     const substitute = compileSubstitute(host.value);
     hostRewrite = (request) => substitute(pathWithoutQuery(request.path));
   }
+  // Sent on as a CONNECT it would ask the server to be a proxy, which is not what is meant.
+  if (action.upgradeConfigs.some(({ connectConfig }) => connectConfig)) throw new InvalidResource("UNSUPPORTED_CONNECT", "upgrade_configs with a connect_config are not supported: a CONNECT is forwarded to its upstream, not ended here");
   const mirrors = action.requestMirrorPolicies.length > 0 ? action.requestMirrorPolicies : vhProto.requestMirrorPolicies.length > 0 ? vhProto.requestMirrorPolicies : tableMirrors;
   const streamLimit = action.maxStreamDuration;
   return {

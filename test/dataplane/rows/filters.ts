@@ -83,11 +83,12 @@ const jwt = (name: string, requirement: JsonObject | undefined, headers: readonl
 let authorizers = 0;
 function extAuthz(name: string, config: JsonObject = {}, call: HttpRequest = {}, backend = "authz"): Row {
   const own = `authz-${authorizers++}`;
+  const { headers = [], ...more } = call;
   const filter = httpFilter("envoy.filters.http.ext_authz", typed(`${F}ext_authz.v3.ExtAuthz`, {
     http_service: { server_uri: { uri: "http://authz.test", cluster: own, timeout: "1s" }, authorization_request: { allowed_headers: { patterns: [{ prefix: "x-" }] } }, authorization_response: { allowed_upstream_headers: { patterns: [{ prefix: "x-authz" }] }, allowed_client_headers: { patterns: [{ prefix: "x-deny" }] } } },
     ...config,
   }));
-  return row(`ext_authz: ${name}`, filtered(filter, { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }), get("/p?q=1", [["x-a", "1"], ["cookie", "c=1"], ["authorization", "secret"], ...(call.headers ?? [])], call), { clusters: [cluster(own, [backend])] });
+  return row(`ext_authz: ${name}`, filtered(filter, { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }), get("/p?q=1", [["x-a", "1"], ["cookie", "c=1"], ["authorization", "secret"], ...headers], more), { clusters: [cluster(own, [backend])] });
 }
 
 const cors = (policyConfig: JsonObject, name: string, call: Call): Row =>

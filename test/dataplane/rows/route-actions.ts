@@ -32,6 +32,9 @@ const levels = (wins: boolean): JsonObject =>
 
 const weighted = (weights: readonly JsonObject[]): JsonObject => http({ routes: [{ match: { prefix: "/" }, route: { weighted_clusters: { clusters: [...weights] } } }] });
 
+/** `/recall` is not mirrored: it asks what was. */
+const mirrored = (policies: readonly JsonObject[]): JsonObject => http({ routeConfig: { validate_clusters: false }, routes: [route({ path: "/recall" }), route({ prefix: "/" }, { request_mirror_policies: [...policies] })] });
+
 export const routeActions: Group = {
   name: "route actions",
   rows: [
@@ -141,6 +144,11 @@ export const routeActions: Group = {
     row("attempt count over a client's own", http({ virtualHosts: [{ name: "v", domains: ["*"], include_request_attempt_count: true, routes: [route({ prefix: "/" })] }] }), get("/", [["x-envoy-attempt-count", "7"]])),
     row("decorator", http({ routes: [route({ prefix: "/" }, {}, { decorator: { operation: "op" } })] }), get()),
     row("mirror: the answer is the first's", http({ routes: [route({ prefix: "/" }, { request_mirror_policies: [{ cluster: "echo2" }] })] }), get("/", [], { method: "POST", body: "m" })),
+    row("mirror: what the shadow is asked", mirrored([{ cluster: "echo2" }]), [get("/a?b", [["x-key", "plain"]], { method: "POST", body: "m" }), { after: 150, http: { path: "/recall", want: { recall: "plain" } } }]),
+    row("mirror: a host with a port", mirrored([{ cluster: "echo2" }]), [get("/", [["x-key", "port"]], { host: "row.test:8080" }), { after: 150, http: { path: "/recall", want: { recall: "port" } } }]),
+    row("mirror: none of the requests", mirrored([{ cluster: "echo2", runtime_fraction: { default_value: { numerator: 0 } } }]), [get("/", [["x-key", "none"]]), { after: 150, http: { path: "/recall", want: { recall: "none" } } }]),
+    row("mirror: to a cluster that nobody knows", mirrored([{ cluster: "nobody" }]), get()),
+    row("mirror: to a cluster that is not there", mirrored([{ cluster: "closed" }]), get()),
     row("cluster without endpoints", http({ routes: [route({ prefix: "/" }, { cluster: "empty" })] }), get()),
     row("hash: header", http({ routes: [route({ prefix: "/" }, { cluster: "ring", hash_policy: [{ header: { header_name: "x-k" } }] })] }), { http: [{ headers: [["x-k", "a"]] }, { headers: [["x-k", "a"]] }] }, { anyOrder: false, clusters: [cluster("ring", ["echo"], { lb_policy: "RING_HASH" })] }),
     row("hash: cookie is made", http({ routes: [route({ prefix: "/" }, { cluster: "ring-c", hash_policy: [{ cookie: { name: "c", ttl: "60s", path: "/p" } }] })] }), get("/", [], { want: { body: "b" } }), { clusters: [cluster("ring-c", ["echo"], { lb_policy: "RING_HASH" })] }),
