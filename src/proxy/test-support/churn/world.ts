@@ -96,14 +96,18 @@ export class World {
   #leaf = 0;
   #variant = 0;
 
-  private constructor(private readonly random: Random) {
+  private constructor(
+    private readonly random: Random,
+    private readonly routeTimeout: string,
+  ) {
     this.apps = new Apps((bytes) => this.#watch(bytes));
     this.client = new Proxy("sidecar~client", () => random.next());
     this.server = new Proxy("sidecar~server", () => random.next());
   }
 
-  static async start(random: Random): Promise<World> {
-    const world = new World(random);
+  /** `routeTimeout`: for a request with all its retries. */
+  static async start(random: Random, routeTimeout = "0.4s"): Promise<World> {
+    const world = new World(random, routeTimeout);
     world.#issued = await Promise.all(Array.from({ length: ROOTS }, async () => issue(await makeRoot())));
     world.#show(world.#issued[0]?.[0]?.root as string);
     const strange = await makeRoot("elsewhere");
@@ -146,13 +150,15 @@ export class World {
     }
   }
 
-  /** As istiod does it: trust in both first, then leaves of the new one, then no trust in the old one. */
-  rotateRoot(): void {
+  /** As istiod does it: trust in both first, then leaves of the new one, then no trust in the old one. Without a pause at once. */
+  async rotateRoot(pauseMs = 0): Promise<void> {
     const before = this.#current.root;
     this.#root++;
     const after = this.#current.root;
     for (const proxy of [this.client, this.server]) proxy.secrets.set("ROOTCA", { trustedCaPem: before + after });
+    if (pauseMs > 0) await Bun.sleep(pauseMs);
     this.#show(before + after);
+    if (pauseMs > 0) await Bun.sleep(pauseMs);
     for (const proxy of [this.client, this.server]) proxy.secrets.set("ROOTCA", { trustedCaPem: after });
   }
 
@@ -207,12 +213,14 @@ export class World {
 
   async #configureClient(): Promise<void> {
     const gone = this.random.chance(0.3) ? [1] : [];
+    // So that connections are made anew now and then.
+    const maxRequestsPerConnection = 25;
     const http = this.server.port("strict-http");
     const http2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
     await configure(this.client.dataPlane, {
       clusters: [
-        cluster("svc-http1", [http, ...gone], { transportSocket: upstreamTls(["http/1.1"]) }),
-        cluster("svc-http2", [http, ...gone], { transportSocket: upstreamTls(["h2"]), ...http2 }),
+        cluster("svc-http1", [http, ...gone], { maxRequestsPerConnection, transportSocket: upstreamTls(["http/1.1"]) }),
+        cluster("svc-http2", [http, ...gone], { maxRequestsPerConnection, transportSocket: upstreamTls(["h2"]), ...http2 }),
         cluster("svc-tcp", [this.server.port("strict-tcp")], { transportSocket: upstreamTls([]) }),
       ],
       listeners: [this.#outbound("out-http"), tcpListener("out-tcp", "svc-tcp")],
@@ -220,7 +228,7 @@ export class World {
   }
 
   #outbound(name: string): JsonObject {
-    const timeout = { timeout: "0.4s", ...(this.#variant % 2 === 0 ? {} : { retryPolicy: { retryOn: "connect-failure,refused-stream,reset", numRetries: 2 } }) };
+    const timeout = { timeout: this.routeTimeout, ...(this.#variant % 2 === 0 ? {} : { retryPolicy: { retryOn: "connect-failure,refused-stream,reset", numRetries: 2 } }) };
     const [first, second] = this.#variant % 3 === 0 ? ["svc-http2", "svc-http1"] : ["svc-http1", "svc-http2"];
     return httpListener(name, { hcm: { requestHeadersTimeout: "1s", streamIdleTimeout: "3s" }, routes: [forward("/other", second as string, timeout), forward("/", first as string, timeout)] });
   }
