@@ -7,6 +7,9 @@ import { proportionalKb } from "./processes.ts";
 const CONNECTIONS = 3000;
 /** After the last answer heaps settle. */
 const SETTLE_MS = 6000;
+/** Slower than the slowest peer shakes hands, so that no backlog overflows. */
+const BURST = 50;
+const BURST_MS = 100;
 
 /** Memory of a connection that is open and idle, through both hops: three sockets' ends at each of two proxies, two of them TLS. */
 export const idleConnections: Part = async ({ peers, pairOptions, http }) => {
@@ -40,6 +43,7 @@ async function openConnections(port: number, count: number): Promise<() => void>
   let answered = 0;
   const sockets: Bun.Socket[] = [];
   for (let i = 0; i < count; i++) {
+    if (i % BURST === 0) await Bun.sleep(BURST_MS);
     sockets.push(
       await Bun.connect({
         hostname: "127.0.0.1",

@@ -121,7 +121,7 @@ describe("Bun's sockets", () => {
     expect(code).toBe("ECONNRESET");
   });
 
-  test("hand out buffers that stay valid", async () => {
+  test("hand out buffers that stay valid: Channel keeps chunks without copying them", async () => {
     const chunks: Buffer[] = [];
     const port = listen({ data: (_socket, chunk) => void chunks.push(chunk) });
     const socket = await connect(port, {});
