@@ -167,6 +167,7 @@ export class Router implements ResponseSink, PoolWaiter {
     stream.upstreamHost = host;
     stream.upstreamLocal = connection.localText;
     stream.upstreamProtocol = connection.version === 2 ? "HTTP/2" : "HTTP/1.1";
+    stream.upstreamTls = connection.tls;
     stream.upstreamPeerUri = connection.tls?.peer?.uriSans[0] ?? "";
     stream.upstreamLocalUri = connection.tls?.localUriSans[0] ?? "";
     this.#host = host;

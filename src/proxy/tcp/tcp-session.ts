@@ -331,6 +331,7 @@ export class TcpSession {
     this.#upstream = channel;
     channel.handler = new Upstream(this);
     this.info.upstreamLocal = localText;
+    this.info.upstreamTls = tls;
     this.info.upstreamPeerUri = tls?.peer?.uriSans[0] ?? "";
     this.info.upstreamLocalUri = tls?.localUriSans[0] ?? "";
     if (this.#cluster?.config.metadataExchange && tls?.alpn === EXCHANGE_PROTOCOL) {

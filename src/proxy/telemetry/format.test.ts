@@ -45,6 +45,20 @@ describe("formats", () => {
   });
 });
 
+test("rarer commands: durations between moments, times of the end, what is not kept", () => {
+  const made = info();
+  made.requestCompleteMs = 2.5;
+  made.responseStartMs = 7.25;
+  made.durationMs = 12;
+  const shown = (format: string): string => compileFormat(format, { missing: "-", hostname: "me" })(made);
+  expect(shown("%COMMON_DURATION(DS_RX_END:DS_TX_BEG:us)% %COMMON_DURATION(DS_RX_BEG:DS_TX_END)% %COMMON_DURATION(US_CX_BEG:DS_TX_END:ms)%")).toBe("4750 12 -");
+  expect(() => shown("%COMMON_DURATION(DS_RX_BEG:NEVER:ms)%")).toThrow("Invalid common duration configuration: DS_RX_BEG:NEVER:ms.");
+  expect(Date.parse(shown("%EMIT_TIME%")) - Date.parse(shown("%START_TIME%"))).toBe(12);
+  expect(Date.parse(shown("%START_TIME_LOCAL%"))).toBe(Date.parse(shown("%START_TIME%")));
+  expect(shown("%TRACE_ID% %UPSTREAM_TLS_VERSION% %BYTES_RETRANSMITTED% %DOWNSTREAM_PEER_CERT_V_END% %ACCESS_LOG_TYPE%")).toBe("- - - - DownstreamEnd");
+  expect(shown("%UNIQUE_ID%")).toMatch(/^[0-9a-f-]{36}$/);
+});
+
 describe("access logs", () => {
   const lines = async (config: unknown, change: (info: StreamInfo) => void = () => {}): Promise<string[]> => {
     const written: string[] = [];

@@ -3,10 +3,9 @@ import type { HeaderMap } from "../http/header-map.ts";
 import { GRPC_CODES } from "../grpc/status.ts";
 import { addressText } from "../net/connection-info.ts";
 import { flagNames } from "./flag-names.ts";
+import { commonDuration, RARE_FIELDS, UNKEPT_FIELDS, type Part } from "./format-fields.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
-/** Writes one part of a line; undefined when there is nothing to show. */
-type Part = (info: StreamInfo) => string | undefined;
 
 export interface FormatOptions {
   /** What stands for a missing value: `-` in access logs, nothing in headers. */
@@ -62,13 +61,22 @@ function limited(part: Part, length: string | undefined): Part {
 }
 
 function command(name: string, argument: string | undefined, options: FormatOptions, format: string): Part {
-  const simple = SIMPLE[name];
+  const simple = SIMPLE[name] ?? RARE_FIELDS[name];
   if (simple) return simple;
+  if (UNKEPT_FIELDS.has(name)) return () => undefined;
   switch (name) {
     case "HOSTNAME":
       return () => options.hostname;
     case "START_TIME":
-      return startTime(argument);
+      return formatTime(argument, (info) => info.startTime);
+    case "START_TIME_LOCAL":
+      return formatTime(argument, (info) => info.startTime, true);
+    case "EMIT_TIME":
+      return formatTime(argument, (info) => info.startTime + info.durationMs);
+    case "EMIT_TIME_LOCAL":
+      return formatTime(argument, (info) => info.startTime + info.durationMs, true);
+    case "COMMON_DURATION":
+      return commonDuration(argument ?? "");
     case "REQ":
       return requestHeader(argument ?? "");
     // Envoy has these two in formatter extensions, which it must be told to load.
@@ -254,10 +262,13 @@ function metadata(argument: string, fields: (info: StreamInfo, filter: string) =
 }
 
 /** strftime as far as access logs use it; without a format the time is ISO 8601 with milliseconds. */
-function startTime(format: string | undefined): Part {
-  if (format === undefined || format === "") return (info) => new Date(info.startTime).toISOString();
+function formatTime(format: string | undefined, at: (info: StreamInfo) => number, local = false): Part {
+  if (format === undefined || format === "") {
+    if (!local) return (info) => new Date(at(info)).toISOString();
+    return (info) => `${shifted(at(info)).toISOString().slice(0, -1)}${zone(at(info))}`;
+  }
   return (info) => {
-    const date = new Date(info.startTime);
+    const date = local ? shifted(at(info)) : new Date(at(info));
     const pad = (value: number, width = 2): string => String(value).padStart(width, "0");
     return format.replace(/%(?:(\d)?f|([YmdHMSTFZzs%]))/g, (whole, width: string | undefined, letter: string | undefined) => {
       if (letter === undefined) return pad(date.getUTCMilliseconds(), 3).padEnd(9, "0").slice(0, width === undefined ? 9 : Number(width));
@@ -270,14 +281,26 @@ function startTime(format: string | undefined): Part {
         case "S": return pad(date.getUTCSeconds());
         case "T": return `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
         case "F": return date.toISOString().slice(0, 10);
-        case "Z": return "UTC";
-        case "z": return "+0000";
-        case "s": return String(Math.floor(info.startTime / 1000));
+        case "Z": return local ? zone(at(info)) : "UTC";
+        case "z": return local ? zone(at(info)) : "+0000";
+        case "s": return String(Math.floor(at(info) / 1000));
         case "%": return "%";
       }
       return whole;
     });
   };
+}
+
+/** The machine's own wall clock, read off as if it were UTC. */
+function shifted(ms: number): Date {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
+}
+
+/** As in `+0200`. */
+function zone(ms: number): string {
+  const minutes = -new Date(ms).getTimezoneOffset();
+  const pad = (value: number): string => String(value).padStart(2, "0");
+  return `${minutes < 0 ? "-" : "+"}${pad(Math.floor(Math.abs(minutes) / 60))}${pad(Math.abs(minutes) % 60)}`;
 }
 
 function withoutPort(text: string | undefined): string | undefined {

@@ -1,6 +1,6 @@
 import type { HeaderMap, RequestHead } from "../http/header-map.ts";
 import type { ActiveSpan } from "../tracing/index.ts";
-import type { ConnectionInfo } from "../net/connection-info.ts";
+import type { ConnectionInfo, TlsInfo } from "../net/connection-info.ts";
 
 /** Envoy's response flags by their short names. */
 export type ResponseFlag =
@@ -63,6 +63,7 @@ export class StreamInfo {
   /** URI SANs of both ends of the upstream TLS connection. */
   upstreamPeerUri = "";
   upstreamLocalUri = "";
+  upstreamTls: TlsInfo | undefined;
   /** Milliseconds from the start to the last byte of the request, to the first and the last of the response; -1: never. */
   requestCompleteMs = -1;
   responseStartMs = -1;

@@ -1,0 +1,97 @@
+import { createHash, randomUUID } from "node:crypto";
+import { parseCertificate } from "../../pki/index.ts";
+import type { PeerCertificate } from "../net/connection-info.ts";
+import { InvalidResource } from "../types.ts";
+import type { StreamInfo } from "./stream-info.ts";
+
+/** Writes one part of a line; undefined when there is nothing to show. */
+export type Part = (info: StreamInfo) => string | undefined;
+
+const some = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
+const list = (names: readonly string[] | undefined): string | undefined => some(names?.join(","));
+
+/** Commands that are asked for less often than those in `format.ts`. */
+export const RARE_FIELDS: Readonly<Record<string, Part | undefined>> = {
+  ACCESS_LOG_TYPE: (info) => (info.request === undefined && info.protocol === undefined ? "TcpConnectionEnd" : "DownstreamEnd"),
+  TRACE_ID: (info) => info.span?.traceId,
+  SPAN_ID: (info) => info.span?.spanId,
+  UNIQUE_ID: () => randomUUID(),
+  DOWNSTREAM_WIRE_BYTES_RECEIVED: (info) => String(info.bytesReceived + info.requestHeadBytes),
+  DOWNSTREAM_WIRE_BYTES_SENT: (info) => String(info.bytesSent + info.responseHeadBytes),
+  DOWNSTREAM_HEADER_BYTES_RECEIVED: (info) => String(info.requestHeadBytes),
+  DOWNSTREAM_HEADER_BYTES_SENT: (info) => String(info.responseHeadBytes),
+  DOWNSTREAM_PEER_IP_SAN: ({ downstream }) => list((downstream.tls?.peer as { ipSans?: readonly string[] } | undefined)?.ipSans),
+  DOWNSTREAM_PEER_CERT: ({ downstream }) => certificate(downstream.tls?.peer),
+  DOWNSTREAM_PEER_CERT_V_START: ({ downstream }) => validity(downstream.tls?.peer, "notBefore"),
+  DOWNSTREAM_PEER_CERT_V_END: ({ downstream }) => validity(downstream.tls?.peer, "notAfter"),
+  DOWNSTREAM_PEER_FINGERPRINT_1: ({ downstream }) => sha1(downstream.tls?.peer),
+  UPSTREAM_HOST_NAME: ({ upstreamHost }) => upstreamHost && (upstreamHost.hostname || upstreamHost.text),
+  UPSTREAM_HOST_NAME_WITHOUT_PORT: ({ upstreamHost }) => upstreamHost && (upstreamHost.hostname || upstreamHost.text.replace(/:\d+$/, "")),
+  UPSTREAM_TLS_VERSION: ({ upstreamTls }) => some(upstreamTls?.version),
+  UPSTREAM_TLS_CIPHER: ({ upstreamTls }) => some(upstreamTls?.cipher),
+  UPSTREAM_PEER_SUBJECT: ({ upstreamTls }) => some(upstreamTls?.peer?.subject),
+  UPSTREAM_PEER_ISSUER: ({ upstreamTls }) => some(upstreamTls?.peer?.issuer),
+  UPSTREAM_PEER_DNS_SAN: ({ upstreamTls }) => list(upstreamTls?.peer?.dnsSans),
+  UPSTREAM_PEER_CERT: ({ upstreamTls }) => certificate(upstreamTls?.peer),
+  UPSTREAM_PEER_CERT_V_START: ({ upstreamTls }) => validity(upstreamTls?.peer, "notBefore"),
+  UPSTREAM_PEER_CERT_V_END: ({ upstreamTls }) => validity(upstreamTls?.peer, "notAfter"),
+  UPSTREAM_LOCAL_URI_SAN: (info) => some(info.upstreamLocalUri),
+};
+
+/** What Envoy knows and this proxy does not keep: shown as missing, so that a format which has one is taken. */
+export const UNKEPT_FIELDS: ReadonlySet<string> = new Set([
+  "BYTES_RETRANSMITTED", "PACKETS_RETRANSMITTED", "CUSTOM_FLAGS", "ROUNDTRIP_DURATION", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
+  "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", "DOWNSTREAM_DETECTED_CLOSE_TYPE", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
+  "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", "DOWNSTREAM_DIRECT_LOCAL_PORT", "DOWNSTREAM_HANDSHAKE_DURATION", "DOWNSTREAM_LOCAL_CLOSE_REASON", "DOWNSTREAM_LOCAL_DNS_SAN", "DOWNSTREAM_LOCAL_EMAIL_SAN",
+  "DOWNSTREAM_LOCAL_IP_SAN", "DOWNSTREAM_LOCAL_OTHERNAME_SAN", "DOWNSTREAM_LOCAL_SUBJECT", "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1", "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256", "DOWNSTREAM_PEER_CHAIN_SERIALS",
+  "DOWNSTREAM_PEER_EMAIL_SAN", "DOWNSTREAM_PEER_OTHERNAME_SAN", "DOWNSTREAM_TLS_SESSION_ID", "DOWNSTREAM_TRANSPORT_FAILURE_REASON", "UPSTREAM_CONNECTION_ID", "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
+  "UPSTREAM_CONNECTION_POOL_READY_DURATION", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_HEADER_BYTES_RECEIVED",
+  "UPSTREAM_HEADER_BYTES_SENT", "UPSTREAM_HOSTS_ATTEMPTED", "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT", "UPSTREAM_HOST_NAMES_ATTEMPTED", "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT", "UPSTREAM_LOCAL_CLOSE_REASON",
+  "UPSTREAM_LOCAL_DNS_SAN", "UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_PEER_IP_SAN", "UPSTREAM_TLS_SESSION_ID", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_WIRE_BYTES_SENT", "REQUEST_TX_DURATION",
+]);
+
+const UNITS: Readonly<Record<string, number | undefined>> = { ms: 1, us: 1000, ns: 1_000_000 };
+
+/** `%COMMON_DURATION(from:to:unit)%`: milliseconds since the start of what is kept of a request's time line. */
+export function commonDuration(argument: string): Part {
+  const [from = "", to = "", unit = "ms"] = argument.split(":");
+  const start = TIME_POINTS[from];
+  const end = TIME_POINTS[to];
+  const factor = UNITS[unit];
+  if (!start || !end || factor === undefined) throw new InvalidResource("INVALID_FORMAT", `Invalid common duration configuration: ${argument}.`);
+  return (info) => {
+    const begin = start(info);
+    const finish = end(info);
+    return begin < 0 || finish < begin ? undefined : String(Math.floor((finish - begin) * factor));
+  };
+}
+
+const never = (): number => -1;
+
+/** In ms after the start; negative for what has not been, or is not known. */
+const TIME_POINTS: Readonly<Record<string, ((info: StreamInfo) => number) | undefined>> = {
+  DS_RX_BEG: () => 0,
+  DS_RX_END: (info) => info.requestCompleteMs,
+  US_CX_BEG: never,
+  US_CX_END: never,
+  US_HS_END: never,
+  US_TX_BEG: never,
+  US_TX_END: never,
+  US_RX_BEG: (info) => (info.upstreamHost ? info.responseStartMs : -1),
+  US_RX_END: (info) => (info.upstreamHost && info.responseStartMs >= 0 ? info.durationMs : -1),
+  DS_TX_BEG: (info) => info.responseStartMs,
+  DS_TX_END: (info) => (info.responseStartMs < 0 ? -1 : info.durationMs),
+};
+
+function certificate(peer: PeerCertificate | undefined): string | undefined {
+  return peer && encodeURIComponent(peer.pem);
+}
+
+function validity(peer: PeerCertificate | undefined, end: "notBefore" | "notAfter"): string | undefined {
+  return peer && new Date(parseCertificate(peer.pem)[end]).toISOString();
+}
+
+function sha1(peer: PeerCertificate | undefined): string | undefined {
+  if (!peer) return undefined;
+  return createHash("sha1").update(Buffer.from(peer.pem.replace(/-----[^-]+-----|\s/g, ""), "base64")).digest("hex");
+}
