@@ -31,7 +31,7 @@ const LEVELS: Readonly<Record<string, Level>> = {
 };
 
 /** Codes that exist, errors among them. */
-export const ERROR_CODES = ["0001", "0101", "0106", "0109", "0110", "0111", "0112", "0126", "0139", "0141", "0142", "0143", "0145", "0147", "0149", "0152", "0153", "0154", "0156", "0159", "0160", "0161", "0173"].map((code) => `IST${code}`);
+const ERROR_CODES = ["0001", "0101", "0106", "0109", "0110", "0111", "0112", "0126", "0139", "0141", "0142", "0143", "0145", "0147", "0149", "0152", "0153", "0154", "0156", "0159", "0160", "0161", "0173"].map((code) => `IST${code}`);
 
 export function levelOf(code: string): Level {
   return LEVELS[code] ?? "Error";

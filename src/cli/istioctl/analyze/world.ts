@@ -51,7 +51,7 @@ export class World {
 }
 
 /** The kind, where two groups have one of the same name with the group's word before it. */
-export function kindOf({ apiVersion, kind }: KubeObject): string {
+function kindOf({ apiVersion, kind }: KubeObject): string {
   return apiVersion?.startsWith("gateway.networking.k8s.io/") && kind === "Gateway" ? "KubernetesGateway" : kind;
 }
 

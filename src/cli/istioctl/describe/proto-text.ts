@@ -39,7 +39,7 @@ export function l4MatchText(match: Json): string {
 }
 
 /** A StringMatch: bare where it is exact or a prefix. */
-export function stringMatchText(matcher: Json): string {
+function stringMatchText(matcher: Json): string {
   if (matcher.exact !== undefined) return text(matcher.exact);
   if (matcher.prefix !== undefined) return `${text(matcher.prefix)}*`;
   return messageText(matcher, [["regex", "regex", "string"]]);
