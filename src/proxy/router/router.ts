@@ -77,7 +77,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const cluster = name === undefined ? undefined : services.clusters.get(name);
     if (!cluster) {
       stream.config.stats.no_cluster++;
-      stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC", modify: this.#modify });
+      stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC", modify: (headers) => this.#modify(headers) });
       return;
     }
     this.#cluster = cluster;
@@ -135,7 +135,7 @@ export class Router implements ResponseSink, PoolWaiter {
       cluster.stats.upstream_cx_none_healthy++;
       this.#charge(503);
       this.#end();
-      stream.localReply({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flag: "UH", modify: this.#modify });
+      stream.localReply({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flag: "UH", modify: (headers) => this.#modify(headers) });
       return;
     }
     this.#trace = stream.config.tracer?.attempt(stream, cluster.observabilityName);
@@ -311,7 +311,7 @@ export class Router implements ResponseSink, PoolWaiter {
       body: `upstream connect error or disconnect/reset before headers. ${this.#retries > 0 ? "retried and the latest " : ""}reset reason: ${reason.replace(/_/g, " ")}`,
       details: `upstream_reset_before_response_started{${reason}${detail === "" ? "" : `|${shown}`}}`,
       flag,
-      modify: this.#modify,
+      modify: (headers) => this.#modify(headers),
       ...(reason === "overflow" && !stream.config.router.suppressEnvoyHeaders ? { headers: [["x-envoy-overloaded", "true"] as const] } : {}),
     });
   }
@@ -334,7 +334,7 @@ export class Router implements ResponseSink, PoolWaiter {
     this.#charge(504);
     this.#end();
     const { timeoutStatus } = this.#limits;
-    stream.localReply({ status: timeoutStatus, body: timeoutStatus === 504 ? "upstream request timeout" : "", details, flag: "UT", modify: this.#modify });
+    stream.localReply({ status: timeoutStatus, body: timeoutStatus === 504 ? "upstream request timeout" : "", details, flag: "UT", modify: (headers) => this.#modify(headers) });
   }
 
   #mayRetry(policy: RetryPolicy): boolean {
@@ -382,10 +382,10 @@ export class Router implements ResponseSink, PoolWaiter {
   }
 
   /** The route's header operations count for the router's own answers too. */
-  readonly #modify = (headers: HeaderMap): void => {
+  #modify(headers: HeaderMap): void {
     if (this.#route.virtualHost.attemptCountInResponse) headers.set("x-envoy-attempt-count", String(this.stream.attempts));
     this.#route.responseOps?.(headers, this.stream);
-  };
+  }
 
   // ---- book-keeping
 
