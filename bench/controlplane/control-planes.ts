@@ -31,11 +31,6 @@ const ENVIRONMENT = {
   VALIDATION_WEBHOOK_CONFIG_NAME: "",
 };
 
-/** Where a real istiod is: `go build` of istio.io/istio/pilot/cmd/pilot-discovery. Undefined where there is none. */
-export function findIstiod(): string | undefined {
-  return process.env["PILOT_DISCOVERY"] ?? Bun.which("pilot-discovery") ?? undefined;
-}
-
 /** Our own program, bundled as pods get it. */
 export async function chainmailCommand(folder: string): Promise<string[]> {
   const programs = await buildPrograms(folder);

@@ -6,10 +6,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { locateIstio } from "../../test/conformance/istio-programs.ts";
 import type { Row } from "../run.ts";
 import { issueCertificates, type CertificateFigures } from "./certificates.ts";
 import { startApi, startLoad, type Api, type Load } from "./children.ts";
-import { chainmailCommand, findIstiod, startControlPlane, type ControlPlane, type ControlPlaneName } from "./control-planes.ts";
+import { chainmailCommand, startControlPlane, type ControlPlane, type ControlPlaneName } from "./control-planes.ts";
 import { applyStrict, changeEndpoints, median, p99, sync, type ChangeFigures, type SyncFigures } from "./measure.ts";
 import type { Mode } from "./simulated-proxy.ts";
 
@@ -46,8 +47,8 @@ export async function run(names: readonly string[]): Promise<Row[]> {
   const unknown = names.find((name) => !SCENARIOS[name]);
   if (unknown) throw new Error(`there is no scenario ${unknown}; there are ${Object.keys(SCENARIOS).join(", ")}`);
   const folder = mkdtempSync(join(tmpdir(), "chainmail-bench-"));
-  const istiod = findIstiod();
-  if (!istiod) console.error("no pilot-discovery on the path or in PILOT_DISCOVERY: nothing is compared. docs/ARCHITECTURE.md says how to build one");
+  const { path: istiod, reason } = locateIstio("pilot-discovery");
+  if (!istiod) console.error(`nothing is compared: ${reason}`);
   const bench: Bench = { folder, commands: { chainmail: await chainmailCommand(folder), ...(istiod && { istiod: [istiod] }) } };
   const rows: Row[] = [];
   try {

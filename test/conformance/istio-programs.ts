@@ -14,12 +14,16 @@ export type Found = { readonly path: string; readonly reason?: undefined } | { r
 /** A first build fetches and compiles some 3,000 packages: minutes, on a small machine more. */
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 
+/** One of Istio's own programs, in conformance runs only. */
+export function findIstio(name: IstioProgram): Found {
+  return process.env.CHAINMAIL_CONFORMANCE === "1" ? locateIstio(name) : { reason: "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)" };
+}
+
 /**
  * One of Istio's own programs: of $CHAINMAIL_ISTIO_BIN, of the path, of the cache, or built there by Go from the module.
  * Without any of these, the reason why not.
  */
-export function findIstio(name: IstioProgram): Found {
-  if (process.env.CHAINMAIL_CONFORMANCE !== "1") return { reason: "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)" };
+export function locateIstio(name: IstioProgram): Found {
   const folders = [process.env.CHAINMAIL_ISTIO_BIN ?? "", ...(process.env.PATH ?? "").split(":"), CACHE].filter((folder) => folder !== "");
   const known = folders.map((folder) => join(folder, name)).find(isBinary);
   return known ? { path: realpathSync(known) } : build(name);
