@@ -42,6 +42,7 @@ export async function run(): Promise<Row[]> {
       { name: "up to every pod Ready", value: median(starts), unit: "s", bar: 5, how: `median of ${START_ROUNDS}, lab's objects in the database, programs bundled` },
       { name: "STRICT applied to plaintext refused everywhere", value: median(latencies), unit: "ms", bar: 200, how: `median of ${STRICT_ROUNDS}, from kubectl's exit to the last plaintext request let in, three services` },
       { name: "memory of the idle mesh with the lab", value: sum(memory.map((p) => p.mb)), unit: "MB", bar: 400, how: `sum of proportional set sizes of ${memory.length} processes` },
+      { name: "memory of an idle sidecar, agent and proxy", value: median(memory.filter((p) => / proxy sidecar /.test(p.command)).map((p) => p.mb)), unit: "MB", how: "proportional set size, median of the lab's sidecars" },
       { name: "CPU of the idle mesh", value: cpu, unit: "%", how: "of one core over 10 s, all processes" },
     ];
   } finally {
