@@ -28,7 +28,7 @@ export function istiod(values: InstallValues): (Service | Deployment)[] {
     kind: "Deployment",
     metadata: { name, namespace, labels },
     spec: {
-      replicas: 1,
+      replicas: values.replicas,
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "100%", maxUnavailable: "25%" } },
       selector: { matchLabels: { istio: "pilot", ...(revision === "default" ? {} : { "istio.io/rev": revision }) } },
       template: {

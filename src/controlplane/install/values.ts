@@ -9,6 +9,8 @@ export interface InstallValues {
   hub: string;
   namespace: string;
   revision: string;
+  /** How many istiods there are; of several one leads. */
+  replicas: number;
   trustDomain: string;
   clusterDomain: string;
   /** Top-level fields of the mesh config, laid over the ones written here. */
@@ -27,6 +29,7 @@ export function installValues(values: Partial<InstallValues> = {}): InstallValue
     hub: "chainmail",
     namespace: "istio-system",
     revision: "default",
+    replicas: 1,
     trustDomain: "cluster.local",
     clusterDomain: "cluster.local",
     meshConfig: {},

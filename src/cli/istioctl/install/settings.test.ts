@@ -47,6 +47,12 @@ test("the manifest can be applied from top to bottom: definitions first, address
   expect(made("profile=empty")).toEqual([]);
 });
 
+test("how many istiods there are, by either name", () => {
+  expect(settings("components.pilot.k8s.replicaCount=2").values.replicas).toBe(2);
+  expect(manifestText(settings("values.pilot.replicaCount=3"))).toMatch(/name: istiod\n[\s\S]*?replicas: 3/);
+  expect(() => settings("values.pilot.replicaCount=many")).toThrow("values.pilot.replicaCount takes a number");
+});
+
 test("every image comes from the hub, and every object can be found again", () => {
   const text = manifestText(settings("hub=registry.example.com/mesh", "tag=7"));
   const images = [...text.matchAll(/image: ([^" ]*\/.*)$/gm)].map(([, image]) => image);

@@ -71,6 +71,7 @@ export function readSettings(input: OperatorTree, options: { force?: boolean; wa
   const hub = reader.text("spec.values.global.hub") ?? reader.text("spec.hub");
   const version = reader.text("spec.values.global.tag") ?? reader.text("spec.tag");
   const revision = reader.text("spec.values.revision") ?? reader.text("spec.revision");
+  const replicas = reader.count("spec.components.pilot.k8s.replicaCount") ?? reader.count("spec.values.pilot.replicaCount");
   const proxy = reader.text("spec.values.chainmail.proxy");
   if (proxy !== undefined && proxy !== "chainmail" && proxy !== "envoy") throw new ChainmailError("USAGE", `values.chainmail.proxy is ${JSON.stringify(proxy)}: it is either chainmail or envoy`);
   const trustDomain = typeof mesh.trustDomain === "string" ? mesh.trustDomain : undefined;
@@ -83,6 +84,7 @@ export function readSettings(input: OperatorTree, options: { force?: boolean; wa
     ...(hub !== undefined && { hub }),
     ...(namespace !== undefined && { namespace }),
     ...(revision !== undefined && revision !== "" && { revision }),
+    ...(replicas !== undefined && { replicas }),
     ...(proxy !== undefined && { proxy: proxy as InstallValues["proxy"] }),
     ...(trustDomain !== undefined && { trustDomain }),
     ...(clusterDomain !== undefined && { clusterDomain }),
@@ -121,6 +123,12 @@ class Reader {
     if (value === undefined) return undefined;
     if (typeof value === "string" || typeof value === "number") return String(value);
     throw new ChainmailError("USAGE", `${path.replace(/^spec\./, "")} takes text, not ${JSON.stringify(value)}`);
+  }
+
+  count(path: string): number | undefined {
+    const value = this.take(path);
+    if (value === undefined || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0)) return value;
+    throw new ChainmailError("USAGE", `${path.replace(/^spec\./, "")} takes a number, not ${JSON.stringify(value)}`);
   }
 
   boolean(path: string): boolean | undefined {
