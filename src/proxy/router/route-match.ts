@@ -3,6 +3,7 @@ import { FractionalPercent_DenominatorType, type FractionalPercent } from "../..
 import type { RequestHead } from "../http/header-map.ts";
 import { compileHeaders } from "../match/headers.ts";
 import { compileFullMatch, compileString, type TextMatch } from "../match/strings.ts";
+import { compileUriTemplate } from "../match/uri-template.ts";
 import { compileMetadata } from "../match/values.ts";
 import type { StreamInfo } from "../telemetry/stream-info.ts";
 import { InvalidResource } from "../types.ts";
@@ -34,6 +35,8 @@ export function compilePath(proto: RouteMatchProto): PathMatcher {
     }
     case "safeRegex":
       return { kind: "regex", test: compileFullMatch(specifier.value) };
+    case "pathMatchPolicy":
+      return { kind: "regex", test: compileUriTemplate(specifier.value) };
     case "connectMatcher":
       return { kind: "connect", test: () => false };
   }

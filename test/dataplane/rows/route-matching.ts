@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { direct, get, http, row, route, type Call, type Group } from "../row.ts";
+import { direct, get, http, row, route, typed, type Call, type Group } from "../row.ts";
 
 /** Which virtual host and which route take a request. Each route answers with its own name. */
 
@@ -38,6 +38,7 @@ const ignorePort = http({ virtualHosts: [{ name: "one", domains: ["one.test"], r
 const exact = (value: string): JsonObject => ({ string_match: { exact: value } });
 const match = (name: string, condition: JsonObject, call: Call): ReturnType<typeof row> => row(name, http({ routes: [direct(condition, "matched"), direct({ prefix: "/" }, "not matched")] }), call);
 const headerMatch = (name: string, header: JsonObject, headers: readonly (readonly [string, string])[]): ReturnType<typeof row> => match(`header ${name}`, { prefix: "/", headers: [{ name: "x-a", ...header }] }, get("/", headers));
+const template = (path_template: string): JsonObject => ({ path_match_policy: { name: "envoy.path.match.uri_template.uri_template_matcher", typed_config: typed("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", { path_template }) } });
 const query = (name: string, parameter: JsonObject, path: string): ReturnType<typeof row> => match(`query ${name}`, { prefix: "/", query_parameters: [{ name: "q", ...parameter }] }, get(path));
 
 export const routeMatching: Group = {
@@ -59,6 +60,9 @@ export const routeMatching: Group = {
     match("separated prefix, a longer name", { path_separated_prefix: "/a" }, get("/ab")),
     match("regex, whole path", { safe_regex: { regex: "/a[0-9]+" } }, get("/a12?x=y")),
     match("regex, not a part", { safe_regex: { regex: "/a[0-9]+" } }, get("/a12/b")),
+    match("uri template", template("/a/{x}/*"), get("/a/b/c?q")),
+    match("uri template, too deep", template("/a/{x}/*"), get("/a/b/c/d")),
+    match("uri template, the rest", template("/a/**"), get("/a/b/c/d")),
     match("CONNECT matcher and a GET", { connect_matcher: {} }, get("/")),
     match("fraction of nothing", { prefix: "/", runtime_fraction: { default_value: { numerator: 0 } } }, get("/")),
     match("fraction of everything", { prefix: "/", runtime_fraction: { default_value: { numerator: 100 } } }, get("/")),

@@ -10,7 +10,7 @@ import { compileCelFilter } from "../../telemetry/cel-filter.ts";
 import type { StreamInfo } from "../../telemetry/stream-info.ts";
 import { InvalidResource } from "../../types.ts";
 import { celText } from "./cel-text.ts";
-import { compileUriTemplate } from "./uri-template.ts";
+import { compileUriTemplate } from "../../match/uri-template.ts";
 
 /** A condition of a policy. On TCP there is no request, and what asks for one does not match. */
 type Condition = (info: StreamInfo) => boolean;

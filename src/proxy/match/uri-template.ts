@@ -1,7 +1,7 @@
-import type { TypedExtensionConfig } from "../../../proto/gen/envoy/config/core/v3/extension_pb.ts";
-import { UriTemplateMatchConfigSchema } from "../../../proto/gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts";
-import { unpackAny } from "../../../proto/index.ts";
-import { InvalidResource } from "../../types.ts";
+import type { TypedExtensionConfig } from "../../proto/gen/envoy/config/core/v3/extension_pb.ts";
+import { UriTemplateMatchConfigSchema } from "../../proto/gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts";
+import { unpackAny } from "../../proto/index.ts";
+import { InvalidResource } from "../types.ts";
 
 /** Envoy's URI templates over a path without its query. Throws InvalidResource. */
 export function compileUriTemplate(config: TypedExtensionConfig): (path: string) => boolean {
