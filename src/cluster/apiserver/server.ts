@@ -7,6 +7,7 @@ import type { PodStreams } from "../node/types.ts";
 import type { Store } from "../store/index.ts";
 import { namespaceLifecycle } from "./admission/namespace-lifecycle.ts";
 import { defaultClasses } from "./admission/default-classes.ts";
+import { limitRanger } from "./admission/limit-ranger.ts";
 import { podDefaults } from "./admission/pod-defaults.ts";
 import { customRules } from "./admission/custom-rules.ts";
 import { policyAdmission } from "./admission/policies/plugin.ts";
@@ -107,6 +108,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     serviceAccountAdmission(store, random),
     podDefaults(store),
     defaultClasses(store),
+    limitRanger(store),
     privilegeEscalation(rbac),
     customRules,
     policyAdmission({ store, catalogue }),

@@ -29,6 +29,7 @@ export function defaultNode(node: KubeObject): void {
 /** Whoever reports, the fields for it are shown. */
 export function defaultEvent(event: KubeObject): void {
   event["source"] ??= {};
+  event["eventTime"] ??= null;
   event["reportingComponent"] ??= "";
   event["reportingInstance"] ??= "";
 }
@@ -56,7 +57,7 @@ export function defaultLimitRange(range: KubeObject): void {
     for (const amounts of [limit.max, limit.min, limit.default, limit.defaultRequest, limit.maxLimitRequestRatio]) canonicalAmounts(amounts);
     if (limit.type !== "Container") continue;
     limit.default = { ...limit.max, ...limit.default };
-    limit.defaultRequest = { ...limit.default, ...limit.min, ...limit.defaultRequest };
+    limit.defaultRequest = { ...limit.min, ...limit.default, ...limit.defaultRequest };
     if (Object.keys(limit.default).length === 0) delete limit.default;
     if (Object.keys(limit.defaultRequest).length === 0) delete limit.defaultRequest;
   }

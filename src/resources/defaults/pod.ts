@@ -10,9 +10,11 @@ const DEFAULT_FILE_MODE = 0o644;
 export function defaultPod(pod: Pod, old?: Pod): void {
   const spec = (pod.spec ??= { containers: [] });
   defaultPodSpec(spec);
+  for (const container of everyContainer(spec)) if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ??= port.containerPort;
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
   spec.enableServiceLinks ??= true;
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) requestsFromLimits(container);
-  if (!old) pod.status = { phase: "Pending", qosClass: qosClass(spec) };
+  if (!old) pod.status = { phase: "Pending", qosClass: qosClass(spec), ...gated(pod) };
   else if (pod.status) {
     sameAddresses(pod.status);
     const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status as Record<string, { state?: object; lastState?: object }[] | undefined>;
@@ -21,6 +23,13 @@ export function defaultPod(pod: Pod, old?: Pod): void {
       status.lastState ??= {};
     }
   }
+}
+
+/** What says of a new pod that its scheduling gates hold it. */
+function gated({ metadata, spec }: Pod): Pick<NonNullable<Pod["status"]>, "conditions"> {
+  if (!(spec as { schedulingGates?: unknown[] } | undefined)?.schedulingGates?.length) return {};
+  const message = "Scheduling is blocked due to non-empty scheduling gates";
+  return { conditions: [{ type: "PodScheduled", status: "False", lastProbeTime: null, lastTransitionTime: metadata.creationTimestamp ?? "", reason: "SchedulingGated", message }] };
 }
 
 /** The first of a pod's addresses has an old field of its own: both are always shown. */
@@ -45,21 +54,20 @@ function defaultPodSpec(spec: PodSpec): void {
   const account = spec.serviceAccountName || spec.serviceAccount;
   if (account) spec.serviceAccountName = spec.serviceAccount = account;
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
-  for (const container of spec.initContainers ?? []) defaultContainer(container, spec.hostNetwork ?? false);
-  for (const container of spec.containers ?? []) defaultContainer(container, spec.hostNetwork ?? false);
-  for (const container of spec.ephemeralContainers ?? []) defaultContainer(container, spec.hostNetwork ?? false);
+  for (const container of everyContainer(spec)) defaultContainer(container);
 }
 
-function defaultContainer(container: Container, hostNetwork: boolean): void {
+function everyContainer(spec: PodSpec): Container[] {
+  return [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
+}
+
+function defaultContainer(container: Container): void {
   container.imagePullPolicy ??= pullsAlways(container.image ?? "") ? "Always" : "IfNotPresent";
   container.terminationMessagePath ??= "/dev/termination-log";
   container.terminationMessagePolicy ??= "File";
   container.resources ??= {};
   for (const amounts of [container.resources.limits, container.resources.requests]) canonicalAmounts(amounts);
-  for (const port of container.ports ?? []) {
-    port.protocol ??= "TCP";
-    if (hostNetwork) port.hostPort ??= port.containerPort;
-  }
+  for (const port of container.ports ?? []) port.protocol ??= "TCP";
   for (const { valueFrom } of container.env ?? []) {
     if (valueFrom?.fieldRef) valueFrom.fieldRef.apiVersion ??= "v1";
     if (valueFrom?.resourceFieldRef) valueFrom.resourceFieldRef.divisor = String(canonicalQuantity(valueFrom.resourceFieldRef.divisor ?? "0"));

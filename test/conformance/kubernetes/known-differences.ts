@@ -2,7 +2,244 @@
  * Where our answers differ from the real server's, by `script: step`, with the reason. Everything else must be the same.
  */
 const REASONS: readonly [reason: string, steps: readonly string[]][] = [
-  ["not settled yet", ["get and list: a bad page", "get and list: metadata of a list in the form of one", "get and list: a list's metadata of one", "get and list: unknown media types", "get and list: YAML", "get and list: any application", "get and list: head of one", "get and list: connect", "update: with another kind by a patch", "access: as a group only", "field validation: Warn: duplicate field", "field validation: Ignore: duplicate field", "strategic merges: of a pod's command", "server-side apply: is broken", "apply of workloads: ignores the status", "apply of workloads: ints and strings", "apply of workloads: resources in another form", "apply of workloads: an autoscaler's older version", "apply of workloads: a claim", "watch: with initial events as a table", "watch of other things: that asks for text", "watch of other things: of a pod's deletion", "custom resources: definition as a table", "custom resources: has a text for a spec", "custom resources: has no kind", "custom resources: list", "custom resources: table", "custom resources: in protobuf only", "custom resources: status", "custom resources: status alone", "custom resources: after the scale", "validation rules: definition", "validation rules: a rule that does not compile", "validation rules: a rule that is no boolean", "validation rules: a rule with a syntax error", "definitions: has a column with a bad path", "definitions: has a bad pattern", "definitions: has unknown fields", "definitions: is taken", "definitions: changes its scope", "definitions: changes its kind", "definitions: changes its group", "rbac: review with a name", "rbac: own rules of an administrator", "tokens: review after the pod", "tokens: issuer", "admission policies: refuses a bad expression", "scale: of another kind", "scale: as a table", "pods: ephemeral container that changes", "pods: evict what a budget guards", "pods: evict with a dry run", "pods: evict what a budget allows", "pods: the budget after", "pods: with gates", "pods: a gate goes", "pods: a node changes", "pods: resources by the pod", "pods: resize", "services: headless", "services: headless without ports", "services: back to a cluster address", "services: to an external name", "services: as a table", "services: delete", "services: the api server's own", "events and leases: event", "events and leases: event of the newer kind", "events and leases: event of the newer kind without what it needs", "events and leases: event of the newer kind of an unknown type", "events and leases: newer event as an older one", "events and leases: older event as a newer one", "events and leases: by object", "events and leases: by regarding", "events and leases: as a table", "events and leases: count", "events and leases: lease renewed", "events and leases: lease as a table", "nodes: node", "nodes: status", "nodes: cordon", "nodes: bad taint", "discovery: resources of the core", "discovery: resources of networking.k8s.io/v1", "discovery: resources of storage.k8s.io/v1", "discovery: aggregated core", "discovery: aggregated networking.k8s.io", "discovery: aggregated storage.k8s.io", "discovery: an unknown version", "defaults: tls secret", "defaults: replication controller", "defaults: claim", "defaults: volume", "defaults: local volume", "defaults: node", "defaults: deployment with everything in its pods", "defaults: stateful set without rolling updates", "defaults: controller revision", "defaults: autoscaler with behaviour", "defaults: network policy", "defaults: role without rules", "defaults: cluster role", "defaults: definition", "defaults: signing request", "invalid pods: bad host address", "invalid pods: projection of nothing", "invalid pods: negative grace", "invalid pods: init container of an unknown restart policy", "invalid pods: container with a restart policy", "invalid pods: bad apparmor annotation", "invalid objects: config map: dots", "invalid objects: endpoints: loopback", "invalid objects: endpoints: nonsense", "invalid objects: endpoints: nothing", "invalid objects: endpoints: ports without names", "invalid objects: slice: port beyond", "invalid objects: job: selector of its own", "invalid objects: limit range: minimum over maximum"]],
+  [
+    "An answer is always a Status in JSON, also to a client that asked for YAML or for protobuf only, and forms that do not fit are served as what they are nearest to: no client asks so, and everyone can read it.",
+    [
+      "get and list: metadata of a list in the form of one",
+      "get and list: a list's metadata of one",
+      "get and list: unknown media types",
+      "get and list: YAML",
+      "get and list: any application",
+      "custom resources: in protobuf only",
+      "watch of other things: that asks for text",
+    ],
+  ],
+  [
+    "Asked in the process here, not over HTTP, where a HEAD or TRACE has no body.",
+    [
+      "get and list: head of one",
+      "get and list: connect",
+    ],
+  ],
+  [
+    "The words of our own parsers of base64, YAML, CEL, regular expressions and Go's asn1.",
+    [
+      "get and list: a bad page",
+      "server-side apply: is broken",
+      "validation rules: a rule with a syntax error",
+      "definitions: has a bad pattern",
+      "admission policies: refuses a bad expression",
+      "custom resources: has a text for a spec",
+    ],
+  ],
+  [
+    "CEL rules are parsed when a definition comes in, and types are seen only when they run: the rule that names no field is stored, and its definition is there in the steps that follow.",
+    [
+      "validation rules: a rule that does not compile",
+      "validation rules: a rule that is no boolean",
+      "definitions: has a column with a bad path",
+      "definitions: has unknown fields",
+    ],
+  ],
+  [
+    "A field that is given as empty is shown as given; Go leaves it out.",
+    [
+      "validation rules: definition",
+      "rbac: review with a name",
+    ],
+  ],
+  [
+    "JSON with a field twice: the last object wins here, Go merges the two. Strict validation, which kubectl asks for, refuses both.",
+    [
+      "field validation: Warn: duplicate field",
+      "field validation: Ignore: duplicate field",
+    ],
+  ],
+  [
+    "Says clearly what the real server only stumbles over.",
+    [
+      "update: with another kind by a patch",
+      "access: as a group only",
+      "scale: of another kind",
+    ],
+  ],
+  [
+    "The refusal is the same; the real one ends with a difference of Go structs.",
+    [
+      "strategic merges: of a pod's command",
+      "pods: ephemeral container that changes",
+      "pods: a node changes",
+      "pods: resources by the pod",
+      "nodes: bad taint",
+    ],
+  ],
+  [
+    "The kinds of storage drivers and networks that nothing here carries out (CSIDriver, VolumeAttachment, IPAddress, ReplicationController's scale, ComponentStatus) are not served.",
+    [
+      "discovery: resources of the core",
+      "discovery: resources of networking.k8s.io/v1",
+      "discovery: resources of storage.k8s.io/v1",
+      "discovery: aggregated core",
+      "discovery: aggregated networking.k8s.io",
+      "discovery: aggregated storage.k8s.io",
+    ],
+  ],
+  [
+    "A path that does not exist is told so by the outermost of the real servers in turn, in JSON or as text; here always as text.",
+    [
+      "discovery: an unknown version",
+    ],
+  ],
+  [
+    "managedFields: written in the stored version when an object comes in by another one, and the real server's empty structs of Services and raw objects are not all known.",
+    [
+      "apply of workloads: an autoscaler's older version",
+      "events and leases: event of the newer kind",
+      "events and leases: newer event as an older one",
+      "events and leases: by regarding",
+      "events and leases: lease as a table",
+      "services: headless",
+      "services: headless without ports",
+      "services: back to a cluster address",
+      "services: to an external name",
+      "services: as a table",
+      "services: delete",
+      "services: the api server's own",
+      "defaults: controller revision",
+    ],
+  ],
+  [
+    "managedFields: the real server enters what a manager owns of the metadata with a custom resource's status and renews a scale's time.",
+    [
+      "custom resources: status",
+      "custom resources: status alone",
+      "custom resources: after the scale",
+      "apply of workloads: ignores the status",
+      "apply of workloads: ints and strings",
+      "apply of workloads: resources in another form",
+    ],
+  ],
+  [
+    "Events of events.k8s.io are held to the rules of core/v1's, which are fewer: our own controllers and kubectl write those.",
+    [
+      "events and leases: event of the newer kind without what it needs",
+      "events and leases: event of the newer kind of an unknown type",
+    ],
+  ],
+  [
+    "The real server wants a Lease's times with six digits after the point and refuses others; here RFC 3339 is enough.",
+    [
+      "events and leases: lease renewed",
+    ],
+  ],
+  [
+    "Descriptions of table columns are our own words; cells of a bookmark's row are null, and a Scale is no table.",
+    [
+      "events and leases: as a table",
+      "scale: as a table",
+      "watch: with initial events as a table",
+    ],
+  ],
+  [
+    "Definitions are served from the answer to their creation on: their conditions and names stand in it, and scope and kind are settled at once.",
+    [
+      "custom resources: definition as a table",
+      "definitions: is taken",
+      "definitions: changes its scope",
+      "definitions: changes its kind",
+      "definitions: changes its group",
+      "defaults: definition",
+    ],
+  ],
+  [
+    "A custom resource without a kind gets that of its path, as a built-in one does; it is then in the lists that follow.",
+    [
+      "custom resources: has no kind",
+      "custom resources: list",
+      "custom resources: table",
+    ],
+  ],
+  [
+    "The rules of several roles come in the order of their names.",
+    [
+      "rbac: own rules of an administrator",
+    ],
+  ],
+  [
+    "A token dies with its pod at once, not a minute later; keys are ES256 and not RS256.",
+    [
+      "tokens: review after the pod",
+      "tokens: issuer",
+    ],
+  ],
+  [
+    "Evictions count the ready pods themselves: a budget's status, which the real server goes by, is kept by nobody.",
+    [
+      "pods: evict what a budget guards",
+      "pods: evict with a dry run",
+      "pods: evict what a budget allows",
+      "pods: the budget after",
+    ],
+  ],
+  [
+    "A resize is accepted without a look at its quality of service.",
+    [
+      "pods: resize",
+    ],
+  ],
+  [
+    "The end of a pod is one event; the real server writes a zero grace period first.",
+    [
+      "watch of other things: of a pod's deletion",
+    ],
+  ],
+  [
+    "Nodes are ready as soon as they are there: no controller would take the taint away. Claims and volumes are not protected by finalizers while in use: nothing deletes what they hold.",
+    [
+      "nodes: node",
+      "nodes: status",
+      "nodes: cordon",
+      "defaults: node",
+      "defaults: claim",
+      "defaults: volume",
+      "defaults: local volume",
+      "apply of workloads: a claim",
+    ],
+  ],
+  [
+    "Restart policies of containers are refused: nothing here carries them out.",
+    [
+      "invalid pods: init container of an unknown restart policy",
+      "invalid pods: container with a restart policy",
+    ],
+  ],
+  [
+    "Warnings that are not given: of a certificate that cannot be read, a host's address without its port, projections of nothing, AppArmor's annotation, and a deprecated kind's with a refusal.",
+    [
+      "defaults: tls secret",
+      "invalid pods: bad host address",
+      "invalid pods: projection of nothing",
+      "invalid pods: bad apparmor annotation",
+      "invalid objects: endpoints: loopback",
+      "invalid objects: endpoints: nonsense",
+      "invalid objects: endpoints: nothing",
+      "invalid objects: endpoints: ports without names",
+    ],
+  ],
+  [
+    "What a CertificateSigningRequest asks for is not read: nothing signs it.",
+    [
+      "defaults: signing request",
+    ],
+  ],
+  [
+    "The order of a Go map, or the moment at which defaults are filled in.",
+    [
+      "invalid objects: config map: dots",
+      "invalid objects: slice: port beyond",
+      "invalid objects: job: selector of its own",
+    ],
+  ],
 ];
 
 export const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map(REASONS.flatMap(([reason, steps]) => steps.map((step): [string, string] => [step, reason])));

@@ -11,10 +11,28 @@ export function emptyObject({ definition, apiVersion, schema }: Resource): JsonO
   if (definition.custom || !schema) return empty;
   const { properties = {} } = resolveSchema(schema);
   for (const name of TOP) if (properties[name]) empty[name] = structOf(properties[name], name);
+  for (const [name, value] of Object.entries(SHOWN_EMPTY[definition.kind] ?? {})) {
+    if (name !== "spec") empty[name] = value;
+    else if (isObject(empty.spec) && isObject(value)) Object.assign(empty.spec, value);
+  }
+  if (POINTERS[definition.kind] && isObject(empty.spec)) delete empty.spec[POINTERS[definition.kind] as string];
   return empty;
 }
 
 const TOP = ["metadata", "spec", "status", "template", "roleRef"];
+/** Of single kinds, what Go shows although it is empty. */
+const SHOWN_EMPTY: Record<string, JsonObject> = {
+  Event: { firstTimestamp: null, lastTimestamp: null, eventTime: null, source: {}, reportingComponent: "", reportingInstance: "", involvedObject: {} },
+  Role: { rules: null },
+  ClusterRole: { rules: null },
+  StatefulSet: { spec: { serviceName: "" } },
+  PersistentVolumeClaim: { spec: { resources: {} } },
+  NetworkPolicy: { spec: { podSelector: {} } },
+  HorizontalPodAutoscaler: { spec: { scaleTargetRef: {} } },
+  CustomResourceDefinition: { spec: { names: {} } },
+};
+/** Kinds in whose spec one of the structs below is a pointer after all. */
+const POINTERS: Record<string, string> = { ReplicationController: "template" };
 /** Fields that are structs by value wherever they occur in a built-in kind's spec or status. */
 const NESTED = ["template", "jobTemplate", "strategy", "updateStrategy", "loadBalancer"];
 /** Lists that Go writes as null instead of leaving them out. */

@@ -122,8 +122,12 @@ function parseObject(source: string, expected: ExpectedKind | undefined): unknow
 
 /** The real server shows a body that it cannot read: as it is where it begins like JSON, else in hexadecimal. */
 function unrecognized(problem: string, source: string, expected: ExpectedKind | undefined): string {
-  const shown = source === "" ? "<empty>" : source.startsWith("{") ? source.slice(0, MAX_SHOWN) : Buffer.from(source.slice(0, MAX_SHOWN)).toString("hex");
-  return `the object provided is unrecognized (must be of type ${expected?.kind ?? "object"}): couldn't get version/kind; json parse error: ${problem} (${shown}${source.length > MAX_SHOWN ? " ..." : ""})`;
+  const shown = source === "" ? "<empty>" : source.startsWith("{") ? cut(source) : `${Buffer.from(source.slice(0, MAX_SHOWN)).toString("hex")}${source.length > MAX_SHOWN ? " ..." : ""}`;
+  return `the object provided is unrecognized (must be of type ${expected?.kind ?? "object"}): couldn't get version/kind; json parse error: ${problem} (${shown})`;
+}
+
+function cut(source: string): string {
+  return source.length > MAX_SHOWN ? `${source.slice(0, MAX_SHOWN)} ...` : source;
 }
 
 function dropPrototype(this: unknown, key: string, value: unknown): unknown {

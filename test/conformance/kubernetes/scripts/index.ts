@@ -7,6 +7,7 @@ import { discoveryScripts } from "./discovery.ts";
 import { invalidKindScripts } from "./invalid-kinds.ts";
 import { invalidPodScripts } from "./invalid-pods.ts";
 import { validationModeScripts } from "./negotiation.ts";
+import { limitScripts } from "./limits.ts";
 import { objectScripts } from "./objects.ts";
 import { patchScripts } from "./patches.ts";
 import { subresourceScripts } from "./subresources.ts";
@@ -26,4 +27,5 @@ export const scripts: readonly Script[] = [
   ...defaultScripts,
   ...invalidPodScripts,
   ...invalidKindScripts,
+  ...limitScripts,
 ];
