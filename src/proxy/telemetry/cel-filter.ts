@@ -10,6 +10,21 @@ import type { StreamInfo } from "./stream-info.ts";
  * Throws InvalidResource for an expression that does not parse.
  */
 export function compileCelFilter(expression: string): (info: StreamInfo) => boolean {
+  const evaluate = compileCel(expression);
+  return (info) => evaluate(info) === true;
+}
+
+/** The value of an expression as text, for a log's line; undefined when it has none. Throws InvalidResource. */
+export function compileCelText(expression: string): (info: StreamInfo) => string | undefined {
+  const evaluate = compileCel(expression);
+  return (info) => {
+    const value = evaluate(info);
+    if (value === undefined || value === null) return undefined;
+    return value instanceof Date ? value.toISOString() : typeof value === "object" ? JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? Number(each) : each)) : String(value);
+  };
+}
+
+function compileCel(expression: string): (info: StreamInfo) => unknown {
   // Few proxies have such a filter: the library is loaded with the first one.
   const { Environment } = require("@marcbachmann/cel-js") as typeof Cel;
   const environment = new Environment({ unlistedVariablesAreDyn: true });
@@ -22,9 +37,10 @@ export function compileCelFilter(expression: string): (info: StreamInfo) => bool
   const Duration = (environment.parse("duration('1s')")({}) as object).constructor as new (seconds: number, nanos: number) => object;
   return (info) => {
     try {
-      return program(attributes(info, (ms) => new Duration(Math.floor(ms / 1000), Math.round((ms % 1000) * 1e6)))) === true;
+      return program(attributes(info, (ms) => new Duration(Math.floor(ms / 1000), Math.round((ms % 1000) * 1e6))));
     } catch {
-      return false;
+      // As Envoy: what cannot be evaluated, such as an attribute that there is none of, has no value.
+      return undefined;
     }
   };
 }

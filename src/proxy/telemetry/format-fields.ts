@@ -16,6 +16,7 @@ export const RARE_FIELDS: Readonly<Record<string, Part | undefined>> = {
   TRACE_ID: (info) => info.span?.traceId,
   SPAN_ID: (info) => info.span?.spanId,
   UNIQUE_ID: () => randomUUID(),
+  QUERY_PARAMS: ({ request }) => some(request?.path.split("?").slice(1).join("?")),
   DOWNSTREAM_WIRE_BYTES_RECEIVED: (info) => String(info.bytesReceived + info.requestHeadBytes),
   DOWNSTREAM_WIRE_BYTES_SENT: (info) => String(info.bytesSent + info.responseHeadBytes),
   DOWNSTREAM_HEADER_BYTES_RECEIVED: (info) => String(info.requestHeadBytes),
@@ -47,8 +48,19 @@ export const UNKEPT_FIELDS: ReadonlySet<string> = new Set([
   "DOWNSTREAM_PEER_EMAIL_SAN", "DOWNSTREAM_PEER_OTHERNAME_SAN", "DOWNSTREAM_TLS_SESSION_ID", "DOWNSTREAM_TRANSPORT_FAILURE_REASON", "UPSTREAM_CONNECTION_ID", "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
   "UPSTREAM_CONNECTION_POOL_READY_DURATION", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_HEADER_BYTES_RECEIVED",
   "UPSTREAM_HEADER_BYTES_SENT", "UPSTREAM_HOSTS_ATTEMPTED", "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT", "UPSTREAM_HOST_NAMES_ATTEMPTED", "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT", "UPSTREAM_LOCAL_CLOSE_REASON",
-  "UPSTREAM_LOCAL_DNS_SAN", "UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_PEER_IP_SAN", "UPSTREAM_TLS_SESSION_ID", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_WIRE_BYTES_SENT", "REQUEST_TX_DURATION",
+  "UPSTREAM_LOCAL_DNS_SAN", "UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_PEER_IP_SAN", "UPSTREAM_TLS_SESSION_ID", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_WIRE_BYTES_SENT", "REQUEST_TX_DURATION", "DOWNSTREAM_CX_RTT", "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
+  "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "UPSTREAM_FILTER_STATE", "DOWNSTREAM_TLS_GROUP", "UPSTREAM_TLS_GROUP", "UPSTREAM_SERVER_NAME", "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256", "DOWNSTREAM_PEER_ISSUER_SERIAL", "LOCAL_REPLY_BODY",
 ]);
+
+/** `%XFCC_VALUE(key)%`: a value of the last element of x-forwarded-client-cert, which the proxy before has written. */
+export function xfccValue(key: string): Part {
+  const wanted = key.toLowerCase();
+  return ({ request }) => {
+    const last = request?.headers.getJoined("x-forwarded-client-cert")?.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g)?.at(-1);
+    const pair = last?.match(/(?:"(?:[^"\\]|\\.)*"|[^;"])+/g)?.find((each) => each.slice(0, each.indexOf("=")).trim().toLowerCase() === wanted);
+    return some(pair?.slice(pair.indexOf("=") + 1).replace(/^"|"$/g, ""));
+  };
+}
 
 const UNITS: Readonly<Record<string, number | undefined>> = { ms: 1, us: 1000, ns: 1_000_000 };
 

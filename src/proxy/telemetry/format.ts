@@ -3,7 +3,8 @@ import type { HeaderMap } from "../http/header-map.ts";
 import { GRPC_CODES } from "../grpc/status.ts";
 import { addressText } from "../net/connection-info.ts";
 import { flagNames } from "./flag-names.ts";
-import { commonDuration, RARE_FIELDS, UNKEPT_FIELDS, type Part } from "./format-fields.ts";
+import { compileCelText } from "./cel-filter.ts";
+import { commonDuration, RARE_FIELDS, UNKEPT_FIELDS, xfccValue, type Part } from "./format-fields.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 
@@ -75,6 +76,10 @@ function command(name: string, argument: string | undefined, options: FormatOpti
       return formatTime(argument, (info) => info.startTime + info.durationMs);
     case "EMIT_TIME_LOCAL":
       return formatTime(argument, (info) => info.startTime + info.durationMs, true);
+    case "XFCC_VALUE":
+      return xfccValue(argument ?? "");
+    case "CEL":
+      return compileCelText(argument ?? "");
     case "COMMON_DURATION":
       return commonDuration(argument ?? "");
     case "REQ":
