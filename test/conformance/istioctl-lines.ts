@@ -8,7 +8,7 @@ const WEB = "deploy/web-api.istioinaction";
 const GATEWAY = "deploy/istio-ingressgateway.istio-system";
 const RECOMMENDATION = "recommendation.istioinaction.svc.cluster.local";
 
-/** The pods' names are put in for $WEB_POD, $RECOMMENDATION_POD and $GATEWAY_POD, test files for $DATA. */
+/** The pods' names are put in for $WEB_POD, $RECOMMENDATION_POD and $GATEWAY_POD, test files for $DATA and $MISTYPED. */
 export const LINES: readonly LineGroup[] = [
   {
     name: "proxy-config: clusters, secrets, bootstrap",
@@ -89,6 +89,7 @@ export const LINES: readonly LineGroup[] = [
       ...["", "-o json", "-o yaml"].map((flags) => `analyze -n istioinaction $DATA/input.yaml ${flags}`),
       ...["", "-n istioinaction", "--color=false", "--color"].map((flags) => `analyze --use-kube=false $DATA/input.yaml ${flags}`),
       ...["", "-A", "-A -o json", "-A -o yaml", "-A --output-threshold Error", "-A --output-threshold Warning --failure-threshold Info", "-A --failure-threshold Nope", '-A --suppress "IST0101=*"', '-A -S "IST0101=VirtualService shop/*"', '-A -S "IST0101"', '-A -S "NOPE=*"'].map((flags) => `analyze --use-kube=false $DATA/mistakes.yaml ${flags}`),
+      "analyze --use-kube=false $MISTYPED",
       "analyze --use-kube=false -R=false $DATA",
       "analyze --use-kube=false $DATA/nosuch.yaml",
       "analyze --use-kube=false",
@@ -97,7 +98,7 @@ export const LINES: readonly LineGroup[] = [
   {
     name: "validate, and what is not there",
     lines: [
-      ...["-f $DATA/input.yaml", "-f $DATA/mistakes.yaml", "$DATA/input.yaml", "-f $DATA/input.yaml -f $DATA/mistakes.yaml", "-f $DATA/nosuch.yaml", "-f -", "--nosuch", ""].map((flags) => `validate ${flags}`),
+      ...["-f $DATA/input.yaml", "-f $DATA/mistakes.yaml", "$DATA/input.yaml", "-f $DATA/input.yaml -f $DATA/mistakes.yaml", "-f $DATA/nosuch.yaml", "-f $MISTYPED", "-f -", "--nosuch", ""].map((flags) => `validate ${flags}`),
       "nosuch",
       "profile list",
       "verify-install",

@@ -1,6 +1,7 @@
 import { validateSchema } from "../../../cluster/apiserver/schema/validate.ts";
 import { definitionFromCrd, istioCrds, resolveSchema, type ResourceDefinition, type Schema } from "../../../resources/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
+import { messageAt } from "./message-names.ts";
 
 let definitions: Map<string, ResourceDefinition> | undefined;
 
@@ -20,7 +21,10 @@ export function structureProblem(object: KubeObject): string | undefined {
   const schema = specSchema(object);
   if (!schema || object.spec === undefined) return undefined;
   const problem = validateSchema({ spec: withoutNulls(object.spec) }, { type: "object", properties: { spec: schema } }, "").find(({ type }) => type === "FieldValueTypeInvalid" || type === "FieldValueNotSupported");
-  return problem && `${problem.field}: ${problem.message}`;
+  if (!problem) return undefined;
+  const [, value] = /^Unsupported value: ("(?:[^"\\]|\\.)*")/.exec(problem.message) ?? [];
+  const enumeration = value && messageAt(groupOf(object), object.kind, problem.field.replace(/^spec\.?/, ""));
+  return enumeration ? `unknown value ${JSON.stringify(value)} for enum ${enumeration}` : `${problem.field}: ${problem.message}`;
 }
 
 /** A field that is null is one that is not there. */
@@ -34,33 +38,29 @@ function withoutNulls(value: unknown): unknown {
   );
 }
 
-/** Istio's protobuf packages by group: fields are told of by their message's name. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  "networking.istio.io": "istio.networking.v1alpha3",
-  "security.istio.io": "istio.security.v1beta1",
-  "telemetry.istio.io": "istio.telemetry.v1alpha1",
-  "extensions.istio.io": "istio.extensions.v1alpha1",
-};
-
-/** Fields that the kind does not have. */
+/** Fields that the kind does not have, each with the message that lacks it. */
 export function unknownFields(object: KubeObject): string[] {
   const schema = specSchema(object);
   if (!schema) return [];
-  return unknownIn(object.spec, schema, "").map((path) => {
-    const top = path.indexOf(".") < 0 && path.indexOf("[") < 0;
-    return top ? `unknown field ${JSON.stringify(path)} in ${PACKAGES[object.apiVersion.split("/")[0] ?? ""]}.${object.kind}` : `unknown field ${JSON.stringify(`spec.${path}`)}`;
+  return unknownIn(object.spec, schema, "").map(([path, field]) => {
+    const message = messageAt(groupOf(object), object.kind, path);
+    return message ? `unknown field ${JSON.stringify(field)} in ${message}` : `unknown field ${JSON.stringify(`spec.${path}.${field}`)}`;
   });
 }
 
-function unknownIn(value: unknown, reference: Schema, path: string): string[] {
+function groupOf({ apiVersion }: KubeObject): string {
+  return apiVersion.split("/")[0] ?? "";
+}
+
+/** Paths with the names below them that are not known. */
+function unknownIn(value: unknown, reference: Schema, path: string): [path: string, field: string][] {
   const schema = resolveSchema(reference);
   if (Array.isArray(value)) return schema.items ? value.flatMap((item, index) => unknownIn(item, schema.items as Schema, `${path}[${index}]`)) : [];
   if (typeof value !== "object" || value === null || schema["x-kubernetes-preserve-unknown-fields"]) return [];
-  return Object.entries(value).flatMap(([key, part]) => {
-    const below = path === "" ? key : `${path}.${key}`;
+  return Object.entries(value).flatMap(([key, part]): [string, string][] => {
     const known = schema.properties?.[key];
-    if (known) return unknownIn(part, known, below);
-    if (typeof schema.additionalProperties === "object") return unknownIn(part, schema.additionalProperties, below);
-    return schema.additionalProperties === true || !schema.properties ? [] : [below];
+    if (known) return unknownIn(part, known, path === "" ? key : `${path}.${key}`);
+    if (typeof schema.additionalProperties === "object") return unknownIn(part, schema.additionalProperties, `${path}[${key}]`);
+    return schema.additionalProperties === true || !schema.properties ? [] : [[path, key]];
   });
 }
