@@ -86,7 +86,8 @@ export function upstream({ role, upstreamPort, identity, grpc }: Hop): unknown {
   return {
     name: "upstream",
     type: "STATIC",
-    connect_timeout: "5s",
+    // Thousands of connections are opened at once on a machine that may be busy: none shall fail for being slow.
+    connect_timeout: "60s",
     circuit_breakers: UNLIMITED,
     ...(grpc && HTTP2),
     load_assignment: { cluster_name: "upstream", endpoints: [{ lb_endpoints: [{ endpoint: { address: address(upstreamPort) } }] }] },

@@ -8,7 +8,7 @@ const CONNECTIONS = 3000;
 /** After the last answer heaps settle. */
 const SETTLE_MS = 6000;
 /** Slower than the slowest peer shakes hands, so that no backlog overflows. */
-const BURST = 50;
+const BURST = 20;
 const BURST_MS = 100;
 
 /** Memory of a connection that is open and idle, through both hops: three sockets' ends at each of two proxies, two of them TLS. */
@@ -51,7 +51,7 @@ async function openConnections(port: number, count: number): Promise<() => void>
         socket: {
           open: (socket) => void socket.write(request),
           data(_socket, bytes) {
-            if (!bytes.toString("latin1").startsWith("HTTP/1.1 200")) reject(new Error(`connection ${i}: ${bytes.toString("latin1").slice(0, 200)}`));
+            if (!bytes.toString("latin1").startsWith("HTTP/1.1 200")) reject(new Error(`connection ${i}: ${bytes.toString("latin1").slice(0, 400)}`));
             if (++answered === count) resolve();
           },
           close: () => reject(new Error(`connection ${i} was closed`)),
