@@ -151,14 +151,14 @@ export class World {
   }
 
   /** As istiod does it: trust in both first, then leaves of the new one, then no trust in the old one. Without a pause at once. */
-  async rotateRoot(pauseMs = 0): Promise<void> {
+  async rotateRoot(pause?: () => Promise<void>): Promise<void> {
     const before = this.#current.root;
     this.#root++;
     const after = this.#current.root;
     for (const proxy of [this.client, this.server]) proxy.secrets.set("ROOTCA", { trustedCaPem: before + after });
-    if (pauseMs > 0) await Bun.sleep(pauseMs);
+    await pause?.();
     this.#show(before + after);
-    if (pauseMs > 0) await Bun.sleep(pauseMs);
+    await pause?.();
     for (const proxy of [this.client, this.server]) proxy.secrets.set("ROOTCA", { trustedCaPem: after });
   }
 
@@ -214,7 +214,7 @@ export class World {
   async #configureClient(): Promise<void> {
     const gone = this.random.chance(0.3) ? [1] : [];
     // So that connections are made anew now and then.
-    const maxRequestsPerConnection = 25;
+    const maxRequestsPerConnection = 10;
     const http = this.server.port("strict-http");
     const http2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
     await configure(this.client.dataPlane, {
