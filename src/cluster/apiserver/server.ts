@@ -12,6 +12,7 @@ import { podDefaults } from "./admission/pod-defaults.ts";
 import { customRules } from "./admission/custom-rules.ts";
 import { policyAdmission } from "./admission/policies/plugin.ts";
 import { privilegeEscalation } from "./admission/privilege-escalation.ts";
+import { ResourceQuotas } from "./admission/resource-quota.ts";
 import { serviceAccountAdmission } from "./admission/service-account.ts";
 import type { AdmissionPlugin } from "./admission/types.ts";
 import { WebhookCaller } from "./admission/webhooks/caller.ts";
@@ -103,6 +104,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const tokens = new TokenAuthority(pki.tokenKey, store, clock);
   const tokenSecrets: TokenSecrets = new TokenSecrets(() => context, tokens, pki.caCert, log);
   const caller = new WebhookCaller(store, options.dial);
+  const quotas = new ResourceQuotas(store, clock);
   const admission: AdmissionPlugin[] = [
     namespaceLifecycle(store),
     serviceAccountAdmission(store, random),
@@ -113,6 +115,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     customRules,
     policyAdmission({ store, catalogue }),
     webhookAdmission({ store, catalogue, caller, log }),
+    quotas,
   ];
   const context: RestContext = {
     store,
@@ -170,6 +173,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   customResources.start();
   tokenSecrets.start();
   const stopExpiring = expireEvents(store, clock);
+  const stopCounting = quotas.keepStatus();
   await ensureDefaults(context, addresses.first);
   bootstrapped = true;
 
@@ -197,6 +201,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       stopping = true;
       customResources.stop();
       stopExpiring();
+      stopCounting();
       await Promise.all([...listeners].map((listener) => listener.close()));
       await audit?.close();
     },

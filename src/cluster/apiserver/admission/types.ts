@@ -30,4 +30,6 @@ export interface AdmissionPlugin {
   /** Asks outsiders: returns the object to go on with, which is then read and defaulted as if the client had sent it. */
   mutate?(attributes: Attributes): Promise<KubeObject | undefined> | KubeObject | undefined;
   validate?(attributes: Attributes): Promise<void> | void;
+  /** After a CREATE was stored, or refused by whatever came later. */
+  settled?(object: KubeObject): void;
 }

@@ -11,10 +11,10 @@ afterAll(() => api.close());
 const warning = (answer: { headers: Headers }) => answer.headers.get("warning");
 
 test("a write of a kind that nothing acts on says so; reads and deletes do not", async () => {
-  const path = "/api/v1/namespaces/default/resourcequotas";
-  const created = await api.call("POST", path, { body: { metadata: { name: "q" }, spec: { hard: { pods: "1" } } } });
-  expect([created.status, warning(created)]).toEqual([201, '299 - "ResourceQuotas are stored and not enforced in this cluster"']);
-  expect(warning(await api.call("PATCH", `${path}/q`, { body: { spec: { hard: { pods: "2" } } }, type: "application/merge-patch+json" }))).toContain("not enforced");
+  const path = "/apis/node.k8s.io/v1/runtimeclasses";
+  const created = await api.call("POST", path, { body: { metadata: { name: "q" }, handler: "h" } });
+  expect([created.status, warning(created)]).toEqual([201, '299 - "RuntimeClasses are stored, and pods of all of them run alike in this cluster"']);
+  expect(warning(await api.call("PATCH", `${path}/q`, { body: { metadata: { labels: { a: "b" } } }, type: "application/merge-patch+json" }))).toContain("run alike");
   expect(warning(await api.call("GET", `${path}/q`))).toBeNull();
   expect(warning(await api.call("DELETE", `${path}/q`))).toBeNull();
 });

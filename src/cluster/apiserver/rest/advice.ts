@@ -2,7 +2,6 @@ import type { Resource } from "../catalogue.ts";
 
 /** Kinds that are stored so that charts install, by `group/plural`, and what does not come of them here. */
 const NOTHING_ACTS: Record<string, string> = {
-  "/resourcequotas": "ResourceQuotas are stored and not enforced in this cluster",
   "apiregistration.k8s.io/apiservices": "APIServices are stored and no request is passed on to them in this cluster",
   "certificates.k8s.io/certificatesigningrequests": "CertificateSigningRequests are stored and approved, and nothing signs them in this cluster",
   "node.k8s.io/runtimeclasses": "RuntimeClasses are stored, and pods of all of them run alike in this cluster",

@@ -73,6 +73,7 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
     throw error;
   } finally {
     release?.();
+    for (const plugin of context.admission) plugin.settled?.(object);
   }
 }
 
