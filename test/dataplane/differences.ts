@@ -97,6 +97,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     log: nothing,
   },
   {
+    rows: ["CONNECT: ended here, the server hangs up"],
+    reason: "The end of a tunnel's far side is passed on to the client as a FIN. Envoy keeps it to itself, and the client waits.",
+    call: (outcome) => ({ ...outcome, end: "fin" }),
+    log: (line) => line.replace("DC downstream_remote_disconnect", "- via_upstream"),
+  },
+  {
     rows: ["bytes: two hosts"],
     reason: "RFC 9112, 3.2: more than one Host is a bad request. Envoy joins them with a comma and passes that on.",
     call: answers,

@@ -44,6 +44,8 @@ export interface ForwardAction {
   readonly hash: HashPolicy | undefined;
   readonly mirrors: readonly { readonly cluster: string; readonly share: number; readonly suffix: boolean }[];
   readonly priority: "default" | "high";
+  /** A CONNECT ends here: its bytes go to the cluster without it. */
+  readonly endsConnect: boolean;
   /** By upgrade type, lower-case. */
   readonly upgrades: ReadonlyMap<string, boolean>;
 }
@@ -267,8 +269,8 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     const substitute = compileSubstitute(host.value);
     hostRewrite = (request) => substitute(pathWithoutQuery(request.path));
   }
-  // Sent on as a CONNECT it would ask the server to be a proxy, which is not what is meant.
-  if (action.upgradeConfigs.some(({ connectConfig }) => connectConfig)) throw new InvalidResource("UNSUPPORTED_CONNECT", "upgrade_configs with a connect_config are not supported: a CONNECT is forwarded to its upstream, not ended here");
+  const ended = action.upgradeConfigs.find(({ connectConfig }) => connectConfig)?.connectConfig;
+  if (ended?.proxyProtocolConfig || ended?.allowPost) throw new InvalidResource("UNSUPPORTED_CONNECT", "connect_config with proxy_protocol_config or allow_post is not supported");
   const mirrors = action.requestMirrorPolicies.length > 0 ? action.requestMirrorPolicies : vhProto.requestMirrorPolicies.length > 0 ? vhProto.requestMirrorPolicies : tableMirrors;
   const streamLimit = action.maxStreamDuration;
   return {
@@ -293,6 +295,7 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
       suffix: !mirror.disableShadowHostSuffixAppend,
     })),
     priority: action.priority === RoutingPriority.HIGH ? "high" : "default",
+    endsConnect: ended !== undefined,
     upgrades: new Map(action.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
   };
 }

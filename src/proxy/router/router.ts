@@ -146,7 +146,7 @@ export class Router implements ResponseSink, PoolWaiter {
       this.#failed("overflow", "");
       return;
     }
-    this.#withdraw = cluster.pool(host, { alpn: stream.upstreamAlpn, downstream: stream.protocol === "HTTP/2" ? 2 : 1, authority: stream.request.authority, client: stream.downstream }).acquire(this);
+    this.#withdraw = cluster.pool(host, { alpn: stream.upstreamAlpn, downstream: stream.protocol === "HTTP/2" ? 2 : 1, tunnel: stream.request.upgrade === "connect" && this.#action.endsConnect, authority: stream.request.authority, client: stream.downstream }).acquire(this);
   }
 
   #balancing(policy: RetryPolicy | undefined): LoadBalancerContext {

@@ -22,6 +22,7 @@ import { nameOf } from "./request-name.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
 import { writeProxyHeader } from "./proxy-header.ts";
 import { SlowStart } from "./slow-start.ts";
+import { TcpTunnels } from "./tcp-tunnel.ts";
 import { TRANSPORT_MATCH, TransportSockets, type UpstreamTransport } from "./transport.ts";
 
 /** For which connection a pool is asked. */
@@ -29,6 +30,8 @@ export interface PoolWish {
   readonly alpn: readonly string[] | undefined;
   /** The HTTP version of the client. */
   readonly downstream: 1 | 2;
+  /** Not HTTP: the bytes of a CONNECT that ends here. */
+  readonly tunnel?: boolean;
   /** Host of the request, for clusters whose servers are asked for by it. */
   readonly authority: string;
   /** On whose behalf; undefined for the proxy's own calls. */
@@ -134,7 +137,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     const { alpn, client } = wish;
     const version = http === "http2" ? 2 : http === "downstream" ? wish.downstream : 1;
     const transport = this.transports.for(host.metadata);
-    let key = `${version} ${transport.name} ${alpn === undefined || transport.kind === "raw" ? "" : alpn.join(",")}`;
+    let key = `${wish.tunnel ? "tunnel" : version} ${transport.name} ${alpn === undefined || transport.kind === "raw" ? "" : alpn.join(",")}`;
     let name: string | undefined;
     if (transport.kind === "tls" && (autoSni || autoSanValidation)) {
       name = nameOf(wish.authority);
@@ -147,7 +150,8 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     }
     let pool = host.pools.get(key);
     if (!pool) {
-      pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble, name) : new Http1Pool(this, host, transport, alpn, key, preamble, name);
+      if (wish.tunnel) pool = new TcpTunnels(this, host, transport, preamble);
+      else pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble, name) : new Http1Pool(this, host, transport, alpn, key, preamble, name);
       host.pools.set(key, pool);
     }
     return pool;

@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { cluster, direct, get, http, raw, row, route, typed, type Group, type Row } from "../row.ts";
+import { cluster, direct, get, http, raw, row, route, typed, type Group, type Row, type Step } from "../row.ts";
 
 /** HTTP/1 byte by byte: what is refused, how messages are framed, what becomes of the connection. */
 
@@ -10,6 +10,10 @@ const withTrailers: JsonObject = { typed_extension_protocol_options: { "envoy.ex
 const H = "host: row.test\r\n";
 const GET = `GET / HTTP/1.1\r\n${H}`;
 const POST = `POST / HTTP/1.1\r\n${H}`;
+
+const CONNECT = "CONNECT other.test:443 HTTP/1.1\r\nhost: other.test:443\r\n\r\n";
+const ended = (name: string, backend: string, steps: readonly Step[]): Row =>
+  row(name, http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} }, { cluster: `ended-${backend}-${name.length}`, upgrade_configs: [{ upgrade_type: "CONNECT", connect_config: {} }] })] }), { raw: steps }, { clusters: [cluster(`ended-${backend}-${name.length}`, [backend])] });
 
 export const http1: Group = {
   name: "http1",
@@ -148,6 +152,11 @@ export const http1: Group = {
     row("CONNECT: allowed", http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} })] }), { raw: [{ send: "CONNECT other.test:443 HTTP/1.1\r\nhost: other.test:443\r\n\r\n" }, { responses: 1 }, { send: "ping" }, { text: "echo:ping" }] }),
     row("upgrade: the server hangs up", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), { raw: [{ send: `${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n` }, { responses: 1 }, { send: "bye" }, { rest: true }] }),
     row("upgrade: with a body", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), { raw: [{ send: `${POST}connection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 5\r\n\r\nhello` }, { responses: 1 }, { rest: true }] }),
+    ended("CONNECT: ended here, bytes to the cluster", "tcp", [{ send: CONNECT }, { responses: 1 }, { send: "ping" }, { text: "ping" }]),
+    ended("CONNECT: ended here, the server speaks first", "banner", [{ send: CONNECT }, { text: "220" }]),
+    ended("CONNECT: ended here, bytes with the head", "tcp", [{ send: `${CONNECT}early` }, { text: "early" }]),
+    ended("CONNECT: ended here, the server hangs up", "close", [{ send: CONNECT }, { rest: true }]),
+    ended("CONNECT: ended here, nobody is there", "closed", [{ send: CONNECT }, { responses: 1 }]),
     row("CONNECT: a target without port", http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} })] }), raw("CONNECT other.test HTTP/1.1\r\nhost: other.test\r\n\r\n")),
     row("keep-alive over three requests", plain, { http: [{ path: "/1" }, { path: "/2", method: "POST", body: "b" }, { path: "/3" }] }),
     row("a large body goes through", plain, get("/", [], { method: "POST", body: "x".repeat(300_000) })),
