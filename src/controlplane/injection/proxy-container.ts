@@ -134,10 +134,13 @@ function mounts({ pod }: SidecarSettings): VolumeMount[] {
   ];
 }
 
-/** The JSON object of an annotation, by name of volume. */
+/** The JSON object of an annotation, by name of volume; a list of volumes that say their names themselves is taken too. */
 export function namedObjects(json: string | undefined, where: string): Record<string, object> {
   if (json === undefined) return {};
   const parsed: unknown = JSON.parse(json);
+  if (Array.isArray(parsed) && parsed.every((value: unknown) => typeof value === "object" && value !== null && typeof (value as { name?: unknown }).name === "string")) {
+    return Object.fromEntries((parsed as { name: string }[]).map((value) => [value.name, value]));
+  }
   const valid = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed) && Object.values(parsed).every((value) => typeof value === "object" && value !== null);
   if (!valid) throw new InjectionError(`invalid annotation: ${where}: not an object of objects`);
   return parsed as Record<string, object>;
