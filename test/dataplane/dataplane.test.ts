@@ -21,10 +21,10 @@ const golden = readGolden(GROUPS);
 
 describe(live ? "as a real Envoy" : "as Envoy did", () => {
   beforeAll(async () => {
-    [ours, envoy] = await Promise.all([runRows(ROWS, "chainmail"), live ? runRows(ROWS, "envoy") : golden]);
+    [ours, envoy] = await both(runRows(ROWS, "chainmail"), live ? runRows(ROWS, "envoy") : golden);
     const again = ROWS.filter((row) => !Bun.deepEquals(comparable(row, ours.get(row.name), true), comparable(row, envoy.get(row.name), true)));
     if (again.length > 0) {
-      const [mine, theirs] = await Promise.all([runRows(again, "chainmail", PATIENCE), live ? runRows(again, "envoy", PATIENCE) : envoy]);
+      const [mine, theirs] = await both(runRows(again, "chainmail", PATIENCE), live ? runRows(again, "envoy", PATIENCE) : envoy);
       ours = new Map([...ours, ...mine]);
       envoy = new Map([...envoy, ...theirs]);
     }
@@ -41,6 +41,14 @@ describe(live ? "as a real Envoy" : "as Envoy did", () => {
     });
   }
 });
+
+/** Waits for both even if one fails: a run that is left alone would leave its processes behind. */
+async function both<T>(one: Promise<T>, other: Promise<T> | T): Promise<[T, T]> {
+  const [a, b] = await Promise.allSettled([one, other]);
+  if (a.status === "rejected") throw a.reason;
+  if (b.status === "rejected") throw b.reason;
+  return [a.value, b.value];
+}
 
 function check(row: Row): void {
   const mine = ours.get(row.name);
