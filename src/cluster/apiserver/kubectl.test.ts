@@ -103,10 +103,22 @@ spec:
   });
 
   test("a watch shows changes; a delete waits until the object is gone", async () => {
-    const watching = kubectl("get", "cm", "c", "-w", "--request-timeout=1s", "-o", "jsonpath={.data.a}{\"\\n\"}");
-    await Bun.sleep(400);
+    const watching = Bun.spawn([kubectlPath as string, "get", "cm", "c", "-w", "-o", "jsonpath={.data.a}{\"\\n\"}"], { cwd: folder, env: { PATH: process.env.PATH ?? "", HOME: folder, KUBECONFIG: join(folder, "kubeconfig") }, stdout: "pipe" });
+    const lines = linesOf(watching.stdout);
+    expect((await lines.next()).value).toBe("1");
     await api.call("PATCH", "/api/v1/namespaces/lab/configmaps/c", { body: { data: { a: "2" } }, type: "application/merge-patch+json" });
+    expect((await lines.next()).value).toBe("2");
     expect((await kubectl("delete", "cm", "c")).out).toMatch(/^configmap "c" deleted/);
-    expect((await watching).out.split("\n").slice(0, 2)).toEqual(["1", "2"]);
+    watching.kill();
   });
 });
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
+  }
+}
