@@ -4,6 +4,7 @@ import { closeFd } from "../../linux/index.ts";
 import { childPipes, pipeStream, PipeWriter } from "./pipes.ts";
 import { privilegeArguments } from "./privileges.ts";
 import { childrenOf } from "./processes.ts";
+import { signalUnlessGone } from "./signal.ts";
 import { TerminalStreams } from "./terminal-streams.ts";
 import type { ContainerExit, ExecProcess, ExecSpec } from "./types.ts";
 
@@ -41,7 +42,7 @@ export async function execIn(container: Container, spec: ExecSpec, processId: st
   void exited.promise.then(() => (ended = true));
   // nsenter, which waits outside, would leave its child behind.
   const kill = (): void => {
-    if (!ended) for (const each of [...childrenOf(pid), pid]) process.kill(each, "SIGKILL");
+    if (!ended) for (const each of [...childrenOf(pid), pid]) signalUnlessGone(each, "SIGKILL");
   };
   container.adopt(kill, exited.promise);
   if (terminalFd !== undefined) {
