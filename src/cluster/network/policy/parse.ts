@@ -1,13 +1,13 @@
-import type { KubeObject } from "../../../resources/index.ts";
+import type { KubeObject, LabelSelector } from "../../../resources/index.ts";
 import { parseBlock, type Range } from "./ranges.ts";
-import { isRecord, parseSelector, type Selector } from "./selector.ts";
+import { isRecord, parseSelector } from "./selector.ts";
 
 export type Protocol = "tcp" | "udp" | "sctp";
 
 /** Pods by their labels, in the policy's own namespace or in those selected. */
 export interface PodPeer {
-  pods: Selector;
-  namespaces: Selector | undefined;
+  pods: LabelSelector;
+  namespaces: LabelSelector | undefined;
 }
 
 /** Addresses less some of them. */
@@ -38,7 +38,7 @@ export interface PolicyRule {
 export interface Policy {
   key: string;
   namespace: string;
-  pods: Selector;
+  pods: LabelSelector;
   ingress: PolicyRule[] | undefined;
   egress: PolicyRule[] | undefined;
   /** What could not be understood: the policy then lets less through than it may mean, never more. */
@@ -64,7 +64,7 @@ export function parsePolicy(object: KubeObject): Policy {
   return {
     key: `${namespace}/${name}`,
     namespace,
-    pods: pods ?? [],
+    pods: pods ?? {},
     ingress: types.ingress ? rules("ingress", "from") : undefined,
     egress: types.egress ? rules("egress", "to") : undefined,
     ...(problems.length > 0 ? { problem: problems.join("; ") } : {}),

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { KubeObject } from "../../../resources/index.ts";
+import { selectorMatches } from "../../../resources/index.ts";
 import { formatIPv4, parseIPv4 } from "../../../linux/index.ts";
 import { emptyState, policyChanges } from "./diff.ts";
 import { parsePolicy } from "./parse.ts";
 import { formatRange, parseBlock, subtract, union } from "./ranges.ts";
 import { policyState, type PolicyInput, type PolicyPod } from "./rules.ts";
-import { parseSelector, selects } from "./selector.ts";
+import { parseSelector } from "./selector.ts";
 
 const policy = (spec: object, name = "p", namespace = "default"): KubeObject => ({ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name, namespace }, spec: { podSelector: {}, ...spec } }) as KubeObject;
 const pod = (ip: string, labels: Record<string, string> = {}, namespace = "default", ports: PolicyPod["ports"] = []): PolicyPod => ({ namespace, labels, ip, ports });
@@ -39,10 +40,10 @@ describe("address ranges", () => {
 
 test("selectors", () => {
   const selector = parseSelector({ matchLabels: { a: "1" }, matchExpressions: [{ key: "b", operator: "NotIn", values: ["x"] }, { key: "c", operator: "Exists" }, { key: "toString", operator: "DoesNotExist" }] })!;
-  expect(selects(selector, { a: "1", c: "" })).toBe(true);
-  expect(selects(selector, { a: "1", b: "x", c: "" })).toBe(false);
-  expect(selects(selector, { a: "1" })).toBe(false);
-  expect(selects([], {})).toBe(true);
+  expect(selectorMatches(selector, { a: "1", c: "" })).toBe(true);
+  expect(selectorMatches(selector, { a: "1", b: "x", c: "" })).toBe(false);
+  expect(selectorMatches(selector, { a: "1" })).toBe(false);
+  expect(selectorMatches({}, {})).toBe(true);
   for (const bad of [null, [], "x", { matchLabels: { a: 1 } }, { matchLabels: [] }, { matchExpressions: [{ key: "a", operator: "Like" }] }, { matchExpressions: [{ key: "a", operator: "In" }] }, { matchExpressions: [{ key: "a", operator: "Exists", values: ["x"] }] }]) expect(parseSelector(bad)).toBeUndefined();
 });
 

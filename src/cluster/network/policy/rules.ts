@@ -1,7 +1,7 @@
+import { selectorMatches } from "../../../resources/index.ts";
 import { createHash } from "node:crypto";
 import type { PodPeer, Policy, PolicyPort, PolicyRule, Protocol } from "./parse.ts";
 import { ALL, formatRange, subtract, union, type Range } from "./ranges.ts";
-import { selects } from "./selector.ts";
 
 /** What policies look at in a pod. */
 export interface PolicyPod {
@@ -54,7 +54,7 @@ export function policyState(input: PolicyInput): PolicyState {
     state.maps[map].set(ip, chain);
   };
   for (const pod of input.pods) {
-    const own = input.policies.filter((policy) => policy.namespace === pod.namespace && selects(policy.pods, pod.labels));
+    const own = input.policies.filter((policy) => policy.namespace === pod.namespace && selectorMatches(policy.pods, pod.labels));
     if (own.some((policy) => policy.ingress)) put("np_ingress", pod.ip, own.flatMap((policy) => compiled.get(policy)?.ingress.flatMap((rule) => ingressLines(rule, pod)) ?? []));
     if (!own.some((policy) => policy.egress)) continue;
     const rules = own.flatMap((policy) => compiled.get(policy)?.egress ?? []);
@@ -109,10 +109,10 @@ function compileRule(rule: PolicyRule, key: string, direction: string, policy: P
 }
 
 function matches(peer: PodPeer, pod: PolicyPod, policy: Policy, input: PolicyInput): boolean {
-  if (peer.namespaces === undefined) return pod.namespace === policy.namespace && selects(peer.pods, pod.labels);
+  if (peer.namespaces === undefined) return pod.namespace === policy.namespace && selectorMatches(peer.pods, pod.labels);
   // Every namespace has this label, whether or not we have seen the namespace yet.
   const labels = { ...input.namespaces.get(pod.namespace), "kubernetes.io/metadata.name": pod.namespace };
-  return selects(peer.namespaces, labels) && selects(peer.pods, pod.labels);
+  return selectorMatches(peer.namespaces, labels) && selectorMatches(peer.pods, pod.labels);
 }
 
 function ingressLines(rule: CompiledRule, pod: PolicyPod): string[] {

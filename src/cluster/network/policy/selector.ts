@@ -1,23 +1,19 @@
-/** A label selector, read: every requirement must hold. */
-export type Selector = Requirement[];
+import type { LabelSelector } from "../../../resources/index.ts";
 
-export interface Requirement {
-  key: string;
-  operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
-  values: string[];
-}
+type Requirement = NonNullable<LabelSelector["matchExpressions"]>[number];
 
 const OPERATORS = ["In", "NotIn", "Exists", "DoesNotExist"] as const;
 
 /** Reads `{matchLabels, matchExpressions}`; an empty one selects all. Undefined for what is none. */
-export function parseSelector(value: unknown): Selector | undefined {
+export function parseSelector(value: unknown): LabelSelector | undefined {
   if (!isRecord(value)) return undefined;
   const { matchLabels = {}, matchExpressions = [] } = value;
   if (!isRecord(matchLabels) || !Array.isArray(matchExpressions)) return undefined;
-  const selector: Selector = [];
+  // Labels are requirements too: as such no name of theirs means anything to a JavaScript object.
+  const requirements: Requirement[] = [];
   for (const [key, text] of Object.entries(matchLabels)) {
     if (typeof text !== "string") return undefined;
-    selector.push({ key, operator: "In", values: [text] });
+    requirements.push({ key, operator: "In", values: [text] });
   }
   for (const expression of matchExpressions as unknown[]) {
     if (!isRecord(expression)) return undefined;
@@ -26,25 +22,9 @@ export function parseSelector(value: unknown): Selector | undefined {
     if (typeof key !== "string" || !known || !Array.isArray(values) || !values.every((each) => typeof each === "string")) return undefined;
     // In and NotIn without values, or the others with some, mean nothing.
     if ((known === "In" || known === "NotIn") !== values.length > 0) return undefined;
-    selector.push({ key, operator: known, values });
+    requirements.push({ key, operator: known, values });
   }
-  return selector;
-}
-
-export function selects(selector: Selector, labels: Readonly<Record<string, string>>): boolean {
-  return selector.every(({ key, operator, values }) => {
-    const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-    switch (operator) {
-      case "In":
-        return value !== undefined && values.includes(value);
-      case "NotIn":
-        return value === undefined || !values.includes(value);
-      case "Exists":
-        return value !== undefined;
-      case "DoesNotExist":
-        return value === undefined;
-    }
-  });
+  return { matchExpressions: requirements };
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from "react";
 import type { ConfigAnswer, ObjectValidation } from "../../api/config-routes.ts";
+import type { ChangeRow } from "../../server/istiod.ts";
 import { Change, manifestText } from "../config/change.tsx";
 import { useWatch } from "../live.ts";
 import { Link, navigate, useRoute, workloadPath } from "../navigation.tsx";
@@ -121,19 +122,9 @@ export function ConfigObjectPage() {
   );
 }
 
-interface Progress {
-  at: number;
-  proxies: number;
-  unaffected: number;
-  applied: number;
-  refused: { proxy: string; error: string }[];
-  waiting: number;
-  milliseconds?: number;
-}
-
 /** After a change that was made here: when it was in force at every proxy. */
 function Applied({ path: target, since }: { path: string; since: string | null }) {
-  const [progress, setProgress] = useState<Progress | null>();
+  const [progress, setProgress] = useState<ChangeRow | null>();
   useEffect(() => {
     setProgress(undefined);
     if (since === null) return;
@@ -141,7 +132,7 @@ function Applied({ path: target, since }: { path: string; since: string | null }
     void (async () => {
       for (let tries = 0; tries < APPLIED_TRIES && !gone; tries++) {
         const answer = await fetch(`/kiali/api${target}/applied`).catch(() => undefined);
-        const row = answer?.ok ? ((await answer.json()) as Progress | null) : null;
+        const row = answer?.ok ? ((await answer.json()) as ChangeRow | null) : null;
         if (!gone && row) setProgress(row);
         if (row && row.waiting === 0) return;
         await new Promise((resolve) => setTimeout(resolve, APPLIED_EVERY_MS));
