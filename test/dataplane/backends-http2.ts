@@ -1,12 +1,18 @@
+import type { TLSSocket } from "node:tls";
 import { createSecureServer, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { describeRequest, type Attempts } from "./backends.ts";
 
-/** An HTTP/2 backend that echoes, in the clear or over TLS with ALPN h2. */
-export async function startHttp2Backend(name: string, attempts: Attempts, tls?: { cert: string; key: string; ca: string }): Promise<{ port: number; stop: () => void }> {
+/** An HTTP/2 backend that echoes, in the clear or over TLS with ALPN h2; `allowHTTP1`: it serves who asks for that too. */
+export async function startHttp2Backend(name: string, attempts: Attempts, tls?: { cert: string; key: string; ca: string; allowHTTP1?: boolean }): Promise<{ port: number; stop: () => void }> {
   const server = tls ? createSecureServer({ ...tls, requestCert: true, rejectUnauthorized: false }) : createServer();
   server.on("stream", (stream, headers) => void answer(stream as ServerHttp2Stream, headers, name, attempts));
   server.on("sessionError", () => {});
+  if (tls?.allowHTTP1) {
+    server.on("request", (request, response) => {
+      if (request.httpVersionMajor === 1) response.end(`${name}\n${request.method} ${request.url} HTTP/1\nalpn ${(request.socket as TLSSocket).alpnProtocol || "none"}`);
+    });
+  }
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { port: (server.address() as AddressInfo).port, stop: () => void server.close() };
 }

@@ -44,6 +44,7 @@ export async function startBackends(certificates: CertificateFiles, root: string
   const tls = { cert: pair.cert, key: pair.key, ca: root, requestCert: true, rejectUnauthorized: false };
   listen("tls", (socket) => serve(socket, "tls", attempts), tls);
   listen("mtls", (socket) => serve(socket, "mtls", attempts), { ...tls, rejectUnauthorized: true });
+  listen("tls-one", (socket) => serve(socket, "tls-one", attempts), { ...tls, ALPNProtocols: "http/1.1" });
   const strange = certificates.get("stranger")!;
   listen("strange-tls", (socket) => serve(socket, "strange-tls", attempts), { cert: strange.cert, key: strange.key });
   for (const name of ["h2", "h2-2"]) {
@@ -51,9 +52,11 @@ export async function startBackends(certificates: CertificateFiles, root: string
     ports.set(name, server.port);
     stops.push(server.stop);
   }
-  const secure = await startHttp2Backend("tls-h2", attempts, { cert: pair.cert, key: pair.key, ca: root });
-  ports.set("tls-h2", secure.port);
-  stops.push(secure.stop);
+  for (const name of ["tls-h2", "tls-both"]) {
+    const secure = await startHttp2Backend(name, attempts, { cert: pair.cert, key: pair.key, ca: root, allowHTTP1: name === "tls-both" });
+    ports.set(name, secure.port);
+    stops.push(secure.stop);
+  }
   ports.set("closed", closedPort());
   return {
     ports,

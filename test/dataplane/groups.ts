@@ -9,6 +9,7 @@ import { listeners } from "./rows/listeners.ts";
 import { routeActions } from "./rows/route-actions.ts";
 import { routeMatching } from "./rows/route-matching.ts";
 import { tlsRows } from "./rows/tls.ts";
+import { upstreams } from "./rows/upstreams.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, listeners, filters, http2, accessLog];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, http2, accessLog];

@@ -20,7 +20,7 @@ export const alpnFilter: HttpFilterFactory = {
         // Istio's own switch, for clusters whose server must see the cluster's ALPN.
         if (cluster?.metadata["istio"]?.["alpn_override"] === "false") return "continue";
         const version = cluster?.config.http;
-        stream.upstreamAlpn = version === "http2" || (version === "downstream" && stream.protocol === "HTTP/2") ? http2 : http1;
+        stream.upstreamAlpn = version === "http2" || version === "auto" || (version === "downstream" && stream.protocol === "HTTP/2") ? http2 : http1;
         return "continue";
       },
     };

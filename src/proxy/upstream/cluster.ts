@@ -7,11 +7,12 @@ import type { LbEndpoint, LocalityLbEndpoints } from "../../proto/gen/envoy/conf
 import type { ConnectionInfo } from "../net/connection-info.ts";
 import type { Services } from "../services.ts";
 import type { FilterMetadata, UpstreamClusterInfo } from "../telemetry/stream-info.ts";
-import type { CircuitBreakerThresholds, ClusterSnapshot, SocketAddress } from "../types.ts";
+import { InvalidResource, type CircuitBreakerThresholds, type ClusterSnapshot, type SocketAddress } from "../types.ts";
 import { readAddress, type ClusterConfig } from "./cluster-config.ts";
 import type { ClusterStats } from "./cluster-stats.ts";
 import { DnsWatch, systemResolve } from "./dns.ts";
 import { HealthChecker, type HealthCheckOwner } from "./health-check/health-checker.ts";
+import { AlpnPool } from "./alpn-pool.ts";
 import { Host, type HostSpec } from "./host.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
@@ -66,6 +67,10 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     readonly stats: ClusterStats,
   ) {
     this.transports = new TransportSockets(config.proto.transportSocket, config.proto.transportSocketMatches, services);
+    if (config.http === "auto" && this.transports.all().some(({ kind }) => kind === "raw")) {
+      this.transports.dispose();
+      throw new InvalidResource("INVALID_CLUSTER", `ALPN configured for cluster ${config.name} which has a non-ALPN transport socket: ${config.proto.transportSocket?.name ?? "none"}`);
+    }
     this.#priorities = new PrioritySet({ panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.lb.localityWeighted });
     this.#slowStart = config.lb.slowStart && new SlowStart(config.lb.slowStart, services.monotonic);
     this.#balancer = new LoadBalancer(this.#priorities, { ...config.lb, random: services.random, slowStart: this.#slowStart });
@@ -151,7 +156,8 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     let pool = host.pools.get(key);
     if (!pool) {
       if (wish.tunnel) pool = new TcpTunnels(this, host, transport, preamble);
-      else pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble, name) : new Http1Pool(this, host, transport, alpn, key, preamble, name);
+      else if (http === "auto") pool = new AlpnPool(this, host, transport, alpn, key, preamble, name);
+      else pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble, name, undefined) : new Http1Pool(this, host, transport, alpn, key, preamble, name, undefined);
       host.pools.set(key, pool);
     }
     return pool;

@@ -49,6 +49,8 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     private readonly preamble: Buffer | undefined,
     /** The host that requests name, where the server is asked for by it. */
     private readonly name: string | undefined,
+    /** Where the server chooses the protocol: who takes a connection that is not for HTTP/1. */
+    private readonly divert: ((connected: UpstreamConnected) => boolean) | undefined,
   ) {}
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {
@@ -72,6 +74,16 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     if (load.connections < limits.maxConnections || this.host.cxActive === 0) this.#connect();
     else this.cluster.stats.upstream_cx_overflow++;
     return () => this.#withdraw(pending);
+  }
+
+  /** The next who waits, for a connection that is not of this pool. */
+  next(): PoolWaiter | undefined {
+    return this.#takePending()?.waiter;
+  }
+
+  /** A connection was lost: those who wait must not wait for one that nobody makes. */
+  replenish(): void {
+    if (this.#pending.length > this.#connecting && this.cluster.load.connections < this.cluster.limits.maxConnections) this.#connect();
   }
 
   onReusable(client: Http1Client): void {
@@ -101,7 +113,7 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     this.cluster.stats.upstream_cx_destroy++;
     this.cluster.stats.carried(client.channel);
     this.cluster.load.connections--;
-    if (this.#pending.length > this.#connecting && this.cluster.load.connections < this.cluster.limits.maxConnections) this.#connect();
+    this.replenish();
   }
 
   sweep(before: number): boolean {
@@ -123,13 +135,13 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     this.host.cxActive++;
     this.cluster.load.connections++;
     this.cluster.stats.upstream_cx_total++;
-    this.cluster.stats.upstream_cx_http1_total++;
+    if (!this.divert) this.cluster.stats.upstream_cx_http1_total++;
     connectUpstream(
       {
         host: this.host,
         transport: this.transport,
-        // A server that speaks both must not take this for HTTP/2.
-        alpn: this.alpn ?? (this.cluster.config.http === "auto" && this.transport.kind === "tls" && this.transport.context.alpn.length === 0 ? ["http/1.1"] : undefined),
+        // As Envoy offers it, and so that a server that speaks both does not take this for HTTP/2.
+        alpn: this.alpn ?? (this.transport.kind === "tls" && this.transport.context.alpn.length === 0 ? ["http/1.1"] : undefined),
         sni: this.name === undefined || !this.cluster.config.autoSni ? undefined : serverNameOf(this.name),
         provenName: this.cluster.config.autoSanValidation ? this.name : undefined,
         bindAddress: this.cluster.bindAddress,
@@ -142,6 +154,8 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
         onConnected: (connected) => {
           this.#connecting--;
           this.cluster.stats.connected(connected.tls);
+          if (this.divert?.(connected)) return;
+          if (this.divert) this.cluster.stats.upstream_cx_http1_total++;
           this.onReusable(new Pooled(connected, this, this.cluster.config.headerCase, this.cluster.config.http1Trailers));
         },
         onConnectFailure: (reason, detail) => {

@@ -1,7 +1,7 @@
 import { Http2Client, type Http2ClientOwner } from "../http2/client.ts";
 import type { TlsInfo } from "../net/connection-info.ts";
 import type { Cluster } from "./cluster.ts";
-import { connectUpstream } from "./connect.ts";
+import { connectUpstream, type UpstreamConnected } from "./connect.ts";
 import type { Host } from "./host.ts";
 import type { PoolWaiter, UpstreamPool } from "./pool.ts";
 import { serverNameOf } from "./request-name.ts";
@@ -29,14 +29,12 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     private readonly preamble: Buffer | undefined,
     /** The host that requests name, where the server is asked for by it. */
     private readonly name: string | undefined,
+    /** Where the server chooses the protocol: the pool that makes connections, and in which requests wait. */
+    private readonly source: { next(): PoolWaiter | undefined; replenish(): void } | undefined,
   ) {}
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {
-    const connection = this.#connections.find((each) => each.client.hasRoom);
-    if (connection) {
-      this.#hand(waiter, connection);
-      return undefined;
-    }
+    if (this.offer(waiter)) return undefined;
     const { limits, load } = this.cluster;
     if (load.pending >= limits.maxPendingRequests) {
       this.cluster.stats.upstream_rq_pending_overflow++;
@@ -51,6 +49,20 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     return () => this.#forget(waiter);
   }
 
+  /** Hands out a place if there is one. */
+  offer(waiter: PoolWaiter): boolean {
+    const connection = this.#connections.find((each) => each.client.hasRoom);
+    if (connection) this.#hand(waiter, connection);
+    return connection !== undefined;
+  }
+
+  /** A connection that has come to be. */
+  adopt({ channel, localText, tls }: UpstreamConnected): void {
+    const client = new Http2Client(channel, this, this.cluster.config.http2);
+    this.#connections.push({ client, localText, tls });
+    this.onRoom(client);
+  }
+
   onRoom(client: Http2Client): void {
     client.idleSince = this.cluster.services.monotonic();
     const { maxRequestsPerConnection, stats } = this.cluster;
@@ -58,7 +70,11 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     const full = (): boolean => maxRequestsPerConnection > 0 && client.requests >= maxRequestsPerConnection;
     // A pool that drains still serves those who wait for it: nobody else will.
     const connection = this.#connections.find((each) => each.client === client);
-    while (connection && client.hasRoom && !full() && this.#waiting.length > 0) this.#hand(this.#take() as PoolWaiter, connection);
+    while (connection && client.hasRoom && !full()) {
+      const next = this.source ? this.source.next() : this.#take();
+      if (!next) break;
+      this.#hand(next, connection);
+    }
     if (this.#draining || full()) {
       if (!this.#draining) stats.upstream_cx_max_requests++;
       client.retire();
@@ -78,7 +94,8 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     this.cluster.stats.upstream_cx_destroy++;
     this.cluster.stats.carried(client.channel);
     this.cluster.load.connections--;
-    if (this.#waiting.length > 0) this.#connect();
+    if (this.source) this.source.replenish();
+    else if (this.#waiting.length > 0) this.#connect();
   }
 
   sweep(before: number): boolean {
@@ -126,12 +143,10 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
       },
       this.cluster.services,
       {
-        onConnected: ({ channel, localText, tls }) => {
+        onConnected: (connected) => {
           this.#connecting = false;
-          stats.connected(tls);
-          const client = new Http2Client(channel, this, this.cluster.config.http2);
-          this.#connections.push({ client, localText, tls });
-          this.onRoom(client);
+          stats.connected(connected.tls);
+          this.adopt(connected);
         },
         onConnectFailure: (reason, detail) => {
           this.#connecting = false;

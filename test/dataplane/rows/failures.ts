@@ -84,7 +84,7 @@ export const failures: Group = {
     retry("per try time-out", { retry_on: "5xx", per_try_timeout: "0.15s" }, [slow(400), ok]),
     retry("per try time-out, given up", { retry_on: "5xx", per_try_timeout: "0.1s" }, slow(400)),
     retry("per try time-out, not retried", { retry_on: "reset", per_try_timeout: "0.1s" }, [slow(400), ok]),
-    retry("the route's time-out ends all", { retry_on: "5xx", num_retries: 5, per_try_timeout: "0.1s" }, slow(400), {}, { timeout: "0.25s" }),
+    retry("the route's time-out ends all", { retry_on: "5xx", num_retries: 5, per_try_timeout: "0.4s" }, slow(2000), {}, { timeout: "0.6s" }),
     retry("envoy-ratelimited", { retry_on: "envoy-ratelimited" }, [{ status: 429, headers: [["x-envoy-ratelimited", "true"]], body: "r" }, ok]),
     retry("unknown condition", { retry_on: "whenever" }, [status(503), ok]),
     retry("none", { retry_on: "5xx", num_retries: 0 }, [status(503), ok]),

@@ -15,7 +15,7 @@ export function serverTls(common: JsonObject = {}, more: JsonObject = {}): JsonO
   return { name: "envoy.transport_sockets.tls", typed_config: typed("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", { common_tls_context: { tls_certificates: [pair("server")], ...common }, ...more }) };
 }
 
-function clientTls(common: JsonObject = {}, more: JsonObject = {}): JsonObject {
+export function clientTls(common: JsonObject = {}, more: JsonObject = {}): JsonObject {
   return { name: "envoy.transport_sockets.tls", typed_config: typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", { common_tls_context: { tls_params: { tls_maximum_protocol_version: "TLSv1_3" }, ...common }, ...more }) };
 }
 
