@@ -49,6 +49,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
   readonly #priorities: PrioritySet;
   readonly #balancer: LoadBalancer;
   readonly #hosts = new Map<string, Host>();
+  #disposed = false;
   readonly #outlier: OutlierDetector | undefined;
   readonly #slowStart: SlowStart | undefined;
   readonly #checkers: readonly HealthChecker[];
@@ -127,6 +128,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     let host = this.#hosts.get(key);
     if (!host) {
       host = new Host({ address, hostname: "", weight: 1, priority: 0, locality: undefined, health: HealthStatus.UNKNOWN, metadata: {} });
+      host.gone = this.#disposed;
       this.#hosts.set(key, host);
     }
     host.lastUsed = this.services.monotonic();
@@ -159,6 +161,8 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
       else if (http === "auto") pool = new AlpnPool(this, host, transport, alpn, key, preamble, name);
       else pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble, name, undefined) : new Http1Pool(this, host, transport, alpn, key, preamble, name, undefined);
       host.pools.set(key, pool);
+      // Somebody chose the host before it went: he is served, and then nobody would come and close the connection.
+      if (host.gone) pool.drain();
     }
     return pool;
   }
@@ -192,7 +196,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
       if (keep.has(key)) continue;
       this.#hosts.delete(key);
       this.#outlier?.forget(host);
-      for (const pool of host.pools.values()) pool.drain();
+      host.leave();
     }
     const overprovisioning = assignment.policy?.overprovisioningFactor;
     this.#priorities.update(localities, overprovisioning === undefined ? {} : { overprovisioning });
@@ -217,16 +221,20 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
         if (empty && host.cxActive === 0) host.pools.delete(poolKey);
         else unused = false;
       }
-      if (this.isOriginalDestination && unused && host.cxActive === 0 && now - host.lastUsed > this.config.cleanupIntervalMs) this.#hosts.delete(key);
+      if (this.isOriginalDestination && unused && host.cxActive === 0 && now - host.lastUsed > this.config.cleanupIntervalMs) {
+        this.#hosts.delete(key);
+        host.leave();
+      }
     }
   }
 
   /** The cluster is replaced or removed: connections end as they become idle. */
   dispose(): void {
+    this.#disposed = true;
     this.#outlier?.stop();
     for (const checker of this.#checkers) checker.stop();
     for (const watch of this.#dns) watch.stop();
-    for (const host of this.#hosts.values()) for (const pool of host.pools.values()) pool.drain();
+    for (const host of this.#hosts.values()) host.leave();
     this.transports.dispose();
   }
 

@@ -68,3 +68,29 @@ test("a server that says GOAWAY before a stream gets its connection closed", asy
   expect((await get(proxy.port("l"), "/", "a")).status).toBe(503);
   expect(await Promise.race([closed.promise, Bun.sleep(1000)])).toBe("closed");
 });
+
+test("a connection that a retry makes to a host of a cluster that went meanwhile is closed after it", async () => {
+  const closed = Promise.withResolvers<string>();
+  const backend = rawServer({
+    data: (socket) => void socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+    end(socket) {
+      closed.resolve("closed");
+      socket.end();
+    },
+  });
+  backends.push(backend);
+  const dead = rawServer({});
+  const retryPolicy = { retryOn: "connect-failure", numRetries: 5, retryBackOff: { baseInterval: "0.3s", maxInterval: "0.3s" } };
+  const proxy = new Sidecar({ id: "n" });
+  proxies.push(proxy);
+  // Nobody but the first priority is asked first; the retry skips it.
+  const localities = [dead.port, backend.port].map((port, priority) => ({ priority, lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }] }));
+  dead.stop();
+  const skip = { retryPriority: { name: "envoy.retry_priorities.previous_priorities", typedConfig: typed("envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", { updateFrequency: 1 }) } };
+  await configure(proxy.dataPlane, { clusters: [{ ...cluster("c", [1]), loadAssignment: { clusterName: "c", endpoints: localities } }], listeners: [httpListener("l", { routes: [forward("/", "c", { retryPolicy: { ...retryPolicy, ...skip } })] })] });
+  const answer = get(proxy.port("l"), "/", "a");
+  await Bun.sleep(10);
+  proxy.dataPlane.removeCluster("c");
+  expect((await answer).status).toBe(200);
+  expect(await Promise.race([closed.promise, Bun.sleep(5000)])).toBe("closed");
+});

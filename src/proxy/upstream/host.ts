@@ -43,6 +43,8 @@ export class Host implements UpstreamHostInfo {
   readonly sessions = new Map<string, Buffer>();
   /** When an original-destination host was last asked for. */
   lastUsed = 0;
+  /** No cluster has it any more. */
+  gone = false;
 
   constructor(spec: HostSpec) {
     this.spec = spec;
@@ -71,6 +73,12 @@ export class Host implements UpstreamHostInfo {
     const { health } = this.spec;
     const able = health === HealthStatus.DEGRADED || (this.degradedByCheck && (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY));
     return able && !this.ejected && !this.failedHealthCheck;
+  }
+
+  /** It leaves its cluster: its connections end as they become idle, those too that are made for who has chosen it before. */
+  leave(): void {
+    this.gone = true;
+    for (const pool of this.pools.values()) pool.drain();
   }
 
   snapshot(): HostSnapshot {
