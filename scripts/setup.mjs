@@ -23,6 +23,7 @@ function main() {
   }
   ensureBun();
   run(join(modules, ".bin/bun"), [join(root, "scripts/generate-proto.ts")], "The protobuf types could not be generated: try `npm run generate`.");
+  run(join(modules, ".bin/bun"), [join(root, "scripts/generate-explanations.ts")], "The texts of kubectl explain could not be generated: try `npm run generate`.");
   ensureSystemPackages();
   ensureKubectl();
   writeFileSync(stamp, lockHash());

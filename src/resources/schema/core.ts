@@ -123,7 +123,7 @@ export const coreComponents: Components = {
         allocatedResourceStatuses: map(str),
         allocatedResources: map(quantity),
         capacity: map(quantity),
-        conditions: mapList(condition(), ["type"]),
+        conditions: mapList(condition("lastProbeTime"), ["type"]),
         currentVolumeAttributesClassName: str,
         modifyVolumeStatus: obj({ "status!": str, targetVolumeAttributesClassName: str }),
         phase: str,

@@ -3,7 +3,6 @@
  * asked for, so that a server starts without building thousands of objects.
  */
 import type { Schema } from "../types.ts";
-import { PURPOSES } from "./purposes.ts";
 
 export const str: Schema = { type: "string" };
 export const bool: Schema = { type: "boolean" };
@@ -85,6 +84,7 @@ export function ref(name: string): Schema {
 /** `core.v1.Pod` is io.k8s.api.core.v1.Pod in OpenAPI. */
 export function fullName(name: string): string {
   if (name.startsWith("meta.")) return `io.k8s.apimachinery.pkg.apis.${name}`;
+  if (name.startsWith("apiregistration.")) return `io.k8s.kube-aggregator.pkg.apis.${name}`;
   if (name.startsWith("apiextensions.")) return `io.k8s.apiextensions-apiserver.pkg.apis.${name}`;
   return `io.k8s.api.${name}`;
 }
@@ -99,6 +99,6 @@ export type Components = Record<string, () => Schema>;
 export function kind(group: string, version: string, name: string, fields: Record<string, Schema>): Schema {
   return obj(
     { apiVersion: str, kind: str, metadata: ref("meta.v1.ObjectMeta"), ...fields },
-    { ...(PURPOSES[name] ? { description: PURPOSES[name] } : {}), "x-kubernetes-group-version-kind": [{ group, version, kind: name }] },
+    { "x-kubernetes-group-version-kind": [{ group, version, kind: name }] },
   );
 }

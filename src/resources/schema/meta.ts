@@ -19,6 +19,7 @@ export const metaComponents: Components = {
       selfLink: str,
       uid: str,
     }),
+  "meta.v1.ListMeta": () => obj({ continue: str, remainingItemCount: int64, resourceVersion: str, selfLink: str }),
   "meta.v1.ManagedFieldsEntry": () => obj({ apiVersion: str, fieldsType: str, fieldsV1: any, manager: str, operation: str, subresource: str, time }),
   "meta.v1.OwnerReference": () => atomicObj({ "apiVersion!": str, blockOwnerDeletion: bool, controller: bool, "kind!": str, "name!": str, "uid!": str }),
   "meta.v1.LabelSelector": () => atomicObj({ matchExpressions: list(ref("meta.v1.LabelSelectorRequirement")), matchLabels: map(str) }),

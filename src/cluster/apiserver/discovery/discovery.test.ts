@@ -83,3 +83,40 @@ test("OpenAPI has what kubectl reads: patch operations for validation, schemas f
   const revalidated = await api.call("GET", "/openapi/v3", { headers: { "if-modified-since": new Date(Date.now() + 1000).toUTCString() } });
   expect(revalidated.status).toBe(304);
 });
+
+interface Described {
+  description?: string;
+  type?: string;
+  enum?: string[];
+  required?: string[];
+  allOf?: { $ref: string }[];
+  items?: Described;
+  additionalProperties?: Described;
+  properties?: Record<string, Described>;
+}
+
+test("OpenAPI explains: every kind and nearly every field has its text, and types stand under their names", async () => {
+  const { paths } = JSON.parse((await api.call("GET", "/openapi/v3")).text) as { paths: Record<string, { serverRelativeURL: string }> };
+  const core = (JSON.parse((await api.call("GET", paths["api/v1"]?.serverRelativeURL ?? "")).text) as { components: { schemas: Record<string, Described> } }).components.schemas;
+  const named = (name: string) => [{ $ref: `#/components/schemas/${name}` }];
+  const container = core["io.k8s.api.core.v1.Container"];
+  expect(container?.description).toBe("A single application container that you want to run within a pod.");
+  expect(container?.properties?.["env"]?.description).toContain("environment variables");
+  expect(container?.properties?.["env"]?.items?.allOf).toEqual(named("io.k8s.api.core.v1.EnvVar"));
+  expect(container?.properties?.["imagePullPolicy"]?.enum).toEqual(["Always", "IfNotPresent", "Never"]);
+  expect(container?.required).toEqual(["name"]);
+  expect(core["io.k8s.api.core.v1.PodSpec"]?.properties?.["dnsConfig"]?.allOf).toEqual(named("io.k8s.api.core.v1.PodDNSConfig"));
+  expect(core["io.k8s.api.core.v1.PodDNSConfig"]?.properties?.["nameservers"]?.description).toContain("DNS name server");
+  expect(core["io.k8s.api.core.v1.ResourceRequirements"]?.properties?.["limits"]?.additionalProperties?.allOf).toEqual(named("io.k8s.apimachinery.pkg.api.resource.Quantity"));
+  // A driver's volume is taken as it comes, and explained all the same.
+  expect(core["io.k8s.api.core.v1.PersistentVolumeSpec"]?.properties?.["nfs"]?.allOf).toEqual(named("io.k8s.api.core.v1.NFSVolumeSource"));
+  expect(core["io.k8s.api.core.v1.CephFSVolumeSource"]).toMatchObject({ required: ["monitors"], properties: { monitors: { type: "array", items: { type: "string" } } } });
+  for (const [path, { serverRelativeURL }] of Object.entries(paths)) {
+    const text = (await api.call("GET", serverRelativeURL)).text;
+    const { schemas } = (JSON.parse(text) as { components: { schemas: Record<string, Described> } }).components;
+    const lost = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].filter(([, reference = ""]) => !(reference in schemas));
+    expect([path, lost]).toEqual([path, []]);
+    const without = Object.entries(schemas).flatMap(([name, { properties = {} }]) => (name.startsWith("io.k8s.api.") ? Object.keys(properties).filter((field) => !properties[field]?.description) : []));
+    expect([path, without.length < 12 ? [] : without]).toEqual([path, []]);
+  }
+});

@@ -1,20 +1,24 @@
 import { referencedComponents, resolveSchema, type Schema } from "../../../resources/index.ts";
 import type { Catalogue, Resource } from "../catalogue.ts";
 import { hashOf } from "./documents.ts";
+import { explainedComponents } from "./explained.ts";
+import { explanationsStamp, readExplanations } from "./explanations.ts";
 import { subresourcesOf } from "./subresources.ts";
 
 type JsonNode = Record<string, unknown>;
 
 const BODY_TYPES = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 const PREFIX = "#/components/schemas/";
+const LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 const SCALE = "io.k8s.api.autoscaling.v1.Scale";
 
 /**
- * OpenAPI v3, one document a group version, made when asked for. kubectl validates, diffs and explains by it; what it
- * reads are the paths' patch operations (x-kubernetes-group-version-kind, fieldValidation, content types) and the schemas.
+ * OpenAPI v3, one document a group version, made when asked for and not kept: clients keep it by its hash. kubectl
+ * validates, diffs and explains by it; what it reads are the paths' patch operations (x-kubernetes-group-version-kind,
+ * fieldValidation, content types) and the schemas.
  */
 export class OpenApi {
-  #documents = new Map<string, { resources: Resource[]; body: string; hash: string }>();
+  #hashes = new Map<string, { resources: Resource[]; hash: string }>();
   #index = "";
   #generation = -1;
   /** Of the newest change, for Last-Modified: whole seconds, in milliseconds. */
@@ -32,7 +36,7 @@ export class OpenApi {
       for (const [group, versions] of this.catalogue.groups()) {
         for (const [version, resources] of versions) {
           const name = group ? `apis/${group}/${version}` : `api/${version}`;
-          paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name, resources).hash}` };
+          paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#hash(name, resources)}` };
         }
       }
       this.#index = JSON.stringify({ paths });
@@ -46,29 +50,39 @@ export class OpenApi {
   document(name: string): { body: string; hash: string } | undefined {
     const match = /^(?:api|apis\/([^/]+))\/([^/]+)$/.exec(name);
     const resources = match && this.catalogue.groups().get(match[1] ?? "")?.get(match[2] ?? "");
-    return resources ? this.#document(name, resources) : undefined;
+    return resources ? { body: JSON.stringify(explain(describe(name, resources))), hash: this.#hash(name, resources) } : undefined;
   }
 
-  /** Kept until a resource of the group changes: creating a CRD does not remake the others. */
-  #document(name: string, resources: Resource[]): { body: string; hash: string } {
-    const known = this.#documents.get(name);
-    if (known && known.resources.length === resources.length && known.resources.every((resource, i) => resource === resources[i])) return known;
-    const body = JSON.stringify(describe(name, resources));
-    const document = { resources, body, hash: hashOf(body) };
-    this.#documents.set(name, document);
-    return document;
+  /** Of all that makes the document. Kept until a resource of the group changes: creating a CRD does not remake the others. */
+  #hash(name: string, resources: Resource[]): string {
+    const known = this.#hashes.get(name);
+    if (known && known.resources.length === resources.length && known.resources.every((resource, i) => resource === resources[i])) return known.hash;
+    const hash = hashOf(JSON.stringify(describe(name, resources)) + explanationsStamp());
+    this.#hashes.set(name, { resources, hash });
+    return hash;
   }
 }
 
-function describe(name: string, resources: Resource[]): JsonNode {
+interface OpenApiDocument {
+  openapi: string;
+  info: JsonNode;
+  paths: JsonNode;
+  components: { schemas: Record<string, Schema> };
+}
+
+function explain(document: OpenApiDocument): OpenApiDocument {
+  return { ...document, components: { schemas: explainedComponents(document.components.schemas, readExplanations()) } };
+}
+
+function describe(name: string, resources: Resource[]): OpenApiDocument {
   const paths: JsonNode = {};
-  const schemas: Record<string, unknown> = {};
-  const referenced: Schema[] = [{ $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta` }, { $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions` }];
+  const schemas: Record<string, Schema> = {};
+  const referenced: Schema[] = [{ $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta` }, { $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions` }, { $ref: `${PREFIX}${LIST_META}` }];
   for (const resource of resources) {
     const component = componentName(resource);
     const schema = kindSchema(resource);
     schemas[component] = schema;
-    schemas[`${component}List`] = listSchema(resource, component);
+    if (resource.definition.verbs.includes("list")) schemas[`${component}List`] = listSchema(resource, component);
     referenced.push(schema);
     if (resource.definition.subresources.includes("scale")) referenced.push({ $ref: `${PREFIX}${SCALE}` });
     addPaths(paths, name, resource, component);
@@ -105,10 +119,7 @@ function listSchema({ definition, version }: Resource, component: string): Schem
       apiVersion: { type: "string" },
       items: { type: "array", items: { $ref: PREFIX + component } },
       kind: { type: "string" },
-      metadata: {
-        type: "object",
-        properties: { continue: { type: "string" }, remainingItemCount: { type: "integer", format: "int64" }, resourceVersion: { type: "string" } },
-      },
+      metadata: { $ref: `${PREFIX}${LIST_META}` },
     },
     "x-kubernetes-group-version-kind": [{ group: definition.group, version, kind: definition.listKind }],
   };
