@@ -16,6 +16,7 @@ import { localRateLimitFilter } from "./local-ratelimit.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
 import { globalRateLimitFilter } from "./ratelimit.ts";
 import { rbacFilter } from "./rbac/http-rbac.ts";
+import { setMetadataFilter } from "./set-metadata.ts";
 import { wasmFilter } from "./wasm.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
 
@@ -24,7 +25,7 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, wasmFilter, globalRateLimitFilter];
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, setMetadataFilter, wasmFilter, globalRateLimitFilter];
 
 const PREFIX = "type.googleapis.com/";
 

@@ -15,6 +15,7 @@ import { headerReader } from "../match/headers.ts";
 import type { FilterMetadata, StreamInfo } from "../telemetry/stream-info.ts";
 import { readText } from "../tls/data-source.ts";
 import { InvalidResource } from "../types.ts";
+import { LB_METADATA, MetadataCriteria } from "../upstream/metadata-criteria.ts";
 import { compileHashPolicies, type HashPolicy } from "./hash-policy.ts";
 import { compileHeaderOps, joinHeaderOps, type HeaderOps } from "./header-ops.ts";
 import { compilePath, compileRouteMatch, fraction, pathWithoutQuery, type PathMatcher, type RouteMatch } from "./route-match.ts";
@@ -42,6 +43,8 @@ export interface ForwardAction {
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
   readonly hash: HashPolicy | undefined;
+  /** The subset of the cluster's endpoints that is meant. */
+  readonly criteria: MetadataCriteria | undefined;
   readonly mirrors: readonly { readonly cluster: string; readonly share: number; readonly suffix: boolean }[];
   readonly priority: "default" | "high";
   /** A CONNECT ends here: its bytes go to the cluster without it. */
@@ -230,6 +233,7 @@ export class RouteTable {
               action: {
                 ...forward,
                 cluster: each.clusterHeader === "" ? each.name : headerReader(each.clusterHeader.toLowerCase()),
+                criteria: MetadataCriteria.merged(forward.criteria, each.metadataMatch?.filterMetadata[LB_METADATA]),
                 ...(literal === undefined ? {} : { hostRewrite: () => literal, notesOriginalHost: false }),
               },
               requestOps: joinHeaderOps([compileHeaderOps({ add: each.requestHeadersToAdd, remove: each.requestHeadersToRemove }, hostname), base.requestOps]),
@@ -289,6 +293,7 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     autoHostRewrite: host.case === "autoHostRewrite" && Boolean(host.value.value),
     appendXForwardedHost: action.appendXForwardedHost,
     hash: compileHashPolicies(action.hashPolicy),
+    criteria: MetadataCriteria.of(action.metadataMatch?.filterMetadata),
     mirrors: mirrors.map((mirror) => ({
       cluster: mirror.cluster,
       share: mirror.runtimeFraction?.defaultValue ? fraction(mirror.runtimeFraction.defaultValue) : 1,

@@ -3,8 +3,8 @@ import type { HeaderMap } from "../http/header-map.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import type { Cluster } from "../upstream/cluster.ts";
 import type { Host } from "../upstream/host.ts";
-import type { LoadBalancerContext } from "../upstream/load-balancer.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
+import { balancingContext } from "./balancing.ts";
 import { RESET_FLAGS } from "./reset-flags.ts";
 import { meantDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
@@ -130,7 +130,7 @@ export class Router implements ResponseSink, PoolWaiter {
     stream.attempts++;
     const host = cluster.isOriginalDestination
       ? this.#originalDestination(cluster)
-      : cluster.choose(this.#balancing(policy));
+      : cluster.choose(balancingContext(this.#action, stream, this.#hash, policy, this.#tried));
     if (!host) {
       cluster.stats.upstream_cx_none_healthy++;
       this.#charge(503);
@@ -147,17 +147,6 @@ export class Router implements ResponseSink, PoolWaiter {
       return;
     }
     this.#withdraw = cluster.pool(host, { alpn: stream.upstreamAlpn, downstream: stream.protocol === "HTTP/2" ? 2 : 1, tunnel: stream.request.upgrade === "connect" && this.#action.endsConnect, authority: stream.request.authority, client: stream.downstream }).acquire(this);
-  }
-
-  #balancing(policy: RetryPolicy | undefined): LoadBalancerContext {
-    const hash = this.#hash;
-    if (!policy || !this.#tried) return { hash };
-    return {
-      hash,
-      avoid: policy.avoidPreviousHosts ? this.#tried : undefined,
-      maxPicks: policy.maxHostPicks,
-      avoidPriorities: policy.avoidPreviousPriorities ? new Set(this.#tried.map((each) => each.spec.priority)) : undefined,
-    };
   }
 
   onPoolReady(connection: PooledConnection, host: Host): void {

@@ -4,13 +4,20 @@ import type { Services } from "../services.ts";
 import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts";
 import type { TcpStats } from "../telemetry/stat-scope.ts";
 import { InvalidResource } from "../types.ts";
+import { LB_METADATA, MetadataCriteria } from "../upstream/metadata-criteria.ts";
 import { compileTunnel, type TunnelHead } from "./tunnel.ts";
+
+/** Where connections go: a cluster, and which subset of its endpoints. */
+export interface TcpTarget {
+  readonly cluster: string;
+  readonly criteria: MetadataCriteria | undefined;
+}
 
 /** A TcpProxy read once. */
 export interface TcpConfig {
   readonly core: TcpStats;
   /** Chooses by a draw in [0, 1). */
-  readonly cluster: (draw: number) => string;
+  readonly target: (draw: number) => TcpTarget;
   readonly idleTimeoutMs: number | undefined;
   /** For a connection as a whole. */
   readonly maxDurationMs: number | undefined;
@@ -24,24 +31,28 @@ export interface TcpConfig {
 /** Throws InvalidResource. */
 export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig {
   const specifier = proto.clusterSpecifier;
-  let cluster: TcpConfig["cluster"];
-  if (specifier.case === "cluster") cluster = () => specifier.value;
-  else if (specifier.case === "weightedClusters") {
+  const criteria = MetadataCriteria.of(proto.metadataMatch?.filterMetadata);
+  let target: TcpConfig["target"];
+  if (specifier.case === "cluster") {
+    const only = { cluster: specifier.value, criteria };
+    target = () => only;
+  } else if (specifier.case === "weightedClusters") {
     const { clusters } = specifier.value;
     const total = clusters.reduce((sum, each) => sum + each.weight, 0);
     if (total === 0) throw new InvalidResource("INVALID_TCP_PROXY", "TcpProxy weighted clusters have no weight");
-    cluster = (draw) => {
+    const targets = clusters.map((each) => ({ cluster: each.name, criteria: MetadataCriteria.merged(criteria, each.metadataMatch?.filterMetadata[LB_METADATA]) }));
+    target = (draw) => {
       let left = draw * total;
-      for (const each of clusters) {
-        left -= each.weight;
-        if (left < 0) return each.name;
+      for (let i = 0; i < clusters.length; i++) {
+        left -= clusters[i]?.weight ?? 0;
+        if (left < 0) return targets[i] as TcpTarget;
       }
-      return clusters[clusters.length - 1]?.name ?? "";
+      return targets[targets.length - 1] as TcpTarget;
     };
   } else throw new InvalidResource("INVALID_TCP_PROXY", "TcpProxyValidationError.ClusterSpecifier: value is required");
   return {
     core: services.core.tcp(proto.statPrefix),
-    cluster,
+    target,
     // Envoy's default for TCP: one hour.
     idleTimeoutMs: timeoutMs(proto.idleTimeout, 3_600_000),
     maxDurationMs: timeoutMs(proto.maxDownstreamConnectionDuration),

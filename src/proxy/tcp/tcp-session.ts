@@ -226,7 +226,8 @@ export class TcpSession {
 
   #connect(): void {
     const { tcp, sniCluster } = this.chain;
-    const name = sniCluster && this.connection.serverName !== "" ? this.connection.serverName : tcp.cluster(this.services.random());
+    const { cluster: configured, criteria } = tcp.target(this.services.random());
+    const name = sniCluster && this.connection.serverName !== "" ? this.connection.serverName : configured;
     const cluster = this.services.clusters.get(name);
     if (!cluster) {
       tcp.core.downstream_cx_no_route++;
@@ -238,7 +239,7 @@ export class TcpSession {
     this.info.upstreamCluster = cluster;
     const host = cluster.isOriginalDestination
       ? this.connection.destinationRestored && cluster.originalDestination(this.connection.local)
-      : cluster.choose(tcp.hashBySource ? { hash: hash53(this.connection.remote.address) } : undefined);
+      : cluster.choose({ criteria, hash: tcp.hashBySource ? hash53(this.connection.remote.address) : undefined });
     if (!host) {
       cluster.stats.upstream_cx_none_healthy++;
       this.info.addFlag("UH");

@@ -1,6 +1,7 @@
 import { InvalidResource } from "../types.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import { GRPC_CODES } from "../grpc/status.ts";
+import { valueText } from "../match/values.ts";
 import { addressText } from "../net/connection-info.ts";
 import { flagNames } from "./flag-names.ts";
 import { compileCelText } from "./cel-filter.ts";
@@ -262,7 +263,7 @@ function metadata(argument: string, fields: (info: StreamInfo, filter: string) =
     let value: unknown = fields(info, filter);
     for (const key of path) value = typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
     if (value === undefined || value === null) return undefined;
-    return typeof value === "string" ? value : JSON.stringify(value);
+    return typeof value === "string" ? value : valueText(value);
   };
 }
 

@@ -20,6 +20,7 @@ import { InvalidResource, type CircuitBreakerThresholds } from "../types.ts";
 import { compileHealthCheck, type HealthCheckConfig } from "./health-check/config.ts";
 import { compileLb, type LbConfig } from "./lb-config.ts";
 import { compileOutlierDetection, type OutlierConfig } from "./outlier-detection.ts";
+import { compileSubsets, type SubsetConfig } from "./subset-config.ts";
 
 export type UpstreamHttp = "http1" | "http2" | "auto" | "downstream";
 
@@ -46,6 +47,7 @@ export interface ClusterConfig {
   readonly idleTimeoutMs: number | undefined;
   readonly maxRequestsPerConnection: number;
   readonly lb: LbConfig;
+  readonly subsets: SubsetConfig | undefined;
   readonly panicThreshold: number;
   readonly outlier: OutlierConfig | undefined;
   readonly cleanupIntervalMs: number;
@@ -73,7 +75,6 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     throw new InvalidResource("UNSUPPORTED_CLUSTER_TYPE", `cluster ${name}: Didn't find a registered cluster factory implementation for name: '${discovery.value.name}'`);
   }
   const type = discovery.case === "type" ? discovery.value : Cluster_DiscoveryType.STATIC;
-  if (proto.lbSubsetConfig) throw new InvalidResource("UNSUPPORTED_LB_POLICY", `cluster ${name}: lb_subset_config is not supported`);
   if (type === Cluster_DiscoveryType.EDS && !proto.edsClusterConfig) {
     throw new InvalidResource("INVALID_CLUSTER", `cluster ${name}: cannot create an EDS cluster without an EDS config`);
   }
@@ -97,6 +98,7 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     retryBudget: budget && { percent: budget.budgetPercent?.value ?? 20, minimum: budget.minRetryConcurrency ?? 3 },
     ...http,
     lb,
+    subsets: compileSubsets(proto.lbSubsetConfig, lb.policy, name),
     panicThreshold: proto.commonLbConfig?.healthyPanicThreshold ? proto.commonLbConfig.healthyPanicThreshold.value : 50,
     outlier: compileOutlierDetection(proto.outlierDetection),
     cleanupIntervalMs: durationMs(proto.cleanupInterval) ?? 5000,

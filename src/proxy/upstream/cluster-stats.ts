@@ -12,6 +12,7 @@ export interface ClusterGauges {
   readonly limits: CircuitBreakerThresholds;
   /** Whether what is left of the limits is shown too. */
   readonly tracksRemaining: boolean;
+  readonly activeSubsets: number;
   hosts(): Iterable<Host>;
 }
 
@@ -22,6 +23,11 @@ export type Origin = "internal" | "external";
 export class ClusterStats extends StatScope {
   bind_errors = 0;
   lb_healthy_panic = 0;
+  lb_subsets_created = 0;
+  lb_subsets_fallback = 0;
+  lb_subsets_fallback_panic = 0;
+  lb_subsets_removed = 0;
+  lb_subsets_selected = 0;
   membership_change = 0;
   update_attempt = 0;
   update_failure = 0;
@@ -146,6 +152,7 @@ function* gauges(cluster: ClusterGauges): IterableIterator<readonly [string, Sta
   yield ["membership_total", "gauge", total];
   yield ["membership_healthy", "gauge", healthy];
   yield ["membership_degraded", "gauge", degraded];
+  yield ["lb_subsets_active", "gauge", cluster.activeSubsets];
   yield ["upstream_cx_active", "gauge", load.connections];
   yield ["upstream_rq_active", "gauge", load.requests];
   yield ["upstream_rq_pending_active", "gauge", load.pending];

@@ -23,6 +23,7 @@ import { nameOf } from "./request-name.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
 import { writeProxyHeader } from "./proxy-header.ts";
 import { SlowStart } from "./slow-start.ts";
+import { Subsets } from "./subsets.ts";
 import { TcpTunnels } from "./tcp-tunnel.ts";
 import { TRANSPORT_MATCH, TransportSockets, type UpstreamTransport } from "./transport.ts";
 
@@ -39,6 +40,8 @@ export interface PoolWish {
   readonly client: ConnectionInfo | undefined;
 }
 
+const NO_CONTEXT: LoadBalancerContext = {};
+
 /** A cluster in force: its hosts, how one is chosen, and the connections to them. */
 export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
   /** What circuit breakers count. */
@@ -48,6 +51,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
   warm: boolean;
   readonly #priorities: PrioritySet;
   readonly #balancer: LoadBalancer;
+  readonly #subsets: Subsets | undefined;
   readonly #hosts = new Map<string, Host>();
   #disposed = false;
   readonly #outlier: OutlierDetector | undefined;
@@ -72,11 +76,14 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
       this.transports.dispose();
       throw new InvalidResource("INVALID_CLUSTER", `ALPN configured for cluster ${config.name} which has a non-ALPN transport socket: ${config.proto.transportSocket?.name ?? "none"}`);
     }
-    this.#priorities = new PrioritySet({ panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.lb.localityWeighted });
+    const priorities = { panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.lb.localityWeighted };
+    this.#priorities = new PrioritySet(priorities);
     this.#slowStart = config.lb.slowStart && new SlowStart(config.lb.slowStart, services.monotonic);
-    this.#balancer = new LoadBalancer(this.#priorities, { ...config.lb, random: services.random, slowStart: this.#slowStart });
+    const balancing = { ...config.lb, random: services.random, slowStart: this.#slowStart };
+    this.#balancer = new LoadBalancer(this.#priorities, balancing);
+    this.#subsets = config.subsets && new Subsets(config.subsets, priorities, balancing, stats);
     this.#checkers = config.healthChecks.map((check) => new HealthChecker(check, this));
-    this.#outlier = config.outlier && new OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#priorities.refresh(), services.clock, services.random, stats);
+    this.#outlier = config.outlier && new OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#refresh(), services.clock, services.random, stats);
     this.#unchecked = this.#checkers.length;
     this.warm = (config.type === Cluster_DiscoveryType.STATIC && this.#unchecked === 0) || config.type === Cluster_DiscoveryType.ORIGINAL_DST;
     if (config.type === Cluster_DiscoveryType.STATIC && config.assignment) this.assign(config.assignment);
@@ -104,13 +111,16 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
   get tracksRemaining(): boolean {
     return this.config.tracksRemaining;
   }
+  get activeSubsets(): number {
+    return this.#subsets?.active ?? 0;
+  }
   get maxRequestsPerConnection(): number {
     return this.config.maxRequestsPerConnection;
   }
 
   /** A host by the balancer; undefined when none is usable. For original-destination clusters see `originalDestination`. */
   choose(context?: LoadBalancerContext): Host | undefined {
-    return this.#balancer.choose(context);
+    return this.#subsets ? this.#subsets.choose(context ?? NO_CONTEXT) : this.#balancer.choose(context);
   }
 
   hosts(): Iterable<Host> {
@@ -199,13 +209,15 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
       host.leave();
     }
     const overprovisioning = assignment.policy?.overprovisioningFactor;
-    this.#priorities.update(localities, overprovisioning === undefined ? {} : { overprovisioning });
+    const options = overprovisioning === undefined ? {} : { overprovisioning };
+    this.#priorities.update(localities, options);
+    this.#subsets?.update(localities, options);
     this.stats.membership_change += changed.size;
     this.#assigned = true;
     if (this.#checkers.length > 0) {
       const checked = new Set([...this.#hosts.values()].filter((host) => !host.spec.unchecked));
       for (const checker of this.#checkers) checker.update(checked);
-      this.#priorities.refresh();
+      this.#refresh();
     }
     this.#becomeWarm();
   }
@@ -268,12 +280,17 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
 
   onChange(host: Host): void {
     if (host.healthy) this.#slowStart?.begins(host);
-    this.#priorities.refresh();
+    this.#refresh();
   }
 
   onFirstRound(): void {
     this.#unchecked--;
     this.#becomeWarm();
+  }
+
+  #refresh(): void {
+    this.#priorities.refresh();
+    this.#subsets?.refresh();
   }
 
   #becomeWarm(): void {

@@ -2,12 +2,15 @@ import { Cluster_LbPolicy } from "../../proto/gen/envoy/config/cluster/v3/cluste
 import { InvalidResource } from "../types.ts";
 import { HashTable } from "./hash-table.ts";
 import type { Host } from "./host.ts";
+import type { MetadataCriteria } from "./metadata-criteria.ts";
 import type { SlowStart } from "./slow-start.ts";
 import type { HostSet, PrioritySet } from "./priority-set.ts";
 
 export interface LoadBalancerContext {
   /** For consistent hashing; undefined picks at random. */
   readonly hash?: number | undefined;
+  /** Which subset of the endpoints is meant, in clusters that have subsets. */
+  readonly criteria?: MetadataCriteria | undefined;
   /** A retry avoids the hosts that were tried, as long as others turn up within so many picks. */
   readonly avoid?: readonly Host[] | undefined;
   readonly maxPicks?: number;
