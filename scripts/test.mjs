@@ -16,26 +16,32 @@ const ORDINARY_USER = "chainmail-test";
 /** A stage that hangs must not take the whole run with it. */
 const STAGE_TIMEOUT_MS = 8 * 60_000;
 
+/** More files than this do not fail by chance: then none gets a second run. */
+const UNSTEADY_FILES = 3;
+
 const total = { passed: 0, failed: 0 };
+/** Test files that failed, and passed when they ran again alone. */
+const unsteady = [];
 const scratch = mkdtempSync(join(tmpdir(), "chainmail-test-"));
 
 try {
   stage("set-up", process.execPath, [join(root, "scripts/setup.mjs")]);
   stage("type check", join(root, "node_modules/.bin/tsc"), ["-p", root]);
   stage("lint", join(root, "node_modules/.bin/oxlint"), ["--deny-warnings", "src", "test", "scripts", "bench"]);
-  stage("unit and golden tests", bun, ["test", "src", "test"]);
+  stage("unit and golden tests", bun, ["test"], { tests: ["src", "test"] });
   if (!quick) {
     lab(isRoot ? "the lab as root" : "the lab", (command, args, env) => ({ command, args, env }), root, join(scratch, "home"));
     if (isRoot) labAsOrdinaryUser();
-    if (onPath("envoy")) stage("rows through a real Envoy", bun, ["test", "--timeout", "120000", "./test/dataplane/dataplane.test.ts"], { env: { CHAINMAIL_CONFORMANCE: "1" } });
+    if (onPath("envoy")) stage("rows through a real Envoy", bun, ["test", "--timeout", "120000"], { tests: ["./test/dataplane/dataplane.test.ts"], env: { CHAINMAIL_CONFORMANCE: "1" } });
     if (isRoot && onPath("envoy")) {
       const tests = ["./test/conformance/validate.test.ts", "./test/e2e/envoy.test.ts"];
-      stage("a real Envoy", bun, ["test", "--timeout", "120000", ...tests], { env: { CHAINMAIL_CONFORMANCE: "1" } });
+      stage("a real Envoy", bun, ["test", "--timeout", "120000"], { tests, env: { CHAINMAIL_CONFORMANCE: "1" } });
     }
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
+if (unsteady.length > 0) console.log(`\nunsteady, to be looked into (they failed above, and passed when run again): ${unsteady.join(", ")}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed === 0 ? 0 : 1);
 
@@ -48,13 +54,13 @@ function lab(title, as, checkout, home) {
   const chainmail = join(checkout, "bin/chainmail");
   const env = { CHAINMAIL_HOME: home };
   const call = (name, command, args, more = {}) => {
-    const wrapped = as(command, args, { ...env, ...more });
-    return stage(`${title}: ${name}`, wrapped.command, wrapped.args, { env: wrapped.env, cwd: checkout });
+    const wrapped = as(command, args, { ...env, ...more.env });
+    return stage(`${title}: ${name}`, wrapped.command, wrapped.args, { ...more, env: wrapped.env, cwd: checkout });
   };
   try {
     if (!call("start", chainmail, ["lab", "--no-shell"])) return;
     call("check", chainmail, ["lab", "check"]);
-    call("end to end", join(checkout, "node_modules/.bin/bun"), ["test", "--timeout", "60000", "./test/e2e"], { CHAINMAIL_E2E: "1" });
+    call("end to end", join(checkout, "node_modules/.bin/bun"), ["test", "--timeout", "60000"], { tests: ["./test/e2e"], env: { CHAINMAIL_E2E: "1" } });
   } finally {
     const log = clusterLog(home);
     verdict(`${title}: nothing went uncaught`, log.filter((line) => /nothing caught|panic|Segmentation fault/.test(line)));
@@ -114,20 +120,53 @@ function verdict(title, problems) {
   console.log(`\n== ${title}: ${problems.length === 0 ? "ok" : `FAILED: ${problems.join(", ")}`}`);
 }
 
-/** Runs one command, shows its output, and counts what it reports; a command that reports no count is one test. */
-function stage(title, command, args, options = {}) {
+/**
+ * Runs one command, shows its output, and counts what it reports; a command that reports no count is one test. `tests` are
+ * files and folders for bun's test runner. Timing on a shared machine is no part of what they prove, so the few files that
+ * fail run once more by themselves: the first failure stays in the output, and the file is named at the end.
+ */
+function stage(title, command, args, { tests = [], ...options } = {}) {
   const started = Date.now();
+  const seconds = () => ((Date.now() - started) / 1000).toFixed(1);
   console.log(`\n== ${title}`);
-  const result = spawnSync(command, args, { cwd: root, encoding: "utf8", timeout: STAGE_TIMEOUT_MS, maxBuffer: 256 << 20, ...options, env: { ...process.env, ...options.env } });
-  const output = `${result.stdout ?? ""}${result.stderr ?? ""}`;
-  const good = result.status === 0;
-  const shown = good ? summary(output) : output;
-  if (shown) console.log(shown.trimEnd());
-  const counts = countsOf(output);
-  total.passed += counts?.passed ?? (good ? 1 : 0);
-  total.failed += counts?.failed || (good ? 0 : 1);
-  console.log(`== ${title}: ${good ? "ok" : `FAILED (${result.signal ?? `exit ${result.status}`}${result.error ? `, ${result.error.message}` : ""})`} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  const run = (paths) => {
+    const result = spawnSync(command, [...args, ...paths], { cwd: root, encoding: "utf8", timeout: STAGE_TIMEOUT_MS, maxBuffer: 256 << 20, ...options, env: { ...process.env, ...options.env } });
+    const output = `${result.stdout ?? ""}${result.stderr ?? ""}`;
+    const good = result.status === 0;
+    const shown = good ? summary(output) : output;
+    if (shown) console.log(shown.trimEnd());
+    const how = good ? "ok" : `FAILED (${result.signal ?? `exit ${result.status}`}${result.error ? `, ${result.error.message}` : ""})`;
+    return { good, how, files: good ? [] : failedFiles(output), counts: countsOf(output) ?? { passed: good ? 1 : 0, failed: good ? 0 : 1 } };
+  };
+  const first = run(tests);
+  let { good, how } = first;
+  let failed = good ? 0 : first.counts.failed || 1;
+  const again = tests.length > 0 && first.files.length > 0 && first.files.length <= UNSTEADY_FILES;
+  if (again) {
+    console.log(`== ${title}: ${how}; once more: ${first.files.join(" ")}`);
+    ({ good, how } = run(first.files));
+    if (good) {
+      failed = 0;
+      unsteady.push(...first.files);
+    }
+  }
+  total.passed += first.counts.passed + (again && good ? first.counts.failed : 0);
+  total.failed += failed;
+  console.log(`== ${title}: ${how} in ${seconds()} s`);
   return good;
+}
+
+/** The files in which tests failed, by the headings of bun's output. */
+function failedFiles(output) {
+  const files = new Set();
+  let file;
+  for (const line of output.split("\n")) {
+    file = /^(\S+\.test\.ts):$/.exec(line)?.[1] ?? file;
+    if (file && line.startsWith("(fail) ")) files.add(`./${file}`);
+    // What it repeats at its end stands under no heading.
+    if (/^\d+ tests? failed:$/.test(line)) break;
+  }
+  return [...files];
 }
 
 function countsOf(output) {
