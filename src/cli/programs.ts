@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join } from "node:path";
 import { ChainmailError } from "../base/index.ts";
 import { buildWebApp } from "../console/build.ts";
+import { lazyProtobuf } from "../proto/lazy/index.ts";
 
 /** Programs that run in pods: name of the bundle to its entry file below src. */
 export const PROGRAMS = {
@@ -33,6 +34,10 @@ export async function buildPrograms(home: string): Promise<{ folder: string; bui
   try {
     mkdirSync(join(staging, "bin"));
     await buildWebApp(join(staging, "kiali-web"));
+    // The console shows what guides lie beside it; it knows none by itself.
+    const { labGuide } = await import("../lab/index.ts");
+    mkdirSync(join(staging, "kiali-guides"));
+    writeFileSync(join(staging, "kiali-guides/lab.json"), JSON.stringify(labGuide()));
     for (const [name, entry] of Object.entries(PROGRAMS)) {
       await bundle(name, join(PROJECT_ROOT, "src", entry), staging);
       writeFileSync(join(staging, "bin", name), wrapper(name), { mode: 0o755 });
@@ -59,6 +64,7 @@ async function bundle(name: string, entry: string, target: string): Promise<void
     minify: { whitespace: true, syntax: true, identifiers: false },
     naming: { entry: `${name}.js`, chunk: `${name}-[hash].js`, asset: `${name}-[name]-[hash].[ext]` },
     splitting: true,
+    plugins: [lazyProtobuf],
     throw: false,
   });
   if (!result.success) {

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger, systemClock } from "../base/index.ts";
-import { createClient, httpsTransport, inClusterOptions, inClusterTransport } from "../kube/index.ts";
+import { createClient, execInPod, httpsTransport, inClusterOptions, inClusterTransport } from "../kube/index.ts";
 import { createQueryClient } from "../telemetry/index.ts";
+import { readGuides } from "./guide/index.ts";
 import { createConsole } from "./server/http.ts";
 import { createIstiod } from "./server/istiod.ts";
 import { createMeshView } from "./server/mesh-view.ts";
@@ -28,6 +29,9 @@ const handle = createConsole({
     token: () => (existsSync(ISTIOD_TOKEN) ? readFileSync(ISTIOD_TOKEN, "utf8").trim() : undefined),
   }),
   asUser: (token) => httpsTransport({ ...server, token, userAgent: "chainmail-console" }),
+  execAs: (token) => (request) => execInPod({ ...server, token, userAgent: "chainmail-console" }, request),
+  own: client.transport,
+  guides: readGuides(join(import.meta.dir, "kiali-guides")),
   webRoot: join(import.meta.dir, "kiali-web"),
   allowedHosts: process.env.CONSOLE_ALLOWED_HOSTS?.split(",").filter(Boolean) ?? [],
   clock: systemClock,

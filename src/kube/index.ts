@@ -11,4 +11,5 @@ export { createInformer } from "./informer.ts";
 export { httpsTransport, type HttpsTransportOptions } from "./https-transport.ts";
 export { inClusterOptions, inClusterTransport, SERVICE_ACCOUNT_DIR } from "./in-cluster.ts";
 export { loadKubeconfig, transportFromKubeconfig, type KubeconfigTarget } from "./kubeconfig.ts";
+export { execInPod, type ExecRequest, type ExecResult } from "./exec.ts";
 export { portForward } from "./portforward/index.ts";

@@ -6,5 +6,6 @@
  */
 export { type StepOutcome, checkLab } from "./check.ts";
 export { GATEWAY_HOST, writeLabFolder } from "./folder.ts";
+export { labGuide } from "./guide.ts";
 export { LAB_NAMESPACE, layDownEarlierLabs, resetLab, waitForLab } from "./setup.ts";
 export { type Shell, createShell } from "./shell.ts";

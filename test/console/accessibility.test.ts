@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { buildWebApp } from "../../src/console/build.ts";
+import { parseGuide } from "../../src/console/guide/index.ts";
+import { labGuide } from "../../src/lab/index.ts";
 import { CHROMIUM, launchBrowser } from "./browser.ts";
 import { traceId } from "./fake-traces.ts";
 import { LAB_LOGS, LAB_OBJECTS, STRICT, fakeConsole, fakeMesh } from "./fake-mesh.ts";
@@ -11,7 +13,7 @@ import { LAB_LOGS, LAB_OBJECTS, STRICT, fakeConsole, fakeMesh } from "./fake-mes
 const folder = mkdtempSync(join(tmpdir(), "chainmail-console-"));
 const WORKLOAD = "/namespaces/istioinaction/workloads/web-api";
 const PAGES = [
-  "/graph", "/overview", "/workloads", "/services", "/policies", "/istio", "/mesh", "/traces", "/istio/new?what=faults", WORKLOAD, `${WORKLOAD}?tab=traffic`, `${WORKLOAD}?tab=logs`, `${WORKLOAD}?tab=metrics`, `${WORKLOAD}?tab=envoy`,
+  "/graph", "/guide", "/overview", "/workloads", "/services", "/policies", "/istio", "/mesh", "/traces", "/istio/new?what=faults", WORKLOAD, `${WORKLOAD}?tab=traffic`, `${WORKLOAD}?tab=logs`, `${WORKLOAD}?tab=metrics`, `${WORKLOAD}?tab=envoy`,
   "/namespaces/istioinaction/services/web-api", "/namespaces/istioinaction/istio/networking.istio.io/v1/VirtualService/web-api-gw-vs", "/namespaces/istioinaction/workloads/gone", `/traces/${traceId(12)}`,
 ];
 
@@ -27,7 +29,7 @@ describe.if(CHROMIUM !== undefined)("every page for everybody", () => {
 
   beforeAll(async () => {
     await buildWebApp(folder);
-    server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder, mesh: fakeMesh({ policies: [STRICT], objects: LAB_OBJECTS }), logs: LAB_LOGS }) });
+    server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder, mesh: fakeMesh({ policies: [STRICT], objects: LAB_OBJECTS }), logs: LAB_LOGS, guides: [parseGuide(labGuide())] }) });
     browser = await launchBrowser();
   }, 30_000);
 

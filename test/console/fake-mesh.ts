@@ -3,7 +3,8 @@ import { createConsole } from "../../src/console/server/http.ts";
 import type { Istiod } from "../../src/console/server/istiod.ts";
 import { type MeshView, type PeerAuthenticationView, type PodView, type ServiceView, workloadOf } from "../../src/console/server/mesh-view.ts";
 import type { PodLogs } from "../../src/console/server/pod-logs.ts";
-import type { GroupVersionResource } from "../../src/kube/index.ts";
+import type { Guide } from "../../src/console/guide/index.ts";
+import type { ExecRequest, ExecResult, GroupVersionResource, Transport } from "../../src/kube/index.ts";
 import type { UserTransport } from "../../src/console/server/writes.ts";
 import type { TraceClient } from "../../src/console/server/traces.ts";
 import type { KubeObject } from "../../src/resources/types.ts";
@@ -180,6 +181,9 @@ export interface FakeConsoleOptions {
   asUser?: UserTransport;
   logs?: PodLogs;
   istiod?: Istiod;
+  guides?: readonly Guide[];
+  own?: Transport;
+  execAs?: (token: string) => (request: ExecRequest) => Promise<ExecResult>;
   frozen?: boolean;
 }
 
@@ -192,6 +196,9 @@ export function fakeConsole(options: FakeConsoleOptions): (request: Request) => 
     logs: options.logs ?? NO_LOGS,
     istiod: options.istiod ?? fakeIstiod(),
     asUser: options.asUser ?? (() => async () => Response.json({ message: "Unauthorized" }, { status: 401 })),
+    execAs: options.execAs ?? (() => async () => ({ stdout: "", stderr: "", exitCode: 0 })),
+    own: options.own ?? (async () => Response.json({ message: "not found" }, { status: 404 })),
+    guides: options.guides ?? [],
     webRoot: options.webRoot,
     allowedHosts: [],
     clock: options.frozen ? new FakeClock(1_700_000_000_000) : systemClock,

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "../../base/index.ts";
 import type { QueryClient } from "../../telemetry/index.ts";
+import type { Guide } from "../guide/index.ts";
 import type { GraphService } from "../server/graph-service.ts";
 import type { Istiod } from "../server/istiod.ts";
 import type { MeshView } from "../server/mesh-view.ts";
@@ -14,6 +15,7 @@ export interface ApiContext {
   graphs: GraphService;
   logs: PodLogs;
   istiod: Istiod;
+  guides: readonly Guide[];
   clock: Clock;
   log: Logger;
 }

@@ -2,6 +2,7 @@ import { APP_ROUTES } from "./app-routes.ts";
 import { BASIC_ROUTES } from "./basic-routes.ts";
 import { CONFIG_ROUTES } from "./config-routes.ts";
 import { GRAPH_ROUTES } from "./graph-routes.ts";
+import { GUIDE_ROUTES } from "./guide-routes.ts";
 import { LOG_ROUTES } from "./log-routes.ts";
 import { MESH_ROUTES } from "./mesh-routes.ts";
 import { METRICS_ROUTES } from "./metrics-routes.ts";
@@ -16,5 +17,5 @@ import { WORKLOAD_ROUTES } from "./workload-routes.ts";
 
 /** Everything below /kiali/api. Fixed paths stand before those with names in them. */
 export const ROUTES: readonly Route[] = [
-  ...GRAPH_ROUTES, ...BASIC_ROUTES, ...OVERVIEW_ROUTES, ...MESH_ROUTES, ...CONFIG_ROUTES, ...SECURITY_ROUTES, ...METRICS_ROUTES, ...WORKLOAD_ROUTES, ...SERVICE_ROUTES, ...APP_ROUTES, ...LOG_ROUTES, ...TRACE_ROUTES, ...SCHEMA_ROUTES, ...PROXY_ROUTES,
+  ...GRAPH_ROUTES, ...BASIC_ROUTES, ...OVERVIEW_ROUTES, ...MESH_ROUTES, ...CONFIG_ROUTES, ...SECURITY_ROUTES, ...METRICS_ROUTES, ...WORKLOAD_ROUTES, ...SERVICE_ROUTES, ...APP_ROUTES, ...LOG_ROUTES, ...TRACE_ROUTES, ...SCHEMA_ROUTES, ...PROXY_ROUTES, ...GUIDE_ROUTES,
 ];

@@ -1,8 +1,11 @@
 import { type Clock, ChainmailError, type Logger, errorText } from "../../base/index.ts";
+import { ApiError, type ExecRequest, type ExecResult, type Transport } from "../../kube/index.ts";
 import type { QueryClient } from "../../telemetry/index.ts";
+import { guideOf } from "../api/guide-routes.ts";
 import { type ApiContext, ApiProblem, createRouter } from "../api/router.ts";
 import { previewManifest } from "../api/security-routes.ts";
 import { ROUTES } from "../api/routes.ts";
+import { type Guide, runStep } from "../guide/index.ts";
 import { asset } from "./assets.ts";
 import { GraphService } from "./graph-service.ts";
 import { SECURITY_HEADERS, refuse } from "./guard.ts";
@@ -24,6 +27,11 @@ export interface ConsoleOptions {
   istiod: Istiod;
   /** The API server, with the rights of who holds a token. */
   asUser: UserTransport;
+  /** The same to run commands in pods. */
+  execAs(token: string): (request: ExecRequest) => Promise<ExecResult>;
+  /** The API server with the console's own rights, which are to read. */
+  own: Transport;
+  guides: readonly Guide[];
   /** Folder of the built web app. */
   webRoot: string;
   allowedHosts: string[];
@@ -40,7 +48,7 @@ const MAX_STREAMS = 200;
 /** The console's requests: the page, the live stream, Kiali's API, and writes by those who have signed in. */
 export function createConsole(options: ConsoleOptions): (request: Request) => Promise<Response> {
   const { mesh, queries, traces, logs, istiod, clock, log } = options;
-  const context: ApiContext = { mesh, queries, traces, logs, istiod, clock, log, graphs: new GraphService(queries, mesh, clock) };
+  const context: ApiContext = { mesh, queries, traces, logs, istiod, guides: options.guides, clock, log, graphs: new GraphService(queries, mesh, clock) };
   const writes = createWrites(new Sessions(clock), options.asUser);
   const find = createRouter(ROUTES);
   const hub = new Hub(
@@ -66,10 +74,20 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
     }, log);
   };
 
+  const runGuide = async (request: Request, id: string, number: number): Promise<Response> => {
+    const step = guideOf(id, context).steps.find((candidate) => candidate.number === number);
+    if (!step) throw new ApiProblem(404, `the guide has no step ${number}`);
+    const token = writes.token(request);
+    const user = token === undefined ? undefined : { transport: options.asUser(token), exec: options.execAs(token) };
+    return Response.json(await runStep(step, { mesh, istiod, own: options.own, ...(user && { user }), now: clock.now() }));
+  };
+
   const api = async (request: Request, url: URL): Promise<Response> => {
     const path = url.pathname.slice(`${ROOT}/api`.length);
     if (request.method !== "GET" && request.method !== "HEAD") {
       if (request.method === "POST" && path === "/security/preview") return Response.json(await previewManifest(await policyOf(request), url.searchParams, context));
+      const [, guide, step] = /^\/guides\/([\w-]+)\/steps\/(\d{1,3})\/run$/.exec(path) ?? [];
+      if (request.method === "POST" && guide !== undefined) return runGuide(request, guide, Number(step));
       const written = writes.answer(request, path, url.searchParams);
       if (!written) throw new ApiProblem(405, `${request.method} is not for ${path}`);
       return written;
@@ -92,7 +110,7 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) answer.headers.set(name, value);
       return answer;
     } catch (thrown) {
-      const status = thrown instanceof ApiProblem ? thrown.status : thrown instanceof ChainmailError ? 503 : 500;
+      const status = thrown instanceof ApiProblem || thrown instanceof ApiError ? thrown.status : thrown instanceof ChainmailError ? 503 : 500;
       if (status >= 500) log.error("request failed", { path: url.pathname, error: errorText(thrown) });
       return Response.json({ error: errorText(thrown), ...(thrown instanceof ChainmailError && thrown.hint && { detail: thrown.hint }) }, { status, headers: SECURITY_HEADERS });
     }

@@ -18,6 +18,8 @@ const CONTENT = { merge: "application/merge-patch+json", json: "application/json
 export interface Writes {
   /** Answers a request that is no GET; undefined where its path is none of these. */
   answer(request: Request, path: string, query: URLSearchParams): Promise<Response> | undefined;
+  /** The token of who asks, where they have signed in and the page proves to be ours; undefined for who is anonymous. */
+  token(request: Request): string | undefined;
   /** What /auth/info and the page know of who asks. */
   session(request: Request): { username: string; expiresOn: string; csrf?: string };
 }
@@ -49,6 +51,7 @@ export function createWrites(sessions: Sessions, asUser: UserTransport): Writes 
       const target = targetOf(path);
       return target && write(request, target, query);
     },
+    token: (request) => (sessions.of(request) || request.headers.has("authorization") ? writer(request, sessions) : undefined),
     session(request) {
       const session = sessions.of(request);
       return session ? sessionAnswer(session) : { username: "anonymous", expiresOn: "" };

@@ -9,6 +9,7 @@ import { Boundary, Loading } from "./parts/states.tsx";
 
 // The graph brings its engine along, and is the page that most people open: the other pages need not wait for it.
 const GraphPage = lazy(() => import("./pages/graph-page.tsx").then((m) => ({ default: m.GraphPage })));
+const GuidePage = lazy(() => import("./pages/guide-page.tsx").then((m) => ({ default: m.GuidePage })));
 const OverviewPage = lazy(() => import("./pages/overview-page.tsx").then((m) => ({ default: m.OverviewPage })));
 const WorkloadsPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.WorkloadsPage })));
 const ServicesPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.ServicesPage })));
@@ -42,6 +43,7 @@ const PAGES: Record<string, Page> = {
   policies: { title: "Policies", render: ({ mesh }) => <PoliciesPage mesh={mesh} /> },
   istio: { title: "Istio config", render: () => <ConfigPage /> },
   mesh: { title: "Mesh", render: () => <MeshPage /> },
+  guide: { title: "Lab guide", render: (props) => <GuidePage {...props} /> },
 };
 
 /** Pages of one thing: /namespaces/NS/workloads/NAME and the like. The page of the menu that they belong to comes along. */

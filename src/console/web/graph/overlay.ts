@@ -87,7 +87,10 @@ export class Overlay {
       const nodes = cy.nodes(":childless").map((node) => ({ id: node.id(), text: String(node.data("label")).split("\n")[0]!, x: node.position("x") - node.width() / 2, y: node.position("y") - node.height() / 2, width: node.width(), height: node.height() }));
       const view = { zoom, pan };
       const boxes = cy.nodes(":parent").map((box) => ({ id: box.id(), text: String(box.data("label")), x: box.position("x"), y: box.boundingBox({ includeLabels: false }).y1, width: 0, height: 20 / zoom }));
-      const names = zoom * NODE_FONT < LEAST_FONT ? placeNames([...boxes, ...nodes], view, this.#measure) : [];
+      const far = zoom * NODE_FONT < LEAST_FONT;
+      const other = cy.nodes().filter((node) => node.hasClass("far") !== far);
+      if (other.nonempty()) cy.batch(() => void other.toggleClass("far", far));
+      const names = far ? placeNames([...boxes, ...nodes], view, this.#measure) : [];
       this.#marks = placeMarks(this.#state.edges, this.#state.labels, this.#paths.all, nodes, names, view, this.#state.padlocks, this.#measure);
       const paper = marks.getContext("2d");
       if (paper) {

@@ -12,11 +12,13 @@ export function graphStyle(): StylesheetJson {
     {
       selector: "node",
       style: {
-        shape: "round-rectangle", width: "data(width)", height: "data(height)", "background-color": surface, "border-width": 1.5, "border-color": line,
+        shape: "round-rectangle", "background-color": surface, "border-width": 1.5, "border-color": line,
         label: "data(label)", "text-wrap": "wrap", "text-valign": "center", "text-halign": "center", color: ink, "font-size": NODE_FONT, "font-weight": 600, "line-height": 1.3,
         "font-family": "system-ui, sans-serif", "min-zoomed-font-size": LEAST_FONT,
       },
     },
+    // Boxes have no size of their own.
+    { selector: "node[width]", style: { width: "data(width)", height: "data(height)" } },
     { selector: "node[type = 'service']", style: { shape: "round-tag", "border-style": "dashed" } },
     { selector: "node[type = 'unknown']", style: { shape: "ellipse", "border-color": STATE_COLOURS.plaintext, "border-style": "dashed", color: muted } },
     { selector: "node[health = 'degraded']", style: { "border-color": STATE_COLOURS.plaintext, "border-width": 2.2 } },
@@ -36,6 +38,8 @@ export function graphStyle(): StylesheetJson {
     { selector: "edge[bend != 0]", style: { "curve-style": "unbundled-bezier", "control-point-distances": (edge) => edge.data("bend") as number, "control-point-weights": 0.5 } },
     { selector: "edge[state = 'refused']", style: { "line-style": "dashed", "line-dash-pattern": [7, 5] } },
     { selector: "edge[?failing]", style: { "line-color": STATE_COLOURS.refused, "target-arrow-color": STATE_COLOURS.refused } },
+    // Names are the overlay's from here on; the library's own threshold leaves some behind.
+    { selector: "node.far", style: { label: "" } },
     { selector: ".faded", style: { opacity: 0.22 } },
     { selector: "node:selected", style: { "border-color": GATEWAY_COLOUR, "border-width": 3 } },
     { selector: "edge:selected", style: { width: 4 } },
