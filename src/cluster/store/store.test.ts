@@ -1,9 +1,10 @@
+import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock } from "../../base/index.ts";
-import { RevisionExpired, Store, WriteConflict } from "./index.ts";
+import { RevisionExpired, Store, type StoredObject, WriteConflict } from "./index.ts";
 
 const PODS = "/pods";
 const folders: string[] = [];
@@ -136,6 +137,38 @@ test("files are private, locked against a second cluster, and damage is named", 
   expect(() => new Store({ path })).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }));
   writeFileSync(path, "x".repeat(8192));
   expect(() => new Store({ path })).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }));
+});
+
+test("a database of the first schema goes on: objects, revisions and removals", async () => {
+  const path = join(folder(), "state.db");
+  const old = new Database(path, { create: true });
+  old.run("CREATE TABLE objects (resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, api_version TEXT NOT NULL, kind TEXT NOT NULL, tail TEXT NOT NULL, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID");
+  old.run("CREATE TABLE revisions (resource TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID");
+  old.run("INSERT INTO revisions VALUES ('/pods', 7), ('/nodes', 9)");
+  for (const name of ["b", "a"]) old.run("INSERT INTO objects VALUES ('/pods', 'default', ?1, 5, 'v1', 'Pod', ?2)", [name, `"metadata":{"name":"${name}","namespace":"default","resourceVersion":"5"}}`]);
+  old.run("PRAGMA user_version = 1");
+  old.close();
+  for (const round of [1, 2]) {
+    const store = new Store({ path });
+    expect(store.revision).toBe(8 + round);
+    expect(store.list(PODS).map(({ name }) => name)).toEqual(["a", "b"]);
+    const { object } = store.get(PODS, "default", "a") as StoredObject;
+    await store.put(PODS, { ...object, metadata: { ...object.metadata, labels: { round: String(round) } } }, store.get(PODS, "default", "a"));
+    store.close();
+  }
+  const store = new Store({ path });
+  expect(store.get(PODS, "default", "a")?.metadata.labels).toEqual({ round: "2" });
+  expect(store.get(PODS, "default", "b")?.revision).toBe(5);
+  store.close();
+});
+
+test("the log has its full length from the start, since a file that grows makes each flush dearer", async () => {
+  const path = join(folder(), "state.db");
+  const store = new Store({ path });
+  const { size } = statSync(`${path}-wal`);
+  for (let i = 0; i < 200; i++) await store.put(PODS, pod(`p${i}`), undefined);
+  expect(statSync(`${path}-wal`).size).toBe(size);
+  store.close();
 });
 
 test("what was acknowledged is there after kill -9", async () => {

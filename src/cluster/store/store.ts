@@ -40,15 +40,22 @@ export class Store {
   #settled: Promise<void> | undefined;
   #assigned = 0;
   #durable = 0;
+  #lastRow = 0;
   #closed = false;
   #writable = true;
 
   constructor(options: StoreOptions) {
     this.#db = new ObjectDatabase(options.path);
     this.#clock = options.clock ?? systemClock;
-    const revisions = this.#db.revisions();
+    const revisions = this.#db.removals();
     this.#log = new ChangeLog((resource) => revisions.get(resource) ?? 0, options.history ?? DEFAULT_LIMITS);
-    for (const row of this.#db.rows()) this.#table(row.resource).set(StoredObject.fromRow(row));
+    // Tables take what comes in order without looking for its place.
+    const objects = this.#db.rows().map(StoredObject.fromRow).sort((a, b) => (a.resource === b.resource ? (a.key < b.key ? -1 : 1) : a.resource < b.resource ? -1 : 1));
+    for (const object of objects) {
+      this.#table(object.resource).set(object);
+      revisions.set(object.resource, Math.max(revisions.get(object.resource) ?? 0, object.revision));
+      this.#lastRow = Math.max(this.#lastRow, object.row);
+    }
     for (const revision of revisions.values()) this.#durable = Math.max(this.#durable, revision);
     // Clients take 0 for "any version", so an empty cluster begins at 1.
     this.#durable = Math.max(this.#durable, 1);
@@ -100,7 +107,7 @@ export class Store {
   put(resource: string, object: KubeObject, base: StoredObject | undefined): Promise<StoredObject> {
     const table = this.#table(resource);
     if (table.get(objectKey(object.metadata.namespace ?? "", object.metadata.name)) !== base) throw new WriteConflict();
-    const stored = StoredObject.fromObject(resource, object, ++this.#assigned);
+    const stored = StoredObject.fromObject(resource, object, ++this.#assigned, base?.row ?? ++this.#lastRow, !base);
     table.set(stored);
     return this.#enqueue(base ? "MODIFIED" : "ADDED", stored, base);
   }

@@ -21,26 +21,34 @@ export class StoredObject {
     /** The object's JSON from `"metadata"` to the closing brace: what follows apiVersion and kind. */
     readonly tail: string,
     object: KubeObject | undefined,
+    /** Which row keeps it, over all its versions; 0 for what is not kept. */
+    readonly row: number,
+    /** Whether it is the first version. */
+    readonly isNew: boolean,
   ) {
     this.#object = object;
   }
 
   /** What was never stored: the outcome of a dry run, the last state of something removed. Its metadata stays as it is. */
   static transient(resource: string, object: KubeObject): StoredObject {
-    const { apiVersion, kind, metadata, ...rest } = object;
-    const tail = JSON.stringify({ metadata, ...rest }).slice(1);
-    return new StoredObject(resource, metadata.namespace ?? "", metadata.name, Number(metadata.resourceVersion ?? 0), apiVersion, kind, tail, object);
+    return StoredObject.#of(resource, object, Number(object.metadata.resourceVersion ?? 0), 0, false);
   }
 
   /** Takes over `object`, writing the revision into it. */
-  static fromObject(resource: string, object: KubeObject, revision: number): StoredObject {
+  static fromObject(resource: string, object: KubeObject, revision: number, row: number, isNew: boolean): StoredObject {
     object.metadata.resourceVersion = String(revision);
-    return StoredObject.transient(resource, object);
+    return StoredObject.#of(resource, object, revision, row, isNew);
+  }
+
+  static #of(resource: string, object: KubeObject, revision: number, row: number, isNew: boolean): StoredObject {
+    const { apiVersion, kind, metadata, ...rest } = object;
+    const tail = JSON.stringify({ metadata, ...rest }).slice(1);
+    return new StoredObject(resource, metadata.namespace ?? "", metadata.name, revision, apiVersion, kind, tail, object, row, isNew);
   }
 
   /** From a database row; parsed when first looked into. Throws SyntaxError-free: rows are written by fromObject only. */
   static fromRow(row: ObjectRow): StoredObject {
-    return new StoredObject(row.resource, row.namespace, row.name, row.revision, row.api_version, row.kind, row.tail, undefined);
+    return new StoredObject(row.resource, row.namespace, row.name, row.revision, row.api_version, row.kind, row.tail, undefined, row.id, false);
   }
 
   /** Within its resource; sorts as etcd sorts. */
@@ -64,7 +72,7 @@ export class StoredObject {
   /** The same state under another revision. */
   renumbered(revision: number): StoredObject {
     const { object } = this;
-    return StoredObject.fromObject(this.resource, { ...object, metadata: { ...object.metadata } }, revision);
+    return StoredObject.fromObject(this.resource, { ...object, metadata: { ...object.metadata } }, revision, this.row, false);
   }
 
   /** `metadata` alone as JSON, for tables and PartialObjectMetadata. */
@@ -75,6 +83,7 @@ export class StoredObject {
 
 /** A row of the `objects` table. */
 export interface ObjectRow {
+  id: number;
   resource: string;
   namespace: string;
   name: string;

@@ -49,7 +49,8 @@ const BODY_TIMEOUT_MS = 60_000;
 const MAX_CONNECTIONS = 4096;
 
 const compress = promisify(gzip);
-type Request = IncomingMessage & { socket: TLSSocket };
+/** Of HTTP/2 the stream as well: its `socket` is a new face of the same connection at each request. */
+type Request = IncomingMessage & { socket: TLSSocket; stream?: { session?: object } };
 
 /**
  * HTTPS with HTTP/2 and 1.1 on one port. Client certificates are asked for and not required: whether one is good is the
@@ -168,14 +169,14 @@ const identities = new WeakMap<object, { certificate: CertificateIdentity | unde
 
 function credentialsOf(request: Request): Credentials {
   const { authorization } = request.headers;
-  const certificate = certificateOf(request.socket);
+  const certificate = certificateOf(request.socket, request.stream?.session ?? request.socket);
   return { ...(certificate ? { certificate } : {}), ...(authorization ? { authorization } : {}) };
 }
 
-/** Parsed once a connection. */
-function certificateOf(socket: TLSSocket): CertificateIdentity | undefined {
-  let known = identities.get(socket);
-  if (!known) identities.set(socket, (known = { certificate: socket.authorized ? identityOf(socket) : undefined }));
+/** Parsed once a connection: that takes longer than all the rest of a read. */
+function certificateOf(socket: TLSSocket, connection: object): CertificateIdentity | undefined {
+  let known = identities.get(connection);
+  if (!known) identities.set(connection, (known = { certificate: socket.authorized ? identityOf(socket) : undefined }));
   return known.certificate;
 }
 
