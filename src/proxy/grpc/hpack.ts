@@ -1,3 +1,4 @@
+import { ENTRY_OVERHEAD, STATIC_TABLE, TABLE_SIZE } from "../http2/static-table.ts";
 import { huffmanDecode } from "./huffman.ts";
 
 /** Names in lower case; order kept, repeats allowed. */
@@ -10,7 +11,7 @@ export type HeaderList = [name: string, value: string][];
 export class HpackDecoder {
   #table: HeaderList = [];
   #size = 0;
-  #limit = DEFAULT_TABLE_SIZE;
+  #limit = TABLE_SIZE;
 
   /** Throws RangeError on malformed input: a connection error of type COMPRESSION_ERROR. `maxBytes` bounds what comes out. */
   decode(block: Uint8Array, maxBytes: number): HeaderList {
@@ -33,7 +34,7 @@ export class HpackDecoder {
         push(name, value);
       } else if (first & 0x20) {
         const limit = readInteger(input, 5);
-        if (limit > DEFAULT_TABLE_SIZE) throw new RangeError("HPACK: table size above what was announced");
+        if (limit > TABLE_SIZE) throw new RangeError("HPACK: table size above what was announced");
         this.#limit = limit;
         this.#evict();
       } else {
@@ -50,7 +51,7 @@ export class HpackDecoder {
     return [name, readString(input)];
   }
 
-  #lookup(index: number): [string, string] {
+  #lookup(index: number): readonly [string, string] {
     const entry = index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#table[index - STATIC_TABLE.length - 1];
     if (!entry) throw new RangeError(`HPACK: no table entry ${index}`);
     return entry;
@@ -94,10 +95,6 @@ interface Cursor {
   at: number;
 }
 
-/** SETTINGS_HEADER_TABLE_SIZE's default; we never announce another. */
-const DEFAULT_TABLE_SIZE = 4096;
-/** RFC 7541 4.1. */
-const ENTRY_OVERHEAD = 32;
 const WITHOUT_INDEXING = 0x00;
 const NEVER_INDEXED = 0x10;
 
@@ -147,19 +144,3 @@ function writeString(out: number[], text: string): void {
   writeInteger(out, 7, 0, bytes.length);
   for (const byte of bytes) out.push(byte);
 }
-
-/** RFC 7541 appendix A. */
-const STATIC_TABLE: HeaderList = (
-  ":authority|:method=GET|:method=POST|:path=/|:path=/index.html|:scheme=http|:scheme=https|:status=200|:status=204|" +
-  ":status=206|:status=304|:status=400|:status=404|:status=500|accept-charset|accept-encoding=gzip, deflate|" +
-  "accept-language|accept-ranges|accept|access-control-allow-origin|age|allow|authorization|cache-control|" +
-  "content-disposition|content-encoding|content-language|content-length|content-location|content-range|content-type|" +
-  "cookie|date|etag|expect|expires|from|host|if-match|if-modified-since|if-none-match|if-range|if-unmodified-since|" +
-  "last-modified|link|location|max-forwards|proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|" +
-  "server|set-cookie|strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate"
-)
-  .split("|")
-  .map((entry) => {
-    const [name = "", value = ""] = entry.split("=");
-    return [name, value];
-  });

@@ -5,6 +5,6 @@
  */
 export { GrpcClient, type GrpcStream, type GrpcStreamHandlers } from "./client.ts";
 export { DialError, tcpDial, tlsDial, unixDial, type ConnectFd, type Dial, type TlsDialOptions } from "./dial.ts";
-export { GrpcError, type GrpcCode, type GrpcStatus } from "./status.ts";
+export { GrpcError, type GrpcStatus } from "./status.ts";
 export { serveGrpcUnix, type GrpcCall, type GrpcCallAcceptor, type GrpcCallHandlers } from "./server.ts";
 export type { HeaderList } from "./hpack.ts";

@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, unlinkSync } from "node:fs";
 import { frameMessage, MessageReader } from "./framing.ts";
 import { Http2Connection } from "./http2.ts";
-import { GRPC_CODES, type GrpcStatus } from "./status.ts";
+import { GRPC_CODES } from "../../proto/index.ts";
+import type { GrpcStatus } from "./status.ts";
 
 export interface GrpcCall {
   /** `package.Service/Method`. */

@@ -1,27 +1,5 @@
 import { ChainmailError } from "../../base/index.ts";
-
-/** gRPC status codes by name, as peers print them. */
-export const GRPC_CODES = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-] as const;
-
-export type GrpcCode = (typeof GRPC_CODES)[number];
+import { GRPC_CODES, type GrpcCode } from "../../proto/index.ts";
 
 /** How a call ended. `message` is the peer's text, or ours when the connection failed. */
 export interface GrpcStatus {

@@ -1,11 +1,11 @@
 import { InvalidResource } from "../types.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-import { GRPC_CODES } from "../grpc/status.ts";
+import { GRPC_CODES } from "../../proto/index.ts";
 import { valueText } from "../match/values.ts";
 import { addressText } from "../net/connection-info.ts";
 import { flagNames } from "./flag-names.ts";
 import { compileCelText } from "./cel-filter.ts";
-import { commonDuration, RARE_FIELDS, UNKEPT_FIELDS, xfccValue, type Part } from "./format-fields.ts";
+import { commonDuration, queryValue, RARE_FIELDS, UNKEPT_FIELDS, xfccValue, type Part } from "./format-fields.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 
@@ -147,16 +147,6 @@ function requestPath(argument: string): Part {
   const read: Part | undefined = { ORIG: original, PATH: current, ORIG_OR_PATH: (info: StreamInfo) => original(info) ?? current(info) }[which];
   if (!read || (query !== "WQ" && query !== "NQ")) throw new InvalidResource("INVALID_FORMAT", `Invalid PATH option: '${argument}'`);
   return query === "WQ" ? read : (info) => read(info)?.split("?", 1)[0];
-}
-
-function queryValue(path: string, name: string): string | undefined {
-  const start = path.indexOf("?");
-  if (start < 0) return undefined;
-  for (const part of path.slice(start + 1).split("&")) {
-    const equals = part.indexOf("=");
-    if ((equals < 0 ? part : part.slice(0, equals)) === name) return equals < 0 ? "" : part.slice(equals + 1);
-  }
-  return undefined;
 }
 
 /** `%METADATA(KIND:namespace:key)%`. */

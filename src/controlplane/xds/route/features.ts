@@ -1,5 +1,5 @@
 import type { Any } from "@bufbuild/protobuf/wkt";
-import { packAny, type Init } from "../../../proto/index.ts";
+import { GRPC_CODES, packAny, type Init } from "../../../proto/index.ts";
 import { CorsPolicySchema } from "../../../proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts";
 import { HTTPFaultSchema, type FaultAbortSchema } from "../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts";
 import type { FaultDelaySchema } from "../../../proto/gen/envoy/extensions/filters/common/fault/v3/fault_pb.ts";
@@ -13,25 +13,6 @@ type Fraction = Init<typeof FractionalPercentSchema>;
 
 /** Envoy's finest fraction: a percent has ten thousand of them. */
 const PARTS_PER_PERCENT = 10_000;
-const GRPC_CODES = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-];
 
 /** Settings of filters that hold for one route only. */
 export function filterSettings(fault: HttpFaultInjection | undefined, cors: CorsPolicy | undefined): Record<string, Any> {
@@ -62,7 +43,7 @@ function delayOf(delay: NonNullable<HttpFaultInjection["delay"]>): { delay?: Ini
 function abortOf(abort: NonNullable<HttpFaultInjection["abort"]>): { abort?: Init<typeof FaultAbortSchema> } {
   const percentage = abort.percentage && { percentage: fraction(abort.percentage) };
   if (abort.httpStatus !== undefined) return { abort: { ...percentage, errorType: { case: "httpStatus", value: abort.httpStatus } } };
-  if (abort.grpcStatus !== undefined) return { abort: { ...percentage, errorType: { case: "grpcStatus", value: Math.max(GRPC_CODES.indexOf(abort.grpcStatus), 0) } } };
+  if (abort.grpcStatus !== undefined) return { abort: { ...percentage, errorType: { case: "grpcStatus", value: Math.max((GRPC_CODES as readonly string[]).indexOf(abort.grpcStatus), 0) } } };
   return {};
 }
 
