@@ -1,4 +1,5 @@
 import type { LabelSelector, Pod } from "../../resources/index.ts";
+import { selectorMatches } from "../registry/index.ts";
 import type { InjectionValues } from "./values.ts";
 
 /** Namespaces of the cluster's own: a broken sidecar there could take the cluster down. */
@@ -29,17 +30,5 @@ export function injectionRequired(pod: Pod, namespace: string, values: Injection
 
 /** An empty selector is skipped: it would mean every pod, which nobody writes a selector for. */
 function matches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
-  const wanted = Object.entries(selector.matchLabels ?? {});
-  const expressions = selector.matchExpressions ?? [];
-  if (wanted.length + expressions.length === 0) return false;
-  return (
-    wanted.every(([key, value]) => labels[key] === value) &&
-    expressions.every(({ key, operator, values = [] }) => {
-      const value = labels[key];
-      if (operator === "Exists") return value !== undefined;
-      if (operator === "DoesNotExist") return value === undefined;
-      if (operator === "In") return value !== undefined && values.includes(value);
-      return value === undefined || !values.includes(value);
-    })
-  );
+  return Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length > 0 && selectorMatches(selector, labels);
 }

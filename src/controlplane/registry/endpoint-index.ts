@@ -88,9 +88,7 @@ function ofEntries(service: MeshService, sources: BackendSources, context: Endpo
     const endpoints = copies === 1 ? once : Array.from({ length: copies }, () => once).flat();
     if (entry.spec?.resolution !== "DNS_ROUND_ROBIN") return endpoints;
     // Envoy's logical DNS takes one name only: the first entry's, for each port.
-    const first = endpoints.filter((endpoint) => !roundRobinPorts.has(endpoint.portName));
-    for (const endpoint of first) roundRobinPorts.add(endpoint.portName);
-    return first;
+    return endpoints.filter(({ portName }) => !roundRobinPorts.has(portName) && roundRobinPorts.add(portName));
   });
 }
 

@@ -59,6 +59,33 @@ describe("a snapshot keeps what did not change", () => {
   });
 });
 
+describe("discoverySelectors", () => {
+  const selectors = "discoverySelectors: [{matchLabels: {mesh: 'yes'}}, {matchExpressions: [{key: env, operator: In, values: [prod]}]}]";
+  const hosts = (builder: SnapshotBuilder) => builder.build().snapshot.services.all.map(({ hostname }) => hostname);
+
+  test("leave out what is in other namespaces, whatever came first", () => {
+    for (const order of [[0, 1, 2], [2, 1, 0]]) {
+      const objects = [namespace("shop", {}), service("web"), meshConfig(selectors)];
+      expect(hosts(filled(...order.map((index) => objects[index] as KubeObject)))).toEqual([]);
+    }
+    expect(hosts(filled(namespace("shop", { env: "prod" }), service("web"), meshConfig(selectors)))).toEqual(["web.shop.svc.cluster.local"]);
+  });
+
+  test("a namespace comes in and goes out with its labels, and everything with the selectors", () => {
+    const builder = filled(namespace("shop", {}), service("web"), entry("api", "2026-01-01T00:00:00Z", 80), meshConfig(selectors));
+    expect(hosts(builder)).toEqual([]);
+    put(builder, namespace("shop", { mesh: "yes" }));
+    const { snapshot, change } = builder.build();
+    expect(snapshot.services.all.length).toBe(2);
+    expect([...change.kinds]).toEqual(["Namespace", "Service", "ServiceEntry"]);
+    put(builder, namespace("shop", { mesh: "no" }));
+    expect(hosts(builder)).toEqual([]);
+    builder.delete("ServiceEntry", "api", "shop");
+    put(builder, meshConfig("{}"));
+    expect(hosts(builder)).toEqual(["web.shop.svc.cluster.local"]);
+  });
+});
+
 test("of two ServiceEntries for one host in a namespace the older has the name", () => {
   const builder = filled(entry("young", "2026-02-02T00:00:00Z", 81), entry("old", "2026-01-01T00:00:00Z", 80));
   const found = builder.build().snapshot.services.byHostname.get("api.example.com")?.get("shop");
@@ -101,6 +128,10 @@ function entry(name: string, creationTimestamp: string, port: number): KubeObjec
     metadata: { name, namespace: "shop", creationTimestamp },
     spec: { hosts: ["api.example.com"], resolution: "DNS", ports: [{ number: port, name: "http", protocol: "HTTP" }] },
   } as KubeObject;
+}
+
+function namespace(name: string, labels: Record<string, string>): KubeObject {
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } } as KubeObject;
 }
 
 function meshConfig(mesh: string): KubeObject {

@@ -1,6 +1,7 @@
 import { ChainmailError } from "../../base/index.ts";
-import type { ConfigMap, Deployment, EndpointSlice, KubeObject, Namespace, Pod, Service as KubeService, ServiceEntry } from "../../resources/index.ts";
+import type { ConfigMap, Deployment, EndpointSlice, KubeObject, LabelSelector, Namespace, Pod, Service as KubeService, ServiceEntry } from "../../resources/index.ts";
 import { indexConfigs, type ConfigIndex } from "./config-index.ts";
+import { DiscoveryScope } from "./discovery-scope.ts";
 import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceBackends } from "./endpoint-index.ts";
 import { ingressConfigs, NO_INGRESS, type IngressConfigs } from "./ingress.ts";
 import { LayeredMap } from "./layered-map.ts";
@@ -37,6 +38,7 @@ const SERVICE_KINDS: readonly RegistryKind[] = ["Service", "ServiceEntry", "Name
 export class SnapshotBuilder {
   readonly #store: ObjectStore;
   readonly #options: SnapshotOptions;
+  readonly #discovery: DiscoveryScope;
   #generation = 0;
   #mesh: MeshConfig = defaultMeshConfig();
   #meshNetworks: MeshNetworks = {};
@@ -64,6 +66,7 @@ export class SnapshotBuilder {
 
   constructor(store: ObjectStore, options: Partial<SnapshotOptions> = {}) {
     this.#store = store;
+    this.#discovery = new DiscoveryScope(store);
     this.#options = { ...DEFAULTS, ...options };
   }
 
@@ -71,10 +74,12 @@ export class SnapshotBuilder {
   set(kind: RegistryKind, object: KubeObject): void {
     const shape = CUSTOM_KINDS.has(kind) ? checkShape(object) : { object };
     if ("problem" in shape) return this.#options.onInvalid(new ChainmailError("OBJECT_INVALID", shape.problem, { hint: `kubectl get ${kind.toLowerCase()} -n ${object.metadata.namespace ?? "default"} ${object.metadata.name} -o yaml` }), object);
+    if (!this.#discovery.includes(kind, object.metadata.namespace ?? "")) return this.#discovery.hide(kind, shape.object);
     this.#note(kind, this.#store.set(kind, shape.object), shape.object);
   }
 
   delete(kind: RegistryKind, name: string, namespace?: string): void {
+    this.#discovery.forget(kind, name, namespace);
     this.#note(kind, this.#store.delete(kind, name, namespace), undefined);
   }
 
@@ -84,11 +89,13 @@ export class SnapshotBuilder {
   }
 
   build(): { snapshot: MeshSnapshot; change: RegistryChange } {
+    const meshChanged = this.#changedKinds.has("ConfigMap") || this.#generation === 0;
+    if (meshChanged) this.#readMesh();
+    if (meshChanged || this.#changedKinds.has("Namespace")) this.#reviewDiscovery();
     const kinds = this.#changedKinds;
     const keys = this.#changedKeys;
     this.#changedKinds = new Set();
     this.#changedKeys = new Set();
-    if (kinds.has("ConfigMap") || this.#generation === 0) this.#readMesh();
     if (INGRESS_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#translateIngresses(kinds, keys);
     this.#configs = indexConfigs(this.#store, this.#configs, kinds, this.#ingress);
     if (SERVICE_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#indexServices();
@@ -110,6 +117,15 @@ export class SnapshotBuilder {
       objects: this.#store,
     };
     return { snapshot, change: { kinds, keys, endpoints, identities } };
+  }
+
+  #reviewDiscovery(): void {
+    const { entering, leaving } = this.#discovery.review(this.#mesh.discoverySelectors as LabelSelector[]);
+    for (const { kind, object } of leaving) {
+      this.delete(kind, object.metadata.name, object.metadata.namespace);
+      this.#discovery.hide(kind, object);
+    }
+    for (const { kind, object } of entering) this.#note(kind, this.#store.set(kind, object), object);
   }
 
   #note(kind: RegistryKind, old: KubeObject | undefined, object: KubeObject | undefined): void {

@@ -13,6 +13,7 @@ import { ListenerGenerator } from "./listener/listeners.ts";
 import { Interner, Memo } from "./memo.ts";
 import { MeshViews } from "./mesh-view.ts";
 import { NameTableGenerator } from "./name-table.ts";
+import { isOwnProxy } from "./node.ts";
 import { families, metadataFlag, placedNode, placeOf, proxyConfigOf, serviceTargets, targetsUseEndpoints, type ProxyContext, type ProxyView, type ServiceTarget } from "./proxy.ts";
 import { RouteGenerator } from "./route/routes.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "./types.ts";
@@ -114,6 +115,7 @@ class Generator implements XdsGenerator {
       clusterId: node.clusterId,
       network: node.network,
       dnsCapture: metadataFlag(node, "DNS_CAPTURE"),
+      forwardProxy: !isOwnProxy(node),
       proxyConfig: proxyConfigOf(node),
     };
     return this.#views.intern(JSON.stringify(view), () => view);

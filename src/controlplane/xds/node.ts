@@ -50,3 +50,8 @@ export function parseNode(id: string, metadata: unknown, locality: NodeLocality 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** Whether the node is Chainmail's own proxy, which has neither all of Envoy's filters nor runs foreign code. */
+export function isOwnProxy({ metadata }: Pick<ProxyNode, "metadata">): boolean {
+  return metadata["CHAINMAIL_PROXY"] !== undefined;
+}

@@ -26,6 +26,8 @@ export interface ProxyView {
   readonly clusterId: string;
   readonly network: string;
   readonly dnsCapture: boolean;
+  /** Whether it can look up names as they are asked for; Chainmail's own proxy cannot. */
+  readonly forwardProxy: boolean;
   readonly proxyConfig: ProxyConfigSpec | undefined;
 }
 

@@ -12,6 +12,7 @@ import { labelsKey, placeKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { reachKey, reachOf } from "../endpoint/reach.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
+import { forwardsByName, saysName } from "../forward-proxy.ts";
 import { Memo } from "../memo.ts";
 import type { MeshView } from "../mesh-view.ts";
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH, statPrefix } from "../names.ts";
@@ -65,7 +66,8 @@ export class ClusterGenerator {
     const { snapshot, config, peerAuthentication } = mesh;
     const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), reach: reachOf(proxy) };
     return scope.services.flatMap((service) => {
-      if (service.resolution === "Alias" || service.resolution === "DynamicDNS" || (sni && service.meshExternal)) return [];
+      if (service.resolution === "Alias" || (sni && service.meshExternal)) return [];
+      if (service.resolution === "DynamicDNS" && !(forwardsByName(service) && view.forwardProxy)) return [];
       const rule = ruleOf(scope, service.hostname, node);
       const backends = snapshot.backends(service);
       const dns = isDns(service);
@@ -73,7 +75,7 @@ export class ClusterGenerator {
       const endpoints = dns || service.resolution === "Passthrough" || mentionsPassthrough(rule) ? backends.endpoints : undefined;
       const policies = dns ? peerAuthentication.disabling : peerAuthentication.namespaceMode(service.namespace) === "DISABLE";
       return service.ports.flatMap((port) => {
-        if (port.protocol === "UDP") return [];
+        if (port.protocol === "UDP" || (service.resolution === "DynamicDNS" && !saysName(port))) return [];
         const key = [service, port, backends.identities, view, config, rule, endpoints, policies, dns ? place : "", dns ? snapshot.networks : undefined, sni];
         return this.#outbound.get(key, () => outboundClusters({ service, port, rule, backends, mesh, view, client, sni }).map(encode));
       });

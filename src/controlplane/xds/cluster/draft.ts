@@ -1,6 +1,6 @@
 import { create, type MessageShape } from "@bufbuild/protobuf";
-import { packAny } from "../../../proto/index.ts";
-import { Cluster_DiscoveryType, ClusterSchema } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
+import { packAny, type Init } from "../../../proto/index.ts";
+import { Cluster_DiscoveryType, ClusterSchema, type Cluster_CustomClusterTypeSchema } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { Http1ProtocolOptionsSchema, Http2ProtocolOptionsSchema, type Http1ProtocolOptions } from "../../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import {
   HttpProtocolOptions_ExplicitHttpConfigSchema,
@@ -20,8 +20,13 @@ export class ClusterDraft {
   readonly init: Cluster;
   #options: HttpProtocolOptions | undefined;
 
-  constructor(name: string, type: DiscoveryType) {
-    this.init = create(ClusterSchema, { name, altStatName: `${name};`, clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType[type] } });
+  constructor(name: string, type: DiscoveryType | Init<typeof Cluster_CustomClusterTypeSchema>) {
+    this.init = create(ClusterSchema, { name, altStatName: `${name};`, clusterDiscoveryType: typeof type === "string" ? { case: "type", value: Cluster_DiscoveryType[type] } : { case: "clusterType", value: type } });
+  }
+
+  /** Whether hosts are looked up by the name that each request says. */
+  get byName(): boolean {
+    return this.init.clusterDiscoveryType.case === "clusterType";
   }
 
   get type(): DiscoveryType {

@@ -11,6 +11,7 @@ import { parseDuration } from "../../policy/index.ts";
 import { forcesUnhealthyEndpoints, isHttp, isHttp2, isSniffed, type MeshPort, type MeshService, type ServiceBackends } from "../../registry/index.ts";
 import { loadAssignment, type EndpointClient } from "../endpoint/assignment.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
+import { forwardProxyCluster, forwardsByName } from "../forward-proxy.ts";
 import type { MeshView } from "../mesh-view.ts";
 import { configPath, serviceMetadata } from "../metadata.ts";
 import { outboundCluster, sniName, statPrefix } from "../names.ts";
@@ -22,7 +23,7 @@ import { policyForSubset, policyOf, withMeshDefault } from "../traffic-policy.ts
 import { applyConnectionPool, applyOutlierDetection, upgradesToHttp2 } from "./connection-pool.ts";
 import { ClusterDraft, preserveCaseOptions, type Cluster, type DiscoveryType } from "./draft.ts";
 import { applyLoadBalancer } from "./load-balancer.ts";
-import { applyProxyProtocol, applyUpstreamTls } from "./tls.ts";
+import { applyProxyProtocol, applyUpstreamTls, insecureByName } from "./tls.ts";
 
 export interface OutboundRequest {
   readonly service: MeshService;
@@ -48,7 +49,8 @@ export function outboundClusters(request: OutboundRequest): Cluster[] {
   const base = withMeshDefault(policyOf(rule, "", port.port), request.mesh.config["defaultTrafficPolicy"]);
   const main = build(request, undefined, base);
   if (!main) return [];
-  const subsets = (rule?.spec.subsets ?? []).map((subset) => {
+  // Whoever is found by name only then has no labels to choose by.
+  const subsets = (forwardsByName(request.service) ? [] : (rule?.spec.subsets ?? [])).map((subset) => {
     const policy = subset.trafficPolicy ? policyForSubset(base, subset.trafficPolicy, port.port) : base;
     return build(request, subset, policy);
   });
@@ -73,16 +75,18 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
   const { service, port, rule, mesh, view } = request;
   const name = request.sni ? sniName(port.port, subset?.name ?? "", service.hostname) : outboundCluster(port.port, subset?.name ?? "", service.hostname);
   const passthrough = subset?.trafficPolicy?.loadBalancer?.simple === "PASSTHROUGH";
-  const draft = new ClusterDraft(name, passthrough ? "ORIGINAL_DST" : discoveryType(service, view.type));
+  const byName = forwardsByName(service);
+  const draft = new ClusterDraft(name, byName ? forwardProxyCluster(service, view, insecureByName(policy)) : passthrough ? "ORIGINAL_DST" : discoveryType(service, view.type));
   const statName = request.sni ? undefined : patternedStatName(mesh.config["outboundClusterStatName"], { ...statService(service), port: port.port, portName: port.name, subset: subset?.name ?? "", targetPort: 0 });
   if (statName !== undefined) draft.init.altStatName = statPrefix(statName);
-  draft.init.commonLbConfig = create(Cluster_CommonLbConfigSchema);
+  if (!byName) draft.init.commonLbConfig = create(Cluster_CommonLbConfigSchema);
   if (!applyDiscovery(draft, request, subset?.name ?? "")) return undefined;
   applyProtocol(draft, port, view, mesh);
   if (upgradesToHttp2(policy?.connectionPool, port, mesh.config)) draft.setHttp2();
   applyConnectionPool(draft, policy?.connectionPool, policy?.retryBudget, mesh.config);
   applyOutlierDetection(draft, policy?.outlierDetection, forcesUnhealthyEndpoints(service));
-  applyLoadBalancer(draft, policy?.loadBalancer, service, mesh.config);
+  if (byName) draft.init.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
+  else applyLoadBalancer(draft, policy?.loadBalancer, service, mesh.config);
   if (!request.sni) {
     applyTls(draft, request, subset, policy);
     applyProxyProtocol(draft, policy?.proxyProtocol);
@@ -90,7 +94,7 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
   if (draft.type === "ORIGINAL_DST") draft.init.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   if (draft.type === "EDS") draft.init.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { serviceName: name, edsConfig: adsSource() });
   if (view.dialect === "istio") draft.init.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];
-  const istio: JsonObject = { services: [serviceMetadata(service)] };
+  const istio: JsonObject = byName ? {} : { services: [serviceMetadata(service)] };
   if (service.meshExternal && !subset) istio["external"] = true;
   if (rule) {
     istio["config"] = configPath("destination-rule", rule);
@@ -98,7 +102,7 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
     if (mode === "SIMPLE" || mode === "MUTUAL") istio["alpn_override"] = "false";
   }
   if (subset) istio["subset"] = subset.name;
-  draft.init.metadata = create(MetadataSchema, { filterMetadata: { istio } });
+  if (Object.keys(istio).length > 0) draft.init.metadata = create(MetadataSchema, { filterMetadata: { istio } });
   return draft.finish();
 }
 
@@ -155,13 +159,15 @@ export function preservesCase(view: ProxyView, mesh: MeshView): boolean {
 function applyTls(draft: ClusterDraft, request: OutboundRequest, subset: Subset | undefined, policy: TrafficPolicy | undefined): void {
   const { service, port, rule, mesh, view, backends } = request;
   const passthrough = (subset ? subset.trafficPolicy : rule?.spec.trafficPolicy)?.loadBalancer?.simple === "PASSTHROUGH";
+  // The names that are looked up say what certificates must say: an entry cannot know.
+  const identities = draft.byName ? [] : backends.identities;
   applyUpstreamTls(draft, {
     settings: policy?.tls,
     serviceMode: mesh.peerAuthentication.inferServiceMode(service, passthrough, () => backends.endpoints.filter((endpoint) => endpoint.portName === port.name)),
-    identities: backends.identities,
-    sni: sniName(port.port, subset?.name ?? "", service.hostname),
+    identities,
+    sni: draft.byName ? "" : sniName(port.port, subset?.name ?? "", service.hostname),
     external: service.meshExternal,
-    declaredNames: service.registry === "External" ? backends.identities : undefined,
+    declaredNames: service.registry === "External" ? identities : undefined,
     autoMtls: mesh.config.enableAutoMtls,
     metadataExchange: view.dialect === "istio",
     mayUseCredentials: view.type !== "sidecar" || rule?.spec.workloadSelector !== undefined,

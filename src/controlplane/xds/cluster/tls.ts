@@ -55,6 +55,12 @@ export function applyUpstreamTls(draft: ClusterDraft, options: UpstreamTlsOption
   } else draft.init.transportSocket = create(TransportSocketSchema, socket);
 }
 
+/** Whether a rule has clients take other certificates than that for the name which was looked up. */
+export function insecureByName(policy: TrafficPolicy | undefined): boolean {
+  const mode = policy?.tls?.mode ?? "DISABLE";
+  return mode !== "DISABLE" && (policy?.tls?.insecureSkipVerify === true || Boolean(policy?.tls?.sni));
+}
+
 /** Tells the servers where connections came from, before everything else: around the transport that is there. */
 export function applyProxyProtocol(draft: ClusterDraft, proxyProtocol: TrafficPolicy["proxyProtocol"]): void {
   if (!proxyProtocol) return;
@@ -74,8 +80,9 @@ function tlsContext(draft: ClusterDraft, settings: ClientTlsSettings, options: U
   if (mode === "DISABLE") return undefined;
   if (mode === "ISTIO_MUTUAL") {
     const exchange = options.metadataExchange ? ["istio-peer-exchange"] : [];
+    if (draft.byName) applyAutomaticNames(draft, settings);
     return {
-      sni: settings.sni || draft.init.name,
+      sni: settings.sni || (draft.byName ? "" : draft.init.name),
       commonTlsContext: {
         ...tlsParameters(),
         alpnProtocols: [...exchange, "istio", ...(draft.isHttp2 ? ["h2"] : [])],
@@ -130,8 +137,8 @@ function customTls(settings: ClientTlsSettings, options: UpstreamTlsOptions): Co
 /** Without names in the rule, the request's host is what the server is asked for and what its certificate must say. */
 function applyAutomaticNames(draft: ClusterDraft, settings: ClientTlsSettings): void {
   const autoSni = !settings.sni;
-  const autoSanValidation = autoSni && !settings.subjectAltNames?.length && settings.insecureSkipVerify !== true;
-  if (!autoSni) return;
+  const autoSanValidation = (draft.byName || (autoSni && !settings.subjectAltNames?.length)) && settings.insecureSkipVerify !== true;
+  if (!autoSni && !autoSanValidation) return;
   draft.httpOptions.upstreamHttpProtocolOptions = create(UpstreamHttpProtocolOptionsSchema, { autoSni, autoSanValidation });
 }
 

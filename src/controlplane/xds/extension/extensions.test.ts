@@ -1,7 +1,11 @@
 import { expect, test } from "bun:test";
+import { fromBinary } from "@bufbuild/protobuf";
 import type { TrafficExtension, TrafficExtensionSpec, WasmPlugin } from "../../../resources/index.ts";
+import { RBAC_Action } from "../../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts";
+import { RBACSchema } from "../../../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts";
 import { parseNode } from "../node.ts";
 import { extensionsFor, matches } from "./extensions.ts";
+import { extensionConfig, extensionFilter } from "./filters.ts";
 
 const extension = (name: string, spec: TrafficExtensionSpec, namespace = "shop"): TrafficExtension => ({ apiVersion: "extensions.istio.io/v1alpha1", kind: "TrafficExtension", metadata: { name, namespace }, spec });
 const plugin = (name: string, url: string, more: Partial<WasmPlugin["spec"]> = {}): WasmPlugin => ({ apiVersion: "extensions.istio.io/v1alpha1", kind: "WasmPlugin", metadata: { name, namespace: "istio-system" }, spec: { url, ...more } });
@@ -19,10 +23,19 @@ test("code that cannot be used is left out, and takes nothing else along", () =>
   expect(extensionsFor({ TrafficExtension, WasmPlugin: [plugin("nowhere", "")] }, node(), "istio-system").map(({ name }) => name)).toEqual(["good"]);
 });
 
-test("a proxy is told only of what it runs: a plain Envoy of Lua, our own of nothing", () => {
+test("a plain Envoy is told of Lua only", () => {
   const configs = { TrafficExtension: [extension("lua", { lua })], WasmPlugin: [plugin("wasm", "x/y:1")] };
   expect(extensionsFor(configs, node({ CHAINMAIL_DIALECT: "envoy" }), "istio-system").map(({ name }) => name)).toEqual(["lua"]);
-  expect(extensionsFor(configs, node({ CHAINMAIL_PROXY: "true" }), "istio-system")).toEqual([]);
+});
+
+test("where modules do not run, those that must not be left out refuse everything in their place", () => {
+  const WasmPlugin = [plugin("closed", "x/y:1"), plugin("open", "x/y:1", { failStrategy: "FAIL_OPEN" }), plugin("bytes", "x/y:1", { type: "NETWORK", failStrategy: "FAIL_CLOSE" })];
+  const found = extensionsFor({ TrafficExtension: [extension("lua", { lua })], WasmPlugin }, node({ CHAINMAIL_PROXY: "true" }), "istio-system");
+  expect(found.map(({ code }) => code)).toEqual([{ refusal: "network" }, { refusal: "http" }]);
+  const [bytes, http] = found.map((one) => extensionFilter(one).typedConfig);
+  expect([bytes?.typeUrl, http?.typeUrl].map((type) => type?.split(".").slice(-4).join("."))).toEqual(["network.rbac.v3.RBAC", "http.rbac.v3.RBAC"]);
+  expect(fromBinary(RBACSchema, http?.value ?? new Uint8Array()).rules).toMatchObject({ action: RBAC_Action.ALLOW, policies: {} });
+  expect(found.map((one) => extensionConfig(one))).toEqual([undefined, undefined]);
 });
 
 test("by the side of the traffic and the port", () => {

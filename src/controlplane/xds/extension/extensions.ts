@@ -1,6 +1,7 @@
 import type { TrafficExtension, TrafficExtensionSpec, WasmConfig, WasmPlugin } from "../../../resources/index.ts";
 import { applicable, type Workload } from "../../policy/index.ts";
 import { compareAge, type ConfigIndex } from "../../registry/index.ts";
+import { isOwnProxy } from "../node.ts";
 import type { ProxyNode } from "../types.ts";
 import type { TrafficClass } from "../telemetry/index.ts";
 
@@ -16,7 +17,7 @@ export interface Extension {
   readonly phase: Phase;
   readonly priority: number;
   readonly match: NonNullable<TrafficExtensionSpec["match"]>;
-  readonly code: { readonly lua: string } | { readonly wasm: WasmConfig };
+  readonly code: { readonly lua: string } | { readonly wasm: WasmConfig } | { readonly refusal: "http" | "network" };
 }
 
 const PREFIX = "extensions.istio.io/trafficextension/";
@@ -26,17 +27,21 @@ const FROM_PLUGIN = "~istio-translated-wasmplugin";
 const MAX_LUA_LENGTH = 65_536;
 /** Extensions without a priority come after all others. */
 const LOWEST = -Infinity;
-/** The metadata with which Chainmail's own proxy says what it is; it runs no foreign code. */
-const OWN_PROXY = "CHAINMAIL_PROXY";
 
-/** Those that hold for a workload, in the order of their filters within a phase; those that cannot be used are left out. */
+/**
+ * Those that hold for a workload, in the order of their filters within a phase; those that cannot be used are left out.
+ * Chainmail's own proxy runs no foreign code: a module that must not be left out (failStrategy is FAIL_CLOSE, which it is
+ * by default, or FAIL_RELOAD) closes what it stands before, as in Istio's proxies where a module cannot be had.
+ */
 export function extensionsFor(configs: Pick<ConfigIndex, "TrafficExtension" | "WasmPlugin">, node: ProxyNode, rootNamespace: string): Extension[] {
-  if ((configs.TrafficExtension.length === 0 && configs.WasmPlugin.length === 0) || node.metadata[OWN_PROXY] !== undefined) return [];
+  if (configs.TrafficExtension.length === 0 && configs.WasmPlugin.length === 0) return [];
+  const own = isOwnProxy(node);
   const objects = [...configs.TrafficExtension, ...configs.WasmPlugin.map(translated)].sort(compareAge);
   const workload: Workload = { namespace: node.namespace, labels: node.labels };
   return applicable(objects, workload, rootNamespace)
     .flatMap((object) => read(object) ?? [])
-    .filter(({ code }) => "lua" in code || node.dialect === "istio")
+    .flatMap((extension) => (own ? (withoutForeignCode(extension) ?? []) : [extension]))
+    .filter(({ code }) => !("wasm" in code) || node.dialect === "istio")
     .sort((a, b) => b.priority - a.priority || 0);
 }
 
@@ -48,7 +53,14 @@ export function matches({ match }: Extension, trafficClass: TrafficClass, port: 
 
 /** Whether it works on the bytes of connections; everything else works on HTTP. */
 export function isNetworkExtension({ code }: Extension): boolean {
-  return "wasm" in code && code.wasm.type === "NETWORK";
+  return "refusal" in code ? code.refusal === "network" : "wasm" in code && code.wasm.type === "NETWORK";
+}
+
+/** Lua has no fail strategy: a script that fails lets traffic pass, so one that cannot run does too. */
+function withoutForeignCode(extension: Extension): Extension | undefined {
+  const { code } = extension;
+  if (!("wasm" in code) || code.wasm.failStrategy === "FAIL_OPEN") return undefined;
+  return { ...extension, code: { refusal: code.wasm.type === "NETWORK" ? "network" : "http" } };
 }
 
 function translated({ apiVersion, metadata, spec }: WasmPlugin): TrafficExtension {

@@ -2,7 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { AnySchema, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { packAny, type Init } from "../../../proto/index.ts";
 import { TypedExtensionConfigSchema } from "../../../proto/gen/envoy/config/core/v3/extension_pb.ts";
+import { RBAC_Action, type RBACSchema } from "../../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts";
 import { LuaSchema } from "../../../proto/gen/envoy/extensions/filters/http/lua/v3/lua_pb.ts";
+import { RBACSchema as HttpRbacSchema } from "../../../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts";
+import { RBACSchema as NetworkRbacSchema } from "../../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts";
 import { WasmSchema } from "../../../proto/gen/envoy/extensions/filters/http/wasm/v3/wasm_pb.ts";
 import { WasmSchema as NetworkWasmSchema } from "../../../proto/gen/envoy/extensions/filters/network/wasm/v3/wasm_pb.ts";
 import { FailurePolicy, type PluginConfigSchema } from "../../../proto/gen/envoy/extensions/wasm/v3/wasm_pb.ts";
@@ -16,6 +19,9 @@ const TYPE = "type.googleapis.com/envoy.extensions.filters";
 /** Until a module is there, or cannot be had, an agent puts an RBAC filter in its place: both types must be allowed. */
 const HTTP_TYPES = [`${TYPE}.http.wasm.v3.Wasm`, `${TYPE}.http.rbac.v3.RBAC`];
 const NETWORK_TYPES = [`${TYPE}.network.wasm.v3.Wasm`, `${TYPE}.network.rbac.v3.RBAC`];
+/** Only what a rule allows passes, and there is none. */
+const DENY_ALL: Init<typeof RBACSchema> = { action: RBAC_Action.ALLOW };
+const REFUSED = "extension_refused.";
 const RUNTIME = "envoy.wasm.runtime.v8";
 /** Istio's agent fetches modules itself and strips its variables; it knows them by these names. */
 const PULL_POLICY = "ISTIO_META_WASM_IMAGE_PULL_POLICY";
@@ -24,10 +30,11 @@ const RESOURCE_VERSION = "ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION";
 /** For whoever fetches: the agent has limits of its own. */
 const FETCH_TIMEOUT = { seconds: 30n };
 
-/** The filter of an extension: Lua stands in the listener, what a module is configured with comes apart from it. */
+/** The filter of an extension: Lua and refusals stand in the listener, what a module is configured with comes apart from it. */
 export function extensionFilter(extension: Extension): FilterConfig {
   const { code, resourceName } = extension;
   if ("lua" in code) return { name: resourceName, typedConfig: packAny(LuaSchema, { defaultSourceCode: { specifier: { case: "inlineString", value: code.lua } } }) };
+  if ("refusal" in code) return { name: resourceName, typedConfig: code.refusal === "network" ? packAny(NetworkRbacSchema, { rules: DENY_ALL, statPrefix: REFUSED }) : packAny(HttpRbacSchema, { rules: DENY_ALL }) };
   return { name: resourceName, typedConfig: create(AnySchema), discovered: isNetworkExtension(extension) ? NETWORK_TYPES : HTTP_TYPES };
 }
 

@@ -8,10 +8,11 @@ import {
 } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { UuidRequestIdConfigSchema } from "../../../proto/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts";
 import { parseDuration, type FilterConfig } from "../../policy/index.ts";
-import type { MeshConfig, Protocol } from "../../registry/index.ts";
+import type { MeshConfig, MeshService, Protocol } from "../../registry/index.ts";
 import { preserveCaseOptions } from "../cluster/draft.ts";
 import { preservesCase } from "../cluster/outbound.ts";
 import { ALPN, CORS, chainFilter, FAULT, GRPC_STATS, GRPC_WEB, INBOUND_METADATA, OUTBOUND_METADATA, OUTBOUND_METADATA_SKIP_HEADERS, ROUTER, ROUTER_SUPPRESS_HEADERS } from "../filters.ts";
+import { forwardProxyFilter } from "../forward-proxy.ts";
 import { metadataText } from "../proxy.ts";
 import { adsSource } from "../sds.ts";
 import type { TrafficClass } from "../telemetry/index.ts";
@@ -28,6 +29,8 @@ export interface HttpChainOptions {
   readonly useRemoteAddress: boolean;
   /** The port by which extensions are chosen; 0 for that of no service. */
   readonly port: number;
+  /** The service whose names are looked up here. */
+  readonly lookup?: MeshService;
   /** What only this kind of listener sets. */
   readonly extra?: Manager;
 }
@@ -94,6 +97,7 @@ function httpFilters(parts: ListenerParts, options: HttpChainOptions): FilterCon
     FAULT,
     CORS,
     ...parts.stats(trafficClass),
+    ...(options.lookup ? [forwardProxyFilter(options.lookup, parts.proxy.view)] : []),
     headers.suppressEnvoyHeaders ? ROUTER_SUPPRESS_HEADERS : ROUTER,
   ];
 }

@@ -3,8 +3,9 @@ import { MongoProxySchema } from "../../../proto/gen/envoy/extensions/filters/ne
 import { TcpProxySchema } from "../../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
 import type { L4RouteDestination, TrafficPolicy } from "../../../resources/index.ts";
 import { parseDuration, type FilterConfig } from "../../policy/index.ts";
-import type { Protocol } from "../../registry/index.ts";
+import type { MeshService, Protocol } from "../../registry/index.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
+import { sniForwardProxyFilter } from "../forward-proxy.ts";
 import { destinationCluster } from "../route/destination.ts";
 import type { EffectiveRule } from "../scope/destination-rules.ts";
 import { ruleOf } from "../scope/sidecar-scope.ts";
@@ -73,6 +74,8 @@ export interface TcpChainOptions {
   readonly exchange?: boolean;
   /** Bytes that stay encrypted for somebody else: nobody is judged and nothing is tunnelled here. */
   readonly opaque?: boolean;
+  /** The service whose names are looked up here. */
+  readonly lookup?: MeshService;
   /** What the statistics are about; without it they have the cluster's name. */
   readonly stats?: StatSubject;
 }
@@ -100,12 +103,12 @@ export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDes
   return outboundChain(parts, options, { ...base(parts, name, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "weightedClusters", value: { clusters } } });
 }
 
-function outboundChain(parts: ListenerParts, { trafficClass, protocol, exchange, opaque, port }: TcpChainOptions, proxy: TcpProxy): FilterConfig[] {
+function outboundChain(parts: ListenerParts, { trafficClass, protocol, exchange, opaque, port, lookup }: TcpChainOptions, proxy: TcpProxy): FilterConfig[] {
   // A gateway is where clients from outside are judged.
   const guarded = trafficClass === "gateway" && !opaque;
   const extensions = (phase: "AUTHN" | "AUTHZ" | "late") => parts.extensions("tcp", phase, trafficClass, port);
   const guards = [...(guarded ? parts.custom("tcp") : []), ...extensions("AUTHN"), ...extensions("AUTHZ"), ...(guarded ? parts.authorization("tcp") : []), ...extensions("late")];
-  return [...(exchange ? metadataExchange(parts) : []), ...guards, ...parts.stats(trafficClass), ...sniffers(protocol, proxy.statPrefix ?? ""), tcpProxy(proxy)];
+  return [...(exchange ? metadataExchange(parts) : []), ...guards, ...parts.stats(trafficClass), ...(lookup ? [sniForwardProxyFilter(lookup, port, parts.proxy.view)] : []), ...sniffers(protocol, proxy.statPrefix ?? ""), tcpProxy(proxy)];
 }
 
 function base(parts: ListenerParts, statPrefix: string, trafficClass: TrafficClass): TcpProxy {

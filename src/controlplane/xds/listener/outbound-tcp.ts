@@ -1,5 +1,6 @@
 import type { TcpRoute } from "../../../resources/index.ts";
 import { hostsOverlap, isTls, type MeshPort, type MeshService } from "../../registry/index.ts";
+import { forwardsByName } from "../forward-proxy.ts";
 import { configPath } from "../metadata.ts";
 import { outboundCluster } from "../names.ts";
 import { wildcards } from "../proxy.ts";
@@ -58,7 +59,7 @@ function serverNames(parts: ListenerParts, { service, bind }: TcpTarget, cidrs: 
   const { view, node } = parts.proxy;
   const address = serviceListenAddress(service, view);
   const any = wildcards(view).any;
-  const shared = cidrs.length > 0 || address === "" || address.includes("/") || (address === any && bind === any);
+  const shared = forwardsByName(service) || cidrs.length > 0 || address === "" || address.includes("/") || (address === any && bind === any);
   if (!shared) return [];
   return [service.hostname, ...service.aliases.flatMap(({ hostname }) => [hostname, ...alternativeNames(hostname, 0, node.dnsDomain)])];
 }
@@ -93,12 +94,12 @@ function subnetsOf(parts: ListenerParts, { match }: TcpRoute, port: number): str
 }
 
 function ownChain(parts: ListenerParts, { service, port }: TcpTarget) {
-  const { scope, node } = parts.proxy;
+  const { scope, node, view } = parts.proxy;
   const [only, ...others] = service.ports;
   const servicePort = only && others.length === 0 ? only.port : port.port;
   const cluster = outboundCluster(servicePort, "", service.hostname);
   const stats = { ...statService(service), port: servicePort, portName: "", targetPort: 0 };
-  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol, port: port.port, stats });
+  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol, port: port.port, stats, ...(view.forwardProxy && forwardsByName(service) && { lookup: service }) });
 }
 
 function contextOf(parts: ListenerParts, port: number): MatchContext {

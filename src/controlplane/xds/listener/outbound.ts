@@ -7,6 +7,7 @@ import { parseDuration } from "../../policy/index.ts";
 import { compareText, isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
 import { address } from "../address.ts";
 import { chainFilter, configured, HTTP_INSPECTOR, TLS_INSPECTOR } from "../filters.ts";
+import { forwardsByName, SNI_FORWARD_PROXY } from "../forward-proxy.ts";
 import { PASSTHROUGH, BLACK_HOLE, statPrefix } from "../names.ts";
 import { interceptionMode, metadataFlag, metadataText, wildcards, type ProxyContext } from "../proxy.ts";
 import { destinationCluster } from "../route/destination.ts";
@@ -120,7 +121,7 @@ function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener,
   const http = (recognise: boolean): OutboundChain => ({
     ...(recognise && { applicationProtocols: PLAINTEXT_HTTP, transportProtocol: RAW_BUFFER_PROTOCOL }),
     filters: parts.extensions("tcp", "all", "outbound", port.port),
-    http: { trafficClass: "outbound", port: port.port, statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false },
+    http: { trafficClass: "outbound", port: port.port, statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false, ...(parts.proxy.view.forwardProxy && forwardsByName(service) && { lookup: service }) },
   });
   if (existing) {
     if (isDatabaseConflict(port.protocol, existing.protocol)) return;
@@ -188,7 +189,7 @@ function buildListener(parts: ListenerParts, { port, binding, chains: drafts }: 
   const chains = drafts.map((draft): ChainDraft => (draft.http ? { ...draft, filters: [...draft.filters, httpManager(parts, draft.http)] } : draft));
   const { mesh } = parts.proxy;
   const [primary = "", ...others] = binding.addresses;
-  const needsTls = chains.some(({ sniHosts }) => sniHosts?.length);
+  const needsTls = chains.some(({ sniHosts, filters }) => sniHosts?.length || filters.some(({ name }) => name === SNI_FORWARD_PROXY));
   const needsHttp = chains.some(({ applicationProtocols }) => applicationProtocols?.length);
   const passthrough = { name: "PassthroughFilterChain", filterChainMatch: {}, filters: plainChain(parts, catchAllCluster(parts.proxy), "outbound").map(chainFilter) };
   const all = chains.filter(matchesAll).at(-1);
