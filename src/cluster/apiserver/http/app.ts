@@ -92,7 +92,9 @@ export class App {
       headers: () => incoming.headers(),
       body: () => incoming.body(),
       user,
-      signal: incoming.signal,
+      get signal() {
+        return incoming.signal;
+      },
     };
     return { request, target };
   }
