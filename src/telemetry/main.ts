@@ -27,8 +27,10 @@ const HISTORY_BYTES = Number(process.env.STORAGE_MAX_BYTES ?? 64 << 20);
 const SEGMENT_BYTES = HISTORY_BYTES / 8;
 /** About 100 pods' worth; 24 bytes a run and some 500 bytes of labels a series. */
 const MAX_SERIES = 100_000;
-/** A series that three scrapes have not seen is gone, and slow scrapes are forgiven. */
-const LOOKBACK_MS = Math.max(10_000, 5 * SCRAPE_INTERVAL_MS);
+/** Prometheus' own. A series that its target no longer has ends at once; this is for times of which nothing is known. */
+const LOOKBACK_MS = 300_000;
+/** Silence that is a gap, where samples are thinned out. */
+const GAP_MS = 5 * SCRAPE_INTERVAL_MS;
 
 const PORT = 9090;
 /** Where Jaeger's query API is looked for. */
@@ -39,7 +41,7 @@ const TRACES_BYTES = Number(process.env.TRACES_MAX_BYTES ?? 32 << 20);
 const MAX_SPANS_PER_TRACE = 2_000;
 
 const log = createLogger("prometheus");
-const store = new MetricStore({ retentionMs: RETENTION_MS, maxRunsPerSeries: MAX_RUNS_PER_SERIES, maxSeries: MAX_SERIES, tiers: TIERS, gapMs: 5 * SCRAPE_INTERVAL_MS });
+const store = new MetricStore({ retentionMs: RETENTION_MS, maxRunsPerSeries: MAX_RUNS_PER_SERIES, maxSeries: MAX_SERIES, tiers: TIERS, gapMs: GAP_MS });
 const history = openHistory();
 const client = createClient(inClusterTransport());
 const pods = createInformer<KubeObject>(client, PODS, {
@@ -74,6 +76,7 @@ const options: HttpApiOptions = {
   startedAt: Date.now(),
   version: VERSION,
   now: Date.now,
+  clock: () => performance.now(),
 };
 
 const server = Bun.serve({ port: PORT, hostname: "0.0.0.0", fetch: (request) => handleHttpApi(request, options) });
@@ -97,7 +100,7 @@ process.on("SIGTERM", () => {
 /** Without a folder that can be written to, samples are kept in memory alone. */
 function openHistory(): History | undefined {
   try {
-    const opened = new History({ folder: HISTORY_FOLDER, maxBytes: HISTORY_BYTES, segmentBytes: SEGMENT_BYTES, endedMs: LOOKBACK_MS, log });
+    const opened = new History({ folder: HISTORY_FOLDER, maxBytes: HISTORY_BYTES, segmentBytes: SEGMENT_BYTES, endedMs: Math.max(10_000, GAP_MS), stepMs: SCRAPE_INTERVAL_MS, log });
     const count = opened.load(store);
     store.trim(Date.now());
     log.info("history read", { folder: HISTORY_FOLDER, series: count });

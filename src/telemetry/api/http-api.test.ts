@@ -38,3 +38,31 @@ test("queries by GET and by form, and what is wrong with them", async () => {
   expect((await get("query_range?query=1&start=0&end=1e9&step=1")).error).toContain("11,000 points");
   expect((await handleHttpApi(new Request("http://x/api/v1/nothing"), options)).status).toBe(404);
 });
+
+test("bounds of time, and what is wrong with parameters", async () => {
+  expect((await get("series?match[]=requests_total&start=70")).data).toEqual([]);
+  expect((await get("labels?match[]=requests_total&start=0&end=10")).data).toEqual(["__name__", "app"]);
+  expect(await get("label/a-b/values")).toMatchObject({ status: "error", error: 'invalid label name: "a-b"' });
+  expect(await get("query?query=up&time=yesterday")).toMatchObject({ errorType: "bad_data", error: 'invalid parameter "time": cannot parse "yesterday" to a valid timestamp' });
+  expect(await get("query_range?query=up&start=0&end=1")).toMatchObject({ error: 'invalid parameter "step": cannot parse "" to a valid duration' });
+  expect(await get("query")).toMatchObject({ error: expect.stringContaining('invalid parameter "query"') });
+  expect(await get("series?match[]=sum(up)")).toMatchObject({ error: expect.stringContaining('invalid parameter "match[]"') });
+});
+
+test("federation, its own metrics, and the pages that other programs look for", async () => {
+  const page = async (path: string) => (await handleHttpApi(new Request(`http://x${path}`), options)).text();
+  expect(await page('/federate?match[]=requests_total{app="a"}')).toBe('# TYPE requests_total untyped\nrequests_total{app="a",instance=""} 60 60000\n');
+  expect(await page("/metrics")).toContain("\nprometheus_tsdb_head_series 2\n");
+  expect((await get("status/buildinfo")).data).toMatchObject({ version: "2.42.0+chainmail.1.0" });
+  expect((await get("status/tsdb")).data).toMatchObject({ headStats: { numSeries: 2 }, seriesCountByMetricName: [{ name: "requests_total", value: 2 }] });
+  expect((await get("query_exemplars?query=requests_total&start=0&end=1")).data).toEqual([]);
+  expect((await handleHttpApi(new Request("http://x/api/v1/label/app/values", { method: "POST" }), options)).status).toBe(405);
+});
+
+test("a query that takes too long is let go of", async () => {
+  let now = 0;
+  const slow = { ...options, clock: () => (now += 20_000) };
+  const query = "max_over_time(sum(requests_total)[1m:10ms])";
+  const answer = await handleHttpApi(new Request(`http://x/api/v1/query?time=60&query=${encodeURIComponent(query)}`), slow);
+  expect([answer.status, await answer.json()]).toEqual([503, { status: "error", errorType: "timeout", error: "query timed out in expression evaluation" }]);
+});

@@ -1,4 +1,5 @@
 import type { Matcher } from "../store/matchers.ts";
+import { SIGNATURES, type ValueType } from "./signatures.ts";
 
 /** A PromQL expression as plain data. Durations and times are in milliseconds. */
 export type Expr =
@@ -8,7 +9,7 @@ export type Expr =
   | { kind: "matrix"; selector: VectorSelector; range: number }
   | { kind: "subquery"; expr: Expr; range: number; step: number | undefined; offset: number; at: AtModifier | undefined }
   | { kind: "call"; name: string; args: Expr[] }
-  | { kind: "aggregate"; op: string; expr: Expr; param: Expr | undefined; grouping: string[]; without: boolean }
+  | AggregateExpr
   | { kind: "unary"; op: "+" | "-"; expr: Expr }
   | BinaryExpr;
 
@@ -19,6 +20,15 @@ export interface VectorSelector {
   matchers: Matcher[];
   offset: number;
   at: AtModifier | undefined;
+}
+
+export interface AggregateExpr {
+  kind: "aggregate";
+  op: string;
+  expr: Expr;
+  param: Expr | undefined;
+  grouping: string[];
+  without: boolean;
 }
 
 export interface BinaryExpr {
@@ -33,4 +43,25 @@ export interface BinaryExpr {
   group: "left" | "right" | undefined;
   /** Labels that group_left or group_right takes over from the "one" side. */
   include: string[];
+}
+
+export function typeOf(expr: Expr): ValueType {
+  switch (expr.kind) {
+    case "number":
+      return "scalar";
+    case "string":
+      return "string";
+    case "vector":
+    case "aggregate":
+      return "instant vector";
+    case "matrix":
+    case "subquery":
+      return "range vector";
+    case "call":
+      return SIGNATURES.get(expr.name)?.returns ?? "instant vector";
+    case "unary":
+      return typeOf(expr.expr);
+    case "binary":
+      return typeOf(expr.left) === "scalar" && typeOf(expr.right) === "scalar" ? "scalar" : "instant vector";
+  }
 }

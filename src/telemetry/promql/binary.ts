@@ -1,39 +1,36 @@
 import type { BinaryExpr } from "./ast.ts";
-import { PromqlError } from "./parse.ts";
-import { type Sample, type Value, keep, labelKey, omit, withoutName } from "./values.ts";
+import type { LabelMemo } from "./label-memo.ts";
+import { PromqlError, executionError } from "./promql-error.ts";
+import { type Sample, type Value, labelKey, printLabels } from "./values.ts";
 
 const ARITHMETIC: Record<string, (a: number, b: number) => number> = {
-  "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "%": (a, b) => a % b, "^": (a, b) => a ** b, atan2: Math.atan2,
+  "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "%": (a, b) => a % b, "^": power, atan2: Math.atan2,
 };
 const COMPARE: Record<string, (a: number, b: number) => boolean> = {
   "==": (a, b) => a === b, "!=": (a, b) => a !== b, ">": (a, b) => a > b, "<": (a, b) => a < b, ">=": (a, b) => a >= b, "<=": (a, b) => a <= b,
 };
 
-/** Applies a binary operator to two values that are scalars or vectors. */
-export function applyBinary(expr: BinaryExpr, left: Value, right: Value): Value {
+/** Applies a binary operator to two values that are scalars or vectors. Throws PromqlError. */
+export function applyBinary(expr: BinaryExpr, left: Value, right: Value, memo: LabelMemo): Value {
   if (left.type === "scalar" && right.type === "scalar") return { type: "scalar", value: scalars(expr, left.value, right.value) };
-  if (left.type === "vector" && right.type === "scalar") return vector(left.samples.flatMap((s) => element(expr, s, s.value, right.value, s.value)));
-  if (left.type === "scalar" && right.type === "vector") return vector(right.samples.flatMap((s) => element(expr, s, left.value, s.value, s.value)));
-  if (left.type !== "vector" || right.type !== "vector") throw new PromqlError(`binary expression must contain only scalar and instant vector types`);
-  if (expr.op === "and" || expr.op === "or" || expr.op === "unless") return vector(sets(expr, left.samples, right.samples));
-  return vector(joined(expr, left.samples, right.samples));
+  if (left.type === "vector" && right.type === "scalar") return vector(withScalar(expr, left.samples, memo, (s) => [s.value, right.value]));
+  if (left.type === "scalar" && right.type === "vector") return vector(withScalar(expr, right.samples, memo, (s) => [left.value, s.value]));
+  if (left.type !== "vector" || right.type !== "vector") throw new PromqlError("binary expression must contain only scalar and instant vector types");
+  if (expr.op === "and" || expr.op === "or" || expr.op === "unless") return vector(sets(expr, left.samples, right.samples, memo));
+  return vector(joined(expr, left.samples, right.samples, memo));
 }
 
 function scalars(expr: BinaryExpr, a: number, b: number): number {
   const compare = COMPARE[expr.op];
-  if (compare) {
-    if (!expr.bool) throw new PromqlError("comparisons between scalars must use BOOL modifier");
-    return compare(a, b) ? 1 : 0;
-  }
-  return arithmetic(expr)(a, b);
+  return compare ? (compare(a, b) ? 1 : 0) : arithmetic(expr)(a, b);
 }
 
-/** One sample against a scalar: comparisons filter and keep `kept`, or give 0 and 1 with `bool`. */
-function element(expr: BinaryExpr, sample: Sample, a: number, b: number, kept: number): Sample[] {
+/** Samples against a scalar: comparisons filter and keep the sample, or give 0 and 1 with `bool`. */
+function withScalar(expr: BinaryExpr, samples: Sample[], memo: LabelMemo, operands: (sample: Sample) => [number, number]): Sample[] {
   const compare = COMPARE[expr.op];
-  if (!compare) return [{ labels: withoutName(sample.labels), value: arithmetic(expr)(a, b) }];
-  if (expr.bool) return [{ labels: withoutName(sample.labels), value: compare(a, b) ? 1 : 0 }];
-  return compare(a, b) ? [{ labels: sample.labels, value: kept }] : [];
+  if (compare && !expr.bool) return samples.filter((sample) => compare(...operands(sample)));
+  const apply = compare ? (a: number, b: number) => (compare(a, b) ? 1 : 0) : arithmetic(expr);
+  return samples.map((sample) => ({ labels: memo.unnamed(sample.labels), value: apply(...operands(sample)) }));
 }
 
 function arithmetic(expr: BinaryExpr): (a: number, b: number) => number {
@@ -42,47 +39,73 @@ function arithmetic(expr: BinaryExpr): (a: number, b: number) => number {
   return apply;
 }
 
-function signature(expr: BinaryExpr, sample: Sample): string {
-  return labelKey(expr.on ? keep(sample.labels, expr.labels) : omit(sample.labels, expr.labels));
-}
-
-function sets(expr: BinaryExpr, left: Sample[], right: Sample[]): Sample[] {
-  const keys = (samples: Sample[]) => new Set(samples.map((s) => signature(expr, s)));
+function sets(expr: BinaryExpr, left: Sample[], right: Sample[], memo: LabelMemo): Sample[] {
+  const signature = (sample: Sample) => memo.part(expr, sample.labels, expr.labels, expr.on).key;
+  const keys = (samples: Sample[]) => new Set(samples.map(signature));
   if (expr.op === "or") {
     const known = keys(left);
-    return [...left, ...right.filter((s) => !known.has(signature(expr, s)))];
+    return [...left, ...right.filter((s) => !known.has(signature(s)))];
   }
   const known = keys(right);
-  return left.filter((s) => known.has(signature(expr, s)) === (expr.op === "and"));
+  return left.filter((s) => known.has(signature(s)) === (expr.op === "and"));
 }
 
 /** One-to-one, or many-to-one with group_left and group_right. */
-function joined(expr: BinaryExpr, left: Sample[], right: Sample[]): Sample[] {
+function joined(expr: BinaryExpr, left: Sample[], right: Sample[], memo: LabelMemo): Sample[] {
   const [many, one] = expr.group === "right" ? [right, left] : [left, right];
   const ones = new Map<string, Sample>();
+  const part = (sample: Sample) => memo.part(expr, sample.labels, expr.labels, expr.on);
   for (const sample of one) {
-    const key = signature(expr, sample);
-    if (ones.has(key)) throw new PromqlError(`found duplicate series for the match group on the ${expr.group === "right" ? "left" : "right"} hand-side of the operation: many-to-many matching not allowed: matching labels must be unique on one side`, "PROMQL_EXECUTION");
+    const { key, labels } = part(sample);
+    const other = ones.get(key);
+    if (other) throw executionError(`found duplicate series for the match group ${printLabels(labels)} on the ${expr.group === "right" ? "left" : "right"} hand-side of the operation: [${printLabels(other.labels)}, ${printLabels(sample.labels)}];many-to-many matching not allowed: matching labels must be unique on one side`);
     ones.set(key, sample);
   }
+  const compare = COMPARE[expr.op];
+  const apply = compare ? undefined : arithmetic(expr);
   const seen = new Set<string>();
-  return many.flatMap((sample) => {
-    const key = signature(expr, sample);
-    const partner = ones.get(key);
-    if (!partner) return [];
+  const results: Sample[] = [];
+  for (const sample of many) {
+    const group = part(sample);
+    const partner = ones.get(group.key);
+    if (!partner) continue;
+    const [a, b] = expr.group === "right" ? [partner.value, sample.value] : [sample.value, partner.value];
+    const holds = compare?.(a, b);
+    if (holds === false && !expr.bool) continue;
+    const value = apply ? apply(a, b) : expr.bool ? (holds ? 1 : 0) : a;
+    // A comparison keeps the name of what it lets through; on(…) leaves only what it names.
+    let labels = compare && !expr.bool ? sample.labels : memo.unnamed(sample.labels);
     if (!expr.group) {
-      if (seen.has(key)) throw new PromqlError("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)", "PROMQL_EXECUTION");
+      if (seen.has(group.key)) throw executionError("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+      seen.add(group.key);
+      if (expr.on || labels.__name__ === undefined) labels = group.labels;
+      else if (expr.labels.length > 0) labels = { ...group.labels, ...(expr.labels.includes("__name__") ? {} : { __name__: labels.__name__ }) };
+    } else {
+      if (expr.include.length > 0) labels = including(labels, partner.labels, expr.include);
+      const key = labelKey(labels);
+      if (seen.has(key)) throw executionError("multiple matches for labels: grouping labels must ensure unique matches");
       seen.add(key);
     }
-    const [a, b] = expr.group === "right" ? [partner.value, sample.value] : [sample.value, partner.value];
-    let labels = withoutName(sample.labels);
-    if (!expr.group) labels = expr.on ? keep(labels, expr.labels) : omit(labels, expr.labels);
-    else for (const name of expr.include) labels = { ...omit(labels, [name]), ...keep(partner.labels, [name]) };
-    const compare = COMPARE[expr.op];
-    if (!compare) return [{ labels, value: arithmetic(expr)(a, b) }];
-    if (expr.bool) return [{ labels, value: compare(a, b) ? 1 : 0 }];
-    return compare(a, b) ? [{ labels: expr.group ? labels : sample.labels, value: a }] : [];
-  });
+    results.push({ labels, value });
+  }
+  return results;
+}
+
+/** The labels with those of the "one" side that group_left or group_right names; what that side has not goes. */
+function including(labels: Sample["labels"], partner: Sample["labels"], names: readonly string[]): Sample["labels"] {
+  const merged: Record<string, string> = { ...labels };
+  for (const name of names) {
+    const value = partner[name];
+    if (value) merged[name] = value;
+    else delete merged[name];
+  }
+  return merged;
+}
+
+/** As IEEE and Go have it: 1 to any power is 1, and −1 to an infinite one too. */
+function power(base: number, exponent: number): number {
+  if (base === 1 || (base === -1 && Math.abs(exponent) === Infinity)) return 1;
+  return base ** exponent;
 }
 
 const vector = (samples: Sample[]): Value => ({ type: "vector", samples });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { MetricStore } from "../store/metric-store.ts";
 import { queryInstant, queryRange, type EvaluationOptions } from "./evaluate.ts";
-import { PromqlError } from "./parse.ts";
+import { PromqlError } from "./promql-error.ts";
 
 const store = new MetricStore({ retentionMs: 3_600_000, maxRunsPerSeries: 1000, maxSeries: 1000 });
 const options: EvaluationOptions = { store, lookbackMs: 10_000, defaultStepMs: 1000 };
@@ -61,9 +61,10 @@ describe("PromQL", () => {
   });
 
   test("what counts or weighs samples sees each scrape, however few runs they were kept as", () => {
-    expect(at('count_over_time(requests_total{app="b"}[30s])')).toEqual({ "app=b,code=200": 30 });
+    // Both edges of a window belong to it, as in Prometheus 2.
     expect(at('avg_over_time(requests_total{app="b"}[30s])')).toEqual({ "app=b,code=200": 5 });
-    expect(at('sum_over_time(requests_total{app="a",code="200"}[3s])')).toEqual({ "app=a,code=200": 2 * (58 + 59 + 60) });
+    expect(at('count_over_time(requests_total{app="b"}[30s])')).toEqual({ "app=b,code=200": 31 });
+    expect(at('sum_over_time(requests_total{app="a",code="200"}[3s])')).toEqual({ "app=a,code=200": 2 * (57 + 58 + 59 + 60) });
     expect(at("day_of_year(vector(86400 * 40))")).toEqual({ "": 41 });
     expect(at("days_in_month(vector(86400 * 40))")).toEqual({ "": 28 });
   });

@@ -1,11 +1,16 @@
 import type { MetricStore } from "../store/metric-store.ts";
+import type { Series } from "../store/series.ts";
 import { aggregate } from "./aggregate.ts";
-import type { AtModifier, Expr, VectorSelector } from "./ast.ts";
+import { type AtModifier, type Expr, type VectorSelector, typeOf } from "./ast.ts";
 import { applyBinary } from "./binary.ts";
-import { ELEMENTWISE, histogramQuantile, labelJoin, labelReplace, mapValues } from "./functions-instant.ts";
-import { EVERY_SAMPLE, KEEPS_NAME, OVER_TIME, PARAMETER_FIRST } from "./functions-over-time.ts";
-import { PromqlError, parsePromql } from "./parse.ts";
-import { type Range, type Sample, type Value, labelKey, withoutName } from "./values.ts";
+import { ELEMENTWISE } from "./functions-instant.ts";
+import { labelJoin, labelReplace, sortByLabel } from "./functions-label.ts";
+import { EVERY_SAMPLE, KEEPS_NAME, OVER_TIME } from "./functions-over-time.ts";
+import { histogramQuantile } from "./histogram.ts";
+import { LabelMemo } from "./label-memo.ts";
+import { parsePromql } from "./parse.ts";
+import { PromqlError, executionError } from "./promql-error.ts";
+import { type MatrixValue, type Range, type Sample, type Value, labelKey } from "./values.ts";
 
 export interface EvaluationOptions {
   store: MetricStore;
@@ -13,45 +18,60 @@ export interface EvaluationOptions {
   lookbackMs: number;
   /** Step of a subquery without one. */
   defaultStepMs: number;
+  /** A monotonic clock, in ms: bounds how long a query may take. */
+  clock?(): number;
 }
 
 /** More points than any plot shows; Prometheus has the same limit. */
 const MAX_POINTS = 11_000;
+/** Samples that one query may read: Prometheus' own limit. */
+const MAX_SAMPLES = 50_000_000;
+/** While a query is evaluated nothing is scraped: what takes longer is not worth a hole in everyone's history. */
+const MAX_QUERY_MS = 10_000;
 
 /** The value of a query at one moment (ms). Throws PromqlError. */
 export function queryInstant(query: string, time: number, options: EvaluationOptions): Value {
   return new Evaluator(options, time, time).value(parsePromql(query), time);
 }
 
-/** The series of a query from `start` to `end` (ms), a point a step. Throws PromqlError. */
+/** The series of a query from `start` to `end` (ms), a point a step, sorted by labels. Throws PromqlError. */
 export function queryRange(query: string, start: number, end: number, stepMs: number, options: EvaluationOptions): Range[] {
-  if (!(stepMs > 0)) throw new PromqlError("zero or negative query resolution step widths are not accepted. Try a positive integer");
-  if (end < start) throw new PromqlError("end timestamp must not be before start time");
+  if (!(stepMs > 0)) throw new PromqlError('invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer');
+  if (end < start) throw new PromqlError('invalid parameter "end": end timestamp must not be before start time');
   if ((end - start) / stepMs > MAX_POINTS) throw new PromqlError("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
   const expr = parsePromql(query);
-  const evaluator = new Evaluator(options, start, end);
-  return evaluator.steps(expr, start, end, stepMs);
+  const type = typeOf(expr);
+  if (type !== "scalar" && type !== "instant vector") throw new PromqlError(`invalid expression type ${JSON.stringify(type)} for range query, must be Scalar or instant Vector`);
+  const ranges = new Evaluator(options, start, end).steps(expr, start, end, stepMs);
+  const keys = new Map(ranges.map((range) => [range, labelKey(range.labels)]));
+  return ranges.sort((a, b) => (keys.get(a)! < keys.get(b)! ? -1 : 1));
 }
 
 class Evaluator {
   /** Selectors choose their series once a query, not once a step. */
-  readonly #selected = new Map<VectorSelector, ReturnType<MetricStore["select"]>>();
+  readonly #selected = new Map<VectorSelector, Series[]>();
+  readonly #memo = new LabelMemo();
+  readonly #deadline: number;
+  #samples = 0;
 
   constructor(
     readonly options: EvaluationOptions,
     readonly start: number,
     readonly end: number,
-  ) {}
+  ) {
+    this.#deadline = (options.clock?.() ?? 0) + MAX_QUERY_MS;
+  }
 
   steps(expr: Expr, start: number, end: number, stepMs: number): Range[] {
     const ranges = new Map<string, Range>();
     for (let time = start; time <= end; time += stepMs) {
-      for (const { labels, value } of this.samples(this.value(expr, time))) {
-        const key = labelKey(labels);
+      for (const { labels, value } of vectorOf(this.value(expr, time))) {
+        const key = this.#memo.key(labels);
         let range = ranges.get(key);
-        if (!range) ranges.set(key, (range = { labels, times: [], values: [] }));
+        if (!range) ranges.set(key, (range = { labels, times: [], values: [], count: 0 }));
         range.times.push(time);
         range.values.push(value);
+        range.count++;
       }
     }
     return [...ranges.values()];
@@ -64,23 +84,26 @@ class Evaluator {
       case "string":
         return { type: "string", value: expr.value };
       case "vector":
-        return { type: "vector", samples: this.instant(expr, time) };
+        return vector(this.instant(expr, time, (sample) => sample.value));
       case "matrix":
       case "subquery":
-        return this.matrix(expr, time);
+        return this.matrix(expr, time, true);
       case "unary": {
         const value = this.value(expr.expr, time);
         if (expr.op === "+") return value;
-        if (value.type === "scalar") return { type: "scalar", value: -value.value };
-        return { type: "vector", samples: mapValues(this.samples(value), (v) => -v) };
+        return value.type === "scalar" ? { type: "scalar", value: -value.value } : vector(this.mapped(vectorOf(value), (v) => -v));
       }
       case "aggregate": {
         const parameter = expr.param && this.value(expr.param, time);
         const plain = parameter?.type === "scalar" || parameter?.type === "string" ? parameter.value : undefined;
-        return { type: "vector", samples: aggregate(expr.op, this.samples(this.value(expr.expr, time)), expr.grouping, expr.without, plain) };
+        return vector(aggregate(expr, this.samples(expr.expr, time), plain, this.#memo));
       }
-      case "binary":
-        return applyBinary(expr, this.value(expr.left, time), this.value(expr.right, time));
+      case "binary": {
+        const [left, right] = [this.value(expr.left, time), this.value(expr.right, time)];
+        const result = applyBinary(expr, left, right, this.#memo);
+        if (result.type === "vector" && (left.type === "scalar" || right.type === "scalar")) distinct(result.samples, left.type === "vector" ? left.samples : vectorOf(right));
+        return result;
+      }
       case "call":
         return this.call(expr.name, expr.args, time);
     }
@@ -89,95 +112,132 @@ class Evaluator {
   call(name: string, args: Expr[], time: number): Value {
     const overTime = OVER_TIME[name];
     if (overTime) {
-      const first = PARAMETER_FIRST.has(name);
-      const parameter = args[first ? 0 : 1];
-      const matrix = this.matrix(args[first ? 1 : 0], time, EVERY_SAMPLE.has(name));
-      const scalar = parameter ? this.scalar(parameter, time) : NaN;
-      const samples = matrix.ranges.flatMap((range): Sample[] => {
-        const value = range.values.length === 0 ? undefined : overTime(range, matrix.from, matrix.to, scalar);
-        return value === undefined ? [] : [{ labels: KEEPS_NAME.has(name) ? range.labels : withoutName(range.labels), value }];
-      });
-      return { type: "vector", samples };
+      const scalars = args.filter((arg) => typeOf(arg) === "scalar").map((arg) => this.scalar(arg, time));
+      const { ranges, from, to } = this.matrix(args.find((arg) => typeOf(arg) === "range vector")!, time, EVERY_SAMPLE.has(name));
+      const window = { from, to, at: time };
+      const samples: Sample[] = [];
+      for (const range of ranges) {
+        const value = overTime(range, window, ...scalars);
+        if (value !== undefined) samples.push({ labels: KEEPS_NAME.has(name) ? range.labels : this.#memo.unnamed(range.labels), value });
+      }
+      if (!KEEPS_NAME.has(name)) distinct(samples, ranges);
+      return vector(samples);
     }
     const elementwise = ELEMENTWISE[name];
-    const samplesOf = (index: number) => {
-      const arg = args[index];
-      if (!arg) throw new PromqlError(`expected ${index + 1} argument(s) in call to "${name}", got ${args.length}`);
-      return this.samples(this.value(arg, time));
-    };
     if (elementwise) {
       const rest = args.slice(1).map((arg) => this.scalar(arg, time));
-      const samples = args.length === 0 ? [{ labels: {}, value: time / 1000 }] : samplesOf(0);
-      return { type: "vector", samples: mapValues(samples, (value) => elementwise(value, ...rest)) };
+      return vector(this.mapped(args.length === 0 ? [{ labels: {}, value: time / 1000 }] : this.samples(args[0]!, time), (value) => elementwise(value, ...rest)));
     }
+    const samples = () => this.samples(args[0]!, time);
     switch (name) {
       case "time":
         return { type: "scalar", value: time / 1000 };
       case "pi":
         return { type: "scalar", value: Math.PI };
       case "vector":
-        return { type: "vector", samples: [{ labels: {}, value: this.scalar(args[0], time) }] };
+        return vector([{ labels: {}, value: this.scalar(args[0]!, time) }]);
       case "scalar": {
-        const samples = samplesOf(0);
-        return { type: "scalar", value: samples.length === 1 ? samples[0]!.value : NaN };
+        const all = samples();
+        return { type: "scalar", value: all.length === 1 ? all[0]!.value : NaN };
       }
-      case "timestamp":
-        return { type: "vector", samples: mapValues(samplesOf(0), () => time / 1000) };
-      case "histogram_quantile":
-        return { type: "vector", samples: histogramQuantile(this.scalar(args[0], time), samplesOf(1)) };
+      case "timestamp": {
+        const of = args[0]!;
+        // A selector's own samples have their time; what was computed has the evaluation's.
+        if (of.kind === "vector") return vector(this.mapped(this.instant(of, time, (sample) => sample.time / 1000), (v) => v));
+        return vector(this.mapped(samples(), () => time / 1000));
+      }
+      case "histogram_quantile": {
+        const quantiles = histogramQuantile(this.scalar(args[0]!, time), this.samples(args[1]!, time));
+        requireDistinct(quantiles);
+        return vector(quantiles);
+      }
+      // They speak of native histograms, which no exposition in text has.
+      case "histogram_count":
+      case "histogram_sum":
+      case "histogram_fraction":
+        return vector([]);
       case "label_replace":
-        return { type: "vector", samples: labelReplace(samplesOf(0), this.string(args[1]), this.string(args[2]), this.string(args[3]), this.string(args[4])) };
-      case "label_join":
-        return { type: "vector", samples: labelJoin(samplesOf(0), this.string(args[1]), this.string(args[2]), args.slice(3).map((arg) => this.string(arg))) };
+      case "label_join": {
+        const [target = "", ...texts] = args.slice(1).map((arg) => (arg.kind === "string" ? arg.value : ""));
+        const labelled = name === "label_join" ? labelJoin(samples(), target, texts[0] ?? "", texts.slice(1)) : labelReplace(samples(), target, texts[0] ?? "", texts[1] ?? "", texts[2] ?? "");
+        requireDistinct(labelled);
+        return vector(labelled);
+      }
       case "sort":
-        return { type: "vector", samples: samplesOf(0).toSorted((a, b) => a.value - b.value) };
-      case "sort_desc":
-        return { type: "vector", samples: samplesOf(0).toSorted((a, b) => b.value - a.value) };
+      case "sort_desc": {
+        const sign = name === "sort" ? 1 : -1;
+        return vector(samples().toSorted((a, b) => (Number.isNaN(a.value) ? (Number.isNaN(b.value) ? 0 : 1) : Number.isNaN(b.value) ? -1 : a.value === b.value ? 0 : sign * (a.value - b.value))));
+      }
+      case "sort_by_label":
+      case "sort_by_label_desc":
+        return vector(sortByLabel(samples(), args.slice(1).map((arg) => (arg.kind === "string" ? arg.value : "")), name === "sort_by_label_desc"));
       case "absent":
-        return { type: "vector", samples: samplesOf(0).length > 0 ? [] : [{ labels: equalities(args[0]), value: 1 }] };
+        return vector(samples().length > 0 ? [] : [{ labels: equalities(args[0]!), value: 1 }]);
       case "absent_over_time":
-        return { type: "vector", samples: this.matrix(args[0], time).ranges.length > 0 ? [] : [{ labels: equalities(args[0]), value: 1 }] };
+        return vector(this.matrix(args[0]!, time, false).ranges.length > 0 ? [] : [{ labels: equalities(args[0]!), value: 1 }]);
       default:
-        throw new PromqlError(`unknown function with name "${name}"`);
+        throw new PromqlError(`unknown function with name ${JSON.stringify(name)}`);
     }
   }
 
-  instant(selector: VectorSelector, time: number): Sample[] {
-    const at = this.at(selector, time);
-    return this.select(selector).flatMap((series): Sample[] => {
-      const value = series.at(at, this.options.lookbackMs);
-      return value === undefined ? [] : [{ labels: series.labels, value }];
-    });
+  /** Each sample with another value, without its metric's name. */
+  mapped(samples: Sample[], change: (value: number) => number | undefined): Sample[] {
+    const results: Sample[] = [];
+    for (const sample of samples) {
+      const value = change(sample.value);
+      if (value !== undefined) results.push({ labels: this.#memo.unnamed(sample.labels), value });
+    }
+    distinct(results, samples);
+    return results;
   }
 
-  matrix(expr: Expr | undefined, time: number, every = true): Extract<Value, { type: "matrix" }> {
-    if (expr?.kind === "matrix") {
+  instant(selector: VectorSelector, time: number, read: (sample: { time: number; value: number }) => number): Sample[] {
+    const at = this.at(selector, time);
+    const found: Sample[] = [];
+    for (const series of this.select(selector)) {
+      const sample = series.sampleAt(at, this.options.lookbackMs);
+      if (sample) found.push({ labels: series.labels, value: read(sample) });
+    }
+    this.spend(found.length);
+    return found;
+  }
+
+  /** `every` sample, or only the ends of runs of equal values. */
+  matrix(expr: Expr, time: number, every: boolean): MatrixValue {
+    if (expr.kind === "matrix") {
       const to = this.at(expr.selector, time);
       const from = to - expr.range;
-      const ranges = this.select(expr.selector).flatMap((series): Range[] => {
-        // Beyond so many samples a coarser grid weighs them as well.
-        const step = every ? Math.max(this.options.defaultStepMs, Math.ceil(expr.range / MAX_POINTS)) : this.options.defaultStepMs;
-        const window = series.window(from, to, step, every);
-        return window.times.length === 0 ? [] : [{ labels: series.labels, ...window, stepMs: step }];
-      });
+      const ranges: Range[] = [];
+      for (const series of this.select(expr.selector)) {
+        const window = series.window(from, to, every);
+        if (window.count === 0) continue;
+        ranges.push({ labels: series.labels, ...window });
+        this.spend(window.times.length);
+      }
       return { type: "matrix", ranges, from, to };
     }
-    if (expr?.kind === "subquery") {
-      const to = this.at(expr, time);
-      const step = expr.step ?? this.options.defaultStepMs;
-      if (!(step > 0) || expr.range / step > MAX_POINTS) throw new PromqlError("a subquery has too many steps");
-      // Steps of a subquery are aligned to the epoch, so that neighbouring evaluations share them.
-      const from = to - expr.range;
-      const first = Math.ceil((from + 1) / step) * step;
-      return { type: "matrix", ranges: this.steps(expr.expr, first, to, step), from, to };
-    }
-    throw new PromqlError("expected type range vector");
+    if (expr.kind !== "subquery") throw new PromqlError("expected type range vector");
+    const to = this.at(expr, time);
+    const step = expr.step ?? this.options.defaultStepMs;
+    // Steps of a subquery are aligned to the epoch, so that neighbouring evaluations share them.
+    const from = to - expr.range;
+    return { type: "matrix", ranges: this.steps(expr.expr, Math.ceil(from / step) * step, to, step), from, to };
   }
 
-  select(selector: VectorSelector): ReturnType<MetricStore["select"]> {
+  select(selector: VectorSelector): Series[] {
     let series = this.#selected.get(selector);
     if (!series) this.#selected.set(selector, (series = this.options.store.select(selector.matchers)));
+    this.spend(1);
     return series;
+  }
+
+  /** Counts what is read against the query's limits. */
+  spend(samples: number): void {
+    const before = this.#samples;
+    this.#samples += samples;
+    if (this.#samples > MAX_SAMPLES) throw executionError("query processing would load too many samples into memory in query execution");
+    // The clock is looked at now and then: each time something comes by that is counted by the thousand.
+    if (before >> 10 !== this.#samples >> 10 && this.options.clock && this.options.clock() > this.#deadline) throw new PromqlError("query timed out in expression evaluation", "PROMQL_TIMEOUT");
   }
 
   at(target: { offset: number; at: AtModifier | undefined }, time: number): number {
@@ -185,27 +245,44 @@ class Evaluator {
     return base - target.offset;
   }
 
-  samples(value: Value): Sample[] {
-    if (value.type === "vector") return value.samples;
-    if (value.type === "scalar") return [{ labels: {}, value: value.value }];
-    throw new PromqlError(`expected type instant vector, got ${value.type === "matrix" ? "range vector" : value.type}`);
+  samples(expr: Expr, time: number): Sample[] {
+    return vectorOf(this.value(expr, time));
   }
 
-  scalar(expr: Expr | undefined, time: number): number {
-    const value = expr && this.value(expr, time);
-    if (value?.type !== "scalar") throw new PromqlError("expected type scalar");
+  scalar(expr: Expr, time: number): number {
+    const value = this.value(expr, time);
+    if (value.type !== "scalar") throw new PromqlError("expected type scalar");
     return value.value;
-  }
-
-  string(expr: Expr | undefined): string {
-    if (expr?.kind !== "string") throw new PromqlError("expected type string");
-    return expr.value;
   }
 }
 
-/** The labels that a selector pins: what `absent` answers with. */
-function equalities(expr: Expr | undefined): Record<string, string> {
-  const selector = expr?.kind === "matrix" ? expr.selector : expr;
-  if (selector?.kind !== "vector") return {};
-  return Object.fromEntries(selector.matchers.filter((m) => m.op === "=" && m.name !== "__name__").map((m) => [m.name, m.value]));
+const vector = (samples: Sample[]): Value => ({ type: "vector", samples });
+
+function vectorOf(value: Value): Sample[] {
+  if (value.type === "vector") return value.samples;
+  if (value.type === "scalar") return [{ labels: {}, value: value.value }];
+  throw new PromqlError(`expected type instant vector, got ${value.type === "matrix" ? "range vector" : value.type}`);
+}
+
+/** Series of several names may become equal when the name goes: those of one name cannot. */
+function distinct(results: readonly { labels: Sample["labels"] }[], sources: readonly { labels: Sample["labels"] }[]): void {
+  const name = sources[0]?.labels.__name__;
+  if (sources.some(({ labels }) => labels.__name__ !== name)) requireDistinct(results);
+}
+
+function requireDistinct(results: readonly { labels: Sample["labels"] }[]): void {
+  const seen = new Set<string>();
+  for (const { labels } of results) {
+    const key = labelKey(labels);
+    if (seen.has(key)) throw executionError("vector cannot contain metrics with the same labelset");
+    seen.add(key);
+  }
+}
+
+/** The labels that a selector pins, each by one condition only: what `absent` answers with. */
+function equalities(expr: Expr): Record<string, string> {
+  const selector = expr.kind === "matrix" ? expr.selector : expr;
+  if (selector.kind !== "vector") return {};
+  const pinned = selector.matchers.filter((m) => m.name !== "__name__" && selector.matchers.every((other) => other === m || other.name !== m.name));
+  return Object.fromEntries(pinned.filter((m) => m.op === "=").map((m) => [m.name, m.value]));
 }

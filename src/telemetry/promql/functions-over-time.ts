@@ -1,14 +1,23 @@
+import { executionError } from "./promql-error.ts";
+import { doubleExponential, mean, quantile, regression, sum, variance } from "./statistics.ts";
 import type { Range } from "./values.ts";
 
-/** A function of the samples in a window; undefined leaves the series out. Windows are (from, to] in ms. */
-export type OverTime = (range: Range, from: number, to: number, parameter: number) => number | undefined;
+/** The window that a range was taken from, in ms, and the moment that the query is evaluated at. */
+export interface Window {
+  from: number;
+  to: number;
+  at: number;
+}
+
+/** A function of the samples in a window; undefined leaves the series out. */
+export type OverTime = (range: Range, window: Window, ...parameters: number[]) => number | undefined;
 
 /**
  * Prometheus' extrapolation: the change between the first and the last sample is stretched to the window's ends, but not
  * by more than half the average distance between samples beyond where there are any, nor below zero for a counter.
- * https://github.com/prometheus/prometheus/blob/main/promql/functions.go (extrapolatedRate)
+ * https://github.com/prometheus/prometheus/blob/v2.42.0/promql/functions.go (extrapolatedRate)
  */
-function extrapolated(range: Range, from: number, to: number, counter: boolean, perSecond: boolean): number | undefined {
+function extrapolated(range: Range, { from, to }: Window, counter: boolean, perSecond: boolean): number | undefined {
   const { times, values } = range;
   const last = times.length - 1;
   if (last < 1) return undefined;
@@ -16,16 +25,13 @@ function extrapolated(range: Range, from: number, to: number, counter: boolean, 
   if (counter) for (let i = 1; i <= last; i++) if (values[i]! < values[i - 1]!) change += values[i - 1]!;
   const sampled = (times[last]! - times[0]!) / 1000;
   if (sampled <= 0) return undefined;
-  // Runs of equal values have few samples and yet were scraped as often as any.
-  const average = Math.min(sampled / last, (range.stepMs ?? Infinity) / 1000);
+  const average = sampled / (range.count - 1);
   let toStart = (times[0]! - from) / 1000;
-  let toEnd = (to - times[last]!) / 1000;
-  const threshold = average * 1.1;
-  if (toStart >= threshold) toStart = average / 2;
+  const toEnd = (to - times[last]!) / 1000;
   if (counter && change > 0 && values[0]! >= 0) toStart = Math.min(toStart, sampled * (values[0]! / change));
-  if (toEnd >= threshold) toEnd = average / 2;
-  let factor = (sampled + toStart + toEnd) / sampled;
-  if (perSecond) factor /= (to - from) / 1000;
+  const threshold = average * 1.1;
+  const covered = sampled + (toStart < threshold ? toStart : average / 2) + (toEnd < threshold ? toEnd : average / 2);
+  const factor = covered / sampled / (perSecond ? (to - from) / 1000 : 1);
   return change * factor;
 }
 
@@ -38,62 +44,56 @@ function instant(range: Range, counter: boolean, perSecond: boolean): number | u
   return seconds <= 0 ? undefined : perSecond ? change / seconds : change;
 }
 
-const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
-const mean = (values: number[]) => sum(values) / values.length;
-const variance = (values: number[]) => {
-  const middle = mean(values);
-  return mean(values.map((v) => (v - middle) ** 2));
-};
-
-/** Least squares over seconds, the value taken at `at`. */
-function regression({ times, values }: Range, at: number): { slope: number; intercept: number } | undefined {
-  if (times.length < 2) return undefined;
-  const x = times.map((t) => (t - at) / 1000);
-  const [mx, my] = [mean(x), mean(values)];
-  const slope = sum(x.map((v, i) => (v - mx) * (values[i]! - my))) / sum(x.map((v) => (v - mx) ** 2));
-  return { slope, intercept: my - slope * mx };
+/** The greatest or the smallest; values that are no numbers give way. */
+function extreme(values: readonly number[], beats: (a: number, b: number) => boolean): number {
+  let best = values[0]!;
+  for (const value of values) if (beats(value, best) || Number.isNaN(best)) best = value;
+  return best;
 }
 
-/** By name, as in PromQL. Those of `PARAMETER_FIRST` take their scalar before the range. */
-export const OVER_TIME: Record<string, OverTime> = {
-  rate: (r, from, to) => extrapolated(r, from, to, true, true),
-  increase: (r, from, to) => extrapolated(r, from, to, true, false),
-  delta: (r, from, to) => extrapolated(r, from, to, false, false),
+function holtWinters({ values }: Range, _window: Window, smoothing: number, trend: number): number | undefined {
+  if (!(smoothing > 0 && smoothing < 1)) throw executionError(`invalid smoothing factor. Expected: 0 < sf < 1, got: ${smoothing.toFixed(6)}`);
+  if (!(trend > 0 && trend < 1)) throw executionError(`invalid trend factor. Expected: 0 < tf < 1, got: ${trend.toFixed(6)}`);
+  return doubleExponential(values, smoothing, trend);
+}
+
+/** By name, as in PromQL. */
+export const OVER_TIME: Readonly<Record<string, OverTime>> = {
+  rate: (r, window) => extrapolated(r, window, true, true),
+  increase: (r, window) => extrapolated(r, window, true, false),
+  delta: (r, window) => extrapolated(r, window, false, false),
   irate: (r) => instant(r, true, true),
   idelta: (r) => instant(r, false, false),
-  deriv: (r, _from, to) => regression(r, to)?.slope,
-  predict_linear: (r, _from, to, seconds) => {
-    const line = regression(r, to);
+  deriv: ({ times, values }) => regression(times, values, times[0] ?? 0)?.slope,
+  predict_linear: ({ times, values }, { at }, seconds = NaN) => {
+    const line = regression(times, values, at);
     return line && line.intercept + line.slope * seconds;
   },
-  changes: ({ values }) => values.filter((v, i) => i > 0 && v !== values[i - 1]).length,
+  holt_winters: (range, window, smoothing = NaN, trend = NaN) => holtWinters(range, window, smoothing, trend),
+  double_exponential_smoothing: (range, window, smoothing = NaN, trend = NaN) => holtWinters(range, window, smoothing, trend),
+  changes: ({ values }) => values.filter((v, i) => i > 0 && v !== values[i - 1] && !(Number.isNaN(v) && Number.isNaN(values[i - 1]))).length,
   resets: ({ values }) => values.filter((v, i) => i > 0 && v < values[i - 1]!).length,
   avg_over_time: ({ values }) => mean(values),
   sum_over_time: ({ values }) => sum(values),
-  min_over_time: ({ values }) => Math.min(...values),
-  max_over_time: ({ values }) => Math.max(...values),
-  count_over_time: ({ values }) => values.length,
+  min_over_time: ({ values }) => extreme(values, (a, b) => a < b),
+  max_over_time: ({ values }) => extreme(values, (a, b) => a > b),
+  count_over_time: ({ count }) => count,
+  first_over_time: ({ values }) => values[0],
   last_over_time: ({ values }) => values.at(-1),
   present_over_time: () => 1,
   stddev_over_time: ({ values }) => Math.sqrt(variance(values)),
   stdvar_over_time: ({ values }) => variance(values),
-  quantile_over_time: ({ values }, _from, _to, q) => quantile(q, values),
+  mad_over_time: ({ values }) => {
+    const median = quantile(0.5, values);
+    return quantile(0.5, values.map((v) => Math.abs(v - median)));
+  },
+  quantile_over_time: ({ values }, _window, q = NaN) => quantile(q, values),
 };
 
-/** Functions that count or weigh samples, and so need each of them. */
-export const EVERY_SAMPLE = new Set(["avg_over_time", "sum_over_time", "count_over_time", "stddev_over_time", "stdvar_over_time", "quantile_over_time", "deriv", "predict_linear"]);
+/** Functions that weigh samples, and so need each of them, not only the ends of runs of equal values. */
+export const EVERY_SAMPLE: ReadonlySet<string> = new Set([
+  "avg_over_time", "sum_over_time", "stddev_over_time", "stdvar_over_time", "mad_over_time", "quantile_over_time", "deriv", "predict_linear", "holt_winters", "double_exponential_smoothing",
+]);
 
-export const PARAMETER_FIRST = new Set(["quantile_over_time"]);
-
-/** Keeps the metric's name, unlike all others. */
-export const KEEPS_NAME = new Set(["last_over_time"]);
-
-export function quantile(q: number, values: number[]): number {
-  if (values.length === 0 || Number.isNaN(q)) return NaN;
-  if (q < 0) return -Infinity;
-  if (q > 1) return Infinity;
-  const sorted = values.toSorted((a, b) => a - b);
-  const rank = q * (sorted.length - 1);
-  const [low, high] = [Math.floor(rank), Math.ceil(rank)];
-  return sorted[low]! + (sorted[high]! - sorted[low]!) * (rank - low);
-}
+/** Keep the metric's name, unlike all others. */
+export const KEEPS_NAME: ReadonlySet<string> = new Set(["first_over_time", "last_over_time"]);

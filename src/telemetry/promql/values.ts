@@ -11,15 +11,24 @@ export interface Range {
   labels: Labels;
   times: number[];
   values: number[];
-  /** How far apart samples are where some are left out, because they say nothing new. */
-  stepMs?: number;
+  /** How many samples it stands for: of a run of equal values only the ends may be there. */
+  count: number;
 }
 
-export type Value = { type: "scalar"; value: number } | { type: "string"; value: string } | { type: "vector"; samples: Sample[] } | { type: "matrix"; ranges: Range[]; from: number; to: number };
+export type Value = { type: "scalar"; value: number } | { type: "string"; value: string } | { type: "vector"; samples: Sample[] } | MatrixValue;
+
+export interface MatrixValue {
+  type: "matrix";
+  ranges: Range[];
+  from: number;
+  to: number;
+}
 
 /** A key that is equal for equal labels. */
 export function labelKey(labels: Labels): string {
-  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+  let key = "";
+  for (const name of Object.keys(labels).sort()) key += `${name}\u0001${labels[name]}\u0000`;
+  return key;
 }
 
 /** The labels without the metric's name, as every computed series has them. */
@@ -39,4 +48,24 @@ export function omit(labels: Labels, names: readonly string[]): Labels {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(labels)) if (name !== "__name__" && !names.includes(name)) kept[name] = value;
   return kept;
+}
+
+/** Labels as Prometheus prints them: by name, quoted. */
+export function printLabels(labels: Labels): string {
+  return `{${Object.keys(labels).sort().map((name) => `${name}=${JSON.stringify(labels[name])}`).join(", ")}}`;
+}
+
+/** A number as Go's strconv prints it with format 'f': never with an exponent. */
+export function printNumber(value: number): string {
+  if (value === Infinity) return "+Inf";
+  if (value === -Infinity) return "-Inf";
+  if (Object.is(value, -0)) return "-0";
+  const text = String(value);
+  const match = /^(-?)(\d+)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
+  if (!match) return text;
+  const [, sign, whole, fraction = "", exponent] = match;
+  const digits = `${whole}${fraction}`;
+  const point = whole!.length + Number(exponent);
+  if (point <= 0) return `${sign}0.${"0".repeat(-point)}${digits}`;
+  return point >= digits.length ? `${sign}${digits}${"0".repeat(point - digits.length)}` : `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
 }

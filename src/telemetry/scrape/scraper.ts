@@ -23,27 +23,49 @@ export interface TargetState {
   lastError: string;
 }
 
+interface Known extends TargetState {
+  /** Series by name and label text, and the round that saw each last. */
+  cache: Map<string, { series: Series; round: number }>;
+  /** Of the target itself: up and its like. */
+  own: Map<string, Series>;
+}
+
 /** A pod that does not answer within a round must not hold up the next ones. */
 const SCRAPE_TIMEOUT_MS = 5_000;
 /** No sane pod says more; one that does would fill the memory. */
 const MAX_BODY_BYTES = 16 << 20;
+/** A proxy of a mesh with a thousand services says some 20,000: one target must not take what is there for all. */
+const MAX_SAMPLES_PER_SCRAPE = 50_000;
 /** Old samples are dropped now and then: it walks all series. */
 const TRIM_EVERY_MS = 30_000;
 
 /**
  * Scrapes all targets each interval. A counter that appears on a target scraped before is given a zero at that earlier
  * scrape: it did not exist, so it had counted nothing. A first short burst has a rate so, which Prometheus never shows.
+ * What a target no longer says ends at once, as do all series of one that does not answer or is gone.
  */
 export class Scraper {
-  readonly #states = new Map<string, TargetState & { cache: Map<string, Series> }>();
+  readonly #states = new Map<string, Known>();
   #cancel: () => void = () => {};
   #stopped = false;
   #trimmed = 0;
+  #round = 0;
+  #full = false;
 
   constructor(readonly options: ScraperOptions) {}
 
   start(): void {
-    void this.#round();
+    const { clock, intervalMs } = this.options;
+    let due = clock.now();
+    const again = () => {
+      void this.scrapeAll().then(() => {
+        if (this.#stopped) return;
+        // Rounds keep their rhythm: what a round took does not add up. Those that one missed are left out.
+        due += Math.max(1, Math.ceil((clock.now() - due) / intervalMs)) * intervalMs;
+        this.#cancel = clock.after(Math.max(due - clock.now(), 1), again);
+      });
+    };
+    again();
   }
 
   stop(): void {
@@ -55,80 +77,130 @@ export class Scraper {
     return [...this.#states.values()];
   }
 
-  async #round(): Promise<void> {
-    const { clock, intervalMs, store } = this.options;
+  /** One round: every target once. */
+  async scrapeAll(): Promise<void> {
+    const { clock, store, log } = this.options;
     const started = clock.now();
     const targets = this.options.targets();
+    this.#round++;
     await Promise.all(targets.map((target) => this.#scrape(target)));
     const alive = new Set(targets.map((target) => target.id));
-    for (const id of this.#states.keys()) if (!alive.has(id)) this.#states.delete(id);
+    for (const [id, state] of this.#states) {
+      if (alive.has(id)) continue;
+      endSeries(state, started);
+      for (const series of state.own.values()) series.end(started);
+      this.#states.delete(id);
+    }
     if (clock.now() - this.#trimmed > TRIM_EVERY_MS) store.trim((this.#trimmed = clock.now()));
+    if (store.full && !this.#full) log.warn("the store is full: samples of new series are dropped until old ones end", { series: store.seriesCount, limit: store.options.maxSeries });
+    this.#full = store.full;
     this.options.onRound?.(started);
-    if (!this.#stopped) this.#cancel = clock.after(Math.max(intervalMs - (clock.now() - started), 10), () => void this.#round());
   }
 
   async #scrape(target: Target): Promise<void> {
     const { clock, log } = this.options;
     let state = this.#states.get(target.id);
-    if (!state) this.#states.set(target.id, (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", cache: new Map() }));
+    if (!state) this.#states.set(target.id, (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", cache: new Map(), own: new Map() }));
     state.target = target;
     const started = clock.now();
+    const before = state.lastScrape;
+    let report = { scraped: 0, added: 0 };
     let up = 0;
     try {
-      const answer = await fetch(target.url, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
-      if (!answer.ok) throw new Error(`server returned HTTP status ${answer.status}`);
-      const body = await answer.text();
-      if (body.length > MAX_BODY_BYTES) throw new Error(`the answer has ${body.length} bytes, more than ${MAX_BODY_BYTES}`);
-      this.#store(target, state, body, started);
+      report = this.#store(target, state, await fetchExposition(target.url), started);
       state.lastError = "";
       up = 1;
     } catch (thrown) {
       if (!state.lastError) log.warn("scrape failed", { url: target.url, error: errorText(thrown) });
       state.lastError = errorText(thrown);
+      if (before > 0) endSeries(state, started);
     }
     state.lastScrape = started;
     state.lastDurationMs = clock.now() - started;
-    this.#own("up", target, up, started);
+    for (const [name, value] of [["up", up], ["scrape_duration_seconds", state.lastDurationMs / 1000], ["scrape_samples_scraped", report.scraped], ["scrape_samples_post_metric_relabeling", report.scraped], ["scrape_series_added", report.added]] as const) this.#own(name, state, value, started);
   }
 
-  #store(target: Target, state: { lastScrape: number; cache: Map<string, Series> }, body: string, time: number): void {
+  #store(target: Target, state: Known, body: string, scraped: number): { scraped: number; added: number } {
     const { store, intervalMs } = this.options;
-    const born: { name: string; series: Series; value: number }[] = [];
+    const born: { name: string; series: Series; value: number; time: number }[] = [];
+    const round = this.#round;
+    let [samples, seen, added] = [0, 0, 0];
     // What metrics mean is read once a target: it does not change with a scrape.
     const help = state.lastScrape === 0 ? new Map<string, string>() : undefined;
-    const types = parseExposition(body, ({ name, labels, value }) => {
+    const types = parseExposition(body, ({ name, labels, value, time = scraped }) => {
+      if (++samples > MAX_SAMPLES_PER_SCRAPE) throw new Error(`more than ${MAX_SAMPLES_PER_SCRAPE} samples in one scrape: sample limit exceeded`);
       const key = `${name}{${labels}`;
-      let series = state.cache.get(key);
-      if (!series) {
-        const found = store.series(name, `${target.id} ${labels}`, () => seriesLabels(name, parseLabels(labels), target.labels));
-        if (!found) return;
-        series = found.series;
-        state.cache.set(key, series);
-        if (found.created && state.lastScrape > 0) {
-          born.push({ name, series, value });
-          return;
-        }
+      const known = state.cache.get(key);
+      if (known) {
+        if (known.round !== round) seen++;
+        known.round = round;
+        known.series.append(time, value, intervalMs);
+        return;
       }
-      series.append(time, value, intervalMs);
+      const found = store.series(name, `${target.id} ${labels}`, () => seriesLabels(name, parseLabels(labels), target.labels));
+      if (!found) return;
+      state.cache.set(key, { series: found.series, round });
+      seen++;
+      added++;
+      if (found.created && state.lastScrape > 0) born.push({ name, series: found.series, value, time });
+      else found.series.append(time, value, intervalMs);
     }, help && ((name, text) => help.set(name, text)));
     if (help) for (const [name, type] of types) store.metadata.set(name, { type, help: help.get(name) ?? "" });
-    for (const { name, series, value } of born) {
+    for (const { name, series, value, time } of born) {
       if (isCounter(name, types)) series.append(state.lastScrape, 0, intervalMs);
       series.append(time, value, intervalMs);
     }
+    if (seen < state.cache.size) {
+      for (const [key, known] of state.cache) {
+        if (known.round === round) continue;
+        known.series.end(scraped);
+        state.cache.delete(key);
+      }
+    }
+    store.appended += samples;
+    return { scraped: samples, added };
   }
 
   /** Series that the scraper itself makes, as Prometheus does. */
-  #own(name: string, target: Target, value: number, time: number): void {
-    const found = this.options.store.series(name, target.id, () => ({ ...target.labels, __name__: name }));
-    found?.series.append(time, value, this.options.intervalMs);
+  #own(name: string, state: Known, value: number, time: number): void {
+    let series = state.own.get(name);
+    if (!series) {
+      series = this.options.store.series(name, state.target.id, () => ({ ...state.target.labels, __name__: name }))?.series;
+      if (!series) return;
+      state.own.set(name, series);
+    }
+    series.append(time, value, this.options.intervalMs);
   }
+}
+
+function endSeries(state: Known, time: number): void {
+  for (const { series } of state.cache.values()) series.end(time);
+  state.cache.clear();
+}
+
+/** Throws where the target does not answer, or too much. */
+async function fetchExposition(url: string): Promise<string> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
+  if (!answer.ok) throw new Error(`server returned HTTP status ${answer.status}`);
+  const tooLarge = (bytes: number) => new Error(`the answer has ${bytes} bytes or more, and ${MAX_BODY_BYTES} are allowed: body size limit exceeded`);
+  const stated = Number(answer.headers.get("content-length") ?? 0);
+  if (stated > MAX_BODY_BYTES) throw tooLarge(stated);
+  if (stated > 0 || !answer.body) return answer.text();
+  // An endless answer is let go of when it is too long, not when it ends.
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of answer.body) {
+    if ((size += piece.length) > MAX_BODY_BYTES) throw tooLarge(size);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
 }
 
 /** The target's labels win; a scraped label of the same name is kept as `exported_…`, as Prometheus does. */
 function seriesLabels(name: string, scraped: Record<string, string>, target: Record<string, string>): Record<string, string> {
   const labels: Record<string, string> = {};
-  for (const [label, value] of Object.entries(scraped)) labels[label in target ? `exported_${label}` : label] = value;
+  // A label without a value is none.
+  for (const [label, value] of Object.entries(scraped)) if (value !== "") labels[label in target ? `exported_${label}` : label] = value;
   return { ...labels, ...target, __name__: name };
 }
 

@@ -9,7 +9,7 @@ test("samples, types and escapes of an exposition", () => {
   );
   expect(types.get("a")).toBe("counter");
   expect(samples).toEqual([
-    { name: "a", labels: 'x="1",y="}\\"\\n"', value: 3 },
+    { name: "a", labels: 'x="1",y="}\\"\\n"', value: 3, time: 1_700_000_000 },
     { name: "b", labels: "", value: 45 },
     { name: "c", labels: "", value: Infinity },
     { name: "d", labels: 'z="é"', value: NaN },

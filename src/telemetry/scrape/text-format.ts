@@ -3,11 +3,13 @@ export interface ScrapedSample {
   name: string;
   labels: string;
   value: number;
+  /** In ms, where the target says when it measured. */
+  time?: number;
 }
 
 /**
- * Calls back for each sample of a Prometheus text exposition (version 0.0.4). Comments other than `# TYPE` and `# HELP`, timestamps
- * and lines that are none are passed over; returns the types by metric name.
+ * Calls back for each sample of a Prometheus text exposition (version 0.0.4). Comments other than `# TYPE` and
+ * `# HELP`, and lines that are none, are passed over; returns the types by metric name.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 export function parseExposition(text: string, onSample: (sample: ScrapedSample) => void, onHelp?: (name: string, help: string) => void): Map<string, string> {
@@ -51,10 +53,12 @@ function parseLine(line: string): ScrapedSample | undefined {
     name = line.slice(0, space);
     rest = line.slice(space);
   }
-  const number = rest.trim().split(" ", 1)[0];
+  const [number, stamp] = rest.trim().split(/[ \t]+/, 2);
   if (!number || !name) return undefined;
-  const value = number === "+Inf" ? Infinity : number === "-Inf" ? -Infinity : Number(number);
-  return Number.isNaN(value) && number !== "NaN" ? undefined : { name, labels, value };
+  const value = number === "+Inf" || number === "Inf" ? Infinity : number === "-Inf" ? -Infinity : Number(number);
+  if (Number.isNaN(value) && number !== "NaN") return undefined;
+  const time = stamp === undefined ? undefined : Number(stamp);
+  return time !== undefined && Number.isInteger(time) ? { name: name.trimEnd(), labels, value, time } : { name: name.trimEnd(), labels, value };
 }
 
 /** A brace inside a quoted value does not close. */

@@ -12,6 +12,8 @@ export interface HistoryOptions {
   segmentBytes: number;
   /** A series that was silent for so long has ended. */
   endedMs: number;
+  /** How far apart scrapes are. */
+  stepMs: number;
   log: Logger;
 }
 
@@ -44,19 +46,23 @@ export class History {
 
   /** Reads all files into the store, oldest first, and goes on in a new one. Returns how many series were read. */
   load(store: MetricStore): number {
-    const { folder, log } = this.options;
+    const { folder, log, stepMs, endedMs } = this.options;
     mkdirSync(folder, { recursive: true });
     let count = 0;
     for (const name of this.#segments()) {
       try {
-        count += readSegment(readFileSync(join(folder, name), "utf8"), store);
+        count += readSegment(readFileSync(join(folder, name), "utf8"), store, stepMs);
       } catch (thrown) {
         // One damaged file must not keep the store from starting; what it held is lost and said.
         log.warn("a file of the history could not be read", { file: name, error: errorText(thrown) });
       }
       this.#sequence = Math.max(this.#sequence, Number.parseInt(name.slice(8), 10));
     }
-    for (const { series } of store.entries()) this.#begun.add(series);
+    for (const { series } of store.entries()) {
+      this.#begun.add(series);
+      // Nothing is known of the time between the last record and now: a gap, not what held before it.
+      series.end(series.lastTime + endedMs);
+    }
     this.#rotate();
     return count;
   }
@@ -70,7 +76,7 @@ export class History {
       const value = series.lastValue;
       if (value === undefined) continue;
       let written = this.#written.get(series);
-      const silent = now - series.lastTime > this.options.endedMs;
+      const silent = series.endedAt !== undefined || now - series.lastTime > this.options.endedMs;
       if (!written) {
         if (silent) continue;
         written = { id: this.#written.size, value: NaN, ended: true };
@@ -133,13 +139,13 @@ export class History {
 }
 
 /** Values hold until the next record that says otherwise; a line that was cut off by a kill is left out. */
-function readSegment(text: string, store: MetricStore): number {
+function readSegment(text: string, store: MetricStore, stepMs: number): number {
   const open = new Map<number, { series: Series; from: number; value: number } | undefined>();
   const known = new Map<number, Series>();
   let last = 0;
   const close = (id: number, to: number) => {
     const run = open.get(id);
-    if (run) run.series.restore(run.from, Math.max(run.from, to), run.value);
+    if (run) run.series.restore(run.from, Math.max(run.from, to), run.value, stepMs);
     open.set(id, undefined);
   };
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
@@ -167,7 +173,10 @@ function readSegment(text: string, store: MetricStore): number {
       last = time;
     } else if (line.startsWith("E ")) {
       const [, time, ...ids] = line.split(" ");
-      for (const id of ids) close(Number(id), Number(time));
+      for (const id of ids) {
+        close(Number(id), Number(time));
+        known.get(Number(id))?.end(Number(time));
+      }
     }
   }
   for (const id of open.keys()) close(id, last);

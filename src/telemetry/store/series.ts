@@ -7,6 +7,11 @@ export interface Tier {
   keepEveryMs: number;
 }
 
+/** A scrape may come late, but one that comes later than this left another out. */
+const MAX_STEPS = 1.5;
+/** Steps of a run are fractions: the last one must count although sums of them fall short by a rounding. */
+const ROUNDING = 1e-9;
+
 /**
  * One series as runs of equal values: scrapes that bring nothing new only move the end of the last run. Counters of an
  * idle mesh, most of all there is, so cost nothing however often they are scraped.
@@ -17,13 +22,20 @@ export class Series {
   #to: number[] = [];
   #value: number[] = [];
   #head = 0;
+  /** When the series ended, oldest first. */
+  #ended: number[] = [];
+  /** How far apart scrapes are: a run stands for so many samples. */
+  #stepMs = 1_000;
 
   constructor(readonly labels: Labels) {}
 
+  /** Takes a sample; one that is not later than the last is left out, as Prometheus leaves out what is out of order. */
   append(time: number, value: number, stepMs: number): void {
+    if (time <= this.lastTime) return;
+    this.#stepMs = stepMs;
     const last = this.#value.length - 1;
-    // A gap of more than two scrapes (a target that was down) starts a run anew: nothing is known of the time between.
-    if (last >= this.#head && Object.is(this.#value[last], value) && time - this.#to[last]! <= 2 * stepMs) {
+    // A scrape that is missing starts a run anew: what counts samples must not count it.
+    if (last >= this.#head && Object.is(this.#value[last], value) && time - this.#to[last]! <= MAX_STEPS * stepMs && !this.#endedBetween(this.#to[last]!, time)) {
       this.#to[last] = time;
       return;
     }
@@ -32,9 +44,22 @@ export class Series {
     this.#value.push(value);
   }
 
+  /** The target no longer has it, or does not answer: from now on the series is not there, until the next sample. */
+  end(time: number): void {
+    if (this.empty || (this.#ended.at(-1) ?? 0) >= this.lastTime) return;
+    this.#ended.push(Math.max(time, this.lastTime + 1));
+  }
+
+  /** When it ended, where no sample came since. */
+  get endedAt(): number | undefined {
+    const last = this.#ended.at(-1);
+    return last !== undefined && last >= this.lastTime ? last : undefined;
+  }
+
   /** A run that was read back; it must be later than all there is. */
-  restore(from: number, to: number, value: number): void {
+  restore(from: number, to: number, value: number, stepMs: number): void {
     if (from <= this.lastTime) return;
+    this.#stepMs = stepMs;
     this.#from.push(from);
     this.#to.push(to);
     this.#value.push(value);
@@ -43,6 +68,7 @@ export class Series {
   /** Drops what ended before `time` and, beyond `maxRuns`, the oldest. */
   trim(time: number, maxRuns: number): void {
     while (this.#head < this.#value.length && (this.#to[this.#head]! < time || this.#value.length - this.#head > maxRuns)) this.#head++;
+    while (this.#ended.length > 0 && this.#ended[0]! < (this.#from[this.#head] ?? Infinity)) this.#ended.shift();
     // Copying is worth it only when half of the arrays is dead.
     if (this.#head > 64 && this.#head * 2 > this.#value.length) this.#copy(this.#head);
   }
@@ -94,43 +120,58 @@ export class Series {
     return this.#value[this.#value.length - 1];
   }
 
-  /** The newest sample at or before `time` and no older than `lookbackMs`: an instant vector's rule. */
+  /** The value at `time`: of the newest sample at or before it that is no older than `lookbackMs`, where the series has not ended since. */
   at(time: number, lookbackMs: number): number | undefined {
+    return this.sampleAt(time, lookbackMs)?.value;
+  }
+
+  sampleAt(time: number, lookbackMs: number): { time: number; value: number } | undefined {
     const index = this.#runAt(time);
     if (index < this.#head) return undefined;
-    const end = Math.min(this.#to[index]!, time);
-    return time - end <= lookbackMs ? this.#value[index] : undefined;
+    const [from, to] = [this.#from[index]!, this.#to[index]!];
+    const step = this.#stepOf(index);
+    const newest = to <= time ? to : from + Math.floor((time - from) / step) * step;
+    if (time - newest > lookbackMs || this.#endedBetween(newest, time)) return undefined;
+    return { time: Math.round(newest), value: this.#value[index]! };
   }
 
   /**
-   * The samples in (from, to]: of each run the first and the last that a scrape every `stepMs` put there. Between them the
-   * value is the same; with `every` they all come, for what counts or weighs samples.
+   * The samples in [from, to]: of each run the first and the last, as between them the value is the same, or with `every`
+   * all. `count` is how many samples that stands for.
    */
-  window(from: number, to: number, stepMs = 1, every = false): { times: number[]; values: number[] } {
+  window(from: number, to: number, every = false): { times: number[]; values: number[]; count: number } {
     const times: number[] = [];
     const values: number[] = [];
-    let index = Math.max(this.#runAt(from), this.#head);
-    for (; index < this.#value.length && this.#from[index]! <= to; index++) {
+    let count = 0;
+    for (let index = Math.max(this.#runAt(from), this.#head); index < this.#value.length && this.#from[index]! <= to; index++) {
       const [begin, stop, value] = [this.#from[index]!, this.#to[index]!, this.#value[index]!];
-      // The window is open at its start: the first scrape after it counts.
-      const start = begin > from ? begin : begin + (Math.floor((from - begin) / stepMs) + 1) * stepMs;
-      const end = stop <= to ? stop : begin + Math.floor((to - begin) / stepMs) * stepMs;
-      if (start > end) continue;
-      times.push(start);
-      values.push(value);
-      if (every) {
-        // Scrapes are never exactly a step apart: what is left at the end must be worth a sample.
-        for (let time = start + stepMs; time < end - stepMs / 2; time += stepMs) {
-          times.push(time);
-          values.push(value);
-        }
-      }
-      if (end > start) {
-        times.push(end);
+      const step = this.#stepOf(index);
+      const first = begin >= from ? 0 : Math.ceil((from - begin) / step);
+      const last = Math.floor((Math.min(stop, to) - begin) / step + ROUNDING);
+      if (first > last) continue;
+      count += last - first + 1;
+      const between = every ? 1 : Math.max(1, last - first);
+      for (let n = first; n <= last; n += between) {
+        times.push(Math.round(begin + n * step));
         values.push(value);
       }
     }
-    return { times, values };
+    return { times, values, count };
+  }
+
+  /** How far apart the samples of a run are: as many fit as scrapes were made. */
+  #stepOf(index: number): number {
+    const length = this.#to[index]! - this.#from[index]!;
+    return length === 0 ? this.#stepMs : length / Math.max(1, Math.round(length / this.#stepMs));
+  }
+
+  #endedBetween(after: number, until: number): boolean {
+    for (let i = this.#ended.length - 1; i >= 0; i--) {
+      const time = this.#ended[i]!;
+      if (time < after) return false;
+      if (time <= until) return true;
+    }
+    return false;
   }
 
   /** The last run that starts at or before `time`, or head − 1. */

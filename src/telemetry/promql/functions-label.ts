@@ -1,0 +1,53 @@
+import { compileRe2 } from "../store/re2.ts";
+import { executionError } from "./promql-error.ts";
+import { type Sample } from "./values.ts";
+
+const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** Sets `target` to the replacement where the expression fits all of `source`; an empty result takes the label away. Throws PromqlError. */
+export function labelReplace(samples: Sample[], target: string, replacement: string, source: string, pattern: string): Sample[] {
+  let expression: RegExp;
+  try {
+    expression = compileRe2(pattern);
+  } catch {
+    throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
+  }
+  if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_replace(): ${target}`);
+  return samples.map((sample) => {
+    const match = expression.exec(sample.labels[source] ?? "");
+    return match ? { ...sample, labels: withLabel(sample.labels, target, expand(replacement, match)) } : sample;
+  });
+}
+
+/** Sets `target` to the values of the source labels with the separator between them. Throws PromqlError. */
+export function labelJoin(samples: Sample[], target: string, separator: string, sources: string[]): Sample[] {
+  if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_join(): ${target}`);
+  return samples.map((sample) => ({ ...sample, labels: withLabel(sample.labels, target, sources.map((name) => sample.labels[name] ?? "").join(separator)) }));
+}
+
+/** Sorts by the values of labels, numbers in them by size. */
+export function sortByLabel(samples: Sample[], names: readonly string[], descending: boolean): Sample[] {
+  const compare = new Intl.Collator("en", { numeric: true }).compare;
+  const sign = descending ? -1 : 1;
+  return samples.toSorted((a, b) => {
+    for (const name of names) {
+      const order = compare(a.labels[name] ?? "", b.labels[name] ?? "");
+      if (order !== 0) return sign * order;
+    }
+    return 0;
+  });
+}
+
+/** Go's templates: $1, $name, ${1}, ${name}, and $$ for a dollar; a name is as long as it can be. */
+function expand(template: string, match: RegExpExecArray): string {
+  return template.replace(/\$(?:\$|\{(\w+)\}|(\w+))/g, (_, braced?: string, plain?: string) => {
+    const name = braced ?? plain;
+    if (name === undefined) return "$";
+    return (/^\d+$/.test(name) ? match[Number(name)] : match.groups?.[name]) ?? "";
+  });
+}
+
+function withLabel(labels: Sample["labels"], name: string, value: string): Sample["labels"] {
+  const { [name]: _, ...rest } = labels;
+  return value === "" ? rest : { ...rest, [name]: value };
+}
