@@ -51,6 +51,7 @@ async function run(logger: Logger): Promise<void> {
     clusterDomain: CLUSTER_DOMAIN,
     stateDir: join(paths.state, "node"),
     hiddenPaths: [PROJECT_ROOT, chainmailHome()],
+    cgroup: paths.cgroup,
     logger: logger.child("network"),
     onFatal: fail,
     onPortProblem: (problem) => logger.warn("port not bound", { ...problem }),

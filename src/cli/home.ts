@@ -17,6 +17,8 @@ export interface ClusterPaths {
   state: string;
   log: string;
   pid: string;
+  /** Names the control groups of its containers on this machine. */
+  cgroup: string;
   /** The workshop's folder, which the lab's prerequisite `cd` names. */
   lab: string;
 }
@@ -59,6 +61,7 @@ export function clusterPaths(name: string, home = chainmailHome()): ClusterPaths
     state: join(folder, "state"),
     log: join(folder, "cluster.log"),
     pid: join(folder, "cluster.pid"),
+    cgroup: `chainmail-${name}-${Bun.hash(folder).toString(36)}`,
     lab: join(folder, "lab"),
   };
 }

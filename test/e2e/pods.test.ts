@@ -149,6 +149,15 @@ describe.if(HAS_CLUSTER)("pods", () => {
     expect(await must(`kubectl get events -n ${NAMESPACE} --field-selector involvedObject.name=words -o jsonpath='{.items[*].message}'`)).toContain("runs without hostPID");
   }, 40_000);
 
+  test("limits: more memory than allowed ends a container, or the machine's lack of control groups is told", async () => {
+    const hungry = { name: "main", image: IMAGE, command: ["awk", 'BEGIN { s = "xxxxxxxx"; while (length(s) < 100000000) s = s s; print "had it" }'], resources: { limits: { memory: "32Mi" } } };
+    await pod("hungry", { restartPolicy: "Never", containers: [hungry] });
+    await eventually(async () => expect(await get("hungry", "{.status.phase}")).toMatch(/Succeeded|Failed/), 30_000);
+    const told = await must(`kubectl get events -n ${NAMESPACE} --field-selector involvedObject.name=hungry -o jsonpath='{.items[*].reason}'`);
+    const end = await get("hungry", "{.status.containerStatuses[0].state.terminated.reason} {.status.containerStatuses[0].state.terminated.exitCode}");
+    expect(end).toBe(told.includes("LimitsNotEnforced") ? "Completed 0" : "OOMKilled 137");
+  }, 40_000);
+
   test("kubectl top shows what pods use", async () => {
     await eventually(async () => expect(await must(`kubectl top pod plain -n ${NAMESPACE} --no-headers`)).toMatch(/plain +\d+m +\d+(Ki|Mi)/), 20_000);
     expect(await must("kubectl top node --no-headers")).toMatch(/chainmail +\d+m +\d+% +\d+Mi +\d+%/);

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { Command } from "commander";
 import { ChainmailError } from "../../base/index.ts";
+import { openCgroups } from "../../cluster/cgroups/index.ts";
 import { removeAsSubordinates, stopCluster } from "../../cluster/launch/index.ts";
 import { clusterPaths } from "../home.ts";
 
@@ -22,6 +23,8 @@ export function downCommand(): Command {
     .action(async (options: { name: string; delete?: boolean }) => {
       const paths = clusterPaths(options.name);
       const how = await stopCluster({ pidPath: paths.pid });
+      // A killed cluster leaves its groups; they are empty now.
+      if (how !== "not-running") openCgroups(paths.cgroup).close();
       if (options.delete) deleteFolder(paths.folder);
       process.stdout.write(`${how === "not-running" ? "was not running" : how}: cluster "${options.name}"${options.delete ? ", deleted" : ""}\n`);
     });

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ChainmailError } from "../../base/index.ts";
+import { leaveDelegatedGroup } from "../cgroups/index.ts";
 import { childrenOf, findTools } from "../runtime/index.ts";
 import { frameArguments } from "./frame.ts";
 import type { UserMapping } from "./proxy-user.ts";
@@ -51,6 +52,7 @@ export async function launchCluster(options: LaunchOptions): Promise<{ pid: numb
   claimPidFile(options.pidPath);
   mkdirSync(dirname(options.logPath), { recursive: true, mode: 0o700 });
   const logStart = statSync(options.logPath, { throwIfNoEntry: false })?.size ?? 0;
+  leaveDelegatedGroup();
   const log = openSync(options.logPath, "a", 0o600);
   try {
     const outer = Bun.spawn([unshare, ...frameArguments(options.rootless, options.users), "--", sh, "-c", INIT, "chainmail-cluster", ...options.argv], {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import type { Logger } from "../../base/index.ts";
 import { leaveSessionKeyring } from "../../linux/index.ts";
 import type { EndpointSlice, KubeObject, Namespace, Pod, Service } from "../../resources/index.ts";
+import { openCgroups } from "../cgroups/index.ts";
 import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps, type RootMode, type Where } from "../runtime/index.ts";
 import { Forwarder, hostUpstreams, type Upstream } from "./dns/forwarder.ts";
 import { DnsServer } from "./dns/server.ts";
@@ -38,6 +39,8 @@ export interface NodeOptions {
   onPortProblem?(problem: PortProblem): void;
   /** Where containers' changes to an image's root go; what works best here unless given. */
   rootMode?: RootMode;
+  /** Names the control groups that hold containers to their limits; without it nothing does. */
+  cgroup?: string;
   /** The host's resolvers unless given. */
   upstreams?: Upstream[];
 }
@@ -101,7 +104,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     },
     released: (uid: string) => addresses.release(uid),
   };
-  const runtime = new ProcessRuntime({ client, network, pool, maps: readIdMaps(), rootMode: () => rootMode, podRules, logger: logger.child("runtime"), onFatal: options.onFatal });
+  const runtime = new ProcessRuntime({ client, network, pool, maps: readIdMaps(), rootMode: () => rootMode, podRules, logger: logger.child("runtime"), onFatal: options.onFatal, ...(options.cgroup ? { cgroups: openCgroups(options.cgroup) } : {}) });
   const listen: Node["listen"] = (protocol, host, port, where = "node") => client.call("listen", { where, protocol, host, port });
   const stops: (() => void)[] = [() => client.stop()];
   try {

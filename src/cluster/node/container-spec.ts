@@ -1,10 +1,12 @@
 import { join } from "node:path";
 import type { Container, Pod } from "../../resources/index.ts";
 import type { Image, ImageCatalogue } from "../images/types.ts";
+import type { ContainerLimits } from "../cgroups/index.ts";
 import type { ContainerSpec, Mount } from "../runtime/types.ts";
 import { configError } from "./env.ts";
 import { expand } from "./expand.ts";
 import { podHostname } from "./pod-files.ts";
+import { parseQuantity } from "./quantity.ts";
 import { processIdentity } from "./security.ts";
 import { prepareSubPath, type MountedVolume } from "./volumes/mounted.ts";
 
@@ -61,11 +63,22 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
     groups: identity.groups,
     readOnlyRoot: identity.readOnlyRoot,
     capabilities: identity.capabilities,
+    ...limitsOf(container),
     tty: container.tty ?? false,
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     logPath: input.logPath,
   };
+}
+
+/** What the container may use; nothing where it sets no limit. */
+function limitsOf({ resources }: Container): { limits?: ContainerLimits } {
+  const amount = (quantity: string | number | undefined) => (quantity === undefined ? undefined : parseQuantity(quantity));
+  const memory = amount(resources?.limits?.["memory"]);
+  const cpus = amount(resources?.limits?.["cpu"]);
+  const cpuRequest = amount(resources?.requests?.["cpu"]);
+  if (!memory && !cpus) return {};
+  return { limits: { ...(memory ? { memory: Math.ceil(memory) } : {}), ...(cpus ? { cpus } : {}), ...(cpuRequest ? { cpuRequest } : {}) } };
 }
 
 /** Parents before what is mounted inside them, whatever order the pod lists them in. */

@@ -1,7 +1,7 @@
 import { ChainmailError, errorText } from "../../base/index.ts";
 import type { Container, EphemeralContainer, Pod } from "../../resources/index.ts";
 import type { Image } from "../images/types.ts";
-import type { RunningContainer, Sandbox } from "../runtime/types.ts";
+import type { ContainerSpec, RunningContainer, Sandbox } from "../runtime/types.ts";
 import { Backoff } from "./backoff.ts";
 import { containerSpec } from "./container-spec.ts";
 import { ContainerUnit, containerId, imageId } from "./container-unit.ts";
@@ -113,6 +113,7 @@ export class ContainerStarter {
     if (refused.length > 0) {
       this.#event(record, "Warning", "RightsNotGranted", `Container ${record.name} runs without ${refused.join(", ")}: containers on this node get no capabilities`);
     }
+    this.#tellUnenforced(record, image, spec);
     let handle: RunningContainer;
     try {
       handle = await this.context.runtime.startContainer(input.sandbox.id, spec);
@@ -216,6 +217,16 @@ export class ContainerStarter {
     this.#wait(record, "ErrImagePull", message);
     this.#holds.set(record.name, { kind: "image", until: now + IMAGE_ERROR_SHOWN_MS });
     return undefined;
+  }
+
+  /** Of the user's own containers only: the proxy's limits come with its injection and guard nothing here. */
+  #tellUnenforced(record: ContainerRecord, image: Image, { limits }: ContainerSpec): void {
+    if (!limits || image.proxy || record.starts > 0) return;
+    const { runtime } = this.context;
+    const free = [...(limits.memory !== undefined && !runtime.enforces?.("memory") ? ["memory"] : []), ...(limits.cpus !== undefined && !runtime.enforces?.("cpu") ? ["cpu"] : [])];
+    if (free.length === 0) return;
+    const hint = "no control group is delegated to the cluster; as root, or by systemd-run --user --scope -p Delegate=yes chainmail up, it has one";
+    this.#event(record, "Warning", "LimitsNotEnforced", `Container ${record.name} is not held to its limits of ${free.join(" and ")}: ${hint}`);
   }
 
   #joins(input: StartInput, { targetContainerName: target }: EphemeralContainer): { joins?: string } {

@@ -48,7 +48,7 @@ export class ContainerUnit {
     readonly callbacks: UnitCallbacks,
   ) {
     this.containerId = containerId(spec.id);
-    this.exited = handle.exited.then(({ exitCode }) => this.#ended(exitCode));
+    this.exited = handle.exited.then(({ exitCode, outOfMemory }) => this.#ended(exitCode, outOfMemory ?? false));
   }
 
   get alive(): boolean {
@@ -133,13 +133,13 @@ export class ContainerUnit {
     return { runtime, clock, container: this.container, containerId: this.spec.id, podIP: this.podIP, env: this.spec.env };
   }
 
-  #ended(exitCode: number): void {
+  #ended(exitCode: number, outOfMemory: boolean): void {
     this.#alive = false;
     this.stopProbes();
     const message = this.#lastWords(exitCode);
     const exit: Exit = {
       exitCode,
-      reason: exitCode === 0 ? "Completed" : "Error",
+      reason: outOfMemory ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
       startedAt: this.startedAt,
       finishedAt: this.context.clock.now(),
       containerId: this.containerId,

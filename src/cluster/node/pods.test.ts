@@ -101,6 +101,19 @@ test("what pods do not get here is told: the machine's processes", async () => {
   expect([...node.runtime.sandboxes.values()][0]).toMatchObject({ sharedPids: true });
 });
 
+test("limits reach the runtime; what is not enforced is told once, and an end for want of memory is called so", async () => {
+  node.runtime.enforced = ["cpu"];
+  const resources = { limits: { memory: "64Mi", cpu: "250m" }, requests: { cpu: "100m" } };
+  await node.createPod({ restartPolicy: "Never", containers: [{ ...app, resources }, { ...app, name: "free" }] });
+  const [limited, free] = node.runtime.containers;
+  expect([limited?.spec.limits, free?.spec.limits]).toEqual([{ memory: 64 * 2 ** 20, cpus: 0.25, cpuRequest: 0.1 }, undefined]);
+  expect((await node.events()).filter((event) => event.startsWith("LimitsNotEnforced"))).toEqual([expect.stringMatching(/Container \w+ is not held to its limits of memory: no control group/)]);
+  limited?.exit(137, true);
+  free?.exit(137);
+  await node.settle();
+  expect((await node.pod()).status?.containerStatuses?.map(({ state }) => [state?.terminated?.reason, state?.terminated?.exitCode])).toEqual([["OOMKilled", 137], ["Error", 137]]);
+});
+
 test("a mount over the root is refused", async () => {
   await node.createPod({ volumes: [{ name: "v", emptyDir: {} }], containers: [{ ...app, volumeMounts: [{ name: "v", mountPath: "/a/.." }] }] });
   expect((await node.pod()).status?.containerStatuses?.[0]?.state?.waiting).toMatchObject({ reason: "CreateContainerConfigError", message: expect.stringContaining("would hide the image's own files") });

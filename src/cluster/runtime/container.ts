@@ -1,6 +1,7 @@
 import type { Logger } from "../../base/index.ts";
 import { ChainmailError, errorText } from "../../base/index.ts";
 import { closeFd } from "../../linux/index.ts";
+import type { Cgroups, ContainerGroup } from "../cgroups/index.ts";
 import { ContainerLog, type LogStream } from "./container-log.ts";
 import { attachTo } from "./attach.ts";
 import type { NamespaceClient } from "./namespace-client.ts";
@@ -42,6 +43,7 @@ export class Container implements RunningContainer {
   #logOpen = true;
   #pid = 0;
   #namespace: string | undefined;
+  #group: ContainerGroup | undefined;
   /** Waiting parents of the processes that were started in it later. */
   readonly #entered = new Set<() => void>();
   #ended = false;
@@ -54,6 +56,7 @@ export class Container implements RunningContainer {
     readonly maps: IdMaps,
     readonly logger: Logger,
     readonly joinsPid: number | undefined,
+    readonly cgroups: Cgroups | undefined = undefined,
   ) {
     this.id = spec.id;
     this.env = { PATH: DEFAULT_PATH, HOSTNAME: hostname, HOME: spec.uid === 0 ? "/root" : "/", ...(spec.tty ? { TERM: "xterm" } : {}), ...spec.env };
@@ -78,6 +81,11 @@ export class Container implements RunningContainer {
 
   get running(): boolean {
     return !this.#ended && this.#pid !== 0;
+  }
+
+  /** Of its control groups: files that take the number of a further process. */
+  get procs(): string[] {
+    return this.#group?.procs ?? [];
   }
 
   /** Uid and gid of its processes, as far as the machine has them. */
@@ -106,6 +114,7 @@ export class Container implements RunningContainer {
           gid,
           stdio: pipes?.child ?? "terminal",
           privileges: privilegeArguments(this.spec, this.maps),
+          procs: this.#joinGroup(),
           owner: this.owner,
         })
         .finally(() => pipes?.childEnds.forEach(closeFd));
@@ -181,7 +190,8 @@ export class Container implements RunningContainer {
     else if (this.#namespace !== undefined && inodeOf(this.#pid) === this.#namespace) this.kill("SIGKILL");
     this.#ended = true;
     this.#ending.resolve();
-    void this.#finish().then(() => this.#resolve(exit));
+    const outOfMemory = exit.exitCode !== 0 && this.#group?.outOfMemory() === true;
+    void this.#finish().then(() => this.#resolve(outOfMemory ? { ...exit, outOfMemory } : exit));
   }
 
   /** What the kernel does where the first process of a pid namespace ends. */
@@ -195,6 +205,12 @@ export class Container implements RunningContainer {
         continue; // It ended by itself.
       }
     }
+  }
+
+  #joinGroup(): string[] {
+    const { limits } = this.spec;
+    if (limits && this.cgroups) this.#group = this.cgroups.create(this.id, limits);
+    return this.procs;
   }
 
   #pipes(): ChildPipes {
@@ -241,5 +257,6 @@ export class Container implements RunningContainer {
     for (const attached of this.#attached) attached.onExit();
     this.#attached.clear();
     this.#resolveGone();
+    await this.#group?.remove();
   }
 }

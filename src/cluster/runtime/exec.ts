@@ -30,6 +30,7 @@ export async function execIn(container: Container, spec: ExecSpec, processId: st
       owner: container.owner,
       workingDir: container.spec.workingDir,
       stdio: pipes?.child ?? "terminal",
+      procs: container.procs,
     });
   } catch (error) {
     for (const fd of pipes?.own ?? []) closeFd(fd);

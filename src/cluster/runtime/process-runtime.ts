@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { ChainmailError, errorText, type Logger } from "../../base/index.ts";
 import { isIPv4, parseIPv4 } from "../../linux/index.ts";
+import type { Cgroups } from "../cgroups/index.ts";
 import type { AddressPool } from "./address-pool.ts";
 import { Container } from "./container.ts";
 import { execIn } from "./exec.ts";
@@ -23,6 +24,8 @@ export interface RuntimeOptions {
   /** nft commands for a pod's link, run as it comes and goes. */
   podRules(link: string, ip: string): { add: string; remove: string };
   onFatal(error: Error): void;
+  /** What holds containers to their limits. */
+  cgroups?: Cgroups;
 }
 
 /** Reaps what others leave behind and waits to be killed, under a uid of its own. */
@@ -127,10 +130,10 @@ export class ProcessRuntime implements ContainerRuntime {
     const state = this.#sandbox(sandboxId);
     if (state.removing) throw new ChainmailError("SANDBOX_NOT_FOUND", `sandbox ${sandboxId} is being removed`);
     if (this.#containers.has(spec.id)) throw new ChainmailError("CONTAINER_EXISTS", `container ${spec.id} exists already`);
-    const { client, maps, logger } = this.#options;
+    const { client, maps, logger, cgroups } = this.#options;
     const joined = spec.joins === undefined ? state.pause : this.#containers.get(spec.joins);
     if (spec.joins !== undefined && !joined?.running) throw new ChainmailError("CONTAINER_NOT_RUNNING", `container ${spec.joins}, whose processes are to be joined, is not running`);
-    const container = new Container(sandboxId, spec, state.spec.hostname, client, maps, logger, joined?.pid);
+    const container = new Container(sandboxId, spec, state.spec.hostname, client, maps, logger, joined?.pid, cgroups);
     this.#containers.set(spec.id, container);
     state.containers.set(spec.id, container);
     const forget = (): void => {
@@ -181,6 +184,10 @@ export class ProcessRuntime implements ContainerRuntime {
     return usageOf(new Set(namespaces));
   }
 
+  enforces(what: "memory" | "cpu"): boolean {
+    return this.#options.cgroups?.enforces(what) ?? false;
+  }
+
   mountMemory(folder: string, bytes: number | undefined): Promise<void> {
     return this.#options.client.call("mountMemory", { folder, bytes });
   }
@@ -209,6 +216,7 @@ export class ProcessRuntime implements ContainerRuntime {
   /** Removes all sandboxes. */
   async stop(): Promise<void> {
     await Promise.all([...this.#sandboxes.keys()].map((id) => this.removeSandbox(id)));
+    this.#options.cgroups?.close();
   }
 
   /** A thread of the worker that started in the pod's network namespace by chance would keep it, and so the link, alive. */

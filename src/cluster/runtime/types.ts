@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { ContainerLimits } from "../cgroups/index.ts";
 
 /**
  * The contract between the node agent and the machine: what a container runtime's CRI is to a kubelet.
@@ -21,6 +22,8 @@ export interface ContainerRuntime {
   dial(from: { sandboxId: string } | "node", host: string, port: number): Promise<Duplex>;
   /** All processes of a running container, or of all those of a sandbox: CPU seconds and proportional memory, for `top` and benchmarks. */
   usage(id: string): Promise<{ cpuSeconds: number; memoryBytes: number }>;
+  /** Whether containers are held to limits of that. */
+  enforces?(what: "memory" | "cpu"): boolean;
 }
 
 export interface SandboxSpec {
@@ -78,6 +81,8 @@ export interface ContainerSpec {
   readOnlyRoot: boolean;
   /** Only "NET_ADMIN" can be given, and only to the proxy image of our own catalogue; the pod's namespace bounds it. */
   capabilities: "none" | "NET_ADMIN";
+  /** What it may use at most; kept where the machine can (`enforces`). */
+  limits?: ContainerLimits;
   tty: boolean;
   stdin: boolean;
   /** Standard input ends with the first attach; else it stays open for the next. */
@@ -104,6 +109,8 @@ export interface ContainerExit {
   exitCode: number;
   /** Such as "SIGKILL". */
   signal?: string;
+  /** The kernel ended processes of it: they wanted more memory than the container may have. */
+  outOfMemory?: boolean;
 }
 
 export interface ExecSpec {

@@ -1,20 +1,22 @@
 import { appendFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Duplex } from "node:stream";
-import type { ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, RunningContainer, Sandbox, SandboxSpec } from "../../runtime/types.ts";
+import type { ContainerExit, ContainerRuntime, ContainerSpec, ExecProcess, ExecSpec, RunningContainer, Sandbox, SandboxSpec } from "../../runtime/types.ts";
 
 /** One container that the fake "runs": tests end it, and look at what it was told. */
 export interface FakeContainer {
   spec: ContainerSpec;
   signals: string[];
   running: boolean;
-  /** Ends the process. */
-  exit(code: number): void;
+  /** Ends the process, perhaps for want of memory. */
+  exit(code: number, outOfMemory?: boolean): void;
 }
 
 /** A runtime without processes. Everything that happens is in `calls`, in order. */
 export class FakeRuntime implements ContainerRuntime {
   readonly calls: string[] = [];
+  /** What containers are held to limits of. */
+  enforced: string[] = [];
   readonly sandboxes = new Map<string, SandboxSpec>();
   readonly containers: FakeContainer[] = [];
   /** Whether SIGTERM ends a container at once. */
@@ -24,6 +26,10 @@ export class FakeRuntime implements ContainerRuntime {
   /** What listens on a pod's ports; absent means refused. */
   onDial: (host: string, port: number) => Duplex | undefined = () => undefined;
   #addresses = 1;
+
+  enforces(what: string): boolean {
+    return this.enforced.includes(what);
+  }
 
   async createSandbox(spec: SandboxSpec): Promise<Sandbox> {
     this.calls.push(`sandbox ${spec.id}`);
@@ -41,17 +47,17 @@ export class FakeRuntime implements ContainerRuntime {
     this.onStart(spec);
     const name = nameOf(spec.id);
     this.calls.push(`start ${name}`);
-    let ended: (result: { exitCode: number }) => void = () => {};
-    const exited = new Promise<{ exitCode: number }>((resolve) => (ended = resolve));
+    let ended: (result: ContainerExit) => void = () => {};
+    const exited = new Promise<ContainerExit>((resolve) => (ended = resolve));
     const container: FakeContainer = {
       spec,
       signals: [],
       running: true,
-      exit: (exitCode) => {
+      exit: (exitCode, outOfMemory = false) => {
         if (!container.running) return;
         container.running = false;
         this.calls.push(`exit ${name} ${exitCode}`);
-        ended({ exitCode });
+        ended({ exitCode, ...(outOfMemory ? { outOfMemory } : {}) });
       },
     };
     this.containers.push(container);

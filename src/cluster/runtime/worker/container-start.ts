@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { ChainmailError } from "../../../base/index.ts";
 import { cloneTree, closeFd, moveTree } from "../../../linux/index.ts";
 import { enterArguments, environmentScript, envProgram } from "../environment.ts";
@@ -28,8 +28,9 @@ export interface StartContext {
  * The process that waits outside the container's pid namespace, for its exit code: as a shell it tells a signal by
  * 128+n, where util-linux's `unshare --fork` reports SIGKILL as 1. Its own "Killed" is nobody's output, and signals to
  * the whole process group (a terminal's ^C, `kill 0`) are its child's business; a trap, unlike "ignore", is not inherited.
+ * In parentheses, since dash changes descriptors of a plain command before it forks.
  */
-const WRAPPER = 'trap : HUP INT QUIT TERM; exec 5>&2 2>/dev/null; "$@" 2>&5 5>&-; exit $?';
+const WRAPPER = 'trap : HUP INT QUIT TERM; exec 5>&2 2>/dev/null; (exec "$@" 2>&5 5>&-); exit $?';
 
 /**
  * Builds the root, starts the container's first process outside of it (tools-root.ts says why), moves that into the root
@@ -65,6 +66,7 @@ export function startContainer(context: StartContext, spec: ContainerStart): Con
         if (joinsPid === undefined) maskProc();
         if (spawned.terminal) ownTerminal(spawned.terminal.number, ...spec.owner);
       });
+      joinGroups(spec.procs, pid);
       gate.open();
       return { state: "running", pid, wrapperPid: spawned.process.pid, terminalFd: spawned.terminal?.fd };
     } catch (error) {
@@ -114,8 +116,13 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/** The process and all that it will start belong to the groups from now on. */
+export function joinGroups(procs: string[], pid: number): void {
+  for (const file of procs) writeFileSync(file, String(pid));
+}
+
 /** The one child of a process that waits for it, as the tree's pid namespace numbers it. */
-function firstChild(parent: number): number {
+export function firstChild(parent: number): number {
   const known = childrenOf(parent)[0];
   if (known === undefined) throw new ChainmailError("PROCESS_START_FAILED", `process ${parent} has no child`);
   return known;

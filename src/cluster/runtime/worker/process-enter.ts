@@ -1,6 +1,6 @@
 import { closeFd, NamespaceFlag, unshareThread } from "../../../linux/index.ts";
 import { environmentScript, envProgram } from "../environment.ts";
-import { unprivileged, type StartContext } from "./container-start.ts";
+import { firstChild, joinGroups, unprivileged, type StartContext } from "./container-start.ts";
 import { Gate, ownTerminal } from "./gate.ts";
 import type { ProcessEnter } from "./protocol.ts";
 import { spawnProcess } from "./spawn.ts";
@@ -28,6 +28,7 @@ export function enterContainer(context: StartContext, spec: ProcessEnter): { pid
         stepIn();
         if (spawned.terminal) ownTerminal(spawned.terminal.number, ...spec.owner);
       });
+      if (spec.procs.length > 0) joinGroups(spec.procs, firstChild(spawned.process.pid));
       gate.open();
       return { pid: spawned.process.pid, terminalFd: spawned.terminal?.fd };
     } catch (error) {

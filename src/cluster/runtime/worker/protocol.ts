@@ -92,6 +92,8 @@ export interface ProcessStart {
   owner: [uid: number, gid: number];
   workingDir: string;
   stdio: Stdio;
+  /** Of control groups: files that take the process' number before its program starts. */
+  procs: string[];
 }
 
 export interface ContainerStart extends ProcessStart {
