@@ -1,5 +1,6 @@
-import { fromBinary, toBinary, type DescMessage, type MessageInitShape, type MessageShape, create } from "@bufbuild/protobuf";
-import { AnySchema, type Any } from "@bufbuild/protobuf/wkt";
+import { fromBinary, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { encode } from "./encode.ts";
 
 export const TYPE_URL_PREFIX = "type.googleapis.com/";
 
@@ -10,7 +11,7 @@ export function typeUrlOf(schema: DescMessage): string {
 
 /** Encodes a message (or what `create` takes for one) into an Any. */
 export function packAny<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Any {
-  return create(AnySchema, { typeUrl: typeUrlOf(schema), value: toBinary(schema, create(schema, init)) });
+  return { $typeName: "google.protobuf.Any", typeUrl: typeUrlOf(schema), value: encode(schema, init) };
 }
 
 /** The message inside an Any, or undefined when it holds another type. Throws when its bytes are not such a message. */
