@@ -15,8 +15,8 @@ import { jwtAuthnFilter } from "./jwt/jwt-authn.ts";
 import { localRateLimitFilter } from "./local-ratelimit.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
 import { globalRateLimitFilter } from "./ratelimit.ts";
+import type * as SetMetadata from "./set-metadata.ts";
 import { rbacFilter } from "./rbac/http-rbac.ts";
-import { setMetadataFilter } from "./set-metadata.ts";
 import { wasmFilter } from "./wasm.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
 
@@ -25,7 +25,12 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, setMetadataFilter, wasmFilter, globalRateLimitFilter];
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, wasmFilter, globalRateLimitFilter];
+
+/** Filters that few configurations have: each is loaded with the first that does. */
+const RARE: Readonly<Record<string, () => HttpFilterFactory>> = {
+  "envoy.extensions.filters.http.set_metadata.v3.Config": () => (require("./set-metadata.ts") as typeof SetMetadata).setMetadataFilter,
+};
 
 const PREFIX = "type.googleapis.com/";
 
@@ -37,7 +42,7 @@ export function createHttpFilter(proto: HttpFilterProto, shared: Omit<HttpFilter
   const context = { ...shared, name: proto.name };
   const create = (any: Any | undefined): HttpFilterConfig | undefined => {
     const config = any && TypedConfig.open(any);
-    const factory = config && FACTORIES.find((each) => each.typeNames.includes(config.typeName));
+    const factory = config && factoryOf(config.typeName, "typeNames");
     if (factory) return factory.create(config, context);
     if (proto.isOptional) return undefined;
     throw unknownFilter(proto.name, any?.typeUrl);
@@ -49,6 +54,13 @@ export function createHttpFilter(proto: HttpFilterProto, shared: Omit<HttpFilter
 /** The name of a filter that must be discovered before its listener can serve. */
 export function discoveredName(proto: HttpFilterProto): string | undefined {
   return proto.configType.case === "configDiscovery" && !proto.configType.value.defaultConfig ? proto.name : undefined;
+}
+
+function factoryOf(typeName: string, where: "typeNames" | "routeTypeNames"): HttpFilterFactory | undefined {
+  const found = FACTORIES.find((each) => each[where].includes(typeName));
+  if (found) return found;
+  const rare = RARE[typeName]?.();
+  return rare?.[where].includes(typeName) ? rare : undefined;
 }
 
 export function unknownFilter(name: string, typeUrl: string | undefined): InvalidResource {
@@ -68,6 +80,6 @@ export function readRouterOptions(proto: HttpFilterProto): RouterOptions {
 /** Throws InvalidResource for a per-route configuration that no filter here understands. */
 export function checkRouteFilterConfig(name: string, any: Any): void {
   const { config, optional } = openRouteConfig(any);
-  if (!config || FACTORIES.some((factory) => factory.routeTypeNames.includes(config.typeName))) return;
+  if (!config || factoryOf(config.typeName, "routeTypeNames")) return;
   if (!optional) throw unknownFilter(name, any.typeUrl);
 }

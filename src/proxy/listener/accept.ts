@@ -153,7 +153,7 @@ export class Acceptance {
   #choose(): void {
     this.#cancelTimer?.();
     const { config } = this.#target;
-    const chain = config.matcher.find(this.connection) ?? config.defaultChain;
+    const chain = config.choose(this.connection);
     if (!chain) {
       this.#refuse("filter_chain_not_found");
       // With bytes unread by anybody a kernel would reset; a silent client sees a plain end.

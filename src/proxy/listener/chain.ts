@@ -14,7 +14,7 @@ import { PluginConfigSchema, Reporter } from "../../proto/gen/stats/config_pb.ts
 import { timeoutMs } from "../durations.ts";
 import { compileGrpcCheck } from "../filters/ext-authz/check.ts";
 import { rbacCounters } from "../filters/rbac/counters.ts";
-import { RbacEngine } from "../filters/rbac/engine.ts";
+import { compileRules, NETWORK_RBAC } from "../filters/rbac/engine.ts";
 import { checkRouteFilterConfig, unknownFilter } from "../filters/registry.ts";
 import { TypedConfig } from "../filters/typed-config.ts";
 import { HcmConfig, type RouteSource } from "../http/hcm-config.ts";
@@ -126,8 +126,7 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       }
       case RBACSchema.typeName: {
         const proto = config.read(RBACSchema);
-        if (proto.matcher || proto.shadowMatcher) throw new InvalidResource("UNSUPPORTED_RBAC", "RBAC with a matcher tree is not supported");
-        const rbac = { rules: proto.rules && new RbacEngine(proto.rules), shadow: proto.shadowRules && new RbacEngine(proto.shadowRules), prefix: proto.shadowRulesStatPrefix, count: rbacCounters(services.core.scope(proto.statPrefix.replace(/\.$/, "")), "", proto.shadowRulesStatPrefix) };
+        const rbac = { rules: compileRules(proto.rules, proto.matcher, NETWORK_RBAC), shadow: compileRules(proto.shadowRules, proto.shadowMatcher, NETWORK_RBAC), prefix: proto.shadowRulesStatPrefix, count: rbacCounters(services.core.scope(proto.statPrefix.replace(/\.$/, "")), "", proto.shadowRulesStatPrefix) };
         policies.push({ kind: "rbac", rbac });
         break;
       }

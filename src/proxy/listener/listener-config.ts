@@ -14,7 +14,7 @@ import { compileAccessLogs, type AccessLogger } from "../telemetry/access-log.ts
 import { InvalidResource, type SocketAddress } from "../types.ts";
 import { readAddress } from "../upstream/cluster-config.ts";
 import { compileChain, fingerprintChain, type Chain, type Direction, type RouteSources } from "./chain.ts";
-import { FilterChainMatcher } from "./filter-chain-match.ts";
+import { compileChoice, type ChooseChain } from "./chain-choice.ts";
 
 /** On which destination ports a listener filter works. */
 type PortPredicate = (port: number) => boolean;
@@ -45,7 +45,7 @@ export interface ListenerConfig {
   readonly accessLog: AccessLogger | undefined;
   readonly chains: readonly Chain[];
   readonly defaultChain: Chain | undefined;
-  readonly matcher: FilterChainMatcher<Chain>;
+  readonly choose: ChooseChain<Chain>;
   readonly fingerprint: bigint;
 }
 
@@ -56,7 +56,6 @@ const DEFAULT_SNIFF_MS = 15_000;
 export function compileListener(proto: ListenerProto, previous: ListenerConfig | undefined, routes: RouteSources, services: Services): ListenerConfig {
   const { name } = proto;
   if (name === "") throw new InvalidResource("INVALID_LISTENER", "ListenerValidationError.Name: value length must be at least 1 characters");
-  if (proto.filterChainMatcher) throw new InvalidResource("UNSUPPORTED_MATCHER", `listener ${name}: filter_chain_matcher is not supported`);
   if (proto.udpListenerConfig || proto.apiListener || proto.listenerSpecifier.case) {
     throw new InvalidResource("UNSUPPORTED_LISTENER", `listener ${name}: only TCP listeners are supported`);
   }
@@ -101,7 +100,7 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
       accessLog: compileAccessLogs(proto.accessLog, services),
       chains,
       defaultChain,
-      matcher: new FilterChainMatcher(chains, name),
+      choose: compileChoice(chains, defaultChain, proto.filterChainMatcher, name),
       fingerprint: Bun.hash.xxHash64(toBinary(ListenerSchema, proto)),
     };
   } catch (error) {

@@ -59,7 +59,7 @@ export class Listener implements AcceptTarget {
     const previous = this.config;
     this.config = config;
     for (const connection of this.#connections) {
-      connection.update(config.matcher.find(connection.info) ?? config.defaultChain);
+      connection.update(config.choose(connection.info));
     }
     const kept = new Set([...config.chains, config.defaultChain]);
     for (const chain of [...previous.chains, previous.defaultChain]) if (chain && !kept.has(chain)) disposeChain(chain);

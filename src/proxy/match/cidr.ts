@@ -18,7 +18,7 @@ export interface Cidr {
 }
 
 /** Compiles a CidrRange; throws InvalidResource for one that is none. */
-export function compileCidr(range: CidrRange): Cidr {
+export function compileCidr(range: Pick<CidrRange, "addressPrefix" | "prefixLen">): Cidr {
   const bytes = ipBytes(range.addressPrefix);
   const length = range.prefixLen ?? 0;
   if (!bytes || length > bytes.length * 8) {

@@ -1,11 +1,13 @@
 import type { RegexMatcher } from "../../proto/gen/envoy/type/matcher/v3/regex_pb.ts";
 import type { StringMatcher } from "../../proto/gen/envoy/type/matcher/v3/string_pb.ts";
+import type { RegexMatcher as XdsRegexMatcher } from "../../proto/gen/xds/type/matcher/v3/regex_pb.ts";
+import type { StringMatcher as XdsStringMatcher } from "../../proto/gen/xds/type/matcher/v3/string_pb.ts";
 import { InvalidResource } from "../types.ts";
 
 export type TextMatch = (text: string) => boolean;
 
 /** Compiles a StringMatcher. Throws InvalidResource for a bad regular expression or one without a pattern. */
-export function compileString(matcher: StringMatcher): TextMatch {
+export function compileString(matcher: StringMatcher | XdsStringMatcher): TextMatch {
   const pattern = matcher.matchPattern;
   const fold = matcher.ignoreCase;
   switch (pattern.case) {
@@ -26,7 +28,7 @@ export function compileString(matcher: StringMatcher): TextMatch {
 }
 
 /** A regular expression that must match the whole text. */
-export function compileFullMatch(matcher: RegexMatcher): TextMatch {
+export function compileFullMatch(matcher: RegexMatcher | XdsRegexMatcher): TextMatch {
   const expression = toRegExp(matcher.regex, "full");
   return (text) => expression.test(text);
 }

@@ -1,11 +1,11 @@
 import type { Check } from "../filters/ext-authz/check.ts";
 import type { RbacCounters } from "../filters/rbac/counters.ts";
-import { deniedDetails, recordShadow, type RbacEngine } from "../filters/rbac/engine.ts";
+import { deniedDetails, recordShadow, type RbacRules } from "../filters/rbac/engine.ts";
 import type { StreamInfo } from "../telemetry/stream-info.ts";
 
 export interface NetworkRbac {
-  readonly rules: RbacEngine | undefined;
-  readonly shadow: RbacEngine | undefined;
+  readonly rules: RbacRules | undefined;
+  readonly shadow: RbacRules | undefined;
   readonly prefix: string;
   readonly count: RbacCounters;
 }

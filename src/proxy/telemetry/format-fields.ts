@@ -62,6 +62,17 @@ export function xfccValue(key: string): Part {
   };
 }
 
+/** A parameter of a path's query, as it stands there. */
+export function queryValue(path: string, name: string): string | undefined {
+  const start = path.indexOf("?");
+  if (start < 0) return undefined;
+  for (const part of path.slice(start + 1).split("&")) {
+    const equals = part.indexOf("=");
+    if ((equals < 0 ? part : part.slice(0, equals)) === name) return equals < 0 ? "" : part.slice(equals + 1);
+  }
+  return undefined;
+}
+
 const UNITS: Readonly<Record<string, number | undefined>> = { ms: 1, us: 1000, ns: 1_000_000 };
 
 /** `%COMMON_DURATION(from:to:unit)%`: milliseconds since the start of what is kept of a request's time line. */

@@ -19,7 +19,7 @@ const want = (version: string): { criteria: MetadataCriteria | undefined } => ({
 function subsets(config: SubsetConfig, localityWeighted = false, draw = 0): { subsets: Subsets; stats: ClusterStats } {
   const stats = new ClusterStats("c", false);
   const priorities = { panicThreshold: 0, overprovisioning: 140, localityWeighted };
-  return { stats, subsets: new Subsets(config, priorities, { ...DEFAULT_LB, policy: Cluster_LbPolicy.ROUND_ROBIN, random: () => draw }, stats) };
+  return { stats, subsets: new Subsets(config, priorities, { ...DEFAULT_LB, policy: Cluster_LbPolicy.ROUND_ROBIN, random: () => draw, slowStart: undefined }, stats) };
 }
 
 describe("subsets", () => {

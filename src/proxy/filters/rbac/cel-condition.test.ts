@@ -5,7 +5,7 @@ import { ExprSchema } from "../../../proto/gen/google/api/expr/v1alpha1/syntax_p
 import { HeaderMap } from "../../http/header-map.ts";
 import { ConnectionInfo } from "../../net/connection-info.ts";
 import { StreamInfo } from "../../telemetry/stream-info.ts";
-import { celText } from "./cel-text.ts";
+import { celText } from "../../match/cel-text.ts";
 import { RbacEngine } from "./engine.ts";
 
 const ident = (name: string): JsonObject => ({ identExpr: { name } });

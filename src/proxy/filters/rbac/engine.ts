@@ -1,15 +1,18 @@
 import type { CidrRange } from "../../../proto/gen/envoy/config/core/v3/address_pb.ts";
 import { RBAC_Action, type Permission, type Policy, type Principal, type RBAC } from "../../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts";
+import type { Matcher } from "../../../proto/gen/xds/type/matcher/v3/matcher_pb.ts";
 import type { PathMatcher } from "../../../proto/gen/envoy/type/matcher/v3/path_pb.ts";
 import { compileCidr, ipBytes } from "../../match/cidr.ts";
 import { compileHeader } from "../../match/headers.ts";
+import type { MatchWhere } from "../../match/matcher-inputs.ts";
 import { compileString } from "../../match/strings.ts";
 import { compileMetadata } from "../../match/values.ts";
 import { pathWithoutQuery } from "../../router/route-match.ts";
 import { compileCelFilter } from "../../telemetry/cel-filter.ts";
 import type { StreamInfo } from "../../telemetry/stream-info.ts";
 import { InvalidResource } from "../../types.ts";
-import { celText } from "./cel-text.ts";
+import { celText } from "../../match/cel-text.ts";
+import type * as MatcherModule from "./matcher-engine.ts";
 import { compileUriTemplate } from "../../match/uri-template.ts";
 
 /** A condition of a policy. On TCP there is no request, and what asks for one does not match. */
@@ -21,8 +24,13 @@ export interface RbacVerdict {
   readonly policy: string | undefined;
 }
 
+/** What judges requests and connections, whichever way it was written. */
+export interface RbacRules {
+  judge(info: StreamInfo): RbacVerdict;
+}
+
 /** Compiled RBAC rules: an ordered list of policies and what a match means. */
-export class RbacEngine {
+export class RbacEngine implements RbacRules {
   readonly #policies: readonly { readonly name: string; readonly matches: Condition }[];
 
   /** Throws InvalidResource for conditions that are not known: a policy that cannot be judged must not be taken. */
@@ -61,13 +69,24 @@ export class RbacEngine {
   }
 }
 
+/** Which inputs a matcher tree may have. */
+export const HTTP_RBAC: MatchWhere = { http: true, listener: false, name: "requirement violation while creating RBAC match tree: INVALID_ARGUMENT: RBAC HTTP filter" };
+export const NETWORK_RBAC: MatchWhere = { http: false, listener: false, name: "requirement violation while creating RBAC match tree: INVALID_ARGUMENT: RBAC network filter" };
+
+/** What a filter enforces, or only records: a matcher tree goes before rules, as in Envoy. Throws InvalidResource. */
+export function compileRules(rules: RBAC | undefined, matcher: Matcher | undefined, where: MatchWhere): RbacRules | undefined {
+  // Few have one: what it needs is loaded with the first.
+  if (matcher) return new (require("./matcher-engine.ts") as typeof MatcherModule).MatcherEngine(matcher, where);
+  return rules && new RbacEngine(rules);
+}
+
 /** What the access log says of a refusal. */
 export function deniedDetails(verdict: RbacVerdict): string {
   return `rbac_access_denied_matched_policy[${(verdict.policy ?? "none").replace(/\s/g, "_")}]`;
 }
 
 /** Shadow rules decide nothing; what they would have done goes into the stream's metadata. */
-export function recordShadow(engine: RbacEngine, info: StreamInfo, filter: string, prefix: string): boolean {
+export function recordShadow(engine: RbacRules, info: StreamInfo, filter: string, prefix: string): boolean {
   const verdict = engine.judge(info);
   if (verdict.policy !== undefined) info.setMetadata(filter, `${prefix}shadow_effective_policy_id`, verdict.policy);
   info.setMetadata(filter, `${prefix}shadow_engine_result`, verdict.allowed ? "allowed" : "denied");

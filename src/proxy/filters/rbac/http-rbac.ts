@@ -1,11 +1,10 @@
 import { RBACPerRouteSchema, RBACSchema } from "../../../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts";
 import type { RBAC as RbacConfig } from "../../../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts";
-import { InvalidResource } from "../../types.ts";
 import type { HttpFilter, HttpFilterFactory } from "../http-filter.ts";
 import { routeConfigOf } from "../typed-config.ts";
 import type { StatScope } from "../../telemetry/stat-scope.ts";
 import { rbacCounters } from "./counters.ts";
-import { deniedDetails, RbacEngine, recordShadow } from "./engine.ts";
+import { compileRules, deniedDetails, HTTP_RBAC, recordShadow } from "./engine.ts";
 
 /** The namespace of its metadata, which Istio's dry-run tags read. */
 const METADATA = "envoy.filters.http.rbac";
@@ -28,9 +27,8 @@ export const rbacFilter: HttpFilterFactory = {
 };
 
 function compile(config: RbacConfig | undefined, stats: StatScope): HttpFilter | undefined {
-  if (config?.matcher || config?.shadowMatcher) throw new InvalidResource("UNSUPPORTED_RBAC", "RBAC with a matcher tree is not supported");
-  const rules = config?.rules && new RbacEngine(config.rules);
-  const shadow = config?.shadowRules && new RbacEngine(config.shadowRules);
+  const rules = config && compileRules(config.rules, config.matcher, HTTP_RBAC);
+  const shadow = config && compileRules(config.shadowRules, config.shadowMatcher, HTTP_RBAC);
   if (!rules && !shadow) return undefined;
   const prefix = config?.shadowRulesStatPrefix ?? "";
   const count = rbacCounters(stats, config?.rulesStatPrefix ?? "", prefix);

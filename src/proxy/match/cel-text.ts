@@ -1,5 +1,5 @@
-import type { Constant, Expr, Expr_Call } from "../../../proto/gen/google/api/expr/v1alpha1/syntax_pb.ts";
-import { InvalidResource } from "../../types.ts";
+import type { Constant, Expr, Expr_Call } from "../../proto/gen/google/api/expr/v1alpha1/syntax_pb.ts";
+import { InvalidResource } from "../types.ts";
 
 /** A parsed CEL expression written as text again, fully in brackets. Throws InvalidResource for what CEL's macros leave behind. */
 export function celText({ exprKind }: Expr): string {
