@@ -24,12 +24,20 @@ export function schemaComponent(name: string): Schema | undefined {
   return schema;
 }
 
+/** By the whole `$ref`: this is asked for at each value of each object that comes. */
+const resolved = new Map<string, Schema>();
+
 /** The schema itself, or what its `$ref` stands for. */
 export function resolveSchema(schema: Schema): Schema {
+  const { $ref } = schema;
+  if ($ref === undefined) return schema;
+  const known = resolved.get($ref);
+  if (known) return known;
   const name = refName(schema);
   if (name === undefined) return schema;
   const target = schemaComponent(name);
   if (!target) throw new Error(`no schema component ${name}`); // a fault of this room: a test resolves every reference
+  resolved.set($ref, target);
   return target;
 }
 
@@ -55,5 +63,12 @@ export function referencedComponents(schemas: Iterable<Schema>): Record<string, 
 
 /** The last part of a component's name: the Go type that Kubernetes names in decoding errors (`DeploymentSpec`). */
 export function schemaTypeName(schema: Schema): string | undefined {
-  return refName(schema)?.split(".").pop();
+  const { $ref } = schema;
+  if ($ref === undefined) return undefined;
+  let name = typeNames.get($ref);
+  if (name === undefined) typeNames.set($ref, (name = refName(schema)?.split(".").pop() ?? ""));
+  return name === "" ? undefined : name;
 }
+
+/** By the whole `$ref`, as above. */
+const typeNames = new Map<string, string>();

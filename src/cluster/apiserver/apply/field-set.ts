@@ -95,14 +95,25 @@ export function toFieldsV1(set: FieldSet): JsonObject {
   return result;
 }
 
-/** Unknown shapes are read as empty: a set that cannot be read owns nothing. */
+const decoded = new WeakMap<JsonObject, FieldSet>();
+
+/**
+ * Unknown shapes are read as empty: a set that cannot be read owns nothing. Read once, since what is stored never
+ * changes and is asked for at each write; so the set is shared, and must not be changed.
+ */
 export function fromFieldsV1(fields: unknown): FieldSet {
+  if (!isObject(fields)) return emptySet();
+  let set = decoded.get(fields);
+  if (!set) decoded.set(fields, (set = decode(fields)));
+  return set;
+}
+
+function decode(fields: JsonObject): FieldSet {
   const set = emptySet();
-  if (!isObject(fields)) return set;
   for (const element in fields) {
     if (element === ".") continue;
     const value = fields[element];
-    const child = fromFieldsV1(value);
+    const child = isObject(value) ? decode(value) : emptySet();
     child.member = child.children.size === 0 || (isObject(value) && "." in value);
     set.children.set(element, child);
   }

@@ -1,6 +1,6 @@
 import type { Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject } from "../json.ts";
-import { difference, emptySet, type FieldSet, intersection, isEmpty, paths, union } from "./field-set.ts";
+import { difference, emptySet, equalSets, type FieldSet, intersection, isEmpty, paths, union } from "./field-set.ts";
 import { changedFields, decodeManagers, encodeManagers, identity, isWriter, type Manager, stripped, withoutManagers, type Writer } from "./managed-fields.ts";
 import { compare, type Emptied, fieldSetOf, mergeTyped, prune } from "./typed.ts";
 
@@ -41,7 +41,9 @@ function applyOnce(live: JsonObject | undefined, config: JsonObject, schema: Sch
   const fields = stripped(fieldSetOf(config, schema), writer.ignored);
   const emptied: Emptied[] = [];
   let next = mergeTyped(before, config, schema) as JsonObject;
-  if (previous) {
+  // Whoever sets the same fields as the last time has dropped none.
+  const sameFields = previous !== undefined && equalSets(previous.fields, fields);
+  if (previous && !sameFields) {
     const owned = others.reduce((set, entry) => union(set, entry.fields), fields);
     next = (prune(next, previous.fields, owned, schema, emptied) ?? {}) as JsonObject;
   }
@@ -58,7 +60,7 @@ function applyOnce(live: JsonObject | undefined, config: JsonObject, schema: Sch
   const kept = others.map((entry) => (isEmpty(lost) ? entry : changedFields(entry, difference(entry.fields, lost)))).filter((entry) => !isEmpty(entry.fields));
   const differs = !isEmpty(lost) || !live;
   const time = differs ? writer.time : previous?.time;
-  if (!isEmpty(fields)) kept.push({ ...identity(writer), operation: "Apply", time, fields });
+  if (!isEmpty(fields)) kept.push({ ...identity(writer), operation: "Apply", time, fields, ...(sameFields ? { encoded: previous.encoded } : {}) });
   const metadata: JsonObject = { ...(isObject(next.metadata) ? next.metadata : {}), managedFields: encodeManagers(kept) };
   if (writer.manager === "kubectl" && isObject(metadata.annotations) && typeof metadata.annotations[LAST_APPLIED] === "string") {
     metadata.annotations = { ...metadata.annotations, [LAST_APPLIED]: lastAppliedText(config) };

@@ -7,7 +7,7 @@ export type Shape =
   | { kind: "atomic" }
   | { kind: "map"; field(name: string): { schema: Schema | undefined; declared: boolean } }
   | { kind: "set" }
-  | { kind: "list"; items: Schema | undefined; keys: string[]; builtin: boolean };
+  | { kind: "list"; items: Schema | undefined; keys: readonly string[]; sortedKeys: readonly string[]; builtin: boolean };
 
 /** The one key of Kubernetes' own keyed lists that may be left out (ports of containers, services, slices). */
 const DEFAULT_KEYS: JsonObject = { protocol: "TCP" };
@@ -24,28 +24,40 @@ const UNTYPED: Shape = { kind: "map", field: () => ({ schema: undefined, declare
 export function shapeOf(reference: Schema | undefined, value: unknown, other?: unknown): Shape {
   const schema = reference && resolveSchema(reference);
   const sample = value ?? other;
-  if (Array.isArray(sample)) return listShape(schema);
+  if (Array.isArray(sample)) return schema ? known(lists, schema, listShape) : ATOMIC;
   if (!isObject(sample)) return SCALAR;
   if (schema === undefined) return UNTYPED;
+  return known(maps, schema, mapShape);
+}
+
+/** A schema's shape is asked for at each value that it describes, and never changes. */
+const maps = new WeakMap<Schema, Shape>();
+const lists = new WeakMap<Schema, Shape>();
+
+function known(shapes: WeakMap<Schema, Shape>, schema: Schema, make: (schema: Schema) => Shape): Shape {
+  let shape = shapes.get(schema);
+  if (!shape) shapes.set(schema, (shape = make(schema)));
+  return shape;
+}
+
+function mapShape(schema: Schema): Shape {
   if (schema["x-kubernetes-map-type"] === "atomic") return ATOMIC;
   const { properties, additionalProperties } = schema;
   const element = typeof additionalProperties === "object" ? additionalProperties : undefined;
   if (!properties && !element) return UNTYPED;
-  return {
-    kind: "map",
-    field(name) {
-      const own = properties && Object.hasOwn(properties, name) ? properties[name] : undefined;
-      return own ? { schema: own, declared: true } : { schema: element, declared: false };
-    },
-  };
+  const undeclared = { schema: element, declared: false };
+  const declared = new Map(Object.entries(properties ?? {}).map(([name, own]) => [name, { schema: own, declared: true }]));
+  return { kind: "map", field: (name) => declared.get(name) ?? undeclared };
 }
 
-function listShape(schema: Schema | undefined): Shape {
-  switch (schema?.["x-kubernetes-list-type"]) {
+function listShape(schema: Schema): Shape {
+  switch (schema["x-kubernetes-list-type"]) {
     case "set":
       return SET;
-    case "map":
-      return { kind: "list", items: schema.items && resolveSchema(schema.items), keys: schema["x-kubernetes-list-map-keys"] ?? [], builtin: schema["x-kubernetes-patch-merge-key"] !== undefined };
+    case "map": {
+      const keys = schema["x-kubernetes-list-map-keys"] ?? [];
+      return { kind: "list", items: schema.items && resolveSchema(schema.items), keys, sortedKeys: keys.toSorted(), builtin: schema["x-kubernetes-patch-merge-key"] !== undefined };
+    }
     default:
       return ATOMIC;
   }
@@ -56,7 +68,7 @@ export function itemElement(shape: Shape, item: unknown, index: number): string 
   if (shape.kind === "set") return `v:${JSON.stringify(item)}`;
   if (shape.kind !== "list" || !isObject(item)) return `i:${index}`;
   const keys: JsonObject = {};
-  for (const key of shape.keys.toSorted()) {
+  for (const key of shape.sortedKeys) {
     const value = item[key] ?? shape.items?.properties?.[key]?.default ?? DEFAULT_KEYS[key] ?? (shape.builtin ? zeroKey(shape.items?.properties?.[key]) : undefined);
     if (value !== undefined) keys[key] = value;
   }

@@ -48,12 +48,22 @@ export function wantsPretty(userAgent: string | undefined, prettyParam: string |
   return prettyParam === null ? /^(curl|Wget|Mozilla)\//.test(userAgent ?? "") : prettyParam !== "false" && prettyParam !== "0";
 }
 
-export function parseAccept(accept: string): MediaRange[] {
-  return accept
-    .split(",", MAX_RANGES)
-    .map(parseMediaType)
-    .filter((range) => range.params.get("q") !== "0");
+export function parseAccept(accept: string): readonly MediaRange[] {
+  let ranges = parsed.get(accept);
+  if (!ranges) {
+    ranges = accept
+      .split(",", MAX_RANGES)
+      .map(parseMediaType)
+      .filter((range) => range.params.get("q") !== "0");
+    if (parsed.size >= MAX_PARSED) parsed.clear();
+    parsed.set(accept, ranges);
+  }
+  return ranges;
 }
+
+/** Clients have a handful of Accept headers between them; whoever makes up others only makes this forget. */
+const MAX_PARSED = 64;
+const parsed = new Map<string, readonly MediaRange[]>();
 
 /** `application/json; as=Table; v=v1` */
 export function parseMediaType(text: string): MediaRange {

@@ -3,6 +3,7 @@ import { isObject, type JsonObject } from "../json.ts";
 import { type ApiRequest, JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "../http/exchange.ts";
 import { parseMediaType } from "../http/negotiate.ts";
 import { badRequest, invalid, StatusError, unsupportedMediaType } from "../http/status.ts";
+import { duplicateFields } from "../schema/duplicate-fields.ts";
 import { jsonProblem } from "../schema/go-json.ts";
 
 /** As much of a body as a refusal shows. */
@@ -87,7 +88,9 @@ export function parseJson(source: string): unknown {
 
 /** Of a key that comes twice the last counts; `onDuplicate` hears of the first such. Throws 400. */
 export async function parseYaml(source: string, onDuplicate?: (problem: string) => void): Promise<unknown> {
-  const { load, JSON_SCHEMA } = await import("js-yaml");
+  const json = parseCompact(source);
+  if (json !== undefined) return json;
+  const { load, JSON_SCHEMA } = (yaml ??= await import("js-yaml"));
   // Through JSON: what JSON cannot say (dates, prototypes) does not get further.
   const parse = (json: boolean) => parseJson(JSON.stringify(load(source, { schema: JSON_SCHEMA, json })) ?? "null");
   try {
@@ -99,6 +102,20 @@ export async function parseYaml(source: string, onDuplicate?: (problem: string) 
     const key = /^["']?([^"':\s]+)/.exec(source.split("\n")[line - 1]?.slice(column - 1) ?? "")?.[1] ?? "";
     onDuplicate?.(`yaml: unmarshal errors:\n  line ${line}: key ${JSON.stringify(key)} already set in map`);
     return parse(true);
+  }
+}
+
+let yaml: typeof import("js-yaml") | undefined;
+
+/** Programs send JSON where YAML is allowed, and it is read ten times faster. Undefined for all else, and for what has a key twice. */
+function parseCompact(source: string): unknown {
+  if (!source.startsWith("{")) return undefined;
+  try {
+    const value = parseJson(source);
+    return duplicateFields(source, value).length === 0 ? value : undefined;
+  } catch {
+    // YAML that begins with a brace; if it is none either, its parser says why.
+    return undefined;
   }
 }
 

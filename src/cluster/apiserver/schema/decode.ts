@@ -70,7 +70,7 @@ class Decoder {
       return items ? value.map((item, index) => this.#element(item, items, `${path}[${index}]`, place)) : value;
     }
     if (!isObject(value)) return value;
-    return this.#object(value, schema, path, { ...place, struct: schemaTypeName(reference) ?? place.struct });
+    return this.#object(value, schema, path, { struct: schemaTypeName(reference) ?? place.struct, path: place.path });
   }
 
   #check(value: unknown, schema: Schema, reference: Schema, place: Place): void {
@@ -98,7 +98,7 @@ class Decoder {
       if (own) {
         // Go reads null as absent; custom kinds take it only where their schema says so.
         if (child === null && !this.options.keepEmpty && (this.strict || !resolveSchema(own).nullable)) continue;
-        const decoded = this.value(child, own, below, { ...place, path: place.path ? `${place.path}.${name}` : name });
+        const decoded = this.value(child, own, below, { struct: place.struct, path: place.path ? `${place.path}.${name}` : name });
         // Go writes no empty list or map where the field may be left out; no managers at all is a wish to forget them.
         if (this.strict && !this.options.keepEmpty && name !== "managedFields" && !schema.required?.includes(name) && isEmptyCollection(decoded, own)) continue;
         result[name] = decoded;
