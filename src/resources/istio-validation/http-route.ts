@@ -117,7 +117,7 @@ function headerOperations(headers: Headers | undefined): Findings {
   return findings;
 }
 
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"];
 
 function corsPolicy(policy: CorsPolicy | undefined): Findings {
   const findings = new Findings();

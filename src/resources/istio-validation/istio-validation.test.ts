@@ -101,3 +101,22 @@ test("destination rules, service entries, sidecars, extensions", () => {
   expect(check("Telemetry", { tracing: [{ randomSamplingPercentage: 101 }] }).error).toBe("randomSamplingPercentage must be in range [0.0, 100.0]");
   expect(check("ConfigMap", {})).toEqual({ error: undefined, warnings: [] });
 });
+
+test("entries that are resolved as they are asked for", () => {
+  const entry = (more: object) => ({ hosts: ["*.example.com"], ports: [{ number: 80, name: "http", protocol: "HTTP" }], resolution: "DYNAMIC_DNS", ...more });
+  expect(check("ServiceEntry", entry({}))).toEqual({ error: undefined, warnings: [] });
+  expect(check("ServiceEntry", entry({ hosts: ["a.example.com"] })).error).toBe("host must be wildcarded for resolution mode DYNAMIC_DNS");
+  expect(check("ServiceEntry", entry({ ports: [{ number: 80, name: "tcp", protocol: "TCP" }], addresses: ["240.0.0.1"] })).error).toContain("only HTTP, TLS, GRPC, and HTTP2 protocols are supported for resolution type DYNAMIC_DNS");
+  expect(check("ServiceEntry", entry({ location: "MESH_INTERNAL" }), { labels: { "istio.io/use-waypoint": "w" } }).error).toContain("is not supported when using waypoints");
+});
+
+test("sidecars, connection pools, headers and keys, as Istio weighs them", () => {
+  const ingress = (more: object) => ({ ingress: [{ port: { number: 8080, protocol: "HTTP", name: "h" }, defaultEndpoint: "127.0.0.1:8080", ...more }] });
+  expect(check("Sidecar", ingress({ tls: { mode: "SIMPLE", serverCertificate: "/c", privateKey: "/k" } })).error).toBe("server cannot have TLS settings for non HTTPS/TLS ports");
+  expect(check("DestinationRule", { host: "a", trafficPolicy: { connectionPool: { tcp: { idleTimeout: "0s" } } } }).error).toBeUndefined();
+  expect(check("DestinationRule", { host: "a", trafficPolicy: { connectionPool: { http: { http2KeepAlive: { interval: "1s" } } } } }).error).toBe("http2 keepalive timeout is required");
+  const route = (more: object) => ({ hosts: ["x"], http: [{ route: [{ destination: { host: "x" } }], ...more }] });
+  expect(check("VirtualService", route({ match: [{ headers: { ":path": { exact: "/" } } }], corsPolicy: { allowMethods: ["*"] } })).error).toBeUndefined();
+  const keys = JSON.stringify({ keys: [{ kty: "oct", k: "AAAA" }, { kty: "RSA", n: "a", e: "AQAB" }, { kty: "RSA", n: "a", e: "AQAB", d: "b" }] });
+  expect(check("RequestAuthentication", { jwtRules: [{ issuer: "i", jwks: keys }] }).warnings).toEqual([0, 2].map((index) => `jwks key at index ${index} contains private key material; only public keys are used for verification`));
+});

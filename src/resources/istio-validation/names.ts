@@ -154,8 +154,10 @@ export function headerName(name: string): Problem {
 
 export const isJwtClaimRoute = (name: string) => /^@request\.auth\.claims(\..+|\[.+\])$/i.test(name);
 
+const PSEUDO_HEADERS = new Set([":method", ":scheme", ":authority", ":path", ":status"]);
+
 export function headerNameOrClaim(name: string): Problem {
-  return name !== "" && isJwtClaimRoute(name) ? undefined : headerName(name);
+  return isJwtClaimRoute(name) || PSEUDO_HEADERS.has(name) ? undefined : headerName(name);
 }
 
 export const isAuthorityHeader = (name: string) => /^(:authority|host)$/i.test(name);

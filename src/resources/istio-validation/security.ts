@@ -15,7 +15,7 @@ export function validatePeerAuthentication(spec: PeerAuthenticationSpec): Findin
 
 export function validateRequestAuthentication(spec: RequestAuthenticationSpec): Findings {
   const findings = attachment(spec);
-  for (const rule of spec.jwtRules ?? []) findings.add(jwtRule(rule));
+  for (const rule of spec.jwtRules ?? []) findings.add(jwtRule(rule)).warn(...privateKeys(rule.jwks));
   return findings;
 }
 
@@ -33,6 +33,13 @@ function jwtRule(rule: JwtRule): Findings {
   }
   texts.push(duration(rule.timeout));
   return new Findings().errorList(texts.filter((text) => text !== undefined));
+}
+
+/** Keys that say more than is needed to check a token, by RFC 7517 and 7518. */
+function privateKeys(jwks: string | undefined): string[] {
+  if (!jwks || jwksProblem(jwks) !== undefined) return [];
+  const parsed = JSON.parse(jwks) as { keys?: { kty: string; d?: unknown }[] } & { kty: string; d?: unknown };
+  return (parsed.keys ?? [parsed]).flatMap((key, index) => (key.kty === "oct" || key.d !== undefined ? [`jwks key at index ${index} contains private key material; only public keys are used for verification`] : []));
 }
 
 function jwksProblem(text: string): string | undefined {

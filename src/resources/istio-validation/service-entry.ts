@@ -4,6 +4,9 @@ import { fqdn, headerName, ipSubnet, isHttpProtocol, isIp, isTcpProtocol, isTlsP
 import { exportTo } from "./shared.ts";
 
 const UNIX = "unix://";
+/** Protocols whose requests say which name is meant. */
+const NAMED = new Set(["http", "tls", "grpc", "http2"]);
+const USE_WAYPOINT = "istio.io/use-waypoint";
 /** Says whether istiod gives the entry addresses of its own choosing. */
 const AUTO_ALLOCATE = "networking.istio.io/enable-autoallocate-ip";
 
@@ -17,7 +20,7 @@ export function validateServiceEntry(spec: ServiceEntrySpec, namespace: string, 
   if (hosts.length === 0) findings.error("service entry must have at least one host");
   for (const host of hosts) {
     if (host === "*") findings.error(`invalid host ${host}`);
-    else findings.error(wildcardDomain(host)).warn(partialWildcard(host));
+    else findings.error(wildcardDomain(host)).warn(resolution === "DYNAMIC_DNS" ? undefined : partialWildcard(host));
   }
   findings.error(...addresses.map(ipSubnet));
   if (addresses.some((address) => address.includes("/")) && resolution !== "NONE" && resolution !== "STATIC") {
@@ -30,7 +33,7 @@ export function validateServiceEntry(spec: ServiceEntrySpec, namespace: string, 
     if (spec.workloadSelector) findings.warn("workloadSelector should not be set when resolution mode is NONE");
   } else if (resolution === "STATIC") {
     for (const endpoint of endpoints) findings.add(workloadEntry(endpoint, servicePorts, false));
-  } else findings.add(dnsResolution(spec, servicePorts));
+  } else findings.add(resolution === "DYNAMIC_DNS" ? dynamicResolution(spec, objectLabels) : dnsResolution(spec, servicePorts));
   // Plain TCP says nothing of the host that is meant.
   if (resolution !== "NONE" && hosts.length > 1 && ports.some((one) => !isHttpProtocol(one.protocol ?? "") && !isTlsProtocol(one.protocol ?? ""))) {
     findings.error("multiple hosts provided with non-HTTP, non-TLS ports");
@@ -38,9 +41,9 @@ export function validateServiceEntry(spec: ServiceEntrySpec, namespace: string, 
   return findings.add(exportTo(namespace, spec.exportTo, { serviceEntry: true }));
 }
 
-function validatePorts({ ports = [], addresses = [], hosts = [], resolution = "NONE" }: ServiceEntrySpec, objectLabels: Record<string, string>): Findings {
+function validatePorts({ ports = [], addresses = [], resolution = "NONE" }: ServiceEntrySpec, objectLabels: Record<string, string>): Findings {
   const findings = new Findings();
-  const allocated = objectLabels[AUTO_ALLOCATE]?.toLowerCase() !== "false" && resolution !== "NONE" && !hosts.some((host) => host.includes("*"));
+  const allocated = objectLabels[AUTO_ALLOCATE]?.toLowerCase() !== "false" && resolution !== "NONE";
   const names = new Set<string>();
   const numbers = new Set<number>();
   for (const one of ports) {
@@ -60,8 +63,7 @@ function validatePorts({ ports = [], addresses = [], hosts = [], resolution = "N
 function dnsResolution(spec: ServiceEntrySpec, servicePorts: Set<string>): Findings {
   const findings = new Findings();
   const { hosts = [], addresses = [], endpoints = [], ports = [], resolution = "DNS" } = spec;
-  // DYNAMIC_DNS resolves the name a client asks for, so wildcards are its point.
-  if (endpoints.length === 0 && resolution !== "DYNAMIC_DNS") {
+  if (endpoints.length === 0) {
     const problem = hosts.map(fqdn).find((one) => one !== undefined);
     if (problem !== undefined) findings.error(`hosts must be FQDN or contain only prefix wildcards if no endpoints are provided for resolution mode ${resolution}, ${problem}`);
   }
@@ -70,10 +72,22 @@ function dnsResolution(spec: ServiceEntrySpec, servicePorts: Set<string>): Findi
     if (!isIp(address) && fqdn(address) !== undefined) findings.error(`endpoint address ${quoted(address)} is not a valid FQDN or an IP address`);
     findings.add(labels(tags), endpointPorts(own, servicePorts));
   }
-  if (spec.workloadSelector) findings.warn(`workloadSelector should not be set when resolution mode is ${resolution}`);
   if (addresses.length > 0 && hosts.length > 1 && ports.some((one) => isTcpProtocol(one.protocol ?? ""))) {
     findings.warn("service entry can not have more than one host specified simultaneously with address and tcp port");
   }
+  return findings;
+}
+
+/** What is resolved is the name that a client asks for, so that wildcards are the point and addresses have none. */
+function dynamicResolution({ hosts = [], addresses = [], endpoints = [], ports = [], location }: ServiceEntrySpec, objectLabels: Record<string, string>): Findings {
+  const findings = new Findings();
+  if (hosts.length === 0) findings.error("at least one wildcard host must be provided for resolution type DYNAMIC_DNS");
+  for (const host of hosts) if (!host.startsWith("*")) findings.error("host must be wildcarded for resolution mode DYNAMIC_DNS");
+  if (addresses.length > 0) findings.error("addresses cannot be set for resolution type DYNAMIC_DNS. HTTP route domains will only be generatedfrom the hosts field values");
+  if (endpoints.length > 0) findings.error("endpoints cannot be set for resolution type DYNAMIC_DNS. Destination IP address determined from hostsfield values");
+  for (const one of ports) if (!NAMED.has((one.protocol ?? "").toLowerCase())) findings.error("only HTTP, TLS, GRPC, and HTTP2 protocols are supported for resolution type DYNAMIC_DNS");
+  const waypoint = objectLabels[USE_WAYPOINT] ?? "";
+  if (location === "MESH_INTERNAL" && waypoint !== "" && waypoint.toLowerCase() !== "none") findings.error("location MESH_INTERNAL with resolution type DYNAMIC_DNS is not supported when using waypoints");
   return findings;
 }
 

@@ -1,7 +1,7 @@
 /** Checks that several kinds share: attachment, exportTo, gateways' names, destinations, TLS and connection pools. */
 import type { ClientTlsSettings, ConnectionPoolSettings, Destination, PolicyTargetReference, ServerTlsSettings, WorkloadSelector } from "../istio.ts";
 import { Findings, quoted } from "./findings.ts";
-import { duration, fqdn, isDnsLabel, port, wildcardDomain, workloadSelector } from "./names.ts";
+import { duration, durationNanos, fqdn, isDnsLabel, port, wildcardDomain, workloadSelector } from "./names.ts";
 
 const TARGETS = [
   { group: "core", kind: "Service", text: "core/v1/Service" },
@@ -184,9 +184,15 @@ export function connectionPool(settings: ConnectionPoolSettings | undefined): Fi
     );
     if (http.h2UpgradePolicy === "UPGRADE" && http.useClientProtocol) findings.error("use client protocol must not be true when H2UpgradePolicy is UPGRADE");
     findings.error(negative(http.maxConcurrentStreams, "max concurrent streams"));
+    const { http2KeepAlive } = http;
+    if (http2KeepAlive) {
+      for (const field of ["interval", "timeout"] as const) findings.error(http2KeepAlive[field] === undefined ? `http2 keepalive ${field} is required` : duration(http2KeepAlive[field]));
+    }
   }
   if (tcp) {
-    findings.error(negative(tcp.maxConnections, "max connections"), duration(tcp.connectTimeout), duration(tcp.maxConnectionDuration), duration(tcp.idleTimeout));
+    findings.error(negative(tcp.maxConnections, "max connections"), duration(tcp.connectTimeout), duration(tcp.maxConnectionDuration));
+    // No time at all means that there is no limit.
+    if (tcp.idleTimeout !== undefined && Math.trunc((durationNanos(tcp.idleTimeout) ?? 0) / 1e6) !== 0) findings.error(duration(tcp.idleTimeout));
     findings.error(duration(tcp.tcpKeepalive?.time), duration(tcp.tcpKeepalive?.interval));
   }
   return findings;

@@ -1,6 +1,6 @@
 import type { SidecarPort, SidecarSpec } from "../istio.ts";
 import { Findings } from "./findings.ts";
-import { fqdn, ipAddress, isHttpProtocol, namespacedHost, networkingSelector, port, portName, protocol, unixAddress } from "./names.ts";
+import { fqdn, ipAddress, isHttpProtocol, isTlsProtocol, namespacedHost, networkingSelector, port, portName, protocol, unixAddress } from "./names.ts";
 import { connectionPool, destination, serverTls } from "./shared.ts";
 
 const UNIX = "unix://";
@@ -36,7 +36,10 @@ function ingress({ ingress: listeners = [] }: SidecarSpec): Findings {
       if (tls.subjectAltNames?.length) findings.error("sidecar: subjectAltNames is not supported in ingress tls");
       if (tls.httpsRedirect) findings.error("sidecar: httpsRedirect is not supported");
       if (tls.credentialName) findings.error("sidecar: credentialName is not currently supported");
+      if (tls.credentialNames?.length) findings.error("sidecar: credentialNames is not currently supported");
+      if (tls.tlsCertificates?.length) findings.error("sidecar: tls_certificates is not currently supported");
       if (tls.mode === "ISTIO_MUTUAL" || tls.mode === "AUTO_PASSTHROUGH") findings.error(`configuration is invalid: cannot set mode to ${tls.mode} in sidecar ingress tls`);
+      if (!isTlsProtocol(listener.port.protocol ?? "")) findings.error("server cannot have TLS settings for non HTTPS/TLS ports");
       findings.add(serverTls(tls));
     }
     findings.add(connectionPool(listener.connectionPool));
@@ -87,7 +90,7 @@ function egressHosts(hosts: string[], namespace: string): Findings {
   const seen = new Map<string, Set<string>>();
   for (const host of hosts) {
     const slash = host.indexOf("/");
-    if (slash >= 0) {
+    if (slash >= 0 && !host.startsWith("~")) {
       const [space, service] = [host.slice(0, slash) === "." ? namespace : host.slice(0, slash), host.slice(slash + 1)];
       const services = seen.get(space) ?? new Set();
       seen.set(space, services);
