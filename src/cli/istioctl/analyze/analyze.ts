@@ -10,7 +10,7 @@ import { serverVerification, subsetsSelectPods } from "./destination-rule.ts";
 import { envoyPatches } from "./envoy-filter.ts";
 import { externalControlPlane } from "./external-control-plane.ts";
 import { referenceOf } from "./file-objects.ts";
-import { levelOf, type Analyzer, type Finding, type Level } from "./findings.ts";
+import { isIstioCode, levelOf, type Analyzer, type Finding, type Level } from "./findings.ts";
 import { conflictingGateways, duplicateCertificates, gatewayPorts, gatewaySecrets } from "./gateway.ts";
 import { autoImages, injection, proxyImages } from "./injection.ts";
 import { definitionVersions, gatewaySelectors } from "./kubernetes-gateway.ts";
@@ -24,7 +24,7 @@ import { claimRoutes, conflictingMeshHosts, destinationHosts, destinationSubsets
 import { webhooks } from "./webhook.ts";
 import { fullName, type World } from "./world.ts";
 
-/** All analyzers, by name as `analyze -L` lists them. */
+/** Istio's analyzers, by name as `analyze -L` lists them; harmful.ts has Chainmail's own. */
 export const ANALYZERS: readonly Analyzer[] = [
   kubernetesAnnotations,
   applicationUid,
@@ -101,7 +101,7 @@ export function findingsText(findings: readonly Finding[], { format, color = fal
     const { code, about, message } = finding;
     const place = placeOf(finding);
     const query = reference === undefined ? "" : `?ref=${reference}`;
-    return { code, documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/${query}`, level: levelOf(code), message, origin: originOf(about), ...(place !== undefined && { reference: place }) };
+    return { code, ...(isIstioCode(code) && { documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/${query}` }), level: levelOf(code), message, origin: originOf(about), ...(place !== undefined && { reference: place }) };
   });
   return format === "json" ? `${marshalIndent(documents, "\t")}\n` : `${goYaml(documents, YAML_WIDTH)}\n`;
 }

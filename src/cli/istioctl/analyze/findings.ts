@@ -28,6 +28,8 @@ const LEVELS: Readonly<Record<string, Level>> = {
   ...Object.fromEntries(
     ["0002", "0103", "0107", "0108", "0116", "0123", "0125", "0127", "0128", "0129", "0130", "0132", "0133", "0134", "0137", "0138", "0140", "0144", "0146", "0150", "0151", "0155", "0157", "0158", "0162", "0163", "0165", "0166", "0167", "0168", "0169", "0170", "0171", "0172", "0174", "0175", "0176", "0177"].map((code) => [`IST${code}`, "Warning" as const]),
   ),
+  // Chainmail's own, apart from Istio's numbers.
+  ...Object.fromEntries(["0001", "0002", "0003", "0004"].map((code) => [`CHM${code}`, "Warning" as const])),
 };
 
 /** Codes that exist, errors among them. */
@@ -35,6 +37,11 @@ const ERROR_CODES = ["0001", "0101", "0106", "0109", "0110", "0111", "0112", "01
 
 export function levelOf(code: string): Level {
   return LEVELS[code] ?? "Error";
+}
+
+/** Whether Istio's documentation explains the code. */
+export function isIstioCode(code: string): boolean {
+  return code.startsWith("IST");
 }
 
 export function isKnownCode(code: string): boolean {

@@ -5,6 +5,7 @@ import { openKube, type KubeAccess } from "../kube-access.ts";
 import { CommandParseError } from "../line/errors.ts";
 import { ANALYZERS, analyze, atLeast, DOCUMENTATION, findingsText, isLevel, originOf } from "./analyze.ts";
 import { isKnownCode, levelOf, type Analyzer, type Finding, type Level } from "./findings.ts";
+import { HARMFUL } from "./harmful.ts";
 import { clusterMesh, clusterObjects, fileMesh, fileObjects, gatherFiles, listed } from "./load.ts";
 import { namespaceOf, World, type WorldOptions } from "./world.ts";
 
@@ -86,14 +87,17 @@ async function meshOptions(kube: KubeAccess | undefined, { meshConfigFile, revis
 
 /** Names that no analyzer has choose all of them. */
 function chooseAnalyzers(names: readonly string[]): readonly Analyzer[] {
-  const chosen = ANALYZERS.filter(({ name }) => names.includes(name));
-  return chosen.length > 0 ? chosen : ANALYZERS;
+  const all = [...ANALYZERS, ...HARMFUL];
+  const chosen = all.filter(({ name }) => names.includes(name));
+  return chosen.length > 0 ? chosen : all;
 }
 
 function tellAnalyzers(target: string, chosen: readonly Analyzer[], executed: readonly Analyzer[]): void {
-  const skipped = chosen.filter((analyzer) => !executed.includes(analyzer));
+  // What is told here is Istio's list; Chainmail's own analyzers run on anything.
+  const istios = chosen.filter((analyzer) => ANALYZERS.includes(analyzer));
+  const skipped = istios.filter((analyzer) => !executed.includes(analyzer));
   const list = (title: string, analyzers: readonly Analyzer[]): string => (analyzers.length === 0 ? "" : `${title}:\n${analyzers.map(({ name }) => `\t ${name}\n`).join("")}`);
-  err(`Analyzed resources in ${target}\n${list("Skipped analyzers", skipped)}${list("Executed analyzers", executed)}\n`);
+  err(`Analyzed resources in ${target}\n${list("Skipped analyzers", skipped)}${list("Executed analyzers", executed.filter((analyzer) => istios.includes(analyzer)))}\n`);
 }
 
 /** Objects of the cluster as a whole belong to every namespace. */
