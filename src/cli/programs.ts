@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join } from "node:path";
 import { ChainmailError } from "../base/index.ts";
 import { buildWebApp } from "../console/build.ts";
-import { lazyProtobuf } from "../proto/lazy/index.ts";
 
 /** Programs that run in pods: name of the bundle to its entry file below src. */
 export const PROGRAMS = {
@@ -64,7 +63,6 @@ async function bundle(name: string, entry: string, target: string): Promise<void
     minify: { whitespace: true, syntax: true, identifiers: false },
     naming: { entry: `${name}.js`, chunk: `${name}-[hash].js`, asset: `${name}-[name]-[hash].[ext]` },
     splitting: true,
-    plugins: [lazyProtobuf],
     throw: false,
   });
   if (!result.success) {
