@@ -1,7 +1,7 @@
 /** The two control planes under test, started the same way on the same API server, and what each has cost. */
 import { join } from "node:path";
 import { createServer } from "node:net";
-import { buildPrograms, BUN_PATH } from "../../src/cli/programs.ts";
+import { buildPrograms, BUN_PATH, commandOf } from "../../src/cli/programs.ts";
 import { cpuMs, nowMs } from "./process-figures.ts";
 
 export type ControlPlaneName = "chainmail" | "istiod";
@@ -34,7 +34,7 @@ const ENVIRONMENT = {
 /** Our own program, bundled as pods get it. */
 export async function chainmailCommand(folder: string): Promise<string[]> {
   const programs = await buildPrograms(folder);
-  return [BUN_PATH, "--smol", join(programs.folder, "pilot-discovery.js")];
+  return commandOf("pilot-discovery", BUN_PATH, programs.folder);
 }
 
 export async function startControlPlane(name: ControlPlaneName, command: readonly string[], kubeconfig: string, log: string): Promise<ControlPlane> {
