@@ -1,5 +1,4 @@
 /** The two control planes under test, started the same way on the same API server, and what each has cost. */
-import { join } from "node:path";
 import { createServer } from "node:net";
 import { buildPrograms, BUN_PATH, commandOf } from "../../src/cli/programs.ts";
 import { cpuMs, nowMs } from "./process-figures.ts";

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join } from "node:path";
 import { ChainmailError } from "../base/index.ts";
 import { buildWebApp } from "../console/build.ts";
-import { lazyProtobuf } from "../proto/lazy/index.ts";
 
 /** Programs that run in pods: name of the bundle to its entry file below src. */
 export const PROGRAMS = {
@@ -80,7 +79,6 @@ async function bundle(name: ProgramName, entry: string, target: string): Promise
     naming: { entry: `${name}.js`, chunk: `${name}-[hash].js`, asset: `${name}-[name]-[hash].[ext]` },
     // Bytecode goes with CommonJS, which Bun does not split.
     ...(OF_BURSTS[name]?.bytecode ? { format: "cjs", bytecode: true } : { splitting: true }),
-    plugins: [lazyProtobuf],
     throw: false,
   });
   if (!result.success) {
