@@ -1,5 +1,7 @@
+import { isIP } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { ClusterLoadAssignmentSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import type { MeshEndpoint } from "../../registry/index.ts";
 import { labelsKey, placeKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { Memo } from "../memo.ts";
@@ -43,8 +45,13 @@ export class EndpointGenerator {
       encodeResource(
         ClusterLoadAssignmentSchema,
         clusterName,
-        loadAssignment({ clusterName, service, port: parsed.port, subset: parsed.subset, rule, endpoints, peerAuthentication: mesh.peerAuthentication, mesh: mesh.config, client, mtlsOnly: parsed.sni }),
+        loadAssignment({ clusterName, service, port: parsed.port, subset: parsed.subset, rule, endpoints: endpoints.filter(isDialled), peerAuthentication: mesh.peerAuthentication, mesh: mesh.config, client, mtlsOnly: parsed.sni }),
       ),
     );
   }
+}
+
+/** Only clusters that resolve names have endpoints with names; sockets and endpoints behind other networks' gateways have no address. */
+function isDialled({ address, port }: MeshEndpoint): boolean {
+  return address === "" || port === 0 || isIP(address) !== 0;
 }

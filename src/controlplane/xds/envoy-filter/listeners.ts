@@ -55,7 +55,7 @@ function patchChains(listener: Listener, patching: ListenerPatching): void {
   const { defaultFilterChain } = listener;
   if (defaultFilterChain && defaultFilterChain.filters.length > 0 && !patchChain(listener, defaultFilterChain, patching)) delete listener.defaultFilterChain;
   const added = patches.FILTER_CHAIN.filter((patch) => patch.operation === "ADD" && patch.value && inContext(patch, context) && fitsListener(patch, listener));
-  listener.filterChains = [...kept.filter(({ filters }) => filters.length > 0), ...added.map(({ value }) => clone(FilterChainSchema, value as FilterChain))];
+  listener.filterChains = [...kept, ...added.map(({ value }) => clone(FilterChainSchema, value as FilterChain))].filter(({ filters }) => filters.length > 0);
 }
 
 /** False when a patch takes the chain away. */
