@@ -45,8 +45,8 @@ export type DataPlaneApi = Pick<
   | "drain"
   | "stop"
 > & {
-  /** Where statistics are elsewhere: fetches them, for the functions that show them. */
-  refreshStats?(): Promise<void>;
+  /** Where statistics are elsewhere: fetches them, for the functions that show them. `clusters`: those of hosts. */
+  refreshStats?(what?: "stats" | "clusters"): Promise<void>;
 } & Partial<Pick<DataPlane, "setExtension" | "removeExtension" | "dottedStats" | "drainListeners" | "resetCounters">>;
 
 export type DataPlaneFactory = (deps: DataPlaneDeps) => DataPlaneApi;

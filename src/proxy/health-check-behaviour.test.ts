@@ -1,7 +1,8 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import { fromJson, type JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { ClusterLoadAssignmentSchema } from "../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import { closedPort, rawServer } from "./test-support/backends.ts";
 import { eventually } from "./test-support/collectors.ts";
 import { get } from "./test-support/http-exchange.ts";
@@ -141,4 +142,43 @@ test("gRPC: what grpc.health.v1 says", async () => {
 test("a check that cannot be made is refused", async () => {
   await expect(start({ customHealthCheck: { name: "envoy.health_checkers.redis" } })).rejects.toThrow("Didn't find a registered implementation for 'envoy.health_checkers.redis'");
   await expect(start({ tcpHealthCheck: { send: { text: "zz" } } })).rejects.toThrow("invalid hex string 'zz'");
+});
+
+describe("an endpoint that is assigned no more", () => {
+  const check: JsonObject = { httpHealthCheck: { path: "/health" } };
+  const assign = (proxy: Sidecar, ports: readonly number[]): void => proxy.dataPlane.setEndpoints(fromJson(ClusterLoadAssignmentSchema, (cluster("c", ports) as { loadAssignment: JsonObject }).loadAssignment));
+  const discovered: JsonObject = { type: "EDS", edsClusterConfig: { edsConfig: { ads: {} } } };
+
+  async function assigned(extra: JsonObject = {}): Promise<Sidecar> {
+    const proxy = new Sidecar({ id: "n" });
+    cleanups.push(() => proxy.dataPlane.stop());
+    const { loadAssignment: _none, ...eds } = cluster("c", [], { healthChecks: [{ ...QUICK, ...check }], ...discovered, ...extra });
+    const configured = configure(proxy.dataPlane, { clusters: [eds], listeners: [httpListener("l", { routes: [forward("/", "c")] })] });
+    assign(proxy, [server.port as number]);
+    await configured;
+    await healthy(proxy);
+    return proxy;
+  }
+
+  test("stays as long as it answers its health checks, and then goes", async () => {
+    const proxy = await assigned();
+    assign(proxy, []);
+    expect(flags(proxy)).toEqual(["pending_dynamic_removal"]);
+    expect((await get(proxy.port("l"), "/", "h")).status).toBe(200);
+    answer = () => new Response("no", { status: 503 });
+    await eventually(() => proxy.dataPlane.clusters()[0]?.hosts.length === 0, "the host is gone");
+  });
+
+  test("that comes back is as it was", async () => {
+    const proxy = await assigned();
+    assign(proxy, []);
+    assign(proxy, [server.port as number]);
+    expect(flags(proxy)).toEqual([]);
+  });
+
+  test("goes at once where the cluster says so", async () => {
+    const proxy = await assigned({ ignoreHealthOnHostRemoval: true });
+    assign(proxy, []);
+    expect(proxy.dataPlane.clusters()[0]?.hosts).toEqual([]);
+  });
 });

@@ -57,6 +57,7 @@ export class Admin {
     if (!page) return text(`invalid path. ${this.#help()}`, 404);
     if (page.mutates && method !== "POST") return text(`Method ${method} not allowed, POST required.`, 405);
     if (path.startsWith("/stats")) await this.#server.dataPlane.refreshStats?.();
+    else if (path === "/clusters") await this.#server.dataPlane.refreshStats?.("clusters");
     return page.answer(url.searchParams);
   }
 

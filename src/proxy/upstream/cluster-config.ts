@@ -52,6 +52,8 @@ export interface ClusterConfig {
   readonly outlier: OutlierConfig | undefined;
   readonly cleanupIntervalMs: number;
   readonly healthChecks: readonly HealthCheckConfig[];
+  /** Hosts that are assigned no more go at once, however healthy. */
+  readonly dropsHealthyHosts: boolean;
   readonly dns: { readonly refreshMs: number; readonly family: Cluster_DnsLookupFamily };
   readonly assignment: ClusterLoadAssignment | undefined;
   /** TCP metadata exchange is configured upstream. */
@@ -103,6 +105,7 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     outlier: compileOutlierDetection(proto.outlierDetection),
     cleanupIntervalMs: durationMs(proto.cleanupInterval) ?? 5000,
     healthChecks: proto.healthChecks.map((check) => compileHealthCheck(check, name)),
+    dropsHealthyHosts: proto.ignoreHealthOnHostRemoval,
     dns: { refreshMs: durationMs(proto.dnsRefreshRate) ?? 5000, family: proto.dnsLookupFamily },
     assignment: proto.loadAssignment,
     metadataExchange: proto.filters.some((filter) => filter.name === "istio.metadata_exchange"),

@@ -60,6 +60,7 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
   /** Health checks whose first round is not over: until then nobody knows whom to send requests to. */
   #unchecked: number;
   #assigned = false;
+  #localities: readonly LocalityHosts[] = [];
   #dns: DnsWatch[] = [];
   #resolved = new Map<string, readonly string[]>();
   /** Called when the cluster becomes warm later. */
@@ -202,23 +203,20 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     const localities = assignment.endpoints.map((locality) => this.#readLocality(locality, keep));
     const changed = new Set<number>();
     for (const [key, host] of this.#hosts) {
-      if (!known.has(key) || !keep.has(key)) changed.add(host.spec.priority);
-      if (keep.has(key)) continue;
-      this.#hosts.delete(key);
-      this.#outlier?.forget(host);
-      host.leave();
+      host.unassigned = !keep.has(key);
+      if (!host.unassigned && known.has(key)) continue;
+      // As Envoy: health checks are believed before who assigns endpoints, which may have lost sight of a good one.
+      if (host.unassigned && host.answers && this.#checkers.length > 0 && !this.config.dropsHealthyHosts) {
+        localities.push({ priority: host.spec.priority, weight: 0, hosts: [host] });
+        continue;
+      }
+      changed.add(host.spec.priority);
+      if (host.unassigned) this.#drop(key, host);
     }
     const overprovisioning = assignment.policy?.overprovisioningFactor;
-    const options = overprovisioning === undefined ? {} : { overprovisioning };
-    this.#priorities.update(localities, options);
-    this.#subsets?.update(localities, options);
     this.stats.membership_change += changed.size;
     this.#assigned = true;
-    if (this.#checkers.length > 0) {
-      const checked = new Set([...this.#hosts.values()].filter((host) => !host.spec.unchecked));
-      for (const checker of this.#checkers) checker.update(checked);
-      this.#refresh();
-    }
+    this.#place(localities, overprovisioning === undefined ? {} : { overprovisioning });
     this.#becomeWarm();
   }
 
@@ -280,12 +278,34 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
 
   onChange(host: Host): void {
     if (host.healthy) this.#slowStart?.begins(host);
-    this.#refresh();
+    if (!host.unassigned || host.answers) {
+      this.#refresh();
+      return;
+    }
+    for (const [key, each] of this.#hosts) if (each === host) this.#drop(key, host);
+    this.stats.membership_change++;
+    this.#place(this.#localities.map((locality) => ({ ...locality, hosts: locality.hosts.filter((each) => each !== host) })));
   }
 
   onFirstRound(): void {
     this.#unchecked--;
     this.#becomeWarm();
+  }
+
+  #drop(key: string, host: Host): void {
+    this.#hosts.delete(key);
+    this.#outlier?.forget(host);
+    host.leave();
+  }
+
+  #place(localities: readonly LocalityHosts[], options: { readonly overprovisioning?: number } = {}): void {
+    this.#localities = localities;
+    this.#priorities.update(localities, options);
+    this.#subsets?.update(localities, options);
+    if (this.#checkers.length === 0) return;
+    const checked = new Set([...this.#hosts.values()].filter((host) => !host.spec.unchecked));
+    for (const checker of this.#checkers) checker.update(checked);
+    this.#refresh();
   }
 
   #refresh(): void {

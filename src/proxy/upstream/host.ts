@@ -26,6 +26,8 @@ export class Host implements UpstreamHostInfo {
   ejected = false;
   failedHealthCheck = false;
   degradedByCheck = false;
+  /** It is assigned no more, and stays only as long as its health checks succeed. */
+  unassigned = false;
   /** Since when it takes load, in monotonic milliseconds: for its slow start. */
   freshSince = 0;
   /** Counters of Envoy's host stats; requests in flight also steer LEAST_REQUEST. */
@@ -69,6 +71,12 @@ export class Host implements UpstreamHostInfo {
     return (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY) && !this.ejected && !this.failedHealthCheck && !this.degradedByCheck;
   }
 
+  /** Neither its health checks nor who assigned it say that it is gone. */
+  get answers(): boolean {
+    const { health } = this.spec;
+    return !this.failedHealthCheck && (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY || health === HealthStatus.DEGRADED);
+  }
+
   get degraded(): boolean {
     const { health } = this.spec;
     const able = health === HealthStatus.DEGRADED || (this.degradedByCheck && (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY));
@@ -86,6 +94,7 @@ export class Host implements UpstreamHostInfo {
     const flags: HostSnapshot["healthFlags"][number][] = [];
     if (this.failedHealthCheck) flags.push("failed_active_hc");
     if (this.degradedByCheck) flags.push("degraded_active_hc");
+    if (this.unassigned) flags.push("pending_dynamic_removal");
     if (this.ejected) flags.push("failed_outlier_check");
     if (spec.health === HealthStatus.DEGRADED) flags.push("degraded_eds_health");
     else if (spec.health !== HealthStatus.UNKNOWN && spec.health !== HealthStatus.HEALTHY) flags.push("failed_eds_health");

@@ -1,4 +1,4 @@
-import type { Secret, NodeIdentity, DrainOptions } from "../types.ts";
+import type { ClusterSnapshot, Secret, NodeIdentity, DrainOptions } from "../types.ts";
 import type { OverloadConfig } from "../overload/index.ts";
 
 /** Resources as they are replayed to a worker that starts late: encoded, so that nothing of the first process's is shared. */
@@ -13,12 +13,16 @@ export type ToWorker =
   | { readonly kind: "drain"; readonly deadlineMs: number }
   | { readonly kind: "drain listeners"; readonly options: DrainOptions }
   | { readonly kind: "reset counters" }
-  | { readonly kind: "stats"; readonly id: number };
+  | { readonly kind: "stats"; readonly id: number; readonly what: Asked };
 
 export type FromWorker =
   | { readonly kind: "fault"; readonly message: string }
   | { readonly kind: "drained" }
-  | { readonly kind: "stats"; readonly id: number; readonly samples: readonly SentSample[] };
+  | { readonly kind: "stats"; readonly id: number; readonly samples: readonly SentSample[] }
+  | { readonly kind: "clusters"; readonly id: number; readonly clusters: readonly ClusterSnapshot[] };
+
+/** What a worker is asked for. */
+export type Asked = "stats" | "clusters";
 
 /** A StatSample without its object: a number, or a histogram's parts. */
 export interface SentSample {

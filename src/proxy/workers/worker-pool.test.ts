@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { createLogger, systemClock } from "../../base/index.ts";
 import { connectMarked } from "../../linux/index.ts";
 import type { DataPlaneApi } from "../data-plane.ts";
-import { closedPort } from "../test-support/backends.ts";
+import { closedPort, echoServer } from "../test-support/backends.ts";
 import { eventually } from "../test-support/collectors.ts";
 import { get } from "../test-support/http-exchange.ts";
-import { configure, httpListener } from "../test-support/plain-config.ts";
+import { cluster, configure, forward, httpListener } from "../test-support/plain-config.ts";
 import { TestSecrets } from "../test-support/sidecar.ts";
 import { Histogram } from "../telemetry/stats.ts";
 import { mergeSamples, sendSamples } from "./merge-stats.ts";
@@ -47,6 +47,20 @@ test("connections spread over the processes, and the statistics are their sum", 
     const { all, own } = await total();
     return all === asked && own < asked;
   }, "both processes have served", 5000);
+});
+
+test("what is shown of a cluster's hosts is the sum of what the processes have done with them", async () => {
+  const backend = echoServer();
+  const routed = { ...httpListener("l", { routes: [forward("/", "hosts")] }), address: { socketAddress: { address: "127.0.0.1", portValue: port } } };
+  await configure(plane, { clusters: [cluster("hosts", [backend.port])], listeners: [routed] });
+  await eventually(async () => {
+    await Promise.all(Array.from({ length: 20 }, () => get(port, "/", "h")));
+    const total = (): number => plane.clusters()[0]?.hosts[0]?.stats.rqSuccess ?? 0;
+    const before = total();
+    await plane.refreshStats?.("clusters");
+    return total() > before && total() === backend.seen.length;
+  }, "what all have done is shown", 10_000);
+  backend.stop();
 });
 
 test("an update reaches all of them", async () => {

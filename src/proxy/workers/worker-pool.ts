@@ -13,8 +13,9 @@ import { DataPlane, type DataPlaneApi, type DataPlaneFactory } from "../data-pla
 import { statText, type StatLine } from "../telemetry/stat-line.ts";
 import { renderPrometheus } from "../telemetry/stats.ts";
 import type { ClusterSnapshot, DataPlaneDeps, DrainOptions, ListenerSnapshot, ReferencedNames } from "../types.ts";
+import { mergeClusters } from "./merge-clusters.ts";
 import { mergeSamples } from "./merge-stats.ts";
-import type { FromWorker, ResourceMessage, SentSample, ToWorker } from "./messages.ts";
+import type { Asked, FromWorker, ResourceMessage, SentSample, ToWorker } from "./messages.ts";
 
 export interface WorkerOptions {
   /** Processes in all, this one included. */
@@ -103,8 +104,9 @@ class WorkerPool implements DataPlaneApi {
     return this.#own.referenced();
   }
 
+  /** As of the last `refreshStats("clusters")`, for what the other processes have done. */
   clusters(): ClusterSnapshot[] {
-    return this.#own.clusters();
+    return mergeClusters(this.#own.clusters(), this.#workers.map((worker) => worker.clusters));
   }
 
   listeners(): ListenerSnapshot[] {
@@ -122,8 +124,8 @@ class WorkerPool implements DataPlaneApi {
     return { lines, others: renderPrometheus(samples.filter(({ dotted }) => dotted === undefined)) };
   }
 
-  async refreshStats(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.refresh()));
+  async refreshStats(what: Asked = "stats"): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.refresh(what)));
   }
 
   resetCounters(): void {
@@ -182,6 +184,7 @@ class WorkerPool implements DataPlaneApi {
 /** One more process. */
 class Worker {
   samples: readonly SentSample[] = [];
+  clusters: readonly ClusterSnapshot[] = [];
   #process: Bun.Subprocess | undefined;
   #asked = 0;
   #answered: (() => void) | undefined;
@@ -200,7 +203,7 @@ class Worker {
     this.#process?.send(message);
   }
 
-  refresh(): Promise<void> {
+  refresh(what: Asked): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.deps.clock.after(STATS_TIMEOUT_MS, () => this.#answered?.());
       this.#answered = () => {
@@ -208,7 +211,7 @@ class Worker {
         this.#answered = undefined;
         resolve();
       };
-      this.send({ kind: "stats", id: ++this.#asked });
+      this.send({ kind: "stats", id: ++this.#asked, what });
     });
   }
 
@@ -257,7 +260,8 @@ class Worker {
     if (message.kind === "fault") this.deps.log.error("a worker cannot take what was accepted", { error: message.message });
     else if (message.kind === "drained") this.#drained?.();
     else if (message.id === this.#asked) {
-      this.samples = message.samples;
+      if (message.kind === "clusters") this.clusters = message.clusters;
+      else this.samples = message.samples;
       this.#answered?.();
     }
   }

@@ -62,6 +62,7 @@ export function runWorker(deps: WorkerDeps): Promise<never> {
       case "reset counters":
         return plane.resetCounters();
       case "stats":
+        if (message.what === "clusters") return say({ kind: "clusters", id: message.id, clusters: plane.clusters() });
         return say({ kind: "stats", id: message.id, samples: sendSamples(plane.stats.samples()) });
     }
   };
