@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join } from "node:path";
 import { ChainmailError } from "../base/index.ts";
 import { buildWebApp } from "../console/build.ts";
+import { lazyProtobuf } from "../proto/lazy/index.ts";
 
 /** Programs that run in pods: name of the bundle to its entry file below src. */
 export const PROGRAMS = {

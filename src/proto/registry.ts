@@ -1,6 +1,6 @@
 import { createRegistry, type Registry } from "@bufbuild/protobuf";
 import type * as AllFiles from "./gen/all-files.ts";
-import type * as WellKnown from "@bufbuild/protobuf/wkt";
+import type * as WellKnown from "./well-known.ts";
 
 let loaded: Registry | undefined;
 
@@ -10,25 +10,17 @@ let loaded: Registry | undefined;
  */
 export async function loadRegistry(): Promise<Registry> {
   if (loaded) return loaded;
-  const [files, wkt] = await Promise.all([import("./gen/all-files.ts"), import("@bufbuild/protobuf/wkt")]);
+  const [files, wkt] = await Promise.all([import("./gen/all-files.ts"), import("./well-known.ts")]);
   return (loaded ??= build(files, wkt));
 }
 
 /** The same where nothing can wait. It stops everything else for as long as loading takes. */
 export function registryNow(): Registry {
   // Bun loads modules at once when they are required; an import would be loaded at start.
-  loaded ??= build(require("./gen/all-files.ts") as typeof AllFiles, require("@bufbuild/protobuf/wkt") as typeof WellKnown);
+  loaded ??= build(require("./gen/all-files.ts") as typeof AllFiles, require("./well-known.ts") as typeof WellKnown);
   return loaded;
 }
 
 function build({ allFiles }: typeof AllFiles, wkt: typeof WellKnown): Registry {
-  return createRegistry(
-    ...allFiles,
-    wkt.file_google_protobuf_any,
-    wkt.file_google_protobuf_duration,
-    wkt.file_google_protobuf_empty,
-    wkt.file_google_protobuf_struct,
-    wkt.file_google_protobuf_timestamp,
-    wkt.file_google_protobuf_wrappers,
-  );
+  return createRegistry(...allFiles, ...Object.values(wkt));
 }
