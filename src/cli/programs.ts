@@ -80,6 +80,7 @@ async function bundle(name: ProgramName, entry: string, target: string): Promise
     naming: { entry: `${name}.js`, chunk: `${name}-[hash].js`, asset: `${name}-[name]-[hash].[ext]` },
     // Bytecode goes with CommonJS, which Bun does not split.
     ...(OF_BURSTS[name]?.bytecode ? { format: "cjs", bytecode: true } : { splitting: true }),
+    plugins: [lazyProtobuf],
     throw: false,
   });
   if (!result.success) {
