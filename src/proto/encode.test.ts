@@ -1,9 +1,10 @@
 import { create, fromBinary, toBinary, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { StructSchema, TimestampSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "bun:test";
-import { encode, packAny } from "./index.ts";
+import { encode, encoded, packAny } from "./index.ts";
 import { ClusterSchema } from "./gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { MetadataSchema } from "./gen/envoy/config/core/v3/base_pb.ts";
+import { VirtualHostSchema } from "./gen/envoy/config/route/v3/route_components_pb.ts";
 import { RouteConfigurationSchema } from "./gen/envoy/config/route/v3/route_pb.ts";
 import { HttpConnectionManagerSchema } from "./gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { AnyValueSchema } from "./gen/opentelemetry/proto/common/v1/common_pb.ts";
@@ -76,4 +77,13 @@ test("what does not fit is refused by the field's name", () => {
   expect(() => encode(ClusterSchema, { name: 5 as unknown as string })).toThrow("envoy.config.cluster.v3.Cluster.name");
   expect(() => encode(TimestampSchema, { nanos: 2 ** 31 })).toThrow("google.protobuf.Timestamp.nanos");
   expect(() => encode(ClusterSchema, { connectTimeout: "1s" as never })).toThrow("envoy.config.cluster.v3.Cluster.connect_timeout");
+});
+
+test("what is encoded already is part of others as it is, where its type fits", () => {
+  const host = { name: "v", domains: ["a", "b"], routes: [{ name: "r" }] };
+  const shared = encoded(VirtualHostSchema, host);
+  const expected = encode(RouteConfigurationSchema, { name: "80", virtualHosts: [host, { name: "w" }, host] });
+  expect(encode(RouteConfigurationSchema, { name: "80", virtualHosts: [shared, { name: "w" }, shared] })).toEqual(expected);
+  expect(encode(RouteConfigurationSchema, create(RouteConfigurationSchema, { name: "80", virtualHosts: [shared, { name: "w" }, shared] }))).toEqual(expected);
+  expect(() => encode(ClusterSchema, { connectTimeout: shared as never })).toThrow("does not fit");
 });

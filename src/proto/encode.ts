@@ -1,4 +1,4 @@
-import { ScalarType, type DescField, type DescMessage, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
+import { ScalarType, type DescField, type DescMessage, type JsonValue, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { BackwardWriter } from "./backward-writer.ts";
 
 /**
@@ -11,6 +11,22 @@ export function encode<Desc extends DescMessage>(schema: Desc, init: MessageInit
   writer.reset();
   writeMessage(planOf(schema), init as Fields);
   return writer.finish();
+}
+
+/**
+ * A message that is encoded already, to stand wherever `encode` takes such a message: what is part of many is encoded once.
+ * Only `encode` understands it; its fields cannot be read.
+ */
+export function encoded<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): MessageShape<Desc> {
+  return new Encoded(schema.typeName, encode(schema, init)) as unknown as MessageShape<Desc>;
+}
+
+/** `create` takes it for a finished message by its type's name, and leaves it as it is. */
+class Encoded {
+  constructor(
+    readonly $typeName: string,
+    readonly bytes: Uint8Array,
+  ) {}
 }
 
 type Fields = Readonly<Record<string, unknown>> & { readonly $unknown?: readonly { readonly no: number; readonly wireType: number; readonly data: Uint8Array }[] };
@@ -150,8 +166,14 @@ function writeValue(field: ValuePlan, value: unknown): void {
   else if (field.wrapped !== undefined && typeof value !== "object") writeWrapped(field, field.wrapped, value);
   else if (field.wrapped === ScalarType.BYTES && value instanceof Uint8Array) writeWrapped(field, field.wrapped, value);
   else if (typeof value !== "object") throw mismatch(field.field, value);
+  else if (value instanceof Encoded) writeEncoded(field, value);
   else writeMessage((field.plan ??= planOf(message)), value as Fields);
   writer.length(end);
+}
+
+function writeEncoded({ field, message }: ValuePlan, value: Encoded): void {
+  if (value.$typeName !== message?.typeName) throw new TypeError(`${field.toString()}: an encoded ${value.$typeName} does not fit`);
+  writer.raw(value.bytes);
 }
 
 function writeWrapped({ field }: ValuePlan, scalar: ScalarType, value: unknown): void {

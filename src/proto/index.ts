@@ -4,7 +4,7 @@
  * process loads only the descriptors it needs. JSON that may hold any type needs `loadRegistry()`, which loads them all.
  */
 export { packAny, typeUrlOf, unpackAny, TYPE_URL_PREFIX, type Init } from "./any.ts";
-export { encode } from "./encode.ts";
+export { encode, encoded } from "./encode.ts";
 export { GRPC_CODES, type GrpcCode } from "./grpc-codes.ts";
 export { loadRegistry, registryNow } from "./registry.ts";
 export { TELEMETRY_FORMATS, TELEMETRY_METADATA, type TelemetryClass, type TelemetryLine } from "./envoy-telemetry.ts";

@@ -4,6 +4,18 @@ import { domainName, ipv6Compliant } from "../names.ts";
 
 const SVC = ".svc.";
 
+/**
+ * What of the proxy's domain the names of a service depend on: most services are of other namespaces than the proxy, and
+ * have the same names for proxies of all of these.
+ */
+export function domainsKey(service: MeshService, proxyDomain: string): string {
+  const svc = proxyDomain.indexOf(SVC);
+  if (svc < 0) return proxyDomain;
+  const own = `.${proxyDomain.slice(0, svc)}${SVC}`;
+  const named = [service.hostname, ...service.aliases.map((alias) => alias.hostname)].some((hostname) => hostname.includes(own));
+  return named ? proxyDomain : proxyDomain.slice(svc);
+}
+
 /** Names with and without a port; without when `port` is 0. */
 export function withPort(domain: string, port: number): string[] {
   return port === 0 ? [ipv6Compliant(domain)] : [ipv6Compliant(domain), domainName(domain, port)];

@@ -5,6 +5,7 @@ import { gatewayRoutes } from "../gateway/routes.ts";
 import { Memo } from "../memo.ts";
 import type { ProxyContext } from "../proxy.ts";
 import type { XdsResource } from "../types.ts";
+import { SharedHosts } from "./shared-hosts.ts";
 import { sidecarRoutes } from "./sidecar.ts";
 
 /** More names than one gateway's listeners have. */
@@ -16,6 +17,7 @@ export class RouteGenerator {
   readonly #ports = new Memo<ReadonlySet<number>>();
   readonly #gateway = new Memo<Map<string, XdsResource>>();
   readonly #answers = new Memo<readonly XdsResource[]>();
+  readonly #hosts = new SharedHosts();
 
   generate(proxy: ProxyContext, names: readonly string[]): readonly XdsResource[] {
     if (proxy.view.type !== "sidecar") return this.#each(proxy, names);
@@ -29,7 +31,7 @@ export class RouteGenerator {
     const workload = JSON.stringify([node.namespace, node.dnsDomain, labelsKey(proxy)]);
     const known = this.#ports.get([scope], () => new Set(scope.listeners.flatMap(({ spec, services }) => [spec?.port?.number ?? 0, ...services.flatMap(({ ports }) => ports.map(({ port }) => port))])));
     return names.map((name) => {
-      const make = () => encodeResource(RouteConfigurationSchema, name, view.type === "sidecar" ? sidecarRoutes(proxy, name) : gatewayRoutes(proxy, name));
+      const make = () => encodeResource(RouteConfigurationSchema, name, view.type === "sidecar" ? sidecarRoutes(proxy, name, this.#hosts) : gatewayRoutes(proxy, name));
       if (view.type === "sidecar") return isNamed(proxy, known, name) ? this.#routes.get([scope, view, mesh.config, workload, name], make) : make();
       const ports = targets.flatMap(({ service, port, targetPort }) => [service, port, targetPort]);
       const answers = this.#gateway.get([scope, view, mesh.config, configs.Gateway, mesh.virtualServices, ...ports, workload], () => new Map<string, XdsResource>());

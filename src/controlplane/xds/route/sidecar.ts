@@ -1,16 +1,14 @@
-import { create } from "@bufbuild/protobuf";
-import { RouteConfigurationSchema, type RouteConfiguration } from "../../../proto/gen/envoy/config/route/v3/route_pb.ts";
-import { addressesForProxy, compareText, hostsOverlap, isHttpOrSniffed, isWildcard, parseProtocol, type MeshPort, type MeshService } from "../../registry/index.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { RouteConfigurationSchema } from "../../../proto/gen/envoy/config/route/v3/route_pb.ts";
+import { compareText, hostsOverlap, isHttpOrSniffed, isWildcard, parseProtocol, type MeshPort, type MeshService } from "../../registry/index.ts";
 import { catchAllCluster } from "../listener/outbound.ts";
-import { domainName, ipv6Compliant, outboundCluster, traceOperation } from "../names.ts";
+import { domainName, ipv6Compliant } from "../names.ts";
 import { proxyConfigOf, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
 import { listenerForRoute, ruleOf, type EgressListener } from "../scope/sidecar-scope.ts";
 import { MESH_GATEWAY, type ResolvedVirtualService } from "../scope/virtual-services.ts";
-import { serviceAddresses } from "../service-address.ts";
-import { catchAllHost, defaultRoute, MAX_DIRECT_RESPONSE, type VirtualHost } from "./defaults.ts";
-import { serviceDomains } from "./domains.ts";
-import { hashOfService } from "./hash.ts";
+import { catchAllHost, MAX_DIRECT_RESPONSE, type VirtualHost } from "./defaults.ts";
+import type { HostNames, SharedHosts } from "./shared-hosts.ts";
 import { virtualServiceRoutes, type Route } from "./virtual-service.ts";
 
 /** The hosts that share routes on one port. */
@@ -22,7 +20,13 @@ interface Group {
   readonly routes: readonly Route[];
 }
 
-type PortedHost = VirtualHost & { name: string; domains: string[] };
+interface Host {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly routes: readonly Route[];
+  /** The whole of it, where it is one that others have too. */
+  readonly shared: VirtualHost | undefined;
+}
 
 /** Routes of the old HTTP proxy port: those of all ports. */
 const HTTP_PROXY = "http_proxy";
@@ -32,49 +36,54 @@ const MESH: ReadonlySet<string> = new Set([MESH_GATEWAY]);
  * The routes behind one name: a port, `<hostname>:<port>` for a sniffed port of one service, the path of a Unix socket.
  * A name that stands for nothing has no hosts at all.
  */
-export function sidecarRoutes(proxy: ProxyContext, name: string): RouteConfiguration {
+export function sidecarRoutes(proxy: ProxyContext, name: string, shared: SharedHosts): MessageInitShape<typeof RouteConfigurationSchema> {
   const unix = name.startsWith("unix://");
   const colon = unix ? -1 : name.lastIndexOf(":");
   const text = name.slice(colon + 1);
   const numbered = /^\d+$/.test(text);
-  if (!numbered && !unix && name !== HTTP_PROXY) return create(RouteConfigurationSchema, { name, validateClusters: false });
+  if (!numbered && !unix && name !== HTTP_PROXY) return { name, validateClusters: false };
   const port = numbered && !unix ? Number(text) : 0;
   const sniffed = colon >= 0;
   const headers = proxyHeaders(proxyConfigOf(proxy.node) ?? proxy.mesh.config.defaultConfig, "outbound");
-  const hosts = hostsOf(proxy, port, name, headers).sort((a, b) => compareText(a.name, b.name));
-  return create(RouteConfigurationSchema, {
+  const all = hostsOf(proxy, port, name, headers, shared).sort((a, b) => compareText(a.name, b.name));
+  const hosts = (sniffed ? onlyHost(all, name, name.slice(0, colon)) : all).map((host) => messageOf(host, headers.includeRequestAttemptCount));
+  return {
     name,
-    virtualHosts: sniffed ? onlyHost(hosts, name, name.slice(0, colon)) : [...hosts, catchAllHost(catchAllCluster(proxy), headers)],
+    virtualHosts: sniffed ? hosts : [...hosts, catchAllHost(catchAllCluster(proxy), headers)],
     validateClusters: false,
     maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE,
     ignorePortInHostMatching: true,
-  });
+  };
 }
 
-function hostsOf(proxy: ProxyContext, port: number, name: string, headers: ProxyHeaders): PortedHost[] {
+function messageOf({ name, domains, routes, shared }: Host, includeRequestAttemptCount: boolean): VirtualHost {
+  return shared ?? { name, domains: [...domains], routes: [...routes], includeRequestAttemptCount };
+}
+
+function hostsOf(proxy: ProxyContext, port: number, name: string, headers: ProxyHeaders, shared: SharedHosts): Host[] {
   const listener = listenerForRoute(proxy.scope, port, name);
   if (!listener) return [];
   const own = listener.spec?.port;
   const listenPort = own && parseProtocol(own.protocol) === "HTTP_PROXY" ? 0 : port;
-  const services = servicesOnPort(listener.services, listenPort);
+  const services = servicesOnPort(listener.services, listenPort, shared);
   const virtualServices = listenPort === 80 ? listener.virtualServices : listener.virtualServices.filter((virtualService) => concerns(virtualService, services));
-  const groups = groupsOf(proxy, listener, services, virtualServices, listenPort, headers);
-  const hosts = new HostBuilder(proxy, listenPort, headers.includeRequestAttemptCount, groups).build();
+  const groups = groupsOf(proxy, listener, services, virtualServices, listenPort, headers, shared);
+  const hosts = new HostBuilder(proxy, listenPort, headers.includeRequestAttemptCount, groups, shared).build();
   if (listenPort !== 0) return hosts.filter((host) => host.port === listenPort).map(({ host }) => host);
   // Names without a port mean port 80.
   return hosts.flatMap(({ port: hostPort, host }) => {
     const domains = hostPort === 80 ? host.domains : host.domains.filter((domain) => domain.includes(":"));
-    return domains.length > 0 ? [{ ...host, domains }] : [];
+    return domains.length > 0 ? [{ ...host, domains, shared: undefined }] : [];
   });
 }
 
 /** Services by hostname, with only the port in question; with all of them for port 0. */
-function servicesOnPort(services: readonly MeshService[], port: number): Map<string, MeshService> {
+function servicesOnPort(services: readonly MeshService[], port: number, shared: SharedHosts): Map<string, MeshService> {
   const found = new Map<string, MeshService>();
   for (const service of services) {
     const own = service.ports.find((candidate) => candidate.port === port);
     if (port === 0) found.set(service.hostname, service);
-    else if (own) found.set(service.hostname.toLowerCase(), { ...service, ports: [own] });
+    else if (own) found.set(service.hostname.toLowerCase(), shared.onPort(service, own));
   }
   return found;
 }
@@ -89,7 +98,7 @@ function concerns({ spec }: ResolvedVirtualService, services: ReadonlyMap<string
   });
 }
 
-function groupsOf(proxy: ProxyContext, listener: EgressListener, services: Map<string, MeshService>, virtualServices: readonly ResolvedVirtualService[], port: number, headers: ProxyHeaders): Group[] {
+function groupsOf(proxy: ProxyContext, listener: EgressListener, services: Map<string, MeshService>, virtualServices: readonly ResolvedVirtualService[], port: number, headers: ProxyHeaders, shared: SharedHosts): Group[] {
   const { scope, node, mesh } = proxy;
   const context = {
     gateways: MESH,
@@ -115,15 +124,9 @@ function groupsOf(proxy: ProxyContext, listener: EgressListener, services: Map<s
   for (const group of groups) for (const { hostname } of group.services) services.delete(hostname);
   for (const service of services.values()) {
     if (service.resolution === "Alias") continue;
-    for (const own of service.ports) if (isHttpOrSniffed(own.protocol)) groups.push(groupOfService(proxy, service, own));
+    for (const own of service.ports) if (isHttpOrSniffed(own.protocol)) groups.push({ port: own.port, services: [service], hosts: [], routes: shared.routes(proxy, service, own) });
   }
   return groups;
-}
-
-function groupOfService({ scope, node, mesh }: ProxyContext, service: MeshService, { port }: MeshPort): Group {
-  const hash = hashOfService(ruleOf(scope, service.hostname, node), port);
-  const route = defaultRoute(outboundCluster(port, "", service.hostname), traceOperation(service.hostname, port), mesh.config, hash);
-  return { port, services: [service], hosts: [], routes: [route] };
 }
 
 /** A VirtualService's hosts that are services, and the others. A service goes to the most specific of several wildcards. */
@@ -157,47 +160,46 @@ class HostBuilder {
     readonly listenPort: number,
     readonly includeRequestAttemptCount: boolean,
     readonly groups: readonly Group[],
+    readonly shared: SharedHosts,
   ) {}
 
-  build(): { port: number; host: PortedHost }[] {
+  build(): { port: number; host: Host }[] {
     for (const { services, port } of this.groups) for (const { hostname } of services) for (const name of [hostname, domainName(hostname, port)]) this.#known.add(name);
     return this.groups.flatMap((group) => {
       if (group.routes.length === 0) return [];
-      const named = group.hosts.map((host) => this.#host(host.toLowerCase(), group, [ipv6Compliant(host.toLowerCase())], []));
+      const named = group.hosts.map((host) => this.#host(namesOfHost(host.toLowerCase(), group.port), group, undefined));
       const services = group.services.map((service) => {
-        const { domains, alternatives } = serviceDomains(service, this.#addresses(service), this.listenPort === 0 ? group.port : 0, this.proxy.node.dnsDomain);
-        return this.#host(service.hostname, group, domains, alternatives);
+        const names = this.shared.names(this.proxy, service, group.port, this.listenPort === 0);
+        return this.#host(names, group, this.shared.host(names, group.routes, this.includeRequestAttemptCount));
       });
       return [...named, ...services].filter((host) => host !== undefined).map((host) => ({ port: group.port, host }));
     });
   }
 
-  #addresses(service: MeshService): readonly string[] {
-    const { view } = this.proxy;
-    const all = serviceAddresses(service, view);
-    // Of addresses that were handed out only one is dialled.
-    return addressesForProxy(service, view).length > 0 ? all : all.slice(0, 1);
-  }
-
-  #host(hostname: string, group: Group, wanted: readonly string[], alternatives: readonly string[]): PortedHost | undefined {
-    const name = domainName(hostname, group.port);
+  #host({ name, domains: wanted, keys, alternatives }: HostNames, { routes }: Group, shared: VirtualHost | undefined): Host | undefined {
     if (this.#names.has(name)) return undefined;
     this.#names.add(name);
-    const domains = wanted.filter((domain) => {
-      const key = domain.toLowerCase();
+    const domains = wanted.filter((domain, index) => {
+      const key = keys[index] ?? domain;
       // A short form of one service gives way to the full name of another.
-      if (this.#domains.has(key) || (alternatives.includes(domain) && this.#known.has(domain))) return false;
+      if (this.#domains.has(key) || (this.#known.has(domain) && alternatives.has(domain))) return false;
       this.#domains.add(key);
       return true;
     });
     if (domains.length === 0) return undefined;
-    return { name, domains, routes: [...group.routes], includeRequestAttemptCount: this.includeRequestAttemptCount };
+    return { name, domains, routes, shared: domains.length === wanted.length ? shared : undefined };
   }
 }
 
+/** Of a host that is no service: only itself. */
+function namesOfHost(hostname: string, port: number): HostNames {
+  const domains = [ipv6Compliant(hostname)];
+  return { name: domainName(hostname, port), domains, keys: domains, alternatives: new Set() };
+}
+
 /** The host of the one service that a sniffed port belongs to; there every host header means that service. */
-function onlyHost(hosts: readonly PortedHost[], routeName: string, hostname: string): VirtualHost[] {
+function onlyHost(hosts: readonly Host[], routeName: string, hostname: string): readonly Host[] {
   const found = hosts.filter(({ domains }) => domains.includes(routeName) || domains.includes(hostname));
   const [only] = found;
-  return found.length === 1 && only ? [{ ...only, domains: ["*"] }] : found;
+  return found.length === 1 && only ? [{ ...only, domains: ["*"], shared: undefined }] : found;
 }
