@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { CHROMIUM, launchBrowser } from "../console/browser.ts";
+import { type Dashboard, openDashboard } from "./dashboard.ts";
 import { HAS_CLUSTER, ROOT, eventually, must, sh } from "./shell.ts";
 
 const STRICT = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n";
@@ -16,23 +17,14 @@ describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("steps 7 and 8 in Chromium", 
   let browser: Browser;
   let page: Page;
   let url: string;
-  let dashboard: ReturnType<typeof Bun.spawn>;
+  let dashboard: Dashboard;
 
   beforeAll(async () => {
     mkdirSync(PICTURES, { recursive: true });
     await must("kubectl apply -f -", { input: STRICT });
     await must("kubectl apply -n default -f sample-apps/sleep.yaml && kubectl rollout status -n default deploy/sleep --timeout=30s");
-    const env = (await must("env")).split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : []));
-    dashboard = Bun.spawn([join(ROOT, "bin/istioctl"), "dashboard", "kiali", "--browser=false", "--address", "127.0.0.1"], { env: Object.fromEntries(env) as Record<string, string>, stdout: "pipe", stderr: "inherit" });
-    const reader = (dashboard.stdout as ReadableStream<Uint8Array>).getReader();
-    let text = "";
-    while (!/^http:\/\/\S+$/m.test(text)) {
-      const chunk = await reader.read();
-      if (chunk.done) throw new Error(`istioctl dashboard ended: ${text}`);
-      text += new TextDecoder().decode(chunk.value);
-    }
-    reader.releaseLock();
-    url = /^http:\/\/\S+$/m.exec(text)![0];
+    dashboard = await openDashboard();
+    url = dashboard.url;
     browser = await launchBrowser();
     page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
     await page.goto(url);
@@ -40,8 +32,7 @@ describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("steps 7 and 8 in Chromium", 
 
   afterAll(async () => {
     await browser?.close();
-    dashboard?.kill("SIGKILL");
-    await dashboard?.exited;
+    await dashboard?.stop();
     await sh("kubectl delete peerauthentication default -n istio-system; kubectl delete -n default -f sample-apps/sleep.yaml");
   }, 60_000);
 

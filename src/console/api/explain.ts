@@ -38,7 +38,7 @@ export function explain(log: AccessLog, addresses: AddressBook): Explanation {
 }
 
 function isInboundRefusal(log: AccessLog): boolean {
-  return log.response_code_details === "filter_chain_not_found" || log.response_code_details?.startsWith("rbac_access_denied") === true;
+  return log.response_code_details === "filter_chain_not_found" || log.response_code_details?.startsWith("rbac_access_denied") === true || log.response_code_details?.startsWith("jwt_authn_access_denied") === true;
 }
 
 function verdictOf(log: AccessLog): Explanation["verdict"] {

@@ -1,5 +1,4 @@
 import { errorText } from "../../base/index.ts";
-import { AUTHORIZATION_POLICIES } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { type PeerAuthenticationView, ROOT_NAMESPACE, hasProxy, workloadOf } from "../server/mesh-view.ts";
 import { logEntry } from "./access-log.ts";
@@ -7,9 +6,9 @@ import type { AuthorizationPolicy } from "./authorization.ts";
 import { type AuthorizationPreview, previewAuthorization } from "./authorization-preview.ts";
 import { refusalText } from "./flags.ts";
 import { durationSeconds } from "./graph-request.ts";
-import { effectiveMode, portModes } from "./mtls.ts";
 import { type AffectedWorkload, type PolicyScope, type SeenClient, affectedBy, affectedByPolicy, clientsRefused, selectorOf } from "./preview.ts";
 import { type ApiContext, ApiProblem, type Route } from "./router.ts";
+import { why } from "./why.ts";
 
 /** What a policy would change, before it is applied. */
 export interface PreviewAnswer {
@@ -25,28 +24,11 @@ export interface PreviewAnswer {
   gaps: string[];
 }
 
-/** Why one workload refuses a caller. */
-export interface WhyAnswer {
-  mode: string;
-  policy: { name: string; namespace: string; created: string; manifest: string } | undefined;
-  ports: Record<string, string>;
-  caller: { name: string; sidecar: boolean; known: boolean };
-  /** The last lines of the refusing proxies that are about this caller. */
-  lines: { pod: string; timestamp: string; summary: string; message: string }[];
-  /** What those lines say decided it, each once. */
-  reasons: string[];
-  authorization: { name: string; namespace: string; action: string }[];
-  remedies: { title: string; text: string }[];
-  gaps: string[];
-}
-
 /** How far back a preview looks unless asked otherwise: a client that calls every few minutes is seen. */
 const WINDOW_SECONDS = 600;
 /** Logs are read pod by pod: enough to name clients, little enough to answer within a second. */
 const MAX_LOG_PODS = 12;
 const LOG_LINES = 1_000;
-/** Lines that explain one refusal. */
-const SHOWN_LINES = 5;
 
 export const SECURITY_ROUTES: Route[] = [
   { pattern: "/security/preview", liveMs: 10_000, answer: ({ query }, context) => preview(query, context) },
@@ -135,67 +117,6 @@ async function plaintextInLogs(workloads: AffectedWorkload[], windowSeconds: num
     }),
   );
   return [...seen.values()];
-}
-
-async function why(query: URLSearchParams, context: ApiContext): Promise<WhyAnswer> {
-  const { mesh } = context;
-  const [namespace, workload] = [query.get("namespace") ?? "", query.get("workload") ?? ""];
-  const [fromNamespace, fromWorkload] = [query.get("fromNamespace") ?? "", query.get("fromWorkload") ?? ""];
-  const pods = mesh.pods(namespace).filter((pod) => workloadOf(pod).workload === workload);
-  const [target] = pods;
-  if (!target) throw new ApiProblem(404, `Workload "${workload}" not found in namespace ${namespace}`);
-  const callers = mesh.pods(fromNamespace || undefined).filter((pod) => workloadOf(pod).workload === fromWorkload && pod.metadata.namespace === fromNamespace);
-  const ips = new Set(callers.length > 0 ? callers.flatMap((pod) => pod.status?.podIP ?? []) : [fromWorkload]);
-  const sidecar = callers.length > 0 && callers.every(hasProxy);
-  const policies = mesh.peerAuthentications();
-  const { mode, policy } = effectiveMode(target, policies);
-  const object = policies.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === policy);
-  const gaps: string[] = [];
-  const [refusals, authorization] = await Promise.all([
-    refusedLines(pods.map((pod) => pod.metadata.name), namespace, ips, context).catch((thrown: unknown) => {
-      gaps.push(`the proxies' access logs could not be read: ${errorText(thrown)}`);
-      return [];
-    }),
-    mesh.objects<KubeObject<{ action?: string; selector?: { matchLabels?: Record<string, string> } }>>(AUTHORIZATION_POLICIES),
-  ]);
-  const inForce = authorization.filter(({ metadata, spec }) => (metadata.namespace === namespace || metadata.namespace === ROOT_NAMESPACE) && Object.entries(spec?.selector?.matchLabels ?? {}).every(([name, value]) => target.metadata.labels?.[name] === value));
-  const caller = { name: callers.length > 0 ? `${fromWorkload}.${fromNamespace}` : fromWorkload || "unknown", sidecar, known: callers.length > 0 };
-  return {
-    mode, ports: portModes(target, policies), caller, lines: refusals.map(({ pod, timestamp, summary, message }) => ({ pod, timestamp, summary, message })), reasons: [...new Set(refusals.flatMap(({ reasons }) => reasons))], gaps,
-    policy: object && { name: object.metadata.name, namespace: object.metadata.namespace ?? "", created: object.metadata.creationTimestamp ?? "", manifest: policyText(object.metadata.name, object.metadata.namespace ?? "", object.spec?.selector?.matchLabels, object.spec?.mtls?.mode ?? "UNSET") },
-    authorization: inForce.map(({ metadata, spec }) => ({ name: metadata.name, namespace: metadata.namespace ?? "", action: spec?.action ?? "ALLOW" })),
-    remedies: remedies({ namespace, workload, labels: selectorOf(target), port: query.get("port") ?? "", mode, sidecar, known: caller.known, fromNamespace, fromWorkload, kind: callers[0] ? workloadOf(callers[0]).kind : "Deployment" }),
-  };
-}
-
-async function refusedLines(pods: string[], namespace: string, ips: ReadonlySet<string>, { logs, mesh }: ApiContext): Promise<(WhyAnswer["lines"][number] & { reasons: string[] })[]> {
-  const found: (WhyAnswer["lines"][number] & { reasons: string[] })[] = [];
-  await Promise.all(
-    pods.slice(0, MAX_LOG_PODS).map(async (pod) => {
-      for await (const line of logs.lines({ namespace, pod, container: "istio-proxy", tailLines: LOG_LINES })) {
-        const entry = logEntry(line, "istio-proxy", mesh);
-        if (entry?.explanation?.verdict === "refused" && ips.has(entry.accessLog?.downstream_remote?.replace(/:\d+$/, "") ?? "")) found.push({ pod, timestamp: entry.timestamp, summary: entry.explanation.summary, message: entry.message, reasons: entry.explanation.reasons });
-      }
-    }),
-  );
-  return found.sort((a, b) => (a.timestamp < b.timestamp ? 1 : -1)).slice(0, SHOWN_LINES);
-}
-
-function remedies(about: { namespace: string; workload: string; labels: Record<string, string>; port: string; mode: string; sidecar: boolean; known: boolean; fromNamespace: string; fromWorkload: string; kind: string }): WhyAnswer["remedies"] {
-  const list: WhyAnswer["remedies"] = [];
-  if (about.known && !about.sidecar) {
-    list.push({
-      title: "Bring the caller into the mesh: with a sidecar it speaks mutual TLS by itself",
-      text: `kubectl label namespace ${about.fromNamespace} istio-injection=enabled\nkubectl rollout restart ${about.kind.toLowerCase()}/${about.fromWorkload} -n ${about.fromNamespace}`,
-    });
-  }
-  if (about.mode === "STRICT" && about.port) {
-    list.push({
-      title: `Accept plaintext on port ${about.port} alone, for as long as the caller needs it`,
-      text: `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata:\n  name: ${about.workload}-plaintext-port\n  namespace: ${about.namespace}\nspec:\n  selector:\n    matchLabels:\n${labelLines(about.labels, 6)}\n  portLevelMtls:\n    ${about.port}:\n      mode: PERMISSIVE\n`,
-    });
-  }
-  return list;
 }
 
 function manifestOf(scope: PolicyScope, mode: string, { mesh }: ApiContext): string {

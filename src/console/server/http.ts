@@ -6,6 +6,7 @@ import { type ApiContext, ApiProblem, createRouter } from "../api/router.ts";
 import { previewManifest } from "../api/security-routes.ts";
 import { ROUTES } from "../api/routes.ts";
 import { type Guide, runStep } from "../guide/index.ts";
+import { whyLine } from "../api/why.ts";
 import { asset } from "./assets.ts";
 import { GraphService } from "./graph-service.ts";
 import { SECURITY_HEADERS, refuse } from "./guard.ts";
@@ -17,7 +18,7 @@ import type { MeshView } from "./mesh-view.ts";
 import type { PodLogs } from "./pod-logs.ts";
 import { Sessions } from "./sessions.ts";
 import type { TraceClient } from "./traces.ts";
-import { type UserTransport, createWrites, policyOf } from "./writes.ts";
+import { type UserTransport, bodyText, createWrites, policyOf } from "./writes.ts";
 
 export interface ConsoleOptions {
   mesh: MeshView;
@@ -86,6 +87,7 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
     const path = url.pathname.slice(`${ROOT}/api`.length);
     if (request.method !== "GET" && request.method !== "HEAD") {
       if (request.method === "POST" && path === "/security/preview") return Response.json(await previewManifest(await policyOf(request), url.searchParams, context));
+      if (request.method === "POST" && path === "/security/line") return Response.json(await whyLine(await bodyText(request), url.searchParams, context));
       const [, guide, step] = /^\/guides\/([\w-]+)\/steps\/(\d{1,3})\/run$/.exec(path) ?? [];
       if (request.method === "POST" && guide !== undefined) return runGuide(request, guide, Number(step));
       const written = writes.answer(request, path, url.searchParams);

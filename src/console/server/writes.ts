@@ -150,7 +150,7 @@ function plain(read: () => unknown): unknown {
 }
 
 /** A body within its limit. */
-async function bodyText(request: Request): Promise<string> {
+export async function bodyText(request: Request): Promise<string> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw new ApiProblem(413, `a body may have ${MAX_BODY_BYTES} bytes`);
   const text = await request.text();
   if (text.length > MAX_BODY_BYTES) throw new ApiProblem(413, `a body may have ${MAX_BODY_BYTES} bytes`);

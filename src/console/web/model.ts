@@ -11,7 +11,8 @@ export type { EdgeTraffic, Graph, GraphAnswer, GraphEdge, GraphNode, Health, Mes
 export type EdgeState = "secure" | "plaintext" | "mixed" | "refused" | "unknown";
 
 export function edgeState(edge: GraphEdge): EdgeState {
-  if (edge.traffic.length === 0 && edge.refused.length > 0) return "refused";
+  // What the caller's side alone reports never got in.
+  if (edge.refused.length > 0 && edge.mtls === undefined) return "refused";
   if (edge.mtls === undefined) return "unknown";
   if (edge.mtls >= 0.9995) return "secure";
   return edge.mtls <= 0.0005 ? "plaintext" : "mixed";

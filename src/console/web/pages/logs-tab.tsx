@@ -1,6 +1,8 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import type { LogEntry } from "../../api/access-log.ts";
+import type { LineAnswer } from "../../api/why.ts";
 import { useStored } from "../live.ts";
+import { Deciders } from "../panels/deciders.tsx";
 import { Select } from "../parts/controls.tsx";
 import type { PodAnswer } from "./workload-page.tsx";
 
@@ -61,14 +63,14 @@ export function LogsTab({ namespace, pods }: { namespace: string; pods: PodAnswe
       >
         {entries.length === 0 && <p className="muted">{show ? "No line fits." : "Nothing has been written yet. What comes is shown at once."}</p>}
         {entries.map((entry) => (
-          <Entry key={entry.id} entry={entry} container={containers.indexOf(entry.container)} words={words} open={open === entry.id} onOpen={() => setOpen(open === entry.id ? undefined : entry.id)} />
+          <Entry key={entry.id} entry={entry} about={`namespace=${encodeURIComponent(namespace)}&pod=${encodeURIComponent(pod.name)}`} container={containers.indexOf(entry.container)} words={words} open={open === entry.id} onOpen={() => setOpen(open === entry.id ? undefined : entry.id)} />
         ))}
       </div>
     </div>
   );
 }
 
-function Entry({ entry, container, words, open, onOpen }: { entry: LogEntry; container: number; words: boolean; open: boolean; onOpen(): void }) {
+function Entry({ entry, about, container, words, open, onOpen }: { entry: LogEntry; about: string; container: number; words: boolean; open: boolean; onOpen(): void }) {
   const { explanation, accessLog } = entry;
   const time = entry.timestamp.slice(11, 23).replace("Z", "");
   const kind = explanation ? `log-${explanation.verdict}` : entry.severity === "Error" ? "log-server-error" : "";
@@ -79,6 +81,7 @@ function Entry({ entry, container, words, open, onOpen }: { entry: LogEntry; con
       {explanation ? (
         <div>
           <button type="button" className="log-summary" aria-expanded={open} onClick={onOpen}>{words ? <>{explanation.direction === "inbound" ? "→ " : "← "}{explanation.summary}{explanation.reasons.length > 0 && <>. {explanation.reasons.join(" ")}</>}</> : entry.message}</button>
+          {open && explanation.verdict !== "ok" && <LineWhy about={about} message={entry.message} />}
           {open && accessLog && (
             <dl className="facts wide">
               {Object.entries(accessLog).map(([name, value]) => [<dt key={name}>{name.replaceAll("_", " ")}</dt>, <dd key={`${name}v`}><code>{value}</code></dd>])}
@@ -89,6 +92,21 @@ function Entry({ entry, container, words, open, onOpen }: { entry: LogEntry; con
       ) : <span className="log-text">{entry.message}</span>}
     </div>
   );
+}
+
+/** From a line to the policy and rule that decided it. */
+function LineWhy({ about, message }: { about: string; message: string }) {
+  const [answer, setAnswer] = useState<LineAnswer | null>();
+  useEffect(() => {
+    let gone = false;
+    // The line stays readable without it.
+    void fetch(`/kiali/api/security/line?${about}`, { method: "POST", body: message }).then(async (response) => !gone && setAnswer(response.ok ? ((await response.json()) as LineAnswer) : null)).catch(() => !gone && setAnswer(null));
+    return () => {
+      gone = true;
+    };
+  }, [about, message]);
+  if (!answer || answer.decided.length === 0) return <p className="muted" role="status">{answer === undefined ? "Looking who decided…" : "No policy or route decided it, as far as is known here."}</p>;
+  return <div className="line-why"><strong>Decided by</strong><Deciders decided={answer.decided} /></div>;
 }
 
 /** Follows the log over a stream of its own while the tab is open. */

@@ -51,10 +51,10 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
               </li>
             ))}
           </ul>
-          {from && to && to.type !== "service" && <Why edge={edge} source={from} target={to} />}
+          {from && to && <Why edge={edge} source={from} target={to} />}
         </section>
       )}
-      {edge.refused.length === 0 && edge.traffic.some(({ code }) => code === "403") && from && to && to.type !== "service" && <div className="notice notice-bad"><Why edge={edge} source={from} target={to} /></div>}
+      {edge.refused.length === 0 && edge.traffic.some(isDecided) && from && to && <div className="notice notice-bad"><Why edge={edge} source={from} target={to} /></div>}
       {edge.sourcePrincipals.length + edge.destinationPrincipals.length > 0 && (
         <section>
           <h3>Principals</h3>
@@ -80,6 +80,12 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
       )}
     </>
   );
+}
+
+/** Errors that a policy, a route or a proxy may have decided; what an application answered by itself is told as such. */
+function isDecided({ protocol, code, flags }: EdgeTraffic): boolean {
+  if (protocol === "grpc") return code === "7" || code === "16" || code === "14";
+  return code === "401" || code === "403" || code === "0" || Number(code) >= 500 || (protocol === "tcp" && flags !== "-");
 }
 
 function Security({ edge, target }: { edge: GraphEdge; target: WorkloadState | undefined }) {
