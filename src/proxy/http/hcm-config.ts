@@ -120,7 +120,7 @@ export class HcmConfig {
     this.tracing = proto.tracing && (direction === "outbound" ? "egress" : "ingress");
     this.tracer = proto.tracing && new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
-    this.http2 = sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes, this.limits.maxHeaders);
+    this.http2 = { ...sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes, this.limits.maxHeaders), stats: services.core.http2() };
     const ranges = proto.internalAddressConfig?.cidrRanges ?? [];
     this.isInternal = ranges.length > 0 ? compileCidrs(ranges) : () => false;
     this.accessLog = compileAccessLogs(proto.accessLog, services);

@@ -1,4 +1,5 @@
 import type { FrameWriter } from "./frame-writer.ts";
+import type { Http2Stats } from "./http2-stats.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
 
 /** How much a peer may send that costs it little and us more; Envoy's options of the same names, with its defaults. */
@@ -29,31 +30,35 @@ export class FloodGuard {
   constructor(
     private readonly limits: FloodLimits,
     private readonly writer: FrameWriter,
+    private readonly stats: Http2Stats,
   ) {}
 
   /** To be asked while the socket does not take what we write. */
   outbound(): void {
-    if (this.writer.control > this.limits.outboundControlFrames) throw flood("too many frames that ask for an answer, and no answer is read");
-    if (this.writer.frames > this.limits.outboundFrames) throw flood("too many frames wait to be read");
+    if (this.writer.control > this.limits.outboundControlFrames) throw this.#flood("outbound_control_flood", "too many frames that ask for an answer, and no answer is read");
+    if (this.writer.frames > this.limits.outboundFrames) throw this.#flood("outbound_flood", "too many frames wait to be read");
   }
 
   /** HEADERS, CONTINUATION or DATA: whether it carries or ends anything. */
   payload(empty: boolean): void {
     if (!empty) this.#empty = 0;
-    else if (++this.#empty > this.limits.emptyFrames) throw flood("too many frames that carry nothing");
+    else if (++this.#empty > this.limits.emptyFrames) throw this.#flood("inbound_empty_frames_flood", "too many frames that carry nothing");
   }
 
   priority(): void {
-    if (++this.#priorities > this.limits.prioritiesPerStream * (1 + this.opened)) throw flood("too many PRIORITY frames");
+    if (++this.#priorities > this.limits.prioritiesPerStream * (1 + this.opened)) throw this.#flood("inbound_priority_frames_flood", "too many PRIORITY frames");
   }
 
   windowUpdate(): void {
     // As Envoy: two a stream besides, one to open it wide and one at its end.
     const allowed = SPARE_WINDOW_UPDATES + 2 * (this.opened + this.limits.windowUpdatesPerData * this.writer.dataFrames);
-    if (++this.#windowUpdates > allowed) throw flood("too many WINDOW_UPDATE frames");
+    if (++this.#windowUpdates > allowed) throw this.#flood("inbound_window_update_frames_flood", "too many WINDOW_UPDATE frames");
+  }
+
+  #flood(stat: Flood, message: string): ConnectionError {
+    this.stats[stat]++;
+    return new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, message);
   }
 }
 
-function flood(message: string): ConnectionError {
-  return new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, message);
-}
+type Flood = "inbound_empty_frames_flood" | "inbound_priority_frames_flood" | "inbound_window_update_frames_flood" | "outbound_control_flood" | "outbound_flood";

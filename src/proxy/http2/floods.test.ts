@@ -5,6 +5,7 @@ import { HeaderMap } from "../http/header-map.ts";
 import { MemoryChannel } from "../test-support/memory-channel.ts";
 import { frame, requestFrame } from "../test-support/http2-frames.ts";
 import { ErrorCode, Flag, Frame, PREFACE } from "./frames.ts";
+import { Http2Stats } from "./http2-stats.ts";
 import { sessionOptions } from "./options.ts";
 import { Http2Server } from "./server.ts";
 
@@ -15,6 +16,7 @@ const ZERO_WINDOW = frame(Frame.SETTINGS, 0, 0, Uint8Array.of(0, 4, 0, 0, 0, 0))
 
 /** A server that answers each request at once, or not at all, with a client that writes frames. */
 class Connection {
+  readonly stats = new Http2Stats("http2");
   readonly channel = new MemoryChannel();
   readonly clock = new FakeClock();
   readonly streams: ServerStream[] = [];
@@ -39,7 +41,7 @@ class Connection {
       onIdle() {},
       onConnectionClosed() {},
     };
-    this.server = new Http2Server(this.channel, handler, { ...sessionOptions(undefined), clock: this.clock, ...timeouts });
+    this.server = new Http2Server(this.channel, handler, { ...sessionOptions(undefined), clock: this.clock, stats: this.stats, ...timeouts });
     this.send(PREFACE, SETTINGS);
   }
 
@@ -66,19 +68,22 @@ function flood(connection: Connection, make: (index: number) => Buffer, atMost =
 }
 
 describe("a client that floods is let go", () => {
-  const CASES: { name: string; frames: (index: number) => Buffer; stands: number; prepare?: (connection: Connection) => void }[] = [
-    { name: "PRIORITY without requests", frames: () => frame(Frame.PRIORITY, 0, 1, Uint8Array.of(0, 0, 0, 3, 9)), stands: 100 },
-    { name: "WINDOW_UPDATE without data", frames: () => frame(Frame.WINDOW_UPDATE, 0, 0, Uint8Array.of(0, 0, 0, 1)), stands: 5 },
-    { name: "empty DATA", frames: () => frame(Frame.DATA, 0, 1, NOTHING), stands: 1, prepare: (connection) => connection.send(requestFrame(1, false)) },
-    { name: "empty DATA in padding", frames: () => frame(Frame.DATA, Flag.PADDED, 1, Uint8Array.of(4, 0, 0, 0, 0)), stands: 1, prepare: (connection) => connection.send(requestFrame(1, false)) },
+  const CASES: { name: string; frames: (index: number) => Buffer; stands: number; counted?: string; prepare?: (connection: Connection) => void }[] = [
+    { name: "PRIORITY without requests", frames: () => frame(Frame.PRIORITY, 0, 1, Uint8Array.of(0, 0, 0, 3, 9)), stands: 100, counted: "inbound_priority_frames_flood" },
+    { name: "WINDOW_UPDATE without data", frames: () => frame(Frame.WINDOW_UPDATE, 0, 0, Uint8Array.of(0, 0, 0, 1)), stands: 5, counted: "inbound_window_update_frames_flood" },
+    { name: "empty DATA", frames: () => frame(Frame.DATA, 0, 1, NOTHING), stands: 1, counted: "inbound_empty_frames_flood", prepare: (connection) => connection.send(requestFrame(1, false)) },
+    { name: "empty DATA in padding", frames: () => frame(Frame.DATA, Flag.PADDED, 1, Uint8Array.of(4, 0, 0, 0, 0)), stands: 1, counted: "inbound_empty_frames_flood", prepare: (connection) => connection.send(requestFrame(1, false)) },
     { name: "CONTINUATION", frames: () => frame(Frame.CONTINUATION, 0, 1, Uint8Array.of(0)), stands: 7, prepare: (connection) => connection.send(frame(Frame.HEADERS, 0, 1, Uint8Array.of(0x82))) },
   ];
-  for (const { name, frames, stands, prepare } of CASES) {
+  for (const { name, frames, stands, counted, prepare } of CASES) {
     test(name, () => {
       const connection = new Connection("never");
       prepare?.(connection);
       expect(flood(connection, frames)).toBe(stands);
       expect(connection.ended).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+      const floods = [...connection.stats.read()].filter(([stat, , value]) => stat.endsWith("_flood") && value > 0);
+      expect(floods).toEqual(counted ? [[counted, "counter", 1]] : []);
+      expect(connection.stats.goaway_sent).toBe(1);
     });
   }
 
@@ -95,6 +100,7 @@ describe("a client that floods is let go", () => {
       await Promise.resolve();
       expect(flood(connection, () => ask)).toBe(1000);
       expect(connection.channel.closed).toBe(true);
+      expect(connection.stats.outbound_control_flood).toBe(1);
     }
   });
 

@@ -22,7 +22,10 @@ export class FrameWriter {
   #length = 0;
   #scheduled = false;
 
-  constructor(private readonly channel: Channel) {}
+  constructor(
+    private readonly channel: Channel,
+    private readonly stats: { tx_reset: number; goaway_sent: number },
+  ) {}
 
   raw(bytes: Buffer): void {
     const buffer = this.#room(bytes.length);
@@ -95,6 +98,7 @@ export class FrameWriter {
 
   reset(stream: number, code: number): void {
     this.control++;
+    this.stats.tx_reset++;
     this.#word(Frame.RST_STREAM, stream, code);
   }
 
@@ -103,6 +107,7 @@ export class FrameWriter {
   }
 
   goaway(lastStream: number, code: number): void {
+    this.stats.goaway_sent++;
     const buffer = this.#header(8, Frame.GOAWAY, 0, 0);
     this.#length = buffer.writeUInt32BE(lastStream, this.#length);
     this.#length = buffer.writeUInt32BE(code, this.#length);

@@ -35,7 +35,7 @@ test.skipIf(!oracle)("what we write nghttp2 reads", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fields, { minLength: 1, maxLength: 6 }), async (responses) => {
       const channel = new MemoryChannel();
-      const writer = new FrameWriter(channel);
+      const writer = new FrameWriter(channel, { tx_reset: 0, goaway_sent: 0 });
       writer.settings([]);
       responses.forEach((each, index) => writer.fields(2 * index + 1, [[":status", "200"]], HeaderMap.from(each), true));
       writer.flush();

@@ -1,4 +1,5 @@
 import type { Http2ProtocolOptions } from "../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
+import type { Http2Stats } from "./http2-stats.ts";
 import type { FloodLimits } from "./flood-guard.ts";
 
 export interface SessionOptions {
@@ -14,6 +15,8 @@ export interface SessionOptions {
   /** Extended CONNECT (RFC 8441) is taken, and said so. */
   readonly allowConnect: boolean;
   readonly floods: FloodLimits;
+  /** Where it is counted what happens; nowhere by default. */
+  readonly stats?: Http2Stats;
 }
 
 /** What a peer may keep waiting, in ms; for ever when undefined. */

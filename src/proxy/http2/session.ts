@@ -3,6 +3,7 @@ import type { Channel, ChannelHandler } from "../net/channel.ts";
 import { validTrailers } from "./fields.ts";
 import { ConnectionError, DEFAULT_WINDOW, ErrorCode, Flag, Frame, FRAME_HEADER, MAX_FRAME, MAX_WINDOW, PREFACE, Setting, unpad } from "./frames.ts";
 import { FloodGuard } from "./flood-guard.ts";
+import { Http2Stats } from "./http2-stats.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { SessionOptions, StallLimits } from "./options.ts";
@@ -13,6 +14,9 @@ import { SessionStream, type SessionOwner, type StreamHandler } from "./session-
 const MIN_CONTINUATIONS = 8;
 /** There are six settings; nghttp2 takes no more than so many in one frame, each of which costs a walk over the streams. */
 const MAX_SETTINGS = 32;
+
+/** For connections that nobody counts. */
+const UNSEEN = new Http2Stats("http2");
 
 /** One HTTP/2 connection (RFC 9113), either side: framing, HPACK, both flow controls, limits against floods. */
 export class Session implements ChannelHandler {
@@ -31,6 +35,7 @@ export class Session implements ChannelHandler {
   #block: { stream: number; endStream: boolean; parts: Buffer[]; size: number; since: number } | undefined;
   readonly #flow: SendFlow;
   readonly #floods: FloodGuard;
+  readonly #stats: Http2Stats;
   #receiveWindow: number;
   #unacknowledged = 0;
   #lastPeerId = 0;
@@ -45,9 +50,10 @@ export class Session implements ChannelHandler {
     this.#server = role === "server";
     this.#prefaceDue = this.#server;
     this.#receiveWindow = Math.max(options.connectionWindow, DEFAULT_WINDOW);
-    this.writer = new FrameWriter(channel);
+    this.#stats = options.stats ?? UNSEEN;
+    this.writer = new FrameWriter(channel, this.#stats);
     this.#flow = new SendFlow(channel, this.writer, (stream) => this.#localEnd(stream));
-    this.#floods = new FloodGuard(options.floods, this.writer);
+    this.#floods = new FloodGuard(options.floods, this.writer, this.#stats);
     channel.handler = this;
     if (!this.#server) this.writer.raw(PREFACE);
     this.writer.settings([
@@ -378,6 +384,7 @@ export class Session implements ChannelHandler {
     if (id === 0 || this.#isIdle(id)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "RST_STREAM of no stream");
     const stream = this.streams.get(id);
     if (!stream) return;
+    this.#stats.rx_reset++;
     if (this.owner.isAbuse?.(stream)) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams are reset as soon as they are opened");
     this.drop(stream, bytes.readUInt32BE(start));
   }

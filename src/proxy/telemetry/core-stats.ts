@@ -1,3 +1,4 @@
+import { Http2Stats } from "../http2/http2-stats.ts";
 import type { StatNaming, StatName } from "./stat-names.ts";
 import { HttpStats, ListenerStats, StatScope, TcpStats } from "./stat-scope.ts";
 import { renderLabels, type StatSample } from "./stats.ts";
@@ -31,6 +32,11 @@ export class CoreStats {
   /** For an address as in `127.0.0.1_8080`. */
   listener(address: string): ListenerStats {
     return this.#scope(`listener.${address}`, ListenerStats);
+  }
+
+  /** Of all HTTP/2 connections from clients. */
+  http2(): Http2Stats {
+    return this.#scope("http2", Http2Stats);
   }
 
   scope(prefix: string): StatScope {

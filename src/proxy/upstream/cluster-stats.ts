@@ -1,5 +1,6 @@
 import type { ResetReason } from "../http/codec.ts";
 import type { Channel } from "../net/channel.ts";
+import { Http2Stats } from "../http2/http2-stats.ts";
 import type { TlsInfo } from "../net/connection-info.ts";
 import { StatScope, type StatKind } from "../telemetry/stat-scope.ts";
 import { Histogram } from "../telemetry/stats.ts";
@@ -61,6 +62,7 @@ export class ClusterStats extends StatScope {
   upstream_rq_tx_reset = 0;
   /** From the end of a request to the end of its response, in ms; undefined when nobody looks. */
   readonly rqTime: Histogram | undefined;
+  #http2: Http2Stats | undefined;
   /** By status, for each kind of caller, and for answers that were tried again. */
   readonly #responses = { internal: new Map<number, number>(), external: new Map<number, number>(), retry: new Map<number, number>() };
   gauges: ClusterGauges | undefined;
@@ -68,6 +70,11 @@ export class ClusterStats extends StatScope {
   constructor(name: string, measureTime: boolean) {
     super(`cluster.${name}`);
     this.rqTime = measureTime ? new Histogram() : undefined;
+  }
+
+  /** Of its HTTP/2 connections; made when there is one. */
+  http2(): Http2Stats {
+    return (this.#http2 ??= new Http2Stats(`${this.prefix}.http2`));
   }
 
   /** A request has its final answer, from the upstream or in its place. */
@@ -102,10 +109,12 @@ export class ClusterStats extends StatScope {
   override resetCounters(): void {
     super.resetCounters();
     for (const counts of Object.values(this.#responses)) counts.clear();
+    this.#http2?.resetCounters();
   }
 
   override *read(): IterableIterator<readonly [stat: string, kind: StatKind, value: number]> {
     yield* super.read();
+    for (const [stat, kind, value] of this.#http2?.read() ?? []) yield [`http2.${stat}`, kind, value];
     const { internal, external, retry } = this.#responses;
     const all = new Map(internal);
     for (const [status, count] of external) all.set(status, (all.get(status) ?? 0) + count);

@@ -58,7 +58,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
 
   /** A connection that has come to be. */
   adopt({ channel, localText, tls }: UpstreamConnected): void {
-    const client = new Http2Client(channel, this, this.cluster.config.http2);
+    const client = new Http2Client(channel, this, { ...this.cluster.config.http2, stats: this.cluster.stats.http2() });
     this.#connections.push({ client, localText, tls });
     this.onRoom(client);
   }
