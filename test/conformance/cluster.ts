@@ -56,6 +56,23 @@ export class EnvoyCluster {
     return { stdout, stderr, exitCode };
   }
 
+  /** A command that goes on beside the test; `firstLine` of what it says. The caller kills it. */
+  spawn(command: string): { kill(): void; exited: Promise<number>; firstLine(): Promise<string> } {
+    const child = Bun.spawn(["bash", "-c", `exec ${command}`], { env: this.#env, stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+    const firstLine = async (): Promise<string> => {
+      let text = "";
+      const reader = child.stdout.getReader();
+      while (!text.includes("\n")) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error(`${command} ended and said only ${JSON.stringify(text)}`);
+        text += new TextDecoder().decode(value);
+      }
+      reader.releaseLock();
+      return text.slice(0, text.indexOf("\n"));
+    };
+    return { kill: () => child.kill(), exited: child.exited, firstLine };
+  }
+
   async must(command: string, input?: string): Promise<string> {
     const { stdout, stderr, exitCode } = await this.sh(command, input);
     if (exitCode !== 0) throw new Error(`${command}\nexit ${exitCode}\n${stdout}${stderr}`);

@@ -8,7 +8,7 @@ import type { Labels } from "../store/series.ts";
 import { federate, ownMetrics } from "./exposition.ts";
 import { durationParameter, inParameter, limited, parametersOf, selectorsOf, timeParameter } from "./parameters.ts";
 import { statusPage } from "./status.ts";
-import { targetMetadata, targetRows } from "./targets.ts";
+import { discovery, targetMetadata, targetRows } from "./targets.ts";
 
 export interface HttpApiOptions extends EvaluationOptions {
   scraper: Scraper;
@@ -49,6 +49,8 @@ function plainPage(url: URL, options: HttpApiOptions): Response {
       return new Response("Prometheus Server is Ready.\n");
     case "/federate":
       return exposition(federate(options.store, selectorsOf(url.searchParams), options.now(), options.lookbackMs));
+    case "/sd/pods":
+      return Response.json(discovery(options.scraper.options.targets()));
     case "/metrics":
       return exposition(ownMetrics(options));
     default:

@@ -1,4 +1,5 @@
 import type { TargetState } from "../scrape/scraper.ts";
+import type { Target } from "../scrape/targets.ts";
 import type { MetricStore } from "../store/metric-store.ts";
 
 /** What is scraped, and how the last scrape went; `state` is active, dropped or any. */
@@ -8,6 +9,17 @@ export function targetRows(states: readonly TargetState[], state: string, scrape
     droppedTargets: [],
     ...(state !== "dropped" && { droppedTargetCounts: { "kubernetes-pods": 0 } }),
   };
+}
+
+/**
+ * The same targets for another Prometheus, by its HTTP discovery: Debian's is built without that of Kubernetes.
+ * https://prometheus.io/docs/prometheus/latest/http_sd/
+ */
+export function discovery(targets: readonly Target[]): unknown {
+  return targets.map(({ url, labels: { job: _job, instance: _instance, ...labels } }) => {
+    const { protocol, host, pathname, search } = new URL(url);
+    return { targets: [host], labels: { ...labels, __scheme__: protocol.slice(0, -1), __metrics_path__: `${pathname}${search}` } };
+  });
 }
 
 function row(state: TargetState, scrapeIntervalMs: number): unknown {
