@@ -22,7 +22,7 @@ export interface Decider {
 export interface Deciding {
   peerAuthentications: PeerAuthenticationView[];
   authorization: AuthorizationPolicy[];
-  requestAuthentications: KubeObject<{ selector?: { matchLabels?: Record<string, string> }; jwtRules?: { issuer?: string; [field: string]: unknown }[] }>[];
+  requestAuthentications: KubeObject<{ selector?: { matchLabels?: Record<string, string> }; jwtRules?: { issuer?: string; jwksUri?: string; audiences?: string[] }[] }>[];
   destinationRules: KubeObject<{ host?: string; trafficPolicy?: Policy; subsets?: { name?: string; trafficPolicy?: Policy }[] }>[];
   virtualServices: KubeObject<{ hosts?: string[]; http?: Route[] }>[];
 }
@@ -59,7 +59,7 @@ export function decidersOf(log: AccessLog, pod: PodView, objects: Deciding): Dec
   }
   if (details.startsWith("jwt_authn_access_denied")) {
     return objects.requestAuthentications.filter(({ metadata, spec }) => (metadata.namespace === namespace || metadata.namespace === ROOT_NAMESPACE) && Object.entries(spec?.selector?.matchLabels ?? {}).every(([name, value]) => labels[name] === value))
-      .map((policy) => named("RequestAuthentication", policy, `It checks tokens of ${policy.spec?.jwtRules?.map(({ issuer }) => issuer).join(", ") || "an issuer"}, and did not accept this one.`, { jwtRules: policy.spec?.jwtRules?.map(({ jwks: _, ...rule }) => rule) }));
+      .map((policy) => named("RequestAuthentication", policy, `It checks tokens of ${policy.spec?.jwtRules?.map(({ issuer }) => issuer).join(", ") || "an issuer"}, and did not accept this one.`, { jwtRules: policy.spec?.jwtRules?.map(({ issuer, jwksUri, audiences }) => ({ issuer, jwksUri, audiences })) }));
   }
   const host = hostOf(log, namespace);
   if (host === undefined) return log.status_code !== undefined && Number(log.status_code) >= 500 && details === "via_upstream" ? [application(pod)] : [];
