@@ -6,7 +6,7 @@ import { STRICT, fakeMesh } from "./fake-mesh.ts";
 const names = (list: { workload: string }[]) => list.map(({ workload }) => workload);
 const open: PeerAuthenticationView = { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: "open", namespace: "istioinaction", creationTimestamp: "2026-01-01T00:00:00Z" }, spec: { selector: { matchLabels: { app: "web-api" } }, mtls: { mode: "PERMISSIVE" } } };
 const flow = (source: string, destination: string, value: number) => ({ labels: { source_workload: source, source_workload_namespace: source === "unknown" ? "unknown" : "istioinaction", destination_workload: destination, destination_workload_namespace: "istioinaction" }, value });
-const nothing = { plaintext: [], sent: [], mutual: [], logged: [] };
+const nothing = { plaintext: [], sent: [], mutual: [], connections: [], logged: [] };
 
 describe("before you apply", () => {
   test("which workloads would change, by the level of the policy and those closer by", () => {
@@ -26,6 +26,19 @@ describe("before you apply", () => {
       { from: "sleep.default", because: "no-sidecar", to: { namespace: "istioinaction", workload: "web-api" }, requests: 7, source: "access log", lastSeen: "2026-11-24T06:23:50Z" },
     ]);
     expect(clientsRefused(affected, { ...nothing, plaintext: [flow("unknown", "web-api", 7)] }, mesh)).toMatchObject([{ from: undefined, requests: 7 }]);
+  });
+
+  test("clients are named by the proxies' own count of connections where no log is written, and share what came", () => {
+    const mesh = fakeMesh();
+    const affected = affectedBy(mesh, { level: "mesh", namespace: "", workload: "" }, "STRICT");
+    const to = { namespace: "istioinaction", workload: "web-api" };
+    const connections = [{ ip: "10.244.0.9", to, count: 3 }, { ip: "192.0.2.7", to, count: 1 }];
+    expect(clientsRefused(affected, { ...nothing, plaintext: [flow("unknown", "web-api", 8)], connections }, mesh)).toMatchObject([
+      { from: "sleep.default", because: "no-sidecar", requests: 6, source: "metrics" },
+      { from: "192.0.2.7", because: "unknown", requests: 2, source: "metrics" },
+    ]);
+    // A connection that was opened long ago and is silent would be cut off as well.
+    expect(clientsRefused(affected, { ...nothing, connections: [{ ip: "10.244.0.9", to, count: 1 }] }, mesh)).toMatchObject([{ from: "sleep.default", requests: 1 }]);
   });
 
   test("a sidecar that was told to speak plaintext is found, one that speaks mutual TLS is not", () => {

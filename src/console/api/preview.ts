@@ -90,6 +90,8 @@ export interface Observations {
   /** What sources with a sidecar say they sent to each destination, and what destinations say came from them over mutual TLS. */
   sent: readonly QuerySample[];
   mutual: readonly QuerySample[];
+  /** Connections that destinations let in without TLS, by the address that called: open now, or opened in the window. */
+  connections: readonly { ip: string; to: { namespace: string; workload: string }; count: number }[];
   /** Lines of destinations' access logs for plaintext, by the address that called. */
   logged: readonly { ip: string; to: { namespace: string; workload: string }; count: number; lastSeen: string }[];
 }
@@ -103,7 +105,8 @@ export function clientsRefused(affected: readonly AffectedWorkload[], seen: Obse
     const key = `${client.from} ${client.to.namespace}/${client.to.workload}`;
     const known = clients.get(key);
     // The same client by two ways is one client.
-    if (!known || known.requests < client.requests) clients.set(key, { ...client, lastSeen: client.lastSeen ?? known?.lastSeen });
+    const lastSeen = client.lastSeen ?? known?.lastSeen;
+    clients.set(key, { ...(!known || known.requests < client.requests ? client : known), lastSeen });
   };
   const sidecars = new Set(mesh.pods().filter(hasProxy).map((pod) => nameOf(workloadOf(pod))));
   const because = (name: string) => (sidecars.has(name) ? ("sidecar-in-plaintext" as const) : ("no-sidecar" as const));
@@ -114,6 +117,16 @@ export function clientsRefused(affected: readonly AffectedWorkload[], seen: Obse
       const from = `${labels.source_workload}.${labels.source_workload_namespace}`;
       add({ from, because: because(from), to, requests: Math.round(value), source: "metrics", lastSeen: undefined });
     } else unnamed.set(`${to.namespace}/${to.workload}`, (unnamed.get(`${to.namespace}/${to.workload}`) ?? 0) + value);
+  }
+  // Requests are not counted by address: those of one destination are shared out by their callers' connections.
+  const all = new Map<string, number>();
+  for (const { to, count } of seen.connections) all.set(`${to.namespace}/${to.workload}`, (all.get(`${to.namespace}/${to.workload}`) ?? 0) + count);
+  for (const { ip, to, count } of seen.connections) {
+    const workload = mesh.workloadByIp(ip);
+    const from = workload ? nameOf(workload) : ip;
+    const key = `${to.namespace}/${to.workload}`;
+    const requests = Math.max(1, Math.round(((unnamed.get(key) ?? 0) * count) / all.get(key)!));
+    add({ from, because: workload ? because(from) : "unknown", to, requests, source: "metrics", lastSeen: undefined });
   }
   for (const { ip, to, count, lastSeen } of seen.logged) {
     const workload = mesh.workloadByIp(ip);

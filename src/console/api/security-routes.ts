@@ -1,6 +1,7 @@
 import { errorText } from "../../base/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
-import { type PeerAuthenticationView, ROOT_NAMESPACE, hasProxy, workloadOf } from "../server/mesh-view.ts";
+import type { QuerySample } from "../../telemetry/index.ts";
+import { type MeshView, type PeerAuthenticationView, ROOT_NAMESPACE, hasProxy, workloadOf } from "../server/mesh-view.ts";
 import { logEntry } from "./access-log.ts";
 import type { AuthorizationPolicy } from "./authorization.ts";
 import { type AuthorizationPreview, previewAuthorization } from "./authorization-preview.ts";
@@ -64,11 +65,12 @@ async function outcomeOf(affected: AffectedWorkload[], windowSeconds: number, co
   };
   const pair = "source_workload_namespace,source_workload,destination_workload_namespace,destination_workload";
   const counted = (selector: string) => ["istio_requests_total", "istio_tcp_connections_opened_total"].map((metric) => `sum(increase(${metric}{${selector}}[${windowSeconds}s])) by (${pair}) > 0`).join(" or ");
-  const [plaintext, sent, mutual, refusals, logged] = await Promise.all([
+  const [plaintext, sent, mutual, refusals, connections, logged] = await Promise.all([
     strict.length === 0 ? [] : queries.instant(counted('reporter="destination",connection_security_policy="none"')).catch(failed("metrics")),
     strict.length === 0 ? [] : queries.instant(counted('reporter="source",destination_workload!="unknown"')).catch(() => []),
     strict.length === 0 ? [] : queries.instant(counted('reporter="destination",connection_security_policy="mutual_tls"')).catch(() => []),
     queries.instant(`sum(increase(chainmail_refused_connections_total[${windowSeconds}s])) by (namespace,pod,source_ip,reason) > 0`).catch(() => []),
+    strict.length === 0 ? [] : queries.instant(`sum(increase(chainmail_plaintext_connections_total[${windowSeconds}s])) by (namespace,pod,source_ip) > 0 or sum(chainmail_plaintext_connections_active) by (namespace,pod,source_ip) > 0`).catch(() => []),
     strict.length === 0 ? [] : plaintextInLogs(strict, windowSeconds, context).catch(failed("access logs")),
   ]);
   const already = refusals.flatMap(({ labels, value }) => {
@@ -77,7 +79,15 @@ async function outcomeOf(affected: AffectedWorkload[], windowSeconds: number, co
     const from = mesh.workloadByIp(labels.source_ip ?? "");
     return [{ from: from ? `${from.workload}.${from.namespace}` : labels.source_ip, because: "unknown" as const, to: { namespace: to.namespace, workload: to.workload }, requests: Math.round(value), source: "refusals" as const, lastSeen: undefined, reason: refusalText(labels.reason ?? "") }];
   });
-  return { windowSeconds, affected, refused: clientsRefused(affected, { plaintext, sent, mutual, logged }, mesh), already, gaps };
+  return { windowSeconds, affected, refused: clientsRefused(affected, { plaintext, sent, mutual, connections: byCaller(connections, mesh), logged }, mesh), already, gaps };
+}
+
+/** Samples by pod as connections to that pod's workload. */
+function byCaller(samples: readonly QuerySample[], mesh: MeshView): { ip: string; to: { namespace: string; workload: string }; count: number }[] {
+  return samples.flatMap(({ labels, value }) => {
+    const to = mesh.workloadByPod(labels.namespace ?? "", labels.pod ?? "");
+    return to && labels.source_ip ? [{ ip: labels.source_ip, to: { namespace: to.namespace, workload: to.workload }, count: value }] : [];
+  });
 }
 
 /** A workload's callers in plaintext, by name: metrics call them all unknown. */
