@@ -10,6 +10,7 @@ import { checkRouteFilterConfig } from "./filters/registry.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import type * as OverloadRoom from "./overload/index.ts";
 import { RouteTable } from "./router/route-table.ts";
+import { preciseWall } from "./precise-wall.ts";
 import type { Services } from "./services.ts";
 import { sharedAccessLogs } from "./telemetry/access-log-sinks.ts";
 import { CoreStats } from "./telemetry/core-stats.ts";
@@ -98,6 +99,7 @@ export class DataPlane {
       hostname: hostname(),
       onFault: (error) => deps.log.error("a connection was ended by a fault in the proxy", { error: error.message, stack: error.stack ?? "" }),
       monotonic: () => performance.now(),
+      wall: preciseWall(() => deps.clock.now()),
     };
     this.#clusters.attach(this.#services);
     this.#listeners = new ListenerManager(

@@ -37,4 +37,6 @@ export interface Services extends Omit<DataPlaneDeps, "overload"> {
   readonly onFault: (error: Error) => void;
   /** Monotonic milliseconds with fractions. */
   readonly monotonic: () => number;
+  /** Epoch milliseconds with fractions, for a moment of the monotonic clock that is now. */
+  readonly wall: (monotonic: number) => number;
 }

@@ -7,7 +7,7 @@ function queue(limit = 10) {
   const sent: number[][] = [];
   const answers: ((delivered: boolean) => void)[] = [];
   let dropped = 0;
-  const batches = new BatchQueue<number>({ batchSize: 3, intervalMs: 100, limit, clock, send: (batch, done) => (sent.push([...batch]), answers.push(done)), onDropped: (count) => (dropped += count) });
+  const batches = new BatchQueue<number>({ batchWeight: 3, intervalMs: 100, limit, clock, send: (batch, done) => (sent.push([...batch]), answers.push(done)), onDropped: (count) => (dropped += count) });
   return { clock, sent, answers, batches, dropped: () => dropped };
 }
 
@@ -36,4 +36,12 @@ test("a collector that does not answer costs records, not memory; lost batches c
   expect(dropped()).toBe(20 - 3 - 4);
   answers[0]?.(false);
   expect(dropped()).toBe(20 - 3 - 4 + 3);
+});
+
+test("records may count by their size", () => {
+  const sent: string[][] = [];
+  const batches = new BatchQueue<string>({ weigh: (text) => text.length, batchWeight: 5, intervalMs: 100, limit: 10, clock: new FakeClock(), send: (batch, done) => (sent.push([...batch]), done(true)), onDropped: () => {} });
+  for (const record of ["ab", "cd", "e", "a long one", "x"]) batches.push(record);
+  batches.flush();
+  expect(sent).toEqual([["ab", "cd", "e"], ["a long one"], ["x"]]);
 });

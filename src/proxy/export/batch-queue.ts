@@ -1,8 +1,10 @@
 import type { Clock } from "../../base/index.ts";
 
 export interface BatchOptions<T> {
-  /** So many make a batch that leaves at once. */
-  readonly batchSize: number;
+  /** What a record counts towards a full batch: 1, or its bytes. */
+  readonly weigh?: (record: T) => number;
+  /** So much makes a batch that leaves at once. */
+  readonly batchWeight: number;
   /** Fewer leave after so many ms. */
   readonly intervalMs: number;
   /** So many may wait; what comes beyond is dropped. */
@@ -16,19 +18,21 @@ export interface BatchOptions<T> {
 /** Collects records and sends them in batches, one batch under way at a time. An empty queue holds no timer. */
 export class BatchQueue<T> {
   #waiting: T[] = [];
+  #weight = 0;
   #sending = false;
   #cancelTimer: (() => void) | undefined;
 
   constructor(private readonly options: BatchOptions<T>) {}
 
   push(record: T): void {
-    const { batchSize, intervalMs, limit, clock, onDropped } = this.options;
+    const { batchWeight, intervalMs, limit, clock, onDropped } = this.options;
     if (this.#waiting.length >= limit) {
       onDropped(1);
       return;
     }
     this.#waiting.push(record);
-    if (this.#waiting.length >= batchSize) this.flush();
+    this.#weight += this.#weigh(record);
+    if (this.#weight >= batchWeight) this.flush();
     else this.#cancelTimer ??= clock.after(intervalMs, () => this.flush());
   }
 
@@ -37,13 +41,13 @@ export class BatchQueue<T> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#sending || this.#waiting.length === 0) return;
-    const { batchSize, intervalMs, clock, send, onDropped } = this.options;
-    const batch = this.#waiting.splice(0, batchSize);
+    const { batchWeight, intervalMs, clock, send, onDropped } = this.options;
+    const batch = this.#take(batchWeight);
     this.#sending = true;
     send(batch, (delivered) => {
       this.#sending = false;
       if (!delivered) onDropped(batch.length);
-      if (this.#waiting.length >= batchSize) this.flush();
+      if (this.#weight >= batchWeight) this.flush();
       else if (this.#waiting.length > 0) this.#cancelTimer ??= clock.after(intervalMs, () => this.flush());
     });
   }
@@ -51,5 +55,19 @@ export class BatchQueue<T> {
   stop(): void {
     this.#cancelTimer?.();
     this.#waiting = [];
+    this.#weight = 0;
+  }
+
+  /** One full batch, or what there is. */
+  #take(batchWeight: number): T[] {
+    let count = 0;
+    let weight = 0;
+    while (count < this.#waiting.length && (count === 0 || weight < batchWeight)) weight += this.#weigh(this.#waiting[count++] as T);
+    this.#weight -= weight;
+    return this.#waiting.splice(0, count);
+  }
+
+  #weigh(record: T): number {
+    return this.options.weigh?.(record) ?? 1;
   }
 }

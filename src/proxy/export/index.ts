@@ -6,4 +6,4 @@
 export { BatchQueue, type BatchOptions } from "./batch-queue.ts";
 export { SharedExporters } from "./shared-exporters.ts";
 export { compileGrpcTarget, compileHttpTarget, grpcCluster, httpTarget, type Deliver, type DeliveryContext } from "./targets.ts";
-export { attribute, nanos, writeAttributes } from "./otlp.ts";
+export { attribute, nanos, timestamp, writeAttributes } from "./otlp.ts";

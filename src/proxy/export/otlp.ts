@@ -17,6 +17,13 @@ export function attribute(writer: BinaryWriter, field: number, key: string, valu
   writer.join();
 }
 
+/** Epoch milliseconds with fractions, as protobuf has them. */
+export function timestamp(ms: number): { readonly seconds: bigint; readonly nanos: number } {
+  const seconds = Math.floor(ms / 1000);
+  // To the microsecond: a double of today's date is no finer.
+  return { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * 1000) * 1000) * 1000 };
+}
+
 /** Epoch milliseconds with fractions as nanoseconds. */
 export function nanos(ms: number): bigint {
   const whole = Math.floor(ms);

@@ -74,7 +74,9 @@ export class HttpStream extends StreamInfo implements RequestSink {
     endStream: boolean,
     headSize: number,
   ) {
-    super(connection.info, connection.config.services.clock.now(), connection.config.services.monotonic());
+    const { services } = connection.config;
+    const now = services.monotonic();
+    super(connection.info, services.wall(now), now);
     this.config = connection.config;
     this.requestEnded = endStream;
     this.requestHeadBytes = headSize;

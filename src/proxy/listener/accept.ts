@@ -44,7 +44,7 @@ export class Acceptance {
     const target = origin;
     const { services, config } = target;
     this.#startMono = services.monotonic();
-    this.#startTime = services.clock.now();
+    this.#startTime = services.wall(this.#startMono);
     this.connection = new ConnectionInfo(
       { address: unmapped(socket.localAddress), port: socket.localPort },
       { address: unmapped(socket.remoteAddress), port: socket.remotePort },

@@ -38,7 +38,7 @@ export class LiveConnection {
   ) {
     const { services } = owner;
     this.#startMono = services.monotonic();
-    this.#startTime = services.clock.now();
+    this.#startTime = services.wall(this.#startMono);
     const { terminal } = chain;
     if (!this.#enter(chain)) return;
     if (terminal.kind === "http") {

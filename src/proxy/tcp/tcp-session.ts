@@ -55,7 +55,8 @@ export class TcpSession {
     private readonly services: Services,
     private readonly onGone: () => void,
   ) {
-    this.info = new StreamInfo(connection, services.clock.now(), services.monotonic());
+    const now = services.monotonic();
+    this.info = new StreamInfo(connection, services.wall(now), now);
     this.#lastActive = this.info.startMono;
     this.#gate = new TcpGate(
       chain.policies,

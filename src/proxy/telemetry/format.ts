@@ -6,6 +6,7 @@ import { addressText } from "../net/connection-info.ts";
 import { flagNames } from "./flag-names.ts";
 import { compileCelText } from "./cel-filter.ts";
 import { commonDuration, queryValue, RARE_FIELDS, UNKEPT_FIELDS, xfccValue, type Part } from "./format-fields.ts";
+import { formatTime } from "./time-format.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 
@@ -255,48 +256,6 @@ function metadata(argument: string, fields: (info: StreamInfo, filter: string) =
     if (value === undefined || value === null) return undefined;
     return typeof value === "string" ? value : valueText(value);
   };
-}
-
-/** strftime as far as access logs use it; without a format the time is ISO 8601 with milliseconds. */
-function formatTime(format: string | undefined, at: (info: StreamInfo) => number, local = false): Part {
-  if (format === undefined || format === "") {
-    if (!local) return (info) => new Date(at(info)).toISOString();
-    return (info) => `${shifted(at(info)).toISOString().slice(0, -1)}${zone(at(info))}`;
-  }
-  return (info) => {
-    const date = local ? shifted(at(info)) : new Date(at(info));
-    const pad = (value: number, width = 2): string => String(value).padStart(width, "0");
-    return format.replace(/%(?:(\d)?f|([YmdHMSTFZzs%]))/g, (whole, width: string | undefined, letter: string | undefined) => {
-      if (letter === undefined) return pad(date.getUTCMilliseconds(), 3).padEnd(9, "0").slice(0, width === undefined ? 9 : Number(width));
-      switch (letter) {
-        case "Y": return String(date.getUTCFullYear());
-        case "m": return pad(date.getUTCMonth() + 1);
-        case "d": return pad(date.getUTCDate());
-        case "H": return pad(date.getUTCHours());
-        case "M": return pad(date.getUTCMinutes());
-        case "S": return pad(date.getUTCSeconds());
-        case "T": return `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
-        case "F": return date.toISOString().slice(0, 10);
-        case "Z": return local ? zone(at(info)) : "UTC";
-        case "z": return local ? zone(at(info)) : "+0000";
-        case "s": return String(Math.floor(at(info) / 1000));
-        case "%": return "%";
-      }
-      return whole;
-    });
-  };
-}
-
-/** The machine's own wall clock, read off as if it were UTC. */
-function shifted(ms: number): Date {
-  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
-}
-
-/** As in `+0200`. */
-function zone(ms: number): string {
-  const minutes = -new Date(ms).getTimezoneOffset();
-  const pad = (value: number): string => String(value).padStart(2, "0");
-  return `${minutes < 0 ? "-" : "+"}${pad(Math.floor(Math.abs(minutes) / 60))}${pad(Math.abs(minutes) % 60)}`;
 }
 
 function withoutPort(text: string | undefined): string | undefined {

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs, timestampFromMs, type Duration } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, type Duration } from "@bufbuild/protobuf/wkt";
 import { RequestMethod } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import {
   AccessLogType,
@@ -12,6 +12,7 @@ import {
   type TCPAccessLogEntrySchema,
   type TLSPropertiesSchema,
 } from "../../proto/gen/envoy/data/accesslog/v3/accesslog_pb.ts";
+import { timestamp } from "../export/index.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { TlsInfo } from "../net/connection-info.ts";
 import type { ReadonlyTags } from "../tracing/custom-tags.ts";
@@ -78,7 +79,7 @@ function common(info: StreamInfo, tags: ReadonlyTags): Exclude<MessageInitShape<
     downstreamLocalAddress: address(downstream.localText),
     downstreamDirectRemoteAddress: address(downstream.remoteText),
     ...(downstream.tls && { tlsProperties: tlsProperties(downstream.tls, downstream.serverName) }),
-    startTime: timestampFromMs(info.startTime),
+    startTime: timestamp(info.startTime),
     timeToLastRxByte: since(info.requestCompleteMs),
     timeToFirstUpstreamRxByte: since(answered ? info.responseStartMs : -1),
     timeToFirstDownstreamTxByte: since(info.responseStartMs),

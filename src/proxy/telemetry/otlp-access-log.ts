@@ -8,15 +8,13 @@ import type { Services } from "../services.ts";
 import { InvalidResource } from "../types.ts";
 import type { AccessLogger } from "./access-log.ts";
 import { compileFormat, type FormatOptions } from "./format.ts";
-import { logQueue } from "./grpc-access-log.ts";
+import { logQueue, type LogRecord } from "./grpc-access-log.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 const PATH = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 export const OTLP_LOG_TYPE: string = OpenTelemetryAccessLogConfigSchema.typeName;
 
-/** A record as it is sent: its bytes without the field's tag. */
-type LogRecord = Uint8Array;
 type Writer = (writer: BinaryWriter, info: StreamInfo) => void;
 
 /** `envoy.access_loggers.open_telemetry`: each request or connection is a log record. Throws InvalidResource. */
@@ -32,7 +30,7 @@ export function compileOtlpLog(config: TypedConfig, services: Services): AccessL
   const extra = (proto.resourceAttributes?.values ?? []).map(({ key, value }): [string, string] => [key, plainText(value)]);
   const deliver = compileGrpcTarget(common.grpcService, PATH);
   const key = `otlp-logs ${Buffer.from(toBinary(OpenTelemetryAccessLogConfigSchema, proto)).toString("base64")}`;
-  const queue = logQueue<LogRecord>(key, common, deliver, services, (records) => encodeRecords(records, [...builtin, ...extra]));
+  const queue = logQueue(key, common, deliver, services, (records) => encodeRecords(records, [...builtin, ...extra]));
   return (info) => {
     const writer = new BinaryWriter();
     writer.tag(1, WireType.Bit64).fixed64(nanos(info.startTime));

@@ -35,7 +35,7 @@ const DISCONNECT: StreamLoss = { flag: "DC", details: "downstream_remote_disconn
 
 /** What is known of a request, or of a TCP connection: the material of access logs, metrics and header formats. */
 export class StreamInfo {
-  /** Wall clock, milliseconds since the epoch. */
+  /** Wall clock, milliseconds since the epoch with fractions. */
   startTime: number;
   /** Monotonic milliseconds. */
   readonly startMono: number;

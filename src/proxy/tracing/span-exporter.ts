@@ -22,7 +22,7 @@ export class SpanExporter {
     const batches = stats.counter("reports_sent");
     const failed = stats.counter("reports_failed");
     this.#queue = new BatchQueue({
-      batchSize: BATCH,
+      batchWeight: BATCH,
       intervalMs: INTERVAL_MS,
       limit: LIMIT,
       clock: services.clock,

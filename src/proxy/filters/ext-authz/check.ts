@@ -1,5 +1,4 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HeaderValueOption } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { HeaderValueOption_HeaderAppendAction as Append } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import type { GrpcService } from "../../../proto/gen/envoy/config/core/v3/grpc_service_pb.ts";
@@ -10,6 +9,7 @@ import { durationMs } from "../../durations.ts";
 import { HeaderMap, type RequestHead } from "../../http/header-map.ts";
 import { compileString } from "../../match/strings.ts";
 import { toLatin1 } from "../../router/header-ops.ts";
+import { timestamp } from "../../export/index.ts";
 import type { Services } from "../../services.ts";
 import type { StreamInfo } from "../../telemetry/stream-info.ts";
 import type { ConnectionInfo } from "../../net/connection-info.ts";
@@ -120,7 +120,7 @@ function encodeCheck({ info, body, contextExtensions, metadataNamespaces, includ
       source: { ...peer(downstream.remote, downstream.peerPrincipal), certificate: includePeerCertificate ? encodeURIComponent(downstream.tls?.peer?.pem ?? "") : "" },
       destination: peer(downstream.local, downstream.tls?.localUriSans[0] ?? ""),
       request: {
-        time: timestampFromMs(info.startTime),
+        time: timestamp(info.startTime),
         ...(request
           ? {
               http: {
