@@ -9,11 +9,13 @@ import { join } from "node:path";
 import type { Row } from "../run.ts";
 import { lists, operations, type Pair, watches } from "./scenarios.ts";
 import { startOurs, startTheirs } from "./servers.ts";
+import { start } from "./start.ts";
 
 const SCENARIOS: Record<string, () => Promise<Row[]>> = {
   operations: () => onBoth(operations),
   lists: () => onBoth(lists),
   watches: () => onBoth(watches),
+  start,
 };
 
 export async function run(names: readonly string[]): Promise<Row[]> {
