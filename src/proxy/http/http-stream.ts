@@ -74,9 +74,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
     endStream: boolean,
     headSize: number,
   ) {
-    const { services } = connection.config;
-    const now = services.monotonic();
-    super(connection.info, services.wall(now), now);
+    const now = connection.config.services.monotonic();
+    super(connection.info, connection.config.services.wall(now), now);
     this.config = connection.config;
     this.requestEnded = endStream;
     this.requestHeadBytes = headSize;
