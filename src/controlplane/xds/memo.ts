@@ -3,14 +3,15 @@ export type MemoKey = readonly unknown[];
 
 /**
  * Keeps values by what they were made from. A value goes when one of the objects in its key does, so no entry outlives
- * the snapshot parts that it belongs to. Put objects first in keys: what is behind them goes with them.
+ * the snapshot parts that it belongs to, but for the last that was asked for. Put objects first in keys: what is behind them
+ * goes with them.
  */
 export class Memo<Value> {
   #root = new Branch<Value>();
 
   get(key: MemoKey, make: () => Value): Value {
     let branch = this.#root;
-    for (const part of key) branch = branch.child(part);
+    for (let index = 0; index < key.length; index++) branch = branch.child(key[index]);
     if (!branch.filled) {
       branch.value = make();
       branch.filled = true;
@@ -23,24 +24,41 @@ export class Memo<Value> {
   }
 }
 
+/**
+ * All keys that begin alike. Most of them go on in one way only, and the one asked for last is likely to be asked for next:
+ * it is found without a map, and there is no map before there is a second.
+ */
 class Branch<Value> {
   filled = false;
-  value: Value | undefined;
-  #objects: WeakMap<object, Branch<Value>> | undefined;
-  #values: Map<unknown, Branch<Value>> | undefined;
+  value: Value | undefined = undefined;
+  #lastPart: unknown = undefined;
+  #last: Branch<Value> | undefined = undefined;
+  #objects: WeakMap<object, Branch<Value>> | undefined = undefined;
+  #values: Map<unknown, Branch<Value>> | undefined = undefined;
 
   child(part: unknown): Branch<Value> {
-    if ((typeof part === "object" && part !== null) || typeof part === "function") {
-      this.#objects ??= new WeakMap();
-      let branch = this.#objects.get(part);
-      if (!branch) this.#objects.set(part, (branch = new Branch<Value>()));
-      return branch;
+    const last = this.#last;
+    if (last && this.#lastPart === part) return last;
+    let branch: Branch<Value> | undefined;
+    if (last) {
+      if (!this.#objects && !this.#values) this.#file(this.#lastPart, last);
+      branch = isObject(part) ? this.#objects?.get(part) : this.#values?.get(part);
+      if (!branch) this.#file(part, (branch = new Branch<Value>()));
     }
-    this.#values ??= new Map();
-    let branch = this.#values.get(part);
-    if (!branch) this.#values.set(part, (branch = new Branch<Value>()));
+    branch ??= new Branch<Value>();
+    this.#lastPart = part;
+    this.#last = branch;
     return branch;
   }
+
+  #file(part: unknown, branch: Branch<Value>): void {
+    if (isObject(part)) (this.#objects ??= new WeakMap()).set(part, branch);
+    else (this.#values ??= new Map()).set(part, branch);
+  }
+}
+
+function isObject(part: unknown): part is object {
+  return (typeof part === "object" && part !== null) || typeof part === "function";
 }
 
 /** Gives equal contents the same object, so that they can be part of a memo's key. */

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { packAny, type Init } from "../../../proto/index.ts";
+import { encode, packAny, typeUrlOf, type Init } from "../../../proto/index.ts";
 import { Http1ProtocolOptionsSchema, HttpProtocolOptions_HeadersWithUnderscoresAction, type HttpProtocolOptionsSchema, type Http2ProtocolOptionsSchema } from "../../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import type { RouteConfigurationSchema } from "../../../proto/gen/envoy/config/route/v3/route_pb.ts";
 import {
@@ -15,7 +15,7 @@ import { ALPN, CORS, chainFilter, FAULT, GRPC_STATS, GRPC_WEB, INBOUND_METADATA,
 import { forwardProxyFilter } from "../forward-proxy.ts";
 import { metadataText } from "../proxy.ts";
 import { adsSource } from "../sds.ts";
-import type { TrafficClass } from "../telemetry/index.ts";
+import type { HttpTracing, TrafficClass } from "../telemetry/index.ts";
 import type { ListenerParts } from "./parts.ts";
 
 type Manager = Init<typeof HttpConnectionManagerSchema>;
@@ -37,12 +37,21 @@ export interface HttpChainOptions {
 
 const HTTP_MANAGER = "envoy.filters.network.http_connection_manager";
 
-/** The network filter that speaks HTTP. */
-export function httpManager(parts: ListenerParts, options: HttpChainOptions): FilterConfig {
+/**
+ * The network filter that speaks HTTP. Workloads that see the same differ in how their spans name them: the rest is given
+ * by whoever has it from another of them.
+ */
+export function httpManager(parts: ListenerParts, options: HttpChainOptions, rest = untracedManager(parts, options)): FilterConfig {
+  // Fields of a message may come in any order and in parts.
+  const value = new Uint8Array(Buffer.concat([rest, parts.managerTracing(options.trafficClass)]));
+  return { name: HTTP_MANAGER, typedConfig: { $typeName: "google.protobuf.Any", typeUrl: typeUrlOf(HttpConnectionManagerSchema), value } };
+}
+
+/** The manager without its tracing, encoded. */
+export function untracedManager(parts: ListenerParts, options: HttpChainOptions): Uint8Array {
   const { mesh, view, node } = parts.proxy;
   const { trafficClass, extra = {} } = options;
   const headers = parts.headers(trafficClass);
-  const { tracing, requestIdDecides } = parts.tracing(trafficClass);
   const http1 = preservesCase(view, mesh) ? preserveCaseOptions() : create(Http1ProtocolOptionsSchema);
   const acceptHttp10 = metadataText(node, "HTTP10") === "1";
   if (acceptHttp10) http1.acceptHttp10 = true;
@@ -63,14 +72,18 @@ export function httpManager(parts: ListenerParts, options: HttpChainOptions): Fi
     proxy100Continue: true,
     routeSpecifier: typeof options.routes === "string" ? { case: "rds", value: { configSource: adsSource(), routeConfigName: options.routes } } : { case: "routeConfig", value: options.routes },
     accessLog: parts.logs(trafficClass, "http"),
-    ...(tracing && { tracing }),
     httpFilters: httpFilters(parts, options).map(chainFilter),
-    requestIdExtension: { typedConfig: packAny(UuidRequestIdConfigSchema, { useRequestIdForTraceSampling: requestIdDecides ?? true }) },
     ...extra,
   };
   if (needsHttp1 && extra.httpProtocolOptions) manager.httpProtocolOptions = { ...extra.httpProtocolOptions, ...(http1.acceptHttp10 && { acceptHttp10: true }), ...(http1.headerKeyFormat && { headerKeyFormat: http1.headerKeyFormat }) } as Manager["httpProtocolOptions"];
   applyConnectionSettings(manager, connectionSettings(parts));
-  return { name: HTTP_MANAGER, typedConfig: packAny(HttpConnectionManagerSchema, manager) };
+  return encode(HttpConnectionManagerSchema, manager);
+}
+
+/** What a manager is told of tracing, encoded. */
+export function managerTracing({ tracing, requestIdDecides }: HttpTracing): Uint8Array {
+  const requestIdExtension = { typedConfig: packAny(UuidRequestIdConfigSchema, { useRequestIdForTraceSampling: requestIdDecides ?? true }) };
+  return encode(HttpConnectionManagerSchema, { ...(tracing && { tracing }), requestIdExtension });
 }
 
 function httpFilters(parts: ListenerParts, options: HttpChainOptions): FilterConfig[] {

@@ -1,6 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import type { Init } from "../../../proto/index.ts";
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
-import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
+import type { ListenerSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { HttpConnectionManager_ForwardClientCertDetails } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { modeForPort, parseDuration, type FilterConfig } from "../../policy/index.ts";
 import { isGrpc, isHttp2, listenerProtocol, parseProtocol, type MeshPort } from "../../registry/index.ts";
@@ -18,6 +18,8 @@ import { inboundListenerFilters } from "./inspectors.ts";
 import { deadEnd, inboundTcpChain, metadataExchange } from "./network.ts";
 import { ACCEPT_ONE, mayBind } from "./outbound.ts";
 import type { ListenerParts } from "./parts.ts";
+
+type Listener = Init<typeof ListenerSchema>;
 
 /** One port of the workload; `targetPort` 0 stands for all that nothing else describes. */
 interface InboundPort {
@@ -171,7 +173,7 @@ function listener(parts: ListenerParts, name: string, binds: readonly string[], 
   const { node, mesh } = parts.proxy;
   const transparent = interceptionMode(node) === "TPROXY";
   const [primary = "", ...others] = binds;
-  return create(ListenerSchema, {
+  return {
     name,
     address: address(primary, port),
     additionalAddresses: others.map((other) => ({ address: address(other, port) })),
@@ -184,5 +186,5 @@ function listener(parts: ListenerParts, name: string, binds: readonly string[], 
     filterChains,
     listenerFilters: inboundListenerFilters(filterChains.map(({ filterChainMatch }) => filterChainMatch as FilterChainMatch | undefined), !bindToPort, transparent),
     listenerFiltersTimeout: parseDuration(mesh.config.protocolDetectionTimeout) ?? { seconds: 0n },
-  });
+  };
 }

@@ -1,4 +1,5 @@
-import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { ListenerSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { TELEMETRY_METADATA } from "../../../proto/index.ts";
 import type { JwksSource } from "../../policy/index.ts";
 import type { MeshConfig, MeshService } from "../../registry/index.ts";
@@ -93,6 +94,6 @@ function metadataKey({ node }: ProxyContext): string {
   return JSON.stringify([node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
 }
 
-function encode(listener: Listener): XdsResource {
-  return encodeResource(ListenerSchema, listener.name, listener);
+function encode(listener: MessageInitShape<typeof ListenerSchema>): XdsResource {
+  return encodeResource(ListenerSchema, listener.name ?? "", listener);
 }

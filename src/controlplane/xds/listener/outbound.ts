@@ -1,8 +1,9 @@
 import { isIP } from "node:net";
-import { create } from "@bufbuild/protobuf";
-import type { Init } from "../../../proto/index.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { encoded, type Init } from "../../../proto/index.ts";
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
-import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
+import { FilterChainSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
+import type { ListenerSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { parseDuration } from "../../policy/index.ts";
 import { compareText, isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
 import { address } from "../address.ts";
@@ -14,7 +15,7 @@ import { destinationCluster } from "../route/destination.ts";
 import type { EgressListener } from "../scope/sidecar-scope.ts";
 import { serviceAddresses, serviceListenAddress } from "../service-address.ts";
 import { buildChain, conflicts, matchesAll, PLAINTEXT_HTTP, RAW_BUFFER_PROTOCOL, type ChainDraft } from "./filter-chain.ts";
-import { httpManager, type HttpChainOptions } from "./http.ts";
+import { httpManager, untracedManager, type HttpChainOptions } from "./http.ts";
 import { plainChain } from "./network.ts";
 import { outboundTcpChains } from "./outbound-tcp.ts";
 import type { ListenerParts } from "./parts.ts";
@@ -54,14 +55,14 @@ const PRIVILEGED = 1024;
 export interface PlannedListener {
   /** Whether it differs between workloads that see the same. */
   readonly perWorkload: boolean;
-  build(parts: ListenerParts): Listener;
+  build(parts: ListenerParts): Init<typeof ListenerSchema>;
 }
 
 /** The listeners for what workloads in a scope call, by their names. Several services may share one. */
 export function planOutbound(parts: ListenerParts): PlannedListener[] {
   const entries = new Map<string, Entry>();
   for (const listener of parts.proxy.scope.listeners) addEgress(parts, listener, entries);
-  return [...entries].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => ({ perWorkload: entry.chains.some(({ http }) => http), build: (own) => buildListener(own, entry) }));
+  return [...entries].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => ({ perWorkload: entry.chains.some(({ http }) => http), build: prepareListener(parts, entry) }));
 }
 
 /** Where connections go that no service claims: on, or nowhere. */
@@ -185,28 +186,42 @@ export function mayBind({ node, view, mesh }: ProxyContext, binding: { addresses
   return inbound || (port.port !== mesh.config.proxyListenPort && port.port !== mesh.config.proxyInboundListenPort);
 }
 
-function buildListener(parts: ListenerParts, { port, binding, chains: drafts }: Entry): Listener {
-  const chains = drafts.map((draft): ChainDraft => (draft.http ? { ...draft, filters: [...draft.filters, httpManager(parts, draft.http)] } : draft));
-  const { mesh } = parts.proxy;
+/** What workloads have in common is made and encoded for the first of them; the others only finish the chains with their name. */
+function prepareListener(first: ListenerParts, { port, binding, chains }: Entry): (parts: ListenerParts) => Init<typeof ListenerSchema> {
+  const { mesh, node } = first.proxy;
   const [primary = "", ...others] = binding.addresses;
   const needsTls = chains.some(({ sniHosts, filters }) => sniHosts?.length || filters.some(({ name }) => name === SNI_FORWARD_PROXY));
   const needsHttp = chains.some(({ applicationProtocols }) => applicationProtocols?.length);
-  const passthrough = { name: "PassthroughFilterChain", filterChainMatch: {}, filters: plainChain(parts, catchAllCluster(parts.proxy), "outbound").map(chainFilter) };
   const all = chains.filter(matchesAll).at(-1);
   const specific = chains.filter((chain) => !matchesAll(chain));
-  const listener: Init<typeof ListenerSchema> = {
+  const finishers = new Map([...specific, ...(all ? [all] : [])].map((chain) => [chain, prepareChain(first, chain)]));
+  const finish = (parts: ListenerParts, chain: OutboundChain) => finishers.get(chain)?.(parts) ?? {};
+  const passthrough = all ? undefined : encoded(FilterChainSchema, { name: "PassthroughFilterChain", filterChainMatch: {}, filters: plainChain(first, catchAllCluster(first.proxy), "outbound").map(chainFilter) });
+  const common: Init<typeof ListenerSchema> = {
     name: `${primary}_${port}`,
     address: address(primary, port),
     additionalAddresses: others.map((other) => ({ address: address(other, port) })),
     trafficDirection: TrafficDirection.OUTBOUND,
     continueOnListenerFiltersTimeout: true,
     ...(binding.bindToPort ? { maxConnectionsToAcceptPerSocketEvent: ACCEPT_ONE } : { bindToPort: false }),
-    ...(metadataFlag(parts.proxy.node, "OUTBOUND_LISTENER_EXACT_BALANCE") && { connectionBalanceConfig: { balanceType: { case: "exactBalance" as const, value: {} } } }),
+    ...(metadataFlag(node, "OUTBOUND_LISTENER_EXACT_BALANCE") && { connectionBalanceConfig: { balanceType: { case: "exactBalance" as const, value: {} } } }),
     listenerFilters: [...(needsTls ? [configured(TLS_INSPECTOR)] : []), ...(needsHttp ? [configured(HTTP_INSPECTOR)] : [])],
     listenerFiltersTimeout: (needsHttp && parseDuration(mesh.config.protocolDetectionTimeout)) || { seconds: 0n },
-    filterChains: specific.length > 0 ? specific.map(buildChain) : all ? [buildChain(all)] : [],
-    // With chains for some traffic only, the rest must still have somewhere to go.
-    ...((specific.length > 0 || !all) && { defaultFilterChain: all ? buildChain(all) : passthrough }),
   };
-  return create(ListenerSchema, listener);
+  return (parts) => ({
+    ...common,
+    filterChains: (specific.length > 0 ? specific : all ? [all] : []).map((chain) => finish(parts, chain)),
+    // With chains for some traffic only, the rest must still have somewhere to go.
+    ...((specific.length > 0 || !all) && { defaultFilterChain: all ? finish(parts, all) : passthrough }),
+  });
+}
+
+function prepareChain(first: ListenerParts, chain: OutboundChain): (parts: ListenerParts) => MessageInitShape<typeof FilterChainSchema> {
+  const { http } = chain;
+  if (!http) {
+    const built = encoded(FilterChainSchema, buildChain(chain));
+    return () => built;
+  }
+  const rest = untracedManager(first, http);
+  return (parts) => buildChain({ ...chain, filters: [...chain.filters, httpManager(parts, http, rest)] });
 }

@@ -1,5 +1,3 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { HttpConnectionManager_TracingSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { authorizationFilters, customFilters, jwtFilter, jwtRulesFor, parseDuration, selectAuthorization, type Duration, type FilterConfig, type JwksSource } from "../../policy/index.ts";
 import type { ProxyConfigSpec } from "../../registry/index.ts";
 import { clusterLookup } from "../cluster-lookup.ts";
@@ -7,8 +5,9 @@ import { extensionFilter, extensionsFor, isNetworkExtension, matches, type Exten
 import type { Memo, MemoKey } from "../memo.ts";
 import { metadataText, proxyConfigOf, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
-import { accessLogs, agentLog, agentLogPath, applicableTelemetry, httpTracing, onlyAtTheEnd, statsFilters, type AccessLog, type AppliedTelemetry, type HttpTracing, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
+import { accessLogs, agentLog, agentLogPath, applicableTelemetry, httpTracing, onlyAtTheEnd, statsFilters, type AccessLog, type AppliedTelemetry, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
 import { inboundMutualTls, tlsSocket } from "./downstream-tls.ts";
+import { managerTracing } from "./http.ts";
 
 type Layer = "http" | "tcp";
 
@@ -71,22 +70,21 @@ export class ListenerParts {
     return this.#shared([config, ...metrics, "stats", trafficClass], () => statsFilters(metrics, config, trafficClass));
   }
 
-  tracing(trafficClass: TrafficClass): HttpTracing {
-    const { node, mesh } = this.proxy;
-    return this.#once(`tracing ${trafficClass}`, () =>
-      httpTracing({ specs: this.#telemetry.tracing, mesh: mesh.config, proxyConfig: this.proxyConfig, node, trafficClass, lookup: clusterLookup(mesh.snapshot) }),
-    );
+  /** What connection managers are told of tracing, encoded. */
+  managerTracing(trafficClass: TrafficClass): Uint8Array {
+    const { tracing: specs } = this.#telemetry;
+    // Without rules of its own, tracing is the same on all sides.
+    return this.#once(specs.length === 0 ? "tracing" : `tracing ${trafficClass}`, () => {
+      const { node, mesh } = this.proxy;
+      return managerTracing(httpTracing({ specs, mesh: mesh.config, proxyConfig: this.proxyConfig, node, trafficClass, lookup: clusterLookup(mesh.snapshot) }));
+    });
   }
 
   /** How spans name the workload, which is all that its listeners say of it by itself. */
   tracingKey(): string {
     return this.#once("tracing key", () => {
-      const encoded = (["inbound", "outbound", "gateway"] as const).map((trafficClass) => {
-        const { tracing, requestIdDecides } = this.tracing(trafficClass);
-        const bytes = tracing ? toBinary(HttpConnectionManager_TracingSchema, create(HttpConnectionManager_TracingSchema, tracing)) : new Uint8Array();
-        return `${Bun.hash.xxHash64(bytes).toString(16)}${requestIdDecides ?? ""}`;
-      });
-      return encoded.join();
+      const encoded = new Set((["inbound", "outbound", "gateway"] as const).map((trafficClass) => this.managerTracing(trafficClass)));
+      return [...encoded].map((bytes) => Bun.hash.xxHash64(bytes).toString(16)).join();
     });
   }
 
