@@ -27,6 +27,7 @@ beforeAll(async () => {
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("end", () => {
       expect(headers[":path"]).toBe("/envoy.service.auth.v3.Authorization/Check");
+      expect(headers[":authority"]).toBe("ext-authz.foo.svc");
       checks.push(fromBinary(CheckRequestSchema, Buffer.concat(chunks).subarray(5)));
       if (decision === "never") return;
       const message = toBinary(CheckResponseSchema, create(CheckResponseSchema, decision));
@@ -57,7 +58,7 @@ afterAll(() => {
 });
 
 const HTTP2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
-const GRPC: JsonObject = { grpcService: { envoyGrpc: { clusterName: "grpc" }, timeout: "0.3s" }, transportApiVersion: "V3" };
+const GRPC: JsonObject = { grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.3s" }, transportApiVersion: "V3" };
 
 async function start(config: JsonObject, before: readonly JsonObject[] = []): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar({ id: "n" });
@@ -98,7 +99,7 @@ describe("a gRPC service", () => {
     expect(await get(dead.port, "/", "h")).toMatchObject({ status: 403, body: "" });
     expect(dead.proxy.log.at(-1)).toContain("403 UAEX ext_authz_error");
     decision = "never";
-    const slow = await start({ grpcService: { envoyGrpc: { clusterName: "grpc" }, timeout: "0.05s" }, statusOnError: { code: "ServiceUnavailable" } });
+    const slow = await start({ grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.05s" }, statusOnError: { code: "ServiceUnavailable" } });
     expect((await get(slow.port, "/", "h")).status).toBe(503);
     const open = await start({ grpcService: { envoyGrpc: { clusterName: "dead" } }, failureModeAllow: true, failureModeAllowHeaderAdd: true });
     expect((JSON.parse((await get(open.port, "/", "h")).body) as Echo).headers["x-envoy-auth-failure-mode-allowed"]).toBe("true");
@@ -151,7 +152,7 @@ test("an HTTP service: what it is sent, what of its answer counts", async () => 
 });
 
 describe("a TCP connection", () => {
-  const EXT = { name: "envoy.filters.network.ext_authz", typedConfig: typed("envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", { statPrefix: "tcp.", grpcService: { envoyGrpc: { clusterName: "grpc" }, timeout: "0.3s" }, transportApiVersion: "V3" }) };
+  const EXT = { name: "envoy.filters.network.ext_authz", typedConfig: typed("envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", { statPrefix: "tcp.", grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.3s" }, transportApiVersion: "V3" }) };
 
   async function tcp(handler: Parameters<typeof rawServer>[0]): Promise<{ port: number; proxy: Sidecar; stop: () => void }> {
     const server = rawServer(handler);

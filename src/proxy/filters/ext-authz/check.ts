@@ -14,6 +14,7 @@ import type { Services } from "../../services.ts";
 import type { StreamInfo } from "../../telemetry/stream-info.ts";
 import type { ConnectionInfo } from "../../net/connection-info.ts";
 import { InvalidResource, type SocketAddress } from "../../types.ts";
+import { grpcCluster } from "../../export/targets.ts";
 import { callCluster, callGrpc } from "../../upstream/call.ts";
 
 /** How a header is put on a request or response. */
@@ -45,13 +46,11 @@ export type Check = (input: CheckInput, done: (decision: Decision) => void) => (
 const DEFAULT_TIMEOUT_MS = 200;
 
 export function compileGrpcCheck(service: GrpcService, services: Services, sendsHeader: (name: string) => boolean): Check {
-  const target = service.targetSpecifier;
-  if (target.case !== "envoyGrpc") throw new InvalidResource("UNSUPPORTED_EXT_AUTHZ", "ext_authz: only envoy_grpc is supported");
-  const cluster = target.value.clusterName;
+  const { cluster, authority } = grpcCluster(service);
   const metadata = service.initialMetadata.map(({ key, value }) => [key.toLowerCase(), toLatin1(value)] as const);
   const timeoutMs = durationMs(service.timeout) ?? DEFAULT_TIMEOUT_MS;
   return (input, done) =>
-    callGrpc({ cluster, path: "/envoy.service.auth.v3.Authorization/Check", message: encodeCheck(input, sendsHeader), metadata, timeoutMs }, services, (result) => {
+    callGrpc({ cluster, authority, path: "/envoy.service.auth.v3.Authorization/Check", message: encodeCheck(input, sendsHeader), metadata, timeoutMs }, services, (result) => {
       done(result.kind === "failure" ? { kind: "error", reason: result.reason } : decodeCheck(result.bytes));
     });
 }

@@ -89,6 +89,7 @@ function compile(proto: ExtAuthz, check: Check, buffering: BufferSettings | unde
       return;
     }
     if (decision.kind === "error") {
+      services.log.debug("an authorization check failed", { reason: decision.reason, path: stream.request.path });
       if (!proto.failureModeAllow) {
         stream.localReply({ status: errorStatus, body: "", details: "ext_authz_error", flag: "UAEX" });
         return;
