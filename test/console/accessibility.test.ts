@@ -13,7 +13,7 @@ import { LAB_LOGS, LAB_OBJECTS, STRICT, fakeConsole, fakeMesh } from "./fake-mes
 const folder = mkdtempSync(join(tmpdir(), "chainmail-console-"));
 const WORKLOAD = "/namespaces/istioinaction/workloads/web-api";
 const PAGES = [
-  "/graph", "/guide", "/overview", "/workloads", "/services", "/policies", "/istio", "/mesh", "/traces", "/istio/new?what=faults", WORKLOAD, `${WORKLOAD}?tab=traffic`, `${WORKLOAD}?tab=logs`, `${WORKLOAD}?tab=metrics`, `${WORKLOAD}?tab=envoy`,
+  "/graph", "/guide", "/overview", "/namespaces", "/namespaces/istioinaction", "/applications", "/namespaces/istioinaction/applications/web-api", "/namespaces/gone", "/workloads", "/services", "/policies", "/istio", "/mesh", "/traces", "/istio/new?what=faults", WORKLOAD, `${WORKLOAD}?tab=traffic`, `${WORKLOAD}?tab=logs`, `${WORKLOAD}?tab=metrics`, `${WORKLOAD}?tab=envoy`,
   "/namespaces/istioinaction/services/web-api", "/namespaces/istioinaction/istio/networking.istio.io/v1/VirtualService/web-api-gw-vs", "/namespaces/istioinaction/workloads/gone", `/traces/${traceId(12)}`,
 ];
 

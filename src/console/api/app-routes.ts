@@ -5,10 +5,11 @@ import { type ApiContext, ApiProblem, type ApiRequest, type Route, param, queryL
 import { type Workload, servicesOf, workloadsIn } from "./workload-routes.ts";
 
 export const APP_ROUTES: Route[] = [
-  { pattern: "/clusters/apps", answer: (request, context) => listApps(request, context, queryList(request.query, "namespaces")) },
+  { pattern: "/clusters/apps", liveMs: 2_000, answer: (request, context) => listApps(request, context, queryList(request.query, "namespaces")) },
   { pattern: "/namespaces/:namespace/apps", answer: (request, context) => listApps(request, context, [param(request, "namespace")]) },
   {
     pattern: "/namespaces/:namespace/apps/:app",
+    liveMs: 2_000,
     async answer(request, { mesh, queries }) {
       const [namespace, name] = [param(request, "namespace"), param(request, "app")];
       const members = (await workloadsIn(mesh, [namespace])).filter((workload) => appOf(workload) === name);

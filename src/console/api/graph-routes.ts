@@ -30,8 +30,8 @@ export const GRAPH_ROUTES: Route[] = [
     liveMs: GRAPH_EVERY_MS,
     async answer({ query }, { graphs, clock }): Promise<GraphAnswer> {
       const [namespace, kind, name] = [query.get("namespace") ?? "", query.get("kind") ?? "workload", query.get("name") ?? ""];
-      const request = { ...graphRequest(query, clock.now()), namespaces: [namespace], graphType: kind === "service" ? ("service" as const) : ("workload" as const), responseTimes: true, throughput: true };
-      const node = (n: GraphNode) => n.namespace === namespace && n[kind === "service" ? "service" : "workload"] === name;
+      const request = { ...graphRequest(query, clock.now()), namespaces: [namespace], graphType: kind === "service" ? ("service" as const) : kind === "app" ? ("app" as const) : ("workload" as const), responseTimes: true, throughput: true };
+      const node = (n: GraphNode) => n.namespace === namespace && (kind === "namespace" || n[kind === "service" || kind === "app" ? kind : "workload"] === name);
       return { durationSeconds: request.durationSeconds, namespaces: [namespace], graph: near(await graphs.load(request), node) };
     },
   },

@@ -9,6 +9,10 @@ import { Boundary, Loading } from "./parts/states.tsx";
 
 // The graph brings its engine along, and is the page that most people open: the other pages need not wait for it.
 const GraphPage = lazy(() => import("./pages/graph-page.tsx").then((m) => ({ default: m.GraphPage })));
+const AppsPage = lazy(() => import("./pages/apps-pages.tsx").then((m) => ({ default: m.AppsPage })));
+const AppPage = lazy(() => import("./pages/apps-pages.tsx").then((m) => ({ default: m.AppPage })));
+const NamespacesPage = lazy(() => import("./pages/namespaces-pages.tsx").then((m) => ({ default: m.NamespacesPage })));
+const NamespacePage = lazy(() => import("./pages/namespaces-pages.tsx").then((m) => ({ default: m.NamespacePage })));
 const GuidePage = lazy(() => import("./pages/guide-page.tsx").then((m) => ({ default: m.GuidePage })));
 const OverviewPage = lazy(() => import("./pages/overview-page.tsx").then((m) => ({ default: m.OverviewPage })));
 const WorkloadsPage = lazy(() => import("./pages/lists.tsx").then((m) => ({ default: m.WorkloadsPage })));
@@ -37,6 +41,8 @@ interface Page {
 const PAGES: Record<string, Page> = {
   overview: { title: "Overview", render: () => <OverviewPage /> },
   graph: { title: "Traffic graph", render: (props) => <GraphPage {...props} /> },
+  namespaces: { title: "Namespaces", render: () => <NamespacesPage /> },
+  applications: { title: "Applications", render: () => <AppsPage /> },
   workloads: { title: "Workloads", render: ({ mesh }) => <WorkloadsPage mesh={mesh} /> },
   services: { title: "Services", render: () => <ServicesPage /> },
   traces: { title: "Traces", render: () => <TracesPage /> },
@@ -50,8 +56,10 @@ const PAGES: Record<string, Page> = {
 function pageOf(parts: string[]): { menu: string; page: Page } {
   const [first = "", , kind] = parts;
   const name = parts.at(-1) ?? "";
-  if (first === "namespaces" && kind === "workloads" && parts.length === 4) return { menu: "workloads", page: { title: name, render: ({ mesh }) => <WorkloadPage mesh={mesh} /> } };
-  if (first === "namespaces" && kind === "services" && parts.length === 4) return { menu: "services", page: { title: name, render: () => <ServicePage /> } };
+  if (first === "namespaces" && parts.length === 2) return { menu: "namespaces", page: { title: name, render: (props) => <NamespacePage {...props} /> } };
+  if (first === "namespaces" && kind === "applications" && parts.length === 4) return { menu: "applications", page: { title: name, render: (props) => <AppPage {...props} /> } };
+  if (first === "namespaces" && kind === "workloads" && parts.length === 4) return { menu: "workloads", page: { title: name, render: (props) => <WorkloadPage {...props} /> } };
+  if (first === "namespaces" && kind === "services" && parts.length === 4) return { menu: "services", page: { title: name, render: (props) => <ServicePage {...props} /> } };
   if (first === "namespaces" && kind === "istio" && parts.length === 7) return { menu: "istio", page: { title: name, render: () => <ConfigObjectPage /> } };
   if (first === "traces" && parts.length === 2) return { menu: "traces", page: { title: "Trace", render: () => <TracePage /> } };
   if (first === "istio" && parts[1] === "new") return { menu: "istio", page: { title: "New", render: ({ mesh }) => <NewConfigPage mesh={mesh} /> } };

@@ -55,6 +55,15 @@ export function Link({ to, children, className, current }: { to: string; childre
 
 export const workloadPath = (namespace: string, name: string) => `/namespaces/${encodeURIComponent(namespace)}/workloads/${encodeURIComponent(name)}`;
 export const servicePath = (namespace: string, name: string) => `/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`;
+export const appPath = (namespace: string, name: string) => `/namespaces/${encodeURIComponent(namespace)}/applications/${encodeURIComponent(name)}`;
+export const namespacePath = (namespace: string) => `/namespaces/${encodeURIComponent(namespace)}`;
+
+/** The page of what a node of the graph stands for; none for callers that nobody knows. */
+export function nodePath({ type, namespace, workload, app, service }: { type: string; namespace: string; workload?: string; app?: string; service?: string }): string | undefined {
+  if (type === "service" && service && namespace !== "unknown") return servicePath(namespace, service);
+  if (type === "workload" && workload) return workloadPath(namespace, workload);
+  return type === "app" && app ? appPath(namespace, app) : undefined;
+}
 
 /** Kiali's links have `/console` in them: they lead to the same pages. */
 function currentRoute(): Route {

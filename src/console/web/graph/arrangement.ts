@@ -1,5 +1,6 @@
 import type { Graph, GraphNode } from "../model.ts";
-import { type Direction, type Layout, boxOf, layout } from "./layout.ts";
+import { type Layout, boxOf } from "./layout.ts";
+import { type LayoutName, arrange } from "./layouts.ts";
 
 /**
  * Where the nodes stand, kept as steady as can be: nodes that come back come back to their place, and an edge between
@@ -9,7 +10,8 @@ export class Arrangement {
   #layout: Layout = { nodes: new Map(), bends: new Map() };
   readonly #nodes = new Map<string, GraphNode>();
   readonly #edges = new Map<string, { id: string; source: string; target: string }>();
-  #direction: Direction | undefined;
+  #name: LayoutName | undefined;
+  #boxed = true;
 
   /** Flows that were seen earlier, so that a mesh without traffic already stands as it will with some. */
   constructor(
@@ -25,9 +27,10 @@ export class Arrangement {
   }
 
   /** Takes the graph's nodes and edges in. The same object comes back while all stays where it was. */
-  update(graph: Graph, direction: Direction): Layout {
-    let changed = this.#direction !== direction;
-    this.#direction = direction;
+  update(graph: Graph, name: LayoutName, boxed = true): Layout {
+    let changed = this.#name !== name || this.#boxed !== boxed;
+    this.#name = name;
+    this.#boxed = boxed;
     for (const node of graph.nodes) {
       if (!this.#nodes.has(node.id)) changed = true;
       this.#nodes.set(node.id, node);
@@ -40,8 +43,8 @@ export class Arrangement {
       if (!this.#flowsOnward(source, target)) changed = true;
     }
     if (changed) {
-      const nodes = [...this.#nodes.values()].map((node) => ({ id: node.id, ...this.sizeOf(node), box: boxOf(node) }));
-      this.#layout = layout(nodes, [...this.#edges.values()], direction);
+      const nodes = [...this.#nodes.values()].map((node) => ({ id: node.id, ...this.sizeOf(node), box: boxed ? boxOf(node) : undefined }));
+      this.#layout = arrange(nodes, [...this.#edges.values()], name);
     }
     return this.#layout;
   }
@@ -49,6 +52,7 @@ export class Arrangement {
   #flowsOnward(source: string, target: string): boolean {
     const [from, to] = [this.#layout.nodes.get(source), this.#layout.nodes.get(target)];
     if (!from || !to) return false;
-    return this.#direction === "RIGHT" ? to.x > from.x : to.y > from.y;
+    if (this.#name !== "RIGHT" && this.#name !== "DOWN") return true;
+    return this.#name === "RIGHT" ? to.x > from.x : to.y > from.y;
   }
 }

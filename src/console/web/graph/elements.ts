@@ -17,24 +17,26 @@ export function withIdleNodes(graph: Graph, mesh: MeshState | undefined, namespa
 }
 
 /** Nodes, boxes and edges as the graph library takes them. Nodes without a place yet are left for the next round. */
-export function toElements(graph: Graph, { nodes: placement, bends }: Layout, mesh: MeshState | undefined): ElementDefinition[] {
+export function toElements(graph: Graph, { nodes: placement, bends }: Layout, mesh: MeshState | undefined, boxed = true): ElementDefinition[] {
   const boxes = new Map<string, string>();
   const nodes = graph.nodes.filter((node) => placement.has(node.id));
   for (const node of nodes) {
-    const box = boxOf(node);
+    const box = boxed && boxOf(node);
     if (box) boxes.set(box, node.namespace);
   }
   const busy = new Set(graph.edges.flatMap((edge) => [edge.source, edge.target]));
   const incoming = Map.groupBy(graph.edges, (edge) => edge.target);
   const workloads = new Map(mesh?.workloads.map((w) => [`workload/${w.namespace}/${w.workload}`, w]));
+  const byApp = Map.groupBy(mesh?.workloads ?? [], (w) => `${w.namespace}/${w.app}`);
   return [
     ...[...boxes].map(([id, name]): ElementDefinition => ({ data: { id, label: name }, selectable: false, grabbable: false })),
     ...nodes.map((node): ElementDefinition => {
       const state = workloads.get(node.id);
+      const members = state ? [state] : node.type === "app" ? (byApp.get(`${node.namespace}/${node.app}`) ?? []).filter((w) => node.version === undefined || w.version === node.version) : [];
       return {
         data: {
-          id: node.id, parent: boxOf(node), type: node.type, label: nodeText(node), ...nodeSize(node), idle: !busy.has(node.id), outside: state ? !state.sidecar : false,
-          gateway: state?.gateway ?? false, health: errorHealth(incoming.get(node.id) ?? []),
+          id: node.id, parent: boxed ? boxOf(node) : undefined, type: node.type, label: nodeText(node), ...nodeSize(node), idle: !busy.has(node.id), outside: members.length > 0 && members.every((w) => !w.sidecar),
+          gateway: members.some((w) => w.gateway), health: errorHealth(incoming.get(node.id) ?? []),
         },
         position: placement.get(node.id)!,
       };

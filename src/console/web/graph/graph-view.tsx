@@ -7,6 +7,7 @@ import { type EdgeLabel, edgeText, toElements } from "./elements.ts";
 import { fit, nearest, savePicture, zoomBy } from "./camera.ts";
 import { installFrameGate } from "./frames.ts";
 import type { Layout } from "./layout.ts";
+import type { LayoutName } from "./layouts.ts";
 import { nodeSize } from "./node-text.ts";
 import { Overlay } from "./overlay.ts";
 import { graphStyle } from "./style.ts";
@@ -25,6 +26,10 @@ export interface GraphViewProps {
   onSelect(id: string | undefined): void;
   /** Keeps this graph's places apart from another's. */
   kind: string;
+  /** "AUTO" follows the flow, to the right or down as the screen has room. */
+  layout?: LayoutName | "AUTO";
+  /** Whether each namespace has a box; on a circle none has. */
+  boxes?: boolean;
 }
 
 /** A screen that is clearly higher than wide has the flow run down. */
@@ -38,7 +43,8 @@ const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)"
 
 /** The traffic graph: places change only when nodes or flows come that have none yet, everything else is repainted in place. */
 export function GraphView(props: GraphViewProps) {
-  const { graph, mesh, label, theme, selected, onSelect, kind, found } = props;
+  const { graph, mesh, label, theme, selected, onSelect, kind, found, layout = "AUTO" } = props;
+  const boxed = (props.boxes ?? true) && layout !== "CIRCLE";
   const container = useRef<HTMLDivElement>(null);
   const dots = useRef<HTMLCanvasElement>(null);
   const marks = useRef<HTMLCanvasElement>(null);
@@ -60,7 +66,7 @@ export function GraphView(props: GraphViewProps) {
       const target = event.target as { id?(): string; isParent?(): boolean };
       const { x, y } = event.renderedPosition;
       const mark = overlay.markAt(x, y)?.id;
-      latest.current.onSelect(mark ?? (event.target === core || target.isParent?.() ? undefined : target.id?.()));
+      latest.current.onSelect(mark ?? (event.target === core ? undefined : target.id?.()));
     });
     const box = container.current!;
     core.on("mousemove", (event) => {
@@ -86,7 +92,7 @@ export function GraphView(props: GraphViewProps) {
     };
   }, []);
 
-  const placed = useMemo(() => arrangement.update(graph, portrait ? "DOWN" : "RIGHT"), [graph, arrangement, portrait]);
+  const placed = useMemo(() => arrangement.update(graph, layout === "AUTO" ? (portrait ? "DOWN" : "RIGHT") : layout, boxed), [graph, arrangement, portrait, layout, boxed]);
 
   useEffect(() => {
     if (learned.current === placed) return;
@@ -97,9 +103,9 @@ export function GraphView(props: GraphViewProps) {
   useEffect(() => {
     const now = view.current;
     if (!now) return;
-    const moved = apply(now.core, toElements(graph, placed, mesh));
+    const moved = apply(now.core, toElements(graph, placed, mesh, boxed));
     if (moved && !steered.current) fit(now.core, moved === "all" || reducedMotion() ? 0 : MOVE_MS, placed.nodes);
-  }, [graph, placed, mesh]);
+  }, [graph, placed, mesh, boxed]);
 
   useEffect(() => {
     view.current?.overlay.set({
@@ -124,7 +130,7 @@ export function GraphView(props: GraphViewProps) {
     const element = selected === undefined ? undefined : core.getElementById(selected);
     if (element?.nonempty()) {
       element.select();
-      const near = element.closedNeighborhood().union(element.connectedNodes());
+      const near = element.isNode() && element.isParent() ? element.children().union(element.children().connectedEdges()).union(element.children().neighborhood()) : element.closedNeighborhood().union(element.connectedNodes());
       core.elements().difference(near.union(near.parents())).addClass("faded");
     } else if (found) {
       const kept = core.elements().filter((candidate) => found.has(candidate.id()));
@@ -132,6 +138,12 @@ export function GraphView(props: GraphViewProps) {
     }
     view.current?.overlay.refresh();
   }, [selected, placed, found, graph]);
+
+  useEffect(() => {
+    // Another layout is a new picture: whoever had moved the old one sees the whole of it first.
+    steered.current = false;
+    if (view.current) fit(view.current.core, 0, placed.nodes);
+  }, [layout, boxed]);
 
   const refit = () => {
     steered.current = false;
@@ -184,6 +196,7 @@ function apply(core: Core, wanted: ElementDefinition[]): "all" | "some" | undefi
         continue;
       }
       known.data(element.data);
+      if (known.isNode() && (known.parent().first().id() ?? undefined) !== (element.data.parent as string | undefined)) known.move({ parent: (element.data.parent as string | undefined) ?? null });
       if (!element.position || !known.isNode() || known.isParent()) continue;
       const { x, y } = known.position();
       if (Math.abs(x - element.position.x) > 0.5 || Math.abs(y - element.position.y) > 0.5) moves.push({ id: element.data.id!, position: element.position });

@@ -2,13 +2,16 @@ import { useMemo, useState } from "react";
 import { type EdgeLabel, withIdleNodes } from "../graph/elements.ts";
 import { parseFind } from "../graph/find.ts";
 import { GraphView } from "../graph/graph-view.tsx";
+import type { LayoutName } from "../graph/layouts.ts";
 import { ReplayBar, usePast } from "../graph/replay.tsx";
 import { useStored, useWatch } from "../live.ts";
 import type { Graph, GraphAnswer, MeshState } from "../model.ts";
 import { useRoute } from "../navigation.tsx";
+import { boxOf } from "../graph/layout.ts";
+import { BoxPanel } from "../panels/box-panel.tsx";
 import { EdgePanel } from "../panels/edge-panel.tsx";
 import { useHistory } from "../panels/history.ts";
-import { NodePanel } from "../panels/node-panel.tsx";
+import { NodePanel, membersOf } from "../panels/node-panel.tsx";
 import { SummaryPanel } from "../panels/summary-panel.tsx";
 import { Menu, NamespacePicker, Search, Select, Toggle } from "../parts/controls.tsx";
 import { Problem } from "../parts/states.tsx";
@@ -41,7 +44,9 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
   const [label, setLabel] = useStored<EdgeLabel>("label", "rate");
   const [find, setFind] = useState("");
   const [hide, setHide] = useState("");
-  const [selected, setSelected] = useState<string>();
+  const [selected, setSelected] = useState<string | undefined>(() => query.get("edge") ?? undefined);
+  const [layout, setLayout] = useStored<LayoutName | "AUTO">("layout", "AUTO");
+  const [boxes, setBoxes] = useStored("boxes", true);
 
   const parameters = new URLSearchParams({ namespaces: settings.namespaces.join(","), graphType: settings.graphType, duration: settings.duration, injectServiceNodes: String(settings.serviceNodes), throughput: String(label === "throughput") });
   const [at, setAt] = useState<number>();
@@ -72,6 +77,7 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
   }, [graph, finding, mesh]);
   const edge = graph.edges.find((e) => e.id === selected);
   const node = graph.nodes.find((n) => n.id === selected);
+  const box = selected?.startsWith("box/") && graph.nodes.some((n) => boxOf(n) === selected) ? selected.slice(4) : undefined;
   const workloadOf = (id: string | undefined) => mesh?.workloads.find((w) => `workload/${w.namespace}/${w.workload}` === id);
 
   return (
@@ -86,8 +92,10 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
           <Toggle label="Animation: dots at the real rate" value={animation} onChange={setAnimation} />
           <Toggle label="Security: padlocks and crosses" value={padlocks} onChange={setPadlocks} />
           <Toggle label="Idle workloads" value={idle} onChange={setIdle} />
+          <Toggle label="Namespace boxes" value={boxes} onChange={setBoxes} />
           <Toggle label="Service nodes" value={settings.serviceNodes} onChange={(serviceNodes) => change({ serviceNodes })} />
         </Menu>
+        <Select label="Layout" value={layout} options={LAYOUTS} onChange={(value) => setLayout(value as LayoutName | "AUTO")} />
         <Search label="Find" value={find} onChange={setFind} problem={finding.problem} examples={EXAMPLES} count={found?.size} />
         <Search label="Hide" value={hide} onChange={setHide} problem={hiding.problem} examples={EXAMPLES} />
         {at === undefined && <button type="button" className="button" onClick={() => setAt(Math.floor(Date.now() / 1000) - 300)}>Replay…</button>}
@@ -95,13 +103,15 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
       {at !== undefined && <ReplayBar at={at} onMove={setAt} onEnd={() => setAt(undefined)} />}
       <Problem of={answer} />
       <div className="graph-body">
-        <GraphView graph={graph} mesh={mesh} durationSeconds={durationSeconds} animation={animation} padlocks={padlocks} label={label} theme={theme} found={found} selected={selected} onSelect={setSelected} kind={`${settings.graphType}${settings.serviceNodes ? "+services" : ""}`} />
-        <aside className="panel" aria-label={edge ? "Edge" : node ? "Node" : "Summary"}>
-          {(edge || node) && <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>×</button>}
+        <GraphView graph={graph} mesh={mesh} durationSeconds={durationSeconds} animation={animation} padlocks={padlocks} label={label} theme={theme} found={found} layout={layout} boxes={boxes} selected={selected} onSelect={setSelected} kind={`${settings.graphType}${settings.serviceNodes ? "+services" : ""}`} />
+        <aside className="panel" aria-label={edge ? "Edge" : node ? "Node" : box ? "Namespace" : "Summary"}>
+          {(edge || node || box) && <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>×</button>}
           {edge ? (
             <EdgePanel edge={edge} graph={graph} history={history} source={workloadOf(edge.source)} target={workloadOf(edge.target)} durationSeconds={durationSeconds} onSelect={setSelected} />
           ) : node ? (
-            <NodePanel node={node} graph={graph} workload={workloadOf(node.id)} trustDomain={mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />
+            <NodePanel node={node} graph={graph} workload={workloadOf(node.id)} members={membersOf(node, mesh)} trustDomain={mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />
+          ) : box ? (
+            <BoxPanel namespace={box} graph={graph} mesh={mesh} onSelect={setSelected} />
           ) : (
             <SummaryPanel graph={graph} ready={answer.data !== undefined} mesh={mesh} namespaces={namespaces} durationSeconds={durationSeconds} onSelect={setSelected} />
           )}
@@ -111,6 +121,7 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
   );
 }
 
+const LAYOUTS: Record<LayoutName | "AUTO", string> = { AUTO: "Flow", RIGHT: "Flow, right", DOWN: "Flow, down", GRID: "Grid", CIRCLE: "Circle" };
 const EXAMPLES = ["name contains web", "!mtls", "refused", "error > 0", "http > 5", "rt > 100", "ns = default and idle"];
 
 function fromQuery(query: URLSearchParams): Partial<GraphSettings> {

@@ -84,7 +84,7 @@ function GuideGraph({ mesh, theme }: PageProps) {
       {(edge || node) && (
         <aside className="panel" aria-label={edge ? "Edge" : "Node"}>
           <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>×</button>
-          {edge ? <EdgePanel edge={edge} graph={graph} history={history} source={workloadOf(edge.source)} target={workloadOf(edge.target)} durationSeconds={60} onSelect={setSelected} /> : <NodePanel node={node!} graph={graph} workload={workloadOf(node!.id)} trustDomain={mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />}
+          {edge ? <EdgePanel edge={edge} graph={graph} history={history} source={workloadOf(edge.source)} target={workloadOf(edge.target)} durationSeconds={60} onSelect={setSelected} /> : <NodePanel node={node!} graph={graph} workload={workloadOf(node!.id)} members={[]} trustDomain={mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />}
         </aside>
       )}
     </section>

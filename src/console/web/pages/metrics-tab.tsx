@@ -9,7 +9,7 @@ import { Empty, Loading, Problem } from "../parts/states.tsx";
 const RANGES: Record<string, [label: string, step: number]> = { "300": ["5 minutes", 2], "1800": ["30 minutes", 10], "10800": ["3 hours", 60], "43200": ["12 hours", 240] };
 
 /** Plots of what came in or went out. */
-export function MetricsTab({ namespace, kind, name }: { namespace: string; kind: "workloads" | "services"; name: string }) {
+export function MetricsTab({ namespace, kind, name }: { namespace: string; kind: "workloads" | "services" | "apps"; name: string }) {
   const [stored, setRange] = useStored("metrics.range", "300");
   const range = stored in RANGES ? stored : "300";
   const [direction, setDirection] = useStored("metrics.direction", "inbound");
@@ -25,7 +25,7 @@ export function MetricsTab({ namespace, kind, name }: { namespace: string; kind:
   return (
     <>
       <div className="table-tools">
-        {kind === "workloads" && <Select label="Traffic" value={direction} options={{ inbound: "Inbound", outbound: "Outbound" }} onChange={setDirection} />}
+        {kind !== "services" && <Select label="Traffic" value={direction} options={{ inbound: "Inbound", outbound: "Outbound" }} onChange={setDirection} />}
         <Select label="Last" value={range} options={Object.fromEntries(Object.entries(RANGES).map(([key, [text]]) => [key, text]))} onChange={setRange} />
         <Select label="By" value={by} options={{ "": "all together", remote: remote === "source" ? "caller" : "called", code: "response code", policy: "security" }} onChange={setBy} />
       </div>

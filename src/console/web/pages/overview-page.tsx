@@ -1,24 +1,10 @@
 import type { NamespaceRow, OverviewAnswer, ServiceRow } from "../../api/overview-routes.ts";
 import { useWatch } from "../live.ts";
-import { type Health, formatMs, formatRate } from "../model.ts";
+import { formatMs, formatRate } from "../model.ts";
 import { Link, servicePath } from "../navigation.tsx";
-import { HealthBadge, TlsStatus } from "../parts/badges.tsx";
 import { Loading, Problem } from "../parts/states.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-
-const HEALTH: Health[] = ["failing", "degraded", "healthy", "idle"];
-
-const NAMESPACES: Column<NamespaceRow>[] = [
-  { title: "Namespace", value: (n) => n.name, cell: (n) => <><Link to={`/graph?namespaces=${n.name}`} className="link">{n.name}</Link>{n.controlPlane && <small> control plane</small>}</> },
-  { title: "Health", value: (n) => n.health.failing * 1000 + n.health.degraded, cell: (n) => <HealthBar counts={n.health} /> },
-  { title: "Workloads", number: true, value: (n) => n.workloads, cell: (n) => <Link to={`/workloads?namespaces=${n.name}`} className="link">{n.ready}/{n.workloads}</Link> },
-  { title: "In the mesh", number: true, value: (n) => n.inMesh, cell: (n) => (n.inMesh === 0 ? <span className="muted">none</span> : `${n.inMesh}/${n.workloads}`) },
-  { title: "mTLS", value: (n) => n.tls, cell: (n) => <TlsStatus status={n.tls} /> },
-  { title: "Inbound", number: true, value: (n) => n.inbound, cell: (n) => formatRate(n.inbound) },
-  { title: "Errors", number: true, value: (n) => (n.inbound > 0 ? n.errors / n.inbound : 0), cell: (n) => (n.inbound === 0 ? "–" : <span className={n.errors > 0 ? "bad" : undefined}>{((n.errors / n.inbound) * 100).toFixed(1)}%</span>) },
-  { title: "Outbound", number: true, value: (n) => n.outbound, cell: (n) => formatRate(n.outbound) },
-  { title: "Istio config", value: (n) => n.config.errors * 1000 + n.config.warnings, cell: (n) => <Link to={`/istio?namespaces=${n.name}`} className="link">{configText(n.config)}</Link> },
-];
+import { NAMESPACES } from "./namespaces-pages.tsx";
 
 const SERVICES: Column<ServiceRow>[] = [
   { title: "Service", value: (s) => `${s.name}.${s.namespace}`, cell: (s) => <Link to={servicePath(s.namespace, s.name)} className="link">{s.name}<small>.{s.namespace}</small></Link> },
@@ -52,15 +38,4 @@ export function OverviewPage() {
       <Table label="Services by traffic" columns={SERVICES} rows={data.services} rowKey={(s) => `${s.namespace}/${s.name}`} empty="No service had requests in the last minute." />
     </div>
   );
-}
-
-function HealthBar({ counts }: { counts: Record<Health, number> }) {
-  const shown = HEALTH.filter((health) => counts[health] > 0);
-  return <span className="labels">{shown.map((health) => <span key={health} title={`${counts[health]} workloads`}><HealthBadge health={health} /> {counts[health]}</span>)}</span>;
-}
-
-function configText({ objects, errors, warnings }: NamespaceRow["config"]): string {
-  if (objects === 0) return "none";
-  const parts = [errors > 0 && `${errors} wrong`, warnings > 0 && `${warnings} to look at`].filter(Boolean);
-  return parts.length > 0 ? `${objects}: ${parts.join(", ")}` : String(objects);
 }

@@ -1,9 +1,12 @@
+import { MiniGraph } from "../graph/mini-graph.tsx";
 import { useWatch } from "../live.ts";
+import type { MeshState } from "../model.ts";
 import { Link, servicePath, useRoute, workloadPath } from "../navigation.tsx";
 import { HealthBadge, Labels, Mode, TlsStatus } from "../parts/badges.tsx";
 import { Empty, Loading, Problem } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { MetricsTab } from "./metrics-tab.tsx";
+import { TraceSearch } from "./traces-page.tsx";
 import { TrafficTab } from "./traffic-tab.tsx";
 import { Crumbs, policyLink } from "./workload-page.tsx";
 
@@ -18,7 +21,7 @@ interface ServiceAnswer {
 }
 
 /** One service: its address and ports, what stands behind it, and what routes to it. */
-export function ServicePage() {
+export function ServicePage({ mesh, theme }: { mesh: MeshState | undefined; theme: string }) {
   const { parts } = useRoute();
   const [namespace = "", name = ""] = [parts[1], parts[3]];
   const answer = useWatch<ServiceAnswer>(`/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`);
@@ -35,16 +38,17 @@ export function ServicePage() {
       <Tabs
         path={servicePath(namespace, name)}
         tabs={[
-          { key: "info", title: "Overview", render: () => <Overview data={data} /> },
+          { key: "info", title: "Overview", render: () => <Overview data={data} mesh={mesh} theme={theme} /> },
           { key: "traffic", title: "Traffic", render: () => <TrafficTab namespace={namespace} kind="service" name={name} /> },
           { key: "metrics", title: "Metrics", render: () => <MetricsTab namespace={namespace} kind="services" name={name} /> },
+          { key: "traces", title: "Traces", render: () => <TraceSearch service={`${data.service.selectors.app ?? name}.${namespace}`} /> },
         ]}
       />
     </div>
   );
 }
 
-function Overview({ data }: { data: ServiceAnswer }) {
+function Overview({ data, mesh, theme }: { data: ServiceAnswer; mesh: MeshState | undefined; theme: string }) {
   const { service } = data;
   const addresses = data.endpoints.flatMap((endpoint) => endpoint.addresses);
   return (
@@ -70,6 +74,7 @@ function Overview({ data }: { data: ServiceAnswer }) {
         )}
       </section>
       <section>
+        <MiniGraph query={{ namespace: service.namespace, kind: "service", name: service.name }} whole={`/graph?namespaces=${service.namespace}&graphType=service`} mesh={mesh} theme={theme} kind={`service/${service.namespace}/${service.name}`} />
         <h2>Workloads behind it</h2>
         {data.workloads.length === 0 && <p className="notice notice-warn">No pod fits the selector: requests get 503.</p>}
         <ul className="plain">{data.workloads.map((w) => <li key={w.name}><Link to={workloadPath(service.namespace, w.name)} className="link">{w.name}</Link> <small>{w.podCount} {w.podCount === 1 ? "pod" : "pods"}</small> {w.security ? <><Mode mode={w.security.mode} /> <small>{w.security.policy ? policyLink(w.security.policy) : "the default"}</small></> : <small className="warn">no sidecar</small>}</li>)}</ul>

@@ -1,6 +1,6 @@
 import { useWatch } from "../live.ts";
 import { FLAG_TEXT, type Graph, type GraphAnswer, type GraphEdge, byteRate, edgeState, errorShare, formatBytes, formatMs, formatRate, nodeName, refusalText, refusedAttempts, requestRate } from "../model.ts";
-import { Link, servicePath, workloadPath } from "../navigation.tsx";
+import { Link, nodePath } from "../navigation.tsx";
 import { EDGE_LOCK, EDGE_WORD } from "../panels/edge-rows.tsx";
 import { Lock } from "../panels/lock.tsx";
 import { Loading, Problem } from "../parts/states.tsx";
@@ -23,11 +23,11 @@ const columns = (end: string): Column<Row>[] => [
 ];
 
 /** Who calls and who is called, in the last minute. */
-export function TrafficTab({ namespace, kind, name }: { namespace: string; kind: "workload" | "service"; name: string }) {
+export function TrafficTab({ namespace, kind, name }: { namespace: string; kind: "workload" | "service" | "app"; name: string }) {
   const answer = useWatch<GraphAnswer>(`/graph/near?${new URLSearchParams({ namespace, kind, name, duration: "60s" })}`);
   if (!answer.data) return <><Problem of={answer} />{!answer.problem && <Loading what="the traffic" />}</>;
   const { graph } = answer.data;
-  const ids = new Set(graph.nodes.filter((node) => node.namespace === namespace && (kind === "service" ? node.service : node.workload) === name).map((node) => node.id));
+  const ids = new Set(graph.nodes.filter((node) => node.namespace === namespace && node[kind] === name).map((node) => node.id));
   const row = (other: "source" | "target") => (edge: GraphEdge): Row => ({ edge, graph, other: edge[other] });
   const none = "No traffic in the last minute.";
   return (
@@ -35,7 +35,7 @@ export function TrafficTab({ namespace, kind, name }: { namespace: string; kind:
       <Problem of={answer} />
       <h2>Inbound</h2>
       <Table label="Inbound traffic" columns={columns("From")} rows={graph.edges.filter((edge) => ids.has(edge.target)).map(row("source"))} rowKey={({ edge }) => edge.id} empty={none} />
-      {kind === "workload" && (
+      {kind !== "service" && (
         <>
           <h2>Outbound</h2>
           <Table label="Outbound traffic" columns={columns("To")} rows={graph.edges.filter((edge) => ids.has(edge.source)).map(row("target"))} rowKey={({ edge }) => edge.id} empty={none} />
@@ -48,8 +48,7 @@ export function TrafficTab({ namespace, kind, name }: { namespace: string; kind:
 function NodeLink({ graph, id }: { graph: Graph; id: string }) {
   const node = graph.nodes.find((n) => n.id === id);
   if (!node || node.type === "unknown") return <>{node ? nodeName(node) : id}</>;
-  const to = node.type === "service" && node.service ? servicePath(node.namespace, node.service) : workloadPath(node.namespace, node.workload ?? "");
-  return <Link to={to} className="link">{nodeName(node)}<small>.{node.namespace}</small></Link>;
+  return <Link to={nodePath(node) ?? "/graph"} className="link">{nodeName(node)}<small>.{node.namespace}</small></Link>;
 }
 
 function nameOf(graph: Graph, id: string): string {

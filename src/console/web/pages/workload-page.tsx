@@ -1,3 +1,4 @@
+import { MiniGraph } from "../graph/mini-graph.tsx";
 import { useWatch } from "../live.ts";
 import type { MeshState } from "../model.ts";
 import { Link, servicePath, useRoute, workloadPath } from "../navigation.tsx";
@@ -42,7 +43,7 @@ interface WorkloadAnswer {
 }
 
 /** One workload: its pods, who it talks to, what it says, and how its proxy is set up. */
-export function WorkloadPage({ mesh }: { mesh: MeshState | undefined }) {
+export function WorkloadPage({ mesh, theme }: { mesh: MeshState | undefined; theme: string }) {
   const { parts } = useRoute();
   const [namespace = "", name = ""] = [parts[1], parts[3]];
   const answer = useWatch<WorkloadAnswer>(`/namespaces/${encodeURIComponent(namespace)}/workloads/${encodeURIComponent(name)}`);
@@ -60,7 +61,7 @@ export function WorkloadPage({ mesh }: { mesh: MeshState | undefined }) {
       <Tabs
         path={workloadPath(namespace, name)}
         tabs={[
-          { key: "info", title: "Overview", render: () => <Overview data={data} trustDomain={mesh?.trustDomain ?? "cluster.local"} /> },
+          { key: "info", title: "Overview", render: () => <Overview data={data} mesh={mesh} theme={theme} /> },
           { key: "traffic", title: "Traffic", render: () => <TrafficTab namespace={namespace} kind="workload" name={name} /> },
           { key: "logs", title: "Logs", render: () => <LogsTab namespace={namespace} pods={pods} /> },
           { key: "metrics", title: "Metrics", render: () => <MetricsTab namespace={namespace} kind="workloads" name={name} /> },
@@ -76,7 +77,8 @@ export function Crumbs({ steps }: { steps: [string, string][] }) {
   return <nav className="crumbs" aria-label="Where this is">{steps.map(([title, to]) => <span key={to}><Link to={to} className="link">{title}</Link> › </span>)}</nav>;
 }
 
-function Overview({ data, trustDomain }: { data: WorkloadAnswer; trustDomain: string }) {
+function Overview({ data, mesh, theme }: { data: WorkloadAnswer; mesh: MeshState | undefined; theme: string }) {
+  const trustDomain = mesh?.trustDomain ?? "cluster.local";
   const { security } = data;
   const [account] = new Set(data.pods.map((pod) => pod.serviceAccountName));
   return (
@@ -104,6 +106,7 @@ function Overview({ data, trustDomain }: { data: WorkloadAnswer; trustDomain: st
         {data.services.length === 0 ? <p className="muted">No service selects these pods.</p> : <ul className="plain">{data.services.map((service) => <li key={service.name}><Link to={servicePath(data.namespace, service.name)} className="link">{service.name}</Link> <small>{service.type} {service.ip}, ports {service.ports.map((port) => `${port.port}→${port.targetPort ?? port.port}`).join(", ")}</small></li>)}</ul>}
       </section>
       <section>
+        <MiniGraph query={{ namespace: data.namespace, kind: "workload", name: data.name }} whole={`/graph?namespaces=${data.namespace}`} mesh={mesh} theme={theme} kind={`workload/${data.namespace}/${data.name}`} />
         <h2>Pods</h2>
         {data.pods.length === 0 && <p className="muted">No pod runs.</p>}
         {data.pods.map((pod) => (

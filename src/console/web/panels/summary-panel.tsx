@@ -24,7 +24,7 @@ export function SummaryPanel({ graph, ready, mesh, namespaces, durationSeconds, 
   return (
     <>
       <h2>{namespaces.length === 1 ? "Namespace" : "Namespaces"}</h2>
-      <p className="title">{namespaces.join(", ") || "–"}</p>
+      <p className="title">{namespaces.length === 0 ? "–" : namespaces.map((namespace, i) => <span key={namespace}>{i > 0 && ", "}{graph.nodes.some((node) => node.namespace === namespace) ? <button type="button" className="link" onClick={() => onSelect(`box/${namespace}`)}>{namespace}</button> : namespace}</span>)}</p>
       <dl className="figures">
         <div><dt>requests</dt><dd>{formatRate(traffic.reduce((sum, e) => sum + requestRate(e), 0))}</dd></div>
         <div><dt>with mTLS</dt><dd>{traffic.length === 0 ? "–" : `${secure} of ${traffic.length}`}</dd></div>
