@@ -2,14 +2,16 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChainmailError } from "../base/index.ts";
+import { SAMPLE_TOOLS } from "../cluster/images/index.ts";
 import { buildWebApp } from "../console/build.ts";
+import { SAMPLE_PROGRAMS } from "../samples/index.ts";
 import { lazyProtobuf } from "../proto/lazy/index.ts";
 
 /** Programs that run in pods: name of the bundle to its entry file below src. */
 export const PROGRAMS = {
   "pilot-agent": "agent/main.ts",
   "pilot-discovery": "controlplane/main.ts",
-  "fake-service": "samples/fake-service/main.ts",
+  ...SAMPLE_PROGRAMS,
   kiali: "console/main.ts",
   prometheus: "telemetry/main.ts",
 } as const;
@@ -42,6 +44,8 @@ export async function buildPrograms(home: string): Promise<{ folder: string; bui
   mkdirSync(staging, { recursive: true, mode: 0o755 });
   try {
     mkdirSync(join(staging, "bin"));
+    mkdirSync(join(staging, "tools"));
+    for (const [name, script] of Object.entries(SAMPLE_TOOLS)) writeFileSync(join(staging, "tools", name), script, { mode: 0o755 });
     await buildWebApp(join(staging, "kiali-web"));
     // The console shows what guides lie beside it; it knows none by itself.
     const { labGuide } = await import("../lab/index.ts");

@@ -3,4 +3,8 @@
  * They stand in for containers that people know from tutorials and behave as those do at the socket.
  * They know nothing of the mesh: what makes them interesting is the sidecar in front of them.
  */
-export const SAMPLE_PROGRAMS = ["fake-service"] as const;
+export const SAMPLE_PROGRAMS = {
+  "fake-service": "samples/fake-service/main.ts",
+  /** Istio's own samples: httpbin, helloworld, tcp-echo, ext-authz, Bookinfo. The first argument says which. */
+  samples: "samples/istio/main.ts",
+} as const;

@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   agent: ["proto", "pki", "proxy", "linux"],
   telemetry: ["resources", "kube", "proto"],
   console: ["resources", "kube", "telemetry"],
-  samples: [],
+  samples: ["proto"],
   lab: ["kube", "pki"],
   cli: ["base", "proto", "resources", "pki", "kube", "linux", "cluster", "controlplane", "proxy", "agent", "telemetry", "console", "samples", "lab"],
 };

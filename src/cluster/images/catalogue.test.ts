@@ -30,6 +30,8 @@ test("every tag, digest and spelling of a repository resolves to its image; othe
   expect(catalogue.resolve("docker.io/nicholasjackson/fake-service")).toBe(fake);
   expect(catalogue.resolve(`nicholasjackson/fake-service@${digest}`)).toBe(fake);
   expect(catalogue.resolve("curlimages/curl:8.1.2")?.user).toEqual({ uid: 100, gid: 101 });
+  expect(catalogue.resolve("registry.istio.io/release/tcp-echo-server:1.3")).toBe(catalogue.resolve("docker.io/istio/tcp-echo-server:1.2"));
+  expect(catalogue.resolve("docker.io/kong/httpbin")?.entrypoint.at(-1)).toBe("httpbin");
   expect(catalogue.resolve("quay.io/nicholasjackson/fake-service")).toBeUndefined();
   expect(catalogue.resolve("fake-service")).toBeUndefined();
 });

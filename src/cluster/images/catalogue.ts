@@ -9,17 +9,19 @@ import type { Image, ImageCatalogue, OwnImages } from "./types.ts";
 export function createCatalogue(images: Image[], own?: OwnImages): ImageCatalogue {
   const byRepository = new Map<string, Image>();
   for (const image of images) {
-    const key = repositoryKey(image.repository);
-    if (key === undefined) throw new ChainmailError("BAD_IMAGE_CATALOGUE", `image repository ${JSON.stringify(image.repository)} is not a valid name`);
-    if (byRepository.has(key)) throw new ChainmailError("BAD_IMAGE_CATALOGUE", `image repository ${image.repository} is in the catalogue twice`);
-    byRepository.set(key, image);
+    for (const repository of [image.repository, ...(image.aliases ?? [])]) {
+      const key = repositoryKey(repository);
+      if (key === undefined) throw new ChainmailError("BAD_IMAGE_CATALOGUE", `image repository ${JSON.stringify(repository)} is not a valid name`);
+      if (byRepository.has(key)) throw new ChainmailError("BAD_IMAGE_CATALOGUE", `image repository ${repository} is in the catalogue twice`);
+      byRepository.set(key, image);
+    }
   }
   return {
     resolve(reference) {
       const key = repositoryKey(reference);
       return key === undefined ? undefined : (own?.find(reference) ?? byRepository.get(key));
     },
-    list: () => [...byRepository.values()],
+    list: () => [...images],
     ownNames: () => own?.names() ?? [],
   };
 }

@@ -8,7 +8,7 @@
  */
 export { createCatalogue } from "./catalogue.ts";
 export { formatReference, parseReference, type ImageReference } from "./reference.ts";
-export { sampleImages } from "./samples.ts";
+export { SAMPLE_TOOLS, sampleImages } from "./samples.ts";
 export { findUser, type ImageUser } from "./users.ts";
 export type { Image, ImageCatalogue, OwnImage, OwnImages } from "./types.ts";
 export { ImageStore, shortName, type LoadOptions } from "./store/image-store.ts";

@@ -4,6 +4,8 @@ import type { ImageUser } from "./users.ts";
 export interface Image {
   /** Repository without a tag: `nicholasjackson/fake-service`; every tag of a brought image resolves to it. */
   repository: string;
+  /** Other repositories that hold the same. */
+  aliases?: readonly string[];
   entrypoint: string[];
   cmd: string[];
   env: Record<string, string>;

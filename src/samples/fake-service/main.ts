@@ -1,11 +1,9 @@
 import { networkInterfaces } from "node:os";
 import { errorText } from "../../base/errors.ts";
+import { serve } from "../serve.ts";
 import { readConfig } from "./config.ts";
 import { createHandler } from "./handler.ts";
 import { createSampleLog } from "./log.ts";
-
-/** How long SIGTERM waits for requests under way; below Kubernetes' default grace of 30 s. */
-const DRAIN_MS = 25_000;
 
 function start(): void {
   const config = readConfig(process.env);
@@ -18,25 +16,8 @@ function start(): void {
     random: Math.random,
     addresses: () => (addresses ??= ownAddresses()),
   });
-  const server = Bun.serve({
-    hostname: config.listen.hostname,
-    port: config.listen.port,
-    // Answers may be slow on purpose (TIMING_*, ERROR_DELAY): no idle limit of the server's own.
-    idleTimeout: 0,
-    fetch: handler,
-  });
+  serve({ hostname: config.listen.hostname, port: config.listen.port, handler, onStop: () => log.info("Received signal, shutting down") });
   log.info("Starting service", { name: config.name, upstreamURIs: config.upstreams.join(","), listenAddress: `${config.listen.hostname}:${config.listen.port}` });
-
-  let stopping = false;
-  const stop = () => {
-    if (stopping) return;
-    stopping = true;
-    log.info("Received signal, shutting down");
-    setTimeout(() => process.exit(0), DRAIN_MS).unref();
-    void server.stop().then(() => process.exit(0));
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
 }
 
 function ownAddresses(): string[] {
