@@ -60,7 +60,7 @@ test("plain discovery for those who walk", async () => {
   const list = (await api.call("GET", "/apis/apps/v1")).body as { kind: string; groupVersion: string; resources: { name: string; kind: string }[] };
   expect([list.kind, list.groupVersion]).toEqual(["APIResourceList", "apps/v1"]);
   expect(list.resources.find(({ name }) => name === "deployments/scale")).toEqual({ name: "deployments/scale", singularName: "", namespaced: true, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"] } as object as { name: string; kind: string });
-  for (const path of ["/apis/nope", "/apis/apps/v9", "/api/v2", "/openapi/v2", "/openapi/v3/apis/nope/v1"]) expect([path, (await api.call("GET", path)).status]).toEqual([path, 404]);
+  for (const path of ["/apis/nope", "/apis/apps/v9", "/api/v2", "/openapi/v3/apis/nope/v1"]) expect([path, (await api.call("GET", path)).status]).toEqual([path, 404]);
 });
 
 test("OpenAPI has what kubectl reads: patch operations for validation, schemas for explain", async () => {
@@ -82,6 +82,22 @@ test("OpenAPI has what kubectl reads: patch operations for validation, schemas f
   for (const [, reference = ""] of answer.text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)) expect(document.components.schemas).toHaveProperty([reference]);
   const revalidated = await api.call("GET", "/openapi/v3", { headers: { "if-modified-since": new Date(Date.now() + 1000).toUTCString() } });
   expect(revalidated.status).toBe(304);
+});
+
+test("version 2 of OpenAPI, in JSON and as Go clients ask for it", async () => {
+  const swagger = JSON.parse((await api.call("GET", "/openapi/v2", { accept: "application/json" })).text) as {
+    paths: Record<string, { patch?: { consumes: string[]; parameters: { name: string }[]; "x-kubernetes-group-version-kind": object } }>;
+    definitions: Record<string, { description: string; type?: string; properties: Record<string, object> }>;
+  };
+  expect(swagger.paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]?.patch).toMatchObject({ consumes: expect.arrayContaining(["application/apply-patch+yaml"]), "x-kubernetes-group-version-kind": { kind: "Deployment" } });
+  expect(swagger.definitions["io.k8s.api.core.v1.PodSpec"]?.properties["affinity"]).toEqual({ description: "If specified, the pod's scheduling constraints", $ref: "#/definitions/io.k8s.api.core.v1.Affinity" });
+  expect(swagger.definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]).toMatchObject({ type: "string", format: "int-or-string" });
+  const answer = await api.call("GET", "/openapi/v2", { accept: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf" });
+  expect(answer.headers.get("content-type")).toBe("application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+  // openapi.v2.Document: 1 swagger, 2 info of 1 title.
+  expect([...Buffer.from(answer.text).subarray(0, 5)]).toEqual([0x0a, 3, ...Buffer.from("2.0")]);
+  expect(answer.text).toContain("DNSPolicy");
+  expect((await api.call("GET", "/openapi/v2", { headers: { "if-none-match": answer.headers.get("etag") ?? "" } })).status).toBe(304);
 });
 
 interface Described {

@@ -2,10 +2,11 @@ import { referencedComponents, resolveSchema, type Schema } from "../../../resou
 import type { Catalogue, Resource } from "../catalogue.ts";
 import { hashOf } from "./documents.ts";
 import { explainedComponents } from "./explained.ts";
-import { explanationsStamp, readExplanations } from "./explanations.ts";
+import { explanationsStamp, readExplanations, type Explanations } from "./explanations.ts";
+import { swaggerOf, type SwaggerDocument } from "./openapi-v2.ts";
 import { subresourcesOf } from "./subresources.ts";
 
-type JsonNode = Record<string, unknown>;
+export type JsonNode = Record<string, unknown>;
 
 const BODY_TYPES = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 const PREFIX = "#/components/schemas/";
@@ -50,7 +51,19 @@ export class OpenApi {
   document(name: string): { body: string; hash: string } | undefined {
     const match = /^(?:api|apis\/([^/]+))\/([^/]+)$/.exec(name);
     const resources = match && this.catalogue.groups().get(match[1] ?? "")?.get(match[2] ?? "");
-    return resources ? { body: JSON.stringify(explain(describe(name, resources))), hash: this.#hash(name, resources) } : undefined;
+    return resources ? { body: JSON.stringify(explain(describe(name, resources), readExplanations())), hash: this.#hash(name, resources) } : undefined;
+  }
+
+  /** All groups as one document of version 2, and a hash that is another once it is. */
+  swagger(): { document: () => SwaggerDocument; hash: string } {
+    const groups = [...this.catalogue.groups()].flatMap(([group, versions]) => [...versions].map(([version, resources]) => ({ name: group ? `apis/${group}/${version}` : `api/${version}`, resources })));
+    return {
+      document: () => {
+        const explanations = readExplanations();
+        return swaggerOf(groups.map(({ name, resources }) => explain(describe(name, resources), explanations)));
+      },
+      hash: hashOf(groups.map(({ name, resources }) => this.#hash(name, resources)).join()),
+    };
   }
 
   /** Of all that makes the document. Kept until a resource of the group changes: creating a CRD does not remake the others. */
@@ -63,15 +76,15 @@ export class OpenApi {
   }
 }
 
-interface OpenApiDocument {
+export interface OpenApiDocument {
   openapi: string;
   info: JsonNode;
   paths: JsonNode;
   components: { schemas: Record<string, Schema> };
 }
 
-function explain(document: OpenApiDocument): OpenApiDocument {
-  return { ...document, components: { schemas: explainedComponents(document.components.schemas, readExplanations()) } };
+function explain(document: OpenApiDocument, explanations: Explanations): OpenApiDocument {
+  return { ...document, components: { schemas: explainedComponents(document.components.schemas, explanations) } };
 }
 
 function describe(name: string, resources: Resource[]): OpenApiDocument {

@@ -1,5 +1,6 @@
 import { KUBERNETES_VERSION } from "../../../base/index.ts";
 import type { Discovery, Document } from "../discovery/documents.ts";
+import { encodeSwagger } from "../discovery/openapi-v2-protobuf.ts";
 import type { OpenApi } from "../discovery/openapi.ts";
 import { type ApiRequest, type ApiResponse, JSON_TYPE } from "./exchange.ts";
 import { health, type HealthChecks } from "./health.ts";
@@ -39,9 +40,10 @@ function route(parts: NonResourceParts, request: ApiRequest, path: string): ApiR
     const document = parts.discovery.legacy(path);
     return document && json(document.body);
   }
+  if (path === "/openapi/v2") return swagger(parts.openApi, request);
   if (path === "/openapi/v3") return openApiIndex(parts.openApi, request);
   if (path.startsWith("/openapi/v3/")) return openApiDocument(parts.openApi, request, path.slice("/openapi/v3/".length));
-  if (path === "/") return json(JSON.stringify({ paths: ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"] }, null, 2));
+  if (path === "/") return json(JSON.stringify({ paths: ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] }, null, 2));
   const openId = parts.openId(path);
   return openId === undefined ? undefined : json(openId);
 }
@@ -88,6 +90,18 @@ function openApiIndex(openApi: OpenApi, request: ApiRequest): ApiResponse {
   const since = Date.parse(request.header("if-modified-since") ?? "");
   if (since >= lastModified) return { status: 304, headers };
   return { status: 200, headers: { ...headers, "content-type": "text/plain; charset=utf-8" }, body };
+}
+
+/** Asked for with an @, which no media type may have. */
+const SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/** Go clients ask for protobuf, others get JSON. */
+function swagger(openApi: OpenApi, request: ApiRequest): ApiResponse {
+  const { document, hash } = openApi.swagger();
+  const headers = { etag: `"${hash}"`, vary: "Accept", "cache-control": "no-cache, private" };
+  if (request.header("if-none-match") === headers.etag) return { status: 304, headers };
+  if (!(request.header("accept") ?? "").includes("proto-openapi.spec.v2")) return { status: 200, headers: { ...headers, "content-type": JSON_TYPE }, body: JSON.stringify(document()) };
+  return { status: 200, headers: { ...headers, "content-type": SWAGGER_PROTOBUF }, body: encodeSwagger(document()) };
 }
 
 function openApiDocument(openApi: OpenApi, request: ApiRequest, name: string): ApiResponse | undefined {

@@ -19,6 +19,7 @@ export function respondStatus(error: StatusError, pretty = false): ApiResponse {
     status: status.code ?? 500,
     headers: {
       "content-type": JSON_TYPE,
+      ...(error.warnings.length > 0 ? { warning: warningHeaders(error.warnings) } : {}),
       ...(status.details?.retryAfterSeconds ? { "retry-after": String(status.details.retryAfterSeconds) } : {}),
     },
     body: `${JSON.stringify(status, null, pretty ? 2 : 0)}\n`,

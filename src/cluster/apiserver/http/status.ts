@@ -31,6 +31,8 @@ export interface Status {
 /** A refusal with its answer. Thrown anywhere below a request's handler. */
 export class StatusError extends ChainmailError {
   readonly status: Status;
+  /** What the client is told beside the refusal. */
+  readonly warnings: string[] = [];
   constructor(code: number, reason: string, message: string, details?: StatusDetails) {
     super(`API_${reason === "" ? code : reason.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()}`, message);
     this.status = {

@@ -3,7 +3,7 @@ import type { ApiRequest, ApiResponse } from "../http/exchange.ts";
 import { negotiate, type Negotiated, parseMediaType } from "../http/negotiate.ts";
 import { respondJson, warningHeaders } from "../http/respond.ts";
 import type { ResourceRequest } from "../http/route.ts";
-import { methodNotAllowed, noSuchResource } from "../http/status.ts";
+import { methodNotAllowed, noSuchResource, StatusError } from "../http/status.ts";
 import { duplicateFields } from "../schema/duplicate-fields.ts";
 import type { StoredObject } from "../../store/index.ts";
 import { adviceOn } from "./advice.ts";
@@ -74,8 +74,14 @@ async function answerOf(parts: DispatchParts, request: ApiRequest, target: Resou
   if ((verb === "update" || verb === "patch") && !named) throw methodNotAllowed();
   if (verb === "create" && named) throw methodNotAllowed();
   if (!(definition.verbs as string[]).includes(verb)) throw methodNotAllowed();
-  const answer = await main(context, call);
-  return resource.deprecation ? withWarning(answer, resource.deprecation) : answer;
+  const { deprecation } = resource;
+  try {
+    const answer = await main(context, call);
+    return deprecation ? withWarning(answer, deprecation) : answer;
+  } catch (error) {
+    if (deprecation && error instanceof StatusError) error.warnings.push(deprecation);
+    throw error;
+  }
 }
 
 function withWarning(answer: ApiResponse, warning: string): ApiResponse {

@@ -8,6 +8,9 @@ const RULES_SKIPPED: FieldError = {
   message: "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
 };
 
+/** What leaves an object in a form that rules cannot be sure of; a value that breaks a pattern or a bound does not. */
+const BLOCKING: ReadonlySet<string> = new Set(["FieldValueTypeInvalid", "FieldValueRequired", "FieldValueNotSupported", "FieldValueTooLong", "FieldValueTooMany"]);
+
 /** A custom resource against its schema and, if that holds, its CEL rules. */
 export async function validateCustom(object: KubeObject, old: KubeObject | undefined, schema: Schema): Promise<FieldError[]> {
   const resolved = resolveSchema(schema);
@@ -16,9 +19,9 @@ export async function validateCustom(object: KubeObject, old: KubeObject | undef
   const { apiVersion: ____, kind: _____, metadata: ______, ...body } = object;
   errors.push(...validateSchema(body, { ...resolved, properties }, ""));
   if (!hasRules(resolved)) return errors;
-  if (errors.length > 0) return [...errors, RULES_SKIPPED];
+  if (errors.some(({ type }) => BLOCKING.has(type))) return [...errors, RULES_SKIPPED];
   const { evaluateRules } = await import("./cel-rules.ts");
-  return evaluateRules(object, old, resolved);
+  return [...errors, ...(await evaluateRules(object, old, resolved))];
 }
 
 const ruled = new WeakMap<Schema, boolean>();
