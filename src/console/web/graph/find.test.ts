@@ -22,6 +22,11 @@ test("conditions on nodes and on edges, alone and joined", () => {
   expect(finds("rt > 30 and error >= 10")).toEqual([false, true]);
   expect(finds("http > 50 or name = web-api")).toEqual([true, false]);
   expect(finds("%error > 20")).toEqual([false, false]);
+  expect(finds("%httperr >= 10%")).toEqual([false, true]);
+  expect(finds("httpout = 10")).toEqual([true, false]);
+  expect(finds("httpin > 0")).toEqual([false, false]);
+  expect(finds("trafficsource")).toEqual([true, false]);
+  expect(finds("wl = web-api AND responsetime < 100ms")).toEqual([false, false]);
 });
 
 test("what makes no sense says so", () => {

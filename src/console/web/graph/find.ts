@@ -18,6 +18,8 @@ const FLAGS: Record<string, Test> = {
   refused: (c) => "edge" in c && refusedAttempts(c.edge) > 0,
   traffic: (c) => "edge" in c && c.edge.traffic.length > 0,
   healthy: (c) => ("edge" in c ? c.edge.traffic.length > 0 && errorHealth([c.edge]) === "healthy" : errorHealth(incoming(c)) === "healthy"),
+  trafficsource: (c) => "node" in c && c.edges.some((edge) => edge.source === c.node.id) && !c.edges.some((edge) => edge.target === c.node.id),
+  inaccessible: (c) => "node" in c && c.node.type === "unknown",
   idle: (c) => "node" in c && !c.edges.some((edge) => edge.source === c.node.id || edge.target === c.node.id),
   sidecar: (c) => workloadOf(c)?.sidecar === true,
   outside: (c) => workloadOf(c)?.sidecar === false,
@@ -25,11 +27,12 @@ const FLAGS: Record<string, Test> = {
   strict: (c) => workloadOf(c)?.mode === "STRICT",
   permissive: (c) => workloadOf(c)?.mode === "PERMISSIVE",
 };
-const FLAG_NAMES: Record<string, string> = { hassidecar: "sidecar", trafficsource: "traffic", insecure: "plaintext" };
+/** Kiali's other names for these. */
+const FLAG_NAMES: Record<string, string> = { hassidecar: "sidecar", hastraffic: "traffic", insecure: "plaintext", outsidemesh: "outside", dead: "idle", isidle: "idle", isgateway: "gateway", ismtls: "mtls" };
+const NAMES: Record<string, string> = { ns: "namespace", svc: "service", wl: "workload", rt: "responsetime", dp: "destprincipal", destinationprincipal: "destprincipal", sp: "sourceprincipal", rps: "http", error: "%error", "%httperror": "%httperr" };
 
 const TEXTS: Record<string, (candidate: Candidate) => string | undefined> = {
   name: (c) => ("node" in c ? nodeName(c.node) : undefined),
-  ns: (c) => ("node" in c ? c.node.namespace : undefined),
   namespace: (c) => ("node" in c ? c.node.namespace : undefined),
   node: (c) => ("node" in c ? c.node.type : undefined),
   app: (c) => ("node" in c ? c.node.app : undefined),
@@ -41,16 +44,23 @@ const TEXTS: Record<string, (candidate: Candidate) => string | undefined> = {
   destprincipal: (c) => ("edge" in c ? c.edge.destinationPrincipals.join(" ") : undefined),
 };
 
+const rateOf = (edge: GraphEdge, protocol: string): number => edge.traffic.filter((t) => t.protocol === protocol).reduce((sum, t) => sum + t.rate, 0);
+const failing = (edge: GraphEdge, protocol: string): number => errorShare({ ...edge, traffic: edge.traffic.filter((t) => t.protocol === protocol) }) * 100;
+
 const NUMBERS: Record<string, (edge: GraphEdge) => number | undefined> = {
   http: requestRate,
-  rps: requestRate,
-  grpc: (edge) => edge.traffic.filter((t) => t.protocol === "grpc").reduce((sum, t) => sum + t.rate, 0),
+  grpc: (edge) => rateOf(edge, "grpc"),
   tcp: byteRate,
-  error: (edge) => errorShare(edge) * 100,
   "%error": (edge) => errorShare(edge) * 100,
-  rt: (edge) => edge.responseTimes.p95,
+  "%httperr": (edge) => failing(edge, "http"),
+  "%grpcerr": (edge) => failing(edge, "grpc"),
   responsetime: (edge) => edge.responseTimes.p95,
   throughput: (edge) => edge.bytes,
+};
+
+/** Numbers of nodes: the sum over what comes in or goes out. */
+const NODE_NUMBERS: Record<string, (edge: GraphEdge) => number> = {
+  httpin: (edge) => rateOf(edge, "http"), grpcin: (edge) => rateOf(edge, "grpc"), tcpin: byteRate, httpout: (edge) => rateOf(edge, "http"), grpcout: (edge) => rateOf(edge, "grpc"), tcpout: byteRate,
 };
 
 /** An expression in the manner of Kiali's: `name contains web`, `!mtls`, `rt > 100`, joined by `and` or `or`. */
@@ -78,9 +88,11 @@ function condition(text: string): Test {
   if (flag) return flag;
   const [, name = "", operator = "", value = ""] = /^(%?\w+)\s*(!=|>=|<=|\*=|\^=|\$=|=|>|<|!contains\b|contains\b|startswith\b|endswith\b|not\s+contains\b)\s*(.+)$/i.exec(trimmed) ?? [];
   if (!name) return nameContains(trimmed);
-  const key = name.toLowerCase();
+  const key = NAMES[name.toLowerCase()] ?? name.toLowerCase();
   const number = NUMBERS[key];
-  if (number) return compareNumber(number, operator, value);
+  if (number) return compareNumber((c) => ("edge" in c ? number(c.edge) : undefined), operator, value);
+  const sum = NODE_NUMBERS[key];
+  if (sum) return compareNumber((c) => ("node" in c ? c.edges.filter((edge) => (key.endsWith("in") ? edge.target : edge.source) === c.node.id).reduce((total, edge) => total + sum(edge), 0) : undefined), operator, value);
   const read = TEXTS[key];
   if (!read) throw new Error(`"${name}" is nothing that can be looked for`);
   return compareText(read, operator.toLowerCase(), value.replace(/^["']|["']$/g, "").toLowerCase());
@@ -92,13 +104,13 @@ function nameContains(word: string): Test {
   return (c) => "node" in c && nodeName(c.node).toLowerCase().includes(word.toLowerCase());
 }
 
-function compareNumber(read: (edge: GraphEdge) => number | undefined, operator: string, text: string): Test {
-  const wanted = Number(text);
+function compareNumber(read: (candidate: Candidate) => number | undefined, operator: string, text: string): Test {
+  const wanted = Number(text.replace(/\s*(?:%|ms|rps|bps)$/i, ""));
   if (Number.isNaN(wanted)) throw new Error(`"${text}" is not a number`);
   const compare = { "=": (a: number) => a === wanted, "!=": (a: number) => a !== wanted, ">": (a: number) => a > wanted, "<": (a: number) => a < wanted, ">=": (a: number) => a >= wanted, "<=": (a: number) => a <= wanted }[operator];
   if (!compare) throw new Error(`"${operator}" does not compare numbers`);
   return (c) => {
-    const value = "edge" in c ? read(c.edge) : undefined;
+    const value = read(c);
     return value !== undefined && compare(value);
   };
 }
@@ -116,7 +128,7 @@ function compareText(read: (candidate: Candidate) => string | undefined, operato
   };
 }
 
-const EDGE_WORDS = /\b(?:mtls|plaintext|insecure|refused|traffic|http|rps|grpc|tcp|error|rt|responsetime|throughput|protocol|sourceprincipal|destprincipal)\b/i;
+const EDGE_WORDS = /\b(?:mtls|plaintext|insecure|refused|traffic|http|rps|grpc|tcp|error|httperr|grpcerr|rt|sp|dp|responsetime|throughput|protocol|sourceprincipal|destprincipal)\b/i;
 
 function aboutSame(text: string, candidate: Candidate): boolean {
   return EDGE_WORDS.test(text) === "edge" in candidate;
