@@ -3,6 +3,7 @@ const BENCHMARKS: Record<string, { summary: string; load: () => Promise<{ run(ar
   mesh: { summary: "start, STRICT taking effect and memory of an embedded mesh with the lab", load: () => import("./mesh.ts") },
   controlplane: { summary: "changes to many proxies, sync, memory, certificates, start: ours beside a real istiod", load: () => import("./controlplane/index.ts") },
   kubernetes: { summary: "the API server beside a real kube-apiserver and etcd: CPU a request, lists, watches, start, memory", load: () => import("./kubernetes/index.ts") },
+  console: { summary: "the metrics store beside a real Prometheus, and the graph page in Chromium", load: () => import("./console/index.ts") },
   dataplane: { summary: "two mTLS hops: Chainmail's proxy, a real Envoy, HAProxy and nginx in turn", load: () => import("./dataplane/index.ts") },
 };
 

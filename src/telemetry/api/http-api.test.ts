@@ -7,7 +7,7 @@ import { type HttpApiOptions, handleHttpApi } from "./http-api.ts";
 const store = new MetricStore({ retentionMs: 43_200_000, maxRunsPerSeries: 100, maxSeries: 100 });
 store.metadata.set("requests_total", { type: "counter", help: "Requests." });
 for (const app of ["a", "b"]) {
-  const { series } = store.series("requests_total", app, () => ({ __name__: "requests_total", app }))!;
+  const { series } = store.series({ __name__: "requests_total", app })!;
   for (let t = 0; t <= 60; t++) series.append(t * 1000, t, 1_000);
 }
 const scraper = new Scraper({ store, targets: () => [], intervalMs: 1_000, clock: new FakeClock(60_000), log: createLogger("test", { level: "none" }) });

@@ -49,7 +49,7 @@ function tables({ store, now }: HttpApiOptions): unknown {
   const bytes = new Map<string, number>();
   const pairs = new Map<string, number>();
   let [oldest, newest, runs] = [Infinity, 0, 0];
-  for (const { series } of store.entries()) {
+  for (const series of store.all()) {
     oldest = Math.min(oldest, series.first?.time ?? Infinity);
     newest = Math.max(newest, series.lastTime);
     runs += series.runs;

@@ -8,7 +8,7 @@ const options: EvaluationOptions = { store, lookbackMs: 10_000, defaultStepMs: 1
 
 beforeAll(() => {
   const put = (name: string, labels: Record<string, string>, values: number[]) => {
-    const { series } = store.series(name, JSON.stringify(labels), () => ({ ...labels, __name__: name }))!;
+    const { series } = store.series({ ...labels, __name__: name })!;
     values.forEach((value, i) => series.append(i * 1000, value, 1000));
   };
   const minute = Array.from({ length: 61 }, (_, i) => i);

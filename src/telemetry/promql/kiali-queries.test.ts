@@ -53,7 +53,7 @@ function fill(): void {
   };
   const put = (name: string, labels: Record<string, string>, perSecond: number) => {
     const all = { ...labels, __name__: name };
-    const { series } = store.series(name, JSON.stringify(all), () => all)!;
+    const { series } = store.series(all)!;
     for (let t = 0; t <= END; t += 1_000) series.append(t, perSecond * (t / 1000), 1_000);
   };
   for (const reporter of ["source", "destination"]) {

@@ -34,8 +34,8 @@ async function ask(question: Question): Promise<Answer> {
 
 function store(): HttpApiOptions {
   const made = new MetricStore({ retentionMs: 86_400_000, maxRunsPerSeries: 1_000, maxSeries: 10_000 });
-  for (const [index, { labels, samples }] of recordedSeries().entries()) {
-    const { series } = made.series(labels.__name__!, String(index), () => Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== "")))!;
+  for (const { labels, samples } of recordedSeries()) {
+    const { series } = made.series(Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== "")))!;
     for (const { time, value } of samples) {
       if (value === undefined) series.end(time);
       else series.append(time, value, STEP_MS);

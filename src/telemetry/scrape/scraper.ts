@@ -1,4 +1,5 @@
 import { type Clock, type Logger, errorText } from "../../base/index.ts";
+import { flat } from "../store/label-table.ts";
 import type { MetricStore } from "../store/metric-store.ts";
 import type { Series } from "../store/series.ts";
 import type { Target } from "./targets.ts";
@@ -23,9 +24,21 @@ export interface TargetState {
   lastError: string;
 }
 
+/** A series as its target says it. */
+interface Line {
+  /** All before the value. */
+  text: string;
+  series: Series;
+  /** The round that saw it last. */
+  round: number;
+  /** Where it stood among the target's series then. */
+  index: number;
+}
+
 interface Known extends TargetState {
-  /** Series by name and label text, and the round that saw each last. */
-  cache: Map<string, { series: Series; round: number }>;
+  /** What it said last time, in its order. */
+  lines: Line[];
+  bySeries: Map<Series, Line>;
   /** Of the target itself: up and its like. */
   own: Map<string, Series>;
 }
@@ -100,7 +113,7 @@ export class Scraper {
   async #scrape(target: Target): Promise<void> {
     const { clock, log } = this.options;
     let state = this.#states.get(target.id);
-    if (!state) this.#states.set(target.id, (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", cache: new Map(), own: new Map() }));
+    if (!state) this.#states.set(target.id, (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", lines: [], bySeries: new Map(), own: new Map() }));
     state.target = target;
     const started = clock.now();
     const before = state.lastScrape;
@@ -122,41 +135,66 @@ export class Scraper {
 
   #store(target: Target, state: Known, body: string, scraped: number): { scraped: number; added: number } {
     const { store, intervalMs } = this.options;
-    const born: { name: string; series: Series; value: number; time: number }[] = [];
     const round = this.#round;
-    let [samples, seen, added] = [0, 0, 0];
+    const { lines, bySeries } = state;
+    const born: { name: string; series: Series; value: number; time: number }[] = [];
+    const seen: Line[] = [];
+    let [samples, added, next] = [0, 0, 0];
+    const count = () => {
+      if (++samples > MAX_SAMPLES_PER_SCRAPE) throw new Error(`more than ${MAX_SAMPLES_PER_SCRAPE} samples in one scrape: sample limit exceeded`);
+    };
+    const see = (line: Line) => {
+      if (line.round === round) return;
+      line.round = round;
+      seen.push(line);
+    };
     // What metrics mean is read once a target: it does not change with a scrape.
     const help = state.lastScrape === 0 ? new Map<string, string>() : undefined;
-    const types = parseExposition(body, ({ name, labels, value, time = scraped }) => {
-      if (++samples > MAX_SAMPLES_PER_SCRAPE) throw new Error(`more than ${MAX_SAMPLES_PER_SCRAPE} samples in one scrape: sample limit exceeded`);
-      const key = `${name}{${labels}`;
-      const known = state.cache.get(key);
-      if (known) {
-        if (known.round !== round) seen++;
-        known.round = round;
-        known.series.append(time, value, intervalMs);
-        return;
-      }
-      const found = store.series(name, `${target.id} ${labels}`, () => seriesLabels(name, parseLabels(labels), target.labels));
-      if (!found) return;
-      state.cache.set(key, { series: found.series, round });
-      seen++;
-      added++;
-      if (found.created && state.lastScrape > 0) born.push({ name, series: found.series, value, time });
-      else found.series.append(time, value, intervalMs);
-    }, help && ((name, text) => help.set(name, text)));
+    const types = parseExposition(body, {
+      expected(text, start) {
+        const line = lines[next];
+        return line !== undefined && text.startsWith(line.text, start) && text.charCodeAt(start + line.text.length) === 32 /* space */ ? line.text.length : 0;
+      },
+      expectedSample(value, time = scraped) {
+        count();
+        const line = lines[next++]!;
+        see(line);
+        line.series.append(time, value, intervalMs);
+      },
+      sample({ name, labels, text, value, time = scraped }) {
+        count();
+        const found = store.series(seriesLabels(name, parseLabels(labels), target.labels));
+        if (!found) return;
+        const known = bySeries.get(found.series);
+        if (known) {
+          next = known.index + 1;
+          see(known);
+        } else {
+          const line = { text: flat(text), series: found.series, round: 0, index: 0 };
+          bySeries.set(found.series, line);
+          see(line);
+          added++;
+          if (found.created && state.lastScrape > 0) {
+            born.push({ name, series: found.series, value, time });
+            return;
+          }
+        }
+        found.series.append(time, value, intervalMs);
+      },
+      ...(help && { help: (name: string, text: string) => void help.set(name, text) }),
+    });
     if (help) for (const [name, type] of types) store.metadata.set(name, { type, help: help.get(name) ?? "" });
     for (const { name, series, value, time } of born) {
       if (isCounter(name, types)) series.append(state.lastScrape, 0, intervalMs);
       series.append(time, value, intervalMs);
     }
-    if (seen < state.cache.size) {
-      for (const [key, known] of state.cache) {
-        if (known.round === round) continue;
-        known.series.end(scraped);
-        state.cache.delete(key);
-      }
+    for (const line of lines) {
+      if (line.round === round) continue;
+      line.series.end(scraped);
+      bySeries.delete(line.series);
     }
+    for (const [index, line] of seen.entries()) line.index = index;
+    state.lines = seen;
     store.appended += samples;
     return { scraped: samples, added };
   }
@@ -165,7 +203,7 @@ export class Scraper {
   #own(name: string, state: Known, value: number, time: number): void {
     let series = state.own.get(name);
     if (!series) {
-      series = this.options.store.series(name, state.target.id, () => ({ ...state.target.labels, __name__: name }))?.series;
+      series = this.options.store.series({ ...state.target.labels, __name__: name })?.series;
       if (!series) return;
       state.own.set(name, series);
     }
@@ -174,8 +212,9 @@ export class Scraper {
 }
 
 function endSeries(state: Known, time: number): void {
-  for (const { series } of state.cache.values()) series.end(time);
-  state.cache.clear();
+  for (const series of state.bySeries.keys()) series.end(time);
+  state.lines = [];
+  state.bySeries.clear();
 }
 
 /** Throws where the target does not answer, or too much. */

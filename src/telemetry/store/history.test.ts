@@ -17,7 +17,7 @@ const newFolder = () => {
   folders.push(folder);
   return folder;
 };
-const put = (store: MetricStore, name: string, time: number, value: number) => store.series(name, `${name} key "q"`, () => ({ __name__: name, app: 'a"b' }))!.series.append(time, value, 1_000);
+const put = (store: MetricStore, name: string, time: number, value: number) => store.series({ __name__: name, app: 'a"b' })!.series.append(time, value, 1_000);
 const get = (store: MetricStore, name: string) => store.select([]).find(({ labels }) => labels.__name__ === name);
 
 describe("history on disk", () => {
@@ -66,7 +66,7 @@ describe("history on disk", () => {
     put(store, "a", 1_000, 1);
     history.save(store, 1_000);
     appendFileSync(join(folder, readdirSync(folder)[0]!), "V 2000 0 9");
-    appendFileSync(join(folder, "history-00000000.log"), 'S 0 "x" "y" {bad}\nV nonsense\n\0\0');
+    appendFileSync(join(folder, "history-00000000.log"), 'L "x\nS 0 1 2 3 4\nS 7 nonsense\nV nonsense\n\0\0');
     const back = newStore();
     newHistory(folder).load(back);
     expect(get(back, "a")!.at(1_000, 0)).toBe(1);

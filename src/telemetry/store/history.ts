@@ -28,7 +28,8 @@ interface Written {
  * The store's memory on disk: what has changed since the last time is appended now and then, so that a store that is
  * killed comes back with all but its last seconds. Files are text, a line a record, each file readable by itself:
  *
- *     S id name key {labels}     a series and the number that it has in this file
+ *     L "text"                   a label's name or value; the first is number 0
+ *     S id name value …          a series: the number that it has in this file, and its labels as numbers of texts
  *     B time id value            a series that has begun since the last time, with its first value
  *     V time id value …          values that are new at a moment, in ms
  *     E time id …                series whose last scrape was then
@@ -38,6 +39,7 @@ export class History {
   #size = 0;
   #sequence = 0;
   #written = new Map<Series, Written>();
+  #texts = new Map<string, number>();
   /** Series whose beginning is in some file. */
   readonly #begun = new WeakSet<Series>();
   #failed = false;
@@ -58,7 +60,7 @@ export class History {
       }
       this.#sequence = Math.max(this.#sequence, Number.parseInt(name.slice(8), 10));
     }
-    for (const { series } of store.entries()) {
+    for (const series of store.all()) {
       this.#begun.add(series);
       // Nothing is known of the time between the last record and now: a gap, not what held before it.
       series.end(series.lastTime + endedMs);
@@ -69,10 +71,11 @@ export class History {
 
   /** Appends what is new. A disk that does not take it is said once; the store goes on in memory. */
   save(store: MetricStore, now: number): void {
+    const known: string[] = [];
     const lines: string[] = [];
     const values: string[] = [];
     const ended: Map<number, number[]> = new Map();
-    for (const { name, key, series } of store.entries()) {
+    for (const series of store.all()) {
       const value = series.lastValue;
       if (value === undefined) continue;
       let written = this.#written.get(series);
@@ -81,7 +84,7 @@ export class History {
         if (silent) continue;
         written = { id: this.#written.size, value: NaN, ended: true };
         this.#written.set(series, written);
-        lines.push(`S ${written.id} ${JSON.stringify(name)} ${JSON.stringify(key)} ${JSON.stringify(series.labels)}`);
+        known.push(...this.#describe(written.id, series));
         const first = series.first;
         // A counter's first zero is what its first burst is measured from.
         if (first && first.time < now && !Object.is(first.value, value) && !this.#begun.has(series)) lines.push(`B ${first.time} ${written.id} ${first.value}`);
@@ -100,12 +103,28 @@ export class History {
     // Without this a mesh in which nothing changes would seem to have ended when it is read back.
     else lines.push(`V ${now}`);
     for (const [time, ids] of ended) lines.push(`E ${time} ${ids.join(" ")}`);
-    this.#append(`${lines.join("\n")}\n`);
+    this.#append(known, lines);
   }
 
-  #append(text: string): void {
+  /** The lines that say what a series is: its texts that are new in this file, and their numbers. */
+  #describe(id: number, series: Series): string[] {
+    const lines: string[] = [];
+    const number = (text: string) => {
+      const known = this.#texts.get(text);
+      if (known !== undefined) return known;
+      this.#texts.set(text, this.#texts.size);
+      lines.push(`L ${JSON.stringify(text)}`);
+      return this.#texts.size - 1;
+    };
+    const pairs = Object.entries(series.labels).map(([name, value]) => `${number(name)} ${number(value)}`);
+    return [...lines, `S ${id} ${pairs.join(" ")}`];
+  }
+
+  #append(known: readonly string[], lines: readonly string[]): void {
+    const text = `${lines.join("\n")}\n`;
     try {
-      appendFileSync(join(this.options.folder, this.#file), text);
+      appendFileSync(join(this.options.folder, this.#file), known.length > 0 ? `${known.join("\n")}\n${text}` : text);
+      // Of a great mesh, what the series are is more than a file of values: it must not begin a new file each time.
       this.#size += Buffer.byteLength(text);
       this.#failed = false;
     } catch (thrown) {
@@ -123,6 +142,7 @@ export class History {
     this.#size = 0;
     // A file stands by itself: series get their numbers anew.
     this.#written = new Map();
+    this.#texts = new Map();
     const files = this.#segments().map((name) => ({ name, size: statSync(join(folder, name)).size }));
     let total = files.reduce((sum, { size }) => sum + size, 0) + segmentBytes;
     for (const { name, size } of files) {
@@ -142,6 +162,7 @@ export class History {
 function readSegment(text: string, store: MetricStore, stepMs: number): number {
   const open = new Map<number, { series: Series; from: number; value: number } | undefined>();
   const known = new Map<number, Series>();
+  const texts: string[] = [];
   let last = 0;
   const close = (id: number, to: number) => {
     const run = open.get(id);
@@ -150,12 +171,14 @@ function readSegment(text: string, store: MetricStore, stepMs: number): number {
   };
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   for (const line of whole.split("\n")) {
-    if (line.startsWith("S ")) {
-      const match = /^S (\d+) ("(?:[^"\\]|\\.)*") ("(?:[^"\\]|\\.)*") (\{.*\})$/.exec(line);
-      if (!match) continue;
-      const labels = JSON.parse(match[4]!) as Record<string, string>;
-      const found = store.series(JSON.parse(match[2]!) as string, JSON.parse(match[3]!) as string, () => labels);
-      if (found) known.set(Number(match[1]), found.series);
+    if (line.startsWith("L ")) texts.push(textOf(line));
+    else if (line.startsWith("S ")) {
+      const [, id, ...numbers] = line.split(" ");
+      const labels: Record<string, string> = {};
+      for (let i = 0; i + 1 < numbers.length; i += 2) labels[texts[Number(numbers[i])] ?? ""] = texts[Number(numbers[i + 1])] ?? "";
+      // A text that could not be read: no label is called nothing.
+      const found = "" in labels || !labels.__name__ ? undefined : store.series(labels);
+      if (found) known.set(Number(id), found.series);
     } else if (line.startsWith("B ")) {
       const [, time, id, value] = line.split(" ");
       const series = known.get(Number(id));
@@ -181,4 +204,14 @@ function readSegment(text: string, store: MetricStore, stepMs: number): number {
   }
   for (const id of open.keys()) close(id, last);
   return known.size;
+}
+
+function textOf(line: string): string {
+  try {
+    const text: unknown = JSON.parse(line.slice(2));
+    return typeof text === "string" ? text : "";
+  } catch {
+    // It keeps its number, so that the others have theirs.
+    return "";
+  }
 }

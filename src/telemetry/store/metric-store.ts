@@ -1,3 +1,4 @@
+import { LabelTable } from "./label-table.ts";
 import type { Matcher } from "./matchers.ts";
 import { type Labels, Series, type Tier } from "./series.ts";
 
@@ -27,6 +28,9 @@ const MEAN_LABELS_LENGTH = 1_500;
 /** A store that is this full forgets series that have ended, oldest first, until a tenth is free: new ones tell more. */
 const CROWDED = 0.9;
 const RELIEVED = 0.8;
+/** Texts of labels that may be left over from series that are gone, a series: then the table is made anew. */
+const MAX_TEXTS_PER_SERIES = 4;
+const MIN_TEXTS = 50_000;
 
 /** Fewer runs than this are not worth thinning. */
 const MIN_RUNS_TO_THIN = 64;
@@ -36,6 +40,7 @@ const DEFAULT_GAP_MS = 5_000;
 /** All series, found by metric name. One owner: the program that scrapes. */
 export class MetricStore {
   readonly #byName = new Map<string, Map<string, Series>>();
+  #table = new LabelTable();
   /** By metric family, as its targets describe it. */
   readonly metadata = new Map<string, MetricMetadata>();
   #series = 0;
@@ -57,25 +62,31 @@ export class MetricStore {
     return this.#series >= maxSeries || this.#labelBytes >= maxSeries * MEAN_LABELS_LENGTH;
   }
 
-  /** Finds or makes a series, undefined where the store is full; `key` is the caller's cached identity of the labels. */
-  series(name: string, key: string, labels: () => Labels): { series: Series; created: boolean } | undefined {
-    let family = this.#byName.get(name);
-    if (!family) this.#byName.set(name, (family = new Map()));
-    const known = family.get(key);
-    if (known) return { series: known, created: false };
-    if (this.full || key.length > MAX_LABELS_LENGTH) {
+  /** Finds the series with these labels or makes it; undefined, and counted, where the store is full. */
+  series(labels: Labels): { series: Series; created: boolean } | undefined {
+    const name = labels.__name__ ?? "";
+    const length = lengthOf(labels);
+    // Before its texts are kept.
+    if (length > MAX_LABELS_LENGTH || (this.full && !this.#byName.has(name))) {
       this.dropped++;
       return undefined;
     }
-    const series = new Series(labels());
-    family.set(key, series);
+    const key = this.#table.key(labels);
+    const known = this.#byName.get(name)?.get(key);
+    if (known) return { series: known, created: false };
+    if (this.full) {
+      this.dropped++;
+      return undefined;
+    }
+    const series = new Series(this.#table.labels(labels));
+    this.#family(name).set(key, series);
     this.#series++;
-    this.#labelBytes += key.length;
+    this.#labelBytes += length;
     return { series, created: true };
   }
 
   /** Series that fit all matchers. */
-  select(matchers: Matcher[]): Series[] {
+  select(matchers: readonly Matcher[]): Series[] {
     const found: Series[] = [];
     const named = matchers.filter((m) => m.name === "__name__");
     const others = matchers.filter((m) => m.name !== "__name__");
@@ -88,9 +99,9 @@ export class MetricStore {
     return found;
   }
 
-  /** Every series with the identity it was made by. */
-  *entries(): Generator<{ name: string; key: string; series: Series }> {
-    for (const [name, family] of this.#byName) for (const [key, series] of family) yield { name, key, series };
+  /** Every series. */
+  *all(): Generator<Series> {
+    for (const family of this.#byName.values()) yield* family.values();
   }
 
   /** How many series there are of each metric. */
@@ -101,17 +112,31 @@ export class MetricStore {
   /** Forgets what is older than the retention, and thins out what is older than the tiers say. */
   trim(now: number): void {
     const oldest = now - this.options.retentionMs;
-    for (const { name, key, series } of this.entries()) {
+    for (const [name, key, series] of this.#entries()) {
       if (this.options.tiers && series.runs > MIN_RUNS_TO_THIN) series.thin(now, this.options.tiers, this.options.gapMs ?? DEFAULT_GAP_MS);
       series.trim(oldest, this.options.maxRunsPerSeries);
-      if (series.empty) this.#forget(name, key);
+      if (series.empty) this.#forget(name, key, series);
     }
-    if (this.#crowding < CROWDED) return;
-    const ended = [...this.entries()].filter(({ series }) => series.endedAt !== undefined).sort((a, b) => a.series.endedAt! - b.series.endedAt!);
-    for (const { name, key } of ended) {
-      if (this.#crowding <= RELIEVED) break;
-      this.#forget(name, key);
+    if (this.#crowding >= CROWDED) {
+      const ended = [...this.#entries()].filter(([, , series]) => series.endedAt !== undefined).sort(([, , a], [, , b]) => a.endedAt! - b.endedAt!);
+      for (const [name, key, series] of ended) {
+        if (this.#crowding <= RELIEVED) break;
+        this.#forget(name, key, series);
+      }
     }
+    if (this.#table.size > Math.max(MIN_TEXTS, this.#series * MAX_TEXTS_PER_SERIES)) this.#renumber();
+  }
+
+  *#entries(): Generator<[name: string, key: string, series: Series]> {
+    for (const [name, family] of this.#byName) for (const [key, series] of family) yield [name, key, series];
+  }
+
+  #family(name: string): Map<string, Series> {
+    const known = this.#byName.get(name);
+    if (known) return known;
+    const made = new Map<string, Series>();
+    this.#byName.set(this.#table.text(name), made);
+    return made;
   }
 
   /** How much of its bounds the store has taken. */
@@ -119,11 +144,28 @@ export class MetricStore {
     return Math.max(this.#series, this.#labelBytes / MEAN_LABELS_LENGTH) / this.options.maxSeries;
   }
 
-  #forget(name: string, key: string): void {
+  #forget(name: string, key: string, series: Series): void {
     const family = this.#byName.get(name);
     if (!family?.delete(key)) return;
     this.#series--;
-    this.#labelBytes -= key.length;
+    this.#labelBytes -= lengthOf(series.labels);
     if (family.size === 0) this.#byName.delete(name);
   }
+
+  /** Texts of series that are gone go with the table that holds them. */
+  #renumber(): void {
+    this.#table = new LabelTable();
+    for (const [name, family] of this.#byName) {
+      const series = [...family.values()];
+      family.clear();
+      for (const one of series) family.set(this.#table.key(one.labels), one);
+      this.#table.text(name);
+    }
+  }
+}
+
+function lengthOf(labels: Labels): number {
+  let length = 0;
+  for (const name of Object.keys(labels)) length += name.length + labels[name]!.length;
+  return length;
 }

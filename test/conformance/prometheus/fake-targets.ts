@@ -13,7 +13,8 @@ export class FakeTargets {
   #started = Date.now();
 
   constructor() {
-    this.all = [(s) => steady(s), (s) => restarting(s), (s) => missing(s), (s) => vanishing(s)].map((say: (seconds: number) => string | undefined) => {
+    const says: ((seconds: number) => string | undefined)[] = [steady, restarting, missing, vanishing];
+    this.all = says.map((say) => {
       const server = Bun.serve({
         port: 0,
         hostname: "127.0.0.1",
