@@ -3,7 +3,7 @@ import { CONFIG_MAPS, createInformer, type KubeClient } from "../kube/index.ts";
 import type { ConfigMap, Pod } from "../resources/index.ts";
 import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type CertificateAuthority, type Holder, type OidcRule, type RootRotation } from "./ca/index.ts";
 import { configDump, createDebugAccess, DebugPages, describeMesh, describeProcess, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
-import { createInjector, defaultValues, parseValues, type InjectionValues } from "./injection/index.ts";
+import { createInjector, defaultValues, parseTemplates, parseValues, type InjectionContext } from "./injection/index.ts";
 import { countIstiods, followLeadership, listIstiods, whileLeading } from "./leadership/index.ts";
 import { parseMeshConfig, REGISTRY_KINDS, type MeshSnapshot, type Registry } from "./registry/index.ts";
 import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
@@ -130,7 +130,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     onIssued: ({ address, lifetimeMs }) => rotation.issued(registry.current().objects.podByAddress(address)?.metadata.uid, lifetimeMs),
   };
   const injection = createInjector({
-    context: () => ({ values: values.current(), mesh: registry.current().mesh, proxyConfigs: registry.current().configs.ProxyConfig, nativeSidecars: true }),
+    context: () => ({ ...values.current(), mesh: registry.current().mesh, proxyConfigs: registry.current().configs.ProxyConfig, nativeSidecars: true }),
     metrics,
     log: log.child("injection"),
   });
@@ -198,19 +198,20 @@ async function readTrustDomain({ client, namespace, revision }: IstiodOptions): 
 const suffixOf = (revision: string): string => (revision === "default" ? "" : `-${revision}`);
 
 /** The injection values of the installation, as they are now. */
-function watchValues({ client, namespace, revision, clock, log }: IstiodOptions): { current(): InjectionValues; synced: Promise<void>; stop(): void } {
+function watchValues({ client, namespace, revision, clock, log }: IstiodOptions): { current(): Pick<InjectionContext, "values" | "templates">; synced: Promise<void>; stop(): void } {
   const name = `istio-sidecar-injector${suffixOf(revision)}`;
-  let values = defaultValues();
+  let current: Pick<InjectionContext, "values" | "templates"> = { values: defaultValues() };
   const informer = createInformer<ConfigMap>(client, CONFIG_MAPS, { namespace, fieldSelector: `metadata.name=${name}`, log, clock });
   informer.onChange(({ type, object }) => {
     if (type === "DELETED") return;
     try {
-      values = parseValues(object.data?.["values"] ?? "{}");
+      const { values = "{}", config = "" } = object.data ?? {};
+      current = { values: parseValues(values), templates: parseTemplates(values, config) };
     } catch (cause) {
       log.error("the values for injection cannot be read; the last ones stay in force", { configmap: name, error: cause instanceof Error ? cause : String(cause) });
     }
   });
-  return { current: () => values, synced: informer.synced, stop: () => informer.stop() };
+  return { current: () => current, synced: informer.synced, stop: () => informer.stop() };
 }
 
 /** Gauges that are read when somebody scrapes. */

@@ -4,6 +4,7 @@
  * It is pure functions over a pod and what the installation says; the server room brings requests and takes answers.
  */
 export { parseReview, reviewOf, type AdmissionAnswer, type AdmissionRequest } from "./admission.ts";
+export { parseTemplates, type CustomTemplates } from "./custom-templates.ts";
 export { InjectionError } from "./errors.ts";
 export { injectSidecar } from "./inject.ts";
 export { injectionRequired, SYSTEM_NAMESPACES } from "./policy.ts";

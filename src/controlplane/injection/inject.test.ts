@@ -198,7 +198,7 @@ describe("probes", () => {
     const got = inject({ spec: { containers } });
     const app = find(got, "web-api");
     expect(app.readinessProbe).toEqual({ httpGet: { path: "/app-health/web-api/readyz", port: 15020, scheme: "HTTP" }, timeoutSeconds: 2, periodSeconds: 5 });
-    expect(app.livenessProbe).toEqual({ httpGet: { path: "/app-health/web-api/livez", port: 15020, scheme: "HTTP" } });
+    expect(app.livenessProbe).toEqual({ httpGet: { path: "/app-health/web-api/livez", port: 15020 } });
     expect(app.startupProbe).toEqual({ exec: { command: ["true"] } });
     expect(JSON.parse(env(got, "ISTIO_KUBE_APP_PROBERS") ?? "")).toEqual({
       "/app-health/web-api/readyz": { httpGet: { path: "/ready", port: 8081, scheme: "HTTPS" }, timeoutSeconds: 2 },

@@ -1,5 +1,7 @@
 import type { Container, Pod, PodSpec } from "../../resources/index.ts";
 import { annotation, validateAnnotations } from "./annotations.ts";
+import { injectByTemplates, usesCustomTemplates } from "./by-templates.ts";
+import { NO_TEMPLATES, selectedTemplates } from "./custom-templates.ts";
 import { InjectionError } from "./errors.ts";
 import { initContainer } from "./init-container.ts";
 import { overlayContainer } from "./overlay.ts";
@@ -7,7 +9,7 @@ import { OVERRIDES, overridesText, userOverrides } from "./overrides.ts";
 import { rewriteProbes } from "./probes.ts";
 import { mergeMetrics } from "./prometheus.ts";
 import { proxyContainer } from "./proxy-container.ts";
-import { INIT_CONTAINER, PROXY_CONTAINER, settingsFor, type InjectionContext, type SidecarSettings } from "./settings.ts";
+import { INIT_CONTAINER, PROXY_CONTAINER, settingsFor, type InjectionContext, type SidecarSettings, type Template } from "./settings.ts";
 import { sidecarVolumes } from "./volumes.ts";
 import { canonicalName, canonicalRevision } from "./workload.ts";
 
@@ -15,7 +17,15 @@ import { canonicalName, canonicalRevision } from "./workload.ts";
 export function injectSidecar(pod: Pod, namespace: string, context: InjectionContext): Pod {
   if (!pod.spec) throw new InjectionError("the pod has no spec");
   validateAnnotations(pod.metadata.annotations ?? {});
-  const settings = settingsFor(pod, namespace, context);
+  const custom = context.templates ?? NO_TEMPLATES;
+  const names = selectedTemplates(pod.metadata.annotations?.["inject.istio.io/templates"], custom);
+  if (usesCustomTemplates(names, custom)) return injectByTemplates(pod, namespace, context, names, (merged, template) => injectBuiltIn(merged, namespace, context, template), (merged, settings) => probeByAgent(scrapeByAgent(merged, settings), settings));
+  return injectBuiltIn(pod, namespace, context, names[0] === "gateway" ? "gateway" : "sidecar");
+}
+
+function injectBuiltIn(pod: Pod, namespace: string, context: InjectionContext, template: Template): Pod {
+  if (!pod.spec) throw new InjectionError("the pod has no spec");
+  const settings = settingsFor(pod, namespace, context, template);
   const volumes = sidecarVolumes(settings);
   const own = new Set(volumes.map(({ name }) => name));
   const { initContainers, containers } = withProxy(pod, settings);
@@ -39,9 +49,9 @@ export function injectSidecar(pod: Pod, namespace: string, context: InjectionCon
   return probeByAgent(scrapeByAgent(injected, settings), settings);
 }
 
-/** The containers that injection makes. */
 /** Where the agent listens when nobody says another port. */
 const AGENT_PORT = 15_020;
+/** The containers that injection makes. */
 const INJECTED = [PROXY_CONTAINER, INIT_CONTAINER];
 
 /** A gateway listens on 80 and 443 without capabilities. */
@@ -107,6 +117,7 @@ function probeByAgent(pod: Pod, { values, statusPort }: SidecarSettings): Pod {
   const wanted = annotation(pod, "sidecar.istio.io/rewriteAppHTTPProbers", String(values.sidecarInjectorWebhook.rewriteAppHTTPProbe)).toLowerCase() === "true";
   if (!wanted || statusPort === 0 || !pod.spec) return pod;
   const inits = pod.spec.initContainers ?? [];
+  if (![...inits, ...pod.spec.containers].some(({ name }) => name === PROXY_CONTAINER)) return pod;
   // Init containers that end have no probes; sidecars among them may.
   const first = rewriteProbes(inits, statusPort);
   const second = rewriteProbes(pod.spec.containers, statusPort);

@@ -66,5 +66,5 @@ function resolve(handler: ProbeHandler, ports: readonly ContainerPort[], statusP
 function toAgent<T extends ProbeHandler>(handler: T, path: string, port: number): T {
   const { tcpSocket: _tcp, grpc: _grpc, httpGet, ...rest } = handler;
   const { host: _host, ...get } = httpGet ?? {};
-  return { ...rest, httpGet: { ...get, path, port, scheme: "HTTP" } } as unknown as T;
+  return { ...rest, httpGet: { ...get, path, port, ...("scheme" in get && get.scheme === "HTTPS" && { scheme: "HTTP" }) } } as unknown as T;
 }

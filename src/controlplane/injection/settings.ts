@@ -2,7 +2,7 @@ import type { Pod } from "../../resources/index.ts";
 import type { ConfigIndex } from "../registry/config-index.ts";
 import type { MeshConfig, ProxyConfigSpec } from "../registry/mesh-config.ts";
 import { annotation } from "./annotations.ts";
-import { InjectionError } from "./errors.ts";
+import type { CustomTemplates } from "./custom-templates.ts";
 import { effectiveProxyConfig } from "./proxy-config.ts";
 import type { InjectionValues } from "./values.ts";
 import { workloadOf, type Workload } from "./workload.ts";
@@ -14,6 +14,8 @@ export interface InjectionContext {
   proxyConfigs: ConfigIndex["ProxyConfig"];
   /** Kubernetes from 1.33 on restarts init containers that are sidecars; before, the proxy is an ordinary container. */
   nativeSidecars: boolean;
+  /** Of the installation's own. */
+  templates?: CustomTemplates;
   /** From the webhook's path, for clusters whose control plane runs elsewhere. */
   cluster?: string;
   network?: string;
@@ -30,6 +32,8 @@ export interface SidecarSettings {
   /** `gateway` makes the pod's own container istio-proxy (image `auto`) a gateway instead of adding a sidecar. */
   template: Template;
   native: boolean;
+  /** Whether the proxy is to be a native sidecar where the template allows it. */
+  nativeWanted: boolean;
   hold: boolean;
   interception: string;
   statusPort: number;
@@ -46,11 +50,11 @@ export type Template = (typeof TEMPLATES)[number];
 export const PROXY_CONTAINER = "istio-proxy";
 export const INIT_CONTAINER = "istio-init";
 
-export function settingsFor(pod: Pod, namespace: string, context: InjectionContext): SidecarSettings {
+export function settingsFor(pod: Pod, namespace: string, context: InjectionContext, template: Template = "sidecar"): SidecarSettings {
   const { values, mesh } = context;
   const config = effectiveProxyConfig(pod, namespace, mesh, context.proxyConfigs);
-  const template = templateOf(pod);
-  const native = template === "sidecar" && annotation(pod, "sidecar.istio.io/nativeSidecar", String(context.nativeSidecars)).toLowerCase() === "true";
+  const nativeWanted = annotation(pod, "sidecar.istio.io/nativeSidecar", String(context.nativeSidecars)).toLowerCase() === "true";
+  const native = template === "sidecar" && nativeWanted;
   return {
     pod,
     namespace,
@@ -60,6 +64,7 @@ export function settingsFor(pod: Pod, namespace: string, context: InjectionConte
     config,
     template,
     native,
+    nativeWanted,
     hold: template === "sidecar" && !native && (config.holdApplicationUntilProxyStarts ?? values.global.proxy.holdApplicationUntilProxyStarts),
     interception: annotation(pod, "sidecar.istio.io/interceptionMode", typeof config["interceptionMode"] === "string" ? config["interceptionMode"] : "REDIRECT"),
     statusPort: Number(annotation(pod, "status.sidecar.istio.io/port", String(values.global.proxy.statusPort))),
@@ -68,13 +73,6 @@ export function settingsFor(pod: Pod, namespace: string, context: InjectionConte
     network: context.network || values.global.network,
     appContainers: (pod.spec?.containers ?? []).map(({ name }) => name).filter((name) => name !== PROXY_CONTAINER),
   };
-}
-
-function templateOf(pod: Pod): Template {
-  const name = annotation(pod, "inject.istio.io/templates", "sidecar");
-  const template = TEMPLATES.find((known) => known === name);
-  if (!template) throw new InjectionError(`requested template ${JSON.stringify(name)} not found; have [${TEMPLATES.join(", ")}]`);
-  return template;
 }
 
 function proxyImage(pod: Pod, values: InjectionValues, configuredType: string | undefined): string {

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { defaultValues } from "../../../controlplane/injection/index.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { defaultValues, parseTemplates } from "../../../controlplane/injection/index.ts";
 import { meshManifests } from "../../../controlplane/install/index.ts";
 import { parseMeshConfig } from "../../../controlplane/registry/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
@@ -76,4 +78,12 @@ test("kube-inject: who says no gets none, and what is no YAML is refused", () =>
   expect(() => injectDocuments("a: [", "default", context)).toThrow("error converting YAML to JSON");
   const list = `kind: List\nitems:\n- ${pod.replaceAll("\n", "\n  ").replace("'false'", "'true'")}\n`;
   expect(injectDocuments(list, "default", context)).toContain("name: istio-proxy");
+});
+
+test("kube-inject with templates of one's own writes what Istio's writes, letter by letter", () => {
+  const read = (name: string): string => readFileSync(join(import.meta.dir, "../../../controlplane/injection/testdata/templates", name), "utf8");
+  const values = defaultValues();
+  const templates = parseTemplates(JSON.stringify(values), read("config.yaml"));
+  const mesh = parseMeshConfig("defaultConfig: {discoveryAddress: istiod.istio-system.svc:15012}");
+  expect(injectDocuments(read("pods.yaml"), "default", { values, mesh, proxyConfigs: [], nativeSidecars: false, templates })).toBe(read("injected.yaml"));
 });

@@ -14,11 +14,11 @@ export function kubeInjectCommand(): Command {
     .option("--meshConfigFile <string>", "the mesh's configuration from a file instead of the cluster")
     .option("--meshConfigMapName <string>", 'ConfigMap of the mesh\'s configuration, under its key "mesh"', "istio")
     .option("--valuesFile <string>", "values of injection from a file instead of the cluster")
-    .option("--injectConfigFile <string>", "refused: there are no templates")
+    .option("--injectConfigFile <string>", "templates of injection from a file instead of the cluster")
+    .option("--injectConfigMapName <string>", 'ConfigMap of injection, with "values" and templates in "config"', "istio-sidecar-injector")
     .option("-r, --revision <string>", "revision of the control plane");
-  command.action(async (options: KubeInjectOptions & { injectConfigFile?: string }) => {
+  command.action(async (options: KubeInjectOptions) => {
     if (options.filename === undefined) throw new ChainmailError("USAGE", "1 error occurred:\n\t* filename not specified (see --filename or -f)\n\n");
-    if (options.injectConfigFile !== undefined) throw new ChainmailError("NO_TEMPLATES", "Chainmail injects without templates: --injectConfigFile has nothing to name", { hint: "change what is injected by --valuesFile, --meshConfigFile and annotations" });
     await (await import("./kube-inject-run.ts")).runKubeInject(options, globalsOf(command));
   });
   return withHelp(command, { use: "", example: "  kubectl apply -f <(istioctl kube-inject -f deployment.yaml)\n  kubectl get deployment -o yaml | istioctl kube-inject -f - | kubectl apply -f -" });

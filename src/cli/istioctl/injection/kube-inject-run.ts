@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { ChainmailError } from "../../../base/index.ts";
-import { parseValues, type InjectionContext } from "../../../controlplane/injection/index.ts";
+import { parseTemplates, parseValues, type InjectionContext } from "../../../controlplane/injection/index.ts";
 import { parseMeshConfig } from "../../../controlplane/registry/index.ts";
 import { CONFIG_MAPS, PROXY_CONFIGS } from "../../../kube/index.ts";
 import { fileError } from "../format/file-error.ts";
@@ -14,6 +14,8 @@ export interface KubeInjectOptions {
   readonly meshConfigFile?: string;
   readonly meshConfigMapName: string;
   readonly valuesFile?: string;
+  readonly injectConfigFile?: string;
+  readonly injectConfigMapName: string;
   readonly revision?: string;
 }
 
@@ -29,16 +31,25 @@ export async function runKubeInject(options: KubeInjectOptions, globals: GlobalO
   else writeFileSync(output, text);
 }
 
-async function contextOf({ meshConfigFile, meshConfigMapName, valuesFile, revision }: KubeInjectOptions, kube: KubeAccess | undefined): Promise<InjectionContext> {
+async function contextOf({ meshConfigFile, meshConfigMapName, valuesFile, injectConfigFile, injectConfigMapName, revision }: KubeInjectOptions, kube: KubeAccess | undefined): Promise<InjectionContext> {
   const suffix = revision === undefined || revision === "" || revision === "default" ? "" : `-${revision}`;
   const mesh = meshConfigFile === undefined ? await dataOf(kube, `${meshConfigMapName}${suffix}`, "mesh") : read(meshConfigFile, meshConfigFile);
-  const values = valuesFile === undefined ? await dataOf(kube, `istio-sidecar-injector${suffix}`, "values") : read(valuesFile, valuesFile);
+  const values = valuesFile === undefined ? await dataOf(kube, `${injectConfigMapName}${suffix}`, "values") : read(valuesFile, valuesFile);
+  const config = injectConfigFile === undefined ? await optionalData(kube, `${injectConfigMapName}${suffix}`, "config") : read(injectConfigFile, injectConfigFile);
   return {
     mesh: parseMeshConfig(mesh),
     values: parseValues(values),
+    // Files always get the template "sidecar": what the webhook does by default is another matter.
+    templates: { ...parseTemplates(values, config), defaultTemplates: ["sidecar"], aliases: {} },
     proxyConfigs: kube ? ((await listOrEmpty(kube.client, PROXY_CONFIGS)) as InjectionContext["proxyConfigs"][number][]) : [],
     nativeSidecars: await takesNativeSidecars(kube),
   };
+}
+
+/** Templates are built in: a ConfigMap need not have any. */
+async function optionalData(kube: KubeAccess | undefined, name: string, key: string): Promise<string> {
+  const found = await kube?.client.find(CONFIG_MAPS, name, kube.istioNamespace);
+  return (found?.data as Record<string, string> | undefined)?.[key] ?? "";
 }
 
 async function dataOf(kube: KubeAccess | undefined, name: string, key: string): Promise<string> {

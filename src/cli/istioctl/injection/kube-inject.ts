@@ -4,6 +4,7 @@ import type { Pod } from "../../../resources/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
 import { goYaml } from "../format/go-yaml.ts";
 import { parseKubeYaml, plainValue, splitDocuments } from "../format/kube-yaml.ts";
+import { asGoWrites } from "./go-objects.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -15,7 +16,7 @@ export function injectDocuments(text: string, namespace: string, context: Inject
     const value = plainValue(parsed);
     if (value === null || value === undefined) return [];
     const injected = isFields(value) ? injectValue(value, namespace, context) : undefined;
-    return [injected ? goYaml(injected) : `${part.replace(/^\n/, "").trimEnd()}\n`];
+    return [injected ? goYaml(asGoWrites(injected)) : `${part.replace(/^\n/, "").trimEnd()}\n`];
   });
   return documents.map((document) => `${document.trimEnd()}\n---\n`).join("");
 }
