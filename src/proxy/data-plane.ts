@@ -48,7 +48,7 @@ export type DataPlaneApi = Pick<
 > & {
   /** Where statistics are elsewhere: fetches them, for the functions that show them. `clusters`: those of hosts. */
   refreshStats?(what?: "stats" | "clusters"): Promise<void>;
-} & Partial<Pick<DataPlane, "setExtension" | "removeExtension" | "dottedStats" | "drainListeners" | "resetCounters">>;
+} & Partial<Pick<DataPlane, "failHealthChecks" | "setExtension" | "removeExtension" | "dottedStats" | "drainListeners" | "resetCounters">>;
 
 export type DataPlaneFactory = (deps: DataPlaneDeps) => DataPlaneApi;
 
@@ -70,6 +70,7 @@ export class DataPlane {
   readonly #listeners: ListenerManager;
   readonly #core: CoreStats;
   readonly #extensions = new ExtensionStore();
+  readonly #health = { failed: false };
   readonly #routes = new Map<string, RouteTable>();
   readonly #secretWatches = new Map<string, () => void>();
   #cancelTick: (() => void) | undefined;
@@ -97,6 +98,7 @@ export class DataPlane {
       extensions: this.#extensions,
       exporters: new SharedExporters(),
       hostname: hostname(),
+      health: this.#health,
       onFault: (error) => deps.log.error("a connection was ended by a fault in the proxy", { error: error.message, stack: error.stack ?? "" }),
       monotonic: () => performance.now(),
       wall: preciseWall(() => deps.clock.now()),
@@ -109,6 +111,11 @@ export class DataPlane {
     );
     publishManagerStats(this.stats, this.#listeners, this.#clusters);
     this.#tick();
+  }
+
+  /** Filters that answer health checks say so, until told otherwise. */
+  failHealthChecks(failed: boolean): void {
+    this.#health.failed = failed;
   }
 
   setCluster(cluster: Cluster): void {

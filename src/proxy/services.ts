@@ -33,6 +33,8 @@ export interface Services extends Omit<DataPlaneDeps, "overload"> {
   /** Queues of what is told to collectors. */
   readonly exporters: SharedExporters;
   readonly hostname: string;
+  /** Whether the proxy has been told to say that it is not healthy. */
+  readonly health: { readonly failed: boolean };
   /** Takes exceptions that ended one connection: they are bugs, and logged as such. */
   readonly onFault: (error: Error) => void;
   /** Monotonic milliseconds with fractions. */

@@ -1,3 +1,5 @@
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
+
 /** One answer as a caller sees it. */
 export interface Answer {
   readonly status: number;
@@ -45,7 +47,7 @@ export function readAnswers(text: string, methods: readonly string[], ended: boo
         if (ended) answers.push({ status, headers, body: text.slice(bodyAt), cut: true });
         return { answers, rest: ended ? "" : text.slice(at) };
       }
-      answers.push({ status, headers, body: chunked.body, ...(chunked.trailers.length > 0 && { trailers: collect(chunked.trailers) }) });
+      answers.push({ status, headers, body: decoded(chunked.body, headers["content-encoding"]), ...(chunked.trailers.length > 0 && { trailers: collect(chunked.trailers) }) });
       at = chunked.end;
     } else {
       const length = headers["content-length"] === undefined ? Infinity : Number(headers["content-length"]);
@@ -55,6 +57,16 @@ export function readAnswers(text: string, methods: readonly string[], ended: boo
       answers.push({ status, headers, body: text.slice(bodyAt, until), ...(!whole && length !== Infinity && { cut: true }) });
       at = until;
     }
+  }
+}
+
+/** Two encoders need not choose the same bytes: what counts is what they stand for. What is not encoded as it says stays as it is. */
+function decoded(body: string, encoding: string | string[] | undefined): string {
+  const decode = { gzip: gunzipSync, br: brotliDecompressSync, zstd: zstdDecompressSync }[String(encoding)];
+  try {
+    return decode ? decode(Buffer.from(body, "latin1")).toString("latin1") : body;
+  } catch {
+    return body;
   }
 }
 

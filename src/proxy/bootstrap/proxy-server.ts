@@ -94,6 +94,7 @@ export class ProxyServer {
 
   failHealthCheck(fail: boolean): void {
     this.#healthFailed = fail;
+    this.dataPlane.failHealthChecks?.(fail);
   }
 
   /** Calls back once, when the proxy is LIVE. */

@@ -15,7 +15,7 @@ import { jwtAuthnFilter } from "./jwt/jwt-authn.ts";
 import { localRateLimitFilter } from "./local-ratelimit.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
 import { globalRateLimitFilter } from "./ratelimit.ts";
-import type * as SetMetadata from "./set-metadata.ts";
+import { rareFactory } from "./rare.ts";
 import { rbacFilter } from "./rbac/http-rbac.ts";
 import { wasmFilter } from "./wasm.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
@@ -26,11 +26,6 @@ export interface RouterOptions {
 }
 
 const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, wasmFilter, globalRateLimitFilter];
-
-/** Filters that few configurations have: each is loaded with the first that does. */
-const RARE: Readonly<Record<string, () => HttpFilterFactory>> = {
-  "envoy.extensions.filters.http.set_metadata.v3.Config": () => (require("./set-metadata.ts") as typeof SetMetadata).setMetadataFilter,
-};
 
 const PREFIX = "type.googleapis.com/";
 
@@ -59,7 +54,7 @@ export function discoveredName(proto: HttpFilterProto): string | undefined {
 function factoryOf(typeName: string, where: "typeNames" | "routeTypeNames"): HttpFilterFactory | undefined {
   const found = FACTORIES.find((each) => each[where].includes(typeName));
   if (found) return found;
-  const rare = RARE[typeName]?.();
+  const rare = rareFactory(typeName);
   return rare?.[where].includes(typeName) ? rare : undefined;
 }
 

@@ -44,7 +44,7 @@ export function compileLogFilter(filter: AccessLogFilter, services: Services): (
       return (info) => tests.some((test) => test(info));
     }
     case "notHealthCheckFilter":
-      return () => true;
+      return (info) => !info.healthCheck;
     case "traceableFilter":
       return (info) => traceReason(info.request?.headers.get("x-request-id") ?? "") !== undefined;
     case "runtimeFilter": {

@@ -69,6 +69,8 @@ export class StreamInfo {
   responseStartMs = -1;
   attempts = 0;
   routeName = "";
+  /** It asks for this proxy's health. */
+  healthCheck = false;
   virtualHostName = "";
   /** The downstream's address as XFF has it, `ip:port`; the connection's own otherwise. */
   remoteText: string;

@@ -12,6 +12,7 @@ export type ToWorker =
   | { readonly kind: "remove"; readonly what: "cluster" | "listener" | "routes" | "extension"; readonly name: string }
   | { readonly kind: "drain"; readonly deadlineMs: number }
   | { readonly kind: "drain listeners"; readonly options: DrainOptions }
+  | { readonly kind: "fail health checks"; readonly failed: boolean }
   | { readonly kind: "reset counters" }
   | { readonly kind: "stats"; readonly id: number; readonly what: Asked };
 

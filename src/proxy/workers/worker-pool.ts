@@ -44,6 +44,7 @@ class WorkerPool implements DataPlaneApi {
   readonly #resources = new Map<string, ResourceMessage>();
   readonly #watches = new Map<string, () => void>();
   #stopped = false;
+  #healthFailed = false;
 
   constructor(
     private readonly deps: DataPlaneDeps,
@@ -128,6 +129,12 @@ class WorkerPool implements DataPlaneApi {
     await Promise.all(this.#workers.map((worker) => worker.refresh(what)));
   }
 
+  failHealthChecks(failed: boolean): void {
+    this.#own.failHealthChecks(failed);
+    this.#healthFailed = failed;
+    for (const worker of this.#workers) worker.send({ kind: "fail health checks", failed });
+  }
+
   resetCounters(): void {
     this.#own.resetCounters();
     for (const worker of this.#workers) worker.send({ kind: "reset counters" });
@@ -177,6 +184,7 @@ class WorkerPool implements DataPlaneApi {
   }
 
   *#replay(): IterableIterator<ToWorker> {
+    if (this.#healthFailed) yield { kind: "fail health checks", failed: true };
     for (const kind of REPLAY) for (const message of this.#resources.values()) if (message.kind === kind) yield message;
   }
 }

@@ -59,6 +59,8 @@ export function runWorker(deps: WorkerDeps): Promise<never> {
         return;
       case "drain listeners":
         return plane.drainListeners(message.options);
+      case "fail health checks":
+        return plane.failHealthChecks(message.failed);
       case "reset counters":
         return plane.resetCounters();
       case "stats":
