@@ -105,6 +105,8 @@ export class App {
     if (typeof error === "object" && error !== null && "code" in error && error.code === "STORE_WRITE_FAILED") {
       return respondStatus(new StatusError(507, "InsufficientStorage", errorText(error)), pretty);
     }
+    // Go's decoder refuses so what is nested more than 10,000 deep; here the stack is the limit.
+    if (error instanceof RangeError && error.message.includes("call stack")) return respondStatus(badRequest("the object provided is unrecognized: json: exceeded max depth"), pretty);
     this.parts.log.error("request failed", { method: incoming.method, path: incoming.path, error: errorText(error), stack: error instanceof Error ? error.stack : undefined });
     // What was not foreseen is for the log; it may hold more than the client should see.
     return respondStatus(internalError(error instanceof ChainmailError ? error.message : "an unforeseen fault of the API server, described in the cluster's log"), pretty);

@@ -63,11 +63,16 @@ function transform(type: string, live: KubeObject, patch: unknown, request: Writ
     if (type === MERGE_PATCH) return applyMergePatch(document, patch);
     return applyStrategicMergePatch(document, cloneJson(patch) as JsonObject, resource.schema);
   } catch (error) {
-    if (error instanceof MalformedPatch) throw badRequest(error.message);
-    if (error instanceof PatchMismatch) throw new StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {});
-    if (error instanceof StrategicPatchError) throw new StatusError(500, "", error.message);
-    throw error;
+    throw patchRefusal(error);
   }
+}
+
+/** What the client is told of a patch that cannot be applied; other errors as they are. */
+export function patchRefusal(error: unknown): unknown {
+  if (error instanceof MalformedPatch) return badRequest(error.message);
+  if (error instanceof PatchMismatch) return new StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {});
+  if (error instanceof StrategicPatchError) return new StatusError(500, "", error.message);
+  return error;
 }
 
 /** The patched document as an object of the kind; what does not fit it is the patch's fault. */

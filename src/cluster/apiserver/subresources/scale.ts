@@ -10,6 +10,7 @@ import { applyMergePatch } from "../patch/merge-patch.ts";
 import type { RestContext } from "../rest/context.ts";
 import { decodeBody, parseJson, text } from "../rest/decode-body.ts";
 import { negotiatedFor, type ResourceCall, type SpecialHandler, writeRequest } from "../rest/dispatch.ts";
+import { patchRefusal } from "../rest/patch.ts";
 import { readObject } from "../rest/read.ts";
 import { updateObject } from "../rest/update.ts";
 
@@ -44,7 +45,7 @@ export function scaleSubresource(context: RestContext): SpecialHandler {
       context,
       { ...write, subresource: "scale" },
       (live) => {
-        const scale = change(scaleOf(resource, live));
+        const scale = attempt(() => change(scaleOf(resource, live)));
         if (!isObject(scale)) throw badRequest("the patched scale is no object");
         return scaled(resource, live, scale);
       },
@@ -52,6 +53,14 @@ export function scaleSubresource(context: RestContext): SpecialHandler {
     );
     return respondScale(call, updated.object);
   };
+}
+
+function attempt(change: () => unknown): unknown {
+  try {
+    return change();
+  } catch (error) {
+    throw patchRefusal(error);
+  }
 }
 
 async function respondScale(call: ResourceCall, object: KubeObject): Promise<ApiResponse> {
