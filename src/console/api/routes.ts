@@ -1,5 +1,6 @@
 import { APP_ROUTES } from "./app-routes.ts";
 import { BASIC_ROUTES } from "./basic-routes.ts";
+import { CERTIFICATE_ROUTES } from "./certificate-history.ts";
 import { CONFIG_ROUTES } from "./config-routes.ts";
 import { GRAPH_ROUTES } from "./graph-routes.ts";
 import { GUIDE_ROUTES } from "./guide-routes.ts";
@@ -17,5 +18,5 @@ import { WORKLOAD_ROUTES } from "./workload-routes.ts";
 
 /** Everything below /kiali/api. Fixed paths stand before those with names in them. */
 export const ROUTES: readonly Route[] = [
-  ...GRAPH_ROUTES, ...BASIC_ROUTES, ...OVERVIEW_ROUTES, ...MESH_ROUTES, ...CONFIG_ROUTES, ...SECURITY_ROUTES, ...METRICS_ROUTES, ...WORKLOAD_ROUTES, ...SERVICE_ROUTES, ...APP_ROUTES, ...LOG_ROUTES, ...TRACE_ROUTES, ...SCHEMA_ROUTES, ...PROXY_ROUTES, ...GUIDE_ROUTES,
+  ...GRAPH_ROUTES, ...BASIC_ROUTES, ...CERTIFICATE_ROUTES, ...OVERVIEW_ROUTES, ...MESH_ROUTES, ...CONFIG_ROUTES, ...SECURITY_ROUTES, ...METRICS_ROUTES, ...WORKLOAD_ROUTES, ...SERVICE_ROUTES, ...APP_ROUTES, ...LOG_ROUTES, ...TRACE_ROUTES, ...SCHEMA_ROUTES, ...PROXY_ROUTES, ...GUIDE_ROUTES,
 ];
