@@ -98,7 +98,7 @@ class SlowClient {
     readonly node: ProxyNode,
     private readonly random: () => number,
   ) {
-    const stream: XdsStream = { write: (bytes) => this.#take(bytes), pause: () => {}, resume: () => {}, end: (error) => expect(error?.message ?? "").toBe("this control plane is stopping") };
+    const stream: XdsStream = { write: (response) => this.#take(response.bytes()), pause: () => {}, resume: () => {}, end: (error) => expect(error?.message ?? "").toBe("this control plane is stopping") };
     this.#connection = server.accept(stream, protocol, undefined, "10.0.0.1:1");
     for (const type of [CDS, LDS]) this.#ask(type, []);
     this.#ask(RDS, ROUTES);

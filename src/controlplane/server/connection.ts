@@ -12,7 +12,7 @@ import { XdsError } from "./errors.ts";
 import { checkIdentity } from "./identity.ts";
 import type { XdsMetrics } from "./metrics.ts";
 import { decodeRequest, type Protocol, type XdsRequest } from "./requests.ts";
-import { encodeDelta, encodeSotw } from "./responses.ts";
+import { encodeDelta, encodeSotw, type EncodedResponse } from "./responses.ts";
 import { missingFrom, type Difference } from "./sent.ts";
 import type { Subscriptions } from "./subscription.ts";
 import { applyDelta, applySotw, type Watch, type Watches } from "./watch.ts";
@@ -21,7 +21,7 @@ import { changesWorkloads, workloadResources } from "./workload-names.ts";
 /** One gRPC stream, seen from here. */
 export interface XdsStream {
   /** Resolves when the peer can take more; rejects when it is gone. */
-  write(message: Uint8Array): Promise<void>;
+  write(message: EncodedResponse): Promise<void>;
   /** Stop and go on reading, so that a client that sends faster than it reads does not fill our memory. */
   pause(): void;
   resume(): void;
@@ -287,10 +287,10 @@ export class XdsConnection {
   }
 
   async #write(head: Parameters<typeof encodeSotw>[0], resources: readonly XdsResource[], removed: readonly string[]): Promise<void> {
-    const bytes = this.protocol === "sotw" ? encodeSotw(head, resources) : encodeDelta(head, resources, removed);
+    const response = this.protocol === "sotw" ? encodeSotw(head, resources) : encodeDelta(head, resources, removed);
     const started = performance.now();
-    await this.stream.write(bytes);
-    this.deps.metrics.pushed(head.typeUrl, bytes.length, (performance.now() - started) / 1000);
+    await this.stream.write(response);
+    this.deps.metrics.pushed(head.typeUrl, response.byteLength, (performance.now() - started) / 1000);
   }
 }
 

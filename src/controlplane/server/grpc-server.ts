@@ -11,6 +11,7 @@ import { XdsError, type XdsErrorCode } from "./errors.ts";
 import { RotatingCredentials } from "./grpc-credentials.ts";
 import { createGrpcMetrics, type GrpcMetrics } from "./grpc-metrics.ts";
 import type { Protocol } from "./requests.ts";
+import type { EncodedResponse } from "./responses.ts";
 import type { ServingCertificate } from "./serving-certificate.ts";
 
 export interface GrpcServerOptions {
@@ -63,10 +64,12 @@ const raw = (path: string, stream: boolean): ServiceDefinition[string] => ({
   responseSerialize: (bytes: Buffer) => bytes,
   responseDeserialize: (bytes: Buffer) => bytes,
 });
+/** grpc-js takes a response's size and copies it behind its own header: it need not be in one piece before. */
+const inParts = (method: ServiceDefinition[string]): ServiceDefinition[string] => ({ ...method, responseSerialize: (response: EncodedResponse) => response as unknown as Buffer });
 const ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
 const ADS_SERVICE: ServiceDefinition = {
-  sotw: raw(`${ADS}/StreamAggregatedResources`, true),
-  delta: raw(`${ADS}/DeltaAggregatedResources`, true),
+  sotw: inParts(raw(`${ADS}/StreamAggregatedResources`, true)),
+  delta: inParts(raw(`${ADS}/DeltaAggregatedResources`, true)),
 };
 const CA_SERVICE: ServiceDefinition = { createCertificate: raw("/istio.v1.auth.IstioCertificateService/CreateCertificate", false) };
 
@@ -87,7 +90,7 @@ export async function servePlaintext(options: Pick<GrpcServerOptions, "ads" | "m
   return bind(server, address, ServerCredentials.createInsecure());
 }
 
-type Stream = ServerDuplexStream<Buffer, Buffer>;
+type Stream = ServerDuplexStream<Buffer, EncodedResponse>;
 type Call = Pick<Stream, "metadata" | "getAuthContext" | "getPeer">;
 
 /** Authentication that does not let one address keep the API server busy with tokens that are refused. */
@@ -118,7 +121,7 @@ function adsHandlers(options: Pick<GrpcServerOptions, "ads" | "log">, authentica
       write(message) {
         if (ended) return Promise.reject(new XdsError("XDS_UNAVAILABLE", "the client is gone"));
         counts.sent();
-        if (call.write(Buffer.from(message.buffer, message.byteOffset, message.byteLength))) return Promise.resolve();
+        if (call.write(message)) return Promise.resolve();
         return new Promise((resolve) => {
           proceed = resolve;
         });

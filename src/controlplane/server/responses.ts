@@ -1,6 +1,5 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { AnySchema } from "@bufbuild/protobuf/wkt";
-import { DeltaDiscoveryResponseSchema, DiscoveryResponseSchema, ResourceSchema } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
+import { encode } from "../../proto/index.ts";
+import { DeltaDiscoveryResponseSchema, DiscoveryResponseSchema } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import type { XdsResource } from "../xds/types.ts";
 
 export interface ResponseHead {
@@ -12,17 +11,41 @@ export interface ResponseHead {
   identifier?: string;
 }
 
-/** A DiscoveryResponse, encoded. */
-export function encodeSotw(head: ResponseHead, resources: readonly XdsResource[]): Uint8Array {
-  const { version: versionInfo, typeUrl, nonce } = head;
-  return concat(resources, sotwFrames, sotwFrame, toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { versionInfo, typeUrl, nonce, ...controlPlane(head) })));
+/** An encoded response as the parts that it consists of: whoever sends it copies them once, to where they go out from. */
+export class EncodedResponse {
+  readonly byteLength: number;
+
+  constructor(private readonly parts: readonly Uint8Array[]) {
+    this.byteLength = parts.reduce((sum, part) => sum + part.length, 0);
+  }
+
+  copy(target: Uint8Array, start: number): void {
+    let at = start;
+    for (const part of this.parts) {
+      target.set(part, at);
+      at += part.length;
+    }
+  }
+
+  /** In one piece. */
+  bytes(): Uint8Array {
+    const whole = new Uint8Array(this.byteLength);
+    this.copy(whole, 0);
+    return whole;
+  }
 }
 
-/** A DeltaDiscoveryResponse, encoded. */
-export function encodeDelta(head: ResponseHead, changed: readonly XdsResource[], removed: readonly string[]): Uint8Array {
+/** A DiscoveryResponse. */
+export function encodeSotw(head: ResponseHead, resources: readonly XdsResource[]): EncodedResponse {
+  const { version: versionInfo, typeUrl, nonce } = head;
+  return new EncodedResponse([...resources.map((resource) => frameOf(resource, sotwFrames, sotwFrame)), encode(DiscoveryResponseSchema, { versionInfo, typeUrl, nonce, ...controlPlane(head) })]);
+}
+
+/** A DeltaDiscoveryResponse. */
+export function encodeDelta(head: ResponseHead, changed: readonly XdsResource[], removed: readonly string[]): EncodedResponse {
   const { version: systemVersionInfo, typeUrl, nonce } = head;
-  const rest = create(DeltaDiscoveryResponseSchema, { systemVersionInfo, typeUrl, nonce, removedResources: [...removed], ...controlPlane(head) });
-  return concat(changed, deltaFrames, deltaFrame, toBinary(DeltaDiscoveryResponseSchema, rest));
+  const rest = encode(DeltaDiscoveryResponseSchema, { systemVersionInfo, typeUrl, nonce, removedResources: [...removed], ...controlPlane(head) });
+  return new EncodedResponse([...changed.map((resource) => frameOf(resource, deltaFrames, deltaFrame)), rest]);
 }
 
 /**
@@ -35,22 +58,17 @@ const sotwFrames: Frames = new WeakMap();
 const deltaFrames: Frames = new WeakMap();
 
 function sotwFrame({ typeUrl, value }: XdsResource): Uint8Array {
-  return toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { resources: [create(AnySchema, { typeUrl, value })] }));
+  return encode(DiscoveryResponseSchema, { resources: [{ typeUrl, value }] });
 }
 
 function deltaFrame({ name, version, typeUrl, value }: XdsResource): Uint8Array {
-  const resource = create(ResourceSchema, { name, version, resource: create(AnySchema, { typeUrl, value }) });
-  return toBinary(DeltaDiscoveryResponseSchema, create(DeltaDiscoveryResponseSchema, { resources: [resource] }));
+  return encode(DeltaDiscoveryResponseSchema, { resources: [{ name, version, resource: { typeUrl, value } }] });
 }
 
-function concat(resources: readonly XdsResource[], frames: Frames, encode: (resource: XdsResource) => Uint8Array, rest: Uint8Array): Uint8Array {
-  if (resources.length === 0) return rest;
-  const parts = resources.map((resource) => {
-    let frame = frames.get(resource);
-    if (!frame) frames.set(resource, (frame = encode(resource)));
-    return frame;
-  });
-  return Buffer.concat([...parts, rest]);
+function frameOf(resource: XdsResource, frames: Frames, make: (resource: XdsResource) => Uint8Array): Uint8Array {
+  let frame = frames.get(resource);
+  if (!frame) frames.set(resource, (frame = make(resource)));
+  return frame;
 }
 
 function controlPlane({ identifier }: ResponseHead): { controlPlane?: { identifier: string } } {

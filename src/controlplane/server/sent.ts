@@ -7,13 +7,15 @@ export interface Difference {
 }
 
 const NOTHING: Difference = { changed: [], removed: [] };
+/** What a client has that has just come. */
+const NO_RESOURCES: readonly XdsResource[] = [];
 
 /**
  * Versions by name of what one client has, or will have when it gets to it. Clients that see the same share the list that
  * they were sent; only where one differs from it, that is kept for itself.
  */
 export class SentVersions {
-  #base: readonly XdsResource[] = [];
+  #base: readonly XdsResource[] = NO_RESOURCES;
   /** Where the client differs from the list; undefined is a name that it does not have. */
   readonly #own = new Map<string, string | undefined>();
 
@@ -91,6 +93,7 @@ function byName(list: readonly XdsResource[]): ReadonlyMap<string, XdsResource> 
 }
 
 function differenceOf(from: readonly XdsResource[], to: readonly XdsResource[]): Difference {
+  if (from.length === 0) return { changed: to, removed: [] };
   let known = differences.get(from);
   if (!known) differences.set(from, (known = new WeakMap()));
   let difference = known.get(to);

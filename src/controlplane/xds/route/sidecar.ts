@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RouteConfigurationSchema } from "../../../proto/gen/envoy/config/route/v3/route_pb.ts";
-import { compareText, hostsOverlap, isHttpOrSniffed, isWildcard, parseProtocol, type MeshPort, type MeshService } from "../../registry/index.ts";
+import { compareText, hostsOverlap, isHttpOrSniffed, isWildcard, parseProtocol, type MeshService } from "../../registry/index.ts";
 import { catchAllCluster } from "../listener/outbound.ts";
 import { domainName, ipv6Compliant } from "../names.ts";
 import { proxyConfigOf, type ProxyContext } from "../proxy.ts";
