@@ -75,7 +75,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
   server.whenLive(() => {
     startup.durationMs = systemClock.now() - startedAt;
     log.info("proxy is ready", { milliseconds: startup.durationMs });
-    stopShrink = shrinkWhenQuiet(systemClock, processCpuMs, () => Bun.shrink());
+    stopShrink = shrinkWhenQuiet(systemClock, processCpuMs, () => process.memoryUsage.rss(), () => Bun.shrink());
   });
 
   const { promise: done, resolve: end } = Promise.withResolvers<number>();

@@ -2,27 +2,47 @@ import { expect, test } from "bun:test";
 import { FakeClock } from "../base/index.ts";
 import { shrinkWhenQuiet } from "./shrink.ts";
 
-test("memory is given back once, in the first quiet moment", () => {
+const MB = 1024 * 1024;
+
+/** A process that holds 20 MB after each time that memory is given back. */
+function start() {
   const clock = new FakeClock();
-  let cpu = 0;
-  let shrunk = 0;
-  shrinkWhenQuiet(clock, () => cpu, () => void shrunk++);
-  cpu += 500;
+  const process = { cpuMs: 0, bytes: 30 * MB, shrunk: 0 };
+  const stop = shrinkWhenQuiet(clock, () => process.cpuMs, () => process.bytes, () => {
+    process.shrunk++;
+    process.cpuMs += 15;
+    process.bytes = 20 * MB;
+  });
+  return { clock, process, stop };
+}
+
+test("memory is given back in a quiet moment, and again when there is more of it", () => {
+  const { clock, process, stop } = start();
+  process.cpuMs += 500;
   clock.advance(3_000);
-  expect(shrunk).toBe(0);
-  cpu += 10;
+  expect(process.shrunk).toBe(0);
+  process.cpuMs += 10;
   clock.advance(3_000);
-  expect(shrunk).toBe(1);
+  expect(process.shrunk).toBe(1);
+  process.bytes += 1 * MB;
   clock.advance(600_000);
-  expect(shrunk).toBe(1);
+  expect(process.shrunk).toBe(1);
+  process.bytes += 1 * MB;
+  clock.advance(3_000);
+  expect(process.shrunk).toBe(2);
+  stop();
+  process.bytes += 10 * MB;
+  clock.advance(600_000);
+  expect(process.shrunk).toBe(2);
 });
 
-test("a busy process is left alone after a minute", () => {
-  const clock = new FakeClock();
-  let cpu = 0;
-  let shrunk = 0;
-  shrinkWhenQuiet(clock, () => (cpu += 1_000), () => void shrunk++);
-  clock.advance(600_000);
-  expect(shrunk).toBe(0);
-  expect(cpu).toBeLessThan(25_000);
+test("a busy process is left alone until it is not", () => {
+  const { clock, process } = start();
+  for (let i = 0; i < 100; i++) {
+    process.cpuMs += 1_000;
+    clock.advance(3_000);
+  }
+  expect(process.shrunk).toBe(0);
+  clock.advance(3_000);
+  expect(process.shrunk).toBe(1);
 });

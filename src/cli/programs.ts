@@ -19,12 +19,16 @@ export const PROGRAMS = {
 export type ProgramName = keyof typeof PROGRAMS;
 
 /**
- * Of programs that work in bursts. `bytecode` is their code compiled ahead: they start sooner, and take some megabytes more.
- * `env` is for JavaScriptCore: its last compiler makes loops fast that run for long, and where none does, such as in istiod,
- * what it compiles costs as much CPU as everything else when proxies come (bench/controlplane: 0.8 s of 100, 0.5 s without).
+ * What programs are run with beside what all are. `bytecode` is code compiled ahead: a program starts sooner, and takes some
+ * megabytes more. `env` is for JavaScriptCore.
  */
-const OF_BURSTS: Partial<Record<ProgramName, { readonly bytecode: true; readonly env: Readonly<Record<string, string>> }>> = {
+const RUN_WITH: Partial<Record<ProgramName, { readonly bytecode?: true; readonly env: Readonly<Record<string, string>> }>> = {
+  // It works in bursts. The last compiler makes loops fast that run for long, and where none does what it compiles costs as
+  // much CPU as everything else when proxies come (bench/controlplane: 0.8 s of 100, 0.5 s without).
   "pilot-discovery": { bytecode: true, env: { BUN_JSC_useFTLJIT: "0" } },
+  // A proxy without traffic needs no machine code: what starting up runs often enough to be compiled takes 2 MB, for nothing.
+  // Its first thousand requests cost twice as much for that, the later ones what they did.
+  "pilot-agent": { env: { BUN_JSC_startupJITDeferralScale: "100" } },
 };
 
 /** The checkout that this file belongs to. */
@@ -66,7 +70,7 @@ export async function buildPrograms(home: string): Promise<{ folder: string; bui
 
 /** How a program's bundle in the folder `lib` is run. `--smol` keeps the heap small, since a mesh is many small processes. */
 export function commandOf(name: ProgramName, bun: string, lib: string): string[] {
-  const env = Object.entries(OF_BURSTS[name]?.env ?? {}).map(([variable, value]) => `${variable}=${value}`);
+  const env = Object.entries(RUN_WITH[name]?.env ?? {}).map(([variable, value]) => `${variable}=${value}`);
   return [...(env.length > 0 ? ["env", ...env] : []), bun, "--smol", `${lib}/${name}.js`];
 }
 
@@ -80,10 +84,11 @@ async function bundle(name: ProgramName, entry: string, target: string): Promise
     entrypoints: [entry],
     outdir: target,
     target: "bun",
-    minify: { whitespace: true, syntax: true, identifiers: false },
+    // The text of a program stays in memory. Names of classes and functions are kept for stack traces.
+    minify: { whitespace: true, syntax: true, identifiers: true, keepNames: true },
     naming: { entry: `${name}.js`, chunk: `${name}-[hash].js`, asset: `${name}-[name]-[hash].[ext]` },
     // Bytecode goes with CommonJS, which Bun does not split.
-    ...(OF_BURSTS[name]?.bytecode ? { format: "cjs", bytecode: true } : { splitting: true }),
+    ...(RUN_WITH[name]?.bytecode ? { format: "cjs", bytecode: true } : { splitting: true }),
     plugins: [lazyProtobuf],
     throw: false,
   });

@@ -88,6 +88,32 @@ const PATCHES: readonly { readonly file: string; readonly find: string; readonly
     times: 1,
   },
   {
+    // A field's writer is made when the field first has something to write. What has not: nothing, a oneof of another case,
+    // an empty list, and the zero of its type where that counts as nothing.
+    file: "/esm/to-binary.js",
+    find: "            fieldWriters[i](writer, opts, message);",
+    replace: `            const made = fieldWriters[i];
+            if (typeof made === "function") {
+                made(writer, opts, message);
+                continue;
+            }
+            if (made.oneof !== undefined) {
+                if (message[made.oneof.localName].case !== made.localName) continue;
+            } else {
+                const value = message[made.localName];
+                if (value === undefined || (made.fieldKind === "list" && value.length === 0)) continue;
+                if (made.presence === IMPLICIT && (value === false || value === "" || value === 0n || Object.is(value, 0))) continue;
+            }
+            (fieldWriters[i] = compileField(made))(writer, opts, message);`,
+    times: 1,
+  },
+  {
+    file: "/esm/to-binary.js",
+    find: "fieldWriters.push(compileField(field));",
+    replace: "fieldWriters.push(field);",
+    times: 1,
+  },
+  {
     // A message's writer is made when a message of its type is first written.
     file: "/esm/to-binary.js",
     find: "const writeMessage = compiledWriter(field.message);",
