@@ -42,6 +42,10 @@ export interface InjectionValues {
     neverInjectSelector: LabelSelector[];
     /** Namespaces without any label are injected too; decided when the webhooks are installed, and read by `istioctl analyze`. */
     enableNamespacesByDefault: boolean;
+    /** Go templates of injection by name, those that pods get which name none, and names for lists of them. */
+    templates?: Record<string, string>;
+    defaultTemplates?: string[];
+    aliases?: Record<string, string[]>;
   };
 }
 

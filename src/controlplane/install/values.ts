@@ -49,10 +49,10 @@ export function injectionValues(values: InstallValues): InjectionValues {
     ...values.injection,
     global: {
       ...defaults.global,
+      ...values.injection.global,
       hub: values.hub,
       tag: values.version,
       istioNamespace: values.namespace,
-      ...values.injection.global,
       proxy: { ...defaults.global.proxy, clusterDomain: values.clusterDomain, ...values.injection.global?.proxy },
     },
   };

@@ -168,10 +168,13 @@ class Reader {
   injection(): Partial<InjectionValues> {
     const known = defaultValues() as unknown as OperatorTree;
     const found: OperatorTree = {};
+    // Templates have the names that users give them.
+    const templates = Object.fromEntries(["templates", "defaultTemplates", "aliases"].map((key) => [key, this.take(`spec.values.sidecarInjectorWebhook.${key}`)]).filter(([, value]) => value !== undefined)) as OperatorTree;
     for (const section of ["global", "sidecarInjectorWebhook"]) {
       const picked = this.#pick(`spec.values.${section}`, known[section]);
       if (picked !== undefined) found[section] = picked;
     }
+    if (Object.keys(templates).length > 0) found["sidecarInjectorWebhook"] = { ...(found["sidecarInjectorWebhook"] as OperatorTree | undefined), ...templates };
     // Each section is laid over the defaults as a whole.
     for (const [section, picked] of Object.entries(found)) {
       const whole = structuredClone(known[section]) as OperatorTree;
