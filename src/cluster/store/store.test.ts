@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock } from "../../base/index.ts";
@@ -128,11 +128,15 @@ test("files are private, locked against a second cluster, and damage is named", 
   const directory = folder();
   const path = join(directory, "state.db");
   const store = new Store({ path });
-  for (let i = 0; i < 50; i++) void store.put(PODS, pod(`p${i}`), undefined);
+  for (let i = 0; i < 500; i++) void store.put(PODS, pod(`p${i}`), undefined);
   await store.settled;
   for (const file of readdirSync(directory)) expect(statSync(join(directory, file)).mode & 0o777).toBe(0o600);
   expect(() => new Store({ path })).toThrow(expect.objectContaining({ code: "STORE_LOCKED" }));
   store.close();
+  const whole = readFileSync(path);
+  // One page in the middle.
+  writeFileSync(path, Buffer.concat([whole.subarray(0, 8192), Buffer.alloc(4096, 0xff), whole.subarray(12_288)]));
+  expect(() => new Store({ path })).toThrow(expect.objectContaining({ code: "STORE_DAMAGED", hint: expect.stringContaining("mv ") }));
   truncateSync(path, 5000);
   expect(() => new Store({ path })).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }));
   writeFileSync(path, "x".repeat(8192));
@@ -166,7 +170,7 @@ test("the log has its full length from the start, since a file that grows makes 
   const path = join(folder(), "state.db");
   const store = new Store({ path });
   const { size } = statSync(`${path}-wal`);
-  for (let i = 0; i < 200; i++) await store.put(PODS, pod(`p${i}`), undefined);
+  for (let i = 0; i < 20; i++) await store.put(PODS, pod(`p${i}`), undefined);
   expect(statSync(`${path}-wal`).size).toBe(size);
   store.close();
 });
