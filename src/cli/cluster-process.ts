@@ -106,6 +106,7 @@ async function run(logger: Logger): Promise<void> {
     log: logger.child("controllers"),
     loopbackAddress: address,
     caPem: pki.caCert,
+    signClient: (request, lifetimeMs) => pki.signClient(request, lifetimeMs),
     random: Math.random,
     volumeFolders: localFolders,
     apiEndpoint: { serviceIp: API_IP, ip: node.nodeIp, port: 443 },

@@ -22,6 +22,7 @@ export const CONTROLLER_REVISIONS = v1("apps", "controllerrevisions");
 export const JOBS = v1("batch", "jobs");
 export const CRON_JOBS = v1("batch", "cronjobs");
 export const ENDPOINT_SLICES = v1("discovery.k8s.io", "endpointslices");
+export const CERTIFICATE_SIGNING_REQUESTS = v1("certificates.k8s.io", "certificatesigningrequests");
 export const STORAGE_CLASSES = v1("storage.k8s.io", "storageclasses");
 export const LEASES = v1("coordination.k8s.io", "leases");
 export const ROLES = v1("rbac.authorization.k8s.io", "roles");

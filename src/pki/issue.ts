@@ -20,6 +20,8 @@ export interface LeafRequest {
   names: Partial<SubjectAltNames>;
   /** Kubernetes' client certificates name the user here; workload certificates have none. */
   subject?: { commonName: string; organizations: string[] };
+  /** Both unless given. */
+  purposes?: ("serverAuth" | "clientAuth")[];
   /** Milliseconds since the epoch. */
   now: number;
   /** From now; the certificate never outlives its signer. */
@@ -29,6 +31,7 @@ export interface LeafRequest {
 
 /** Clocks of pods and control plane may differ: Istio dates every workload certificate two minutes back. */
 const BACKDATE_MS = 2 * 60_000;
+const BOTH_PURPOSES = ["serverAuth", "clientAuth"] as const;
 /** 128 bits, as Istio: beyond guessing and beyond collision. */
 const SERIAL_BYTES = 16;
 
@@ -51,7 +54,7 @@ export function issueLeaf(request: LeafRequest): Certificate {
     random: request.random ?? randomBytes,
     extensions: [
       encodeExtension(EXTENSION.keyUsage, true, encodeKeyUsage([KEY_USAGE.digitalSignature, KEY_USAGE.keyEncipherment])),
-      encodeExtension(EXTENSION.extendedKeyUsage, false, sequence(oid(PURPOSE.serverAuth), oid(PURPOSE.clientAuth))),
+      encodeExtension(EXTENSION.extendedKeyUsage, false, sequence(...(request.purposes ?? BOTH_PURPOSES).map((purpose) => oid(PURPOSE[purpose])))),
       encodeExtension(EXTENSION.basicConstraints, true, encodeBasicConstraints(false)),
       encodeExtension(EXTENSION.authorityKeyId, false, sequence(implicit(0, Buffer.from(issuerKeyId, "hex")))),
       ...(hasNames(request.names) ? [encodeExtension(EXTENSION.subjectAltName, true, encodeSubjectAltNames(request.names))] : []),
@@ -99,10 +102,13 @@ function hasNames({ uris, dnsNames, ipAddresses }: Partial<SubjectAltNames>): bo
   return [uris, dnsNames, ipAddresses].some((list) => list !== undefined && list.length > 0);
 }
 
+/** Object identifiers of what a subject says. */
+export const ATTRIBUTE = { commonName: "2.5.4.3", organization: "2.5.4.10" } as const;
+
 /** Organizations first, as Go writes it. */
-function encodeSubject(subject: LeafRequest["subject"]): Uint8Array {
+export function encodeSubject(subject: LeafRequest["subject"]): Uint8Array {
   if (!subject) return sequence();
-  return sequence(...subject.organizations.map((name) => attribute("2.5.4.10", name)), attribute("2.5.4.3", subject.commonName));
+  return sequence(...subject.organizations.map((name) => attribute(ATTRIBUTE.organization, name)), attribute(ATTRIBUTE.commonName, subject.commonName));
 }
 
 function attribute(type: string, value: string): Uint8Array {

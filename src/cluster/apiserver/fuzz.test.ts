@@ -15,13 +15,13 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 /** `CHAINMAIL_FUZZ_RUNS=20000 bun test fuzz` looks longer; a failure prints its seed and path, which fc.assert takes. */
-const RUNS = Number(process.env["CHAINMAIL_FUZZ_RUNS"] ?? 60);
+const RUNS = Number(process.env["CHAINMAIL_FUZZ_RUNS"] ?? 30);
 /** What a client may be told. 500 only where a real API server says so too, in its words: of bodies that have no type. */
 const FINE = new Set([200, 201, 400, 403, 404, 405, 406, 409, 410, 413, 415, 422, 500, 504]);
 const UNFORESEEN = /unforeseen fault/;
 
 const words = fc.constantFrom("", "name", "metadata", "spec", "containers", "labels", "$patch", "delete", "replace", "$setElementOrder/containers", "$retainKeys", "__proto__", "constructor", "a/b", "~1", "-", "0", "\u0000", "é", "replicas", "template", "apiVersion", "kind");
-const leaf = fc.oneof(words, fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.constantFrom(1e400, "1Gi", "-1", "2026-01-01T00:00:00Z", "x".repeat(300)));
+const leaf = fc.oneof(words, fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.constantFrom("1e400", "1Gi", "-1", "2026-01-01T00:00:00Z", "x".repeat(300)));
 const json = fc.letrec<{ node: unknown }>((tie) => ({
   node: fc.oneof({ depthSize: "small" }, leaf, fc.array(tie("node"), { maxLength: 4 }), fc.dictionary(words, tie("node"), { maxKeys: 5 })),
 })).node;

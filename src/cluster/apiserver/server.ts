@@ -6,6 +6,7 @@ import type { ResourceDefinition } from "../../resources/index.ts";
 import type { PodStreams } from "../node/types.ts";
 import type { Store } from "../store/index.ts";
 import { namespaceLifecycle } from "./admission/namespace-lifecycle.ts";
+import { certificateSubjects } from "./admission/certificate-subjects.ts";
 import { defaultClasses } from "./admission/default-classes.ts";
 import { limitRanger } from "./admission/limit-ranger.ts";
 import { podDefaults } from "./admission/pod-defaults.ts";
@@ -112,6 +113,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     defaultClasses(store),
     limitRanger(store),
     privilegeEscalation(rbac),
+    certificateSubjects(),
     customRules,
     policyAdmission({ store, catalogue }),
     webhookAdmission({ store, catalogue, caller, log }),

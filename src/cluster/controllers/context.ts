@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "../../base/index.ts";
 import {
+  CERTIFICATE_SIGNING_REQUESTS,
   CONFIG_MAPS,
   CONTROLLER_REVISIONS,
   createInformer,
@@ -47,6 +48,7 @@ import type {
   StatefulSet,
   StorageClass,
 } from "../../resources/index.ts";
+import type { SigningRequest } from "./certificates.ts";
 import { EventRecorder } from "./events.ts";
 import { controllerUid } from "./objects.ts";
 import type { VolumeFolders } from "./storage/provision.ts";
@@ -60,6 +62,8 @@ export interface ControllerOptions {
   loopbackAddress: string;
   /** PEM of the CA that signed the API server's certificate: for kube-root-ca.crt. */
   caPem: string;
+  /** A client certificate in PEM for a request in PEM, by the CA that the API server trusts; without it nothing signs any. */
+  signClient?(request: string, lifetimeMs: number | undefined): string;
   /** 0 ≤ x < 1. */
   random: () => number;
   /** Where claims of the standard class get their volumes; without it there is no such class. */
@@ -93,6 +97,7 @@ export interface Informers {
   claims: Informer<PersistentVolumeClaim>;
   volumes: Informer<PersistentVolume>;
   storageClasses: Informer<StorageClass>;
+  signingRequests: Informer<SigningRequest>;
 }
 
 export interface Context extends ControllerOptions {
@@ -137,6 +142,7 @@ export function createContext(options: ControllerOptions): Context {
     claims: informer(PERSISTENT_VOLUME_CLAIMS),
     volumes: informer(PERSISTENT_VOLUMES),
     storageClasses: informer(STORAGE_CLASSES),
+    signingRequests: informer(CERTIFICATE_SIGNING_REQUESTS),
   };
   return {
     ...options,

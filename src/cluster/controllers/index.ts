@@ -3,6 +3,7 @@
  * They see the cluster only through the Kubernetes API, by watches, and act within milliseconds of an event; nothing here polls.
  * They could as well run against a real API server: nothing in them knows that this one is embedded.
  */
+import { startCertificates } from "./certificates.ts";
 import { type Controller, type ControllerOptions, createContext } from "./context.ts";
 import { startCronJobs } from "./cronjob.ts";
 import { startDaemonSets } from "./daemonset.ts";
@@ -43,6 +44,7 @@ export function startControllers(options: ControllerOptions): Controller {
     startJobs(context),
     startCronJobs(context),
     startStorage(context),
+    startCertificates(context),
   ];
   const cancel = options.clock.after(COLLECT_AFTER_MS, () => {
     const everything = new Everything(context);

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
-import { type Certificate, decodePrivateKey, encodePrivateKey, generateKey, issueLeaf, issueRoot, parseCertificate, publicKeyDer, type Signer } from "../../../pki/index.ts";
+import { type Certificate, decodePrivateKey, encodePrivateKey, generateKey, issueLeaf, issueRoot, parseCertificate, parseCsr, publicKeyDer, type Signer } from "../../../pki/index.ts";
 import { readIfThere, writePrivateFile } from "./private-files.ts";
 
 export interface KeyPair {
@@ -20,6 +20,8 @@ export interface ClusterPki {
   tokenKey: string;
   /** A client certificate for a user, signed by the cluster's CA. */
   issueClient(commonName: string, organizations: string[]): Promise<KeyPair>;
+  /** A client certificate in PEM for whoever holds the key of a request (PEM), named as that asks. Throws PKI_… for a bad request. */
+  signClient(request: string, lifetimeMs: number | undefined): string;
 }
 
 const DAY_MS = 24 * 3600_000;
@@ -54,6 +56,10 @@ export async function loadClusterPki(options: { directory: string; addresses: st
     serving,
     admin,
     tokenKey,
+    signClient(request, lifetimeMs = LEAF_LIFETIME_MS) {
+      const { spki, subject } = parseCsr(request);
+      return issueLeaf({ signer, spki, names: {}, subject, purposes: ["clientAuth"], now: Date.now(), lifetimeMs }).pem;
+    },
     issueClient: (commonName, organizations) => makeLeaf(signer, now, {}, { commonName, organizations }),
   };
 }

@@ -3,7 +3,6 @@ import type { Resource } from "../catalogue.ts";
 /** Kinds that are stored so that charts install, by `group/plural`, and what does not come of them here. */
 const NOTHING_ACTS: Record<string, string> = {
   "apiregistration.k8s.io/apiservices": "APIServices are stored and no request is passed on to them in this cluster",
-  "certificates.k8s.io/certificatesigningrequests": "CertificateSigningRequests are stored and approved, and nothing signs them in this cluster",
   "node.k8s.io/runtimeclasses": "RuntimeClasses are stored, and pods of all of them run alike in this cluster",
   "autoscaling/horizontalpodautoscalers": "HorizontalPodAutoscalers are stored and nothing scales by them in this cluster",
   "policy/poddisruptionbudgets": "PodDisruptionBudgets count when a pod is evicted; nothing keeps their status in this cluster",
