@@ -1,3 +1,4 @@
+import { ChainmailError } from "../../base/index.ts";
 import { type Health, type QueryClient, type QuerySample, healthOf } from "../../telemetry/index.ts";
 
 /** Rates by protocol and code, as Kiali's API has them. */
@@ -11,6 +12,8 @@ export interface RequestHealth {
 
 /** How everything in some namespaces stands, by its recent requests. */
 export interface HealthIndex {
+  /** Why nothing is known, where the metrics store could not be asked. */
+  readonly problem: string | undefined;
   workload(namespace: string, name: string): RequestHealth;
   service(namespace: string, name: string): RequestHealth;
   app(namespace: string, name: string): RequestHealth;
@@ -29,6 +32,14 @@ export async function loadHealth(queries: QueryClient, namespaces: readonly stri
     queries.instant(`sum(rate(istio_requests_total{reporter="source",source_workload_namespace=~"${any}"}[${seconds}s])) by (${OUTBOUND.join(",")}) > 0`),
   ]);
   return new Index(inbound, outbound);
+}
+
+/** The same, and nothing known instead of an error: what runs is told by the API server, whatever becomes of the metrics. */
+export async function healthOrUnknown(queries: QueryClient, namespaces: readonly string[], seconds: number): Promise<HealthIndex> {
+  return loadHealth(queries, namespaces, seconds).catch((thrown: unknown) => {
+    if (thrown instanceof ChainmailError) return new Index([], [], thrown.message);
+    throw thrown;
+  });
 }
 
 /** The word for rates by code. */
@@ -59,6 +70,7 @@ class Index implements HealthIndex {
   constructor(
     private readonly inbound: QuerySample[],
     private readonly outbound: QuerySample[],
+    readonly problem: string | undefined = undefined,
   ) {}
 
   workload(namespace: string, name: string): RequestHealth {

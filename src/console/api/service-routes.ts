@@ -2,7 +2,7 @@ import { DESTINATION_RULES, VIRTUAL_SERVICES } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { CLUSTER, type PodView, type ServiceView, hasProxy, workloadOf } from "../server/mesh-view.ts";
 import { durationSeconds } from "./graph-request.ts";
-import { type RequestHealth, kialiStatus, loadHealth, statusOf } from "./health.ts";
+import { type RequestHealth, healthOrUnknown, kialiStatus, statusOf } from "./health.ts";
 import { autoMtlsEnabled, effectiveMode, namespaceStatus } from "./mtls.ts";
 import { type ApiContext, ApiProblem, type ApiRequest, type Route, param, queryList } from "./router.ts";
 import { isReady } from "./workload-routes.ts";
@@ -15,7 +15,7 @@ export const SERVICE_ROUTES: Route[] = [
 
 async function listServices({ query }: ApiRequest, { mesh, queries }: ApiContext, namespaces: string[]): Promise<unknown> {
   const services = mesh.services().filter(({ metadata }) => namespaces.length === 0 || namespaces.includes(metadata.namespace ?? "")).toSorted(byName);
-  const health = query.get("health") === "true" ? await loadHealth(queries, [...new Set(services.map(({ metadata }) => metadata.namespace ?? ""))], durationSeconds(query.get("rateInterval"))) : undefined;
+  const health = query.get("health") === "true" ? await healthOrUnknown(queries, [...new Set(services.map(({ metadata }) => metadata.namespace ?? ""))], durationSeconds(query.get("rateInterval"))) : undefined;
   return {
     cluster: CLUSTER,
     services: services.map((service) => {
@@ -30,6 +30,7 @@ async function listServices({ query }: ApiRequest, { mesh, queries }: ApiContext
       };
     }),
     validations: {},
+    ...(health?.problem && { metricsProblem: health.problem }),
   };
 }
 
@@ -38,7 +39,7 @@ async function serviceDetail(request: ApiRequest, { mesh, queries }: ApiContext)
   const service = mesh.services(namespace).find(({ metadata }) => metadata.name === name);
   if (!service) throw new ApiProblem(404, `Service "${name}" not found in namespace ${namespace}`);
   const pods = podsOf(mesh.pods(namespace), service);
-  const [health, virtualServices, destinationRules] = await Promise.all([loadHealth(queries, [namespace], durationSeconds(request.query.get("rateInterval"))), mesh.objects(VIRTUAL_SERVICES), mesh.objects(DESTINATION_RULES)]);
+  const [health, virtualServices, destinationRules] = await Promise.all([healthOrUnknown(queries, [namespace], durationSeconds(request.query.get("rateInterval"))), mesh.objects(VIRTUAL_SERVICES), mesh.objects(DESTINATION_RULES)]);
   const workloads = new Map(pods.map((pod) => [workloadOf(pod).workload, pod]));
   const policies = mesh.peerAuthentications();
   const { metadata, spec } = service;
@@ -60,6 +61,7 @@ async function serviceDetail(request: ApiRequest, { mesh, queries }: ApiContext)
     destinationRules: destinationRules.filter((object) => isHost((object.spec as { host?: unknown })?.host, name, namespace, object.metadata.namespace ?? "")),
     istioPermissions: { create: false, update: false, delete: false },
     health: healthItem(health.service(namespace, name)),
+    ...(health.problem && { metricsProblem: health.problem }),
     namespaceMTLS: { status: namespaceStatus(namespace, policies), autoMTLSEnabled: autoMtlsEnabled(mesh.meshConfig()), minTLS: "N/A" },
     validations: {}, serviceEntries: [], k8sGateways: [], k8sHTTPRoutes: [], k8sGRPCRoutes: [], k8sInferencePools: [], subServices: [], waypointWorkloads: [],
   };

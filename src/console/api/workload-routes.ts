@@ -3,7 +3,7 @@ import type { KubeObject } from "../../resources/types.ts";
 import { CLUSTER, type MeshView, type PodView, type ServiceView, hasProxy, workloadOf } from "../server/mesh-view.ts";
 import type { SyncRow } from "../server/istiod.ts";
 import { durationSeconds } from "./graph-request.ts";
-import { type HealthIndex, type RequestHealth, kialiStatus, loadHealth, statusOf } from "./health.ts";
+import { type HealthIndex, type RequestHealth, healthOrUnknown, kialiStatus, statusOf } from "./health.ts";
 import { effectiveMode, portModes } from "./mtls.ts";
 import { type ApiContext, ApiProblem, type ApiRequest, type Route, param, queryList } from "./router.ts";
 import { proxyStatus } from "./sync-status.ts";
@@ -38,11 +38,11 @@ export const WORKLOAD_ROUTES: Route[] = [
       const workload = (await workloadsIn(context.mesh, [namespace])).find((w) => w.name === name);
       if (!workload) throw new ApiProblem(404, `Workload "${name}" not found in namespace ${namespace}`);
       const [health, rows] = await Promise.all([
-        loadHealth(context.queries, [namespace], durationSeconds(request.query.get("rateInterval"))),
+        healthOrUnknown(context.queries, [namespace], durationSeconds(request.query.get("rateInterval"))),
         // Without istiod the pods are still there to see; their state of sync is then simply not told.
         context.istiod.syncz().catch(() => undefined),
       ]);
-      return workloadDetail(workload, health.workload(namespace, name), rows, context.mesh);
+      return { ...workloadDetail(workload, health.workload(namespace, name), rows, context.mesh), ...(health.problem && { metricsProblem: health.problem }) };
     },
   },
 ];
@@ -95,8 +95,8 @@ export function servicesOf(mesh: MeshView, namespace: string, labels: Record<str
 
 async function listWorkloads(request: ApiRequest, { mesh, queries }: ApiContext, namespaces: string[]): Promise<unknown> {
   const workloads = await workloadsIn(mesh, namespaces);
-  const health = request.query.get("health") === "true" ? await loadHealth(queries, [...new Set(workloads.map((w) => w.namespace))], durationSeconds(request.query.get("rateInterval"))) : undefined;
-  return { cluster: CLUSTER, workloads: workloads.map((workload) => listItem(workload, health)), validations: {} };
+  const health = request.query.get("health") === "true" ? await healthOrUnknown(queries, [...new Set(workloads.map((w) => w.namespace))], durationSeconds(request.query.get("rateInterval"))) : undefined;
+  return { cluster: CLUSTER, workloads: workloads.map((workload) => listItem(workload, health)), validations: {}, ...(health?.problem && { metricsProblem: health.problem }) };
 }
 
 function listItem(workload: Workload, health: HealthIndex | undefined): Record<string, unknown> {

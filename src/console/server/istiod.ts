@@ -48,7 +48,7 @@ export function createIstiod(options: { baseUrl: string; token(): string | undef
     try {
       answer = await fetch(`${options.baseUrl}${path}`, { headers: token ? { authorization: `Bearer ${token}` } : {}, signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (cause) {
-      throw new ChainmailError("ISTIOD_UNREACHABLE", `istiod at ${options.baseUrl} does not answer: ${errorText(cause)}`, { cause, hint: "kubectl get pods -n istio-system -l app=istiod" });
+      throw new ChainmailError("ISTIOD_UNREACHABLE", `istiod at ${options.baseUrl} does not answer`, { cause, hint: "kubectl get pods -n istio-system -l app=istiod" });
     }
     if (!answer.ok) {
       const text = (await answer.text()).trim().slice(0, 300);

@@ -3,7 +3,7 @@ import { useWatch } from "../live.ts";
 import type { MeshState } from "../model.ts";
 import { Link, appPath, servicePath, useRoute, workloadPath } from "../navigation.tsx";
 import { HealthBadge, Labels, Mode } from "../parts/badges.tsx";
-import { Empty, Loading, Problem } from "../parts/states.tsx";
+import { Empty, Loading, MetricsLost, Problem } from "../parts/states.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { useNamespaces } from "./lists.tsx";
@@ -32,11 +32,12 @@ const APPS: Column<AppRow>[] = [
 /** Workloads of one `app` label as one thing, whatever their versions. */
 export function AppsPage() {
   const namespaces = useNamespaces();
-  const answer = useWatch<{ applications: AppRow[] }>(`/clusters/apps?health=true&namespaces=${namespaces.join(",")}`);
+  const answer = useWatch<{ applications: AppRow[]; metricsProblem?: string }>(`/clusters/apps?health=true&namespaces=${namespaces.join(",")}`);
   return (
     <div className="page">
       <h1>Applications{namespaces.length > 0 && <small> in {namespaces.join(", ")}</small>}</h1>
       <Problem of={answer} />
+      <MetricsLost problem={answer.data?.metricsProblem} />
       {answer.data ? (
         <Table label="Applications" filter columns={APPS} rows={answer.data.applications} rowKey={(a) => `${a.namespace}/${a.name}`} empty="No application here yet.">
           {namespaces.length > 0 && <Link to="/applications" className="button">All namespaces</Link>}
@@ -47,6 +48,7 @@ export function AppsPage() {
 }
 
 interface AppAnswer {
+  metricsProblem?: string;
   name: string;
   workloads: { workloadName: string; istioSidecar: boolean; labels: Record<string, string>; serviceAccountNames: string[] }[];
   serviceNames: string[];
@@ -67,6 +69,7 @@ export function AppPage({ mesh, theme }: { mesh: MeshState | undefined; theme: s
       <Crumbs steps={[["Applications", "/applications"], [namespace, `/applications?namespaces=${namespace}`]]} />
       <h1>{name} <HealthBadge health={data.health.status.status} /></h1>
       <Problem of={answer} />
+      <MetricsLost problem={answer.data?.metricsProblem} />
       <Tabs
         path={appPath(namespace, name)}
         tabs={[

@@ -79,7 +79,6 @@ function GuideGraph({ mesh, theme }: PageProps) {
   const node = graph.nodes.find((candidate) => candidate.id === selected);
   return (
     <section className="guide-graph" aria-label="The mesh now">
-      <Problem of={answer} />
       <GraphView graph={graph} mesh={mesh} durationSeconds={60} animation padlocks label="rate" theme={theme} found={undefined} selected={selected} onSelect={setSelected} kind="workload" />
       {(edge || node) && (
         <aside className="panel" aria-label={edge ? "Edge" : "Node"}>

@@ -2,7 +2,7 @@ import { useWatch } from "../live.ts";
 import { type MeshState, type WorkloadState } from "../model.ts";
 import { Link, servicePath, useRoute, workloadPath } from "../navigation.tsx";
 import { HealthBadge, Labels, Mode } from "../parts/badges.tsx";
-import { Loading, Problem } from "../parts/states.tsx";
+import { Loading, MetricsLost, Problem } from "../parts/states.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 
 /** Namespaces named in a link narrow a list. */
@@ -15,6 +15,7 @@ interface WorkloadRow extends WorkloadState {
 }
 
 interface WorkloadsAnswer {
+  metricsProblem?: string;
   workloads: { name: string; namespace: string; gvk: { Kind: string }; podCount: number; labels: Record<string, string>; health?: { status: { status: string }; workloadStatus: { desiredReplicas: number; availableReplicas: number } } }[];
 }
 
@@ -46,6 +47,7 @@ export function WorkloadsPage({ mesh }: { mesh: MeshState | undefined }) {
     <div className="page">
       <h1>Workloads{namespaces.length > 0 && <small> in {namespaces.join(", ")}</small>}</h1>
       <Problem of={answer} />
+      <MetricsLost problem={answer.data?.metricsProblem} />
       <Table label="Workloads" filter columns={WORKLOADS} rows={rows} rowKey={(w) => `${w.namespace}/${w.workload}`} empty="No workload runs here yet.">
         {namespaces.length > 0 && <Link to="/workloads" className="button">All namespaces</Link>}
       </Table>
@@ -78,11 +80,12 @@ const SERVICES: Column<ServiceRow>[] = [
 
 export function ServicesPage() {
   const namespaces = useNamespaces();
-  const answer = useWatch<{ services: ServiceRow[] }>(`/clusters/services?health=true&namespaces=${namespaces.join(",")}`);
+  const answer = useWatch<{ services: ServiceRow[]; metricsProblem?: string }>(`/clusters/services?health=true&namespaces=${namespaces.join(",")}`);
   return (
     <div className="page">
       <h1>Services{namespaces.length > 0 && <small> in {namespaces.join(", ")}</small>}</h1>
       <Problem of={answer} />
+      <MetricsLost problem={answer.data?.metricsProblem} />
       {answer.data ? (
         <Table label="Services" filter columns={SERVICES} rows={answer.data.services} rowKey={(s) => `${s.namespace}/${s.name}`} empty="No service here yet.">
           {namespaces.length > 0 && <Link to="/services" className="button">All namespaces</Link>}

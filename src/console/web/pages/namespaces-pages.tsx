@@ -4,7 +4,7 @@ import { useWatch } from "../live.ts";
 import { type Health, type MeshState, formatRate } from "../model.ts";
 import { Link, namespacePath, useRoute, workloadPath } from "../navigation.tsx";
 import { HealthBadge, Mode, TlsStatus } from "../parts/badges.tsx";
-import { Empty, Loading, Problem } from "../parts/states.tsx";
+import { Empty, Loading, MetricsLost, Problem } from "../parts/states.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Crumbs, policyLink } from "./workload-page.tsx";
 
@@ -28,7 +28,7 @@ export function NamespacesPage() {
     <div className="page">
       <h1>Namespaces</h1>
       <Problem of={answer} />
-      {answer.data?.metricsProblem && <p className="notice notice-bad">{answer.data.metricsProblem}: rates and health are not known now.</p>}
+      <MetricsLost problem={answer.data?.metricsProblem} />
       {answer.data ? <Table label="Namespaces" filter columns={NAMESPACES} rows={answer.data.namespaces} rowKey={(n) => n.name} empty="No namespace has workloads yet." /> : !answer.problem && <Loading what="namespaces" />}
     </div>
   );
@@ -50,6 +50,7 @@ export function NamespacePage({ mesh, theme }: { mesh: MeshState | undefined; th
       <Crumbs steps={[["Namespaces", "/namespaces"]]} />
       <h1>{name} {row && <HealthBar counts={row.health} />}</h1>
       <Problem of={answer} />
+      <MetricsLost problem={answer.data?.metricsProblem} />
       <div className="columns">
         <section>
           <h2>Security</h2>

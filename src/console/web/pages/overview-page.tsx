@@ -2,7 +2,7 @@ import type { NamespaceRow, OverviewAnswer, ServiceRow } from "../../api/overvie
 import { useWatch } from "../live.ts";
 import { formatMs, formatRate } from "../model.ts";
 import { Link, servicePath } from "../navigation.tsx";
-import { Loading, Problem } from "../parts/states.tsx";
+import { Loading, MetricsLost, Problem } from "../parts/states.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { NAMESPACES } from "./namespaces-pages.tsx";
 
@@ -24,7 +24,7 @@ export function OverviewPage() {
     <div className="page">
       <h1>Overview</h1>
       <Problem of={answer} />
-      {data.metricsProblem && <p className="notice notice-bad">{data.metricsProblem}: rates and health are not known now.</p>}
+      <MetricsLost problem={answer.data?.metricsProblem} />
       <dl className="cards">
         <div><dt>Workloads</dt><dd>{sum((n) => n.workloads)}<small> {sum((n) => n.inMesh)} in the mesh</small></dd></div>
         <div><dt>Not ready</dt><dd className={sum((n) => n.workloads - n.ready) > 0 ? "bad" : "good"}>{sum((n) => n.workloads - n.ready)}</dd></div>

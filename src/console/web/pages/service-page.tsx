@@ -3,7 +3,7 @@ import { useWatch } from "../live.ts";
 import type { MeshState } from "../model.ts";
 import { Link, servicePath, useRoute, workloadPath } from "../navigation.tsx";
 import { HealthBadge, Labels, Mode, TlsStatus } from "../parts/badges.tsx";
-import { Empty, Loading, Problem } from "../parts/states.tsx";
+import { Empty, Loading, MetricsLost, Problem } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { MetricsTab } from "./metrics-tab.tsx";
 import { TraceSearch } from "./traces-page.tsx";
@@ -11,6 +11,7 @@ import { TrafficTab } from "./traffic-tab.tsx";
 import { Crumbs, policyLink } from "./workload-page.tsx";
 
 interface ServiceAnswer {
+  metricsProblem?: string;
   service: { name: string; namespace: string; type: string; ip: string; createdAt: string; labels: Record<string, string>; selectors: Record<string, string>; ports: { name: string; port: number; protocol: string; targetPort: number | string; istioProtocol: string }[] };
   endpoints: { addresses: { name: string; ip: string }[] }[];
   workloads: { name: string; podCount: number; istioSidecar: boolean; serviceAccountNames: string[]; security?: { mode: string; policy?: string } }[];
@@ -35,6 +36,7 @@ export function ServicePage({ mesh, theme }: { mesh: MeshState | undefined; them
       <Crumbs steps={[["Services", "/services"], [namespace, `/services?namespaces=${namespace}`]]} />
       <h1>{name} <HealthBadge health={data.health.status.status} /></h1>
       <Problem of={answer} />
+      <MetricsLost problem={answer.data?.metricsProblem} />
       <Tabs
         path={servicePath(namespace, name)}
         tabs={[

@@ -3,7 +3,7 @@ import { useWatch } from "../live.ts";
 import type { MeshState } from "../model.ts";
 import { Link, servicePath, useRoute, workloadPath } from "../navigation.tsx";
 import { HealthBadge, Labels, Mode, State } from "../parts/badges.tsx";
-import { Empty, Loading, Problem } from "../parts/states.tsx";
+import { Empty, Loading, MetricsLost, Problem } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { LogsTab } from "./logs-tab.tsx";
 import { MetricsTab } from "./metrics-tab.tsx";
@@ -27,6 +27,7 @@ export interface PodAnswer {
 }
 
 interface WorkloadAnswer {
+  metricsProblem?: string;
   name: string;
   namespace: string;
   gvk: { Kind: string };
@@ -58,6 +59,7 @@ export function WorkloadPage({ mesh, theme }: { mesh: MeshState | undefined; the
       <Crumbs steps={[["Workloads", "/workloads"], [namespace, `/workloads?namespaces=${namespace}`]]} />
       <h1>{name} <HealthBadge health={data.health.status.status} /></h1>
       <Problem of={answer} />
+      <MetricsLost problem={answer.data?.metricsProblem} />
       <Tabs
         path={workloadPath(namespace, name)}
         tabs={[

@@ -20,6 +20,7 @@ export function SummaryPanel({ graph, ready, mesh, namespaces, durationSeconds, 
   const traffic = graph.edges.filter((e) => e.traffic.length > 0);
   const refused = graph.edges.filter((e) => e.refused.length > 0);
   const plain = traffic.filter((e) => edgeState(e) === "plaintext" || edgeState(e) === "mixed");
+  const unknown = mesh ? namespaces.filter((name) => !mesh.namespaces.some((n) => n.name === name)) : [];
   const secure = traffic.filter((e) => edgeState(e) === "secure").length;
   return (
     <>
@@ -30,7 +31,8 @@ export function SummaryPanel({ graph, ready, mesh, namespaces, durationSeconds, 
         <div><dt>with mTLS</dt><dd>{traffic.length === 0 ? "–" : `${secure} of ${traffic.length}`}</dd></div>
         <div><dt>refused</dt><dd className={refused.length > 0 ? "bad" : undefined}>{refused.reduce((sum, e) => sum + refusedAttempts(e), 0)}</dd></div>
       </dl>
-      {ready && traffic.length === 0 && refused.length === 0 && <Hint mesh={mesh} namespaces={namespaces} seconds={durationSeconds} />}
+      {unknown.length > 0 && <p className="notice notice-warn" role="alert">There is no namespace {unknown.join(", ")}: choose others above.</p>}
+      {ready && unknown.length === 0 && traffic.length === 0 && refused.length === 0 && <Hint mesh={mesh} namespaces={namespaces} seconds={durationSeconds} />}
       {refused.length > 0 && (
         <section className="notice notice-bad">
           <h3><Lock kind="refused" label="" /> Refused in the last {durationSeconds} s</h3>

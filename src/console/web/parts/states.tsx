@@ -23,6 +23,12 @@ export function Problem({ of }: { of: Watched<unknown> }) {
   );
 }
 
+/** Said where only the metrics are missing: what runs is shown all the same. */
+export function MetricsLost({ problem }: { problem: string | undefined }) {
+  if (!problem) return null;
+  return <div className="problem" role="alert"><strong>{problem}.</strong> Rates and health are not known now; what runs is. Look with <code>kubectl get pods -n istio-system -l app=prometheus</code></div>;
+}
+
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="empty">
