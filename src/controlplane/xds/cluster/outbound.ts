@@ -76,7 +76,8 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
   const name = request.sni ? sniName(port.port, subset?.name ?? "", service.hostname) : outboundCluster(port.port, subset?.name ?? "", service.hostname);
   const passthrough = subset?.trafficPolicy?.loadBalancer?.simple === "PASSTHROUGH";
   const byName = forwardsByName(service);
-  const draft = new ClusterDraft(name, byName ? forwardProxyCluster(service, view, insecureByName(policy)) : passthrough ? "ORIGINAL_DST" : discoveryType(service, view.type));
+  // Envoy refuses such a cluster without TLS, whose HTTP options say nothing of names, unless it is told that this is meant. Istio does not tell it.
+  const draft = new ClusterDraft(name, byName ? forwardProxyCluster(service, view, insecureByName(policy) || (view.dialect === "envoy" && !policy?.tls)) : passthrough ? "ORIGINAL_DST" : discoveryType(service, view.type));
   const statName = request.sni ? undefined : patternedStatName(mesh.config["outboundClusterStatName"], { ...statService(service), port: port.port, portName: port.name, subset: subset?.name ?? "", targetPort: 0 });
   if (statName !== undefined) draft.init.altStatName = statPrefix(statName);
   if (!byName) draft.init.commonLbConfig = create(Cluster_CommonLbConfigSchema);
