@@ -93,6 +93,21 @@ describe("scraping", () => {
     expect(store.seriesCount).toBeLessThan(50);
   });
 
+  test("labels without an end are dropped and counted; what else the target says is kept", async () => {
+    const { round, value, store } = start();
+    await round(`long{text="${"x".repeat(20_000)}"} 1\na 1\n`);
+    expect([value("a"), value("long"), store.dropped]).toEqual([[1], [], 1]);
+  });
+
+  test("series that come and go in the middle of others, in any order, are taken for themselves", async () => {
+    const { round, value } = start();
+    await round('a 1\nb{x="1"} 2\nc 3\nd 4\n');
+    await round('d 5\na 2\nnew 1\nc 4\nb{x="1"} 3\n');
+    expect(["a", "b", "c", "d", "new"].map((name) => value(name)[0])).toEqual([2, 3, 4, 5, 1]);
+    await round('a 3\nb{x="2"} 9\nd 6\n');
+    expect([value("a"), value("b"), value("c"), value("d")]).toEqual([[3], [9], [], [6]]);
+  });
+
   test("too many samples in one scrape fail it, with the limit's name", async () => {
     const { round, value, scraper } = start();
     await round(Array.from({ length: 50_001 }, () => "a 1").join("\n"));

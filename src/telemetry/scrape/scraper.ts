@@ -39,12 +39,16 @@ interface Known extends TargetState {
   /** What it said last time, in its order. */
   lines: Line[];
   bySeries: Map<Series, Line>;
+  /** Samples of it were dropped last time. */
+  dropping: boolean;
   /** Of the target itself: up and its like. */
   own: Map<string, Series>;
 }
 
 /** A pod that does not answer within a round must not hold up the next ones. */
 const SCRAPE_TIMEOUT_MS = 5_000;
+/** Scrapes at one time: of a thousand at once, the last would be late, and all be answered late. */
+const LANES = 32;
 /** No sane pod says more; one that does would fill the memory. */
 const MAX_BODY_BYTES = 16 << 20;
 /** A proxy of a mesh with a thousand services says some 20,000: one target must not take what is there for all. */
@@ -96,7 +100,11 @@ export class Scraper {
     const started = clock.now();
     const targets = this.options.targets();
     this.#round++;
-    await Promise.all(targets.map((target) => this.#scrape(target)));
+    const waiting = targets[Symbol.iterator]();
+    const lane = async () => {
+      for (const target of waiting) await this.#scrape(target);
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, targets.length) }, lane));
     const alive = new Set(targets.map((target) => target.id));
     for (const [id, state] of this.#states) {
       if (alive.has(id)) continue;
@@ -113,7 +121,7 @@ export class Scraper {
   async #scrape(target: Target): Promise<void> {
     const { clock, log } = this.options;
     let state = this.#states.get(target.id);
-    if (!state) this.#states.set(target.id, (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", lines: [], bySeries: new Map(), own: new Map() }));
+    if (!state) this.#states.set(target.id, (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", lines: [], bySeries: new Map(), dropping: false, own: new Map() }));
     state.target = target;
     const started = clock.now();
     const before = state.lastScrape;
@@ -134,12 +142,12 @@ export class Scraper {
   }
 
   #store(target: Target, state: Known, body: string, scraped: number): { scraped: number; added: number } {
-    const { store, intervalMs } = this.options;
+    const { store, intervalMs, log } = this.options;
     const round = this.#round;
     const { lines, bySeries } = state;
     const born: { name: string; series: Series; value: number; time: number }[] = [];
     const seen: Line[] = [];
-    let [samples, added, next] = [0, 0, 0];
+    let [samples, added, dropped, next] = [0, 0, 0, 0];
     const count = () => {
       if (++samples > MAX_SAMPLES_PER_SCRAPE) throw new Error(`more than ${MAX_SAMPLES_PER_SCRAPE} samples in one scrape: sample limit exceeded`);
     };
@@ -164,7 +172,10 @@ export class Scraper {
       sample({ name, labels, text, value, time = scraped }) {
         count();
         const found = store.series(seriesLabels(name, parseLabels(labels), target.labels));
-        if (!found) return;
+        if (!found) {
+          dropped++;
+          return;
+        }
         const known = bySeries.get(found.series);
         if (known) {
           next = known.index + 1;
@@ -195,7 +206,9 @@ export class Scraper {
     }
     for (const [index, line] of seen.entries()) line.index = index;
     state.lines = seen;
-    store.appended += samples;
+    if (dropped > 0 && !state.dropping) log.warn("samples are dropped: the store is full, or their labels are too long", { url: target.url, samples: dropped, series: store.seriesCount, limit: store.options.maxSeries });
+    state.dropping = dropped > 0;
+    store.appended += samples - dropped;
     return { scraped: samples, added };
   }
 
