@@ -1,11 +1,10 @@
 /** Starts a cluster of its own with the lab in it and measures issue-sized bars: start, STRICT taking effect, memory. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CHAINMAIL, clusterPid, descendants, median, proportionalSetSizes, sh, sum } from "./cluster-processes.ts";
 import type { Row } from "./run.ts";
 
-const ROOT = join(import.meta.dir, "..");
-const CHAINMAIL = join(ROOT, "bin/chainmail");
 const NAME = "bench";
 /** Repetitions of what varies: the median is stated. */
 const STRICT_ROUNDS = 5;
@@ -35,7 +34,7 @@ export async function run(): Promise<Row[]> {
     for (let round = 0; round < STRICT_ROUNDS; round++) latencies.push(await strictLatency(env));
     await sh("cd $CHAINMAIL_LAB_DIR && kubectl delete -n default -f sample-apps/sleep.yaml", env);
     await Bun.sleep(SETTLE_MS);
-    const pid = Number(/pid (\d+)/.exec(await sh(`${CHAINMAIL} status --name ${NAME}`, env))![1]);
+    const pid = await clusterPid(NAME, env);
     const memory = proportionalSetSizes(pid);
     const cpu = await idleCpu(pid);
     return [
@@ -68,40 +67,6 @@ async function strictLatency(env: Record<string, string>): Promise<number> {
   return Math.max(0, Math.max(...last) - applied);
 }
 
-/** Every process below `root`, with its proportional set size. */
-function proportionalSetSizes(root: number): { pid: number; command: string; mb: number }[] {
-  return descendants(root).flatMap((pid) => {
-    try {
-      const kb = Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? 0);
-      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim().slice(0, 90);
-      console.log(`${(kb / 1024).toFixed(1).padStart(7)} MB  ${command}`);
-      return [{ pid, command, mb: kb / 1024 }];
-    } catch {
-      return [];
-    }
-  });
-}
-
-function descendants(root: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const parent = Number(readFileSync(`/proc/${entry}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[1]);
-      children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
-    } catch {
-      // It ended while the list was read.
-    }
-  }
-  const found: number[] = [];
-  for (const queue = [root]; queue.length > 0; ) {
-    const pid = queue.pop()!;
-    found.push(pid);
-    queue.push(...(children.get(pid) ?? []));
-  }
-  return found;
-}
-
 async function idleCpu(root: number): Promise<number> {
   const ticks = () => sum(descendants(root).map((pid) => {
     try {
@@ -116,13 +81,3 @@ async function idleCpu(root: number): Promise<number> {
   // Clock ticks are 10 ms on every Linux that Bun runs on.
   return ((ticks() - before) * 10) / 10_000 * 100;
 }
-
-async function sh(command: string, env: Record<string, string>): Promise<string> {
-  const child = Bun.spawn(["bash", "-c", command], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
-  if (code !== 0) throw new Error(`${command}\nexit ${code}\n${stdout}${stderr}`);
-  return stdout;
-}
-
-const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
