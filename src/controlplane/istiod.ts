@@ -64,11 +64,10 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   const values = watchValues(options);
   closers.push(values.stop);
   // The root carries the trust domain: it is read before a root is made, and without waiting for everything else.
-  const first = await readTrustDomain(options);
+  const reading = readTrustDomain(options);
   let synced = false;
   const trustDomain = (): string => (synced ? registry.current().mesh.trustDomain : first);
-  const { ca, rotation, stop: closeCa } = await openCa({ client, namespace, trustDomain: first, clock, log: log.child("ca"), ...(options.rootSpreadMs !== undefined && { spreadMs: options.rootSpreadMs }) });
-  closers.push(closeCa);
+  // Asks for the lease, or who else there is, while the CA is read.
   const leadership = followLeadership({
     client,
     namespace,
@@ -78,13 +77,20 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     clock,
     log: log.child("leader"),
   });
+  const opening = openCa({ client, namespace, trustDomain: reading, clock, log: log.child("ca"), ...(options.rootSpreadMs !== undefined && { spreadMs: options.rootSpreadMs }) });
+  const [{ ca, rotation, stop: closeCa }, first] = await Promise.all([opening, reading]).catch(async (thrown: unknown) => {
+    values.stop();
+    await leadership.stop();
+    throw thrown;
+  });
+  closers.push(closeCa);
   await leadership.settled;
   const roots = whileLeading(leadership, () => distributeRoots({ client, ca, clock, log: log.child("rootcert") }));
   closers.push(roots.stop);
 
   const serving = await createServingCertificate({ ca, namespace, revision, clock, log: log.child("tls") });
   closers.push(() => serving.stop());
-  const bound = followBoundObjects({ client, clock, log: log.child("tokens") });
+  const bound = followBoundObjects({ client, clock, log: log.child("tokens"), pods: registry.pods });
   closers.push(() => bound.stop());
   const authenticator = createAuthenticator({
     trustDomain,

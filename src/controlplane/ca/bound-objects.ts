@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "../../base/index.ts";
-import { createInformer, PODS, SERVICE_ACCOUNTS, type Informer, type KubeClient } from "../../kube/index.ts";
+import { createInformer, PODS, SERVICE_ACCOUNTS, type GroupVersionResource, type KubeClient } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
+import type { Followed } from "../registry/types.ts";
 import type { BoundObject, TokenClaims } from "./token-claims.ts";
 
 /** Knows whether the pod and the service account that a token is bound to are still there. */
@@ -12,35 +13,37 @@ export interface BoundObjects {
   stop(): void;
 }
 
-/** Follows pods and service accounts, of which only names and uids are kept. */
-export function followBoundObjects(options: { client: KubeClient; clock: Clock; log: Logger }): BoundObjects {
+/** Follows service accounts, and pods where nobody else does; only names and uids are kept of them. */
+export function followBoundObjects(options: { client: KubeClient; clock: Clock; log: Logger; pods?: Followed | undefined }): BoundObjects {
   const { client, clock, log } = options;
   const listeners = new Set<() => void>();
-  const live = { pods: false, accounts: false };
   const doubt = (): void => {
     for (const listener of listeners) listener();
   };
-  const follow = (kind: keyof typeof live): Informer => {
-    const informer = createInformer<KubeObject>(client, kind === "pods" ? PODS : SERVICE_ACCOUNTS, {
+  const follow = (gvr: GroupVersionResource): Followed & { stop(): void } => {
+    let live = false;
+    const informer = createInformer<KubeObject>(client, gvr, {
       transform: ({ apiVersion, kind: type, metadata: { name, namespace, uid, resourceVersion } }) => ({ apiVersion, kind: type, metadata: { name, namespace, uid, resourceVersion } }),
       onConnection: (connected) => {
-        live[kind] = connected;
+        live = connected;
         if (!connected) doubt();
       },
       log,
       clock,
     });
     informer.onChange(({ type }) => type === "DELETED" && doubt());
-    return informer;
+    return { get: (name, namespace) => informer.get(name, namespace), live: () => live, onDoubt: () => {}, stop: () => informer.stop() };
   };
-  const pods = follow("pods");
-  const accounts = follow("accounts");
-  const is = (informer: Informer, namespace: string, { name, uid }: BoundObject): boolean => informer.get(name, namespace)?.metadata.uid === uid;
+  const own = options.pods ? undefined : follow(PODS);
+  const pods = options.pods ?? own;
+  options.pods?.onDoubt(doubt);
+  const accounts = follow(SERVICE_ACCOUNTS);
+  const is = (followed: Followed | undefined, namespace: string, { name, uid }: BoundObject): boolean => followed?.live() === true && followed.get(name, namespace)?.metadata.uid === uid;
   return {
-    alive: ({ namespace, serviceAccount, pod }) => live.pods && live.accounts && is(accounts, namespace, serviceAccount) && (pod === undefined || is(pods, namespace, pod)),
+    alive: ({ namespace, serviceAccount, pod }) => pods?.live() === true && is(accounts, namespace, serviceAccount) && (pod === undefined || is(pods, namespace, pod)),
     onDoubt: (listener) => void listeners.add(listener),
     stop() {
-      pods.stop();
+      own?.stop();
       accounts.stop();
     },
   };

@@ -7,7 +7,8 @@ import { RootRotation } from "./root-rotation.ts";
 export interface CaStoreOptions {
   client: KubeClient;
   namespace: string;
-  trustDomain: string;
+  /** Read only where a root must be made. */
+  trustDomain: string | Promise<string>;
   clock: Clock;
   log: Logger;
   /** 0 ≤ x < 1. */
@@ -29,8 +30,8 @@ const RENEWAL_CHECK_MS = 3_600_000;
  */
 export async function openCa(options: CaStoreOptions): Promise<{ ca: CertificateAuthority; rotation: RootRotation; stop: () => void }> {
   const { client, namespace, clock, log } = options;
-  const pluggedIn = await client.find<SecretObject>(SECRETS, PLUGGED_IN_SECRET, namespace);
-  const material = pluggedIn ? fromPluggedIn(pluggedIn, clock.now()) : await loadOrCreate(options);
+  const [pluggedIn, stored] = await Promise.all([PLUGGED_IN_SECRET, CA_SECRET].map((name) => client.find<SecretObject>(SECRETS, name, namespace)));
+  const material = pluggedIn ? fromPluggedIn(pluggedIn, clock.now()) : stored ? fromCaSecret(stored, clock.now()) : await createStored(options);
   const ca = new CertificateAuthority(material, clock);
   let own = material;
   const rotation = await RootRotation.open(ca, material, { client, namespace, clock, log: log.child("rotation"), spreadMs: options.spreadMs ?? SPREAD_MS });
@@ -65,11 +66,9 @@ export async function openCa(options: CaStoreOptions): Promise<{ ca: Certificate
   };
 }
 
-async function loadOrCreate(options: CaStoreOptions): Promise<CaMaterial> {
+async function createStored(options: CaStoreOptions): Promise<CaMaterial> {
   const { client, namespace, trustDomain, clock, log } = options;
-  const stored = await client.find<SecretObject>(SECRETS, CA_SECRET, namespace);
-  if (stored) return fromCaSecret(stored, clock.now());
-  const created = await newSelfSigned(trustDomain, clock);
+  const created = await newSelfSigned(await trustDomain, clock);
   try {
     await client.create(SECRETS, toSecret(created, namespace));
     log.info("made a self-signed root", { secret: CA_SECRET });
@@ -103,7 +102,7 @@ async function renewStored({ client, namespace, trustDomain, clock, log }: CaSto
   const stored = await client.get<SecretObject>(SECRETS, CA_SECRET, namespace);
   const current = fromCaSecret(stored, clock.now());
   if (!needsRenewal(current, clock.now())) return current;
-  const renewed = renewSelfSigned(current, trustDomain, clock);
+  const renewed = renewSelfSigned(current, await trustDomain, clock);
   try {
     await client.update(SECRETS, { ...stored, data: toSecret(renewed, namespace).data });
   } catch (thrown) {

@@ -20,5 +20,5 @@ export { selects } from "./service-entry.ts";
 export { compareAge, compareText, createdAt } from "./order.ts";
 export { hostIsSubsetOf, hostsOverlap, isWildcard, resolveShortName, compareSpecificity } from "./host.ts";
 export * from "./protocol.ts";
-export type { ObjectReader, Registry, RegistryChange, RegistryKind, RegistryObserver } from "./types.ts";
+export type { Followed, ObjectReader, Registry, RegistryChange, RegistryKind, RegistryObserver } from "./types.ts";
 export { REGISTRY_KINDS } from "./types.ts";

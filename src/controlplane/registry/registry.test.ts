@@ -47,6 +47,24 @@ test("what does not matter to any proxy is no change", async () => {
   expect(changes.flatMap(({ keys }) => [...keys])).toEqual(["Service/shop/other"]);
 });
 
+test("pods are known while they are followed, and one that goes raises a doubt", async () => {
+  const api = new FakeApi();
+  const path = "/api/v1/namespaces/shop/pods";
+  api.put(path, { apiVersion: "v1", kind: "Pod", metadata: { name: "web-1", namespace: "shop" } });
+  registry = createRegistry(api.client);
+  const { pods } = registry;
+  let doubts = 0;
+  pods?.onDoubt(() => doubts++);
+  expect(pods?.live()).toBe(false);
+  await registry.synced;
+  expect(pods?.live()).toBe(true);
+  expect(pods?.get("web-1", "shop")?.metadata.name).toBe("web-1");
+  expect(doubts).toBe(0);
+  api.remove(`${path}/web-1`);
+  await until(() => doubts === 1);
+  expect(pods?.get("web-1", "shop")).toBeUndefined();
+});
+
 function service(name: string) {
   return { apiVersion: "v1", kind: "Service", metadata: { name, namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: name }, ports: [{ name: "http", port: 80 }] } };
 }

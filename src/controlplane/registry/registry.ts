@@ -84,6 +84,11 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
   let ready = false;
   let scheduled: ReturnType<typeof setImmediate> | undefined;
   let waitingSince = 0;
+  let podsLive = false;
+  const doubts = new Set<() => void>();
+  const doubt = (): void => {
+    for (const listener of doubts) listener();
+  };
 
   const publish = (): void => {
     scheduled = undefined;
@@ -97,10 +102,15 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
   };
   const follow = (kind: RegistryKind): Informer => {
     const fieldSelector = kind === "ConfigMap" ? `metadata.name=${options.meshConfigMap ?? "istio"}` : FIELD_SELECTORS[kind];
-    const informer = createInformer(client, RESOURCES[kind], { transform: trim, ...(fieldSelector && { fieldSelector }), ...(kind === "ConfigMap" && { namespace: options.systemNamespace ?? "istio-system" }) });
+    const onConnection = (connected: boolean): void => {
+      podsLive = connected;
+      if (!connected) doubt();
+    };
+    const informer = createInformer(client, RESOURCES[kind], { transform: trim, ...(kind === "Pod" && { onConnection }), ...(fieldSelector && { fieldSelector }), ...(kind === "ConfigMap" && { namespace: options.systemNamespace ?? "istio-system" }) });
     informer.onChange(({ type, object }) => {
       if (type === "DELETED") builder.delete(kind, object.metadata.name, object.metadata.namespace);
       else builder.set(kind, object);
+      if (kind === "Pod" && type === "DELETED") doubt();
       // Until everything has been listed a snapshot would tell proxies to drop what is merely not read yet.
       observer?.event(kind, type === "ADDED" ? "add" : type === "DELETED" ? "delete" : "update");
       if (!ready || scheduled) return;
@@ -121,6 +131,11 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
     publish();
   });
   return {
+    pods: {
+      get: (name, namespace) => snapshot.objects.get("Pod", name, namespace),
+      live: () => podsLive,
+      onDoubt: (listener) => void doubts.add(listener),
+    },
     current: () => snapshot,
     onChange(listener) {
       listeners.add(listener);
@@ -131,6 +146,7 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
       for (const informer of informers) informer.stop();
       if (scheduled) clearImmediate(scheduled);
       listeners.clear();
+      doubts.clear();
     },
   };
 }

@@ -59,8 +59,18 @@ export interface RegistryObserver {
   built(waitedSeconds: number, seconds: number): void;
 }
 
+/** Objects that are followed, whether what is known of them can be trusted now, and word of what may have become wrong. */
+export interface Followed {
+  get(name: string, namespace: string): KubeObject | undefined;
+  live(): boolean;
+  /** Called when an object has gone, or when the watch was lost. */
+  onDoubt(listener: () => void): void;
+}
+
 /** Keeps a snapshot of everything current from the Kubernetes API. */
 export interface Registry {
+  /** The pods that have not failed; absent where objects do not come from an API. */
+  readonly pods?: Followed;
   /** The newest snapshot; empty until `synced`. */
   current(): MeshSnapshot;
   /** Called after each change, in a macrotask of its own, so that a burst of events is one change. */
