@@ -1,4 +1,4 @@
-import { ChainmailError, errorText } from "../../base/index.ts";
+import { ChainmailError } from "../../base/index.ts";
 
 /** One proxy's line of `/debug/syncz`. */
 export interface SyncRow {
