@@ -1,12 +1,13 @@
 /**
  * Our API server and a real kube-apiserver with its etcd in turn, on the same machine and by the same client: CPU of a
- * request, the client's wait, lists, watches, start and memory. Both have written to disk what they acknowledge.
+ * request, the client's wait, lists, watches, start and memory; and pods on the node of the whole cluster. Both have written to disk what they acknowledge.
  * `npm run bench -- kubernetes [SCENARIO…]` runs some of the scenarios, without a name all of them.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Row } from "../run.ts";
+import { pods } from "./pods.ts";
 import { lists, operations, type Pair, watches } from "./scenarios.ts";
 import { startOurs, startTheirs } from "./servers.ts";
 import { start } from "./start.ts";
@@ -16,6 +17,7 @@ const SCENARIOS: Record<string, () => Promise<Row[]>> = {
   lists: () => onBoth(lists),
   watches: () => onBoth(watches),
   start,
+  pods,
 };
 
 export async function run(names: readonly string[]): Promise<Row[]> {
