@@ -4,7 +4,7 @@ import { parsePromql } from "../promql/parse.ts";
 import { PromqlError } from "../promql/promql-error.ts";
 import { type Range, type Value, printNumber } from "../promql/values.ts";
 import type { Scraper } from "../scrape/scraper.ts";
-import type { Labels } from "../store/series.ts";
+import { type Labels, labelOf } from "../store/series.ts";
 import { federate, ownMetrics } from "./exposition.ts";
 import { durationParameter, inParameter, limited, parametersOf, selectorsOf, timeParameter } from "./parameters.ts";
 import { statusPage } from "./status.ts";
@@ -113,7 +113,7 @@ function answer(path: string, parameters: URLSearchParams, options: HttpApiOptio
 
 function labelValues(label: string, parameters: URLSearchParams, options: HttpApiOptions): string[] {
   if (!LABEL_NAME.test(label)) throw new PromqlError(`invalid label name: ${JSON.stringify(label)}`);
-  return limited([...new Set(matching(parameters, options).flatMap((labels) => labels[label] || []))].sort(), parameters);
+  return limited([...new Set(matching(parameters, options).flatMap((labels) => labelOf(labels, label) || []))].sort(), parameters);
 }
 
 function checkTimeout(parameters: URLSearchParams): void {

@@ -1,3 +1,4 @@
+import { labelOf } from "../store/series.ts";
 import type { BinaryExpr } from "./ast.ts";
 import type { LabelMemo } from "./label-memo.ts";
 import { PromqlError, executionError } from "./promql-error.ts";
@@ -95,7 +96,7 @@ function joined(expr: BinaryExpr, left: Sample[], right: Sample[], memo: LabelMe
 function including(labels: Sample["labels"], partner: Sample["labels"], names: readonly string[]): Sample["labels"] {
   const merged: Record<string, string> = { ...labels };
   for (const name of names) {
-    const value = partner[name];
+    const value = labelOf(partner, name);
     if (value) merged[name] = value;
     else delete merged[name];
   }

@@ -1,4 +1,5 @@
 import { compileRe2 } from "../store/re2.ts";
+import { labelOf } from "../store/series.ts";
 import { executionError } from "./promql-error.ts";
 import { type Sample } from "./values.ts";
 
@@ -14,7 +15,7 @@ export function labelReplace(samples: Sample[], target: string, replacement: str
   }
   if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_replace(): ${target}`);
   return samples.map((sample) => {
-    const match = expression.exec(sample.labels[source] ?? "");
+    const match = expression.exec(labelOf(sample.labels, source));
     return match ? { ...sample, labels: withLabel(sample.labels, target, expand(replacement, match)) } : sample;
   });
 }
@@ -22,7 +23,7 @@ export function labelReplace(samples: Sample[], target: string, replacement: str
 /** Sets `target` to the values of the source labels with the separator between them. Throws PromqlError. */
 export function labelJoin(samples: Sample[], target: string, separator: string, sources: string[]): Sample[] {
   if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_join(): ${target}`);
-  return samples.map((sample) => ({ ...sample, labels: withLabel(sample.labels, target, sources.map((name) => sample.labels[name] ?? "").join(separator)) }));
+  return samples.map((sample) => ({ ...sample, labels: withLabel(sample.labels, target, sources.map((name) => labelOf(sample.labels, name)).join(separator)) }));
 }
 
 /** Sorts by the values of labels, numbers in them by size. */
@@ -31,7 +32,7 @@ export function sortByLabel(samples: Sample[], names: readonly string[], descend
   const sign = descending ? -1 : 1;
   return samples.toSorted((a, b) => {
     for (const name of names) {
-      const order = compare(a.labels[name] ?? "", b.labels[name] ?? "");
+      const order = compare(labelOf(a.labels, name), labelOf(b.labels, name));
       if (order !== 0) return sign * order;
     }
     return 0;

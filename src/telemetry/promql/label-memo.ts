@@ -1,4 +1,4 @@
-import type { Labels } from "../store/series.ts";
+import { type Labels, labelOf } from "../store/series.ts";
 import { keep, labelKey, omit, withoutName } from "./values.ts";
 
 /** Labels that were derived from others, with their key. */
@@ -40,7 +40,7 @@ export class LabelMemo {
     let rest: Labels | undefined;
     if (only) {
       key = "";
-      for (const name of names) key += `${labels[name] ?? ""}\u0000`;
+      for (const name of names) key += `${labelOf(labels, name)}\u0000`;
     } else key = labelKey((rest = omit(labels, names)));
     let group = groups.byKey.get(key);
     if (!group) groups.byKey.set(key, (group = { labels: rest ?? keep(labels, names), key }));

@@ -1,4 +1,4 @@
-import type { Labels } from "../store/series.ts";
+import { type Labels, labelOf } from "../store/series.ts";
 
 /** One element of an instant vector. */
 export interface Sample {
@@ -33,14 +33,17 @@ export function labelKey(labels: Labels): string {
 
 /** The labels without the metric's name, as every computed series has them. */
 export function withoutName(labels: Labels): Labels {
-  if (!("__name__" in labels)) return labels;
+  if (labels.__name__ === undefined) return labels;
   const { __name__: _, ...rest } = labels;
   return rest;
 }
 
 export function keep(labels: Labels, names: readonly string[]): Labels {
   const kept: Record<string, string> = {};
-  for (const name of names) if (labels[name]) kept[name] = labels[name]!;
+  for (const name of names) {
+    const value = labelOf(labels, name);
+    if (value) kept[name] = value;
+  }
   return kept;
 }
 

@@ -252,7 +252,7 @@ async function fetchExposition(url: string): Promise<string> {
 function seriesLabels(name: string, scraped: Record<string, string>, target: Record<string, string>): Record<string, string> {
   const labels: Record<string, string> = {};
   // A label without a value is none.
-  for (const [label, value] of Object.entries(scraped)) if (value !== "") labels[label in target ? `exported_${label}` : label] = value;
+  for (const [label, value] of Object.entries(scraped)) if (value !== "") labels[Object.hasOwn(target, label) ? `exported_${label}` : label] = value;
   return { ...labels, ...target, __name__: name };
 }
 

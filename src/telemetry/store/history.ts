@@ -177,7 +177,7 @@ function readSegment(text: string, store: MetricStore, stepMs: number): number {
       const labels: Record<string, string> = {};
       for (let i = 0; i + 1 < numbers.length; i += 2) labels[texts[Number(numbers[i])] ?? ""] = texts[Number(numbers[i + 1])] ?? "";
       // A text that could not be read: no label is called nothing.
-      const found = "" in labels || !labels.__name__ ? undefined : store.series(labels);
+      const found = Object.hasOwn(labels, "") || !labels.__name__ ? undefined : store.series(labels);
       if (found) known.set(Number(id), found.series);
     } else if (line.startsWith("B ")) {
       const [, time, id, value] = line.split(" ");

@@ -1,6 +1,6 @@
 import { LabelTable } from "./label-table.ts";
 import type { Matcher } from "./matchers.ts";
-import { type Labels, Series, type Tier } from "./series.ts";
+import { type Labels, Series, type Tier, labelOf } from "./series.ts";
 
 export interface MetricStoreOptions {
   /** How long samples are kept. */
@@ -94,7 +94,7 @@ export class MetricStore {
     for (const name of exact ? [exact.value] : this.#byName.keys()) {
       const family = this.#byName.get(name);
       if (!family || !named.every((m) => m.matches(name))) continue;
-      for (const series of family.values()) if (others.every((m) => m.matches(series.labels[m.name] ?? ""))) found.push(series);
+      for (const series of family.values()) if (others.every((m) => m.matches(labelOf(series.labels, m.name)))) found.push(series);
     }
     return found;
   }

@@ -1,6 +1,12 @@
 /** Label names to values, `__name__` included. */
 export type Labels = Readonly<Record<string, string>>;
 
+/** A label's value, "" where there is none: what every object has, such as a constructor, is no label. */
+export function labelOf(labels: Labels, name: string): string {
+  const value: unknown = labels[name];
+  return typeof value === "string" ? value : "";
+}
+
 /** From an age on, one value a so long is enough: what is older is looked at from further away. In ms, youngest first. */
 export interface Tier {
   olderThanMs: number;
