@@ -43,6 +43,11 @@ describe("Kiali's API", () => {
     const one = (await get("/namespaces/istioinaction/workloads/recommendation/graph?graphType=workload")) as unknown as typeof whole;
     expect(one.elements.edges).toHaveLength(2);
     expect(await get("/namespaces/graph")).toMatchObject({ httpStatus: 400 });
+    const data = (name: string, graph: typeof whole) => (graph.elements.nodes as { data: Record<string, unknown> }[]).find(({ data: node }) => node.workload === name)!.data;
+    const full = (await get("/namespaces/graph?namespaces=istioinaction&graphType=workload")) as unknown as typeof whole;
+    expect(data("purchase-history-v1", full)).toMatchObject({ healthData: { requests: { inbound: { http: { "200": 2.2, "503": 0.2 } } }, status: { status: "Degraded" } } });
+    expect(data("web-api", whole)).not.toHaveProperty("healthData");
+    expect(full.elements.edges.map(({ data: edge }) => edge.healthStatus).sort()).toEqual(["Degraded", "Healthy", "Healthy", undefined as never]);
   });
 
   test("metrics, logs, config with validations", async () => {

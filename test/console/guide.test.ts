@@ -84,6 +84,14 @@ describe("running a step", () => {
     expect((await run(8)).status).toBe(404);
   });
 
+  test("a proxy's log level is set by who may enter its pod, and only to what is one", async () => {
+    const set = async (level: string, headers: Record<string, string>) => (await handle(new Request(`http://localhost/kiali/api/namespaces/istioinaction/pods/web-api-1/logging?level=${level}`, { method: "POST", headers: { host: "localhost", ...headers } }))).status;
+    expect([await set("debug", { origin: "http://localhost" }), await set("loud", user)]).toEqual([401, 400]);
+    expect(execs).toEqual([]);
+    expect(await set("debug", user)).toBe(502); // The pods of this test answer everything with 56.
+    expect(execs.splice(0)[0]).toMatchObject({ pod: "web-api-1", container: "istio-proxy", command: ["pilot-agent", "request", "POST", "logging?level=debug"] });
+  });
+
   test("with a token it is done with that token", async () => {
     calls.length = 0;
     expect((await run(2, user)).body.output).toBe("peerauthentication.security.istio.io/default created\n");

@@ -44,6 +44,8 @@ function namespaceOf({ metadata }: { metadata: { name: string; labels?: Record<s
   return { name: metadata.name, cluster: CLUSTER, isAmbient: labels["istio.io/dataplane-mode"] === "ambient", isControlPlane: metadata.name === ROOT_NAMESPACE, labels, annotations: metadata.annotations ?? {}, revision };
 }
 
+const UI_DEFAULTS = { refreshInterval: "15s", metricsPerRefresh: "1m", namespaces: [], graph: { findOptions: [], hideOptions: [], traffic: { grpc: "requests", http: "requests", tcp: "sent" } } };
+
 /** Kiali's own defaults, as its pages and scripts expect them. */
 const CONFIG = {
   accessibleNamespaces: [],
@@ -75,7 +77,8 @@ const CONFIG = {
   istioInjectionAction: false,
   istioLabels: { ambientNamespaceLabel: "istio.io/dataplane-mode", appLabelName: "app", injectionLabelName: "istio-injection", injectionLabelRev: "istio.io/rev", versionLabelName: "version" },
   istioStatusEnabled: true,
-  kialiFeatureFlags: { uiDefaults: { refreshInterval: "15s", metricsPerRefresh: "1m", namespaces: [], graph: { findOptions: [], hideOptions: [], traffic: { grpc: "requests", http: "requests", tcp: "sent" } } } },
+  kialiFeatureFlags: { uiDefaults: UI_DEFAULTS },
+  uiDefaults: UI_DEFAULTS,
   logLevel: "info",
   prometheus: { globalScrapeInterval: 1, storageTsdbRetention: 86_400 },
 };

@@ -69,6 +69,7 @@ async function kialiGraph({ query }: ApiRequest, { graphs, mesh, clock }: ApiCon
     durationSeconds: request.durationSeconds,
     graphType: request.graphType,
     boxBy: queryList(query, "boxBy"),
+    health: all || appenders.includes("health"),
     rootNamespace: ROOT_NAMESPACE,
     isGateway: (node) => gateways.has(`${node.namespace}/${node.workload}`),
   });

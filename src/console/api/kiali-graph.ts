@@ -1,4 +1,5 @@
-import type { EdgeTraffic, Graph, GraphEdge, GraphNode } from "../../telemetry/index.ts";
+import { type EdgeTraffic, type Graph, type GraphEdge, type GraphNode, healthOf } from "../../telemetry/index.ts";
+import { kialiStatus } from "./health.ts";
 
 /** A graph as Kiali's UI and scripts read it; all numbers are strings. https://kiali.io/docs/architecture/architecture/ */
 export interface KialiGraph {
@@ -14,6 +15,8 @@ export interface KialiGraphOptions {
   durationSeconds: number;
   graphType: string;
   boxBy: string[];
+  /** Whether nodes and edges carry how they stand. */
+  health: boolean;
   rootNamespace: string;
   /** Whether a workload runs an ingress gateway of the mesh. */
   isGateway(node: GraphNode): boolean;
@@ -22,14 +25,17 @@ export interface KialiGraphOptions {
 /** Wire form of a graph: nodes and edges with rates as text, boxes as parent nodes. Pure. */
 export function toKialiGraph(graph: Graph, options: KialiGraphOptions): KialiGraph {
   const ids = new Map(graph.nodes.map((node) => [node.id, hashId(node.id)]));
-  const boxes = options.boxBy.includes("namespace") ? namespaceBoxes(graph.nodes) : [];
+  const namespaces = options.boxBy.includes("namespace") ? namespaceBoxes(graph.nodes) : [];
+  const apps = options.boxBy.includes("app") ? appBoxes(graph.nodes, namespaces.length > 0) : new Map<string, { data: Record<string, unknown> }>();
+  const boxes = [...namespaces, ...apps.values()];
+  const parentOf = (node: GraphNode) => (apps.has(appBoxId(node)) && node.type === "app" ? hashId(appBoxId(node)) : namespaces.length > 0 && node.type !== "unknown" ? hashId(boxId(node)) : undefined);
   const nodes = graph.nodes.map((node) => {
     const incoming = graph.edges.filter((edge) => edge.target === node.id);
     const outgoing = graph.edges.filter((edge) => edge.source === node.id);
     return {
       data: defined({
         id: ids.get(node.id),
-        parent: boxes.length > 0 && node.type !== "unknown" ? hashId(boxId(node)) : undefined,
+        parent: parentOf(node),
         nodeType: node.type,
         cluster: node.cluster,
         namespace: node.namespace,
@@ -38,16 +44,19 @@ export function toKialiGraph(graph: Graph, options: KialiGraphOptions): KialiGra
         version: node.version,
         service: node.service,
         traffic: nodeTraffic(incoming, outgoing),
+        healthData: options.health && node.type !== "unknown" ? { requests: { inbound: byCode(incoming), outbound: byCode(outgoing), healthAnnotations: {} }, status: { status: kialiStatus(worst(incoming, outgoing)) } } : undefined,
         isRoot: incoming.length === 0 ? true : undefined,
         isGateway: options.isGateway(node) ? { ingressInfo: { hostnames: ["*"] } } : undefined,
       }),
     };
   });
-  const edges = graph.edges.map((edge) => ({ data: edgeData(edge, ids) }));
+  const sent = new Map<string, number>();
+  for (const edge of graph.edges) for (const flow of edge.traffic) sent.set(`${edge.source} ${flow.protocol}`, (sent.get(`${edge.source} ${flow.protocol}`) ?? 0) + flow.rate);
+  const edges = graph.edges.map((edge) => ({ data: edgeData(edge, ids, sent, options.health) }));
   return { timestamp: options.timestamp, duration: options.durationSeconds, graphType: options.graphType, elements: { nodes: [...boxes, ...nodes], edges } };
 }
 
-function edgeData(edge: GraphEdge, ids: Map<string, string>): Record<string, unknown> {
+function edgeData(edge: GraphEdge, ids: Map<string, string>, sent: ReadonlyMap<string, number>, health: boolean): Record<string, unknown> {
   const protocol = edge.traffic[0]?.protocol ?? "tcp";
   const flows = edge.traffic.filter((flow) => flow.protocol === protocol);
   return defined({
@@ -58,9 +67,10 @@ function edgeData(edge: GraphEdge, ids: Map<string, string>): Record<string, unk
     isMTLS: edge.mtls ? String(Math.round(edge.mtls * 100)) : undefined,
     sourcePrincipal: edge.sourcePrincipals[0],
     destPrincipal: edge.destinationPrincipals[0],
+    healthStatus: health && edge.traffic.length > 0 ? kialiStatus(healthOf(edge.traffic)) : undefined,
     responseTime: edge.responseTimes.p95 === undefined ? undefined : edge.responseTimes.p95.toFixed(0),
     throughput: edge.bytes === undefined ? undefined : edge.bytes.toFixed(0),
-    traffic: flows.length > 0 ? { protocol, rates: rates(flows, protocol), responses: responses(flows) } : {},
+    traffic: flows.length > 0 ? { protocol, rates: rates(flows, protocol, sent.get(`${edge.source} ${protocol}`) ?? 0), responses: responses(flows) } : {},
     // What no other console has: attempts that the destination's proxy refused before any request.
     refused: edge.refused.length > 0 ? edge.refused : undefined,
     plaintextAccepted: edge.mtls !== undefined && edge.mtls < 1 ? String(Math.round((1 - edge.mtls) * 100)) : undefined,
@@ -72,7 +82,8 @@ export function isError({ protocol, code, flags }: EdgeTraffic): boolean {
   return protocol === "grpc" ? code !== "0" : code === "0" || Number(code) >= 400;
 }
 
-function rates(flows: EdgeTraffic[], protocol: string): Record<string, string> {
+/** `sent` is all that the edge's source sends by this protocol. */
+function rates(flows: EdgeTraffic[], protocol: string, sent: number): Record<string, string> {
   const total = sum(flows);
   if (protocol === "tcp") return { tcp: total.toFixed(2) };
   const classes: Record<string, string> = {};
@@ -87,7 +98,7 @@ function rates(flows: EdgeTraffic[], protocol: string): Record<string, string> {
     ...classes,
     ...(silent > 0 && { httpNoResponse: text(silent) }),
     ...(protocol === "grpc" && errors > 0 && { grpcErr: text(errors) }),
-    [`${protocol}PercentReq`]: "100.0",
+    [`${protocol}PercentReq`]: (sent > 0 ? (total / sent) * 100 : 0).toFixed(1),
     ...(errors > 0 && { [`${protocol}PercentErr`]: ((errors / total) * 100).toFixed(1) }),
   };
 }
@@ -116,6 +127,31 @@ function nodeTraffic(incoming: GraphEdge[], outgoing: GraphEdge[]): { protocol: 
     return [{ protocol, rates: { ...(into > 0 && { [`${protocol}In`]: text(into) }), ...(out > 0 && { [`${protocol}Out`]: text(out) }) } }];
   });
 }
+
+/** Rates by protocol and code, as Kiali's health has them. */
+function byCode(edges: GraphEdge[]): Record<string, Record<string, number>> {
+  const result: Record<string, Record<string, number>> = {};
+  for (const { protocol, code, rate } of edges.flatMap(({ traffic }) => traffic)) {
+    if (protocol === "tcp") continue;
+    const codes = (result[protocol] ??= {});
+    const name = code === "0" && protocol === "http" ? "-" : code;
+    codes[name] = Math.round(((codes[name] ?? 0) + rate) * 1000) / 1000;
+  }
+  return result;
+}
+
+function worst(...groups: GraphEdge[][]): ReturnType<typeof healthOf> {
+  const found = groups.map((edges) => healthOf(edges.flatMap(({ traffic }) => traffic)));
+  return (["failing", "degraded", "healthy"] as const).find((word) => found.includes(word)) ?? "idle";
+}
+
+/** A box around the versions of an application that has several. */
+function appBoxes(nodes: GraphNode[], inNamespaces: boolean): Map<string, { data: Record<string, unknown> }> {
+  const versions = Map.groupBy(nodes.filter(({ type }) => type === "app"), appBoxId);
+  return new Map([...versions].filter(([, members]) => members.length > 1).map(([id, [node]]) => [id, { data: defined({ id: hashId(id), parent: inNamespaces ? hashId(boxId(node!)) : undefined, nodeType: "box", isBox: "app", cluster: node!.cluster, namespace: node!.namespace, app: node!.app }) }]));
+}
+
+const appBoxId = (node: GraphNode) => `box/${node.cluster}/${node.namespace}/${node.app}`;
 
 function namespaceBoxes(nodes: GraphNode[]): { data: Record<string, unknown> }[] {
   const boxes = new Map<string, { data: Record<string, unknown> }>();

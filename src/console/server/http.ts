@@ -16,6 +16,7 @@ import { eventStream } from "./live.ts";
 import { followLogs } from "./log-stream.ts";
 import type { MeshView } from "./mesh-view.ts";
 import type { PodLogs } from "./pod-logs.ts";
+import { setProxyLogLevel } from "./proxy-logging.ts";
 import { Sessions } from "./sessions.ts";
 import type { TraceClient } from "./traces.ts";
 import { type UserTransport, bodyText, createWrites, policyOf } from "./writes.ts";
@@ -90,6 +91,13 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
       if (request.method === "POST" && path === "/security/line") return Response.json(await whyLine(await bodyText(request), url.searchParams, context));
       const [, guide, step] = /^\/guides\/([\w-]+)\/steps\/(\d{1,3})\/run$/.exec(path) ?? [];
       if (request.method === "POST" && guide !== undefined) return runGuide(request, guide, Number(step));
+      const [, namespace = "", pod] = /^\/namespaces\/([\w-]+)\/pods\/([\w.-]+)\/logging$/.exec(path) ?? [];
+      if (request.method === "POST" && pod !== undefined) {
+        const token = writes.token(request);
+        if (token === undefined) throw new ApiProblem(401, "Sign in first: who is anonymous may only read");
+        await setProxyLogLevel(options.execAs(token), namespace, pod, url.searchParams.get("level") ?? "");
+        return Response.json({});
+      }
       const written = writes.answer(request, path, url.searchParams);
       if (!written) throw new ApiProblem(405, `${request.method} is not for ${path}`);
       return written;
