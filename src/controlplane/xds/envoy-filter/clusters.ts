@@ -11,6 +11,8 @@ export interface ClusterPatching {
   readonly registry: Registry;
   /** Of inbound clusters, whose names do not say: the hostnames of the services that lead to them. */
   readonly hosts: readonly string[];
+  /** Told of a patch that cannot be applied: it is left out, and the others are applied. */
+  readonly failed: (thrown: unknown) => void;
 }
 
 /** Changes a cluster; undefined when a patch takes it away. */
@@ -20,7 +22,7 @@ export function patchCluster(cluster: Cluster, patching: ClusterPatching): Clust
     if (patch.operation === "REMOVE") return undefined;
     const value = patch.value as Cluster | undefined;
     if (!value || (patch.operation !== "MERGE" && patch.operation !== "MERGE_AND_REPLACE_LIST")) continue;
-    if (value.transportSocket) mergeTransport(cluster, value.transportSocket, patching.registry);
+    if (value.transportSocket) mergeTransport(cluster, value.transportSocket, patching);
     else mergeInto(ClusterSchema, cluster, value, patch.operation === "MERGE_AND_REPLACE_LIST");
   }
   return cluster;
@@ -33,14 +35,19 @@ export function addedClusters({ context, patches }: Pick<ClusterPatching, "conte
 }
 
 /** A patch with a transport changes that alone: the one of its kind, or a cluster that has none. */
-function mergeTransport(cluster: Cluster, patch: TransportSocket, registry: Registry): void {
+function mergeTransport(cluster: Cluster, patch: TransportSocket, { registry, failed }: ClusterPatching): void {
   const matches = cluster.transportSocketMatches.map(({ transportSocket }) => transportSocket);
   const target = matches.length > 0 ? matches.find((socket) => socket?.name === patch.name) : cluster.transportSocket?.name === patch.name ? cluster.transportSocket : undefined;
   if (!target) {
     if (matches.length === 0) cluster.transportSocket = patch;
     return;
   }
-  if (target.configType.case === "typedConfig" && patch.configType.case === "typedConfig") target.configType = { case: "typedConfig", value: mergeAny(target.configType.value, patch.configType.value, registry) };
+  if (target.configType.case !== "typedConfig" || patch.configType.case !== "typedConfig") return;
+  try {
+    target.configType = { case: "typedConfig", value: mergeAny(target.configType.value, patch.configType.value, registry) };
+  } catch (thrown) {
+    failed(thrown);
+  }
 }
 
 function fits({ cluster: match }: Patch, { name }: Cluster, hosts: readonly string[]): boolean {

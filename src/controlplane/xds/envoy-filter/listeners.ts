@@ -16,6 +16,8 @@ export interface ListenerPatching {
   readonly context: PatchContext;
   readonly patches: Patches;
   readonly registry: Registry;
+  /** Told of a patch that cannot be applied: it is left out, and the others are applied. */
+  readonly failed: (thrown: unknown) => void;
 }
 
 /** Changes a listener; undefined when a patch takes it away. */
@@ -33,18 +35,19 @@ export function patchListener(listener: Listener, patching: ListenerPatching): L
 }
 
 /** Whole listeners that patches add. Those for any context go with the outbound side. */
-export function addedListeners({ context, patches }: Omit<ListenerPatching, "registry">): Listener[] {
+export function addedListeners({ context, patches }: Pick<ListenerPatching, "context" | "patches">): Listener[] {
   const added = patches.LISTENER.filter((patch) => patch.operation === "ADD" && inContext(patch, context) && !(patch.context === "ANY" && context === "SIDECAR_INBOUND"));
   return added.flatMap(({ value }) => (value ? [clone(ListenerSchema, value as Listener)] : []));
 }
 
-function patchListenerFilters(listener: Listener, { context, patches, registry }: ListenerPatching): void {
+function patchListenerFilters(listener: Listener, patching: ListenerPatching): void {
+  const { context, patches } = patching;
   for (const patch of patches.LISTENER_FILTER) {
     if (!inContext(patch, context) || !fitsListener(patch, listener)) continue;
     const name = patch.listener?.listenerFilter;
     const fits = name ? (filter: ListenerFilter) => filter.name === name : undefined;
     if (patch.operation === "MERGE") {
-      if (fits) for (const filter of listener.listenerFilters.filter(fits)) mergeConfig(filter, patch.value as ListenerFilter | undefined, registry, false);
+      if (fits) for (const filter of listener.listenerFilters.filter(fits)) mergeConfig(filter, patch.value as ListenerFilter | undefined, patching, false);
     } else if (patch.value || patch.operation === "REMOVE") listener.listenerFilters = edit(listener.listenerFilters, patch.operation, fits, () => clone(ListenerFilterSchema, patch.value as ListenerFilter));
   }
 }
@@ -60,14 +63,14 @@ function patchChains(listener: Listener, patching: ListenerPatching): void {
 
 /** False when a patch takes the chain away. */
 function patchChain(listener: Listener, chain: FilterChain, patching: ListenerPatching): boolean {
-  const { context, patches, registry } = patching;
+  const { context, patches } = patching;
   for (const patch of patches.FILTER_CHAIN) {
     if (!inContext(patch, context) || !fitsListener(patch, listener) || !fitsChain(patch, listener, chain)) continue;
     if (patch.operation === "REMOVE") return false;
     const value = patch.value as FilterChain | undefined;
     if (!isMerge(patch) || !value) continue;
     // A transport of the same kind is changed inside; merging its encoded form would replace it.
-    if (value.transportSocket && chain.transportSocket && value.transportSocket.name === chain.transportSocket.name) mergeConfig(chain.transportSocket, value.transportSocket, registry, false);
+    if (value.transportSocket && chain.transportSocket && value.transportSocket.name === chain.transportSocket.name) mergeConfig(chain.transportSocket, value.transportSocket, patching, false);
     else mergeInto(FilterChainSchema, chain, value, patch.operation === "MERGE_AND_REPLACE_LIST");
   }
   patchNetworkFilters(listener, chain, patching);
@@ -75,19 +78,20 @@ function patchChain(listener: Listener, chain: FilterChain, patching: ListenerPa
 }
 
 function patchNetworkFilters(listener: Listener, chain: FilterChain, patching: ListenerPatching): void {
-  const { context, patches, registry } = patching;
+  const { context, patches } = patching;
   const fitting = patches.NETWORK_FILTER.filter((patch) => inContext(patch, context) && fitsListener(patch, listener) && fitsChain(patch, listener, chain));
   for (const patch of fitting) {
     if (isMerge(patch) || (!patch.value && patch.operation !== "REMOVE")) continue;
     chain.filters = edit(chain.filters, patch.operation, networkFit(patch), () => clone(FilterSchema, patch.value as Filter));
   }
   for (const filter of chain.filters) {
-    for (const patch of fitting) if (patch.operation === "MERGE" && (networkFit(patch)?.(filter) ?? true)) mergeConfig(filter, patch.value as Filter | undefined, registry, true);
+    for (const patch of fitting) if (patch.operation === "MERGE" && (networkFit(patch)?.(filter) ?? true)) mergeConfig(filter, patch.value as Filter | undefined, patching, true);
     if (filter.name === HTTP_MANAGER) patchHttpFilters(listener, chain, filter, patching);
   }
 }
 
-function patchHttpFilters(listener: Listener, chain: FilterChain, filter: Filter, { context, patches, registry }: ListenerPatching): void {
+function patchHttpFilters(listener: Listener, chain: FilterChain, filter: Filter, patching: ListenerPatching): void {
+  const { context, patches } = patching;
   const fitting = patches.HTTP_FILTER.filter((patch) => inContext(patch, context) && fitsListener(patch, listener) && fitsChain(patch, listener, chain) && (networkFit(patch)?.(filter) ?? true));
   const manager = fitting.length > 0 ? unpackAny(HttpConnectionManagerSchema, configOf(filter)) : undefined;
   if (!manager) return;
@@ -99,7 +103,7 @@ function patchHttpFilters(listener: Listener, chain: FilterChain, filter: Filter
     if (isMerge(patch) || (!patch.value && patch.operation !== "REMOVE")) continue;
     manager.httpFilters = edit(manager.httpFilters, patch.operation, fitOf(patch), () => clone(HttpFilterSchema, patch.value as HttpFilter));
   }
-  for (const httpFilter of manager.httpFilters) for (const patch of fitting) if (patch.operation === "MERGE" && (fitOf(patch)?.(httpFilter) ?? true)) mergeConfig(httpFilter, patch.value as HttpFilter | undefined, registry, true);
+  for (const httpFilter of manager.httpFilters) for (const patch of fitting) if (patch.operation === "MERGE" && (fitOf(patch)?.(httpFilter) ?? true)) mergeConfig(httpFilter, patch.value as HttpFilter | undefined, patching, true);
   setConfig(filter, packManager(manager));
 }
 
@@ -133,12 +137,17 @@ function setConfig(filter: Configured, value: Any): void {
 }
 
 /** Merges a filter's configuration, and takes its new name. One without a configuration stays. */
-function mergeConfig(target: Configured, patch: Configured | undefined, registry: Registry, rename: boolean): void {
+function mergeConfig(target: Configured, patch: Configured | undefined, { registry, failed }: ListenerPatching, rename: boolean): void {
   const own = configOf(target);
   if (!own || !patch) return;
   if (rename && patch.name) target.name = patch.name;
   const value = configOf(patch);
-  if (value) setConfig(target, mergeAny(own, value, registry));
+  if (!value) return;
+  try {
+    setConfig(target, mergeAny(own, value, registry));
+  } catch (thrown) {
+    failed(thrown);
+  }
 }
 
 function isMerge({ operation }: Patch): boolean {

@@ -11,6 +11,7 @@ import { mergeInto } from "./merge.ts";
 
 const NODE = parseNode("sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local", { NAMESPACE: "shop", LABELS: { app: "web" } });
 const SERVICE = { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] } } as KubeObject;
+type Patch = NonNullable<EnvoyFilterSpec["configPatches"]>[number];
 const HTTP = { listener: { filterChain: { filter: { name: "envoy.filters.network.http_connection_manager" } } } };
 
 test("a patch that cannot be applied leaves everything as it was, and is reported", () => {
@@ -28,6 +29,14 @@ test("a patch that cannot be applied leaves everything as it was, and is reporte
     expect(generate([SERVICE, envoyFilter([patch])])).toEqual(generate([SERVICE]));
     expect(reported.length).toBeGreaterThan(0);
   }
+});
+
+test("a patch that cannot be applied takes no other patch of the listener along", () => {
+  const bad: Patch = { applyTo: "NETWORK_FILTER", match: HTTP, patch: { operation: "MERGE", value: { typedConfig: { "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" } } } };
+  const good: Patch = { applyTo: "LISTENER", patch: { operation: "MERGE", value: { perConnectionBufferLimitBytes: 999 } } };
+  const listeners = (patches: EnvoyFilterSpec["configPatches"]) => createGenerator().generate(NODE, snapshotOf([SERVICE, envoyFilter(patches)]), XDS_TYPES.LDS).map(({ name, version }) => `${name} ${version}`);
+  expect(listeners([bad, good])).toEqual(listeners([good]));
+  expect(listeners([good])).not.toEqual(listeners([]));
 });
 
 test("an EnvoyFilter of another workload or namespace changes nothing", () => {

@@ -44,7 +44,7 @@ export class EnvoyFilterPatcher {
         const context: PatchContext = proxy.view.type === "router" ? "GATEWAY" : inbound ? "SIDECAR_INBOUND" : "SIDECAR_OUTBOUND";
         const hosts = inbound ? proxy.targets.filter(({ targetPort }) => resource.name === `inbound|${targetPort}||`).map(({ service }) => service.hostname) : [];
         const result = this.#apply(proxy, resource, [patches, context, hosts.join()], () => {
-          const cluster = patchCluster(fromBinary(ClusterSchema, resource.value), { context, patches, registry: this.registry(), hosts });
+          const cluster = patchCluster(fromBinary(ClusterSchema, resource.value), { context, patches, registry: this.registry(), hosts, failed: (thrown) => this.#report(thrown, proxy) });
           return cluster && encodeCluster(cluster);
         });
         patched.set(context, [...(patched.get(context) ?? []), ...(result ? [result] : [])]);
@@ -63,7 +63,7 @@ export class EnvoyFilterPatcher {
         const context: PatchContext = proxy.view.type === "router" ? "GATEWAY" : inbound ? "SIDECAR_INBOUND" : "SIDECAR_OUTBOUND";
         const own = decoded.filter((entry) => entry.inbound === inbound).flatMap(({ resource }) => {
           const result = this.#apply(proxy, resource, [patches, context], () => {
-            const listener = patchListener(fromBinary(ListenerSchema, resource.value), { context, patches, registry: this.registry() });
+            const listener = patchListener(fromBinary(ListenerSchema, resource.value), { context, patches, registry: this.registry(), failed: (thrown) => this.#report(thrown, proxy) });
             return listener && encodeListener(listener);
           });
           return result ? [result] : [];
@@ -107,13 +107,17 @@ export class EnvoyFilterPatcher {
     return targets.some((target) => patches[target].length > 0) ? patches : undefined;
   }
 
-  #apply({ mesh, node }: ProxyContext, resource: XdsResource, key: readonly unknown[], patch: () => XdsResource | undefined): XdsResource | undefined {
+  #report(thrown: unknown, { mesh, node }: ProxyContext): void {
+    this.onInvalid(thrown, applicableFilters(mesh.snapshot.configs.EnvoyFilter, node, mesh.config.rootNamespace));
+  }
+
+  #apply(proxy: ProxyContext, resource: XdsResource, key: readonly unknown[], patch: () => XdsResource | undefined): XdsResource | undefined {
     return this.#results.get([resource, ...key], () => {
       try {
         const patched = patch();
         return patched?.version === resource.version ? resource : patched;
       } catch (thrown) {
-        this.onInvalid(thrown, applicableFilters(mesh.snapshot.configs.EnvoyFilter, node, mesh.config.rootNamespace));
+        this.#report(thrown, proxy);
         return resource;
       }
     });
