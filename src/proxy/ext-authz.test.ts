@@ -176,7 +176,7 @@ describe("a TCP connection", () => {
     expect((await exchange(port, "hello", { untilClose: true })).raw).toBe("");
     await Bun.sleep(20);
     expect(heard).toEqual([]);
-    expect(proxy.log.at(-1)).toContain('0 UAEX - ext_authz_denied "-"');
+    expect(proxy.log.at(-1)).toContain('0 UAEX ext_authz_denied - "-"');
     stop();
   });
 });

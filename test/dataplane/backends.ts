@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { startGrpcAuthorizer } from "./backends-authz.ts";
 import { startHttp2Backend } from "./backends-http2.ts";
 import type { CertificateFiles } from "./certificates.ts";
 import type { Want } from "./row.ts";
@@ -57,6 +58,9 @@ export async function startBackends(certificates: CertificateFiles, root: string
     ports.set(name, secure.port);
     stops.push(secure.stop);
   }
+  const authorizer = await startGrpcAuthorizer();
+  ports.set("authz-grpc", authorizer.port);
+  stops.push(authorizer.stop);
   ports.set("closed", closedPort());
   return {
     ports,

@@ -1,5 +1,6 @@
 import type { Group } from "./row.ts";
 import { accessLog } from "./rows/access-log.ts";
+import { authorization } from "./rows/authorization.ts";
 import { failures } from "./rows/failures.ts";
 import { filters } from "./rows/filters.ts";
 import { headers } from "./rows/headers.ts";
@@ -14,4 +15,4 @@ import { tlsRows } from "./rows/tls.ts";
 import { upstreams } from "./rows/upstreams.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, moreFilters, matchers, http2, accessLog];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, authorization, moreFilters, matchers, http2, accessLog];

@@ -47,7 +47,8 @@ function compileKind<Action>({ matcherType }: Matcher, options: MatcherOptions<A
     case "matcherTree":
       return compileTree(matcherType.value, options);
   }
-  throw new InvalidResource("INVALID_MATCHER", "MatcherValidationError.MatcherType: value is required");
+  // As Envoy: an empty tree matches nothing.
+  return () => undefined;
 }
 
 function compileOnMatch<Action>({ onMatch }: OnMatch, options: MatcherOptions<Action>): Decide<Action> {

@@ -115,11 +115,8 @@ export class RouteTable {
     this.#ignorePort = proto.ignorePortInHostMatching;
     if (proto.vhds) throw new InvalidResource("UNSUPPORTED_VHDS", `route configuration ${proto.name}: vhds is not supported`);
     this.#check(proto.typedPerFilterConfig);
-    const names = new Set<string>();
     let any: VirtualHost | undefined;
     for (const virtualHost of proto.virtualHosts) {
-      if (names.has(virtualHost.name)) throw new InvalidResource("DUPLICATE_VIRTUAL_HOST", `Only unique names for virtual hosts are permitted. Duplicate entry of name ${virtualHost.name}`);
-      names.add(virtualHost.name);
       const compiled = this.#compileVirtualHost(virtualHost);
       for (const each of virtualHost.domains) {
         const domain = each.toLowerCase();

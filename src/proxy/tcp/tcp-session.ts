@@ -63,8 +63,10 @@ export class TcpSession {
       this.info,
       () => this.#opened(),
       ({ details, external }) => {
-        this.info.terminationDetails = details;
-        if (external) this.info.addFlag("UAEX");
+        if (external) {
+          this.info.details = details;
+          this.info.addFlag("UAEX");
+        } else this.info.terminationDetails = details;
         services.refused.count(connection.remote.address, connection.local.port, external ? "ext_authz_denied" : "rbac_access_denied");
         this.#end();
         channel.close();

@@ -128,6 +128,10 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     return this.#hosts.values();
   }
 
+  get #resolvesNames(): boolean {
+    return this.config.type === Cluster_DiscoveryType.STRICT_DNS || this.config.type === Cluster_DiscoveryType.LOGICAL_DNS;
+  }
+
   get isOriginalDestination(): boolean {
     return this.config.type === Cluster_DiscoveryType.ORIGINAL_DST;
   }
@@ -328,6 +332,9 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     if (proto.hostIdentifier.case !== "endpoint") return [];
     const endpoint = proto.hostIdentifier.value;
     const { host: name, port } = readAddress(endpoint.address);
+    if (isIP(name) === 0 && !this.#resolvesNames) {
+      throw new InvalidResource("INVALID_ADDRESS", `malformed IP address: ${name}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`);
+    }
     const addresses = isIP(name) !== 0 ? [name] : (this.#resolved.get(name) ?? []);
     return addresses.map((address) => {
       const spec: HostSpec = {

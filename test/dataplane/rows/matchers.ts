@@ -38,6 +38,7 @@ const http_: readonly Row[] = [
   judged("only logged", list([a1, act("LOG", "l")]), get("/", [["x-a", "1"]])),
   judged("nothing matches", list([a1, ALLOW]), get()),
   judged("nothing matches, but there is a word for that", { ...list([a1, DENY]), on_no_match: ALLOW }, get()),
+  judged("an empty tree", {}, get()),
   judged("the first of two", list([a1, DENY], [b1, ALLOW]), get("/", [["x-a", "1"], ["x-b", "1"]])),
   judged("the second of two", list([a1, DENY], [b1, ALLOW]), get("/", [["x-b", "1"]])),
   judged("a header of two values", list([single(header("x-a"), { exact: "1,2" }), ALLOW]), get("/", [["x-a", "1"], ["x-a", "2"]])),

@@ -32,7 +32,7 @@ export type Decision =
 export interface CheckInput {
   readonly info: StreamInfo;
   /** What was buffered of the body; undefined where none is wanted. */
-  readonly body: { readonly bytes: Buffer; readonly asBytes: boolean } | undefined;
+  readonly body: { readonly bytes: Buffer; readonly asBytes: boolean; readonly partial: boolean } | undefined;
   readonly contextExtensions: { readonly [key: string]: string };
   /** Metadata of these filters goes along. */
   readonly metadataNamespaces: readonly string[];
@@ -111,8 +111,12 @@ export function anyOf(list: ListStringMatcher | undefined): (name: string) => bo
 function encodeCheck({ info, body, contextExtensions, metadataNamespaces, includePeerCertificate }: CheckInput, sendsHeader: (name: string) => boolean): Uint8Array {
   const { downstream, request } = info;
   const headers: { [name: string]: string } = {};
-  for (const [name, value] of request?.headers ?? []) if (sendsHeader(name)) headers[name] = headers[name] === undefined ? value : `${headers[name]},${value}`;
-  if (request) Object.assign(headers, { ":method": request.method, ":path": request.path, ":authority": request.authority, ":scheme": request.scheme });
+  const put = (name: string, value: string): void => {
+    if (sendsHeader(name)) headers[name] = headers[name] === undefined ? value : `${headers[name]},${value}`;
+  };
+  if (request) for (const [name, value] of [[":method", request.method], [":path", request.path], [":authority", request.authority], [":scheme", request.scheme]] as const) put(name, value);
+  for (const [name, value] of request?.headers ?? []) put(name, value);
+  if (body) headers["x-envoy-auth-partial-body"] = String(body.partial);
   const filterMetadata = Object.fromEntries(metadataNamespaces.flatMap((name) => (info.dynamicMetadata?.has(name) ? [[name, info.dynamicMetadata.get(name) as never]] : [])));
   const message = create(CheckRequestSchema, {
     attributes: {
@@ -130,7 +134,8 @@ function encodeCheck({ info, body, contextExtensions, metadataNamespaces, includ
                 host: request.authority,
                 scheme: request.scheme,
                 protocol: request.protocol,
-                size: BigInt(request.headers.get("content-length") ?? body?.bytes.length ?? -1),
+                // What has come so far, whatever is announced.
+                size: BigInt(info.bytesReceived),
                 ...(body ? (body.asBytes ? { rawBody: body.bytes } : { body: body.bytes.toString("utf8") }) : {}),
               },
             }
@@ -159,9 +164,11 @@ function decodeCheck(bytes: Uint8Array): Decision {
     const ok = httpResponse.case === "okResponse" ? httpResponse.value : undefined;
     return {
       kind: "allow",
-      request: (ok?.headers ?? []).flatMap(readChange),
+      // As Envoy: what would only replace a header is put on requests that have none, too.
+      request: (ok?.headers ?? []).flatMap(readChange).map((change) => (change.how === "set_if_present" ? { ...change, how: "set" as const } : change)),
       remove: (ok?.headersToRemove ?? []).map((name) => name.toLowerCase()),
-      response: (ok?.responseHeadersToAdd ?? []).flatMap(readChange),
+      // And on responses the default of append_action counts, unless `append` says otherwise.
+      response: (ok?.responseHeadersToAdd ?? []).flatMap((option) => readChange({ ...option, append: option.append ?? option.appendAction === Append.APPEND_IF_EXISTS_OR_ADD })),
       metadata: response.dynamicMetadata ?? ok?.dynamicMetadata ?? {},
     };
   }

@@ -58,7 +58,7 @@ function compile(proto: ExtAuthz, check: Check, buffering: BufferSettings | unde
       if (!buffering || stream.requestEnded) ask(stream, undefined);
       else {
         stream.bufferBody(buffering.maxRequestBytes, (bytes, whole) => {
-          if (whole || buffering.allowPartialMessage) ask(stream, bytes);
+          if (whole || buffering.allowPartialMessage) ask(stream, bytes, !whole);
           else stream.localReply({ status: 413, body: "Payload Too Large", details: "request_payload_too_large" });
         });
       }
@@ -73,13 +73,17 @@ function compile(proto: ExtAuthz, check: Check, buffering: BufferSettings | unde
       return "continue";
     },
   };
-  const ask = (stream: HttpStream, bytes: Buffer | undefined): void => {
-    const body = bytes && buffering ? { bytes, asBytes: buffering.packAsBytes } : undefined;
+  const ask = (stream: HttpStream, bytes: Buffer | undefined, partial = false): void => {
+    const body = bytes && buffering ? { bytes, asBytes: buffering.packAsBytes, partial } : undefined;
+    const asked = services.monotonic();
     const state: { cancel?: () => void; response?: readonly HeaderChange[] } = {};
     (stream.filterState ??= new Map()).set(filter, state);
     const cancel = check({ info: stream, body, contextExtensions, metadataNamespaces: proto.metadataContextNamespaces, includePeerCertificate: proto.includePeerCertificate }, (decision) => {
       delete state.cancel;
-      if (!stream.done) decide(stream, decision, state);
+      if (stream.done) return;
+      // How long it took stands beside what the service says of the request.
+      if (decision.kind === "allow" && Object.keys(decision.metadata).length > 0) stream.setMetadata(METADATA, "ext_authz_duration", Math.floor(services.monotonic() - asked));
+      decide(stream, decision, state);
     });
     if (!stream.decided(filter)) state.cancel = cancel;
   };
