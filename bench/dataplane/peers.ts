@@ -72,6 +72,8 @@ const PEERS: readonly Peer[] = [
 
 /** The peers that this machine has; says which it lacks. Without Envoy there is nothing to compare with: throws. */
 export function availablePeers(wanted: readonly string[] | undefined): { readonly name: string; readonly program: string }[] {
+  const unknown = wanted?.find((name) => PEERS.every((peer) => peer.name !== name));
+  if (unknown !== undefined) throw new Error(`no peer ${JSON.stringify(unknown)}: there are ${PEERS.map(({ name }) => name).join(", ")}`);
   return PEERS.filter(({ name }) => wanted === undefined || wanted.includes(name)).flatMap(({ name, needs }) => {
     const program = needs ? Bun.which(needs.program) : process.execPath;
     if (program) return [{ name, program }];
