@@ -11,8 +11,8 @@ export interface CertificateHistory {
 /** Half a life of Istio's certificates and more: the last renewal lies within it. */
 const WINDOW_SECONDS = 86_400;
 const STEP_SECONDS = 300;
-/** Two ends that differ by less are one: the gauge counts whole seconds, and is read a moment later. */
-const SAME_MS = 60_000;
+/** Two ends that differ by less are one: where scrapes were missed, a value up to five minutes old stands for a later moment. */
+const SAME_MS = 600_000;
 /** A renewal comes every half day. */
 const EVERY_MS = 60_000;
 
@@ -35,6 +35,8 @@ export function certificatesOf(points: readonly [time: number, left: number][]):
     const until = (time + left) * 1000;
     const last = found[0];
     if (!last || until - last.until > SAME_MS) found.unshift({ since: time * 1000, until });
+    // The earliest is the nearest to the truth: an old value only makes it later.
+    else last.until = Math.min(last.until, until);
   }
   return found;
 }

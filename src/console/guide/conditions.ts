@@ -39,7 +39,7 @@ async function look(condition: Condition, seconds: number, { mesh, queries }: So
       return { met: undefined, evidence: "" };
     case "none": {
       const found = await objectsOf(mesh, condition.resource);
-      return found.length === 0 ? { met: true, evidence: `there is no object of ${condition.resource}` } : { met: false, evidence: `there is ${found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(", ")}` };
+      return found.length === 0 ? { met: true, evidence: `there is no object of ${condition.resource}` } : { met: false, evidence: `this comes before ${found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(", ")}, which is there already` };
     }
     case "object": {
       const { namespace, name, field, value } = condition;

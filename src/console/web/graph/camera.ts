@@ -3,8 +3,9 @@ import type { Point } from "./layout.ts";
 
 /** Room around the graph when it is fitted, in pixels. */
 const PADDING = 44;
-/** A graph of two nodes must not fill the screen. */
+/** A graph of two nodes must not fill the screen; on one that is wider than this it may be as much larger. */
 const MAX_ZOOM = 1.2;
+const WIDE = 1_600;
 /** Boxes reach beyond their nodes: what to leave for them, in the graph's coordinates. */
 const BOX_MARGIN = 44;
 
@@ -21,7 +22,7 @@ export function fit(core: Core, durationMs = 0, coming?: ReadonlyMap<string, Poi
     bottom = Math.max(bottom, y + node.height() / 2);
   });
   [left, top, right, bottom] = [left - BOX_MARGIN, top - BOX_MARGIN, right + BOX_MARGIN, bottom + BOX_MARGIN];
-  const zoom = Math.min((core.width() - PADDING) / (right - left), (core.height() - PADDING) / (bottom - top), MAX_ZOOM);
+  const zoom = Math.min((core.width() - PADDING) / (right - left), (core.height() - PADDING) / (bottom - top), MAX_ZOOM * Math.max(1, core.width() / WIDE));
   const pan = { x: core.width() / 2 - ((left + right) / 2) * zoom, y: core.height() / 2 - ((top + bottom) / 2) * zoom };
   core.stop(true);
   if (durationMs > 0) core.animate({ zoom, pan }, { duration: durationMs, easing: "ease-in-out" });

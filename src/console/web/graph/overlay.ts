@@ -7,6 +7,9 @@ import type { FrameGate } from "./frames.ts";
 import { Paths } from "./paths.ts";
 import { LEAST_FONT, NODE_FONT } from "./style.ts";
 
+/** With more nodes than these, seen from far away, the names of boxes say more than those of single nodes. */
+const CROWD = 40;
+
 /** What the overlay shows besides the edges themselves. */
 export interface OverlayState {
   edges: GraphEdge[];
@@ -90,7 +93,7 @@ export class Overlay {
       const far = zoom * NODE_FONT < LEAST_FONT;
       const other = cy.nodes().filter((node) => node.hasClass("far") !== far);
       if (other.nonempty()) cy.batch(() => void other.toggleClass("far", far));
-      const names = far ? placeNames([...boxes, ...nodes], view, this.#measure) : [];
+      const names = far ? placeNames(nodes.length > CROWD ? [...boxes, ...nodes] : [...nodes, ...boxes], view, this.#measure) : [];
       this.#marks = placeMarks(this.#state.edges, this.#state.labels, this.#paths.all, nodes, names, view, this.#state.padlocks, this.#measure);
       const paper = marks.getContext("2d");
       if (paper) {
