@@ -44,6 +44,38 @@ describe("history on disk", () => {
     expect(back.seriesCount).toBe(3);
   });
 
+  test("kill -9 in the middle of writing loses nothing that was written before", async () => {
+    const folder = newFolder();
+    const writer = `
+      import { createLogger } from "${join(import.meta.dir, "../../base/index.ts")}";
+      import { History } from "${join(import.meta.dir, "history.ts")}";
+      import { MetricStore } from "${join(import.meta.dir, "metric-store.ts")}";
+      const store = new MetricStore({ retentionMs: 1e9, maxRunsPerSeries: 1000, maxSeries: 1000 });
+      const history = new History({ folder: ${JSON.stringify(folder)}, maxBytes: 1 << 20, segmentBytes: 1 << 14, endedMs: 5000, stepMs: 1000, log: createLogger("t", { level: "none" }) });
+      history.load(store);
+      for (let t = 1; ; t++) {
+        for (let i = 0; i < 50; i++) store.series({ __name__: "n" + i }).series.append(t * 1000, t + i, 1000);
+        history.save(store, t * 1000);
+        if (t === 100) console.log("written");
+      }`;
+    const child = Bun.spawn([process.execPath, "-e", writer], { stdout: "pipe", stderr: "inherit" });
+    const reader = child.stdout.getReader();
+    await reader.read();
+    child.kill("SIGKILL");
+    await child.exited;
+    const back = newStore();
+    expect(newHistory(folder).load(back)).toBeGreaterThanOrEqual(50);
+    const last = get(back, "n0")!.lastTime;
+    for (let i = 0; i < 50; i++) {
+      const series = get(back, `n${i}`)!;
+      // The last record may have been cut off: for all series alike.
+      expect([i, series.lastTime, series.lastValue]).toEqual([i, last, last / 1000 + i]);
+      expect(series.at(100_000, 0) ?? series.first!.time > 100_000).toBeTruthy();
+    }
+    // Now is long after: a gap, not a line drawn on.
+    expect(get(back, "n0")!.at(last + 60_000, 300_000)).toBeUndefined();
+  }, 20_000);
+
   test("a first burst between two saves is still a rise after a kill", () => {
     const folder = newFolder();
     const store = newStore();

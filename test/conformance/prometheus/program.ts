@@ -1,26 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Debian's package `prometheus`; any 2.42 answers the same. */
-const MODULE = "github.com/prometheus/prometheus/cmd/prometheus@v0.42.0";
-const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "chainmail", "prometheus-v0.42.0");
-/** A first build fetches and compiles every cloud's client. */
-const BUILD_TIMEOUT_MS = 20 * 60_000;
 /** Under the load of other tests a start takes seconds. */
 const START_TIMEOUT_MS = 60_000;
 
 export type Found = { readonly path: string; readonly reason?: undefined } | { readonly path?: undefined; readonly reason: string };
 
-/** The real Prometheus: on the path (Debian's package `prometheus`), in the cache, or built there by Go. In conformance runs only. */
+/** The real Prometheus, which Debian's package `prometheus` brings. In conformance runs only. */
 export function findPrometheus(): Found {
   if (process.env.CHAINMAIL_CONFORMANCE !== "1") return { reason: "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)" };
-  const known = Bun.which("prometheus", { PATH: `${process.env.PATH ?? ""}:${CACHE}` });
-  if (known) return { path: known };
-  if (!Bun.which("go")) return { reason: "no prometheus on the path (apt-get install prometheus), and no Go to build it" };
-  mkdirSync(CACHE, { recursive: true });
-  const { exitCode, stderr } = Bun.spawnSync(["go", "install", MODULE], { env: { ...process.env, GOBIN: CACHE }, stderr: "pipe", timeout: BUILD_TIMEOUT_MS });
-  return exitCode === 0 ? { path: join(CACHE, "prometheus") } : { reason: `Go cannot build ${MODULE}: ${stderr.toString().trim().split("\n").slice(-2).join(" ")}` };
+  const path = Bun.which("prometheus");
+  return path === null ? { reason: "there is no prometheus on the path (apt-get install prometheus)" } : { path };
 }
 
 export interface RunningPrometheus {
