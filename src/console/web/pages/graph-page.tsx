@@ -122,7 +122,7 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
 }
 
 const LAYOUTS: Record<LayoutName | "AUTO", string> = { AUTO: "Flow", RIGHT: "Flow, right", DOWN: "Flow, down", GRID: "Grid", CIRCLE: "Circle" };
-const EXAMPLES = ["name contains web", "!mtls", "refused", "error > 0", "http > 5", "rt > 100", "ns = default and idle"];
+const EXAMPLES = ["!mtls", "name contains web", "refused", "error > 0", "http > 5", "rt > 100", "ns = default and idle"];
 
 function fromQuery(query: URLSearchParams): Partial<GraphSettings> {
   const namespaces = query.get("namespaces");
