@@ -28,7 +28,7 @@ try {
   stage("set-up", process.execPath, [join(root, "scripts/setup.mjs")]);
   stage("type check", join(root, "node_modules/.bin/tsc"), ["-p", root]);
   stage("lint", join(root, "node_modules/.bin/oxlint"), ["--deny-warnings", "src", "test", "scripts", "bench"]);
-  stage("unit and golden tests", bun, ["test"], { tests: ["src", "test"] });
+  stage("unit and golden tests", bun, ["test", "--timeout", "30000"], { tests: ["src", "test"] });
   if (!quick) {
     lab(isRoot ? "the lab as root" : "the lab", (command, args, env) => ({ command, args, env }), root, join(scratch, "home"));
     if (isRoot) labAsOrdinaryUser();

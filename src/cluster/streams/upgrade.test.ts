@@ -174,7 +174,7 @@ test("streams that make no sense are reset or end the session, without harm to t
   client.write(Buffer.from("GET / HTTP/1.1\r\n\r\n"));
   client.write(Buffer.from([0x80, 0x02, 0, 1, 0, 0, 0, 0]));
   await done;
-  expect(spdy.has((f) => f.type === "goaway" && f.status === 1)).toBe(true);
+  await eventually(() => spdy.has((f) => f.type === "goaway" && f.status === 1));
 });
 
 test("port-forward inside a WebSocket: message borders mean nothing", async () => {
