@@ -23,6 +23,7 @@ export class ListenerGenerator {
   readonly #gateway = new Memo<readonly XdsResource[]>();
   readonly #parts = new Memo<unknown>();
   readonly #tracing = new Memo<string>();
+  readonly #metadata = new Memo<string>();
   readonly #headless = new Memo<readonly MeshService[]>();
   readonly #whole = new Memo<readonly XdsResource[]>();
 
@@ -36,7 +37,7 @@ export class ListenerGenerator {
     const lookups = namesServices(mesh.config) ? snapshot.services : undefined;
     const parts = new ListenerParts(proxy, this.jwks, this.#parts, lookups);
     const telemetry = parts.telemetryKey();
-    const shared = [mesh.config, lookups, view, metadataKey(proxy), ...telemetry, parts.extensionsKey()];
+    const shared = [mesh.config, lookups, view, this.#metadata.get([node], () => metadataKey(proxy)), ...telemetry, parts.extensionsKey()];
     const tracing = this.#tracing.get([node, mesh.config, lookups, ...telemetry], () => parts.tracingKey());
     const common = [...shared, tracing];
     const bindings = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);

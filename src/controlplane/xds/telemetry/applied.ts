@@ -19,6 +19,7 @@ export interface AppliedTelemetry {
 
 /** The root namespace's resource, the namespace's, then all that select the workload. `telemetries` oldest first. */
 export function applicableTelemetry(telemetries: readonly Telemetry[], workload: Workload, rootNamespace: string): AppliedTelemetry {
+  if (telemetries.length === 0) return NONE;
   const wide = (namespace: string): Telemetry | undefined => telemetries.find((telemetry) => telemetry.metadata.namespace === namespace && !isNarrow(telemetry));
   const applied = [
     wide(rootNamespace),
@@ -31,6 +32,8 @@ export function applicableTelemetry(telemetries: readonly Telemetry[], workload:
     tracing: applied.flatMap(({ spec }) => spec?.tracing ?? []),
   };
 }
+
+const NONE: AppliedTelemetry = { metrics: [], logging: [], tracing: [] };
 
 /** Providers are found in any case of letters. */
 export function findProvider(mesh: MeshConfig, name: string): ExtensionProvider | undefined {
