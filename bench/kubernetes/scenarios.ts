@@ -23,9 +23,9 @@ const MODES = [
 ] as const;
 const CALLS = 600;
 /** Calls of each operation before any is measured: both fill their caches, and ours compiles while it runs. */
-const WARM_UP_CALLS = { theirs: 600, ours: 2_500 };
+const WARM_UP_CALLS = { theirs: 600, ours: 5_000 };
 const PODS = 1_000;
-const LISTS = 10;
+const LISTS = 20;
 const WATCH_CONNECTIONS = 8;
 const WATCHES_PER_CONNECTION = 25;
 const UPDATES = 500;

@@ -4,6 +4,12 @@ import type { StoredObject } from "./stored-object.ts";
 export class ObjectTable {
   #objects = new Map<string, StoredObject>();
   #keys: string[] = [];
+  #changes = 0;
+
+  /** How often anything in it has changed: whoever keeps what follows from it compares. */
+  get changes(): number {
+    return this.#changes;
+  }
 
   get size(): number {
     return this.#keys.length;
@@ -15,6 +21,7 @@ export class ObjectTable {
 
   set(object: StoredObject): void {
     const { key } = object;
+    this.#changes++;
     if (!this.#objects.has(key)) {
       const last = this.#keys.at(-1);
       // Rows are loaded in order: appending is the common case.
@@ -25,6 +32,7 @@ export class ObjectTable {
   }
 
   delete(key: string): void {
+    this.#changes++;
     if (this.#objects.delete(key)) this.#keys.splice(lowerBound(this.#keys, key), 1);
   }
 

@@ -82,6 +82,11 @@ export class Store {
     return this.#writable;
   }
 
+  /** How often anything of a resource has changed since the start, what is not durable yet included. */
+  changes(resource: string): number {
+    return this.#tables.get(resource)?.changes ?? 0;
+  }
+
   count(resource: string): number {
     return this.#tables.get(resource)?.size ?? 0;
   }

@@ -114,6 +114,24 @@ test("access reviews answer what requests would", async () => {
   expect((await api.call("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")).status).toBe(405);
 });
 
+test("what a user may do changes with roles and bindings at once, also for whom it was just asked", async () => {
+  const user = { username: "changing", groups: ["system:authenticated"] };
+  const status = async () => (await api.call("GET", "/api/v1/namespaces/default/configmaps", { user })).status;
+  const rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+  const role = (verbs: string[]) => ({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata: { name: "changing" }, rules: [{ apiGroups: [""], resources: ["configmaps"], verbs }] });
+  expect(await status()).toBe(403);
+  await api.call("POST", `${rbac}/roles`, { body: role(["list"]) });
+  expect(await status()).toBe(403);
+  await api.call("POST", `${rbac}/rolebindings`, { body: { apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", metadata: { name: "changing" }, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "changing" }, subjects: [{ kind: "User", name: "changing", apiGroup: "rbac.authorization.k8s.io" }] } });
+  expect(await status()).toBe(200);
+  await api.call("PUT", `${rbac}/roles/changing`, { body: role(["watch"]) });
+  expect(await status()).toBe(403);
+  await api.call("PUT", `${rbac}/roles/changing`, { body: role(["list"]) });
+  expect(await status()).toBe(200);
+  await api.call("DELETE", `${rbac}/rolebindings/changing`);
+  expect(await status()).toBe(403);
+});
+
 test("nobody gives away what they do not have", async () => {
   const editor = { username: "eve", groups: ["system:authenticated"] };
   await api.call("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/rolebindings", {

@@ -23,9 +23,17 @@ export const CLUSTER_ROLES = `${GROUP}/clusterroles`;
 export const CLUSTER_ROLE_BINDINGS = `${GROUP}/clusterrolebindings`;
 export const ROLES = `${GROUP}/roles`;
 export const ROLE_BINDINGS = `${GROUP}/rolebindings`;
+const RESOURCES = [CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS];
+
+/** Users with their namespaces whose rules are kept: more than a cluster of one machine has. */
+const MAX_KEPT = 1024;
 
 /** Decides by Role, ClusterRole and binding objects. What no rule allows is refused. */
 export class RbacAuthorizer implements Authorizer {
+  /** What holds for a user in a namespace, until any role or binding changes. */
+  #kept = new Map<string, readonly PolicyRule[]>();
+  #keptAt = -1;
+
   constructor(private readonly store: Store) {}
 
   authorize(action: Action): Decision {
@@ -51,10 +59,23 @@ export class RbacAuthorizer implements Authorizer {
   }
 
   /** All rules that hold for a user, cluster-wide and in one namespace. */
-  *rulesFor(user: UserInfo, namespace: string): Iterable<PolicyRule> {
-    for (const { object } of this.store.list(CLUSTER_ROLE_BINDINGS)) if (appliesTo(object, user, "")) yield* this.rulesOfBinding(object);
-    if (namespace === "") return;
-    for (const { object } of this.store.list(ROLE_BINDINGS, namespace)) if (appliesTo(object, user, namespace)) yield* this.rulesOfBinding(object);
+  rulesFor(user: UserInfo, namespace: string): readonly PolicyRule[] {
+    // Each only grows, so that no two states of all have the same sum.
+    const now = RESOURCES.reduce((sum, resource) => sum + this.store.changes(resource), 0);
+    if (now !== this.#keptAt || this.#kept.size >= MAX_KEPT) {
+      this.#kept.clear();
+      this.#keptAt = now;
+    }
+    const key = JSON.stringify([namespace, user.username, user.groups]);
+    let rules = this.#kept.get(key);
+    if (!rules) this.#kept.set(key, (rules = this.#collect(user, namespace)));
+    return rules;
+  }
+
+  #collect(user: UserInfo, namespace: string): PolicyRule[] {
+    const everywhere = this.store.list(CLUSTER_ROLE_BINDINGS).filter(({ object }) => appliesTo(object, user, ""));
+    const here = namespace === "" ? [] : this.store.list(ROLE_BINDINGS, namespace).filter(({ object }) => appliesTo(object, user, namespace));
+    return [...everywhere, ...here].flatMap(({ object }) => this.rulesOfBinding(object));
   }
 
   /** The rules of the role that a binding names; none if it does not exist. */
