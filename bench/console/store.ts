@@ -8,8 +8,8 @@ import type { Row } from "../run.ts";
 
 /** Long enough for a window of a minute. */
 const SCRAPED_MS = 75_000;
-/** Both start up and read their targets before what is counted begins. */
-const WARM_MS = 15_000;
+/** Both start up, read their targets and write what their series are before what is counted begins. */
+const WARM_MS = 30_000;
 const INTERVAL_MS = 5_000;
 const ROUNDS = 5;
 

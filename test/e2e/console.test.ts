@@ -53,7 +53,7 @@ describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("steps 7 and 8 in Chromium", 
     await page.waitForTimeout(1_500);
     await page.screenshot({ path: join(PICTURES, "graph.png") });
     await page.getByRole("button", { name: "sleep → web-api" }).click();
-    await page.getByText("istio-system/default").waitFor();
+    await page.getByText("istio-system/default").first().waitFor();
     await page.screenshot({ path: join(PICTURES, "refused.png") });
   }, 30_000);
 

@@ -97,7 +97,7 @@ describe("history on disk", () => {
     history.load(store);
     put(store, "a", 1_000, 1);
     history.save(store, 1_000);
-    appendFileSync(join(folder, readdirSync(folder)[0]!), "V 2000 0 9");
+    appendFileSync(join(folder, readdirSync(folder)[0]!), "V 2000 @0 9");
     appendFileSync(join(folder, "history-00000000.log"), 'L "x\nS 0 1 2 3 4\nS 7 nonsense\nV nonsense\n\0\0');
     const back = newStore();
     newHistory(folder).load(back);

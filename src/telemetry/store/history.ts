@@ -31,7 +31,7 @@ interface Written {
  *     L "text"                   a label's name or value; the first is number 0
  *     S id name value …          a series: the number that it has in this file, and its labels as numbers of texts
  *     B time id value            a series that has begun since the last time, with its first value
- *     V time id value …          values that are new at a moment, in ms
+ *     V time @id value value …   values that are new at a moment, in ms: of a series and of those with the numbers after it
  *     E time id …                series whose last scrape was then
  */
 export class History {
@@ -75,6 +75,7 @@ export class History {
     const lines: string[] = [];
     const values: string[] = [];
     const ended: Map<number, number[]> = new Map();
+    let next = NaN;
     for (const series of store.all()) {
       const value = series.lastValue;
       if (value === undefined) continue;
@@ -94,7 +95,8 @@ export class History {
         if (!written.ended) ended.set(series.lastTime, [...(ended.get(series.lastTime) ?? []), written.id]);
         written.ended = true;
       } else if (written.ended || !Object.is(written.value, value)) {
-        values.push(`${written.id} ${value}`);
+        values.push(written.id === next ? `${value}` : `@${written.id} ${value}`);
+        next = written.id + 1;
         written.value = value;
         written.ended = false;
       }
@@ -186,12 +188,18 @@ function readSegment(text: string, store: MetricStore, stepMs: number): number {
     } else if (line.startsWith("V ")) {
       const parts = line.split(" ");
       const time = Number(parts[1]);
-      for (let i = 2; i + 1 < parts.length; i += 2) {
-        const id = Number(parts[i]);
-        const series = known.get(id);
-        if (!series) continue;
-        close(id, last);
-        open.set(id, { series, from: time, value: Number(parts[i + 1]) });
+      let id = NaN;
+      for (let i = 2; i < parts.length; i++) {
+        const part = parts[i]!;
+        if (part.startsWith("@")) id = Number(part.slice(1));
+        else {
+          const series = known.get(id);
+          if (series) {
+            close(id, last);
+            open.set(id, { series, from: time, value: Number(part) });
+          }
+          id++;
+        }
       }
       last = time;
     } else if (line.startsWith("E ")) {
