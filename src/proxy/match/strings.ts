@@ -3,6 +3,7 @@ import type { StringMatcher } from "../../proto/gen/envoy/type/matcher/v3/string
 import type { RegexMatcher as XdsRegexMatcher } from "../../proto/gen/xds/type/matcher/v3/regex_pb.ts";
 import type { StringMatcher as XdsStringMatcher } from "../../proto/gen/xds/type/matcher/v3/string_pb.ts";
 import { InvalidResource } from "../types.ts";
+import { compileLinear, mayBacktrack, parseRegex } from "./regex/index.ts";
 
 export type TextMatch = (text: string) => boolean;
 
@@ -29,8 +30,20 @@ export function compileString(matcher: StringMatcher | XdsStringMatcher): TextMa
 
 /** A regular expression that must match the whole text. */
 export function compileFullMatch(matcher: RegexMatcher | XdsRegexMatcher): TextMatch {
-  const expression = toRegExp(matcher.regex, "full");
-  return (text) => expression.test(text);
+  const { regex } = matcher;
+  const expression = toRegExp(regex, "full");
+  const node = parseRegex(regex);
+  if (!node || !(mayBacktrack(node) || NOT_JAVASCRIPT.test(regex))) return (text) => expression.test(text);
+  const linear = compileLinear(node);
+  if (!linear) throw new InvalidResource("INVALID_REGEX", `invalid regex ${JSON.stringify(shortened(regex))}: its program size is larger than the maximum`);
+  return linear;
+}
+
+/** Classes of POSIX and of Unicode, which JavaScript reads as something else. */
+const NOT_JAVASCRIPT = /\[:\^?\w+:\]|\\[pP]/;
+
+function shortened(regex: string): string {
+  return regex.length > 60 ? `${regex.slice(0, 57)}...` : regex;
 }
 
 /**
