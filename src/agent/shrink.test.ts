@@ -24,10 +24,10 @@ test("memory is given back in a quiet moment, and again when there is more of it
   process.cpuMs += 10;
   clock.advance(3_000);
   expect(process.shrunk).toBe(1);
-  process.bytes += 1 * MB;
+  process.bytes += 0.5 * MB;
   clock.advance(600_000);
   expect(process.shrunk).toBe(1);
-  process.bytes += 1 * MB;
+  process.bytes += 0.5 * MB;
   clock.advance(3_000);
   expect(process.shrunk).toBe(2);
   stop();

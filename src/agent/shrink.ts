@@ -33,5 +33,5 @@ export function processCpuMs(): number {
 const LOOK_EVERY_MS = 3_000;
 /** Probes and scrapes cost less than this; a hundred requests a second cost more. */
 const QUIET_SHARE = 0.02;
-/** What probes and scrapes leave in a minute or two: for less, 15 ms are too much. */
-const GROWN_BYTES = 2 * 1024 * 1024;
+/** What probes and scrapes leave in ten seconds and more: for less, 15 ms are too much. */
+const GROWN_BYTES = 1024 * 1024;

@@ -14,6 +14,9 @@ export class CoreStats {
   readonly #scopes = new Map<string, StatScope>();
   /** Names of what is shown; they live as long as their scope. */
   readonly #names = new WeakMap<StatScope, Map<string, Named>>();
+  /** What is not shown, which is most of a mesh's statistics; scopes that hide the same share one set. */
+  readonly #hidden = new WeakMap<StatScope, ReadonlySet<string>>();
+  readonly #sets = new Map<string, ReadonlySet<string>>();
 
   constructor(
     private readonly naming: StatNaming,
@@ -58,20 +61,23 @@ export class CoreStats {
   }
 
   *#read(scope: StatScope): IterableIterator<StatSample> {
-    for (const [stat, kind, value] of scope.read()) {
-      const named = this.#named(scope, stat);
+    const hidden = this.#hidden.get(scope) ?? NONE;
+    const more: string[] = [];
+    for (const [stat, kind, value] of scope.read(hidden)) {
+      const named = hidden.has(stat) ? undefined : this.#named(scope, stat);
       if (named) yield { name: named.name.family, kind, labels: named.labels, metric: { value }, dotted: named.dotted };
+      else if (!hidden.has(stat)) more.push(stat);
     }
     for (const [stat, histogram] of scope.histograms()) {
       const named = this.#named(scope, stat);
       if (named) yield { name: named.name.family, kind: "histogram", labels: named.labels, metric: histogram, dotted: named.dotted };
     }
+    if (more.length > 0) this.#hidden.set(scope, this.#shared([...hidden, ...more]));
   }
 
   #named(scope: StatScope, stat: string): Named | undefined {
     const known = this.#names.get(scope)?.get(stat);
     if (known) return known;
-    // Most of a mesh's statistics are not shown: for those nothing is kept.
     const dotted = `${scope.prefix}.${stat}`;
     if (!this.naming.includes(dotted)) return undefined;
     const name = this.naming.name(dotted);
@@ -82,6 +88,17 @@ export class CoreStats {
     return named;
   }
 
+  #shared(stats: readonly string[]): ReadonlySet<string> {
+    const key = stats.join(" ");
+    const known = this.#sets.get(key);
+    if (known) return known;
+    const set = new Set(stats);
+    // Scopes keep theirs; what is forgotten here is only shared no more.
+    if (this.#sets.size >= MAX_SHARED) this.#sets.clear();
+    this.#sets.set(key, set);
+    return set;
+  }
+
   #scope<T extends StatScope>(prefix: string, Kind: new (prefix: string, includes: (dotted: string) => boolean) => T): T {
     const known = this.#scopes.get(prefix);
     if (known instanceof Kind) return known;
@@ -90,3 +107,7 @@ export class CoreStats {
     return scope;
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
+/** There are a handful of kinds of scopes, and each can have counted this and that beside what all of its kind have. */
+const MAX_SHARED = 100;

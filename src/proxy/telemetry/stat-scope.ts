@@ -27,10 +27,15 @@ export class StatScope {
     for (const [stat, counter] of this.#counters) if (!GAUGE.test(stat)) counter.value = 0;
   }
 
-  /** Each statistic with its value now. */
-  *read(): IterableIterator<readonly [stat: string, kind: StatKind, value: number]> {
-    for (const [stat, value] of Object.entries(this)) if (typeof value === "number") yield [stat, GAUGE.test(stat) ? "gauge" : "counter", value];
-    for (const [stat, { value }] of this.#counters) yield [stat, GAUGE.test(stat) ? "gauge" : "counter", value];
+  /** Each statistic with its value now; those that nobody wants may be left out, or not. */
+  *read(unwanted?: ReadonlySet<string>): IterableIterator<readonly [stat: string, kind: StatKind, value: number]> {
+    // Read every second by who watches a mesh: no list of what it has is made for that.
+    for (const stat in this) {
+      if (unwanted?.has(stat)) continue;
+      const value: unknown = this[stat];
+      if (typeof value === "number") yield [stat, GAUGE.test(stat) ? "gauge" : "counter", value];
+    }
+    for (const [stat, { value }] of this.#counters) if (!unwanted?.has(stat)) yield [stat, GAUGE.test(stat) ? "gauge" : "counter", value];
   }
 
   *histograms(): IterableIterator<readonly [stat: string, histogram: Histogram]> {}

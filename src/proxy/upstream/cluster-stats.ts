@@ -112,8 +112,8 @@ export class ClusterStats extends StatScope {
     this.#http2?.resetCounters();
   }
 
-  override *read(): IterableIterator<readonly [stat: string, kind: StatKind, value: number]> {
-    yield* super.read();
+  override *read(unwanted?: ReadonlySet<string>): IterableIterator<readonly [stat: string, kind: StatKind, value: number]> {
+    yield* super.read(unwanted);
     for (const [stat, kind, value] of this.#http2?.read() ?? []) yield [`http2.${stat}`, kind, value];
     const { internal, external, retry } = this.#responses;
     const all = new Map(internal);
