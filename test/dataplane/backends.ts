@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { networkInterfaces } from "node:os";
 import { startGrpcAuthorizer } from "./backends-authz.ts";
 import { startHttp2Backend } from "./backends-http2.ts";
 import type { CertificateFiles } from "./certificates.ts";
@@ -62,6 +63,12 @@ export async function startBackends(certificates: CertificateFiles, root: string
   ports.set("authz-grpc", authorizer.port);
   stops.push(authorizer.stop);
   ports.set("closed", closedPort());
+  if (hasIpv6()) {
+    const server = Bun.listen<Connection>({ hostname: "::1", port: 0, allowHalfOpen: true, socket: handlers((socket) => serve(socket, "echo6", attempts), "echo6") });
+    ports.set("echo6", server.port);
+    stops.push(() => server.stop(true));
+    for (const name of ["listener6", "listener6-2", "listener6-3"]) ports.set(name, closedPort("::1"));
+  }
   return {
     ports,
     stop: () => {
@@ -277,8 +284,13 @@ function pair(line: string): [string, string] {
   return [line.slice(0, colon), line.slice(colon + 1).trim()];
 }
 
-function closedPort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+/** Whether this machine has IPv6 on its loopback. */
+export function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+}
+
+function closedPort(hostname = "127.0.0.1"): number {
+  const server = Bun.listen({ hostname, port: 0, socket: { data() {} } });
   const { port } = server;
   server.stop(true);
   return port;

@@ -23,6 +23,8 @@ export interface Outcome {
 export interface CallerOptions {
   readonly address: string;
   readonly port: number;
+  /** The rig's ports by name. */
+  readonly ports: ReadonlyMap<string, number>;
   readonly certificates: CertificateFiles;
   /** Multiplies all waiting: more than 1 when a row is tried again. */
   readonly patience: number;
@@ -127,9 +129,10 @@ export class Wire {
   }
 
   async #open(): Promise<boolean> {
-    const { address, port, certificates } = this.options;
-    const { from, preamble, tls } = this.call;
-    const plain = connectTcp({ host: address, port, ...(from && { localAddress: from }), allowHalfOpen: true });
+    const { certificates } = this.options;
+    const { from, preamble, tls, toIpv6 } = this.call;
+    const to = toIpv6 === undefined ? { host: this.options.address, port: this.options.port } : { host: "::1", port: this.options.ports.get(toIpv6) ?? 0 };
+    const plain = connectTcp({ ...to, ...(from && { localAddress: from }), allowHalfOpen: true });
     const connected = await new Promise<boolean>((resolve) => plain.once("connect", () => resolve(true)).once("error", () => resolve(false)));
     if (!connected) {
       this.end = "refused";

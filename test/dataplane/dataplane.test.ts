@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { hasIpv6 } from "./backends.ts";
 import { comparable, knownDifferences } from "./compare.ts";
 import { readGolden, writeGolden } from "./golden.ts";
 import { GROUPS } from "./groups.ts";
@@ -10,7 +11,8 @@ import type { Row } from "./row.ts";
  * The same configuration and the same calls through this proxy and through a real Envoy. Without an Envoy the answers that
  * one gave before stand in for it. `CHAINMAIL_GOLDEN=write npm run conformance` records them anew.
  */
-const ROWS = GROUPS.flatMap(({ rows }) => rows);
+const ALL = GROUPS.flatMap(({ rows }) => rows);
+const ROWS = hasIpv6() ? ALL : ALL.filter(({ ipv6 }) => !ipv6);
 const live = envoyWanted();
 /** Rows that differ are tried again by themselves with more patience: a busy machine is no difference. */
 const PATIENCE = 4;
@@ -28,7 +30,7 @@ describe(live ? "as a real Envoy" : "as Envoy did", () => {
       ours = new Map([...ours, ...mine]);
       envoy = new Map([...envoy, ...theirs]);
     }
-    if (live && process.env.CHAINMAIL_GOLDEN === "write") writeGolden(GROUPS, new Map(ROWS.map((row) => [row.name, unchanged(row) ?? (envoy.get(row.name) as RowResult)])));
+    if (live && process.env.CHAINMAIL_GOLDEN === "write") writeGolden(GROUPS, new Map(ALL.map((row) => [row.name, unchanged(row) ?? envoy.get(row.name) ?? (golden.get(row.name) as RowResult)])));
   }, 120_000);
 
   test("every row has a name of its own", () => {
@@ -37,7 +39,7 @@ describe(live ? "as a real Envoy" : "as Envoy did", () => {
 
   for (const group of GROUPS) {
     describe(group.name, () => {
-      for (const row of group.rows) test(row.name, () => check(row));
+      for (const row of group.rows) test.skipIf(!ROWS.includes(row))(row.name, () => check(row));
     });
   }
 });

@@ -15,7 +15,7 @@ export class Mask {
     return text
       .replaceAll(this.#address, "{proxy}")
       .replaceAll(this.folder, "{folder}")
-      .replace(/(127\.0\.0\.\d+|\{proxy\}):(\d{4,5})\b/g, (_, address: string, port: string) => `${address}:{${this.#names.get(port) ?? "port"}}`)
+      .replace(/(127\.0\.0\.\d+|\{proxy\}|\[::1\]):(\d{4,5})\b/g, (_, address: string, port: string) => `${address}:{${this.#names.get(port) ?? "port"}}`)
       .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "{uuid}")
       .replace(/\b[0-9a-f]{64}\b/g, "{hash}")
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, "{token}")

@@ -46,7 +46,7 @@ export async function runRows(rows: readonly Row[], side: Side, patience = 1): P
     const path = join(folder, "bootstrap.json");
     writeFileSync(path, JSON.stringify(bootstrap(rows, address, backends.ports, folder)));
     proxy = await startProxy(side, path, { address, port: ADMIN_PORT });
-    const outcomes = await callAll(rows, { address, certificates, patience });
+    const outcomes = await callAll(rows, { address, certificates, patience, ports: backends.ports });
     const log = await readLog(join(folder, "access.log"), patience);
     const mask = new Mask(backends.ports, address, folder);
     return new Map(
@@ -92,7 +92,7 @@ function resolve(value: JsonValue, ports: ReadonlyMap<string, number>, folder: s
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, resolve(each as JsonValue, ports, folder, row)]));
 }
 
-async function callAll(rows: readonly Row[], how: { address: string; certificates: CertificateFiles; patience: number }): Promise<Map<string, Outcome[]>> {
+async function callAll(rows: readonly Row[], how: { address: string; certificates: CertificateFiles; patience: number; ports: ReadonlyMap<string, number> }): Promise<Map<string, Outcome[]>> {
   const outcomes = new Map<string, Outcome[]>();
   const one = async (row: Row): Promise<void> => {
     const port = FIRST_PORT + rows.indexOf(row);

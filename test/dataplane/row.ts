@@ -12,6 +12,8 @@ export interface Row {
   readonly calls: readonly Call[];
   /** Only what this list of bodies holds is compared, in any order: for choices that are made by chance. */
   readonly anyOrder?: boolean;
+  /** Left out where the machine has no IPv6. */
+  readonly ipv6?: boolean;
   /** Not at the same time as other rows: it measures time or fills something up. */
   readonly alone?: boolean;
 }
@@ -25,6 +27,8 @@ export interface Group {
 export interface Call {
   /** The client's address; 127.0.0.1 by default. */
   readonly from?: string;
+  /** To one of the rig's ports on ::1, where the row's listener listens too; to the row's own address by default. */
+  readonly toIpv6?: string;
   /** Sent before everything else, TLS included: a PROXY header. `hex:` for binary. */
   readonly preamble?: string;
   readonly tls?: TlsCall;

@@ -259,7 +259,7 @@ function metadata(argument: string, fields: (info: StreamInfo, filter: string) =
 }
 
 function withoutPort(text: string | undefined): string | undefined {
-  return text?.replace(/:\d+$/, "");
+  return text?.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
 
 function portOf(text: string | undefined): string | undefined {

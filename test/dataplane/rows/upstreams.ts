@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { cluster, endpoint, get, http, row, route, typed, type Call, type Group, type Row } from "../row.ts";
+import { cluster, endpoint, get, hcm, http, row, route, tcp, typed, type Call, type Group, type Row } from "../row.ts";
 import { clientTls } from "./tls.ts";
 
 /** How a cluster reaches its hosts and chooses among them: the protocol by ALPN, subsets. */
@@ -86,10 +86,43 @@ const subsets: readonly Row[] = [
   }),
 ];
 
+// ---- IPv6
+
+const six = (name: string): JsonObject => ({ socket_address: { address: "::1", port_value: `{port:${name}}` } });
+const also = (name: string): JsonObject => ({ additional_addresses: [{ address: six(name) }] });
+const ADDRESSES = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_LOCAL_ADDRESS% %UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT% %REQ(X-FORWARDED-FOR)%";
+const toSix = (name: string, more: JsonObject = {}): JsonObject => ({ ...cluster(name, []), load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address: six("echo6") } }] }] }, ...more });
+
+const ipv6: readonly Row[] = [
+  row("IPv6: from client and to host", http({ log: ADDRESSES, listener: also("listener6"), routes: [route({ prefix: "/" }, { cluster: "six-1" })] }), { ...get(), toIpv6: "listener6" }, { ipv6: true, clusters: [toSix("six-1")] }),
+  row("IPv6: chains by address", { ...also("listener6-2"), filter_chains: [
+    { filter_chain_match: { source_prefix_ranges: [{ address_prefix: "::1", prefix_len: 128 }] }, filters: [hcm({ routes: [{ match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "six" } } }] })] },
+    { filters: [hcm({ routes: [{ match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "four" } } }] })] },
+  ] }, [{ ...get(), toIpv6: "listener6-2" }, get()], { ipv6: true }),
+  row("IPv6: RBAC by address", http({ listener: also("listener6-3"), filters: [{ name: "envoy.filters.http.rbac", typed_config: typed("envoy.extensions.filters.http.rbac.v3.RBAC", { rules: { action: "DENY", policies: { d: { permissions: [{ any: true }], principals: [{ direct_remote_ip: { address_prefix: "::", prefix_len: 64 } }] } } } }) }] }), [{ ...get(), toIpv6: "listener6-3" }, get()], { ipv6: true }),
+  row("IPv6: to host alone", http({ log: ADDRESSES, routes: [route({ prefix: "/" }, { cluster: "six-2" })] }), get(), { ipv6: true, clusters: [toSix("six-2")] }),
+  row("IPv6: TCP", tcp("six-3"), { raw: [{ send: "GET / HTTP/1.1\r\nhost: a\r\nx-request-id: i\r\n\r\n" }, { responses: 1 }] }, { ipv6: true, clusters: [toSix("six-3")] }),
+];
+
+// ---- retry budgets
+
+const again: JsonObject = { retry_policy: { retry_on: "5xx", num_retries: 2, retry_back_off: { base_interval: "0.005s", max_interval: "0.01s" } } };
+const budgeted = (name: string, own: string, budget: JsonObject): Row =>
+  row(`retry budget: ${name}`, http({ routes: [route({ prefix: "/" }, { cluster: own, ...again })] }), get("/", [], { want: [{ status: 503, body: "first" }, { status: 503, body: "second" }, { body: "third" }] }), { clusters: [cluster(own, ["echo"], { circuit_breakers: { thresholds: [{ max_retries: 0, retry_budget: budget }] } })] });
+
+const budgets: readonly Row[] = [
+  budgeted("Envoy's own", "budget-1", {}),
+  budgeted("nothing", "budget-2", { budget_percent: { value: 0 }, min_retry_concurrency: 0 }),
+  budgeted("nothing, but one at a time", "budget-3", { budget_percent: { value: 0 }, min_retry_concurrency: 1 }),
+  budgeted("all", "budget-4", { budget_percent: { value: 100 }, min_retry_concurrency: 0 }),
+];
+
 export const upstreams: Group = {
   name: "upstreams",
   rows: [
     ...subsets,
+    ...ipv6,
+    ...budgets,
     byAlpn("the server speaks both", "tls-both", clientTls(), [get(), post]),
     byAlpn("the server speaks HTTP/2 only", "tls-h2", clientTls(), [get(), post]),
     byAlpn("the server speaks HTTP/1 only", "tls-one", clientTls(), [get(), post]),
