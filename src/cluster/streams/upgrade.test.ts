@@ -177,6 +177,31 @@ test("streams that make no sense are reset or end the session, without harm to t
   await eventually(() => spdy.has((f) => f.type === "goaway" && f.status === 1));
 });
 
+test("port-forward by channels of a WebSocket: data and error of each port, begun by its number", async () => {
+  const [client, server] = duplexPair();
+  const collector = new Collector(client);
+  const [near, far] = duplexPair();
+  const request = upgradeRequest({ ...WEBSOCKET_HEADERS, "sec-websocket-protocol": "v4.channel.k8s.io" });
+  request.url = "/api/v1/namespaces/a/pods/b/portforward?ports=9090&ports=1";
+  const done = handlePortForwardUpgrade(request, server, new Uint8Array(), { dial: (port) => (port === 9090 ? Promise.resolve(near) : Promise.reject(new Error("connection refused"))) });
+  const message = (channel: number, data: string | number[]) => Buffer.concat([Buffer.of(0x82, data.length + 1, channel), Buffer.from(data as string)]);
+  for (const expected of [message(0, [0x82, 0x23]), message(1, [0x82, 0x23]), message(2, [1, 0]), message(3, [1, 0]), message(3, "error forwarding port 1: connection refused")]) await collector.until((bytes) => bytes.includes(expected));
+  client.write(maskedFrame(OPCODE.binary, Buffer.from("\0GET /")));
+  client.write(maskedFrame(OPCODE.binary, Buffer.from("\x09nobody's")));
+  await new Collector(far).until((bytes) => bytes.toString() === "GET /");
+  far.write("answer");
+  await collector.until((bytes) => bytes.includes(message(0, "answer")));
+  // The last of its ports: the WebSocket is closed with 1000.
+  far.end();
+  await collector.until((bytes) => bytes.includes(Buffer.of(0x88, 2, 0x03, 0xe8)));
+  client.destroy();
+  await done;
+  for (const ports of ["", "?ports=x", "?ports=0", "?ports=70000"]) {
+    const wrong = Object.assign(upgradeRequest({ ...WEBSOCKET_HEADERS, "sec-websocket-protocol": "v4.channel.k8s.io" }), { url: `/portforward${ports}` });
+    await expect(handlePortForwardUpgrade(wrong, duplexPair()[0], new Uint8Array(), { dial: () => Promise.reject(new Error()) })).rejects.toThrow(/ports|as a port/);
+  }
+});
+
 test("port-forward inside a WebSocket: message borders mean nothing", async () => {
   const [client, server] = duplexPair();
   const collector = new Collector(client);

@@ -4,6 +4,7 @@ import type { ExecProcess } from "../runtime/types.ts";
 import { UpgradeError } from "./errors.ts";
 import { serveExecSpdy } from "./exec-spdy.ts";
 import { serveExecWebSocket } from "./exec-websocket.ts";
+import { portsOf, servePortForwardChannels } from "./port-forward-channels.ts";
 import { servePortForward, type PortDialer } from "./port-forward.ts";
 import { websocketBytes } from "./websocket/connection.ts";
 import { chooseSubprotocol, isWebSocketUpgrade, websocketAccept } from "./websocket/handshake.ts";
@@ -12,7 +13,9 @@ import { chooseSubprotocol, isWebSocketUpgrade, websocketAccept } from "./websoc
 const EXEC_WEBSOCKET = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /** Over SPDY, v4 is the newest that Kubernetes' servers speak. */
 const EXEC_SPDY = ["v4.channel.k8s.io"];
-const PORT_FORWARD_WEBSOCKET = ["SPDY/3.1+portforward.k8s.io"];
+const PORT_FORWARD_TUNNEL = "SPDY/3.1+portforward.k8s.io";
+/** What libraries other than Go's speak. */
+const PORT_FORWARD_CHANNELS = "v4.channel.k8s.io";
 const PORT_FORWARD_SPDY = "portforward.k8s.io";
 
 export interface ExecUpgradeOptions {
@@ -42,12 +45,18 @@ export async function handleExecUpgrade(request: IncomingMessage, socket: Duplex
 }
 
 /**
- * Takes over an upgrade request for a pod's port-forward, by SPDY or by SPDY inside a WebSocket. Throws UpgradeError (a
+ * Takes over an upgrade request for a pod's port-forward, by SPDY, by SPDY inside a WebSocket, or by a
+ * WebSocket's channels. Throws UpgradeError (a
  * 400) before a byte is written; failures of `dial` go to the client on the connection's error stream.
  */
 export async function handlePortForwardUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, options: { dial: PortDialer }): Promise<void> {
   if (isWebSocketUpgrade(request)) {
-    const answer = websocketAccept(request, chooseSubprotocol(request, PORT_FORWARD_WEBSOCKET));
+    const protocol = chooseSubprotocol(request, [PORT_FORWARD_TUNNEL, PORT_FORWARD_CHANNELS]);
+    const answer = websocketAccept(request, protocol);
+    if (protocol === PORT_FORWARD_CHANNELS) {
+      const ports = portsOf(request.url ?? "");
+      return serve(socket, answer, () => servePortForwardChannels(socket, head, ports, options.dial));
+    }
     return serve(socket, answer, () => servePortForward(websocketBytes(socket, head), new Uint8Array(), options.dial));
   }
   return serve(socket, spdyAccept(request, [PORT_FORWARD_SPDY]), () => servePortForward(socket, head, options.dial));

@@ -215,16 +215,12 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     ],
   ],
   [
-    "Warnings that are not given: of a certificate that cannot be read, a host's address without its port, projections of nothing, AppArmor's annotation, and a deprecated kind's with a refusal.",
+    "Warnings that are not given: of a certificate that cannot be read, a host's address without its port, projections of nothing, and AppArmor's annotation.",
     [
       "defaults: tls secret",
       "invalid pods: bad host address",
       "invalid pods: projection of nothing",
       "invalid pods: bad apparmor annotation",
-      "invalid objects: endpoints: loopback",
-      "invalid objects: endpoints: nonsense",
-      "invalid objects: endpoints: nothing",
-      "invalid objects: endpoints: ports without names",
     ],
   ],
   [
