@@ -40,5 +40,5 @@ test("the process describes itself", () => {
   describeProcess(metrics, 1_000);
   const text = metrics.render();
   expect(text).toContain("process_start_time_seconds 1\n");
-  for (const name of ["process_cpu_seconds_total", "process_open_fds", "process_virtual_memory_bytes"]) expect(text).toMatch(new RegExp(`\n${name} \\d`));
+  for (const name of ["process_cpu_seconds_total", "process_open_fds", "process_virtual_memory_bytes", "process_virtual_memory_max_bytes", "process_max_fds", "process_network_receive_bytes_total", "process_network_transmit_bytes_total"]) expect(text).toMatch(new RegExp(`\n${name} \\d`));
 });

@@ -60,7 +60,13 @@ export function describeProcess(metrics: MetricsRegistry, startedMs: number): vo
   gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", () => startedMs / 1_000);
   gauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => process.memoryUsage.rss());
   gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", () => status("VmSize"));
+  gauge("process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes.", () => limit("Max address space"));
   gauge("process_open_fds", "Number of open file descriptors.", openFiles);
+  gauge("process_max_fds", "Maximum number of open file descriptors.", () => limit("Max open files"));
+  // Of all processes in the network namespace, as Prometheus' libraries have it: in a pod these are its own.
+  for (const [direction, word, field] of [["receive", "received", "InOctets"], ["transmit", "sent", "OutOctets"]] as const) {
+    metrics.observedCounter(`process_network_${direction}_bytes_total`, `Number of bytes ${word} by the process over the network.`, () => [octets(field)].filter((value) => value !== undefined).map((value) => ({ value })));
+  }
 }
 
 function isConfig(kind: RegistryKind): boolean {
@@ -88,6 +94,22 @@ function status(field: string): number | undefined {
   const text = quietly(() => readFileSync("/proc/self/status", "utf8"));
   const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text ?? "")?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
+}
+
+/** The soft limit; what has none is as much as 64 bits hold, as in Go. */
+function limit(name: string): number | undefined {
+  const text = quietly(() => readFileSync("/proc/self/limits", "utf8"));
+  const soft = new RegExp(`^${name}\\s+(\\d+|unlimited)`, "m").exec(text ?? "")?.[1];
+  if (soft === undefined) return undefined;
+  return soft === "unlimited" ? 2 ** 64 : Number(soft);
+}
+
+/** A field of the line pair `IpExt:`, whose first line has the names. */
+function octets(field: string): number | undefined {
+  const text = quietly(() => readFileSync("/proc/self/net/netstat", "utf8"));
+  const [names = [], values = []] = (text ?? "").split("\n").filter((line) => line.startsWith("IpExt:")).map((line) => line.split(" "));
+  const value = values[names.indexOf(field)];
+  return value === undefined ? undefined : Number(value);
 }
 
 function openFiles(): number | undefined {
