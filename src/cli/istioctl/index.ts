@@ -5,6 +5,7 @@ import { analyzeCommand } from "./analyze/command.ts";
 import { authzCommand } from "./authz-check.ts";
 import { bugReportCommand } from "./bug-report/command.ts";
 import { checkInjectCommand } from "./injection/check-inject-command.ts";
+import { configCommand } from "./config-list.ts";
 import { completionCommand } from "./line/completion.ts";
 import { dashboardCommand } from "./dashboard.ts";
 import { describeCommand } from "./describe/command.ts";
@@ -23,6 +24,7 @@ import { remoteClustersCommand } from "./remote-clusters.ts";
 import { tagCommand } from "./revisions/command.ts";
 import { validateCommand } from "./validate/command.ts";
 import { versionCommand } from "./version.ts";
+import { metricsCommand } from "./workload-metrics.ts";
 
 /** `istioctl`: its names, flags, tables and exit codes are Istio's. */
 export function istioctlProgram(): Command {
@@ -63,10 +65,12 @@ function experimentalCommand(): Command {
   for (const command of [
     authzCommand(),
     checkInjectCommand(),
+    configCommand(),
     describeCommand(),
     statsCommand(),
     injectorCommand(),
     internalDebugCommand(),
+    metricsCommand(),
     precheckCommand(),
     proxyStatusCommand(),
     versionCommand(),
