@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createLogger, systemClock } from "../../src/base/index.ts";
 import { handleHttpApi } from "../../src/telemetry/api/http-api.ts";
+import { createQueryCache } from "../../src/telemetry/promql/query-cache.ts";
 import { Scraper } from "../../src/telemetry/scrape/scraper.ts";
 import type { Target } from "../../src/telemetry/scrape/targets.ts";
 import { History } from "../../src/telemetry/store/history.ts";
@@ -27,7 +28,7 @@ const scraper = new Scraper({
     history.save(store, now);
   },
 });
-const options = { store, scraper, lookbackMs: 300_000, defaultStepMs: intervalMs, scrapeIntervalMs: intervalMs, historyBytes: 0, startedAt: Date.now(), version: "bench", now: Date.now, clock: () => performance.now() };
+const options = { store, scraper, lookbackMs: 300_000, defaultStepMs: intervalMs, scrapeIntervalMs: intervalMs, historyBytes: 0, startedAt: Date.now(), version: "bench", now: Date.now, parse: createQueryCache(), clock: () => performance.now() };
 const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 60, fetch: (request) => handleHttpApi(request, options) });
 process.on("SIGUSR1", () => {
   scraper.stop();

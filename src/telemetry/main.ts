@@ -4,6 +4,7 @@ import { VERSION, createLogger, errorText, systemClock } from "../base/index.ts"
 import { PODS, createClient, createInformer, inClusterTransport } from "../kube/index.ts";
 import type { KubeObject } from "../resources/types.ts";
 import { type HttpApiOptions, handleHttpApi } from "./api/http-api.ts";
+import { createQueryCache } from "./promql/query-cache.ts";
 import { Scraper } from "./scrape/scraper.ts";
 import { targetsOf } from "./scrape/targets.ts";
 import { History } from "./store/history.ts";
@@ -76,6 +77,7 @@ const options: HttpApiOptions = {
   startedAt: Date.now(),
   version: VERSION,
   now: Date.now,
+  parse: createQueryCache(),
   clock: () => performance.now(),
 };
 

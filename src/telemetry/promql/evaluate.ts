@@ -18,6 +18,8 @@ export interface EvaluationOptions {
   lookbackMs: number;
   /** Step of a subquery without one. */
   defaultStepMs: number;
+  /** Reads a query; one that remembers saves the reading. */
+  parse?(query: string): Expr;
   /** A monotonic clock, in ms: bounds how long a query may take. */
   clock?(): number;
 }
@@ -31,7 +33,7 @@ const MAX_QUERY_MS = 10_000;
 
 /** The value of a query at one moment (ms). Throws PromqlError. */
 export function queryInstant(query: string, time: number, options: EvaluationOptions): Value {
-  return new Evaluator(options, time, time).value(parsePromql(query), time);
+  return new Evaluator(options, time, time).value((options.parse ?? parsePromql)(query), time);
 }
 
 /** The series of a query from `start` to `end` (ms), a point a step, sorted by labels. Throws PromqlError. */
@@ -39,7 +41,7 @@ export function queryRange(query: string, start: number, end: number, stepMs: nu
   if (!(stepMs > 0)) throw new PromqlError('invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer');
   if (end < start) throw new PromqlError('invalid parameter "end": end timestamp must not be before start time');
   if ((end - start) / stepMs > MAX_POINTS) throw new PromqlError("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
-  const expr = parsePromql(query);
+  const expr = (options.parse ?? parsePromql)(query);
   const type = typeOf(expr);
   if (type !== "scalar" && type !== "instant vector") throw new PromqlError(`invalid expression type ${JSON.stringify(type)} for range query, must be Scalar or instant Vector`);
   const ranges = new Evaluator(options, start, end).steps(expr, start, end, stepMs);
