@@ -1,9 +1,7 @@
-import type { Cluster } from "./cluster.ts";
-import type { Host } from "./host.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
+import { offering, type PoolTarget } from "./pool-connections.ts";
 import type { PoolWaiter, UpstreamPool } from "./pool.ts";
-import type { UpstreamTransport } from "./transport.ts";
 
 /** What is offered where neither the TLS context nor the listener's filters say it. */
 const BOTH = ["h2", "http/1.1"];
@@ -16,15 +14,15 @@ export class AlpnPool implements UpstreamPool {
   readonly #one: Http1Pool;
   readonly #two: Http2Pool;
 
-  constructor(cluster: Cluster, host: Host, transport: UpstreamTransport, alpn: readonly string[] | undefined, key: string, preamble: Buffer | undefined, name: string | undefined) {
-    const offered = alpn ?? (transport.kind === "tls" && transport.context.alpn.length === 0 ? BOTH : undefined);
-    this.#one = new Http1Pool(cluster, host, transport, offered, key, preamble, name, (connected) => {
+  constructor(target: PoolTarget) {
+    const both = offering(target, BOTH);
+    this.#one = new Http1Pool(both, (connected) => {
       if (connected.tls?.alpn !== "h2") return false;
-      cluster.stats.upstream_cx_http2_total++;
+      target.cluster.stats.upstream_cx_http2_total++;
       this.#two.adopt(connected);
       return true;
     });
-    this.#two = new Http2Pool(cluster, host, transport, offered, key, preamble, name, this.#one);
+    this.#two = new Http2Pool(both, this.#one);
   }
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {

@@ -16,6 +16,7 @@ import { AlpnPool } from "./alpn-pool.ts";
 import { Host, type HostSpec } from "./host.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
+import type { PoolTarget } from "./pool-connections.ts";
 import type { UpstreamPool } from "./pool.ts";
 import { LoadBalancer, type LoadBalancerContext } from "./load-balancer.ts";
 import { OutlierDetector } from "./outlier-detection.ts";
@@ -172,9 +173,10 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     }
     let pool = host.pools.get(key);
     if (!pool) {
-      if (wish.tunnel) pool = new TcpTunnels(this, host, transport, preamble);
-      else if (http === "auto") pool = new AlpnPool(this, host, transport, alpn, key, preamble, name);
-      else pool = version === 2 ? new Http2Pool(this, host, transport, alpn, key, preamble, name, undefined) : new Http1Pool(this, host, transport, alpn, key, preamble, name, undefined);
+      const target: PoolTarget = { cluster: this, host, transport, alpn, key, preamble, name };
+      if (wish.tunnel) pool = new TcpTunnels({ ...target, alpn: undefined, name: undefined });
+      else if (http === "auto") pool = new AlpnPool(target);
+      else pool = version === 2 ? new Http2Pool(target, undefined) : new Http1Pool(target, undefined);
       host.pools.set(key, pool);
       // Somebody chose the host before it went: he is served, and then nobody would come and close the connection.
       if (host.gone) pool.drain();

@@ -1,66 +1,36 @@
 import type { ResponseSink, UpstreamStream } from "../http/codec.ts";
 import { HeaderMap, type RequestHead } from "../http/header-map.ts";
 import type { Channel, ChannelHandler } from "../net/channel.ts";
-import type { Cluster } from "./cluster.ts";
-import { connectUpstream } from "./connect.ts";
-import type { Host } from "./host.ts";
+import { closed, open, type PoolTarget } from "./pool-connections.ts";
 import type { PoolWaiter, UpstreamPool } from "./pool.ts";
-import type { UpstreamTransport } from "./transport.ts";
 
 /** Where a CONNECT ends here: each has a TCP connection to the host of its own, and its bytes go on as they are. */
 export class TcpTunnels implements UpstreamPool {
   #connecting = 0;
 
-  constructor(
-    private readonly cluster: Cluster,
-    private readonly host: Host,
-    private readonly transport: UpstreamTransport,
-    private readonly preamble: Buffer | undefined,
-  ) {}
+  constructor(private readonly target: PoolTarget) {}
 
   acquire(waiter: PoolWaiter): (() => void) | undefined {
-    const { cluster, host, transport } = this;
-    const { load, limits, stats } = cluster;
-    if (load.connections >= limits.maxConnections) {
-      stats.upstream_cx_overflow++;
+    const { target } = this;
+    const { cluster, host } = target;
+    if (cluster.load.connections >= cluster.limits.maxConnections) {
+      cluster.stats.upstream_cx_overflow++;
       waiter.onPoolFailure("overflow", "", host);
       return undefined;
     }
     this.#connecting++;
-    load.connections++;
-    host.cxTotal++;
-    host.cxActive++;
-    stats.upstream_cx_total++;
-    const gone = (): void => {
-      load.connections--;
-      host.cxActive--;
-    };
-    const cancel = connectUpstream(
-      { host, transport, alpn: undefined, sni: undefined, provenName: undefined, bindAddress: cluster.bindAddress, timeoutMs: cluster.connectTimeoutMs, sessionKey: `tunnel ${transport.name}`, preamble: this.preamble },
-      cluster.services,
-      {
-        onConnected: ({ channel, localText, tls }) => {
-          this.#connecting--;
-          stats.connected(tls);
-          const closed = (): void => {
-            stats.carried(channel);
-            stats.upstream_cx_destroy++;
-            gone();
-          };
-          waiter.onPoolReady({ stream: new TcpTunnel(channel, closed), version: 1, localText, tls }, host);
-        },
-        onConnectFailure: (reason, detail) => {
-          this.#connecting--;
-          host.cxConnectFail++;
-          stats.connectFailed(reason);
-          gone();
-          waiter.onPoolFailure(reason, detail, host);
-        },
+    const cancel = open(target, {
+      onConnected: ({ channel, localText, tls }) => {
+        this.#connecting--;
+        waiter.onPoolReady({ stream: new TcpTunnel(channel, () => closed(target, channel)), version: 1, localText, tls }, host);
       },
-    );
+      onConnectFailure: (reason, detail) => {
+        this.#connecting--;
+        waiter.onPoolFailure(reason, detail, host);
+      },
+    });
     return () => {
       this.#connecting--;
-      gone();
       cancel();
     };
   }
