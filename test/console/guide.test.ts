@@ -49,7 +49,7 @@ describe("running a step", () => {
   const execs: ExecRequest[] = [];
   const handle = fakeConsole({
     webRoot: "/nowhere", guides: [GUIDE],
-    istiod: { ...fakeIstiod(), configDump: async () => ({ configs: [{ dynamicListeners: [{ activeState: { listener: { name: "virtualInbound", filterChains: [{ name: "a", filterChainMatch: { transportProtocol: "tls" } }, { name: "b", filterChainMatch: { transportProtocol: "raw_buffer" } }] } } }] }] }) },
+    istiod: { ...fakeIstiod(), changes: async () => [{ at: Date.now(), proxies: 7, unaffected: 1, applied: 6, refused: [], waiting: 0, milliseconds: 18 }], configDump: async () => ({ configs: [{ dynamicListeners: [{ activeState: { listener: { name: "virtualInbound", filterChains: [{ name: "a", filterChainMatch: { transportProtocol: "tls" } }, { name: "b", filterChainMatch: { transportProtocol: "raw_buffer" } }] } } }] }] }) },
     own: async (path, init) => {
       calls.push(["own", `${init?.method ?? "GET"} ${path}`]);
       return Response.json({ kind: "Table", columnDefinitions: [{ name: "Name" }, { name: "Mode" }, { name: "Wide", priority: 1 }, { name: "Age" }], rows: [{ cells: ["default", "STRICT", "x", "3s"], object: { metadata: { namespace: "istio-system" } } }] });
@@ -94,7 +94,7 @@ describe("running a step", () => {
 
   test("with a token it is done with that token", async () => {
     calls.length = 0;
-    expect((await run(2, user)).body.output).toBe("peerauthentication.security.istio.io/default created\n");
+    expect((await run(2, user)).body.output).toBe("peerauthentication.security.istio.io/default created\napplied on 7 of 7 proxies in 18 ms\n");
     expect((await run(4, user)).body.output).toBe("serviceaccount/sleep created\nservice/sleep created\ndeployment.apps/sleep created\n");
     expect(calls).toEqual([["T", "PATCH /apis/security.istio.io/v1/namespaces/istio-system/peerauthentications/default"], ["T", "PATCH /api/v1/namespaces/default/serviceaccounts/sleep"], ["T", "PATCH /api/v1/namespaces/default/services/sleep"], ["T", "PATCH /apis/apps/v1/namespaces/default/deployments/sleep"]]);
     const refused = await run(5, user);

@@ -75,7 +75,7 @@ async function execute(run: Run, runners: Runners): Promise<Printed> {
     case "listener":
       return printed(listenerText(await istiod.configDump(proxyName(mesh, run.workload)), run.listener));
     case "apply":
-      return printed((await inOrder(run.objects, (object) => apply(object, signedIn(runners).transport))).join(""));
+      return printed((await inOrder(run.objects, async (object) => `${await apply(object, signedIn(runners).transport)}${await appliedText(object, runners)}`)).join(""));
     case "exec": {
       const { metadata } = firstPod(mesh, run.workload);
       const { stdout, stderr, exitCode } = await signedIn(runners).exec({ namespace: metadata.namespace ?? "", pod: metadata.name, container: run.container, command: run.command, maxBytes: MAX_EXEC_BYTES, timeoutMs: EXEC_TIMEOUT_MS });
@@ -120,6 +120,24 @@ async function apply(object: KubeObject, transport: Transport): Promise<string> 
   const body = (await answer.json().catch(() => ({}))) as { message?: string };
   if (!answer.ok) throw new ApiProblem(answer.status, body.message ?? `the API server answered ${answer.status}`);
   return `${object.kind.toLowerCase()}${known.group ? `.${known.group}` : ""}/${name} ${answer.status === 201 ? "created" : "configured"}\n`;
+}
+
+/** Proxies take a change within milliseconds: one that does not is told of as waited for. */
+const APPLIED_EVERY_MS = 100;
+const APPLIED_TRIES = 20;
+/** istiod may run on another machine, whose clock differs. */
+const CLOCKS_MS = 1_000;
+
+/** On how many proxies one of Istio's objects is in force now; nothing for other kinds, and where istiod does not tell. */
+async function appliedText({ kind, metadata }: KubeObject, { istiod, now }: Runners): Promise<string> {
+  if (!ISTIO_KINDS.some((known) => known.kind === kind)) return "";
+  for (let tries = 0; tries < APPLIED_TRIES; tries++) {
+    const [change] = await istiod.changes(`${kind}/${metadata.namespace}/${metadata.name}`).catch(() => []);
+    // An older change of the same object is not this one's.
+    if (change && change.at >= now - CLOCKS_MS && change.waiting === 0) return `applied on ${change.applied + change.unaffected} of ${change.proxies} proxies${change.milliseconds === undefined ? "" : ` in ${change.milliseconds} ms`}\n`;
+    await new Promise((resolve) => setTimeout(resolve, APPLIED_EVERY_MS));
+  }
+  return "";
 }
 
 async function inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
