@@ -4,6 +4,7 @@ import { startGrpcAuthorizer } from "./backends-authz.ts";
 import { startHttp2Backend } from "./backends-http2.ts";
 import type { CertificateFiles } from "./certificates.ts";
 import type { Want } from "./row.ts";
+import { TOKENS } from "./tokens.ts";
 
 /** What stands behind a proxy: a port by each name. Each side has a set of its own, so that neither sees the other's state. */
 export interface Backends {
@@ -38,6 +39,9 @@ export async function startBackends(certificates: CertificateFiles, root: string
     if (data.ended) finish(socket);
   });
   listen("authz", (socket) => serveAuthorization(socket));
+  listen("jwks", (socket) => {
+    if (takeRequest(socket.data)) write(socket, Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: ${TOKENS.jwks.length}\r\n\r\n${TOKENS.jwks}`));
+  });
   listen("banner", (socket) => void (socket.data.input = Buffer.alloc(0)));
   listen("close", (socket) => void socket.end());
   listen("reset", (socket) => void socket.terminate());

@@ -78,6 +78,15 @@ const bearer = (token: string): [string, string] => ["authorization", `Bearer ${
 const jwt = (name: string, requirement: JsonObject | undefined, headers: readonly (readonly [string, string])[], provider: JsonObject = {}, more: HttpRequest = {}): Row =>
   row(`JWT: ${name}`, filtered(jwtFilter(requirement, provider), { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }), get("/p", headers, more));
 
+let issuers = 0;
+/** Keys that are fetched; two requests, since the second may find them there. */
+function remote(name: string, backend: string, token: [string, string] | undefined, more: JsonObject = {}): Row[] {
+  const own = `jwks-${issuers++}`;
+  const provider = { issuer: "issuer@test", forward: true, remote_jwks: { http_uri: { uri: "http://keys.test/jwks.json", cluster: own, timeout: "2s" }, cache_duration: "300s", ...more } };
+  const filter = httpFilter("envoy.filters.http.jwt_authn", typed(`${F}jwt_authn.v3.JwtAuthentication`, { providers: { p: provider }, rules: [{ match: { prefix: "/" }, requires: REQUIRED }] }));
+  return [row(`JWT, remote keys: ${name}`, filtered(filter, { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }), { ...get("/p", token ? [token] : []), repeat: 2 }, { clusters: [cluster(own, [backend])] })];
+}
+
 // ---- the others
 
 let authorizers = 0;
@@ -138,6 +147,14 @@ export const filters: Group = {
     jwt("from another header", REQUIRED, [["x-token", `Pre ${TOKENS.good}`]], { from_headers: [{ name: "x-token", value_prefix: "Pre " }] }),
     row("JWT: from a parameter", filtered(jwtFilter(REQUIRED, { from_params: ["token"] })), get(`/p?token=${TOKENS.good}`)),
     row("JWT: no rule for the path", filtered(jwtFilter(undefined, {}, { rules: [{ match: { prefix: "/other" }, requires: REQUIRED }] })), get("/p")),
+    ...remote("good token", "jwks", bearer(TOKENS.good)),
+    ...remote("no token, no fetch", "closed", undefined),
+    ...remote("bad signature", "jwks", bearer(`${TOKENS.good.slice(0, -6)}AAAAAA`)),
+    ...remote("unknown key", "jwks", bearer(TOKENS.otherKey)),
+    ...remote("another issuer, no fetch", "closed", bearer(TOKENS.otherIssuer)),
+    ...remote("the keys are not there", "closed", bearer(TOKENS.good)),
+    ...remote("the keys are none", "echo", bearer(TOKENS.good)),
+    ...remote("fetched beforehand", "jwks", bearer(TOKENS.good), { async_fetch: {} }),
     extAuthz("allowed"),
     extAuthz("headers for the upstream", {}, { headers: [["x-authz-want", "add"]] }),
     extAuthz("denied", {}, { headers: [["x-authz-want", "deny"]] }),

@@ -21,17 +21,14 @@ export const jwtAuthnFilter: HttpFilterFactory = {
   routeTypeNames: [PerRouteConfigSchema.typeName],
   create(config, context) {
     const proto = config.read(JwtAuthenticationSchema);
-    const providers = new Map(Object.entries(proto.providers).map(([name, each]) => [name, new Provider(each)]));
+    const providers = new Map(Object.entries(proto.providers).map(([name, each]) => [name, new Provider(each, context.services)]));
     const named = new Map(Object.entries(proto.requirementMap).map(([name, each]) => [name, compileRequirement(each, providers)]));
     const rules = proto.rules.map((rule) => compileRule(rule, providers, named));
-    const whole: HttpFilter = {
-      onRequest(stream) {
-        if (proto.bypassCorsPreflight && isPreflight(stream)) return "continue";
-        const path = pathWithoutQuery(stream.request.path);
-        const rule = rules.find((each) => each.match(stream.request, path, stream, stream.draw));
-        return enforce(stream, rule?.requirement, proto);
-      },
-    };
+    const whole = filter((stream) => {
+      if (proto.bypassCorsPreflight && isPreflight(stream)) return undefined;
+      const path = pathWithoutQuery(stream.request.path);
+      return rules.find((each) => each.match(stream.request, path, stream, stream.draw))?.requirement;
+    }, proto, [...providers.values()]);
     return {
       forRoute(route) {
         const own = routeConfigOf(route, context.name);
@@ -41,14 +38,34 @@ export const jwtAuthnFilter: HttpFilterFactory = {
         if (specifier?.case !== "requirementName") return whole;
         const requirement = named.get(specifier.value);
         if (!requirement) throw new InvalidResource("INVALID_JWT_AUTHN", `Wrong requirement_name: ${specifier.value}. It should be one of requirement_map`);
-        return { onRequest: (stream) => enforce(stream, requirement, proto) };
+        return filter(() => requirement, proto, [...providers.values()]);
       },
     };
   },
 };
 
-function enforce(stream: HttpStream, requirement: Requirement | undefined, proto: JwtAuthentication): "continue" | "stop" {
-  const failure = requirement?.(stream);
+/** What is asked of a request may first need keys that have to be fetched. */
+function filter(requirementOf: (stream: HttpStream) => Requirement | undefined, proto: JwtAuthentication, providers: readonly Provider[]): HttpFilter {
+  const own: HttpFilter = {
+    onRequest(stream) {
+      const requirement = requirementOf(stream);
+      if (!requirement) return "continue";
+      const missing = new Set(providers.flatMap((provider) => provider.missingKeys(stream) ?? []));
+      if (missing.size === 0) return enforce(stream, requirement, proto);
+      let left = missing.size;
+      for (const keys of missing) {
+        keys.fetch(() => {
+          if (--left === 0 && !stream.done && enforce(stream, requirement, proto) === "continue") stream.proceed(own);
+        });
+      }
+      return stream.decided(own) ? "continue" : "stop";
+    },
+  };
+  return own;
+}
+
+function enforce(stream: HttpStream, requirement: Requirement, proto: JwtAuthentication): "continue" | "stop" {
+  const failure = requirement(stream);
   if (failure === undefined) return "continue";
   const { request } = stream;
   const realm = `${request.headers.get("x-forwarded-proto") ?? request.scheme}://${request.authority}${pathWithoutQuery(request.path)}`;

@@ -3,8 +3,10 @@ import type { HttpStream } from "../../http/http-stream.ts";
 import { compileString, type TextMatch } from "../../match/strings.ts";
 import { toLatin1 } from "../../router/header-ops.ts";
 import { queryParameter } from "../../router/route-match.ts";
+import type { Services } from "../../services.ts";
 import { readText } from "../../tls/data-source.ts";
 import { InvalidResource } from "../../types.ts";
+import { RemoteKeys } from "./remote-keys.ts";
 import { checkAudiences, checkTimes, KeySet, parseToken, type JwtFailure, type ParsedToken } from "./token.ts";
 
 /** Envoy's default tolerance for clocks. */
@@ -22,16 +24,31 @@ interface Found {
 
 /** One issuer of tokens: where its tokens are, how they are verified, what becomes of them. */
 export class Provider {
-  readonly #keys: KeySet;
+  readonly #local: KeySet | undefined;
+  readonly #remote: RemoteKeys | undefined;
   readonly #subject: TextMatch | undefined;
   readonly #verified = new Map<string, ParsedToken>();
 
   /** Throws InvalidResource. */
-  constructor(private readonly proto: JwtProvider) {
+  constructor(
+    private readonly proto: JwtProvider,
+    services: Services,
+  ) {
     const jwks = proto.jwksSourceSpecifier;
-    if (jwks.case !== "localJwks") throw new InvalidResource("UNSUPPORTED_JWKS", "jwt_authn: only local_jwks is supported");
-    this.#keys = new KeySet(readText(jwks.value) ?? "");
+    if (jwks.case === "localJwks") this.#local = new KeySet(readText(jwks.value) ?? "");
+    else if (jwks.case === "remoteJwks") this.#remote = new RemoteKeys(jwks.value, services, () => this.#verified.clear());
+    else throw new InvalidResource("INVALID_JWKS", "JwtProviderValidationError.JwksSourceSpecifier: value is required");
     this.#subject = proto.subjects && compileString(proto.subjects);
+  }
+
+  /** Keys that must be fetched before this request's token can be judged. */
+  missingKeys(stream: HttpStream): RemoteKeys | undefined {
+    return this.#remote?.stale && this.#find(stream).some(({ text }) => this.#issued(text)) ? this.#remote : undefined;
+  }
+
+  #issued(text: string): boolean {
+    const token = parseToken(text);
+    return typeof token !== "string" && (this.proto.issuer === "" || token.payload.iss === this.proto.issuer);
   }
 
   /** Undefined when a token of this provider is there and good; its marks are then on the request. */
@@ -60,13 +77,18 @@ export class Provider {
     if (proto.issuer !== "" && iss !== proto.issuer) return "Jwt issuer is not configured";
     if (this.#subject && !(typeof sub === "string" && this.#subject(sub))) return "Jwt verification fails";
     if (proto.requireExpiration && exp === undefined) return "Jwt verification fails";
-    const failure = checkTimes(token, now, skew) ?? checkAudiences(token, audiences.length > 0 ? audiences : proto.audiences) ?? (known ? undefined : this.#keys.verify(token));
+    const failure = checkTimes(token, now, skew) ?? checkAudiences(token, audiences.length > 0 ? audiences : proto.audiences) ?? (known ? undefined : this.#verifySignature(token));
     if (failure) return failure;
     if (!known) {
       if (this.#verified.size >= MAX_VERIFIED) this.#verified.delete(this.#verified.keys().next().value as string);
       this.#verified.set(text, token);
     }
     return token;
+  }
+
+  #verifySignature(token: ParsedToken): JwtFailure | undefined {
+    const keys = this.#local ?? this.#remote?.keys;
+    return keys ? keys.verify(token) : "Jwks remote fetch is failed";
   }
 
   #accept(stream: HttpStream, token: ParsedToken, found: Found): void {

@@ -3,6 +3,7 @@ import { InvalidResource } from "../../types.ts";
 
 /** Why a token is not accepted, in Envoy's words: they are the reply's body. */
 export type JwtFailure =
+  | "Jwks remote fetch is failed"
   | "Jwt is missing"
   | "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"
   | "Jwt header is an invalid Base64url encoded"
