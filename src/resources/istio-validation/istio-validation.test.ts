@@ -120,3 +120,8 @@ test("sidecars, connection pools, headers and keys, as Istio weighs them", () =>
   const keys = JSON.stringify({ keys: [{ kty: "oct", k: "AAAA" }, { kty: "RSA", n: "a", e: "AQAB" }, { kty: "RSA", n: "a", e: "AQAB", d: "b" }] });
   expect(check("RequestAuthentication", { jwtRules: [{ issuer: "i", jwks: keys }] }).warnings).toEqual([0, 2].map((index) => `jwks key at index ${index} contains private key material; only public keys are used for verification`));
 });
+
+test("rules behind one that takes everything are told for TCP and TLS too", () => {
+  const route = [{ destination: { host: "x" } }];
+  expect(check("VirtualService", { hosts: ["x"], tcp: [{ route }, { match: [{ port: 9001 }, { port: 9001 }], route }] }).warnings).toEqual(Array.from({ length: 2 }, () => "virtualService rule #1 not used (route without matches defined before)"));
+});

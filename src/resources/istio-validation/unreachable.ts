@@ -7,14 +7,14 @@ interface Rule {
 }
 
 export function unreachableRules(spec: VirtualServiceSpec): string[] {
-  return [...analyze(spec.http ?? [], true), ...prefixOverlaps(spec.http ?? []), ...analyze(spec.tcp ?? [], false), ...analyze(spec.tls ?? [], false)];
+  return [...analyze(spec.http ?? []), ...prefixOverlaps(spec.http ?? []), ...analyze(spec.tcp ?? []), ...analyze(spec.tls ?? [])];
 }
 
 const named = (of: { name?: string } | undefined, index: number) => (of?.name ? JSON.stringify(of.name) : `#${index}`);
 const notUsed = (rule: string, why: string) => `virtualService rule ${rule} not used (${why})`;
 const ineffective = (rule: string, match: string, other: string) => `virtualService rule ${rule} match ${match} is not used (duplicate/overlapping match in rule ${other})`;
 
-function analyze(rules: Rule[], http: boolean): string[] {
+function analyze(rules: Rule[]): string[] {
   const warnings: string[] = [];
   const seen = new Map<string, number>();
   let catchAll = false;
@@ -27,7 +27,7 @@ function analyze(rules: Rule[], http: boolean): string[] {
     }
     let duplicates = 0;
     for (const [at, match] of matches.entries()) {
-      if (catchAll && http) {
+      if (catchAll) {
         warnings.push(notUsed(named(rule, index), "route without matches defined before"));
         continue;
       }
