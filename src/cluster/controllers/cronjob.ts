@@ -4,6 +4,7 @@ import type { CronJob, Job } from "../../resources/index.ts";
 import { BY_CONTROLLER, type Context, type Controller } from "./context.ts";
 import { type CronSchedule, parseSchedule } from "./cron-schedule.ts";
 import { controllerOf, controllerReference, keyOf, sameValue, splitKey, timestamp } from "./objects.ts";
+import { stoppable } from "./work-queue.ts";
 
 const COMPONENT = "cronjob-controller";
 /** When the clock and the timer disagree by a moment, the run is not put off by a whole turn. */
@@ -23,12 +24,7 @@ export function startCronJobs(context: Context): Controller {
       if (owner?.kind === "CronJob") queue.add(`${object.metadata.namespace}/${owner.name}`);
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 type CronSpec = NonNullable<CronJob["spec"]> & { successfulJobsHistoryLimit?: number; failedJobsHistoryLimit?: number; startingDeadlineSeconds?: number };

@@ -7,6 +7,7 @@ import { createPods, deletePods } from "./pod-control.ts";
 import { positive } from "./replicaset.ts";
 import { hashOf, REVISION_HASH, syncHistory, trimHistory } from "./revisions.ts";
 import { whyNot } from "./scheduler.ts";
+import { stoppable } from "./work-queue.ts";
 
 const COMPONENT = "daemonset-controller";
 const TEMPLATE_GENERATION = "deprecated.daemonset.template.generation";
@@ -34,12 +35,7 @@ export function startDaemonSets(context: Context): Controller {
       if (owner?.kind === "DaemonSet") queue.add(`${object.metadata.namespace}/${owner.name}`);
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function sync(context: Context, key: string, again: (ms: number) => void): Promise<void> {

@@ -4,6 +4,7 @@ import { BY_CONTROLLER, type Context, type Controller } from "./context.ts";
 import { controllerOf, isPodActive, isPodReady, keyOf, podFromTemplate, sameValue, splitKey, timestamp } from "./objects.ts";
 import { createPods, deletePods } from "./pod-control.ts";
 import { positive } from "./replicaset.ts";
+import { stoppable } from "./work-queue.ts";
 
 const COMPONENT = "job-controller";
 const INDEX = "batch.kubernetes.io/job-completion-index";
@@ -22,12 +23,7 @@ export function startJobs(context: Context): Controller {
       if (owner?.kind === "Job") queue.add(`${object.metadata.namespace}/${owner.name}`);
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 const isTrue = (job: Job, type: string) => job.status?.conditions?.some((condition) => condition.type === type && condition.status === "True") ?? false;

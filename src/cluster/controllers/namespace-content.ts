@@ -1,6 +1,7 @@
 import { CONFIG_MAPS, isAlreadyExists, isNotFound, SERVICE_ACCOUNTS } from "../../kube/index.ts";
 import type { ConfigMap, ServiceAccount } from "../../resources/index.ts";
 import { type Context, type Controller, ROOT_CA_CONFIG_MAP } from "./context.ts";
+import { stoppable } from "./work-queue.ts";
 
 /** What each namespace has from the start: its `default` service account and the CA of the API server. */
 export function startNamespaceContent(context: Context): Controller {
@@ -11,12 +12,7 @@ export function startNamespaceContent(context: Context): Controller {
     informers.serviceAccounts.onChange(({ type, object }) => type === "DELETED" && object.metadata.name === "default" && queue.add(object.metadata.namespace ?? "")),
     informers.rootCertificates.onChange(({ type, object }) => type !== "ADDED" && queue.add(object.metadata.namespace ?? "")),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function sync(context: Context, namespace: string): Promise<void> {

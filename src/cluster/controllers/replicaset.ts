@@ -5,6 +5,7 @@ import { claim } from "./adoption.ts";
 import type { Context, Controller } from "./context.ts";
 import { controllerOf, isPodActive, isPodReady, keyOf, podFromTemplate, sameValue, splitKey, timestamp, untilAvailable } from "./objects.ts";
 import { createPods, deletePods } from "./pod-control.ts";
+import { stoppable } from "./work-queue.ts";
 
 const COMPONENT = "replicaset-controller";
 
@@ -23,12 +24,7 @@ export function startReplicaSets(context: Context): Controller {
       if (!controllerOf(object)) for (const set of informers.replicaSets.list(object.metadata.namespace)) queue.add(keyOf(set));
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function sync(context: Context, key: string, again: (ms: number) => void): Promise<void> {

@@ -3,6 +3,7 @@ import type { Container, KubeObject, Node, Pod, PodSpec, Toleration } from "../.
 import { claimNames, parseQuantity } from "../../resources/index.ts";
 import type { Context, Controller } from "./context.ts";
 import { isPodFinished, keyOf, splitKey, timestamp } from "./objects.ts";
+import { stoppable } from "./work-queue.ts";
 
 const COMPONENT = "default-scheduler";
 
@@ -29,12 +30,7 @@ export function startScheduler(context: Context): Controller {
       if (!old || whatSchedulingSees(object) !== whatSchedulingSees(old)) retry();
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function sync(context: Context, key: string, waiting: Set<string>): Promise<void> {

@@ -2,6 +2,7 @@ import { ENDPOINT_SLICES, isAlreadyExists, isNotFound, SERVICES, type GroupVersi
 import type { EndpointSlice, KubeObject, Service } from "../../resources/index.ts";
 import type { Context, Controller } from "./context.ts";
 import { keyOf, sameValue, splitKey } from "./objects.ts";
+import { stoppable } from "./work-queue.ts";
 
 /** The API as pods see it, unless the cluster says otherwise. */
 const DEFAULT_API = { serviceIp: "10.96.0.1", ip: "10.96.0.1", port: 443 };
@@ -60,12 +61,7 @@ export function startKubernetesService(context: Context): Controller {
     informers.endpointSlices.onChange(({ type, object }) => type !== "ADDED" && mine(object) && queue.add("kubernetes")),
     informers.namespaces.onChange(({ type, object }) => type === "ADDED" && object.metadata.name === "default" && queue.add("kubernetes")),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function createOnce(context: Context, gvr: GroupVersionResource, object: KubeObject): Promise<void> {

@@ -6,6 +6,7 @@ import { controllerOf, controllerReference, isPodFinished, isPodReady, keyOf, po
 import { createPods, deletePods } from "./pod-control.ts";
 import { positive } from "./replicaset.ts";
 import { hashOf, REVISION_HASH, syncHistory, templateOf, trimHistory } from "./revisions.ts";
+import { stoppable } from "./work-queue.ts";
 
 const COMPONENT = "statefulset-controller";
 
@@ -21,12 +22,7 @@ export function startStatefulSets(context: Context): Controller {
       else if (!owner) for (const set of informers.statefulSets.list(object.metadata.namespace)) queue.add(keyOf(set));
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function sync(context: Context, key: string, again: (ms: number) => void): Promise<void> {

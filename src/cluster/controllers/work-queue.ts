@@ -108,3 +108,13 @@ function isExpected(thrown: unknown): boolean {
   const ending = thrown instanceof ApiError && thrown.body.details?.causes?.some((cause) => cause.reason === "NamespaceTerminating");
   return ending === true || isConflict(thrown) || isNotFound(thrown);
 }
+
+/** What ends a controller: first what feeds its queues, then these. */
+export function stoppable(stops: readonly (() => void)[], ...queues: readonly WorkQueue[]): { stop(): void } {
+  return {
+    stop() {
+      for (const stop of stops) stop();
+      for (const queue of queues) queue.stop();
+    },
+  };
+}

@@ -6,6 +6,7 @@ import { controllerOf, controllerReference, isPodFinished, keyOf, sameValue, spl
 import { isScalingEvent, newReplicas, proportionalScaling, recreateStep, rollingStep, type Scaling } from "./plan.ts";
 import { bareTemplate, byCreation, findNew, isRolling, newSetAnnotations, REVISION, revisionOf, scaleAnnotations, TEMPLATE_HASH, templateHash } from "./replica-sets.ts";
 import { deploymentStatus, isComplete, type Progress } from "./status.ts";
+import { stoppable } from "../work-queue.ts";
 
 const COMPONENT = "deployment-controller";
 /** The shared copy must show a new or scaled set before the next step is planned. */
@@ -32,12 +33,7 @@ export function startDeployments(context: Context): Controller {
       if (deployment?.kind === "Deployment") queue.add(`${object.metadata.namespace}/${deployment.name}`);
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function sync(context: Context, key: string, again: (ms: number) => void): Promise<void> {

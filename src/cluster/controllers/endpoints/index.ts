@@ -5,6 +5,7 @@ import { keyOf, splitKey } from "../objects.ts";
 import { reconcileEndpoints } from "./classic.ts";
 import { endpointGroups } from "./endpoints-of.ts";
 import { reconcileSlices, SERVICE_NAME } from "./slices.ts";
+import { stoppable } from "../work-queue.ts";
 
 /** Keeps EndpointSlices and Endpoints of every Service that has a selector. */
 export function startEndpoints(context: Context): Controller {
@@ -30,12 +31,7 @@ export function startEndpoints(context: Context): Controller {
       if (type !== "ADDED") queue.add(keyOf(object));
     }),
   ];
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      queue.stop();
-    },
-  };
+  return stoppable(stops, queue);
 }
 
 async function sync(context: Context, key: string): Promise<void> {

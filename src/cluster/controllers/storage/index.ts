@@ -11,6 +11,7 @@ import { syncClaim } from "./claims.ts";
 import { IS_DEFAULT_CLASS } from "./match.ts";
 import { PROVISIONER } from "./provision.ts";
 import { removeData, syncVolume } from "./volumes.ts";
+import { stoppable } from "../work-queue.ts";
 
 export type { VolumeFolders } from "./provision.ts";
 
@@ -55,12 +56,7 @@ export function startStorage(context: Context): Controller {
     }),
   ];
   void informers.storageClasses.synced.then(() => (informers.storageClasses.list().length === 0 && context.volumeFolders ? standardClass(context) : undefined));
-  return {
-    stop() {
-      for (const stop of stops) stop();
-      for (const queue of [claims, volumes, ephemeral]) queue.stop();
-    },
-  };
+  return stoppable(stops, claims, volumes, ephemeral);
 }
 
 /** A cluster without any class of storage gets one; who wants none deletes its default mark. */
