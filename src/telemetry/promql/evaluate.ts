@@ -10,7 +10,8 @@ import { histogramQuantile } from "./histogram.ts";
 import { LabelMemo } from "./label-memo.ts";
 import { parsePromql } from "./parse.ts";
 import { PromqlError, executionError } from "./promql-error.ts";
-import { type MatrixValue, type Range, type Sample, type Value, labelKey } from "./values.ts";
+import { PARAMETER_TYPES } from "./signatures.ts";
+import { type MatrixValue, type Range, type Sample, type Value, labelKey, withoutName } from "./values.ts";
 
 export interface EvaluationOptions {
   store: MetricStore;
@@ -98,7 +99,11 @@ class Evaluator {
       case "aggregate": {
         const parameter = expr.param && this.value(expr.param, time);
         const plain = parameter?.type === "scalar" || parameter?.type === "string" ? parameter.value : undefined;
-        return vector(aggregate(expr, this.samples(expr.expr, time), plain, this.#memo));
+        // Where the name does not come out it need not be taken away before, from each series by itself.
+        const of = expr.expr;
+        const nameless = !expr.without && !expr.grouping.includes("__name__") && !(expr.op in PARAMETER_TYPES);
+        const samples = nameless && of.kind === "call" ? vectorOf(this.call(of.name, of.args, time, true)) : this.samples(of, time);
+        return vector(aggregate(expr, samples, plain, this.#memo));
       }
       case "binary": {
         const [left, right] = [this.value(expr.left, time), this.value(expr.right, time)];
@@ -111,7 +116,7 @@ class Evaluator {
     }
   }
 
-  call(name: string, args: Expr[], time: number): Value {
+  call(name: string, args: Expr[], time: number, named = false): Value {
     const overTime = OVER_TIME[name];
     if (overTime) {
       const scalars = args.filter((arg) => typeOf(arg) === "scalar").map((arg) => this.scalar(arg, time));
@@ -120,9 +125,9 @@ class Evaluator {
       const samples: Sample[] = [];
       for (const range of ranges) {
         const value = overTime(range, window, ...scalars);
-        if (value !== undefined) samples.push({ labels: KEEPS_NAME.has(name) ? range.labels : this.#memo.unnamed(range.labels), value });
+        if (value !== undefined) samples.push({ labels: KEEPS_NAME.has(name) || named ? range.labels : this.#memo.unnamed(range.labels), value });
       }
-      if (!KEEPS_NAME.has(name)) distinct(samples, ranges);
+      if (!KEEPS_NAME.has(name) && ofSeveralNames(ranges)) requireDistinct(named ? samples.map(({ labels }) => ({ labels: withoutName(labels) })) : samples);
       return vector(samples);
     }
     const elementwise = ELEMENTWISE[name];
@@ -268,8 +273,12 @@ function vectorOf(value: Value): Sample[] {
 
 /** Series of several names may become equal when the name goes: those of one name cannot. */
 function distinct(results: readonly { labels: Sample["labels"] }[], sources: readonly { labels: Sample["labels"] }[]): void {
+  if (ofSeveralNames(sources)) requireDistinct(results);
+}
+
+function ofSeveralNames(sources: readonly { labels: Sample["labels"] }[]): boolean {
   const name = sources[0]?.labels.__name__;
-  if (sources.some(({ labels }) => labels.__name__ !== name)) requireDistinct(results);
+  return sources.some(({ labels }) => labels.__name__ !== name);
 }
 
 function requireDistinct(results: readonly { labels: Sample["labels"] }[]): void {

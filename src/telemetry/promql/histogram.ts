@@ -14,11 +14,11 @@ export function histogramQuantile(q: number, buckets: readonly Sample[]): Sample
   for (const { labels, value } of buckets) {
     const le = bound(labels.le);
     if (le === undefined) continue;
-    const rest = omit(labels, ["le"]);
-    const key = `${labels.__name__ ?? ""}\u0000${labelKey(rest)}`;
+    // With the metric's name: what becomes equal without it is a mistake that the caller finds.
+    const key = labelKey(labels, "le");
     const group = groups.get(key);
     if (group) group.buckets.push({ le, count: value });
-    else groups.set(key, { labels: rest, buckets: [{ le, count: value }] });
+    else groups.set(key, { labels: omit(labels, ["le"]), buckets: [{ le, count: value }] });
   }
   return [...groups.values()].map((group) => ({ labels: group.labels, value: bucketQuantile(q, group.buckets) }));
 }

@@ -183,7 +183,7 @@ class Builder {
   }
 
   labels(node: SyntaxNode | null): string[] {
-    return node ? children(node).map((label) => (label.name === "LabelName" ? this.text(label) : this.string(label))) : [];
+    return node ? children(node).map((label) => (label.name === "LabelName" ? this.text(label) : this.string(label))).sort() : [];
   }
 
   /** The selector or subquery whose time a modifier moves. */

@@ -24,11 +24,18 @@ export interface MatrixValue {
   to: number;
 }
 
-/** A key that is equal for equal labels. */
-export function labelKey(labels: Labels): string {
+/** A key that is equal for equal labels, `except` for one. */
+export function labelKey(labels: Labels, except?: string): string {
   let key = "";
-  for (const name of Object.keys(labels).sort()) key += `${name}\u0001${labels[name]}\u0000`;
+  for (const name of sortedNames(labels)) if (name !== except) key += `${name}\u0001${labels[name]}\u0000`;
   return key;
+}
+
+/** Most labels are in order already: those of the store, and what grouping makes of them. */
+function sortedNames(labels: Labels): string[] {
+  const names = Object.keys(labels);
+  for (let i = 1; i < names.length; i++) if (names[i - 1]! > names[i]!) return names.sort();
+  return names;
 }
 
 /** The labels without the metric's name, as every computed series has them. */
@@ -49,7 +56,7 @@ export function keep(labels: Labels, names: readonly string[]): Labels {
 
 export function omit(labels: Labels, names: readonly string[]): Labels {
   const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(labels)) if (name !== "__name__" && !names.includes(name)) kept[name] = value;
+  for (const name of Object.keys(labels)) if (name !== "__name__" && !names.includes(name)) kept[name] = labels[name]!;
   return kept;
 }
 

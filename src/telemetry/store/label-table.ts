@@ -22,23 +22,27 @@ export class LabelTable {
     return this.#texts[this.#number(text)]!;
   }
 
-  /** The same labels, made of kept texts. */
+  /** The same labels, made of kept texts, in order of their names. */
   labels(labels: Labels): Labels {
     const kept: Record<string, string> = {};
-    for (const name of Object.keys(labels)) kept[this.text(name)] = this.text(labels[name]!);
+    for (const name of this.#order(labels)) kept[this.text(name)] = this.text(labels[name]!);
     return kept;
   }
 
   /** Equal for equal labels. */
   key(labels: Labels): string {
+    let key = "";
+    for (const name of this.#order(labels)) key += code(this.#number(name)) + code(this.#number(labels[name]!));
+    // Joined from pieces it would keep them all.
+    return flat(key);
+  }
+
+  #order(labels: Labels): readonly string[] {
     const names = Object.keys(labels);
     const shape = names.join();
     let order = this.#orders.get(shape);
     if (!order) this.#orders.set(shape, (order = names.sort()));
-    let key = "";
-    for (const name of order) key += code(this.#number(name)) + code(this.#number(labels[name]!));
-    // Joined from pieces it would keep them all.
-    return flat(key);
+    return order;
   }
 
   #number(text: string): number {
