@@ -11,6 +11,7 @@ import type { CommonTlsContext } from "../../proto/gen/envoy/extensions/transpor
 import type { NativeSecureContext } from "../net/bun-socket.ts";
 import { InvalidResource, type SecretProvider } from "../types.ts";
 import { readText } from "./data-source.ts";
+import { completeChain } from "./own-chain.ts";
 import { compileSans, type ParsedPeer, type SanMatch } from "./peer.ts";
 
 /** A context that can make handshakes, for as long as its secrets stay the same. */
@@ -42,11 +43,14 @@ export function identityFor(context: ReadyContext, serverName: string): OwnIdent
 export class ContextCache {
   readonly #contexts = new Map<string, NativeSecureContext>();
 
-  get(options: SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean }): NativeSecureContext {
+  /** `ca` has one root each; a certificate that comes alone is shown with its issuers among them. */
+  get(options: Omit<SecureContextOptions, "cert" | "ca"> & { cert?: string; ca?: readonly string[]; requestCert: boolean; rejectUnauthorized: boolean }): NativeSecureContext {
     const key = new Bun.CryptoHasher("sha256").update(JSON.stringify(options)).digest("hex");
     let context = this.#contexts.get(key);
     if (!context) {
-      context = (createSecureContext(options) as unknown as { context: NativeSecureContext }).context;
+      const { cert, ca = [], ...others } = options;
+      const full = { ...others, ...(ca.length > 0 && { ca: [...ca] }), ...(cert !== undefined && { cert: completeChain(cert, ca) }) };
+      context = (createSecureContext(full) as unknown as { context: NativeSecureContext }).context;
       // Connections hold their own context: forgetting the oldest here only costs a rebuild.
       if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value as string);
       this.#contexts.set(key, context);
