@@ -3,10 +3,11 @@ import { CONFIG_MAPS, type GroupVersionResource, type Informer, type InformerOpt
 import type { KubeObject } from "../../resources/types.ts";
 import type { WorkloadIdentity } from "../../telemetry/index.ts";
 import { OtherKinds } from "./other-kinds.ts";
+import { PastAddresses } from "./past-addresses.ts";
 
 /** What the console keeps of a pod. */
 export type PodView = KubeObject<
-  { containers?: ContainerView[]; initContainers?: ContainerView[]; serviceAccountName?: string; nodeName?: string },
+  { containers?: ContainerView[]; initContainers?: ContainerView[]; serviceAccountName?: string; nodeName?: string; hostNetwork?: boolean },
   { podIP?: string; phase?: string; conditions?: { type: string; status: string; reason?: string }[]; containerStatuses?: ContainerStatusView[]; initContainerStatuses?: ContainerStatusView[] }
 >;
 export interface ContainerView {
@@ -66,6 +67,12 @@ export function createMeshView(client: KubeClient, log: Logger, clock: Clock): M
   const listeners = new Set<() => void>();
   const tell = () => listeners.forEach((listener) => listener());
   for (const one of always) one.onChange(tell);
+  const past = new PastAddresses(clock);
+  pods.onChange(({ type, object, old }) => {
+    const was = type === "DELETED" ? object : old;
+    // A pod in its node's network leaves an address behind that is the node's.
+    if (was?.status?.podIP && !was.spec?.hostNetwork && (type === "DELETED" || object.status?.podIP !== was.status.podIP)) past.left(was.status.podIP, workloadOf(was));
+  });
   const others = new OtherKinds((gvr) => informer(gvr), tell, clock);
   return {
     synced: Promise.all(always.map((i) => i.synced)).then(() => undefined),
@@ -77,7 +84,7 @@ export function createMeshView(client: KubeClient, log: Logger, clock: Clock): M
     rootCertificates: () => roots.list()[0]?.data?.["root-cert.pem"] ?? "",
     workloadByIp: (ip) => {
       const pod = pods.byIndex("ip", ip)[0];
-      return pod && workloadOf(pod);
+      return pod ? workloadOf(pod) : past.of(ip);
     },
     workloadByPod: (namespace, name) => {
       const pod = pods.get(name, namespace);
@@ -139,7 +146,7 @@ function trimPod(pod: PodView): PodView {
     apiVersion: pod.apiVersion,
     kind: pod.kind,
     metadata: pod.metadata,
-    spec: { containers: spec?.containers?.map(container), initContainers: spec?.initContainers?.map(container), serviceAccountName: spec?.serviceAccountName, nodeName: spec?.nodeName },
+    spec: { containers: spec?.containers?.map(container), initContainers: spec?.initContainers?.map(container), serviceAccountName: spec?.serviceAccountName, nodeName: spec?.nodeName, ...(spec?.hostNetwork && { hostNetwork: true }) },
     status: {
       podIP: status?.podIP, phase: status?.phase, conditions: status?.conditions?.map(({ type, status: is, reason }) => ({ type, status: is, ...(reason && { reason }) })),
       containerStatuses: status?.containerStatuses?.map(containerStatus), initContainerStatuses: status?.initContainerStatuses?.map(containerStatus),

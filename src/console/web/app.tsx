@@ -1,4 +1,4 @@
-import { type ReactNode, StrictMode, Suspense, lazy, useEffect } from "react";
+import { type ReactNode, StrictMode, Suspense, lazy, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { useConnected, useStored, useWatch } from "./live.ts";
 import type { MeshState } from "./model.ts";
@@ -71,6 +71,11 @@ function App() {
   const { parts } = useRoute();
   const [theme, setTheme] = useStored<string>("theme", window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   const mesh = useWatch<MeshState>("/state");
+  const [guides, setGuides] = useState(0);
+  useEffect(() => {
+    // Without an answer the menu does without it; its page says more to who knows its address.
+    void fetch("/kiali/api/guides").then(async (answer) => answer.ok && setGuides(((await answer.json()) as unknown[]).length)).catch(() => {});
+  }, []);
   const lock = meshLock(mesh.data);
   const { menu, page } = pageOf(parts);
   // Set while drawing, so that what reads colours from the page finds those of the theme it is drawn for.
@@ -84,7 +89,7 @@ function App() {
       <header className="masthead">
         <Link to="/graph" className="brand"><Rings /> Chainmail</Link>
         <nav aria-label="Pages">
-          {Object.entries(PAGES).map(([key, { title }]) => <Link key={key} to={`/${key}`} current={key === menu}>{title}</Link>)}
+          {Object.entries(PAGES).filter(([key]) => key !== "guide" || guides > 0).map(([key, { title }]) => <Link key={key} to={`/${key}`} current={key === menu}>{title}</Link>)}
         </nav>
         <Link to="/policies" className={`mesh-lock mesh-lock-${lock.kind}`}><Lock kind={lock.kind} label="" /> <span role="status">{lock.text}</span></Link>
         <Pulse />
