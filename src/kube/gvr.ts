@@ -23,6 +23,7 @@ export const JOBS = v1("batch", "jobs");
 export const CRON_JOBS = v1("batch", "cronjobs");
 export const ENDPOINT_SLICES = v1("discovery.k8s.io", "endpointslices");
 export const CERTIFICATE_SIGNING_REQUESTS = v1("certificates.k8s.io", "certificatesigningrequests");
+export const POD_DISRUPTION_BUDGETS = v1("policy", "poddisruptionbudgets");
 export const STORAGE_CLASSES = v1("storage.k8s.io", "storageclasses");
 export const LEASES = v1("coordination.k8s.io", "leases");
 export const ROLES = v1("rbac.authorization.k8s.io", "roles");

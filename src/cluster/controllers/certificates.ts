@@ -2,6 +2,7 @@ import { errorText } from "../../base/index.ts";
 import { CERTIFICATE_SIGNING_REQUESTS } from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/index.ts";
 import type { Context, Controller } from "./context.ts";
+import { stoppable } from "./work-queue.ts";
 
 export interface SigningRequest extends KubeObject {
   spec?: { request?: string; signerName?: string; usages?: string[]; expirationSeconds?: number };
@@ -39,13 +40,8 @@ export function startCertificates(context: Context): Controller {
     }
     await client.updateStatus<SigningRequest>(CERTIFICATE_SIGNING_REQUESTS, { ...request, status: next });
   });
-  const stop = informers.signingRequests.onChange(({ type, object }) => type !== "DELETED" && queue.add(object.metadata.name));
-  return {
-    stop() {
-      stop();
-      queue.stop();
-    },
-  };
+  const stops = [informers.signingRequests.onChange(({ type, object }) => type !== "DELETED" && queue.add(object.metadata.name))];
+  return stoppable(stops, queue);
 }
 
 function isDue({ spec, status = {} }: SigningRequest): boolean {

@@ -19,6 +19,7 @@ import {
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
+  POD_DISRUPTION_BUDGETS,
   PODS,
   REPLICA_SETS,
   SERVICE_ACCOUNTS,
@@ -49,6 +50,7 @@ import type {
   StorageClass,
 } from "../../resources/index.ts";
 import type { SigningRequest } from "./certificates.ts";
+import type { DisruptionBudget } from "./disruption.ts";
 import { EventRecorder } from "./events.ts";
 import { controllerUid } from "./objects.ts";
 import type { VolumeFolders } from "./storage/provision.ts";
@@ -98,6 +100,7 @@ export interface Informers {
   volumes: Informer<PersistentVolume>;
   storageClasses: Informer<StorageClass>;
   signingRequests: Informer<SigningRequest>;
+  budgets: Informer<DisruptionBudget>;
 }
 
 export interface Context extends ControllerOptions {
@@ -143,6 +146,7 @@ export function createContext(options: ControllerOptions): Context {
     volumes: informer(PERSISTENT_VOLUMES),
     storageClasses: informer(STORAGE_CLASSES),
     signingRequests: informer(CERTIFICATE_SIGNING_REQUESTS),
+    budgets: informer(POD_DISRUPTION_BUDGETS),
   };
   return {
     ...options,

@@ -8,6 +8,7 @@ import { type Controller, type ControllerOptions, createContext } from "./contex
 import { startCronJobs } from "./cronjob.ts";
 import { startDaemonSets } from "./daemonset.ts";
 import { startDeployments } from "./deployment/index.ts";
+import { startDisruption } from "./disruption.ts";
 import { startEndpoints } from "./endpoints/index.ts";
 import { Everything } from "./everything.ts";
 import { startGarbageCollector } from "./garbage-collector.ts";
@@ -45,6 +46,7 @@ export function startControllers(options: ControllerOptions): Controller {
     startCronJobs(context),
     startStorage(context),
     startCertificates(context),
+    startDisruption(context),
   ];
   const cancel = options.clock.after(COLLECT_AFTER_MS, () => {
     const everything = new Everything(context);

@@ -5,7 +5,6 @@ const REASONS: readonly [reason: string, lines: readonly string[]][] = [
     [
       "k apply -f many.yaml",
       "k autoscale deployment web --min=2 --max=4 --name=auto",
-      "k create pdb made --selector=app=web --min-available=1",
       "kubectl create priorityclass high --value=1000 --description=first",
     ],
   ],

@@ -5,7 +5,6 @@ const NOTHING_ACTS: Record<string, string> = {
   "apiregistration.k8s.io/apiservices": "APIServices are stored and no request is passed on to them in this cluster",
   "node.k8s.io/runtimeclasses": "RuntimeClasses are stored, and pods of all of them run alike in this cluster",
   "autoscaling/horizontalpodautoscalers": "HorizontalPodAutoscalers are stored and nothing scales by them in this cluster",
-  "policy/poddisruptionbudgets": "PodDisruptionBudgets count when a pod is evicted; nothing keeps their status in this cluster",
   "scheduling.k8s.io/priorityclasses": "PriorityClasses set the priority of pods; nothing is preempted by it in this cluster",
 };
 

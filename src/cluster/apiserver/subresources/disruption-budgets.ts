@@ -19,7 +19,9 @@ export function checkBudgets(store: Store, pod: KubeObject): void {
     if (!spec.selector || !selectorMatches(spec.selector, pod.metadata.labels)) continue;
     const pods = store.list("/pods", pod.metadata.namespace).map((stored) => stored.object).filter((one) => selectorMatches(spec.selector, one.metadata.labels));
     const healthy = pods.filter(isHealthy).length;
-    const desired = desiredHealthy(spec, pods.length);
+    // While a pod is missing its controller still wants it: the status knows how many there should be.
+    const { expectedPods = 0 } = (object.status ?? {}) as { expectedPods?: number };
+    const desired = desiredHealthy(spec, Math.max(pods.length, expectedPods));
     // One that runs and is not ready may still become so: it goes when the others are enough, or the budget says always.
     if (isHealthy(pod) ? healthy > desired : healthy >= desired || spec.unhealthyPodEvictionPolicy === "AlwaysAllow") continue;
     throw new StatusError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {
