@@ -11,10 +11,16 @@ export const schemaValidation: readonly Analyzer[] = KINDS.map((kind) => ({
   needs: [],
   run: (world) =>
     world.kind(kind).flatMap((about): Finding[] => {
-      const { error, warnings } = validateIstio(about);
+      const { error, warnings } = validateIstio(withoutNotes(about));
       return [...separate(error).map((one): Finding => ({ code: "IST0106", about, message: `Schema validation error: ${one}` })), ...warnings.map((warning) => warningFinding(about, warning))];
     }),
 }));
+
+/** Istio's analyzer shows its validation neither labels nor annotations, so that rules about these say nothing here. */
+function withoutNotes(about: KubeObject): KubeObject {
+  const { labels: _labels, annotations: _annotations, ...metadata } = about.metadata;
+  return { ...about, metadata };
+}
 
 /** Each error of a text that lists several under a line that counts them. */
 function separate(error: string | undefined): string[] {
