@@ -57,5 +57,5 @@ describe.if(CHROMIUM !== undefined)("every page for everybody", () => {
     }
     await page.close();
     expect(complaints).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 });
