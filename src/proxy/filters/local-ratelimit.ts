@@ -1,13 +1,12 @@
 import { LocalRateLimitSchema, type LocalRateLimit } from "../../proto/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts";
-import { durationMs } from "../durations.ts";
 import { compileHeaderOps } from "../router/header-ops.ts";
 import { fraction } from "../router/route-match.ts";
 import type { Services } from "../services.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import type { Route } from "../router/route-table.ts";
-import type { TokenBucket } from "../../proto/gen/envoy/type/v3/token_bucket_pb.ts";
 import { InvalidResource } from "../types.ts";
 import { compileDescriptors, type Describe, type Descriptor } from "./ratelimit/descriptors.ts";
+import { TokenBucket } from "./ratelimit/token-bucket.ts";
 import { HOST_LIMITS, limitsOf } from "./ratelimit/route-limits.ts";
 import type { HttpFilter, HttpFilterFactory } from "./http-filter.ts";
 import { routeConfigOf } from "./typed-config.ts";
@@ -31,10 +30,10 @@ export const localRateLimitFilter: HttpFilterFactory = {
 /** The buckets are the configuration's, whatever routes share it; what requests count as is the route's. */
 function compile(proto: LocalRateLimit, services: Services): ((route: Route | undefined) => HttpFilter) | undefined {
   if (!proto.tokenBucket) return undefined;
-  const whole = new Bucket(proto.tokenBucket, services.monotonic);
+  const whole = new TokenBucket(proto.tokenBucket, services.monotonic);
   const special = proto.descriptors.map(({ entries, tokenBucket }) => {
     if (!tokenBucket) throw new InvalidResource("INVALID_RATELIMIT", "LocalRateLimitDescriptorValidationError.TokenBucket: value is required");
-    return { entries: entries.map(({ key, value }) => [key, value] as const), bucket: new Bucket(tokenBucket, services.monotonic) };
+    return { entries: entries.map(({ key, value }) => [key, value] as const), bucket: new TokenBucket(tokenBucket, services.monotonic) };
   });
   const always = proto.alwaysConsumeDefaultTokenBucket ?? true;
   const enabled = proto.filterEnabled?.defaultValue ? fraction(proto.filterEnabled.defaultValue) : 0;
@@ -72,37 +71,4 @@ function compile(proto: LocalRateLimit, services: Services): ((route: Route | un
 /** Entries are compared one by one, in their order. */
 function same(descriptor: Descriptor, entries: Descriptor): boolean {
   return descriptor.length === entries.length && descriptor.every(([key, value], index) => entries[index]?.[0] === key && entries[index]?.[1] === value);
-}
-
-/** Tokens that come back by time, so many an interval. */
-class Bucket {
-  readonly #max: number;
-  readonly #perFill: number;
-  readonly #fillMs: number;
-  #tokens: number;
-  #filledAt: number;
-
-  /** Throws InvalidResource for intervals that Envoy refuses too. */
-  constructor(
-    proto: TokenBucket,
-    private readonly now: () => number,
-  ) {
-    this.#fillMs = durationMs(proto.fillInterval) ?? 0;
-    if (this.#fillMs < 50) throw new InvalidResource("INVALID_RATELIMIT", "local rate limit token bucket fill timer must be >= 50ms");
-    this.#max = proto.maxTokens;
-    this.#perFill = proto.tokensPerFill ?? 1;
-    this.#tokens = proto.maxTokens;
-    this.#filledAt = now();
-  }
-
-  take(): boolean {
-    const fills = Math.floor((this.now() - this.#filledAt) / this.#fillMs);
-    if (fills > 0) {
-      this.#tokens = Math.min(this.#max, this.#tokens + fills * this.#perFill);
-      this.#filledAt += fills * this.#fillMs;
-    }
-    if (this.#tokens === 0) return false;
-    this.#tokens--;
-    return true;
-  }
 }

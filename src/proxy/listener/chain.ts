@@ -3,6 +3,7 @@ import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_
 import { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { FilterChainSchema, type Filter, type FilterChain, type FilterChainMatch } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
 import type * as LimitTypes from "../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts";
+import type * as RateTypes from "../../proto/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts";
 import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { ExtAuthzSchema, type ExtAuthz } from "../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
 import { RBACSchema } from "../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts";
@@ -26,7 +27,8 @@ import type { NetworkExtAuthz, TcpPolicy } from "../tcp/tcp-gate.ts";
 import type { TcpChain } from "../tcp/tcp-session.ts";
 import { TlsContext } from "../tls/contexts.ts";
 import { InvalidResource } from "../types.ts";
-import { ConnectionLimit } from "./connection-limit.ts";
+import { ConnectionLimit, type Admission } from "./connection-limit.ts";
+import { ConnectionRate } from "./connection-rate.ts";
 import type { MatchableChain } from "./filter-chain-match.ts";
 
 export type Direction = "inbound" | "outbound" | "unspecified";
@@ -45,7 +47,7 @@ export interface Chain extends MatchableChain {
   readonly tls: { readonly context: TlsContext; readonly requireClientCertificate: boolean; readonly requireSni: boolean } | undefined;
   readonly handshakeTimeoutMs: number | undefined;
   readonly terminal: Terminal;
-  readonly limits: readonly ConnectionLimit[];
+  readonly limits: readonly Admission[];
   /** What must be there before the chain can serve. */
   readonly rds: readonly string[];
   readonly secrets: readonly string[];
@@ -65,7 +67,7 @@ export function fingerprintChain(proto: FilterChain): bigint {
 export function compileChain(proto: FilterChain, fingerprint: bigint, direction: Direction, routes: RouteSources, services: Services): Chain {
   const tls = compileTransport(proto.transportSocket, services);
   const rds: string[] = [];
-  const limits: ConnectionLimit[] = [];
+  const limits: Admission[] = [];
   const terminal = compileFilters(proto.filters, direction, routes, services, { rds, limits });
   return {
     name: proto.name,
@@ -104,7 +106,7 @@ function compileTransport(socket: TransportSocket | undefined, services: Service
   };
 }
 
-function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, found: { readonly rds: string[]; readonly limits: ConnectionLimit[] }): Terminal {
+function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, found: { readonly rds: string[]; readonly limits: Admission[] }): Terminal {
   const policies: TcpPolicy[] = [];
   let stats: TcpChain["stats"];
   let metadataExchange = false;
@@ -142,6 +144,11 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       case "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit": {
         const { ConnectionLimitSchema } = require("../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts") as typeof LimitTypes;
         found.limits.push(new ConnectionLimit(config.read(ConnectionLimitSchema), services.core));
+        break;
+      }
+      case "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit": {
+        const { LocalRateLimitSchema } = require("../../proto/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts") as typeof RateTypes;
+        found.limits.push(new ConnectionRate(config.read(LocalRateLimitSchema), services));
         break;
       }
       case SniClusterSchema.typeName:

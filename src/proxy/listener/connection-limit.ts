@@ -1,10 +1,22 @@
 import type { ConnectionLimit as ConnectionLimitProto } from "../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts";
 import { durationMs } from "../durations.ts";
+import type { ResponseFlag } from "../telemetry/stream-info.ts";
 import type { CoreStats } from "../telemetry/core-stats.ts";
 
-/** `envoy.filters.network.connection_limit`: so many connections of one filter chain at a time. */
-export class ConnectionLimit {
+/** What a filter chain asks of a new connection. */
+export interface Admission {
   /** A refused connection is kept silent for so long, so that its client does not come back at once. */
+  readonly delayMs: number;
+  /** What the log of a refused connection shows. */
+  readonly flag: ResponseFlag | undefined;
+  /** Takes a place; false when there is none. */
+  enter(): boolean;
+  leave(): void;
+}
+
+/** `envoy.filters.network.connection_limit`: so many connections of one filter chain at a time. */
+export class ConnectionLimit implements Admission {
+  readonly flag = undefined;
   readonly delayMs: number;
   readonly #max: number;
   readonly #active;
@@ -20,7 +32,6 @@ export class ConnectionLimit {
     this.delayMs = durationMs(proto.delay) ?? 0;
   }
 
-  /** Takes a place; false when there is none. */
   enter(): boolean {
     if (this.#active.value >= this.#max) {
       this.#limited.inc();

@@ -7,7 +7,7 @@ import { StreamInfo } from "../telemetry/stream-info.ts";
 import { deniedDetails } from "../filters/rbac/engine.ts";
 import type { AccessLogger } from "../telemetry/access-log.ts";
 import type { Chain } from "./chain.ts";
-import type { ConnectionLimit } from "./connection-limit.ts";
+import type { Admission } from "./connection-limit.ts";
 
 /** A request that was under way when its connection lost its right to exist may take so long to end. */
 const CUT_OFF_MS = 5000;
@@ -27,7 +27,7 @@ export class LiveConnection {
   /** For who wants to know how long it lasted. */
   onGone: (() => void) | undefined;
   #cancelCutOff: (() => void) | undefined;
-  readonly #limits: ConnectionLimit[] = [];
+  readonly #limits: Admission[] = [];
 
   constructor(
     readonly info: ConnectionInfo,
@@ -60,7 +60,7 @@ export class LiveConnection {
   }
 
   /** Takes a place under each limit of the chain; without one the connection ends, after the limit's delay. */
-  #enter({ limits }: Chain): boolean {
+  #enter({ limits, terminal }: Chain): boolean {
     for (const limit of limits) {
       if (limit.enter()) {
         this.#limits.push(limit);
@@ -71,6 +71,11 @@ export class LiveConnection {
         this.channel.pause();
         clock.after(limit.delayMs, () => this.channel.close());
       } else this.channel.close();
+      if (terminal.kind === "tcp" && terminal.chain.tcp.accessLog) {
+        const info = new StreamInfo(this.info, this.#startTime, this.#startMono);
+        if (limit.flag) info.addFlag(limit.flag);
+        terminal.chain.tcp.accessLog(info);
+      }
       this.#end("");
       return false;
     }

@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { cluster, direct, endpoint, fileLog, get, http, route, row, typed, type Call, type Group, type HttpRequest, type Row, type Want } from "../row.ts";
+import { cluster, direct, endpoint, fileLog, get, http, route, row, tcp, typed, type Call, type Group, type HttpRequest, type Row, type Want } from "../row.ts";
 
 /** HTTP filters that people add to what Istio configures. */
 
@@ -188,4 +188,19 @@ const forgeries: readonly Row[] = [
   csrf("only counted", [["origin", "http://evil.test"]], { filter_enabled: { default_value: { numerator: 0 } }, shadow_enabled: { default_value: { numerator: 100 } } }),
 ];
 
-export const moreFilters: Group = { name: "more filters", rows: [...setMetadataRows, ...headerToMetadata, ...healthChecks, ...mutations, ...buffers, ...compressors, ...basicAuth, ...forgeries] };
+// ---- new connections
+
+const rate = (name: string, config: JsonObject, calls: Call | readonly Call[], inHttp = false): Row => {
+  const limit = { name: "envoy.filters.network.local_ratelimit", typed_config: typed("envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit", { stat_prefix: "r", token_bucket: { max_tokens: 2, tokens_per_fill: 1, fill_interval: "60s" }, ...config }) };
+  return row(`connection rate: ${name}`, inHttp ? http({ before: [limit] }) : tcp("tcp", [limit]), calls);
+};
+const hello: Call = { raw: [{ send: "hello" }, { halfClose: true }, { rest: true }] };
+
+const rates: readonly Row[] = [
+  rate("within", {}, { ...hello, repeat: 2 }),
+  rate("beyond", {}, [hello, hello, { raw: [{ rest: true }] }]),
+  rate("switched off", { runtime_enabled: { default_value: false, runtime_key: "none" } }, { ...hello, repeat: 4 }),
+  rate("before HTTP", {}, [get(), get(), { raw: [{ rest: true }] }], true),
+];
+
+export const moreFilters: Group = { name: "more filters", rows: [...setMetadataRows, ...headerToMetadata, ...healthChecks, ...mutations, ...buffers, ...compressors, ...basicAuth, ...forgeries, ...rates] };
