@@ -1,10 +1,11 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { connect, createSecureContext, type SecureContext } from "node:tls";
 import type { Row } from "../run.ts";
 import { SERVER_NAME, type Identity } from "./certificates.ts";
 import { ratio, type Part } from "./part.ts";
 import { startPair, type Pair } from "./peers.ts";
-import { cpuMicros, median } from "./processes.ts";
+import { cpuMicros, firstLine, freePort, median } from "./processes.ts";
 
 const ROUNDS = 3;
 /** Not counted: until just-in-time compilers are done with what every connection runs. */
@@ -14,14 +15,20 @@ const PARALLEL = 8;
 const HANDSHAKES = 800;
 const END_MS = 10_000;
 
-/** mTLS handshakes with the server's hop by TLS 1.3, full ones and resumed ones: what they cost it. */
+/** What takes handshakes. */
+type Target = Pick<Pair, "name" | "tlsPort" | "serverHop" | "stop">;
+
+/** mTLS handshakes with the server's hop by TLS 1.3, full ones and resumed ones: what they cost it, and what Bun alone costs. */
 export const handshakes: Part = async ({ peers, pairOptions, http }) => {
   const context = clientContext(pairOptions.identities.client);
-  const pairs: Pair[] = [];
+  const all: Target[] = [];
   try {
-    for (const peer of peers) pairs.push(await startPair(peer, { ...pairOptions, backendPort: http }));
+    for (const peer of peers) all.push(await startPair(peer, { ...pairOptions, backendPort: http }));
+    if (peers.some(({ name }) => name === "chainmail")) all.push(await startBare(pairOptions.identities.server, pairOptions.folder));
     const rows: Row[] = [];
     for (const kind of ["full", "resumed"] as const) {
+      // The bare server answers no request, and so sends no ticket.
+      const pairs = all.filter(({ name }) => kind === "full" || name !== BARE);
       const found = new Map<string, number[]>(pairs.map(({ name }) => [name, []]));
       for (let round = -WARM_ROUNDS; round < ROUNDS; round++) {
         for (const pair of pairs) {
@@ -39,11 +46,27 @@ export const handshakes: Part = async ({ peers, pairOptions, http }) => {
     }
     return rows;
   } finally {
-    await Promise.all(pairs.map((pair) => pair.stop()));
+    await Promise.all(all.map((each) => each.stop()));
   }
 };
 
-async function shakeHands({ name, tlsPort, serverHop }: Pair, context: SecureContext, resume: boolean): Promise<number> {
+const BARE = "bare Bun";
+
+/** `bare-tls.ts`, with the chain that our proxy shows. */
+async function startBare({ certificate, key, root }: Identity, folder: string): Promise<Target> {
+  const tlsPort = await freePort();
+  const chain = join(folder, "bare-chain.pem");
+  writeFileSync(chain, readFileSync(certificate, "utf8") + readFileSync(root, "utf8"));
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "bare-tls.ts"), String(tlsPort), chain, key, root], { stdout: "pipe", stderr: "inherit" });
+  await firstLine(child.stdout);
+  const stop = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await child.exited;
+  };
+  return { name: BARE, tlsPort, serverHop: child.pid, stop };
+}
+
+async function shakeHands({ name, tlsPort, serverHop }: Target, context: SecureContext, resume: boolean): Promise<number> {
   const session = resume ? (await shake(tlsPort, context, undefined, true)).session : undefined;
   if (resume && !session) throw new Error(`${name} gives no session tickets`);
   const before = cpuMicros([serverHop]);
