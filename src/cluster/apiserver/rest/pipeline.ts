@@ -74,7 +74,8 @@ export async function mutate(context: RestContext, request: WriteRequest, operat
   const { resource, namespace, name, subresource, user, options, warnings } = request;
   let current = object;
   let changed = false;
-  const attributes = () => ({ operation, resource, subresource, namespace, name: name || current.metadata.name || "", object: current, old, user, warnings, dryRun: options.dryRun, options: optionsObject(kind, options) });
+  const asked = optionsObject(kind, options);
+  const attributes = () => ({ operation, resource, subresource, namespace, name: name || current.metadata.name || "", object: current, old, user, warnings, dryRun: options.dryRun, options: asked });
   for (const plugin of context.admission) {
     plugin.complete?.(attributes());
     const next = await plugin.mutate?.(attributes());
