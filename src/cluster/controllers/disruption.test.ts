@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, test } from "bun:test";
 import type { DisruptionBudget } from "./disruption.ts";
 import { start, type Harness } from "./testing/harness.ts";
 

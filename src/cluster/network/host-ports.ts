@@ -1,7 +1,7 @@
 import type { Pod } from "../../resources/index.ts";
 import type { HostPort, NodePorts } from "./node-ports.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
-import type { Protocol, ServiceEntry } from "./service-entry.ts";
+import type { ServiceEntry } from "./service-entry.ts";
 import type { ServiceTable } from "./service-table.ts";
 
 export interface HostPortsOptions {
@@ -32,7 +32,7 @@ export class HostPorts {
     if (this.#stopped) return;
     const { addresses, table, nodePorts } = this.#options;
     const ports = addresses.list().flatMap(({ ip, pod }) => (pod ? hostPortsOf(pod, ip) : []));
-    nodePorts.updateHostPorts(ports.filter(({ protocol }) => protocol === "tcp"));
+    nodePorts.updateHostPorts(ports);
     const entries = new Map<string, ServiceEntry | undefined>([...this.#known].map((key) => [key, undefined]));
     for (const port of ports) entries.set(`host port ${port.protocol} ${port.hostPort}`, entryOf(port));
     this.#known = new Set(ports.map(({ protocol, hostPort }) => `host port ${protocol} ${hostPort}`));
@@ -40,7 +40,7 @@ export class HostPorts {
   }
 }
 
-function hostPortsOf(pod: Pod, ip: string): (HostPort & { protocol: Protocol })[] {
+function hostPortsOf(pod: Pod, ip: string): HostPort[] {
   const key = `${pod.metadata.namespace}/${pod.metadata.name}`;
   const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
   return containers.flatMap((container) =>
@@ -52,6 +52,6 @@ function hostPortsOf(pod: Pod, ip: string): (HostPort & { protocol: Protocol })[
 }
 
 /** In a service's form: without an address of its own, at the node's port. */
-function entryOf({ key, hostPort, ip, port, protocol }: HostPort & { protocol: Protocol }): ServiceEntry {
+function entryOf({ key, hostPort, ip, port, protocol }: HostPort): ServiceEntry {
   return { key, clusterIP: "", externalIPs: [], loadBalancer: false, sticky: false, ports: [{ protocol, port: hostPort, nodePort: hostPort, endpoints: [{ ip, port }] }] };
 }

@@ -3,6 +3,7 @@ import { createLogger } from "../../base/index.ts";
 import { connectMarked } from "../../linux/index.ts";
 import { NodePorts, type PortProblem } from "./node-ports.ts";
 import type { ServiceEntry } from "./service-entry.ts";
+import { type Datagrams, udpSocket } from "./udp-relay.ts";
 
 // A loopback address of this test's own, so that its ports are free.
 const ADDRESS = "127.81.3.3";
@@ -17,6 +18,7 @@ const ports = new NodePorts({
     asked.push(`${ip}:${port}`);
     return connectMarked("127.0.0.1", pod.port ?? 0, 0);
   },
+  connectUdp: (onData) => udpSocket({ hostname: "127.0.0.1", port: 0 }, onData),
 });
 afterAll(async () => {
   ports.stop();
@@ -59,11 +61,24 @@ describe("node ports", () => {
 
   test("pods' own ports lead to the pod; a service's come first", async () => {
     asked.length = 0;
-    const hostPort = (key: string, ip: string, port: number) => ({ key, hostPort: port, ip, port: 8080 });
+    const hostPort = (key: string, ip: string, port: number) => ({ key, hostPort: port, ip, port: 8080, protocol: "tcp" as const });
     ports.updateHostPorts([hostPort("z/pod", "10.244.0.9", 31095), hostPort("a/pod", "10.244.0.7", 31095), hostPort("a/pod", "10.244.0.7", 31090)]);
     for (const port of [31095, 31090]) await get(port);
     expect(asked).toEqual(["10.244.0.7:8080", "10.96.0.20:80"]);
     ports.updateHostPorts([]);
     await expect(get(31095)).rejects.toThrow();
+  });
+
+  test("by UDP, beside the same port by TCP", async () => {
+    const echo = (await udpSocket({ hostname: "127.0.0.1", port: 0 }, (data, port, address) => echo.send(data, port, address))) as Datagrams & { port: number };
+    const answers: string[] = [];
+    const client = await udpSocket({ hostname: ADDRESS, port: 0 }, (data) => answers.push(Buffer.from(data).toString()));
+    ports.updateHostPorts([{ key: "a/dns", hostPort: 31096, ip: "127.0.0.1", port: echo.port, protocol: "udp" }, { key: "a/dns", hostPort: 31096, ip: "10.244.0.7", port: 80, protocol: "tcp" }]);
+    for (const deadline = Date.now() + 10_000; answers.length === 0 && Date.now() < deadline; await Bun.sleep(5)) client.send(Buffer.from("?"), 31096, ADDRESS);
+    expect(answers[0]).toBe("?");
+    expect(await get(31096)).toBe("the pod");
+    ports.updateHostPorts([]);
+    client.close();
+    echo.close();
   });
 });

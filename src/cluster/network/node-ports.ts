@@ -1,12 +1,15 @@
 import { errorText, type Logger } from "../../base/index.ts";
 import { newSide, relayHandlers, type Side } from "./relay.ts";
-import type { ServiceEntry } from "./service-entry.ts";
+import type { Protocol, ServiceEntry } from "./service-entry.ts";
+import { type OpenDatagrams, relayUdp, udpSocket } from "./udp-relay.ts";
 
 export interface NodePortOptions {
   /** The cluster's loopback address on the host. */
   address: string;
   /** A connected descriptor to a service, in the node's namespace. */
   connect(ip: string, port: number): Promise<number>;
+  /** A UDP socket there, on a port of its own. */
+  connectUdp: OpenDatagrams;
   logger: Logger;
   /** A port that is not served: a node port or host port someone else has is an error, a privileged LoadBalancer port only a note. */
   onPortProblem(problem: PortProblem): void;
@@ -27,9 +30,13 @@ export interface HostPort {
   hostPort: number;
   ip: string;
   port: number;
+  protocol: Protocol;
 }
 
 interface Wanted {
+  protocol: Protocol;
+  /** On the host. */
+  hostPort: number;
   /** The service's key, or the pod's. */
   service: string;
   ip: string;
@@ -38,7 +45,7 @@ interface Wanted {
 }
 
 interface Served extends Wanted {
-  listener: Bun.TCPSocketListener<Side> | undefined;
+  listener: { stop(force?: boolean): void } | undefined;
   /** Why it could not be bound, as it was told. */
   problem: string | undefined;
 }
@@ -52,7 +59,8 @@ const MAX_CONNECTIONS = 1_000;
  */
 export class NodePorts {
   readonly #options: NodePortOptions;
-  readonly #served = new Map<number, Served>();
+  /** By `tcp 30080`. */
+  readonly #served = new Map<string, Served>();
   #entries: ServiceEntry[] = [];
   #hostPorts: HostPort[] = [];
 
@@ -74,16 +82,16 @@ export class NodePorts {
 
   #sync(): void {
     const wanted = this.#wanted();
-    for (const [port, served] of this.#served) {
-      if (wanted.has(port)) continue;
+    for (const [key, served] of this.#served) {
+      if (wanted.has(key)) continue;
       served.listener?.stop();
-      this.#served.delete(port);
+      this.#served.delete(key);
     }
-    for (const [port, want] of wanted) {
-      const served = this.#served.get(port) ?? { ...want, listener: undefined, problem: undefined };
-      this.#served.set(port, Object.assign(served, want));
+    for (const [key, want] of wanted) {
+      const served = this.#served.get(key) ?? { ...want, listener: undefined, problem: undefined };
+      this.#served.set(key, Object.assign(served, want));
       // One that could not be bound is tried again: whoever had the port may be gone.
-      if (!served.listener) this.#open(port, served);
+      if (!served.listener) this.#open(served);
     }
   }
 
@@ -93,27 +101,30 @@ export class NodePorts {
   }
 
   /** The first by key has a port that two want; node ports come before LoadBalancer ports, and those before pods' own. */
-  #wanted(): Map<number, Wanted> {
+  #wanted(): Map<string, Wanted> {
     const outside = this.#entries.filter((entry) => entry.loadBalancer || entry.ports.some((port) => port.nodePort !== undefined));
     const sorted = outside.sort((a, b) => (a.key < b.key ? -1 : 1));
-    const wanted = new Map<number, Wanted>();
+    const wanted = new Map<string, Wanted>();
+    const want = (one: Wanted): void => {
+      const key = `${one.protocol} ${one.hostPort}`;
+      if (!wanted.has(key)) wanted.set(key, one);
+    };
     for (const kind of ["node port", "load balancer port"] as const) {
       for (const entry of sorted) {
         for (const { protocol, port, nodePort } of entry.ports) {
-          if (protocol !== "tcp") continue;
           const hostPort = kind === "node port" ? nodePort : entry.loadBalancer ? port : undefined;
-          if (hostPort !== undefined && !wanted.has(hostPort)) wanted.set(hostPort, { service: entry.key, ip: entry.clusterIP, port, kind });
+          if (hostPort !== undefined) want({ service: entry.key, ip: entry.clusterIP, port, kind, protocol, hostPort });
         }
       }
     }
-    for (const { key, hostPort, ip, port } of [...this.#hostPorts].sort((a, b) => (a.key < b.key ? -1 : 1))) {
-      if (!wanted.has(hostPort)) wanted.set(hostPort, { service: key, ip, port, kind: "host port" });
-    }
+    for (const { key, ...hostPort } of [...this.#hostPorts].sort((a, b) => (a.key < b.key ? -1 : 1))) want({ ...hostPort, service: key, kind: "host port" });
     return wanted;
   }
 
-  #open(port: number, served: Served): void {
+  #open(served: Served): void {
+    if (served.protocol === "udp") return this.#openUdp(served);
     const { address, logger } = this.#options;
+    const { hostPort: port } = served;
     try {
       served.listener = Bun.listen<Side>({
         hostname: address,
@@ -129,13 +140,35 @@ export class NodePorts {
         }),
       });
     } catch (error) {
-      const problem = { service: served.service, address, port, kind: served.kind, message: errorText(error) };
-      if (served.problem === problem.message) return;
-      served.problem = problem.message;
-      if (served.kind !== "load balancer port") logger.error(`a ${served.kind} cannot be served`, problem);
-      else logger.info("a LoadBalancer port is served at its node port only", problem);
-      this.#options.onPortProblem(problem);
+      this.#notBound(served, error);
     }
+  }
+
+  /** The socket comes later; until then, and if it never does, what stands for it only notes that it is to end. */
+  #openUdp(served: Served): void {
+    const { address, connectUdp, logger } = this.#options;
+    const relay = relayUdp({
+      listen: (onData) => udpSocket({ hostname: address, port: served.hostPort }, onData),
+      connect: connectUdp,
+      target: () => ({ ip: served.ip, port: served.port }),
+      now: () => performance.now(),
+      onRefused: (reason) => logger.debug("a node port's datagram was not sent on", { port: served.hostPort, service: served.service, reason }),
+    });
+    served.listener = { stop: () => void relay.then((opened) => opened.stop(), () => {}) };
+    relay.catch((error: unknown) => {
+      served.listener = undefined;
+      this.#notBound(served, error);
+    });
+  }
+
+  #notBound(served: Served, error: unknown): void {
+    const { address, logger, onPortProblem } = this.#options;
+    const problem = { service: served.service, address, port: served.hostPort, kind: served.kind, message: errorText(error) };
+    if (served.problem === problem.message) return;
+    served.problem = problem.message;
+    if (served.kind !== "load balancer port") logger.error(`a ${served.kind} cannot be served`, problem);
+    else logger.info("a LoadBalancer port is served at its node port only", problem);
+    onPortProblem(problem);
   }
 }
 

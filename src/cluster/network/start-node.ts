@@ -6,6 +6,7 @@ import { openCgroups } from "../cgroups/index.ts";
 import { AddressPool, findTools, NamespaceClient, parseCidr, ProcessRuntime, readIdMaps, type RootMode, type Where } from "../runtime/index.ts";
 import { Forwarder, hostUpstreams, type Upstream } from "./dns/forwarder.ts";
 import { DnsServer } from "./dns/server.ts";
+import { udpSocket } from "./udp-relay.ts";
 import { emptyZone } from "./dns/zone.ts";
 import { Egress } from "./egress.ts";
 import { NodePorts, type PortProblem } from "./node-ports.ts";
@@ -123,6 +124,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     const nodePorts = new NodePorts({
       address: options.loopback,
       connect: (ip, port) => runtime.connect("node", ip, port),
+      connectUdp: async (onData) => udpSocket({ fd: await listen("udp", nodeIp, 0) }, onData),
       logger: logger.child("nodeports"),
       onPortProblem: options.onPortProblem ?? (() => {}),
     });
