@@ -25,6 +25,11 @@ export function createRemoteSecretCommand(): Command {
   return refusing("create-remote-secret", "Credentials for a control plane in another cluster", "NO_REMOTE_CLUSTERS", "Chainmail's control plane reads one cluster, its own: a secret with credentials of another one would be stored for nobody", "istioctl remote-clusters lists what a control plane is connected to");
 }
 
+/** Istio turns the settings of an IstioOperator into values of its charts by it. */
+export function translateCommand(): Command {
+  return refusing("translate", "Values of charts for an IstioOperator", "NO_TRANSLATION", "Chainmail's charts take the values of Istio's that have an effect here under the same names: there is nothing to translate", "istioctl manifest generate shows the objects of an IstioOperator; docs/kubernetes.md names the values of the charts");
+}
+
 function refusingGroup(name: string, summary: string, commands: readonly string[], aliases: readonly string[], code: string, reason: string, hint: string): Command {
   const root = group(withGlobals(new Command(name)).aliases([...aliases]).description(summary));
   for (const subcommand of commands) root.addCommand(refusing(subcommand, `${summary}: ${subcommand}`, code, reason, hint));

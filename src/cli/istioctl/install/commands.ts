@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { collect, collectList, globalsOf, withGlobals } from "../globals.ts";
 import { ExitError, group, withHelp } from "../line/index.ts";
+import { translateCommand } from "../refused.ts";
 import type { InstallFlags, ManifestFlags, UninstallFlags } from "./run.ts";
 
 const SET_HELP = `a value of an IstioOperator: a profile (--set profile=demo), a component
@@ -27,8 +28,8 @@ function installFlags(command: Command): Command {
     .option("--force", "go on where settings have no place here", false)
     .option("--readiness-timeout <duration>", "how long each component may take to be ready", "5m0s")
     .option("--verify", "accepted: an installation is complete when everything is ready", false)
-    .option("-d, --manifests <string>", "refused: there are no charts")
-    .option("--charts <string>", "refused: there are no charts");
+    .option("-d, --manifests <string>", "refused: the charts are made from what is installed")
+    .option("--charts <string>", "refused: the charts are made from what is installed");
   return command.allowExcessArguments(false).action(async (options: InstallFlags) => (await import("./run.ts")).runInstall(options, globalsOf(command)));
 }
 
@@ -44,8 +45,8 @@ export function manifestCommand(): Command {
     .option("--force", "go on where settings have no place here", false)
     .option("--cluster-specific", "accepted: nothing depends on the cluster", false)
     .option("--dry-run", "accepted: nothing is changed anyway", false)
-    .option("-d, --manifests <string>", "refused: there are no charts")
-    .option("--charts <string>", "refused: there are no charts")
+    .option("-d, --manifests <string>", "refused: the charts are made from what is installed")
+    .option("--charts <string>", "refused: the charts are made from what is installed")
     .argument("[args...]");
   generate.action(async (args: string[], options: ManifestFlags) => {
     if (args.length > 0) throw new ExitError("USAGE", `generate accepts no positional arguments, got []string{${args.map((one) => JSON.stringify(one)).join(", ")}}`, 1);
@@ -55,6 +56,7 @@ export function manifestCommand(): Command {
   const root = group(withGlobals(new Command("manifest")).summary("Commands related to manifests").description("What an installation is made of"));
   root.addCommand(generate);
   root.addCommand(installCommand());
+  root.addCommand(translateCommand());
   return root;
 }
 
@@ -71,7 +73,7 @@ export function uninstallCommand(): Command {
     .option("--dry-run", "say what would be done, change nothing", false)
     .option("--force", "accepted and ignored", false)
     .option("-v, --verbose", "name what goes", false)
-    .option("-d, --manifests <string>", "refused: there are no charts")
+    .option("-d, --manifests <string>", "refused: the charts are made from what is installed")
     .argument("[args...]");
   command.action(async (args: string[], options: UninstallFlags) => {
     const chosen = options.revision !== undefined || options.set?.some((set) => set.startsWith("revision=")) || options.filename !== undefined || options.purge;

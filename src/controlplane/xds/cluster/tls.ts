@@ -69,11 +69,14 @@ export function applyProxyProtocol(draft: ClusterDraft, proxyProtocol: TrafficPo
   const wrap = (transportSocket: TransportSocket | undefined): TransportSocket =>
     create(TransportSocketSchema, {
       name: "envoy.transport_sockets.upstream_proxy_protocol",
-      configType: { case: "typedConfig", value: packAny(ProxyProtocolUpstreamTransportSchema, { config: { version }, transportSocket: transportSocket ?? rawBufferSocket() }) },
+      configType: { case: "typedConfig", value: packAny(ProxyProtocolUpstreamTransportSchema, { config: { version }, transportSocket: transportSocket ?? { ...rawBufferSocket(), name: PLAIN } }) },
     });
   for (const match of init.transportSocketMatches) match.transportSocket = wrap(match.transportSocket);
   if (init.transportSocket || init.transportSocketMatches.length === 0) init.transportSocket = wrap(init.transportSocket);
 }
+
+/** What Istio calls the transport within when there is no other. */
+const PLAIN = "raw_buffer";
 
 function tlsContext(draft: ClusterDraft, settings: ClientTlsSettings, options: UpstreamTlsOptions): Init<typeof UpstreamTlsContextSchema> | undefined {
   const mode = settings.mode ?? "DISABLE";
