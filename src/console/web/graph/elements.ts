@@ -1,5 +1,5 @@
 import type { ElementDefinition } from "cytoscape";
-import { type Graph, type GraphEdge, type MeshState, byteRate, edgeState, errorHealth, errorShare, formatBytes, formatMs, formatRate, refusedAttempts, requestRate } from "../model.ts";
+import { type Graph, type GraphEdge, type GraphNode, type MeshState, byteRate, edgeState, errorHealth, errorShare, formatBytes, formatMs, formatRate, refusedAttempts, requestRate } from "../model.ts";
 import { STATE_COLOURS } from "./colours.ts";
 import { type Layout, boxOf } from "./layout.ts";
 import { nodeSize, nodeText } from "./node-text.ts";
@@ -8,12 +8,23 @@ export type EdgeLabel = "rate" | "p95" | "throughput" | "none";
 
 /** Adds the workloads that are quiet now, so that the mesh is seen before its first request and stays where it was. */
 export function withIdleNodes(graph: Graph, mesh: MeshState | undefined, namespaces: string[], graphType: string): Graph {
-  if (!mesh || graphType !== "workload") return graph;
+  // Which services a workload stands behind is not told here.
+  if (!mesh || graphType === "service") return graph;
   const known = new Set(graph.nodes.map((node) => node.id));
-  const idle = mesh.workloads
-    .filter((w) => w.sidecar && namespaces.includes(w.namespace) && !known.has(`workload/${w.namespace}/${w.workload}`))
-    .map((w) => ({ id: `workload/${w.namespace}/${w.workload}`, type: "workload" as const, cluster: "", namespace: w.namespace, workload: w.workload, app: w.app, version: w.version }));
-  return idle.length === 0 ? graph : { nodes: [...graph.nodes, ...idle], edges: graph.edges };
+  const idle = new Map<string, GraphNode>();
+  for (const workload of mesh.workloads) {
+    if (!workload.sidecar || !namespaces.includes(workload.namespace)) continue;
+    const node = nodeOf(workload, graphType);
+    if (!known.has(node.id)) idle.set(node.id, node);
+  }
+  return idle.size === 0 ? graph : { nodes: [...graph.nodes, ...idle.values()], edges: graph.edges };
+}
+
+/** A workload as the server names its node in a graph of each type. */
+function nodeOf({ namespace, workload, app, version }: MeshState["workloads"][number], graphType: string): GraphNode {
+  if (graphType === "workload") return { id: `workload/${namespace}/${workload}`, type: "workload", cluster: "", namespace, workload, app, version };
+  if (graphType === "app") return { id: `app/${namespace}/${app}/`, type: "app", cluster: "", namespace, app };
+  return { id: `app/${namespace}/${app}/${version}`, type: "app", cluster: "", namespace, app, version, workload };
 }
 
 /** Nodes, boxes and edges as the graph library takes them. Nodes without a place yet are left for the next round. */
