@@ -7,10 +7,10 @@ import { defaultValues } from "./values.ts";
 
 const CUSTOM = "spec:\n  containers:\n  - {name: istio-proxy, env: [{name: OWN, value: '{{ .Values.own }}'}]}\n  - {name: helper, image: helper}\n  volumes:\n  - {name: extra, emptyDir: {}}\n";
 
-function inject(annotations: Record<string, string>, more: object = {}): Pod {
+function inject(annotations: Record<string, string>, more: object = {}, nativeSidecars = false): Pod {
   const values = { own: "mine", sidecarInjectorWebhook: { templates: { custom: CUSTOM, ...more }, aliases: { both: ["sidecar", "custom"] } } };
   const pod: Pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p", annotations }, spec: { containers: [{ name: "app", image: "a", readinessProbe: { httpGet: { port: 80 } } }] } };
-  return injectSidecar(pod, "ns", { values: defaultValues(), mesh: defaultMeshConfig(), proxyConfigs: [], nativeSidecars: false, templates: parseTemplates(JSON.stringify(values), "") });
+  return injectSidecar(pod, "ns", { values: defaultValues(), mesh: defaultMeshConfig(), proxyConfigs: [], nativeSidecars, templates: parseTemplates(JSON.stringify(values), "") });
 }
 
 const namesOf = (pod: Pod): string[] => (pod.spec?.containers ?? []).map(({ name }) => name);
@@ -25,6 +25,14 @@ test("a template of one's own beside the built-in one, also by an alias", () => 
     expect(status.volumes).toContain("extra");
     expect(pod.spec?.containers.find(({ name }) => name === "app")?.readinessProbe?.httpGet?.port).toBe(15_020);
   }
+});
+
+test("beside a native sidecar it changes that one, and makes no second", () => {
+  const { spec } = inject({ "inject.istio.io/templates": "sidecar,custom" }, {}, true);
+  expect(spec?.containers.map(({ name }) => name).sort()).toEqual(["app", "helper"]);
+  const proxies = spec?.initContainers?.filter(({ name }) => name === "istio-proxy") ?? [];
+  expect(proxies).toHaveLength(1);
+  expect(proxies[0]?.env?.some(({ name }) => name === "OWN")).toBe(true);
 });
 
 test("alone it is all that a pod gets, and one in the place of the built-in one is used instead of it", () => {

@@ -40,7 +40,7 @@ export function injectByTemplates(pod: Pod, namespace: string, context: Injectio
       finished = true;
       continue;
     }
-    const layer = rendered(text, data, settings);
+    const layer = forNative(rendered(text, data, settings) as Partial<Pod>, merged);
     merged = strategicMerge(movedProxy(merged, layer, settings.nativeWanted), layer) as Pod;
     made = strategicMerge(made, layer) as Pod;
   }
@@ -86,9 +86,18 @@ function rendered(text: string, data: Record<string, unknown>, settings: Sidecar
   return document.toJS({ maxAliasCount: 0 }) ?? {};
 }
 
+/** Where an earlier template has made the proxy a native sidecar, what a later one says of the container is about that. */
+function forNative(layer: Partial<Pod>, merged: Pod): Partial<Pod> {
+  const isProxy = ({ name }: Container): boolean => name === PROXY_CONTAINER;
+  const { spec } = layer;
+  const own = spec?.containers?.filter(isProxy) ?? [];
+  if (!spec || own.length === 0 || !merged.spec?.initContainers?.some(isProxy)) return layer;
+  return { ...layer, spec: { ...spec, containers: spec.containers.filter((container) => !isProxy(container)), initContainers: [...(spec.initContainers ?? []), ...own] } };
+}
+
 /** A container istio-proxy that the user wrote belongs where the template has its own. */
-function movedProxy(pod: Pod, layer: unknown, native: boolean): Pod {
-  const inits = (layer as Partial<Pod> | undefined)?.spec?.initContainers ?? [];
+function movedProxy(pod: Pod, layer: Partial<Pod>, native: boolean): Pod {
+  const inits = layer.spec?.initContainers ?? [];
   const own = pod.spec?.containers.find(({ name }) => name === PROXY_CONTAINER);
   if (!native || !own || !pod.spec || !inits.some(({ name }) => name === PROXY_CONTAINER)) return pod;
   return { ...pod, spec: { ...pod.spec, containers: pod.spec.containers.filter((container) => container !== own), initContainers: [...(pod.spec.initContainers ?? []), own] } };
