@@ -11,6 +11,8 @@ export interface ScraperOptions {
   intervalMs: number;
   clock: Clock;
   log: Logger;
+  /** What one scrape of one target may bring; 50,000 where it is left away. */
+  maxSamplesPerScrape?: number;
   /** Called after each round that stored samples. */
   onRound?(now: number): void;
 }
@@ -143,13 +145,14 @@ export class Scraper {
 
   #store(target: Target, state: Known, body: string, scraped: number): { scraped: number; added: number } {
     const { store, intervalMs, log } = this.options;
+    const limit = this.options.maxSamplesPerScrape ?? MAX_SAMPLES_PER_SCRAPE;
     const round = this.#round;
     const { lines, bySeries } = state;
     const born: { name: string; series: Series; value: number; time: number }[] = [];
     const seen: Line[] = [];
     let [samples, added, dropped, next] = [0, 0, 0, 0];
     const count = () => {
-      if (++samples > MAX_SAMPLES_PER_SCRAPE) throw new Error(`more than ${MAX_SAMPLES_PER_SCRAPE} samples in one scrape: sample limit exceeded`);
+      if (++samples > limit) throw new Error(`more than ${limit} samples in one scrape: sample limit exceeded`);
     };
     const see = (line: Line) => {
       if (line.round === round) return;
