@@ -1,7 +1,7 @@
 /**
- * Generates src/cluster/apiserver/discovery/gen/explanations.json: what Kubernetes' own OpenAPI says of each type and
- * field, for `kubectl explain`. The package kubernetes-models carries it as comments of its declarations. Skipped when
- * the stamp says nothing has changed.
+ * Generates src/cluster/apiserver/discovery/gen/explanations.json: what Kubernetes' own OpenAPI, and Istio's definitions,
+ * say of each type and field, for `kubectl explain`. The packages kubernetes-models and @kubernetes-models/istio carry it
+ * as comments of their declarations. Skipped when the stamp says nothing has changed.
  *
  *   bun scripts/generate-explanations.ts [--force]
  */
@@ -12,6 +12,7 @@ import type { Explanation, Explanations } from "../src/cluster/apiserver/discove
 
 const ROOT = join(import.meta.dir, "..");
 const PACKAGES = ["kubernetes-models", "@kubernetes-models/apimachinery"].map((name) => join(ROOT, "node_modules", name));
+const ISTIO = join(ROOT, "node_modules/@kubernetes-models/istio");
 const OUT = join(ROOT, "src/cluster/apiserver/discovery/gen");
 /** Fewer would mean that the package has another form than the one read here. */
 const LEAST_TYPES = 500;
@@ -28,6 +29,10 @@ function main(): void {
       if (found) types[found.name] = found.explanation;
     }
   }
+  for (const file of readdirSync(ISTIO, { recursive: true, encoding: "utf8" }).sort()) {
+    const [, group = "", version, kind] = /^([\w.]+\.istio\.io)\/(v\w+)\/(\w+)\.d\.ts$/.exec(file) ?? [];
+    if (kind && kind !== "index") types[`${group.split(".").reverse().join(".")}.${version}.${kind}`] = { paths: readPaths(readFileSync(join(ISTIO, file), "utf8")) };
+  }
   const count = Object.keys(types).length;
   if (count < LEAST_TYPES) throw new Error(`only ${count} types in kubernetes-models: its declarations have changed their form`);
   mkdirSync(OUT, { recursive: true });
@@ -40,7 +45,7 @@ function main(): void {
 
 function fingerprint(): string {
   const hash = createHash("sha256").update(readFileSync(import.meta.path));
-  for (const folder of PACKAGES) hash.update(readFileSync(join(folder, "package.json")));
+  for (const folder of [...PACKAGES, ISTIO]) hash.update(readFileSync(join(folder, "package.json")));
   return hash.digest("hex");
 }
 
@@ -60,6 +65,32 @@ function readType(source: string): { name: string; explanation: Explanation } | 
     fields[field] = { ...(comment ? { text: textOf(comment) } : {}), form: formOf(type, name), ...(optional ? {} : { required: true }), ...(values ? { enum: values } : {}) };
   }
   return { name, explanation: { ...(head ? { text: textOf(head[1] ?? "") } : {}), ...(Object.keys(fields).length > 0 ? { fields } : {}) } };
+}
+
+/** Of a type whose fields are all written out in place: the text of each, by its path (spec.mtls.mode). */
+function readPaths(source: string): Record<string, string> {
+  const lines = (/^export interface I\w+[^{]*\{\n([\s\S]*?)^\}/m.exec(source)?.[1] ?? "").split("\n");
+  const paths: Record<string, string> = {};
+  const above: string[] = [];
+  let comment: string[] | undefined;
+  let text = "";
+  for (const line of lines) {
+    if (comment) {
+      if (line.trim() === "*/") [text, comment] = [textOf(comment.join("\n")), undefined];
+      else comment.push(line);
+      continue;
+    }
+    if (line.trim() === "/**") comment = [];
+    const [, indent = "", name] = /^( +)(?:"([^"]+)"\??|\[key: string\]): /.exec(line) ?? [];
+    if (indent === "") continue;
+    // Four spaces a level; a map's values stand under no name of their own.
+    const level = indent.length / 4 - 1;
+    above.splice(level, above.length, name ?? "");
+    const path = above.filter((part) => part !== "").join(".");
+    if (name !== undefined && text !== "") paths[path] ??= text;
+    text = "";
+  }
+  return paths;
 }
 
 /** The words of a comment; its lines are the text's lines. */

@@ -84,6 +84,17 @@ test("OpenAPI has what kubectl reads: patch operations for validation, schemas f
   expect(revalidated.status).toBe(304);
 });
 
+test("Istio's kinds are explained too, by the paths of their fields", async () => {
+  const { schemas } = (JSON.parse((await api.call("GET", "/openapi/v3/apis/security.istio.io/v1")).text) as { components: { schemas: Record<string, Described> } }).components;
+  const peers = schemas["io.istio.security.v1.PeerAuthentication"]?.properties?.["spec"]?.properties;
+  // What the definition says itself stands.
+  expect(peers?.["mtls"]?.description).toBe("How connections to the workloads are authenticated.");
+  expect(peers?.["selector"]?.properties?.["matchLabels"]?.description).toContain("labels");
+  const rule = schemas["io.istio.security.v1.AuthorizationPolicy"]?.properties?.["spec"]?.properties?.["rules"]?.items;
+  const operation = rule?.properties?.["to"]?.items?.properties?.["operation"];
+  expect([rule?.description, operation?.description, operation?.properties?.["methods"]?.description]).toEqual([undefined, "Operation specifies the operation of a request.", "HTTP methods."]);
+});
+
 test("version 2 of OpenAPI, in JSON and as Go clients ask for it", async () => {
   const swagger = JSON.parse((await api.call("GET", "/openapi/v2", { accept: "application/json" })).text) as {
     paths: Record<string, { patch?: { consumes: string[]; parameters: { name: string }[]; "x-kubernetes-group-version-kind": object } }>;

@@ -39,6 +39,7 @@ function explainType(name: string, schema: Schema, explanations: Explanations, r
   const about = explanations[name];
   const isKind = schema.properties?.["apiVersion"] !== undefined && schema.properties["kind"] !== undefined;
   if (!about && !isKind) return schema;
+  if (about?.paths) schema = withPaths(schema, about.paths, "");
   const text = about?.text ?? (name.endsWith(".Quantity") ? QUANTITY : schema.description);
   const described: Schema = { ...(text ? { description: text } : {}), ...asType(schema) };
   const free = schema["x-kubernetes-preserve-unknown-fields"] === true && about?.fields ? fromExplanation(about.fields, refer) : {};
@@ -51,6 +52,20 @@ function explainType(name: string, schema: Schema, explanations: Explanations, r
     properties[field] = { ...(entry.text ? { description: entry.text } : {}), ...withEnum(inner, entry.enum) };
   }
   return { ...described, properties: { ...free.properties, ...properties } };
+}
+
+/** Fields that say nothing of themselves get the text of their path; items and values do not repeat their field's. */
+function withPaths(schema: Schema, paths: Record<string, string>, path: string, isField = true): Schema {
+  if (schema.$ref) return schema;
+  const { properties, items, additionalProperties: values } = schema;
+  const text = schema.description ?? (isField ? paths[path] : undefined);
+  return {
+    ...(text ? { description: text } : {}),
+    ...schema,
+    ...(properties ? { properties: Object.fromEntries(Object.entries(properties).map(([name, of]) => [name, withPaths(of, paths, path === "" ? name : `${path}.${name}`)])) } : {}),
+    ...(items ? { items: withPaths(items, paths, path, false) } : {}),
+    ...(typeof values === "object" ? { additionalProperties: withPaths(values, paths, path, false) } : {}),
+  };
 }
 
 /** What fields mean that every kind has, where its own type does not say it. */

@@ -5,6 +5,8 @@ import { join } from "node:path";
 export interface Explanation {
   text?: string;
   fields?: Record<string, ExplainedField>;
+  /** Of a custom kind, whose types have no names: the text of each field by its path, without lists and maps (spec.mtls.mode). */
+  paths?: Record<string, string>;
 }
 
 export interface ExplainedField {
