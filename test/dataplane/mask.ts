@@ -21,7 +21,8 @@ export class Mask {
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, "{token}")
       .replace(/\beyJ[\w-]{60,}/g, "{payload}")
       .replace(/(PROXY TCP4 \S+ \S+) \d+ \d+/g, "$1 {port} {port}")
-      // After a retry something of the default time-out of 15 s is used up.
+      // After a retry something of the default time-out of 15 s is used up, or nothing yet.
+      .replace(/x-envoy-attempt-count: [23]\n[^]*/, (rest) => rest.replace(/\b15000\b/, "{14...}"))
       .replace(/\b14\d{3}\b/g, "{14...}")
       .replace(/"[0-9a-f]{16}"/g, '"{cookie}"')
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "{time}")

@@ -8,6 +8,8 @@ import type * as UuidTypes from "../../proto/gen/envoy/extensions/request_id/uui
 import { unpackAny } from "../../proto/index.ts";
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from "../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import { timeoutMs } from "../durations.ts";
+import type * as LocalReplies from "./local-reply-config.ts";
+import type { RewriteReply } from "./local-reply-config.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
 import { createHttpFilter, discoveredName, isRouterFilter, readRouterOptions, type RouterOptions } from "../filters/registry.ts";
@@ -66,6 +68,7 @@ export class HcmConfig {
   readonly maxStreamMs: number | undefined;
   readonly tracing: "ingress" | "egress" | undefined;
   readonly tracer: HttpTracing | undefined;
+  readonly localReplies: RewriteReply | undefined;
   readonly codec: "auto" | "http1" | "http2";
   readonly http2: SessionOptions;
   readonly headerCase: HeaderCase | undefined;
@@ -119,6 +122,8 @@ export class HcmConfig {
     this.maxStreamMs = timeoutMs(common?.maxStreamDuration);
     this.tracing = proto.tracing && (direction === "outbound" ? "egress" : "ingress");
     this.tracer = proto.tracing && new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
+    // Few have one: what it needs is loaded with the first.
+    this.localReplies = proto.localReplyConfig && (require("./local-reply-config.ts") as typeof LocalReplies).compileLocalReplies(proto.localReplyConfig, services);
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
     this.http2 = { ...sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes, this.limits.maxHeaders), stats: services.core.http2() };
     const ranges = proto.internalAddressConfig?.cidrRanges ?? [];

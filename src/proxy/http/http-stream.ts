@@ -276,7 +276,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#router = undefined;
     this.details = reply.details;
     if (reply.flag) this.addFlag(reply.flag);
-    const { status, headers, body } = renderLocalReply(reply, this.grpc);
+    const { status, headers, body } = renderLocalReply(this.config.localReplies?.(reply, this) ?? reply, this.grpc);
     const head = this.request as RequestHead | undefined;
     this.respond(status, headers, body === "" || head?.method === "HEAD");
     if (this.done || body === "" || head?.method === "HEAD") return;

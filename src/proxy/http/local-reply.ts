@@ -14,6 +14,8 @@ export interface LocalReply {
   /** Changes the headers after `headers` are set. */
   readonly modify?: ((headers: HeaderMap) => void) | undefined;
   readonly grpcStatus?: number;
+  /** `text/plain` by default. */
+  readonly contentType?: string;
 }
 
 /** Head and body of a local reply, in Envoy's order of headers; gRPC callers get a trailers-only answer. */
@@ -29,7 +31,8 @@ export function renderLocalReply(reply: LocalReply, grpc: boolean): { status: nu
   }
   if (reply.body !== "") {
     headers.append("content-length", String(reply.body.length));
-    if (!headers.has("content-type")) headers.append("content-type", "text/plain");
+    if (reply.contentType !== undefined) headers.set("content-type", reply.contentType);
+    else if (!headers.has("content-type")) headers.append("content-type", "text/plain");
   }
   return { status: reply.status, headers, body: reply.body };
 }

@@ -117,16 +117,19 @@ function compileJson(template: { [key: string]: unknown }, options: FormatOption
   return (info) => `${JSON.stringify(write(info), keep)}\n`;
 }
 
+/** Tells what is missing from what is empty: no value has this character. */
+const MISSING = "\0";
+
 /** Numbers stay numbers, as in Envoy's typed JSON; missing values are null. */
 function jsonWriter(template: unknown, options: FormatOptions): JsonWriter {
   if (typeof template === "string") {
     const whole = /^%[A-Z_0-9]+(\([^)]*\))?(:\d+)?%$/.test(template);
-    const text = compileFormat(template, { ...options, missing: whole ? "" : options.missing });
+    const text = compileFormat(template, { ...options, missing: whole ? MISSING : options.missing });
     if (!whole) return text;
     const numeric = /^%(RESPONSE_CODE|BYTES_|DURATION|REQUEST_DURATION|RESPONSE_|UPSTREAM_REQUEST_ATTEMPT_COUNT|.*_PORT%|CONNECTION_ID)/.test(template);
     return (info) => {
       const value = text(info);
-      if (value === "") return null;
+      if (value === MISSING) return null;
       return numeric && /^\d+$/.test(value) ? Number(value) : value;
     };
   }

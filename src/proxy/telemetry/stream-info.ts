@@ -68,6 +68,8 @@ export class StreamInfo {
   requestCompleteMs = -1;
   responseStartMs = -1;
   attempts = 0;
+  /** What the proxy itself would have answered, for the page around it. */
+  localReplyBody = "";
   routeName = "";
   /** It asks for this proxy's health. */
   healthCheck = false;

@@ -188,6 +188,30 @@ const forgeries: readonly Row[] = [
   csrf("only counted", [["origin", "http://evil.test"]], { filter_enabled: { default_value: { numerator: 0 } }, shadow_enabled: { default_value: { numerator: 100 } } }),
 ];
 
+// ---- answers of the proxy's own
+
+const statusIs = (code: number): JsonObject => ({ status_code_filter: { comparison: { op: "EQ", value: { default_value: code, runtime_key: "none" } } } });
+const own = (name: string, config: JsonObject, call: Call | readonly Call[] = [get("/missing"), get("/down")]): Row =>
+  row(`local reply: ${name}`, http({ hcm: { local_reply_config: config }, routes: [route({ path: "/down" }, { cluster: "closed" }), route({ path: "/up" }), direct({ path: "/direct" }, "said directly")] }), call);
+const mapper = (more: JsonObject, filter = statusIs(404)): JsonObject => ({ mappers: [{ filter, ...more }] });
+const textFormat = (text: string, more: JsonObject = {}): JsonObject => ({ text_format_source: { inline_string: text }, ...more });
+
+const localReplies: readonly Row[] = [
+  own("another status", mapper({ status_code: 410 })),
+  own("another body", mapper({ body: { inline_string: "not here" } })),
+  own("a body where there was none, in UTF-8", mapper({ body: { inline_string: "nicht gefunden ü" } }), get("/missing")),
+  own("more headers", mapper({ headers_to_add: [{ header: { key: "x-why", value: "%RESPONSE_CODE%" } }] })),
+  own("a page for all", { body_format: textFormat("<h1>%LOCAL_REPLY_BODY% %RESPONSE_CODE% %REQ(:PATH)%</h1>", { content_type: "text/html; charset=UTF-8" }) }, [get("/missing"), get("/down"), get("/direct"), get("/up", [], { want: { status: 500, body: "app" } })]),
+  own("a page in UTF-8", { body_format: textFormat("\u00bb%LOCAL_REPLY_BODY%\u00ab \u2014 %REQ(x-a)%") }, get("/down", [["x-a", "\xc3\xbc"]])),
+  own("JSON for all", { body_format: { json_format: { status: "%RESPONSE_CODE%", message: "%LOCAL_REPLY_BODY%", path: "%REQ(:PATH)%" } } }, [get("/missing"), get("/down")]),
+  own("a page for one", { ...mapper({ status_code: 503, body: { inline_string: "gone" }, body_format_override: textFormat("[%LOCAL_REPLY_BODY%] %RESPONSE_CODE%") }), body_format: textFormat("{%LOCAL_REPLY_BODY%}") }),
+  own("by flag", mapper({ body: { inline_string: "down" } }, { response_flag_filter: { flags: ["UF"] } })),
+  own("the first that fits", { mappers: [{ filter: statusIs(404), body: { inline_string: "first" } }, { filter: statusIs(404), body: { inline_string: "second" } }] }),
+  own("HEAD", { body_format: textFormat("page") }, get("/missing", [], { method: "HEAD" })),
+  own("gRPC", mapper({ status_code: 401, body: { inline_string: "who?" } }), { h2: { method: "POST", path: "/missing", headers: [["content-type", "application/grpc"]], body: "" } }),
+  own("a request that is none", { body_format: textFormat("page: %LOCAL_REPLY_BODY%") }, { raw: [{ send: "NONSENSE\r\n\r\n" }, { rest: true }] }),
+];
+
 // ---- new connections
 
 const rate = (name: string, config: JsonObject, calls: Call | readonly Call[], inHttp = false): Row => {
@@ -203,4 +227,4 @@ const rates: readonly Row[] = [
   rate("before HTTP", {}, [get(), get(), { raw: [{ rest: true }] }], true),
 ];
 
-export const moreFilters: Group = { name: "more filters", rows: [...setMetadataRows, ...headerToMetadata, ...healthChecks, ...mutations, ...buffers, ...compressors, ...basicAuth, ...forgeries, ...rates] };
+export const moreFilters: Group = { name: "more filters", rows: [...setMetadataRows, ...headerToMetadata, ...healthChecks, ...mutations, ...buffers, ...compressors, ...basicAuth, ...forgeries, ...localReplies, ...rates] };
