@@ -1,5 +1,6 @@
 /**
- * base holds the small things without a domain: errors with stable codes, a clock that tests can move, a logger.
+ * base holds the small things without a domain: errors with stable codes, a clock that tests can move, a logger; in `regex/`
+ * regular expressions that cannot be made to run for ever.
  * Every room may import it and it imports no room.
  * Nothing here knows of Kubernetes, Istio or Envoy.
  */

@@ -3,7 +3,7 @@ import type { StringMatcher } from "../../proto/gen/envoy/type/matcher/v3/string
 import type { RegexMatcher as XdsRegexMatcher } from "../../proto/gen/xds/type/matcher/v3/regex_pb.ts";
 import type { StringMatcher as XdsStringMatcher } from "../../proto/gen/xds/type/matcher/v3/string_pb.ts";
 import { InvalidResource } from "../types.ts";
-import { compileLinear, mayBacktrack, parseRegex } from "./regex/index.ts";
+import { compileLinear, mayBacktrack, parseRegex } from "../../base/regex/index.ts";
 
 export type TextMatch = (text: string) => boolean;
 

@@ -89,7 +89,8 @@ test("a connection that a retry makes to a host of a cluster that went meanwhile
   const skip = { retryPriority: { name: "envoy.retry_priorities.previous_priorities", typedConfig: typed("envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", { updateFrequency: 1 }) } };
   await configure(proxy.dataPlane, { clusters: [{ ...cluster("c", [1]), loadAssignment: { clusterName: "c", endpoints: localities } }], listeners: [httpListener("l", { routes: [forward("/", "c", { retryPolicy: { ...retryPolicy, ...skip } })] })] });
   const answer = get(proxy.port("l"), "/", "a");
-  await Bun.sleep(10);
+  const refused = (): boolean => proxy.dataPlane.clusters().some(({ hosts }) => hosts.some(({ stats }) => stats.cxConnectFail > 0));
+  while (!refused()) await Bun.sleep(1);
   proxy.dataPlane.removeCluster("c");
   expect((await answer).status).toBe(200);
   expect(await Promise.race([closed.promise, Bun.sleep(5000)])).toBe("closed");

@@ -1,4 +1,4 @@
-import { compileRe2 } from "../store/re2.ts";
+import { compileRe2Groups } from "../store/re2.ts";
 import { labelOf } from "../store/series.ts";
 import { executionError } from "./promql-error.ts";
 import { type Sample } from "./values.ts";
@@ -7,15 +7,15 @@ const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** Sets `target` to the replacement where the expression fits all of `source`; an empty result takes the label away. Throws PromqlError. */
 export function labelReplace(samples: Sample[], target: string, replacement: string, source: string, pattern: string): Sample[] {
-  let expression: RegExp;
+  let groups: ReturnType<typeof compileRe2Groups>;
   try {
-    expression = compileRe2(pattern);
+    groups = compileRe2Groups(pattern);
   } catch {
     throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
   }
   if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_replace(): ${target}`);
   return samples.map((sample) => {
-    const match = expression.exec(labelOf(sample.labels, source));
+    const match = groups(labelOf(sample.labels, source));
     return match ? { ...sample, labels: withLabel(sample.labels, target, expand(replacement, match)) } : sample;
   });
 }

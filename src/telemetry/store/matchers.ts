@@ -29,7 +29,7 @@ function expression(value: string): (text: string) => boolean {
     const names = new Set(value.split("|"));
     return (text) => names.has(text);
   }
-  let compiled: RegExp;
+  let compiled: (text: string) => boolean;
   try {
     compiled = compileRe2(value);
   } catch (cause) {
@@ -40,7 +40,7 @@ function expression(value: string): (text: string) => boolean {
     let fits = known.get(text);
     if (fits === undefined) {
       if (known.size >= MAX_REMEMBERED) known.clear();
-      known.set(text, (fits = compiled.test(text)));
+      known.set(text, (fits = compiled(text)));
     }
     return fits;
   };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { compileRe2 } from "./re2.ts";
+import { compileRe2, compileRe2Groups } from "./re2.ts";
 
 const FITS: [string, string[], string[]][] = [
   ["a|bc", ["a", "bc"], ["b", "ac", "abc"]],
@@ -23,10 +23,21 @@ const FITS: [string, string[], string[]][] = [
 
 test.each(FITS)("%s", (expression, fits, not) => {
   const compiled = compileRe2(expression);
-  for (const text of fits) expect([text, compiled.test(text)]).toEqual([text, true]);
-  for (const text of not) expect([text, compiled.test(text)]).toEqual([text, false]);
+  for (const text of fits) expect([text, compiled(text)]).toEqual([text, true]);
+  for (const text of not) expect([text, compiled(text)]).toEqual([text, false]);
 });
 
 test.each(["(", "(?=a)", "a(?!b)", "(?<=a)b", "(a)\\1", "[z-a]", "a**", "*a", "[:alpha:", "\\"])("%s is no expression", (expression) => {
   expect(() => compileRe2(expression)).toThrow(/error parsing regexp/);
+});
+
+test("an expression made to be tried without end is answered at once, and refused where its groups are asked for", () => {
+  const text = "a".repeat(20_000);
+  for (const expression of ["(a+)+b", "(a|aa)+b", "(.*a){12}b"]) {
+    expect(compileRe2(expression)(text)).toBe(false);
+    expect(() => compileRe2Groups(expression)).toThrow("inside of another");
+  }
+  expect(compileRe2Groups("(.*):(?P<port>\\d+)")("host:80")?.groups?.port).toBe("80");
+  expect(compileRe2Groups("(\\d{1,3}\\.){3}(\\d{1,3})")("10.244.0.12")?.[2]).toBe("12");
+  expect(compileRe2Groups("(?:(foo|bar)-)?(.*)")("foo-x")?.[1]).toBe("foo");
 });

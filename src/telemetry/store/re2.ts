@@ -1,3 +1,4 @@
+import { compileLinear, mayBacktrack, nestsRepeats, parseRegex } from "../../base/regex/index.ts";
 import { re2Problem } from "../../resources/istio-validation/re2.ts";
 
 const POSIX: Record<string, string> = {
@@ -7,10 +8,32 @@ const POSIX: Record<string, string> = {
 const SYNTAX = /[\^$\\.*+?()[\]{}|/]/;
 
 /**
- * An RE2 expression, as Prometheus takes it, that must fit a whole text. Throws an Error in Go's words when it is none.
- * JavaScript knows all constructs of RE2 in some form, but not the other way round: look-around and back references are refused.
+ * Whether an RE2 expression, as Prometheus takes it, fits a whole text. One that could be tried in many ways is matched in
+ * time that grows with the text, where a character beyond 16 bits counts as two. Throws an Error in Go's words when it is none.
  */
-export function compileRe2(expression: string): RegExp {
+export function compileRe2(expression: string): (text: string) => boolean {
+  const native = translated(expression);
+  const node = parseRegex(expression);
+  if (!node || !mayBacktrack(node)) return (text) => native.test(text);
+  const linear = compileLinear(node);
+  if (!linear) throw new Error("error parsing regexp: expression too large");
+  return linear;
+}
+
+/**
+ * The same for who wants to know what its groups stand for: only JavaScript's engine tells, so what it could try in ways
+ * without end is refused. Throws an Error.
+ */
+export function compileRe2Groups(expression: string): (text: string) => RegExpExecArray | undefined {
+  const native = translated(expression);
+  const node = parseRegex(expression);
+  if (node && nestsRepeats(node)) throw new Error("error parsing regexp: a repetition without limit inside of another one");
+  const fits = compileRe2(expression);
+  return (text) => (fits(text) ? (native.exec(text) ?? undefined) : undefined);
+}
+
+/** JavaScript knows all constructs of RE2 in some form, but not the other way round: look-around and back references are refused. */
+function translated(expression: string): RegExp {
   const problem = re2Problem(expression);
   if (problem !== undefined) throw new Error(problem);
   return new RegExp(`^(?:${new Translator(expression).translate()})$`, "u");

@@ -4,4 +4,4 @@
  * would hold up all others for seconds. Expressions that have one way only go on to that engine, which is faster.
  */
 export { compileLinear } from "./automaton.ts";
-export { mayBacktrack, parseRegex, type RegexNode } from "./parse.ts";
+export { mayBacktrack, nestsRepeats, parseRegex, type RegexNode } from "./parse.ts";

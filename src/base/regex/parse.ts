@@ -42,6 +42,26 @@ export function mayBacktrack(node: RegexNode): boolean {
   return !visit(node) || unlimited > 1 || optional > MAX_OPTIONAL;
 }
 
+/**
+ * Whether a repetition without a limit stands inside of another repetition, or a choice inside of one without a limit: then
+ * the ways to match double with each character, or grow with a high power of their number.
+ */
+export function nestsRepeats(node: RegexNode, inside: "nothing" | "some" | "unlimited" = "nothing"): boolean {
+  switch (node.kind) {
+    case "sequence":
+      return node.parts.some((part) => nestsRepeats(part, inside));
+    case "choice":
+      return inside === "unlimited" || node.parts.some((part) => nestsRepeats(part, inside));
+    case "repeat": {
+      const unlimited = node.max === Number.POSITIVE_INFINITY;
+      if (inside === "unlimited" ? node.max !== node.min : inside === "some" && unlimited) return true;
+      return nestsRepeats(node.part, unlimited || inside === "unlimited" ? "unlimited" : node.max > 1 ? "some" : inside);
+    }
+    default:
+      return false;
+  }
+}
+
 /** As many optional parts give at most 2^8 ways, each of which is tried in well under a microsecond. */
 const MAX_OPTIONAL = 8;
 /** Go's and RE2's limit of {n,m}. */
