@@ -78,7 +78,7 @@ export const REFUSALS: readonly Refusal[] = [
   // ---- clusters
   clustered("EDS without a source", { type: "EDS" }, /EDS config/i),
   clustered("an unknown policy", { load_balancing_policy: { policies: [{ typed_extension_config: { name: "who.knows", typed_config: unknown("who.knows.Policy") } }] } }, /who\.knows/),
-  clustered("an unknown transport socket", { transport_socket: { name: "who.knows", typed_config: unknown("who.knows.Socket") } }, /who\.knows/),
+  clustered("an unknown transport socket upstream", { transport_socket: { name: "who.knows", typed_config: unknown("who.knows.Socket") } }, /who\.knows/),
   clustered("a policy of original destinations", { lb_policy: "CLUSTER_PROVIDED" }, /cluster[ _]provided/i),
   clustered("the protocol by ALPN, without TLS", { typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { auto_config: {} }) } }, /non-ALPN transport socket/),
   clustered("subsets that fall back to themselves", { lb_subset_config: { subset_selectors: [{ keys: ["a"], fallback_policy: "KEYS_SUBSET", fallback_keys_subset: ["a"] }] } }, /fallback_keys_subset/),

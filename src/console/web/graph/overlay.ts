@@ -9,6 +9,8 @@ import { LEAST_FONT, NODE_FONT } from "./style.ts";
 
 /** With more nodes than these, seen from far away, the names of boxes say more than those of single nodes. */
 const CROWD = 40;
+/** A hand that drags the graph has come to rest after so long. */
+const REST_MS = 120;
 
 /** What the overlay shows besides the edges themselves. */
 export interface OverlayState {
@@ -21,7 +23,8 @@ export interface OverlayState {
 
 /**
  * Dots and marks above the graph, on two canvases: dots are drawn anew each frame, and only while some edge has traffic;
- * marks only when the view or the edges change. A page on which nothing moves draws nothing.
+ * marks only when the view or the edges change; while the graph is dragged they move along as a picture, and are placed
+ * anew when it rests. A page on which nothing moves draws nothing.
  */
 export class Overlay {
   readonly #paths: Paths;
@@ -31,6 +34,10 @@ export class Overlay {
   #streams: Stream[] = [];
   #marks: Mark[] = [];
   #marksStale = true;
+  /** The view that the marks were placed for, and how far it has been dragged since. */
+  #placed = { zoom: 0, x: 0, y: 0 };
+  #dragged = { x: 0, y: 0 };
+  #rest: ReturnType<typeof setTimeout> | undefined;
   #frame = 0;
   #faded = new Set<string>();
 
@@ -41,7 +48,8 @@ export class Overlay {
     private readonly frames: FrameGate,
   ) {
     this.#paths = new Paths(cy);
-    cy.on("viewport position add remove data bounds", () => this.refresh());
+    cy.on("viewport", () => this.#moved());
+    cy.on("position add remove data bounds", () => this.refresh());
   }
 
   set(state: OverlayState): void {
@@ -71,12 +79,30 @@ export class Overlay {
   }
 
   markAt(x: number, y: number): Mark | undefined {
-    return markAt(this.#marks, x, y);
+    return markAt(this.#marks, x - this.#dragged.x, y - this.#dragged.y);
   }
 
   stop(): void {
+    clearTimeout(this.#rest);
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+  }
+
+  #moved(): void {
+    if (this.#marksStale || this.cy.zoom() !== this.#placed.zoom) {
+      this.refresh();
+      return;
+    }
+    this.frames.wake();
+    const pan = this.cy.pan();
+    this.#shift(pan.x - this.#placed.x, pan.y - this.#placed.y);
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => this.refresh(), REST_MS);
+  }
+
+  #shift(x: number, y: number): void {
+    this.#dragged = { x, y };
+    this.marks.style.transform = x === 0 && y === 0 ? "" : `translate(${x}px, ${y}px)`;
   }
 
   #draw(time: number): void {
@@ -86,6 +112,8 @@ export class Overlay {
     const [zoom, pan] = [cy.zoom(), cy.pan()];
     if (this.#marksStale) {
       this.#marksStale = false;
+      this.#placed = { zoom, ...pan };
+      this.#shift(0, 0);
       this.#faded = new Set(cy.edges(".faded").map((edge) => edge.id()));
       const nodes = cy.nodes(":childless").map((node) => ({ id: node.id(), text: String(node.data("label")).split("\n")[0]!, x: node.position("x") - node.width() / 2, y: node.position("y") - node.height() / 2, width: node.width(), height: node.height() }));
       const view = { zoom, pan };
