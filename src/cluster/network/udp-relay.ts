@@ -36,6 +36,14 @@ export async function relayUdp(options: UdpRelayOptions): Promise<{ stop(): void
     clients.delete(key);
     void client.to.then((socket) => socket.close(), () => {});
   };
+  // A datagram that the kernel does not take, such as one to a service without endpoints, is lost like any other.
+  const sent = (send: () => unknown): void => {
+    try {
+      send();
+    } catch (error) {
+      options.onRefused(String(error));
+    }
+  };
   const near = await options.listen((data, port, address) => {
     const now = options.now();
     for (const [key, client] of clients) {
@@ -48,11 +56,11 @@ export async function relayUdp(options: UdpRelayOptions): Promise<{ stop(): void
       const target = options.target();
       const to = options.connect((answer, fromPort, from) => {
         // Whoever else sends to that socket is no service.
-        if (from === target.ip && fromPort === target.port) near.send(answer, port, address);
+        if (from === target.ip && fromPort === target.port) sent(() => near.send(answer, port, address));
       });
       client = { to, target, used: now };
       to.catch((error: unknown) => {
-        clients.delete(key);
+        if (clients.get(key)?.to === to) clients.delete(key);
         options.onRefused(String(error));
       });
     }
@@ -61,7 +69,7 @@ export async function relayUdp(options: UdpRelayOptions): Promise<{ stop(): void
     const { target } = client;
     // A copy: the buffer is Bun's, and the socket may come later.
     const copy = new Uint8Array(data);
-    void client.to.then((socket) => socket.send(copy, target.port, target.ip), () => {});
+    void client.to.then((socket) => sent(() => socket.send(copy, target.port, target.ip)), () => {});
   });
   return {
     stop() {

@@ -44,6 +44,12 @@ export function routeConfigOf(route: Route | undefined, name: string): { readonl
   return { config: undefined, disabled: false };
 }
 
+/** Whether a filter that is off by default is on for a route: it is where the most specific configuration does not say otherwise. */
+export function routeEnables(route: Route | undefined, name: string): boolean {
+  const any = route?.filterConfigs.find((configs) => configs[name])?.[name];
+  return any !== undefined && !openRouteConfig(any).disabled;
+}
+
 /** Takes the FilterConfig wrapper off a per-route configuration. */
 export function openRouteConfig(any: Any): { config: TypedConfig | undefined; disabled: boolean; optional: boolean } {
   const config = TypedConfig.open(any);

@@ -13,6 +13,7 @@ import type { RewriteReply } from "./local-reply-config.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
 import { createHttpFilter, discoveredName, isRouterFilter, readRouterOptions, type RouterOptions } from "../filters/registry.ts";
+import { routeEnables } from "../filters/typed-config.ts";
 import { compileCidrs } from "../match/cidr.ts";
 import type { Route, RouteTable } from "../router/route-table.ts";
 import type { Services } from "../services.ts";
@@ -141,7 +142,7 @@ export class HcmConfig {
       }
       if (last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: non-terminal filter named ${filter.name} of type ${filter.name} is the last filter in a http filter chain.`);
       const created = createHttpFilter(filter, { services, stats: this.stats, direction, gateway: direction !== "inbound" && isGateway(services) }, () => this.#replan());
-      if (created && !filter.disabled) filters.push(created);
+      if (created) filters.push(filter.disabled ? offByDefault(created, filter.name) : created);
     }
     if (!router) throw new InvalidResource("INVALID_FILTER_CHAIN", "a http filter chain needs a router as its last filter");
     this.router = router;
@@ -182,6 +183,11 @@ export class HcmConfig {
       complete: filters.filter((filter) => filter.onComplete),
     };
   }
+}
+
+/** A filter that only routes which configure it switch on. */
+function offByDefault(filter: HttpFilterConfig, name: string): HttpFilterConfig {
+  return { forRoute: (route) => (routeEnables(route, name) ? filter.forRoute(route) : undefined), dispose: () => filter.dispose?.() };
 }
 
 /** Whether request ids carry the decision to trace: they do unless their extension says otherwise. */

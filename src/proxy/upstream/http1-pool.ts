@@ -53,10 +53,8 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
     }
     const withdraw = this.#waiting.add(waiter);
     if (!withdraw) return undefined;
-    const { cluster, host } = this.#target;
-    // Envoy lets a host have one connection whatever the limit says, or its requests would wait for ever.
-    if (cluster.load.connections < cluster.limits.maxConnections || host.cxActive === 0) this.#connect();
-    else cluster.stats.upstream_cx_overflow++;
+    if (this.#mayConnect()) this.#connect();
+    else this.#target.cluster.stats.upstream_cx_overflow++;
     return withdraw;
   }
 
@@ -67,8 +65,13 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
 
   /** A connection was lost: those who wait must not wait for one that nobody makes. */
   replenish(): void {
-    const { load, limits } = this.#target.cluster;
-    if (this.#waiting.length > this.#connecting && load.connections < limits.maxConnections) this.#connect();
+    if (this.#waiting.length > this.#connecting && this.#mayConnect()) this.#connect();
+  }
+
+  /** Envoy lets a host have one connection whatever the limit says, or its requests would wait for ever. */
+  #mayConnect(): boolean {
+    const { cluster, host } = this.#target;
+    return cluster.load.connections < cluster.limits.maxConnections || host.cxActive === 0;
   }
 
   onReusable(client: Http1Client): void {
@@ -126,6 +129,7 @@ export class Http1Pool implements Http1ClientOwner, UpstreamPool {
       onConnectFailure: (reason, detail) => {
         this.#connecting--;
         this.#waiting.fail(reason, detail, 1);
+        this.replenish();
       },
     });
   }
