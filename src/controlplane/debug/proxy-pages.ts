@@ -22,7 +22,7 @@ export function sidecarPage({ node }: ConnectionView, snapshot: MeshSnapshot, ve
   return {
     version,
     name: scope.name,
-    namespace: scope.namespace,
+    namespace: node.namespace,
     outboundTrafficPolicy: { mode: scope.outbound.mode, ...(scope.outbound.egressProxy !== undefined && { egressProxy: scope.outbound.egressProxy }) },
     services,
     egressListenerServices: scope.listeners.map((listener) => listener.services.map((service) => serviceView(service, snapshot))),

@@ -10,6 +10,8 @@ export class ServiceIndex {
   readonly #public: MeshService[] = [];
   readonly #exported = new Map<string, MeshService[]>();
   readonly #visible = new Map<string, readonly MeshService[]>();
+  /** Whether some hostname is that of services in several namespaces, of which a proxy's own counts first. */
+  readonly #ambiguous: boolean;
 
   constructor(services: readonly MeshService[], readonly defaultExportTo: readonly string[]) {
     this.all = services;
@@ -23,6 +25,12 @@ export class ServiceIndex {
       this.#file(service);
     }
     this.byHostname = byHostname;
+    this.#ambiguous = byHostname.values().some(({ size }) => size > 1);
+  }
+
+  /** Whether proxies of a namespace may see other services than those of any other. */
+  setsApart(namespace: string): boolean {
+    return this.#ambiguous || this.#exported.has(namespace);
   }
 
   /** The services that proxies of a namespace may see: those exported to it first, then the public ones, oldest first each. */

@@ -5,7 +5,7 @@ import type { KubeObject } from "../../resources/index.ts";
 import { isRegistryKind, ObjectStore, SnapshotBuilder, type MeshSnapshot } from "../registry/index.ts";
 import { createGenerator } from "./generator.ts";
 import { parseNode } from "./node.ts";
-import type { ProxyNode } from "./types.ts";
+import type { ProxyNode, XdsResource } from "./types.ts";
 
 const { CDS, EDS, LDS, RDS, NDS } = XDS_TYPES;
 
@@ -33,6 +33,23 @@ describe("what a change costs", () => {
       expect(a?.length).toBeGreaterThan(0);
       for (const [index, resource] of (a ?? []).entries()) expect(b?.[index]).toBe(resource);
     }
+  });
+
+  test("namespaces that see the same share what they see; those that do not, do not", () => {
+    const builder = mesh();
+    const { snapshot } = builder.build();
+    const generator = createGenerator();
+    const endpoints = ["outbound|80||web.shop.svc.cluster.local"];
+    const elsewhere = nodeOf("job-1", "10.0.0.9", {}, "batch");
+    // Listeners say to spans whose they are.
+    const outbound = (list: readonly XdsResource[]) => list.filter(({ name }) => !name.startsWith("inbound"));
+    const shared = (at: MeshSnapshot) => [CDS, EDS].map((type) => {
+      const [here, there] = [nodeOf("web-1", "10.0.0.1"), elsewhere].map((node) => outbound(generator.generate(node, at, type, type === EDS ? endpoints : undefined)));
+      return here?.length === there?.length && here?.every((resource, index) => resource === there?.[index]);
+    });
+    expect(shared(snapshot)).toEqual([true, true]);
+    put(builder, { apiVersion: "networking.istio.io/v1", kind: "DestinationRule", metadata: { name: "web", namespace: "batch" }, spec: { host: "web.shop.svc.cluster.local", trafficPolicy: { tls: { mode: "DISABLE" } } } } as KubeObject);
+    expect(shared(builder.build().snapshot)).toEqual([false, false]);
   });
 
   test("policies of other workloads cost a proxy nothing", () => {
@@ -135,6 +152,6 @@ function put(builder: SnapshotBuilder, object: KubeObject): void {
   if (isRegistryKind(object.kind)) builder.set(object.kind, object);
 }
 
-function nodeOf(pod: string, ip: string, metadata: Record<string, unknown> = {}) {
-  return parseNode(`sidecar~${ip}~${pod}.shop~shop.svc.cluster.local`, { NAMESPACE: "shop", INSTANCE_IPS: ip, LABELS: { app: "web" }, CLUSTER_ID: "Kubernetes", ...metadata });
+function nodeOf(pod: string, ip: string, metadata: Record<string, unknown> = {}, namespace = "shop") {
+  return parseNode(`sidecar~${ip}~${pod}.${namespace}~${namespace}.svc.cluster.local`, { NAMESPACE: namespace, INSTANCE_IPS: ip, LABELS: { app: "web" }, CLUSTER_ID: "Kubernetes", ...metadata });
 }

@@ -3,7 +3,7 @@ import { PeerAuthenticationPolicies } from "../policy/index.ts";
 import type { MeshConfig, MeshSnapshot } from "../registry/index.ts";
 import { Memo } from "./memo.ts";
 import { DestinationRules, type EffectiveRule } from "./scope/destination-rules.ts";
-import { gatewayScope, sidecarFor, sidecarScope, type Scope } from "./scope/sidecar-scope.ts";
+import { gatewayScope, seesItsOwn, sidecarFor, sidecarScope, type Scope } from "./scope/sidecar-scope.ts";
 import { VirtualServices, type ResolvedVirtualService } from "./scope/virtual-services.ts";
 import type { ProxyNode } from "./types.ts";
 import type { MeshService } from "../registry/index.ts";
@@ -51,7 +51,8 @@ export class MeshViews {
       scopeFor: (node) => {
         if (node.type !== "sidecar") return this.#scopes.get([services, virtualServices, destinationRules, mesh, "gateway", node.namespace], () => gatewayScope(node.namespace, sources, this.#trims));
         const sidecar: Sidecar | undefined = sidecarFor(configs.Sidecar, node, mesh.rootNamespace);
-        return this.#scopes.get([services, virtualServices, destinationRules, mesh, sidecar, node.namespace], () => sidecarScope(node.namespace, sidecar, sources, this.#trims));
+        const namespace = sidecar || seesItsOwn(node.namespace, sources) ? node.namespace : "";
+        return this.#scopes.get([services, virtualServices, destinationRules, mesh, sidecar, namespace], () => sidecarScope(namespace, sidecar, sources, this.#trims));
       },
     };
   }

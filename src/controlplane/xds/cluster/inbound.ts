@@ -84,7 +84,7 @@ function sidecarClusters(proxy: ProxyContext): Cluster[] {
     if (!endpoint) return [];
     const meshPort = { name: listener.port.name ?? "", port, protocol: parseProtocol(listener.port.protocol) };
     const target = targets.find(({ targetPort }) => targetPort === port);
-    const service = target?.service ?? { ...EMPTY_SERVICE, hostname: `${scope.name}.${scope.namespace}`, name: scope.name, namespace: scope.namespace };
+    const service = target?.service ?? { ...EMPTY_SERVICE, hostname: `${scope.name}.${node.namespace}`, name: scope.name, namespace: node.namespace };
     return [inbound(proxy, port, endpoint.address, [{ service, port: meshPort, targetPort: endpoint.port }], endpoint.port)];
   });
 }

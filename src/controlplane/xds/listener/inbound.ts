@@ -82,11 +82,11 @@ function sidecarPorts(parts: ListenerParts): InboundPort[] {
         targetPort: number,
         port,
         cluster: inboundCluster(number),
-        service: { hostname: `${scope.name}.${scope.namespace}`, name: "", namespace: "" },
+        service: { hostname: `${scope.name}.${node.namespace}`, name: "", namespace: "" },
         binds,
         bindToPort,
         passthrough: false,
-        config: configPath("sidecar", scope),
+        config: configPath("sidecar", { name: scope.name, namespace: node.namespace }),
       },
     ];
   });

@@ -7,7 +7,7 @@ import { labelsKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { Memo } from "../memo.ts";
 import type { ProxyContext } from "../proxy.ts";
-import type { XdsResource } from "../types.ts";
+import type { ProxyNode, XdsResource } from "../types.ts";
 import { gatewayListeners } from "../gateway/listeners.ts";
 import { inboundListeners } from "./inbound.ts";
 import { planOutbound, type PlannedListener } from "./outbound.ts";
@@ -37,7 +37,7 @@ export class ListenerGenerator {
     const lookups = namesServices(mesh.config) ? snapshot.services : undefined;
     const parts = new ListenerParts(proxy, this.jwks, this.#parts, lookups);
     const telemetry = parts.telemetryKey();
-    const shared = [mesh.config, lookups, view, this.#metadata.get([node], () => metadataKey(proxy)), ...telemetry, parts.extensionsKey()];
+    const shared = [mesh.config, lookups, view, this.#metadata.get([node], () => metadataKey(node)), ...telemetry, parts.extensionsKey()];
     const tracing = this.#tracing.get([node, mesh.config, lookups, ...telemetry], () => parts.tracingKey());
     const common = [...shared, tracing];
     const bindings = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);
@@ -48,14 +48,14 @@ export class ListenerGenerator {
     // Pods behind headless services have listeners of their own.
     const headless = this.#headless.get([scope], () => scope.services.filter(({ resolution }) => resolution === "Passthrough")).map((service) => snapshot.backends(service).endpoints);
     const ownAddress = headless.length > 0 ? (node.addresses[0] ?? "") : "";
-    const plan = this.#plans.get([...shared, scope, labelsKey(proxy), ...headless, ownAddress], () => [
+    const plan = this.#plans.get([...shared, scope, scope.usesNamespace ? `${node.namespace} ${node.dnsDomain}` : "", labelsKey(proxy), ...headless, ownAddress], () => [
       ...planOutbound(parts).map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
       ...virtualOutboundListener(parts).map(encode),
     ]);
     const outbound = this.#outbound.get([plan, tracing], () => plan.map((listener) => ("build" in listener ? encode(listener.build(parts)) : listener)));
-    // An address is part of an inbound listener only where a Sidecar makes it listen there.
+    // Address and namespace are part of an inbound listener only where a Sidecar makes it listen there.
     const { ingress } = scope.sidecar ?? {};
-    const inbound = this.#inbound.get([...common, ingress, ...parts.securityKey(), mutualTlsKey(proxy), ...bindings, ingress?.length ? (node.addresses[0] ?? "") : ""], () => inboundListeners(parts).map(encode));
+    const inbound = this.#inbound.get([...common, ingress, ...parts.securityKey(), mutualTlsKey(proxy), ...bindings, ingress?.length ? `${node.namespace} ${node.addresses[0] ?? ""}` : ""], () => inboundListeners(parts).map(encode));
     return this.#whole.get([outbound, inbound], () => [...outbound, ...inbound]);
   }
 }
@@ -75,9 +75,6 @@ const METADATA = [
   "IDLE_TIMEOUT",
   "HTTP10",
   "UNPRIVILEGED_POD",
-  "MESH_ID",
-  "CLUSTER_ID",
-  "NAMESPACE",
   "ENVOY_STATUS_PORT",
   "ENVOY_PROMETHEUS_PORT",
   "ENVOY_SECURE_METRICS_PORT",
@@ -91,8 +88,8 @@ const METADATA = [
 ];
 
 /** What of a node its listeners depend on besides its view and how its spans name it: the same for all pods of a workload. */
-function metadataKey({ node }: ProxyContext): string {
-  return JSON.stringify([node.dnsDomain, METADATA.map((name) => node.metadata[name] ?? null)]);
+function metadataKey(node: ProxyNode): string {
+  return JSON.stringify(METADATA.map((name) => node.metadata[name] ?? null));
 }
 
 function encode(listener: MessageInitShape<typeof ListenerSchema>): XdsResource {

@@ -23,6 +23,8 @@ type RuleMap = HostMap<EffectiveRule[]>;
 export class DestinationRules {
   readonly #local = new Map<string, RuleMap>();
   readonly #exported = new Map<string, RuleMap>();
+  /** Namespaces that something is exported to by name. */
+  readonly #named = new Set<string>();
   readonly #rootNamespace: string;
   #rootLocal: RuleMap = new HostMap();
 
@@ -42,8 +44,10 @@ export class DestinationRules {
       const visible = (target: string): boolean => exportTo.has(target);
       if (exportTo.size === 0 || visible("*") || visible(".") || visible(namespace)) file(mapOf(local, namespace), host, rule, exportTo);
       const privateOnly = exportTo.size === 0 ? options.defaultExportTo.includes(".") : exportTo.size === 1 && (visible(".") || visible(namespace));
-      if (!privateOnly) file(mapOf(exported, namespace), host, rule, exportTo);
-      else if (namespace === options.rootNamespace) file(rootLocal, host, rule, exportTo);
+      if (!privateOnly) {
+        file(mapOf(exported, namespace), host, rule, exportTo);
+        for (const target of exportTo) this.#named.add(target);
+      } else if (namespace === options.rootNamespace) file(rootLocal, host, rule, exportTo);
     }
     const finish = (entries: Map<string, Entry[]>): RuleMap => {
       const map: RuleMap = new HostMap();
@@ -53,6 +57,11 @@ export class DestinationRules {
     for (const [namespace, entries] of local) this.#local.set(namespace, finish(entries));
     for (const [namespace, entries] of exported) this.#exported.set(namespace, finish(entries));
     this.#rootLocal = finish(rootLocal);
+  }
+
+  /** Whether proxies of a namespace may use others for a service than those of any other. */
+  setsApart(namespace: string): boolean {
+    return namespace === this.#rootNamespace || this.#local.has(namespace) || this.#named.has(namespace);
   }
 
   /** The rules that proxies of a namespace use for a service: their own namespace's, else its, else the root's. */

@@ -3,7 +3,7 @@ import { hostIsSubsetOf, hostsOverlap, parseProtocol, selects, type MeshService,
 import { Memo } from "../memo.ts";
 import { HostMap } from "./host-match.ts";
 import { ruleFor, type DestinationRules, type EffectiveRule } from "./destination-rules.ts";
-import { destinationsOf, MESH_GATEWAY, type ResolvedVirtualService, type VirtualServices } from "./virtual-services.ts";
+import { destinationsOf, matchesNamespaces, MESH_GATEWAY, type ResolvedVirtualService, type VirtualServices } from "./virtual-services.ts";
 
 type EgressSpec = NonNullable<SidecarSpec["egress"]>[number];
 
@@ -21,10 +21,9 @@ export interface OutboundPolicy {
   readonly egressProxy: { host: string; subset?: string; port?: { number?: number } } | undefined;
 }
 
-/** What proxies of a namespace (or workloads of one Sidecar) see of the mesh. */
+/** What proxies of a namespace (or workloads of one Sidecar) see of the mesh; proxies of all namespaces that see the same share it. */
 export interface Scope {
   readonly name: string;
-  readonly namespace: string;
   readonly sidecar: SidecarSpec | undefined;
   readonly listeners: readonly EgressListener[];
   /** Of all listeners together, each hostname once. */
@@ -36,6 +35,8 @@ export interface Scope {
   readonly usesLabels: boolean;
   /** Whether any rule or service in it looks at where the workload runs. */
   readonly usesPlace: boolean;
+  /** Whether listeners for what is in it depend on the workload's namespace, or on the domain that short names are completed with. */
+  readonly usesNamespace: boolean;
 }
 
 export interface ScopeSources {
@@ -58,6 +59,11 @@ export function sidecarFor(sidecars: readonly Sidecar[], workload: { namespace: 
   );
 }
 
+/** Whether sidecars in a namespace without a Sidecar may see something else than those in any other; if not, "" stands for all. */
+export function seesItsOwn(namespace: string, { services, virtualServices, destinationRules }: ScopeSources): boolean {
+  return services.setsApart(namespace) || virtualServices.setsApart(namespace) || destinationRules.setsApart(namespace);
+}
+
 /** The scope of sidecars in a namespace. */
 export function sidecarScope(namespace: string, sidecar: Sidecar | undefined, sources: ScopeSources, trims: Trims): Scope {
   const spec = sidecar?.spec;
@@ -78,13 +84,13 @@ export function sidecarScope(namespace: string, sidecar: Sidecar | undefined, so
   const rules = rulesOf(collected.services, namespace, sources.destinationRules);
   return {
     name: sidecar?.metadata.name ?? "default-sidecar",
-    namespace,
     sidecar: spec,
     listeners,
     ...collected.result(),
     rules,
     usesLabels: rulesUseLabels(rules) || listeners.some((listener) => listener.virtualServices.some(matchesLabels)),
     usesPlace: usesPlace(collected.services, rules),
+    usesNamespace: collected.services.some(({ aliases }) => aliases.length > 0) || listeners.some((listener) => listener.virtualServices.some(matchesNamespaces)),
     outbound: { mode: spec?.outboundTrafficPolicy?.mode ?? (spec?.outboundTrafficPolicy ? "REGISTRY_ONLY" : sources.outboundPolicy), egressProxy: spec?.outboundTrafficPolicy?.egressProxy },
   };
 }
@@ -96,13 +102,13 @@ export function gatewayScope(namespace: string, sources: ScopeSources, trims: Tr
   const rules = rulesOf(collected.services, namespace, sources.destinationRules);
   return {
     name: "default-sidecar",
-    namespace,
     sidecar: undefined,
     listeners: [{ spec: undefined, services: [], virtualServices: sources.virtualServices.forGateway(namespace, MESH_GATEWAY), mostSpecific: new Map() }],
     ...collected.result(),
     rules,
     usesLabels: rulesUseLabels(rules),
     usesPlace: usesPlace(collected.services, rules),
+    usesNamespace: true,
     outbound: { mode: "", egressProxy: undefined },
   };
 }
@@ -117,8 +123,9 @@ export function listenerForRoute(scope: Scope, port: number, routeName: string):
 }
 
 /** The DestinationRule of a service for a workload in this scope. */
-export function ruleOf(scope: Scope, hostname: string, workload: { labels: Readonly<Record<string, string>> }, direction: "inbound" | "outbound" = "outbound"): EffectiveRule | undefined {
-  return ruleFor(scope.rules.get(hostname) ?? [], { namespace: scope.namespace, labels: workload.labels }, direction);
+export function ruleOf(scope: Scope, hostname: string, workload: { namespace: string; labels: Readonly<Record<string, string>> }, direction: "inbound" | "outbound" = "outbound"): EffectiveRule | undefined {
+  const rules = scope.rules.get(hostname);
+  return rules && ruleFor(rules, workload, direction);
 }
 
 function rulesUseLabels(rules: Scope["rules"]): boolean {

@@ -27,11 +27,15 @@ export class VirtualServices {
   readonly #exported = new Map<string, ResolvedVirtualService[]>();
   readonly #public = new Map<string, ResolvedVirtualService[]>();
   readonly #visible = new Memo<readonly ResolvedVirtualService[]>();
+  /** Namespaces that something is exported to by name. */
+  readonly #named = new Set<string>();
+  readonly #matchesNamespaces: boolean;
 
   /** `virtualServices` oldest first. `resolved` keeps results by the objects that they come from. */
   constructor(virtualServices: readonly VirtualService[], options: { domain: string; defaultExportTo: readonly string[] }, resolved: Memo<ResolvedVirtualService>) {
     const placed = resolveAll(virtualServices, options, resolved);
     this.all = placed.map(({ virtualService }) => virtualService);
+    this.#matchesNamespaces = this.all.some(matchesNamespaces);
     for (const { virtualService, exportTo } of placed) {
       const gateways = virtualService.spec.gateways?.length ? virtualService.spec.gateways : [MESH_GATEWAY];
       if (exportTo.has("*")) for (const gateway of gateways) push(this.#public, gateway, virtualService);
@@ -39,9 +43,15 @@ export class VirtualServices {
         for (const target of exportTo) {
           const map = target === virtualService.namespace ? this.#private : this.#exported;
           for (const gateway of gateways) push(map, `${target}/${gateway}`, virtualService);
+          this.#named.add(target);
         }
       }
     }
+  }
+
+  /** Whether proxies of a namespace may see others, or see more behind them, than those of any other. */
+  setsApart(namespace: string): boolean {
+    return this.#matchesNamespaces || this.#named.has(namespace);
   }
 
   /** Those that proxies of a namespace see on a gateway: their own, those exported to them, the public ones. */
@@ -51,6 +61,11 @@ export class VirtualServices {
       return [...(this.#private.get(key) ?? []), ...(this.#exported.get(key) ?? []), ...(this.#public.get(gateway) ?? [])];
     });
   }
+}
+
+/** Whether some of its routes are for callers in certain namespaces only. */
+export function matchesNamespaces({ spec }: ResolvedVirtualService): boolean {
+  return [...(spec.http ?? []), ...(spec.tcp ?? []), ...(spec.tls ?? [])].some(({ match }) => match?.some(({ sourceNamespace }) => sourceNamespace));
 }
 
 function resolveAll(virtualServices: readonly VirtualService[], options: { domain: string; defaultExportTo: readonly string[] }, resolved: Memo<ResolvedVirtualService>): Placed[] {
