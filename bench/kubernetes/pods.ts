@@ -15,20 +15,29 @@ const PODS = 100;
 const ROUNDS = 10;
 const READY_BAR_S = 10;
 /** On a machine that is busy with something else as well. */
-const PATIENCE = "180s";
+const PATIENCE_S = 180;
 /** What ends with the last pod may take a moment, such as a process that is waited for. */
 const SETTLE_MS = 5_000;
 
-const DEPLOYMENT = JSON.stringify({
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name: "small", namespace: "default" },
-  spec: {
-    replicas: 0,
-    selector: { matchLabels: { app: "small" } },
-    template: { metadata: { labels: { app: "small" } }, spec: { terminationGracePeriodSeconds: 1, containers: [{ name: "main", image: "curlimages/curl", command: ["sleep", "100000"] }] } },
-  },
-});
+/** Two programs: one ends when it is asked to; the other does not hear of it, as PID 1 that handles no signal, and is killed after its grace. */
+const PROGRAMS = {
+  polite: { command: ["sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait"], terminationGracePeriodSeconds: 30 },
+  deaf: { command: ["sleep", "100000"], terminationGracePeriodSeconds: 1 },
+} as const;
+type Program = keyof typeof PROGRAMS;
+
+const DEPLOYMENTS = Object.entries(PROGRAMS).map(([name, { command, terminationGracePeriodSeconds }]) =>
+  JSON.stringify({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, namespace: "default" },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec: { terminationGracePeriodSeconds, containers: [{ name: "main", image: "curlimages/curl", command }] } },
+    },
+  }),
+);
 
 export async function pods(): Promise<Row[]> {
   const home = mkdtempSync(join(tmpdir(), "chainmail-bench-"));
@@ -36,25 +45,28 @@ export async function pods(): Promise<Row[]> {
   try {
     await sh(`${CHAINMAIL} up --name ${NAME} --no-mesh --port ${await freePort()}`, env);
     env.KUBECONFIG = join(home, "clusters", NAME, "kubeconfig");
-    await sh("kubectl apply -f -", env, DEPLOYMENT);
+    await sh("kubectl apply -f -", env, DEPLOYMENTS.join("\n"));
     const status = () => sh(`${CHAINMAIL} status --name ${NAME}`, env);
     // The first pods make what all share, and programs are compiled.
-    const warm = await scale(env, PODS);
-    await scale(env, 0);
+    const warm = await start(env, "polite");
+    await stop(env, "polite");
     const before = await settled(status);
     const ready: number[] = [];
     const gone: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      ready.push(await scale(env, PODS));
-      gone.push(await scale(env, 0));
+      ready.push(await start(env, "polite"));
+      gone.push(await stop(env, "polite"));
       console.error(`round ${round + 1} of ${ROUNDS}: Ready after ${ready.at(-1)?.toFixed(1)} s, gone after ${gone.at(-1)?.toFixed(1)} s`);
     }
+    await start(env, "deaf");
+    const killed = await stop(env, "deaf");
     const after = await settled(status);
     return [
       { name: `${PODS} pods, from 0 to Ready, first time`, value: warm, unit: "s", bar: READY_BAR_S, how: "from kubectl scale, a fresh cluster" },
       { name: `${PODS} pods, from 0 to Ready`, value: quantile(ready, 0.5), unit: "s", bar: READY_BAR_S, how: `median of ${ROUNDS}, worst ${Math.max(...ready).toFixed(1)}` },
-      { name: `${PODS} pods, from Ready to gone`, value: quantile(gone, 0.5), unit: "s", how: `median of ${ROUNDS}; a second of grace in it` },
-      ...(Object.keys(before) as (keyof ClusterTraces)[]).map((kind): Row => ({ name: `${kind} left of ${ROUNDS * PODS} pods`, value: Math.max(0, after[kind] - before[kind]), unit: "", bar: 0, how: `${before[kind]} before, ${after[kind]} after` })),
+      { name: `${PODS} pods, from Ready to gone`, value: quantile(gone, 0.5), unit: "s", how: `median of ${ROUNDS}, worst ${Math.max(...gone).toFixed(1)}; programs that end when they are asked to` },
+      { name: `${PODS} pods that do not end when they are asked to, from Ready to gone`, value: killed, unit: "s", how: "two seconds, the least that a node gives, are in it" },
+      ...(Object.keys(before) as (keyof ClusterTraces)[]).map((kind): Row => ({ name: `${kind} left of ${(ROUNDS + 1) * PODS} pods`, value: Math.max(0, after[kind] - before[kind]), unit: "", bar: 0, how: `${before[kind]} before, ${after[kind]} after` })),
     ];
   } finally {
     await sh(`${CHAINMAIL} down --name ${NAME} --delete`, env).catch((thrown: unknown) => console.error(String(thrown)));
@@ -62,13 +74,40 @@ export async function pods(): Promise<Row[]> {
   }
 }
 
-/** Seconds until there are so many pods and all are Ready. */
-async function scale(env: Record<string, string>, replicas: number): Promise<number> {
+/** Seconds until all pods are there and Ready. */
+async function start(env: Record<string, string>, program: Program): Promise<number> {
   const started = nowMs();
-  await sh(`kubectl scale deploy/small --replicas=${replicas}`, env);
-  if (replicas > 0) await sh(`kubectl wait --for=jsonpath='{.status.readyReplicas}'=${replicas} deploy/small --timeout=${PATIENCE}`, env);
-  else await sh(`kubectl wait --for=delete pod -l app=small --timeout=${PATIENCE}`, env);
+  await sh(`kubectl scale deploy/${program} --replicas=${PODS}`, env);
+  await sh(`kubectl wait --for=jsonpath='{.status.readyReplicas}'=${PODS} deploy/${program} --timeout=${PATIENCE_S}s`, env);
   return (nowMs() - started) / 1000;
+}
+
+/** Seconds until the last pod is gone, as one watch saw it: `kubectl wait` asks for each pod in turn, five a second. */
+async function stop(env: Record<string, string>, program: Program): Promise<number> {
+  const watch = Bun.spawn(["timeout", String(PATIENCE_S), "kubectl", "get", "pods", "-l", `app=${program}`, "--watch", "--output-watch-events", "-o", "jsonpath={.type} "], { env, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+  try {
+    const begun = Promise.withResolvers<void>();
+    const counts = { ADDED: 0, DELETED: 0 };
+    const all = (async () => {
+      const decoder = new TextDecoder();
+      for await (const chunk of watch.stdout) {
+        const text = decoder.decode(chunk);
+        counts.ADDED += text.split("ADDED").length - 1;
+        counts.DELETED += text.split("DELETED").length - 1;
+        if (counts.ADDED >= PODS) begun.resolve();
+        if (counts.DELETED >= PODS) return nowMs();
+      }
+      begun.reject(new Error("the watch ended early"));
+      throw new Error(`only ${counts.DELETED} of ${PODS} pods are gone`);
+    })();
+    await Promise.race([begun.promise, all]);
+    const started = nowMs();
+    await sh(`kubectl scale deploy/${program} --replicas=0`, env);
+    return ((await all) - started) / 1000;
+  } finally {
+    watch.kill();
+    await watch.exited;
+  }
 }
 
 async function settled(status: () => Promise<string>): Promise<ClusterTraces> {

@@ -10,6 +10,7 @@ import { certificateSubjects } from "./admission/certificate-subjects.ts";
 import { defaultClasses } from "./admission/default-classes.ts";
 import { limitRanger } from "./admission/limit-ranger.ts";
 import { podDefaults } from "./admission/pod-defaults.ts";
+import { podSecurity } from "./admission/pod-security/plugin.ts";
 import { customRules } from "./admission/custom-rules.ts";
 import { policyAdmission } from "./admission/policies/plugin.ts";
 import { privilegeEscalation } from "./admission/privilege-escalation.ts";
@@ -38,6 +39,7 @@ import { metricsDefinitions } from "./metrics/definitions.ts";
 import { resourceMetrics, type UsageSource } from "./metrics/resource-metrics.ts";
 import { jobStrategy } from "./kinds/jobs.ts";
 import { namespaceStrategy } from "./kinds/namespaces.ts";
+import { podStrategy } from "./kinds/pods.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
 import { signingRequestStrategy } from "./kinds/signing-requests.ts";
@@ -109,6 +111,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const admission: AdmissionPlugin[] = [
     namespaceLifecycle(store),
     serviceAccountAdmission(store, random),
+    podSecurity(store),
     podDefaults(store),
     defaultClasses(store),
     limitRanger(store),
@@ -129,6 +132,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     admission,
     strategies: new Map([
       ["/namespaces", namespaceStrategy],
+      ["/pods", podStrategy],
       ["batch/jobs", jobStrategy],
       ["certificates.k8s.io/certificatesigningrequests", signingRequestStrategy],
       ["/services", serviceStrategy(store, random, { addresses, nodePorts: new PortRange(from, to) })],

@@ -215,12 +215,11 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     ],
   ],
   [
-    "Warnings that are not given: of a certificate that cannot be read, a host's address without its port, projections of nothing, and AppArmor's annotation.",
+    "Warnings that are not given: of a certificate that cannot be read, a host's address without its port, and projections of nothing.",
     [
       "defaults: tls secret",
       "invalid pods: bad host address",
       "invalid pods: projection of nothing",
-      "invalid pods: bad apparmor annotation",
     ],
   ],
   [
@@ -233,6 +232,7 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     "The order of a Go map, or the moment at which defaults are filled in.",
     [
       "invalid objects: config map: dots",
+      "invalid pods: bad node selector",
       "invalid objects: slice: port beyond",
       "invalid objects: job: selector of its own",
     ],
@@ -249,4 +249,5 @@ export const BY_CHANCE: ReadonlySet<string> = new Set([
   "rbac: own rules",
   "rbac: own rules of an administrator",
   "invalid objects: config map: dots",
+  "invalid pods: bad node selector",
 ]);

@@ -34,20 +34,22 @@ export function pageNotFound(): ApiResponse {
   return respondText(404, "404 page not found\n");
 }
 
-/** Longer warnings are cut and their number bounded, as the real server does: headers have limits everywhere. */
-const MAX_WARNING_LENGTH = 256;
+/** Where all warnings together are longer than that, each is cut and the rest left out, as the real server does: headers have limits everywhere. */
 const MAX_WARNINGS_LENGTH = 4096;
+const CUT_WARNING_LENGTH = 256;
 
 /** The values of Warning headers. */
 export function warningHeaders(warnings: readonly string[]): string[] {
+  // Headers are bytes: what is no printable ASCII is left out.
+  const texts = [...new Set(warnings)].map((warning) => warning.replaceAll(/[^\x20-\x7e]/g, "?"));
+  const isTooLong = texts.reduce((sum, { length }) => sum + length, 0) > MAX_WARNINGS_LENGTH;
   const headers: string[] = [];
   let total = 0;
-  for (const warning of new Set(warnings)) {
-    // Headers are bytes: what is no printable ASCII is left out.
-    const text = warning.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, MAX_WARNING_LENGTH);
-    total += text.length;
-    if (total > MAX_WARNINGS_LENGTH) break;
-    headers.push(`299 - ${JSON.stringify(text)}`);
+  for (const text of texts) {
+    if (total >= MAX_WARNINGS_LENGTH) break;
+    const shown = isTooLong ? text.slice(0, CUT_WARNING_LENGTH) : text;
+    total += shown.length;
+    headers.push(`299 - ${JSON.stringify(shown)}`);
   }
   return headers;
 }

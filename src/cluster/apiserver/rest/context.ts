@@ -11,8 +11,8 @@ import type { WriteOptions } from "./write-options.ts";
 export interface KindStrategy {
   /** Fields of spec that the server chooses where a create leaves them out: whoever creates does not come to own them. */
   chosenFields?: readonly string[];
-  /** Returns what to give back if the write fails or was a dry run. */
-  prepareCreate?(object: KubeObject, dryRun: boolean, user: UserInfo): (() => void) | undefined;
+  /** Returns what to give back if the write fails or was a dry run. `warnings` become headers of the answer. */
+  prepareCreate?(object: KubeObject, dryRun: boolean, user: UserInfo, warnings: string[]): (() => void) | undefined;
   prepareUpdate?(object: KubeObject, old: KubeObject, subresource: string, dryRun: boolean): (() => void) | undefined;
   /** On a copy of the live object, before it is marked or removed. */
   prepareDelete?(object: KubeObject): void;

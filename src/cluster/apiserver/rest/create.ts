@@ -50,7 +50,7 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
 
   const object = await mutate(context, request, "CREATE", decoded, undefined, "CreateOptions");
   if (definition.hasGeneration) object.metadata.generation = 1;
-  const release = strategy?.prepareCreate?.(object, options.dryRun, request.user);
+  const release = strategy?.prepareCreate?.(object, options.dryRun, request.user, request.warnings);
   try {
     await validate(resource, object);
     request.warnings.push(...(definition.warnings?.(object) ?? []));

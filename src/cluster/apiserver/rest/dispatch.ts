@@ -110,8 +110,10 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
     }
     case "create": {
       const write = writeRequest(call, "CreateOptions", "");
-      const body = await decodeBody(request, expected(context, resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
-      return respondObject(context, call, 201, await createObject(context, write, body), write.warnings);
+      return refusedWithWarnings(write, async () => {
+        const body = await decodeBody(request, expected(context, resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
+        return respondObject(context, call, 201, await createObject(context, write, body), write.warnings);
+      });
     }
     case "update":
       return update(context, call);
@@ -141,9 +143,11 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
 export async function update(context: RestContext, call: ResourceCall): Promise<ApiResponse> {
   const { request, resource, target } = call;
   const write = writeRequest(call, "UpdateOptions", target.name);
-  const body = await decodeBody(request, expected(context, resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
-  const { stored, created } = await replaceObject(context, write, checkKind(body, expected(context, resource)));
-  return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
+  return refusedWithWarnings(write, async () => {
+    const body = await decodeBody(request, expected(context, resource), !resource.definition.custom, noticeDuplicates(write), noticeProblem(write));
+    const { stored, created } = await replaceObject(context, write, checkKind(body, expected(context, resource)));
+    return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
+  });
 }
 
 /** PATCH, of the object or its status. */
@@ -151,8 +155,20 @@ export async function patch(context: RestContext, call: ResourceCall): Promise<A
   const { request, target } = call;
   const write = writeRequest(call, "PatchOptions", target.name);
   const { type } = parseMediaType(request.header("content-type") ?? "");
-  const { stored, created } = await patchObject(context, write, type, text(await request.body()));
-  return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
+  return refusedWithWarnings(write, async () => {
+    const { stored, created } = await patchObject(context, write, type, text(await request.body()));
+    return respondObject(context, call, created ? 201 : 200, stored, write.warnings);
+  });
+}
+
+/** What a client was to be warned of stands on a refusal as well. */
+async function refusedWithWarnings(write: WriteRequest, work: () => Promise<ApiResponse>): Promise<ApiResponse> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StatusError) error.warnings.push(...write.warnings);
+    throw error;
+  }
 }
 
 export function writeRequest({ request, resource, target }: ResourceCall, kind: string, name: string): WriteRequest {

@@ -123,17 +123,27 @@ function validateOs(spec: FullSpec, field: string): FieldError[] {
   if (name === "linux") return [];
   const errors: FieldError[] = [];
   const deny = (at: string) => errors.push(forbidden(at, "cannot be set for a windows pod"));
-  for (const flag of ["hostPID", "hostIPC", "hostNetwork"] as const) if (spec[flag]) deny(`${field}.${flag}`);
   const pod = (spec.securityContext ?? {}) as Record<string, unknown>;
-  for (const name of ["appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls", "runAsUser", "runAsGroup", "supplementalGroups"]) if (pod[name] !== undefined) deny(`${field}.securityContext.${name}`);
-  for (const [index, container] of spec.containers.entries()) {
-    const own = (container.securityContext ?? {}) as Record<string, unknown>;
-    for (const name of ["appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged", "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"]) {
-      if (own[name] !== undefined) deny(`${field}.containers[${index}].securityContext.${name}`);
+  const denySet = (fields: readonly string[], of: Record<string, unknown>, at: string) => {
+    for (const name of fields) if (of[name] !== undefined && of[name] !== false) deny(`${at}.${name}`);
+  };
+  denySet(["appArmorProfile", "seLinuxOptions"], pod, `${field}.securityContext`);
+  if (spec.hostUsers !== undefined) deny(`${field}.hostUsers`);
+  denySet(["hostPID", "hostIPC"], spec, field);
+  denySet(["seccompProfile", "fsGroup", "fsGroupChangePolicy"], pod, `${field}.securityContext`);
+  if ((pod.sysctls as unknown[] | undefined)?.length) deny(`${field}.securityContext.sysctls`);
+  if (spec.shareProcessNamespace !== undefined) deny(`${field}.shareProcessNamespace`);
+  denySet(["runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy"], pod, `${field}.securityContext`);
+  for (const kind of ["initContainers", "containers", "ephemeralContainers"] as const) {
+    for (const [index, container] of (spec[kind] ?? []).entries()) {
+      const own = (container.securityContext ?? {}) as Record<string, unknown>;
+      for (const name of WINDOWS_MEANINGLESS) if (own[name] !== undefined) deny(`${field}.${kind}[${index}].securityContext.${name}`);
     }
   }
   return errors;
 }
+
+const WINDOWS_MEANINGLESS = ["appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged", "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"];
 
 function validateAnnotations(annotations: Record<string, string>, field: string): FieldError[] {
   return Object.entries(annotations).flatMap(([key, value]) =>

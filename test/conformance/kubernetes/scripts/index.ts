@@ -10,6 +10,7 @@ import { validationModeScripts } from "./negotiation.ts";
 import { limitScripts } from "./limits.ts";
 import { objectScripts } from "./objects.ts";
 import { patchScripts } from "./patches.ts";
+import { podSecurityScripts } from "./pod-security.ts";
 import { subresourceScripts } from "./subresources.ts";
 import { watchScripts } from "./watches.ts";
 
@@ -28,4 +29,5 @@ export const scripts: readonly Script[] = [
   ...invalidPodScripts,
   ...invalidKindScripts,
   ...limitScripts,
+  ...podSecurityScripts,
 ];
