@@ -37,16 +37,21 @@ describe("Kiali's API", () => {
   });
 
   test("the graph, whole and of one workload", async () => {
-    const whole = (await get("/namespaces/graph?namespaces=istioinaction&graphType=workload&duration=60s&appenders=securityPolicy,responseTime&boxBy=namespace")) as unknown as { elements: { nodes: unknown[]; edges: { data: Record<string, unknown> }[] } };
+    const whole = (await get("/namespaces/graph?namespaces=istioinaction&graphType=workload&duration=60s&appenders=securityPolicy,responseTime&boxBy=namespace")) as unknown as { elements: { nodes: { data: Record<string, unknown> }[]; edges: { data: Record<string, unknown> }[] } };
     expect(whole.elements.edges).toHaveLength(4);
     expect(whole.elements.edges.filter(({ data }) => data.isMTLS === "100")).toHaveLength(3);
     const one = (await get("/namespaces/istioinaction/workloads/recommendation/graph?graphType=workload")) as unknown as typeof whole;
     expect(one.elements.edges).toHaveLength(2);
     expect(await get("/namespaces/graph")).toMatchObject({ httpStatus: 400 });
-    const data = (name: string, graph: typeof whole) => (graph.elements.nodes as { data: Record<string, unknown> }[]).find(({ data: node }) => node.workload === name)!.data;
+    const data = (name: string, graph: typeof whole) => graph.elements.nodes.find(({ data: node }) => node.workload === name)!.data;
     const full = (await get("/namespaces/graph?namespaces=istioinaction&graphType=workload")) as unknown as typeof whole;
     expect(data("purchase-history-v1", full)).toMatchObject({ healthData: { requests: { inbound: { http: { "200": 2.2, "503": 0.2 } } }, status: { status: "Degraded" } } });
     expect(data("web-api", whole)).not.toHaveProperty("healthData");
+    expect(data("web-api", full)).toMatchObject({ labels: { app: "web-api" }, destServices: [{ cluster: "Kubernetes", namespace: "istioinaction", name: "web-api" }] });
+    expect(data("web-api", whole)).not.toHaveProperty("labels");
+    expect(full.elements.nodes.map(({ data: node }) => [node.workload, node.isOutside, node.hasMissingSC]).filter(([, outside]) => outside)).toEqual([["istio-ingressgateway", true, undefined], ["sleep", true, true]]);
+    const services = (await get("/namespaces/graph?namespaces=istioinaction&graphType=workload&injectServiceNodes=true&appenders=istio")) as unknown as typeof whole;
+    expect(services.elements.nodes.map(({ data: node }) => node.hasVS && [node.service, node.hasVS]).filter(Boolean)).toEqual([["web-api", { hostnames: expect.any(Array) }]]);
     expect(full.elements.edges.map(({ data: edge }) => edge.healthStatus).sort()).toEqual(["Degraded", "Healthy", "Healthy", undefined as never]);
   });
 

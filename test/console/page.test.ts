@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buildWebApp } from "../../src/console/build.ts";
 import { CHROMIUM, launchBrowser } from "./browser.ts";
-import { STRICT, fakeConsole, fakeMesh } from "./fake-mesh.ts";
+import { LAB_OBJECTS, STRICT, fakeConsole, fakeMesh } from "./fake-mesh.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chainmail-console-"));
 
@@ -15,7 +15,7 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
   let server: ReturnType<typeof Bun.serve>;
   const complaints: string[] = [];
   const elsewhere: string[] = [];
-  const mesh = fakeMesh({ policies: [STRICT] });
+  const mesh = fakeMesh({ policies: [STRICT], objects: LAB_OBJECTS });
 
   beforeAll(async () => {
     await buildWebApp(folder);
@@ -110,6 +110,11 @@ describe.if(CHROMIUM !== undefined)("the console's page in Chromium", () => {
     await page.getByRole("heading", { name: "Legend" }).waitFor();
     await page.getByLabel("Find").fill("refused");
     await page.getByText("1 found").waitFor();
+    await page.getByLabel("Find").fill("label:app = recommendation or vs");
+    await page.getByText("2 found").waitFor();
+    await page.getByLabel("Expressions").click();
+    await page.getByRole("rowheader", { name: "circuitbreaker" }).waitFor();
+    await page.keyboard.press("Escape");
     await page.getByLabel("Find").fill("colour = red");
     await page.locator(".search-wrong").waitFor();
     await page.getByLabel("Find").fill("");

@@ -4,6 +4,7 @@ import { graphRequest } from "./graph-request.ts";
 import { type KialiGraph, toKialiGraph } from "./kiali-graph.ts";
 import { meshState, workloadStates } from "./mesh-state.ts";
 import { type ApiContext, ApiProblem, type ApiRequest, type Route, param, queryList } from "./router.ts";
+import { type Traits, meshTraits } from "./traits.ts";
 
 /** The graph as the console's own page takes it. */
 export interface GraphAnswer {
@@ -12,11 +13,14 @@ export interface GraphAnswer {
   graph: Graph;
 }
 
+/** What objects say of nodes changes with the objects alone; asking now and then keeps the copies of their kinds. */
+const TRAITS_EVERY_MS = 60_000;
 /** The metrics store scrapes once a second: asking more often would show nothing new. */
 const GRAPH_EVERY_MS = 1_000;
 
 export const GRAPH_ROUTES: Route[] = [
   { pattern: "/state", liveMs: 0, answer: (_, { mesh }) => meshState(mesh) },
+  { pattern: "/graph/traits", liveMs: TRAITS_EVERY_MS, answer: (_, { mesh }): Promise<Traits> => meshTraits(mesh) },
   {
     pattern: "/graph",
     liveMs: GRAPH_EVERY_MS,
@@ -63,15 +67,25 @@ async function kialiGraph({ query }: ApiRequest, { graphs, mesh, clock }: ApiCon
   if (chosen) graph = near(graph, chosen);
   // The graph is shared with whoever asks at the same time: what was not asked for is left out of a copy.
   if (!all && !appenders.includes("securityPolicy")) graph = { ...graph, edges: graph.edges.map((edge) => ({ ...edge, mtls: undefined, sourcePrincipals: [], destinationPrincipals: [] })) };
-  const gateways = new Set(workloadStates(mesh).flatMap((w) => (w.gateway ? [`${w.namespace}/${w.workload}`] : [])));
+  const appended = (name: string) => all || appenders.includes(name);
+  const states = workloadStates(mesh);
+  const gateways = new Set(states.flatMap((w) => (w.gateway ? [`${w.namespace}/${w.workload}`] : [])));
+  const outside = new Set(states.flatMap((w) => (w.sidecar ? [] : [`${w.namespace}/${w.workload}`])));
+  const traits = ["labeler", "istio", "serviceEntry", "workloadEntry"].some(appended) ? await meshTraits(mesh) : undefined;
   return toKialiGraph(graph, {
     timestamp: request.at ?? Math.floor(clock.now() / 1000),
     durationSeconds: request.durationSeconds,
     graphType: request.graphType,
     boxBy: queryList(query, "boxBy"),
-    health: all || appenders.includes("health"),
+    health: appended("health"),
     rootNamespace: ROOT_NAMESPACE,
     isGateway: (node) => gateways.has(`${node.namespace}/${node.workload}`),
+    namespaces,
+    traits: traits && {
+      of: (node) => traits[node.id],
+      labels: appended("labeler"), istio: appended("istio"), serviceEntry: appended("serviceEntry"), workloadEntry: appended("workloadEntry"),
+    },
+    missingSidecar: appended("meshCheck") || appended("sidecarsCheck") ? (node) => outside.has(`${node.namespace}/${node.workload}`) : () => false,
   });
 }
 

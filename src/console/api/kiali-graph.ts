@@ -1,5 +1,7 @@
 import { type EdgeTraffic, type Graph, type GraphEdge, type GraphNode, healthOf } from "../../telemetry/index.ts";
+import { CLUSTER } from "../server/mesh-view.ts";
 import { kialiStatus } from "./health.ts";
+import type { Feature, NodeTraits } from "./traits.ts";
 
 /** A graph as Kiali's UI and scripts read it; all numbers are strings. https://kiali.io/docs/architecture/architecture/ */
 export interface KialiGraph {
@@ -20,6 +22,11 @@ export interface KialiGraphOptions {
   rootNamespace: string;
   /** Whether a workload runs an ingress gateway of the mesh. */
   isGateway(node: GraphNode): boolean;
+  /** The namespaces that were asked for: other nodes are outside. */
+  namespaces: readonly string[];
+  /** What objects say of nodes, and which of it was asked for; undefined where none was. */
+  traits: { of(node: GraphNode): NodeTraits | undefined; labels: boolean; istio: boolean; serviceEntry: boolean; workloadEntry: boolean } | undefined;
+  missingSidecar(node: GraphNode): boolean;
 }
 
 /** Wire form of a graph: nodes and edges with rates as text, boxes as parent nodes. Pure. */
@@ -45,6 +52,12 @@ export function toKialiGraph(graph: Graph, options: KialiGraphOptions): KialiGra
         service: node.service,
         traffic: nodeTraffic(incoming, outgoing),
         healthData: options.health && node.type !== "unknown" ? { requests: { inbound: byCode(incoming), outbound: byCode(outgoing), healthAnnotations: {} }, status: { status: kialiStatus(worst(incoming, outgoing)) } } : undefined,
+        destServices: node.type === "service" ? undefined : destinations(incoming),
+        ...traitFields(node, options.traits),
+        hasMissingSC: options.missingSidecar(node) ? true : undefined,
+        isOutside: node.type !== "unknown" && !options.namespaces.includes(node.namespace) ? true : undefined,
+        isIdle: incoming.length + outgoing.length === 0 ? true : undefined,
+        isInaccessible: node.type === "unknown" ? true : undefined,
         isRoot: incoming.length === 0 ? true : undefined,
         isGateway: options.isGateway(node) ? { ingressInfo: { hostnames: ["*"] } } : undefined,
       }),
@@ -54,6 +67,37 @@ export function toKialiGraph(graph: Graph, options: KialiGraphOptions): KialiGra
   for (const edge of graph.edges) for (const flow of edge.traffic) sent.set(`${edge.source} ${flow.protocol}`, (sent.get(`${edge.source} ${flow.protocol}`) ?? 0) + flow.rate);
   const edges = graph.edges.map((edge) => ({ data: edgeData(edge, ids, sent, options.health) }));
   return { timestamp: options.timestamp, duration: options.durationSeconds, graphType: options.graphType, elements: { nodes: [...boxes, ...nodes], edges } };
+}
+
+/** What Kiali's appenders say of a node: `hasCB`, `hasVS` and its kin, `isServiceEntry`, `hasWorkloadEntry`, labels. */
+function traitFields(node: GraphNode, asked: KialiGraphOptions["traits"]): Record<string, unknown> {
+  const traits = asked?.of(node);
+  if (!asked || !traits) return {};
+  const has = (feature: Feature) => (traits.features.includes(feature) ? true : undefined);
+  const { serviceEntry, hosts = [], workloadEntries } = traits;
+  return {
+    ...(asked.labels && Object.keys(traits.labels).length > 0 && { labels: traits.labels }),
+    ...(asked.istio && {
+      hasCB: has("circuitbreaker"),
+      // Kiali marks the services that are routed, not the workloads behind them.
+      ...(node.type === "service" && has("virtualservice") && {
+        hasVS: { hostnames: hosts }, hasFaultInjection: has("faultinjection"), hasMirroring: has("mirroring"), hasRequestRouting: has("requestrouting"), hasRequestTimeout: has("requesttimeout"),
+        hasTCPTrafficShifting: has("tcptrafficshifting"), hasTrafficShifting: has("trafficshifting"),
+      }),
+    }),
+    ...(asked.serviceEntry && serviceEntry && { isServiceEntry: serviceEntry }),
+    ...(asked.workloadEntry && workloadEntries && { hasWorkloadEntry: workloadEntries.map((name) => ({ name })) }),
+  };
+}
+
+/** The services that callers asked for to reach a node. */
+function destinations(incoming: GraphEdge[]): { cluster: string; namespace: string; name: string }[] | undefined {
+  const hosts = new Set(incoming.flatMap(({ traffic }) => traffic.map(({ host }) => host)));
+  const found = [...hosts].flatMap((host) => {
+    const [, name, namespace] = /^([^.]+)\.([^.]+)\.svc\./.exec(host) ?? [];
+    return name && namespace ? [{ cluster: CLUSTER, namespace, name }] : [];
+  });
+  return found.length > 0 ? found : undefined;
 }
 
 function edgeData(edge: GraphEdge, ids: Map<string, string>, sent: ReadonlyMap<string, number>, health: boolean): Record<string, unknown> {

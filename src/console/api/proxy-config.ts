@@ -1,4 +1,5 @@
 import { ChainmailError } from "../../base/index.ts";
+import { type Fields, fields, items, strings, text } from "./fields.ts";
 import { ApiProblem, type Route, param } from "./router.ts";
 
 /** A proxy's configuration in tables, as `istioctl proxy-config` prints them and Kiali's Envoy tab shows them. */
@@ -7,8 +8,6 @@ export interface ProxyTables {
   listeners: { address: string; port: string; match: string; destination: string }[];
   routes: { name: string; domains: string; match: string; virtual_service: string }[];
 }
-
-type Fields = Record<string, unknown>;
 
 export const PROXY_ROUTES: Route[] = [
   { pattern: "/namespaces/:namespace/pods/:pod/config_dump", answer: async (request, { istiod }) => ({ ...(await dumpOf(istiod, request.params)), source: "istiod" }) },
@@ -141,20 +140,4 @@ function routeMatch(match: Fields): string {
 
 function section(configs: Fields[], type: string): Fields {
   return configs.find((config) => text(config["@type"]).endsWith(`.${type}`)) ?? {};
-}
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function items(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.map(fields) : [];
-}
-
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }

@@ -86,14 +86,16 @@ function healthItem(requests: RequestHealth): Record<string, unknown> {
   return { requests, status: { status: kialiStatus(statusOf(requests)) } };
 }
 
-function routesTo(object: KubeObject, name: string, namespace: string): boolean {
+/** Whether a VirtualService is about a service: by its hosts or its destinations. */
+export function routesTo(object: KubeObject, name: string, namespace: string): boolean {
   const spec = (object.spec ?? {}) as { hosts?: unknown[]; http?: unknown; tcp?: unknown; tls?: unknown };
   const own = object.metadata.namespace ?? "";
   if (spec.hosts?.some((host) => isHost(host, name, namespace, own))) return true;
   return [spec.http, spec.tcp, spec.tls].flat().some((route) => ((route as { route?: { destination?: { host?: unknown } }[] } | undefined)?.route ?? []).some((target) => isHost(target.destination?.host, name, namespace, own)));
 }
 
-function isHost(host: unknown, name: string, namespace: string, own: string): boolean {
+/** Whether a host, written in an object of namespace `own`, names the service. */
+export function isHost(host: unknown, name: string, namespace: string, own: string): boolean {
   if (typeof host !== "string") return false;
   return (host === name && own === namespace) || [`${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`].includes(host);
 }

@@ -1,6 +1,7 @@
 import type { KubeObject } from "../../resources/types.ts";
 import type { PodView, ServiceView } from "../server/mesh-view.ts";
 import { ROOT_NAMESPACE } from "../server/mesh-view.ts";
+import { type Fields, fields, list, text } from "./fields.ts";
 import { objectKey } from "./istio-kinds.ts";
 
 /** One thing found about an object, with Kiali's code where Kiali has one for it. https://kiali.io/docs/features/validations/ */
@@ -20,8 +21,6 @@ export interface ValidationWorld {
   serviceAccounts: readonly KubeObject[];
   trustDomain: string;
 }
-
-type Fields = Record<string, unknown>;
 
 /** What is wrong between objects: names that lead nowhere, selectors that select nothing, policies that shadow each other. Pure. */
 export function validate(world: ValidationWorld): Map<string, Check[]> {
@@ -173,16 +172,4 @@ class HostNames {
     if (parts.length === 2) return `${host}.svc.cluster.local`;
     return parts.length === 3 && parts[2] === "svc" ? `${host}.cluster.local` : host;
   }
-}
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }

@@ -3,9 +3,10 @@ import { type Health, healthOf } from "../../telemetry/graph/health.ts";
 import type { EdgeTraffic, Graph, GraphEdge, GraphNode } from "../../telemetry/graph/model.ts";
 import type { GraphAnswer } from "../api/graph-routes.ts";
 import type { MeshState, WorkloadState } from "../api/mesh-state.ts";
+import type { Feature, NodeTraits, Traits } from "../api/traits.ts";
 
 export { FLAG_TEXT, refusalText } from "../api/flags.ts";
-export type { EdgeTraffic, Graph, GraphAnswer, GraphEdge, GraphNode, Health, MeshState, WorkloadState };
+export type { EdgeTraffic, Feature, Graph, GraphAnswer, GraphEdge, GraphNode, Health, MeshState, NodeTraits, Traits, WorkloadState };
 
 /** How an edge stands: what its colour, its padlock and its first words say. */
 export type EdgeState = "secure" | "plaintext" | "mixed" | "refused" | "unknown";

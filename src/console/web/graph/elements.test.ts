@@ -15,3 +15,9 @@ test.each([
   const busy = buildGraph({ "http-destination": [{ labels, value: 1 }] }, { graphType, injectServiceNodes: false, workloadByIp: () => undefined, workloadByPod: () => undefined });
   for (const graph of [busy, { nodes: [], edges: [] }]) expect(withIdleNodes(graph, mesh, ["shop"], graphType).nodes.map(({ id }) => id).sort()).toEqual([...ids]);
 });
+
+test("idle services are those that objects tell of", () => {
+  const trait = { labels: {}, features: [] };
+  const traits = { "service/shop/db": trait, "service/other/far": trait, "workload/shop/db": trait };
+  expect(withIdleNodes({ nodes: [], edges: [] }, mesh, ["shop"], "service", traits).nodes).toEqual([{ id: "service/shop/db", type: "service", cluster: "", namespace: "shop", service: "db" }]);
+});

@@ -1,5 +1,5 @@
 import type { ElementDefinition } from "cytoscape";
-import { type Graph, type GraphEdge, type GraphNode, type MeshState, byteRate, edgeState, errorHealth, errorShare, formatBytes, formatMs, formatRate, refusedAttempts, requestRate } from "../model.ts";
+import { type Graph, type GraphEdge, type GraphNode, type MeshState, type Traits, byteRate, edgeState, errorHealth, errorShare, formatBytes, formatMs, formatRate, refusedAttempts, requestRate } from "../model.ts";
 import { STATE_COLOURS } from "./colours.ts";
 import { type Layout, boxOf } from "./layout.ts";
 import { nodeSize, nodeText } from "./node-text.ts";
@@ -7,11 +7,17 @@ import { nodeSize, nodeText } from "./node-text.ts";
 export type EdgeLabel = "rate" | "p95" | "throughput" | "none";
 
 /** Adds the workloads that are quiet now, so that the mesh is seen before its first request and stays where it was. */
-export function withIdleNodes(graph: Graph, mesh: MeshState | undefined, namespaces: string[], graphType: string): Graph {
-  // Which services a workload stands behind is not told here.
-  if (!mesh || graphType === "service") return graph;
+export function withIdleNodes(graph: Graph, mesh: MeshState | undefined, namespaces: string[], graphType: string, traits?: Traits): Graph {
+  if (!mesh) return graph;
   const known = new Set(graph.nodes.map((node) => node.id));
   const idle = new Map<string, GraphNode>();
+  if (graphType === "service") {
+    for (const id of Object.keys(traits ?? {})) {
+      const [type, namespace = "", service = ""] = id.split("/");
+      if (type === "service" && namespaces.includes(namespace) && !known.has(id)) idle.set(id, { id, type, cluster: "", namespace, service });
+    }
+    return { nodes: [...graph.nodes, ...idle.values()], edges: graph.edges };
+  }
   for (const workload of mesh.workloads) {
     if (!workload.sidecar || !namespaces.includes(workload.namespace)) continue;
     const node = nodeOf(workload, graphType);

@@ -1,8 +1,9 @@
 import cytoscape, { type Core, type ElementDefinition } from "cytoscape";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import { readStored, writeStored } from "../live.ts";
-import type { Graph, MeshState } from "../model.ts";
+import type { Graph, MeshState, Traits } from "../model.ts";
 import { Arrangement } from "./arrangement.ts";
+import { badgesOf } from "./badges.ts";
 import { type EdgeLabel, edgeText, toElements } from "./elements.ts";
 import { fit, nearest, savePicture, zoomBy } from "./camera.ts";
 import { installFrameGate } from "./frames.ts";
@@ -15,6 +16,8 @@ import { graphStyle } from "./style.ts";
 export interface GraphViewProps {
   graph: Graph;
   mesh: MeshState | undefined;
+  /** What objects say of nodes; left away where no badges are wanted. */
+  traits?: Traits | undefined;
   durationSeconds: number;
   animation: boolean;
   padlocks: boolean;
@@ -115,8 +118,9 @@ export function GraphView(props: GraphViewProps) {
       // Who asked their system for less motion gets marks without dots.
       animation: props.animation && !reducedMotion(),
       padlocks: props.padlocks,
+      badges: new Map(graph.nodes.flatMap(({ id }) => (props.traits?.[id] ? [[id, badgesOf(props.traits[id])]] : []))),
     });
-  }, [graph, label, props.durationSeconds, props.animation, props.padlocks]);
+  }, [graph, label, props.durationSeconds, props.animation, props.padlocks, props.traits]);
 
   useEffect(() => {
     view.current?.core.style(graphStyle());

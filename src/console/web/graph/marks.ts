@@ -200,7 +200,7 @@ function around(point: Point, { width, height }: { width: number; height: number
   return { x: point.x * zoom + pan.x - width / 2, y: point.y * zoom + pan.y - height / 2, width, height };
 }
 
-function toScreenBox({ x, y, width, height }: Box, { zoom, pan }: View): Box {
+export function toScreenBox({ x, y, width, height }: Box, { zoom, pan }: View): Box {
   return { x: x * zoom + pan.x, y: y * zoom + pan.y, width: width * zoom, height: height * zoom };
 }
 

@@ -1,5 +1,6 @@
 import type { Core } from "cytoscape";
 import type { GraphEdge } from "../model.ts";
+import { drawBadges } from "./badges.ts";
 import { type Palette, palette } from "./colours.ts";
 import { type Stream, drawDots, streamsOf } from "./dots.ts";
 import { type Mark, drawMarks, drawNames, markAt, placeMarks, placeNames, textMeter } from "./marks.ts";
@@ -19,6 +20,8 @@ export interface OverlayState {
   durationSeconds: number;
   animation: boolean;
   padlocks: boolean;
+  /** Words on nodes, by id. */
+  badges: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
@@ -30,7 +33,7 @@ export class Overlay {
   readonly #paths: Paths;
   readonly #measure = textMeter();
   #palette: Palette = palette();
-  #state: OverlayState = { edges: [], labels: new Map(), durationSeconds: 60, animation: false, padlocks: false };
+  #state: OverlayState = { edges: [], labels: new Map(), durationSeconds: 60, animation: false, padlocks: false, badges: new Map() };
   #streams: Stream[] = [];
   #marks: Mark[] = [];
   #marksStale = true;
@@ -127,6 +130,7 @@ export class Overlay {
       if (paper) {
         paper.setTransform(scale, 0, 0, scale, 0, 0);
         paper.clearRect(0, 0, cy.width(), cy.height());
+        drawBadges(paper, nodes, this.#state.badges, view, this.#palette, this.#measure, (id) => cy.getElementById(id).hasClass("faded"));
         drawNames(paper, names, this.#palette, (id) => cy.getElementById(id).hasClass("faded"));
         drawMarks(paper, this.#marks, this.#palette, this.#state.padlocks, (id) => this.#faded.has(id));
       }

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { type Graph, type GraphNode, type MeshState, type WorkloadState, nodeName } from "../model.ts";
+import { type Graph, type GraphNode, type Feature, type MeshState, type NodeTraits, type WorkloadState, nodeName } from "../model.ts";
 import { Link, appPath, servicePath, workloadPath } from "../navigation.tsx";
 import { EdgeRows } from "./edge-rows.tsx";
 import { Lock } from "./lock.tsx";
@@ -7,6 +7,8 @@ import { Lock } from "./lock.tsx";
 interface NodePanelProps {
   node: GraphNode;
   graph: Graph;
+  /** What objects say of it, where that is known. */
+  traits?: NodeTraits | undefined;
   workload: WorkloadState | undefined;
   /** The workloads of an application. */
   members: WorkloadState[];
@@ -15,7 +17,7 @@ interface NodePanelProps {
 }
 
 /** One workload or service: how it is secured, who it talks to. */
-export function NodePanel({ node, graph, workload, members, trustDomain, onSelect }: NodePanelProps) {
+export function NodePanel({ node, graph, traits, workload, members, trustDomain, onSelect }: NodePanelProps) {
   const inbound = graph.edges.filter((e) => e.target === node.id);
   const outbound = graph.edges.filter((e) => e.source === node.id);
   return (
@@ -37,6 +39,7 @@ export function NodePanel({ node, graph, workload, members, trustDomain, onSelec
       {!workload && node.type !== "unknown" && <Members node={node} members={members} trustDomain={trustDomain} seen={[...new Set([...inbound.flatMap((edge) => edge.destinationPrincipals), ...outbound.flatMap((edge) => edge.sourcePrincipals)])]} />}
       {node.type === "app" && node.app && <p className="actions"><Link to={appPath(node.namespace, node.app)} className="button">Details</Link></p>}
       {node.type === "service" && node.service && <p className="actions"><Link to={servicePath(node.namespace, node.service)} className="button">Details</Link></p>}
+      {traits && <Configured traits={traits} />}
       <Section title="Inbound" empty={inbound.length === 0}><EdgeRows edges={inbound} graph={graph} show="source" onSelect={onSelect} /></Section>
       <Section title="Outbound" empty={outbound.length === 0}><EdgeRows edges={outbound} graph={graph} show="target" onSelect={onSelect} /></Section>
     </>
@@ -47,6 +50,23 @@ export function NodePanel({ node, graph, workload, members, trustDomain, onSelec
 export function membersOf(node: GraphNode, mesh: MeshState | undefined): WorkloadState[] {
   if (node.type !== "app") return [];
   return mesh?.workloads.filter((w) => w.namespace === node.namespace && w.app === node.app && (node.version === undefined || w.version === node.version)) ?? [];
+}
+
+/** What features are in words. */
+const FEATURE_TEXT: Record<Feature, string> = {
+  virtualservice: "routed by a VirtualService", requestrouting: "by what requests have", trafficshifting: "requests are split by weight", tcptrafficshifting: "connections are split by weight", requesttimeout: "with a timeout",
+  faultinjection: "with injected faults", mirroring: "mirrored", circuitbreaker: "circuit breaker of a DestinationRule", serviceentry: "a host of a ServiceEntry", workloadentry: "a WorkloadEntry",
+};
+
+function Configured({ traits: { features, hosts, serviceEntry, labels } }: { traits: NodeTraits }) {
+  const names = Object.entries(labels);
+  if (features.length === 0 && names.length === 0) return null;
+  return (
+    <dl className="facts">
+      {features.length > 0 && <><dt>Configuration</dt><dd>{features.map((feature) => <div key={feature}>{FEATURE_TEXT[feature]}</div>)}{hosts && <small>for {hosts.join(", ")}</small>}{serviceEntry && <small>{serviceEntry.location}</small>}</dd></>}
+      {names.length > 0 && <><dt>Labels</dt><dd>{names.map(([name, value]) => <div key={name}><code>{name}={value}</code></div>)}</dd></>}
+    </dl>
+  );
 }
 
 function Facts({ workload, trustDomain }: { workload: WorkloadState; trustDomain: string }) {

@@ -72,6 +72,7 @@ export function SummaryPanel({ graph, ready, mesh, namespaces, durationSeconds, 
           <li><Lock kind="refused" label="cross" /> attempts that were refused</li>
           <li><span className="dot" /> a request on its way, at the real rate</li>
           <li><span className="diamond" /> a failed or refused one</li>
+          <li><span className="badge-sample">VS</span> a VirtualService routes to it; CB circuit breaker, SE ServiceEntry</li>
           <li><span className="swatch swatch-outside" /> outside the mesh: no sidecar</li>
           <li><span className="swatch swatch-failing" /> more than a tenth of the requests fail</li>
         </ul>
