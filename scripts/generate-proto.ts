@@ -66,6 +66,18 @@ enum FailurePolicy {
 }
 `,
   },
+  "envoy/extensions/http/original_ip_detection/xff/v3/xff.proto": {
+    find: "  uint32 xff_num_trusted_hops = 1;\n}\n",
+    replace: `  uint32 xff_num_trusted_hops = 1;
+  XffTrustedCidrs xff_trusted_cidrs = 2;
+  google.protobuf.BoolValue skip_xff_append = 3;
+}
+message XffTrustedCidrs {
+  repeated config.core.v3.CidrRange cidrs = 1;
+}
+`,
+    imports: ["envoy/config/core/v3/address.proto", "google/protobuf/wrappers.proto"],
+  },
   "validate/validate.proto": {
     find: "  optional bool strict = 25 [default = true];\n",
     replace: "  optional bool strict = 25 [default = true];\n  optional bool ignore_empty = 26;\n",

@@ -52,7 +52,8 @@ const NOBODY = Buffer.alloc(20);
 
 function refuse(stream: HttpStream, body: string, details: string): "stop" {
   const { request } = stream;
-  stream.localReply({ status: 401, body, details, headers: [["www-authenticate", `Basic realm="${request.scheme}://${request.authority}${request.path}"`]] });
+  const path = request.headers.get("x-envoy-original-path") ?? request.path;
+  stream.localReply({ status: 401, body, details, headers: [["www-authenticate", `Basic realm="${request.scheme}://${request.authority}${path}"`]] });
   return "stop";
 }
 

@@ -4,10 +4,11 @@ import type { HeaderMap } from "../http/header-map.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import { compileHeaderOps } from "../router/header-ops.ts";
 import type { Route } from "../router/route-table.ts";
+import type { StreamInfo } from "../telemetry/stream-info.ts";
 import type { HttpFilter, HttpFilterFactory } from "./http-filter.ts";
 import { openRouteConfig } from "./typed-config.ts";
 
-type Mutate = (headers: HeaderMap, stream: HttpStream) => void;
+type Mutate = (headers: HeaderMap, info: StreamInfo) => void;
 
 interface Compiled {
   readonly request: readonly Mutate[];
@@ -51,6 +52,14 @@ function routeLevels(route: Route | undefined, name: string, hostname: string): 
     if (config) levels.push(compile(config.read(HeaderMutationPerRouteSchema).mutations, hostname));
   }
   return levels;
+}
+
+/** Changes of one kind of headers, one after the other. Throws InvalidResource. */
+export function compileMutations(mutations: readonly MutationProto[], hostname: string): (headers: HeaderMap, info: StreamInfo) => void {
+  const all = mutations.map((each) => compileMutation(each, hostname));
+  return (headers, info) => {
+    for (const mutate of all) mutate(headers, info);
+  };
 }
 
 function run(mutations: readonly Mutate[], headers: HeaderMap, stream: HttpStream): void {

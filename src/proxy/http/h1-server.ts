@@ -149,7 +149,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     this.#chunked = false;
     this.#bodyAllowed = this.#mode === "raw" || (!this.#headRequest && status >= 200 && status !== 204 && status !== 304);
     if (!hasLength && this.#mode !== "raw" && status >= 200 && status !== 204) {
-      if (endStream && !this.#headRequest) text += "content-length: 0\r\n";
+      if (endStream && !this.#headRequest) text += status === 304 ? "" : "content-length: 0\r\n";
       else if (this.#http10) this.#closeAfter = true;
       else if (status !== 304) {
         text += "transfer-encoding: chunked\r\n";

@@ -9,11 +9,13 @@ import { unpackAny } from "../../proto/index.ts";
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from "../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import { timeoutMs } from "../durations.ts";
 import type * as LocalReplies from "./local-reply-config.ts";
+import type * as Extras from "./request-extras.ts";
+import type { RequestExtras } from "./request-extras.ts";
 import type { RewriteReply } from "./local-reply-config.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { HttpFilter, HttpFilterConfig } from "../filters/http-filter.ts";
 import { createHttpFilter, discoveredName, isRouterFilter, readRouterOptions, type RouterOptions } from "../filters/registry.ts";
-import { routeEnables } from "../filters/typed-config.ts";
+import { routeConfigOf, routeEnables } from "../filters/typed-config.ts";
 import { compileCidrs } from "../match/cidr.ts";
 import type { Route, RouteTable } from "../router/route-table.ts";
 import type { Services } from "../services.ts";
@@ -70,6 +72,7 @@ export class HcmConfig {
   readonly tracing: "ingress" | "egress" | undefined;
   readonly tracer: HttpTracing | undefined;
   readonly localReplies: RewriteReply | undefined;
+  readonly extras: RequestExtras | undefined;
   readonly codec: "auto" | "http1" | "http2";
   readonly http2: SessionOptions;
   readonly headerCase: HeaderCase | undefined;
@@ -125,6 +128,7 @@ export class HcmConfig {
     this.tracer = proto.tracing && new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
     // Few have one: what it needs is loaded with the first.
     this.localReplies = proto.localReplyConfig && (require("./local-reply-config.ts") as typeof LocalReplies).compileLocalReplies(proto.localReplyConfig, services);
+    this.extras = asksForExtras(proto) ? (require("./request-extras.ts") as typeof Extras).compileExtras(proto, services) : undefined;
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
     this.http2 = { ...sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes, this.limits.maxHeaders), stats: services.core.http2() };
     const ranges = proto.internalAddressConfig?.cidrRanges ?? [];
@@ -142,7 +146,7 @@ export class HcmConfig {
       }
       if (last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: non-terminal filter named ${filter.name} of type ${filter.name} is the last filter in a http filter chain.`);
       const created = createHttpFilter(filter, { services, stats: this.stats, direction, gateway: direction !== "inbound" && isGateway(services) }, () => this.#replan());
-      if (created) filters.push(filter.disabled ? offByDefault(created, filter.name) : created);
+      if (created) filters.push(filter.disabled ? offByDefault(created, filter.name) : onByDefault(created, filter.name));
     }
     if (!router) throw new InvalidResource("INVALID_FILTER_CHAIN", "a http filter chain needs a router as its last filter");
     this.router = router;
@@ -185,9 +189,18 @@ export class HcmConfig {
   }
 }
 
+/** A filter that a route can switch off, whatever else it may say of it. */
+function onByDefault(filter: HttpFilterConfig, name: string): HttpFilterConfig {
+  return { forRoute: (route) => (routeConfigOf(route, name).disabled ? undefined : filter.forRoute(route)), dispose: () => filter.dispose?.() };
+}
+
 /** A filter that only routes which configure it switch on. */
 function offByDefault(filter: HttpFilterConfig, name: string): HttpFilterConfig {
   return { forRoute: (route) => (routeEnables(route, name) ? filter.forRoute(route) : undefined), dispose: () => filter.dispose?.() };
+}
+
+function asksForExtras(proto: HttpConnectionManager): boolean {
+  return proto.appendXForwardedPort || (proto.addUserAgent ?? false) || proto.schemeHeaderTransformation !== undefined || proto.earlyHeaderMutationExtensions.length > 0 || proto.originalIpDetectionExtensions.length > 0;
 }
 
 /** Whether request ids carry the decision to trace: they do unless their extension says otherwise. */

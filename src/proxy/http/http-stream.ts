@@ -7,7 +7,7 @@ import { decorateRequest, decorateResponse } from "./decorator.ts";
 import { HeldBody } from "./held-body.ts";
 import type { MessageError } from "./message-error.ts";
 import type { HttpFilter } from "../filters/http-filter.ts";
-import { renderLocalReply, type LocalReply } from "./local-reply.ts";
+import { answerRequest, type LocalReply } from "./local-reply.ts";
 import { checkRequest } from "./check-request.ts";
 import { mutateRequestHeaders, removeHopByHop, takeExpectation } from "./request-mutation.ts";
 import { statusText } from "./status-text.ts";
@@ -103,18 +103,15 @@ export class HttpStream extends StreamInfo implements RequestSink {
   start(): void {
     const { request, config, connection } = this;
     if (this.requestEnded) this.requestCompleteMs = 0;
-    const invalid = checkRequest(request, config);
-    if (invalid) {
-      if (invalid.close) this.connection.closeAfterResponse();
-      this.localReply(invalid.reply);
-      return;
-    }
-    this.grpc = isGrpc(request);
-    mutateRequestHeaders(request, this, connection.info, config, connection.uuid);
     if (!config.proxy100Continue && takeExpectation(request.headers)) {
       this.responseStatus = 100;
       this.codec.writeInformational(100, new HeaderMap());
     }
+    this.grpc = isGrpc(request);
+    const invalid = checkRequest(request, config);
+    if (invalid) return this.#refuse(invalid.reply, invalid.close);
+    const refused = mutateRequestHeaders(request, this, connection.info, config, connection.uuid);
+    if (refused !== undefined) return this.#refuse({ status: refused, body: "", details: "rejecting_because_detection_failed" }, false);
     this.#askedPath = request.path;
     this.#askedAuthority = request.authority;
     this.routeTable = config.routes.current();
@@ -122,18 +119,20 @@ export class HttpStream extends StreamInfo implements RequestSink {
     config.tracer?.begin(this);
     this.#decorator = decorateRequest(request.headers, this.route, config.tracing);
     this.#routeFound();
-    if (request.upgrade !== undefined && (!this.route || !config.allowsUpgrade(request.upgrade, this.route))) {
-      if (request.upgrade !== "connect") {
-        this.#stats.downstream_rq_ws_on_non_ws_route++;
-        this.localReply({ status: 403, body: "", details: "upgrade_failed" });
-        return;
-      }
-      this.route = undefined;
-      this.#routeFound();
+    if (request.upgrade !== undefined && (this.route || request.upgrade !== "connect") && !(this.route && config.allowsUpgrade(request.upgrade, this.route))) {
+      this.#stats.downstream_rq_ws_on_non_ws_route++;
+      return this.localReply({ status: 403, body: "", details: "upgrade_failed" });
     }
     this.#startTimers();
     this.#plan = config.plan(this.route);
     this.continueRequest();
+  }
+
+  /** Answers before the request has a scheme, where the client did not say one. */
+  #refuse(reply: LocalReply, close: boolean): void {
+    if (close) this.connection.closeAfterResponse();
+    if (this.protocol !== "HTTP/2") this.request.scheme = "";
+    this.localReply(reply);
   }
 
   /** Lets the next request filter run: called by a filter that had stopped. */
@@ -276,10 +275,11 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#router = undefined;
     this.details = reply.details;
     if (reply.flag) this.addFlag(reply.flag);
-    const { status, headers, body } = renderLocalReply(this.config.localReplies?.(reply, this) ?? reply, this.grpc);
-    const head = this.request as RequestHead | undefined;
-    this.respond(status, headers, body === "" || head?.method === "HEAD");
-    if (this.done || body === "" || head?.method === "HEAD") return;
+    const { status, headers, body, headOnly } = answerRequest(reply, this, this.config.localReplies, this.grpc);
+    // Filters see answers to requests too that never came as far as to them.
+    if (this.request as RequestHead | undefined) this.#plan ??= this.config.plan(undefined);
+    this.respond(status, headers, headOnly);
+    if (this.done || headOnly) return;
     const bytes = Buffer.from(body, "latin1");
     this.respondBody(bytes, 0, bytes.length);
     this.respondEnd(undefined);

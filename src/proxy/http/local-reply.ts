@@ -1,4 +1,7 @@
+import type { Route } from "../router/route-table.ts";
+import type { StreamInfo } from "../telemetry/stream-info.ts";
 import { HeaderMap } from "./header-map.ts";
+import type { RewriteReply } from "./local-reply-config.ts";
 import type { ResponseFlag } from "../telemetry/stream-info.ts";
 
 /** An answer that the proxy itself gives. */
@@ -18,21 +21,40 @@ export interface LocalReply {
   readonly contentType?: string;
 }
 
+/** A local reply as a request gets it: with what the configuration makes of such replies, and the route of all answers. */
+export function answerRequest(reply: LocalReply, stream: StreamInfo & { readonly route: Route | undefined }, rewrite: RewriteReply | undefined, grpc: boolean): { status: number; headers: HeaderMap; body: string; headOnly: boolean } {
+  const head = stream.request?.method === "HEAD";
+  const ops = stream.route?.action.kind === "forward" ? stream.route.responseOps : undefined;
+  const answer = renderLocalReply(rewrite?.(reply, stream) ?? reply, { grpc, head, finalize: ops && ((headers) => ops(headers, stream)) });
+  return { ...answer, headOnly: answer.body === "" || head };
+}
+
+/** For whom an answer is, and what their route adds to every answer: before `headers`, as Envoy does it. */
+export interface ReplyReader {
+  readonly grpc: boolean;
+  readonly head: boolean;
+  readonly finalize: ((headers: HeaderMap) => void) | undefined;
+}
+
 /** Head and body of a local reply, in Envoy's order of headers; gRPC callers get a trailers-only answer. */
-export function renderLocalReply(reply: LocalReply, grpc: boolean): { status: number; headers: HeaderMap; body: string } {
+export function renderLocalReply(reply: LocalReply, { grpc, head, finalize }: ReplyReader): { status: number; headers: HeaderMap; body: string } {
   const headers = new HeaderMap();
+  finalize?.(headers);
   for (const [name, value] of reply.headers ?? []) headers.append(name, value);
   reply.modify?.(headers);
   if (grpc) {
-    headers.append("content-type", "application/grpc");
-    headers.append("grpc-status", String(reply.grpcStatus ?? httpToGrpcStatus(reply.status)));
-    if (reply.body !== "") headers.append("grpc-message", percentEncode(reply.body));
+    headers.set("content-type", "application/grpc");
+    headers.set("grpc-status", headers.get("grpc-status") || String(reply.grpcStatus ?? httpToGrpcStatus(reply.status)));
+    if (reply.body !== "" && !head) headers.set("grpc-message", percentEncode(reply.body));
     return { status: 200, headers, body: "" };
   }
   if (reply.body !== "") {
-    headers.append("content-length", String(reply.body.length));
+    headers.set("content-length", String(reply.body.length));
     if (reply.contentType !== undefined) headers.set("content-type", reply.contentType);
     else if (!headers.has("content-type")) headers.append("content-type", "text/plain");
+  } else {
+    headers.remove("content-length");
+    headers.remove("content-type");
   }
   return { status: reply.status, headers, body: reply.body };
 }

@@ -46,10 +46,12 @@ const INTERNAL_ONLY = [
   "x-envoy-hedge-on-per-try-timeout",
 ];
 
-/** What every request gets and loses before filters see it: Envoy's `mutateRequestHeaders`, in its order. */
-export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, connection: ConnectionInfo, config: HcmConfig, uuid: () => string): void {
+/** What every request gets and loses before filters see it: Envoy's `mutateRequestHeaders`, in its order. A number: it is refused with this status. */
+export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, connection: ConnectionInfo, config: HcmConfig, uuid: () => string): number | undefined {
   const { headers } = request;
+  const { extras } = config;
   stripHost(request, config, connection.local.port);
+  extras?.early?.(headers, info);
   removeHopByHop(headers, request.upgrade !== undefined);
   // One list for all who read only the first line, such as the application behind.
   joinLines(headers, "x-forwarded-for");
@@ -63,9 +65,12 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
     if (!config.skipXffAppend) headers.appendToValue("x-forwarded-for", isLoopback(connection.remote.address) ? machineAddress() : connection.remote.address);
     if (config.xffTrustedHops === 0 || !headers.has("x-forwarded-proto")) headers.set("x-forwarded-proto", secure ? "https" : "http");
   } else {
-    const last = lastXffAddress(headers, config.xffTrustedHops);
-    remote = last?.address;
-    trusted = last?.only ?? false;
+    const origin = extras?.detect ? extras.detect(headers, connection) : undefined;
+    if (typeof origin === "number") return origin;
+    const last = extras?.detect ? undefined : lastXffAddress(headers, config.xffTrustedHops);
+    remote = origin?.address ?? last?.address;
+    trusted = origin?.trusted ?? last?.only ?? false;
+    if (origin?.appendsXff) headers.appendToValue("x-forwarded-for", isLoopback(connection.remote.address) ? machineAddress() : connection.remote.address);
     if (!headers.has("x-forwarded-proto")) headers.append("x-forwarded-proto", secure ? "https" : "http");
   }
   const internal = trusted && remote !== undefined && config.isInternal(remote);
@@ -86,6 +91,7 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
     headers.remove("x-envoy-internal");
     if (headers.names.some(isEnvoys)) for (const name of INTERNAL_ONLY) headers.remove(name);
   }
+  extras?.add(request, connection.local.port, !config.useRemoteAddress || config.xffTrustedHops > 0);
   if (config.generateRequestId) {
     if (edge && !config.preserveExternalRequestId) headers.set("x-request-id", uuid());
     else if (!headers.has("x-request-id")) headers.append("x-request-id", uuid());
@@ -93,6 +99,7 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
   }
   if (config.via !== "") headers.appendToValue("via", config.via, ", ");
   config.xfcc(headers, connection);
+  return undefined;
 }
 
 function isEnvoys(name: string): boolean {
@@ -153,7 +160,7 @@ export function removeHopByHop(headers: HeaderMap, upgrading: boolean): void {
 const PROTECTED = new Set(["close", "keep-alive", "upgrade", "te", "content-length", "transfer-encoding", "connection"]);
 
 /** The address at `skip` entries from the right of x-forwarded-for. `only`: there is no other entry. */
-function lastXffAddress(headers: HeaderMap, skip: number): { address: string; only: boolean } | undefined {
+export function lastXffAddress(headers: HeaderMap, skip: number): { address: string; only: boolean } | undefined {
   const xff = headers.getJoined("x-forwarded-for");
   if (xff === undefined) return undefined;
   const entries = xff.split(",");

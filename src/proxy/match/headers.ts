@@ -11,7 +11,8 @@ export function compileHeader(matcher: HeaderMatcher): RequestMatch {
   const specifier = matcher.headerMatchSpecifier;
   if (specifier.case === undefined || specifier.case === "presentMatch") {
     const wanted = specifier.case === undefined ? true : specifier.value;
-    return (request) => ((read(request) !== undefined) === wanted) !== invert;
+    // A missing header that counts as empty is there.
+    return (request) => ((emptyIfMissing || read(request) !== undefined) === wanted) !== invert;
   }
   const test = valueTest(specifier);
   const name = matcher.name.toLowerCase();

@@ -48,7 +48,23 @@ const CODES: Record<RedirectAction_RedirectResponseCode, number> = {
 
 export interface Redirect {
   readonly status: number;
-  location(request: RequestHead): string;
+  readonly location: (request: RequestHead) => string;
+  /** What becomes of the request's own path, where a part of it is replaced. */
+  readonly rewrite: TextRewrite | undefined;
+}
+
+/** Whether a direct response with this status says where its resource is (RFC 9110, 10.2.2; as Envoy). */
+export function hasLocation(status: number): boolean {
+  return status === 201 || (status >= 300 && status < 400);
+}
+
+/** Where the request itself went. */
+export function ownLocation(request: RequestHead): string {
+  return `${currentScheme(request)}://${request.authority}${request.path}`;
+}
+
+function currentScheme(request: RequestHead): string {
+  return request.headers.get("x-forwarded-proto") ?? request.scheme;
 }
 
 export function compileRedirect(action: RedirectAction, path: PathMatcher): Redirect {
@@ -66,17 +82,20 @@ export function compileRedirect(action: RedirectAction, path: PathMatcher): Redi
               return substitute(bare) + full.slice(bare.length);
             })(compileSubstitute(specifier.value))
           : undefined;
+  // A query that the configuration brings stays.
+  const stripsQuery = action.stripQuery && !(specifier.case === "pathRedirect" && specifier.value.includes("?"));
   return {
     status: CODES[action.responseCode],
+    rewrite: specifier.case === "pathRedirect" ? undefined : rewrite,
     location(request) {
-      const current = request.headers.get("x-forwarded-proto") ?? request.scheme;
+      const current = currentScheme(request);
       const scheme = wantedScheme ?? current;
       let { authority: host } = request;
       if (action.hostRedirect !== "") host = action.hostRedirect;
       else if (scheme !== current || action.portRedirect !== 0) host = withoutDefaultPort(host, current, action.portRedirect !== 0);
       const port = action.portRedirect === 0 ? "" : `:${action.portRedirect}`;
       let target = rewrite ? rewrite(request.path) : request.path;
-      if (action.stripQuery) target = pathWithoutQuery(target);
+      if (stripsQuery) target = pathWithoutQuery(target);
       return `${scheme}://${host}${port}${target}`;
     },
   };

@@ -320,7 +320,7 @@ function toHttps(virtualHost: VirtualHost): Route {
     name: "",
     virtualHost,
     match: () => true,
-    action: { kind: "redirect", redirect: { status: 301, location: (request) => `https://${request.authority}${request.path}` } },
+    action: { kind: "redirect", redirect: { status: 301, rewrite: undefined, location: (request) => `https://${request.authority}${request.path}` } },
     decorator: undefined,
     requestOps: undefined,
     responseOps: undefined,

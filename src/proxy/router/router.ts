@@ -5,6 +5,7 @@ import type { Cluster } from "../upstream/cluster.ts";
 import type { Host } from "../upstream/host.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { balancingContext } from "./balancing.ts";
+import { hasLocation, ownLocation, type Redirect } from "./rewrite.ts";
 import { RESET_FLAGS } from "./reset-flags.ts";
 import { meantDestination } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
@@ -60,11 +61,11 @@ export class Router implements ResponseSink, PoolWaiter {
     switch (action.kind) {
       case "redirect":
         stream.config.stats.rq_redirect++;
-        stream.localReply({ status: action.redirect.status, body: "", details: "direct_response", headers: [["location", action.redirect.location(stream.request)]], modify: (headers) => route.responseOps?.(headers, stream) });
+        this.#redirect(route, action.redirect);
         return;
       case "direct":
         stream.config.stats.rq_direct_response++;
-        stream.localReply({ status: action.status, body: action.body, details: "direct_response", modify: (headers) => route.responseOps?.(headers, stream) });
+        stream.localReply({ status: action.status, body: action.body, details: "direct_response", headers: hasLocation(action.status) ? [["location", ownLocation(stream.request)]] : [], modify: (headers) => route.responseOps?.(headers, stream) });
         return;
       case "none":
         // A route that is for control planes only names no cluster, which is what Envoy finds.
@@ -370,10 +371,20 @@ export class Router implements ResponseSink, PoolWaiter {
     };
   }
 
-  /** The route's header operations count for the router's own answers too. */
   #modify(headers: HeaderMap): void {
     if (this.#route.virtualHost.attemptCountInResponse) headers.set("x-envoy-attempt-count", String(this.stream.attempts));
-    this.#route.responseOps?.(headers, this.stream);
+  }
+
+  #redirect(route: Route, { status, location, rewrite }: Redirect): void {
+    const { stream } = this;
+    const { request } = stream;
+    const target = location(request);
+    if (rewrite) {
+      // As Envoy: the path changes for whoever logs it.
+      if (!stream.config.router.suppressEnvoyHeaders) request.headers.set("x-envoy-original-path", request.path);
+      request.path = rewrite(request.path);
+    }
+    stream.localReply({ status, body: "", details: "direct_response", headers: [["location", target]], modify: (headers) => route.responseOps?.(headers, stream) });
   }
 
   // ---- book-keeping

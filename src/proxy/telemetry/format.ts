@@ -3,6 +3,7 @@ import type { HeaderMap } from "../http/header-map.ts";
 import { GRPC_CODES } from "../../proto/index.ts";
 import { valueText } from "../match/values.ts";
 import { addressText } from "../net/connection-info.ts";
+import { isGrpc } from "../router/route-match.ts";
 import { flagNames } from "./flag-names.ts";
 import { compileCelText } from "./cel-filter.ts";
 import { commonDuration, queryValue, RARE_FIELDS, UNKEPT_FIELDS, xfccValue, type Part } from "./format-fields.ts";
@@ -109,12 +110,12 @@ function command(name: string, argument: string | undefined, options: FormatOpti
       const write = GRPC_STYLES[argument ?? "CAMEL_STRING"];
       if (!write) throw new InvalidResource("INVALID_FORMAT", "GrpcStatusFormatter only supports CAMEL_STRING, SNAKE_STRING or NUMBER.");
       return (info) => {
-        const status = info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status");
+        const status = grpcStatus(info);
         return status === undefined ? undefined : write(status);
       };
     }
     case "GRPC_STATUS_NUMBER":
-      return (info) => info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status");
+      return grpcStatus;
     case "DYNAMIC_METADATA":
       return metadata(argument ?? "", (info, filter) => info.dynamicMetadata?.get(filter));
     case "CLUSTER_METADATA":
@@ -126,6 +127,12 @@ function command(name: string, argument: string | undefined, options: FormatOpti
       return () => undefined;
   }
   throw new InvalidResource("INVALID_FORMAT", `Not supported field in StreamInfo: ${name} in format ${JSON.stringify(format)}`);
+}
+
+/** Only what was asked for as gRPC has such a status. */
+function grpcStatus({ request, responseTrailers, responseHeaders }: StreamInfo): string | undefined {
+  if (!request || !isGrpc(request)) return undefined;
+  return responseTrailers?.get("grpc-status") ?? responseHeaders?.get("grpc-status");
 }
 
 const GRPC_STYLES: Record<string, ((status: string) => string) | undefined> = {

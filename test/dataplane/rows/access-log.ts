@@ -25,6 +25,8 @@ export const accessLog: Group = {
     line("request", "%REQ(:METHOD)% %REQ(:PATH)% %REQ(:AUTHORITY)% %REQ(:SCHEME)% %PROTOCOL% %REQ(USER-AGENT)% %REQ(X-NONE)% %REQ(X-NONE?X-A):3%"),
     line("path", "%PATH(NQ:PATH)% %PATH(WQ:ORIG)% %PATH%"),
     line("query", "%QUERY_PARAM(q)% %QUERY_PARAM(none)%"),
+    line("an empty query", "%QUERY_PARAMS%|%PATH%", get("/p?")),
+    line("gRPC status, not asked as gRPC", "%GRPC_STATUS% %GRPC_STATUS_NUMBER%", get("/", [], { want: { headers: [["grpc-status", "14"]], body: "b" } })),
     line("response", "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG% %RESP(server)% %RESP(X-NONE?CONTENT-LENGTH)% %RESP(x-none)%"),
     line("trailers", "%TRAILER(x-t)%"),
     line("bytes", "%BYTES_RECEIVED% %BYTES_SENT%", get("/", [], { method: "POST", body: "hello" })),

@@ -93,6 +93,8 @@ export const routeMatching: Group = {
     headerMatch("inverted, absent", { ...exact("one"), invert_match: true }, []),
     headerMatch("missing as empty", { string_match: { exact: "" }, treat_missing_header_as_empty: true }, []),
     headerMatch("inverted, missing as empty", { ...exact("one"), invert_match: true, treat_missing_header_as_empty: true }, []),
+    headerMatch("absent, missing as empty", { present_match: false, treat_missing_header_as_empty: true }, []),
+    headerMatch("absent, inverted, missing as empty", { present_match: false, invert_match: true, treat_missing_header_as_empty: true }, []),
     headerMatch("range", { range_match: { start: "1", end: "10" } }, [["x-a", "9"]]),
     headerMatch("range, its end", { range_match: { start: "1", end: "10" } }, [["x-a", "10"]]),
     headerMatch("range, no number", { range_match: { start: "1", end: "10" } }, [["x-a", "9x"]]),
