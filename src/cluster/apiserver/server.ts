@@ -6,6 +6,7 @@ import type { ResourceDefinition } from "../../resources/index.ts";
 import type { PodStreams } from "../node/types.ts";
 import type { Store } from "../store/index.ts";
 import { namespaceLifecycle } from "./admission/namespace-lifecycle.ts";
+import { certificateSigners } from "./admission/certificate-signers.ts";
 import { certificateSubjects } from "./admission/certificate-subjects.ts";
 import { defaultClasses } from "./admission/default-classes.ts";
 import { limitRanger } from "./admission/limit-ranger.ts";
@@ -42,7 +43,7 @@ import { namespaceStrategy } from "./kinds/namespaces.ts";
 import { podStrategy } from "./kinds/pods.ts";
 import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
-import { signingRequestStrategy } from "./kinds/signing-requests.ts";
+import { SIGNING_REQUESTS, signingRequestStrategy } from "./kinds/signing-requests.ts";
 import { TokenSecrets } from "./kinds/token-secrets.ts";
 import { openAuditLog } from "./observe/audit-log.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
@@ -116,6 +117,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     defaultClasses(store),
     limitRanger(store),
     privilegeEscalation(rbac),
+    certificateSigners(rbac),
     certificateSubjects(),
     customRules,
     policyAdmission({ store, catalogue }),
@@ -134,7 +136,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       ["/namespaces", namespaceStrategy],
       ["/pods", podStrategy],
       ["batch/jobs", jobStrategy],
-      ["certificates.k8s.io/certificatesigningrequests", signingRequestStrategy],
+      [SIGNING_REQUESTS, signingRequestStrategy(clock)],
       ["/services", serviceStrategy(store, random, { addresses, nodePorts: new PortRange(from, to) })],
       ["/secrets", tokenSecrets.secrets],
       ["/serviceaccounts", tokenSecrets.accounts],

@@ -1,7 +1,7 @@
 import type { ConfigMap, Role, RoleBinding, Secret } from "../core.ts";
 import type { FieldError, KubeObject } from "../types.ts";
 import { duplicate, forbidden, immutable, invalid, invalids, notSupported, oneOf, required, sameJson, tooLong } from "./field.ts";
-import { configKey, dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from "./names.ts";
+import { configKey, dns1123Label, dns1123Subdomain, labelValue, qualifiedName, signerName } from "./names.ts";
 
 /** etcd's and Kubernetes' limit of a ConfigMap or Secret. */
 const MAX_DATA_BYTES = 1024 * 1024;
@@ -125,17 +125,27 @@ const USAGES = [
 const MIN_CERTIFICATE_SECONDS = 600;
 
 export function validateSigningRequest(request: KubeObject): FieldError[] {
-  const { request: text = "", signerName = "", usages = [], expirationSeconds } = (request.spec ?? {}) as { request?: string; signerName?: string; usages?: string[]; expirationSeconds?: number };
+  const { request: text = "", signerName: signer = "", usages = [], expirationSeconds } = (request.spec ?? {}) as { request?: string; signerName?: string; usages?: string[]; expirationSeconds?: number };
   const errors: FieldError[] = [];
   const pem = Buffer.from(text, "base64").toString("latin1");
   if (!pem.includes("-----BEGIN CERTIFICATE REQUEST-----")) errors.push(invalid("spec.request", text, "PEM block type must be CERTIFICATE REQUEST"));
   if (usages.length === 0) errors.push(required("spec.usages"));
   for (const [index, usage] of usages.entries()) if (!USAGES.includes(usage)) errors.push(notSupported(`spec.usages[${index}]`, usage, USAGES.toSorted()));
-  if (signerName === "") errors.push(required("spec.signerName"));
-  else if (!/^[^/]+\/.+$/.test(signerName)) errors.push(invalid("spec.signerName", signerName, "must be a fully qualified domain and path of the form 'example.com/signer-name'"));
+  for (const [index, usage] of usages.entries()) if (usages.indexOf(usage) < index) errors.push(duplicate(`spec.usages[${index}]`, usage));
+  errors.push(...validateSigner("spec.signerName", signer));
   if (expirationSeconds !== undefined && expirationSeconds < MIN_CERTIFICATE_SECONDS) errors.push(invalid("spec.expirationSeconds", expirationSeconds, "may not specify a duration less than 600 seconds (10 minutes)"));
   return errors;
 }
+
+function validateSigner(field: string, signer: string): FieldError[] {
+  if (signer === "") return [required(field)];
+  if (signer === LEGACY_SIGNER) return [invalid(field, signer, "the legacy signerName is not allowed via this API version")];
+  const { domain, path, shape } = signerName(signer);
+  const [before, after] = signer.split("/");
+  return [...invalids(field, signer, shape), ...invalids(field, before, domain), ...invalids(field, after, path)];
+}
+
+const LEGACY_SIGNER = "kubernetes.io/legacy-unknown";
 
 export function validateRuntimeClass(runtime: KubeObject): FieldError[] {
   const handler = String(runtime["handler"] ?? "");

@@ -157,3 +157,16 @@ function checked(maxLength: number, pattern: string, text: string, examples: str
 function message(text: string, pattern: string, examples: string[]): string {
   return `${text} (e.g. ${examples.map((example) => `'${example}'`).join(",  or ")}, regex used for validation is '${pattern}')`;
 }
+
+/** `example.com/signer-name`: a domain of at least two labels and a path of subdomains. */
+export function signerName(value: string): { domain: string[]; path: string[]; shape: string[] } {
+  const segments = value.split("/");
+  if (segments.length !== 2) return { domain: [], path: [], shape: ["must be a fully qualified domain and path of the form 'example.com/signer-name'"] };
+  const [domain = "", path = ""] = segments;
+  const labels = domain.split(".");
+  const bad = labels.find((label) => dns1123Label(label).length > 0);
+  const domainProblems = bad === undefined ? [] : dns1123Label(bad).map((problem) => `validating label ${JSON.stringify(bad)}: ${problem}`);
+  if (labels.length < 2) domainProblems.push("should be a domain with at least two segments separated by dots");
+  const badPath = path.split(".").find((label) => dns1123Subdomain(label).length > 0);
+  return { domain: domainProblems, path: badPath === undefined ? [] : dns1123Subdomain(badPath).map((problem) => `validating label ${JSON.stringify(badPath)}: ${problem}`), shape: [] };
+}

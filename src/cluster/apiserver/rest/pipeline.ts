@@ -4,6 +4,7 @@ import { setOf, type Writer } from "../apply/managed-fields.ts";
 import { emptySet, type FieldSet } from "../apply/field-set.ts";
 import type { Resource } from "../catalogue.ts";
 import { badRequest, invalid } from "../http/status.ts";
+import { SIGNING_REQUESTS } from "../kinds/signing-requests.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { decodeBuiltin, type DecodeOptions, pruneCustom, TypeMismatch } from "../schema/decode.ts";
 import { applyDefaults } from "../schema/default.ts";
@@ -53,10 +54,19 @@ export function fillDefaults({ definition, schema }: Resource, object: KubeObjec
 }
 
 /** Fields that an endpoint leaves alone, whatever the body says. */
-export function ignoredFields({ definition }: Resource, subresource: string): FieldSet {
+export function ignoredFields({ definition, id }: Resource, subresource: string): FieldSet {
+  const own = id === SIGNING_REQUESTS ? RESET_BY_SIGNING_REQUESTS[subresource] : undefined;
+  if (own) return setOf(...own);
   if (subresource === "status") return definition.custom ? setOf(["f:spec"], ["f:metadata"]) : setOf(["f:spec"]);
   return definition.subresources.includes("status") ? setOf(["f:status"]) : emptySet();
 }
+
+/** The server writes their spec, and each endpoint a part of the status. */
+const RESET_BY_SIGNING_REQUESTS: Record<string, string[][]> = {
+  "": [["f:spec"], ["f:status"]],
+  status: [["f:spec"], ["f:status", "f:conditions"]],
+  approval: [["f:spec"], ["f:status", "f:certificate"]],
+};
 
 export function writerOf(context: RestContext, { resource, subresource, options }: WriteRequest): Writer {
   return {

@@ -1,6 +1,7 @@
 import type { Script } from "../types.ts";
 import { accessScripts } from "./access.ts";
 import { applyScripts } from "./apply.ts";
+import { certificateScripts } from "./certificates.ts";
 import { customScripts } from "./custom.ts";
 import { defaultScripts } from "./defaults.ts";
 import { discoveryScripts } from "./discovery.ts";
@@ -30,4 +31,5 @@ export const scripts: readonly Script[] = [
   ...invalidKindScripts,
   ...limitScripts,
   ...podSecurityScripts,
+  ...certificateScripts,
 ];
