@@ -17,6 +17,7 @@ import { policyAdmission } from "./admission/policies/plugin.ts";
 import { privilegeEscalation } from "./admission/privilege-escalation.ts";
 import { ResourceQuotas } from "./admission/resource-quota.ts";
 import { serviceAccountAdmission } from "./admission/service-account.ts";
+import { storageProtection } from "./admission/storage-protection.ts";
 import type { AdmissionPlugin } from "./admission/types.ts";
 import { WebhookCaller } from "./admission/webhooks/caller.ts";
 import { webhookAdmission } from "./admission/webhooks/plugin.ts";
@@ -115,6 +116,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     podSecurity(store),
     podDefaults(store),
     defaultClasses(store),
+    storageProtection,
     limitRanger(store),
     privilegeEscalation(rbac),
     certificateSigners(rbac),

@@ -195,16 +195,14 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     ],
   ],
   [
-    "Nodes are ready as soon as they are there: no controller would take the taint away. Claims and volumes are not protected by finalizers while in use: nothing deletes what they hold.",
+    "Nodes are ready as soon as they are there: no controller would take the taint away.",
     [
       "nodes: node",
       "nodes: status",
       "nodes: cordon",
       "defaults: node",
-      "defaults: claim",
       "defaults: volume",
       "defaults: local volume",
-      "apply of workloads: a claim",
     ],
   ],
   [

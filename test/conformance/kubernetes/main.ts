@@ -1,6 +1,6 @@
 /**
- * `npm run conformance:kubernetes [-- --record] [name…]`: the same requests at a real kube-apiserver and at ours.
- * `--record` writes what the real one answered to test/golden/kubernetes, from where the plain tests compare.
+ * `npm run conformance:kubernetes [-- --record|--known] [name…]`: the same requests at a real kube-apiserver and at ours.
+ * `--known` shows the known differences too, and `--record` writes what the real one answered to test/golden/kubernetes, from where the plain tests compare.
  */
 import { differences } from "./compare.ts";
 import { BY_CHANCE, KNOWN_DIFFERENCES } from "./known-differences.ts";
@@ -14,6 +14,7 @@ import type { Recording } from "./types.ts";
 
 const args = process.argv.slice(2);
 const record = args.includes("--record");
+const showKnown = args.includes("--known");
 const names = args.filter((arg) => !arg.startsWith("--"));
 const chosen = scripts.filter(({ name }) => names.length === 0 || names.some((wanted) => name.startsWith(wanted)));
 
@@ -35,8 +36,11 @@ try {
       const lines = differences(answer, answers[title] ?? { status: 0, headers: {} });
       const key = `${script.name}: ${title}`;
       if (lines.length === 0) same++;
-      else if (KNOWN_DIFFERENCES.has(key)) known++;
-      else console.log(`DIFFERS ${key}\n    ${lines.join("\n    ")}`);
+      else {
+        const isKnown = KNOWN_DIFFERENCES.has(key);
+        if (isKnown) known++;
+        if (!isKnown || showKnown) console.log(`${isKnown ? "KNOWN" : "DIFFERS"} ${key}\n    ${lines.join("\n    ")}`);
+      }
       if (lines.length > 0) unused.delete(key);
     }
   }

@@ -1,3 +1,4 @@
+import { allMatches, compileRegex, groupText } from "../../../base/regex/index.ts";
 import { isIP, isIPv4 } from "node:net";
 import { Environment } from "@marcbachmann/cel-js";
 import { quantityValue } from "../../../resources/index.ts";
@@ -73,8 +74,12 @@ function registerStrings(env: Environment): void {
     .registerFunction("string.charAt(int): string", (text: string, at: bigint) => [...text][Number(at)] ?? "")
     .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) => text.split(from).join(to))
     .registerFunction("string.reverse(): string", (text: string) => [...text].reverse().join(""))
-    .registerFunction("string.find(string): string", (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? "")
-    .registerFunction("string.findAll(string): list<string>", (text: string, pattern: string) => text.match(new RegExp(pattern, "g")) ?? []);
+    .registerFunction("string.find(string): string", (text: string, pattern: string) => found(text, pattern)[0] ?? "")
+    .registerFunction("string.findAll(string): list<string>", found);
+}
+
+function found(text: string, pattern: string): string[] {
+  return allMatches(compileRegex(pattern, "go"), text).map((match) => groupText(text, match, 0));
 }
 
 function registerLists(env: Environment): void {

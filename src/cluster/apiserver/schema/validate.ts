@@ -1,3 +1,4 @@
+import { compileRegex, regexProblem } from "../../../base/regex/index.ts";
 import { type FieldError, resolveSchema, type Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject, quoteValue } from "../json.ts";
 import { formatProblem } from "./formats.ts";
@@ -52,7 +53,7 @@ function checkString(value: string, schema: Schema, path: string, errors: FieldE
   if (maxLength !== undefined && [...value].length > maxLength) {
     errors.push({ type: "FieldValueTooLong", field: path, message: `Too long: may not be more than ${maxLength} bytes` });
   } else if (minLength !== undefined && [...value].length < minLength) errors.push(invalidValue(path, value, `${path} in body should be at least ${minLength} chars long`));
-  else if (pattern !== undefined && !patternOf(pattern).test(value)) errors.push(invalidValue(path, value, `${path} in body should match '${pattern}'`));
+  else if (pattern !== undefined && !patternOf(pattern)(value)) errors.push(invalidValue(path, value, `${path} in body should match '${pattern}'`));
   const problem = format && formatProblem(format, value);
   if (problem) errors.push({ ...invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`), type: "FieldValueTypeInvalid" });
 }
@@ -150,27 +151,14 @@ function tooMany(path: string, actual: number, max: number): FieldError {
   return { type: "FieldValueTooMany", field: path, message: `Too many: ${actual}: must have at most ${max} items` };
 }
 
-const patterns = new Map<string, RegExp>();
+const patterns = new Map<string, (text: string) => boolean>();
 
-/** Schemas come and go with CRDs, whose patterns are few: kept for good. A pattern that JavaScript cannot read matches all. */
-function patternOf(pattern: string): RegExp {
+/** Schemas come and go with CRDs, whose patterns are few: kept for good. One that Go cannot read matches all. */
+function patternOf(pattern: string): (text: string) => boolean {
   let compiled = patterns.get(pattern);
   if (!compiled) {
-    try {
-      compiled = new RegExp(pattern, "u");
-    } catch {
-      // RE2 takes a few escapes that the u flag forbids, such as \- outside a class.
-      compiled = tryLoose(pattern);
-    }
+    compiled = regexProblem(pattern, "go") === undefined ? compileRegex(pattern, "go").found : () => true;
     patterns.set(pattern, compiled);
   }
   return compiled;
-}
-
-function tryLoose(pattern: string): RegExp {
-  try {
-    return new RegExp(pattern);
-  } catch {
-    return /(?:)/;
-  }
 }
