@@ -80,6 +80,7 @@ async function changes(bench: Bench, services: number, proxies: number, bars: { 
     ...perPlane(found, (name, { endpoints }) => changeRows(`${name}: endpoint`, endpoints, where, name === "chainmail" ? { p50: p50Bar, p99: p99Bar } : {})),
     ...perPlane(found, (name, { synced }) => syncRows(name, synced, where)),
     ...ratio(found, "sync: CPU a proxy against istiod", ({ synced }) => synced.cpuMsPerProxy, 1 / 3, where),
+    ...ratio(found, "start and sync: CPU against istiod", ({ synced }) => synced.totalCpuMs, undefined, where),
   ];
 }
 
@@ -197,8 +198,8 @@ function perPlane<Figures>(found: Both<Figures>, rows: (name: ControlPlaneName, 
   return (Object.entries(found) as [ControlPlaneName, Figures][]).flatMap(([name, figures]) => rows(name, figures));
 }
 
-function ratio<Figures>({ chainmail, istiod }: Both<Figures>, name: string, figure: (figures: Figures) => number, bar: number, how: string): Row[] {
-  return chainmail && istiod ? [{ name, value: figure(chainmail) / figure(istiod), unit: "x", bar, how }] : [];
+function ratio<Figures>({ chainmail, istiod }: Both<Figures>, name: string, figure: (figures: Figures) => number, bar: number | undefined, how: string): Row[] {
+  return chainmail && istiod ? [{ name, value: figure(chainmail) / figure(istiod), unit: "x", ...(bar !== undefined && { bar }), how }] : [];
 }
 
 function changeRows(name: string, { latencies, cpuMs, bytesPerProxy, resourcesPerProxy }: ChangeFigures, where: string, bars: { p50?: number | undefined; p99?: number | undefined }): Row[] {
@@ -211,10 +212,11 @@ function changeRows(name: string, { latencies, cpuMs, bytesPerProxy, resourcesPe
   ];
 }
 
-function syncRows(name: ControlPlaneName, { wallMs, cpuMsPerProxy, bytesPerProxy, rssMb }: SyncFigures, where: string): Row[] {
+function syncRows(name: ControlPlaneName, { wallMs, cpuMsPerProxy, totalCpuMs, bytesPerProxy, rssMb }: SyncFigures, where: string): Row[] {
   return [
     { name: `${name}: sync`, value: wallMs / 1000, unit: "s", how: `first connect to the last in sync, ${where}` },
     { name: `${name}: sync CPU a proxy`, value: cpuMsPerProxy, unit: "ms", how: where },
+    { name: `${name}: CPU from its start to all in sync`, value: totalCpuMs, unit: "ms", how: where },
     { name: `${name}: sync bytes a proxy`, value: bytesPerProxy / 1e6, unit: "MB", how: where },
     { name: `${name}: RSS in sync`, value: rssMb, unit: "MB", how: where },
   ];

@@ -10,6 +10,8 @@ import { sliceOf } from "./world.ts";
 export interface SyncFigures {
   wallMs: number;
   cpuMsPerProxy: number;
+  /** Of everything since the program's start. */
+  totalCpuMs: number;
   bytesPerProxy: number;
   rssMb: number;
   broken: number;
@@ -26,10 +28,15 @@ export interface ChangeFigures {
 /** A change is over when nothing has come for this long. */
 const QUIET_MS = 300;
 const TIMEOUT_MS = 30_000;
+/** A control plane has settled when it has used less than `SETTLED_CPU_MS` for this long. */
+const SETTLE_MS = 400;
+const SETTLED_CPU_MS = 4;
 /** As a rolling start of a mesh: many at once, but not all. */
 const PARALLEL_CONNECTS = 50;
 
+/** What a control plane still does when it has said that it is ready is not part of the proxies' start; it is part of `totalCpuMs`. */
 export async function sync(plane: ControlPlane, load: Load, proxies: number, mode: Mode): Promise<SyncFigures> {
+  await settle(plane);
   const cpu = cpuMs(plane.pid);
   const started = nowMs();
   await load.ask({ do: "mark" });
@@ -37,10 +44,21 @@ export async function sync(plane: ControlPlane, load: Load, proxies: number, mod
   return {
     wallMs: seen.lastMs - started,
     cpuMsPerProxy: (cpuMs(plane.pid) - cpu) / proxies,
+    totalCpuMs: cpuMs(plane.pid),
     bytesPerProxy: total(seen.bytes) / proxies,
     rssMb: rssMb(plane.pid),
     broken: seen.broken,
   };
+}
+
+async function settle({ pid }: ControlPlane): Promise<void> {
+  const deadline = nowMs() + TIMEOUT_MS;
+  for (let before = cpuMs(pid); nowMs() < deadline; ) {
+    await Bun.sleep(SETTLE_MS);
+    const now = cpuMs(pid);
+    if (now - before < SETTLED_CPU_MS) return;
+    before = now;
+  }
 }
 
 /** The last endpoint of one service moves, each round of another, to where it has not been under the other control plane. */

@@ -1,4 +1,4 @@
-import { type Clock, type Logger } from "../base/index.ts";
+import { errorText, type Clock, type Logger } from "../base/index.ts";
 import { CONFIG_MAPS, createInformer, type KubeClient } from "../kube/index.ts";
 import type { ConfigMap, Pod } from "../resources/index.ts";
 import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type CertificateAuthority, type Holder, type OidcRule, type RootRotation } from "./ca/index.ts";
@@ -6,9 +6,9 @@ import { configDump, createDebugAccess, DebugPages, describeMesh, describeProces
 import { createInjector, defaultValues, parseTemplates, parseValues, type InjectionContext } from "./injection/index.ts";
 import { countIstiods, followLeadership, listIstiods, whileLeading } from "./leadership/index.ts";
 import { parseMeshConfig, REGISTRY_KINDS, type MeshSnapshot, type Registry } from "./registry/index.ts";
-import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
+import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, warmUp, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
 import { allocateAddresses, writeIngressStatus } from "./status/index.ts";
-import type { XdsGenerator } from "./xds/types.ts";
+import type { ProxyNode, XdsGenerator } from "./xds/types.ts";
 
 export interface IstiodOptions {
   client: KubeClient;
@@ -38,6 +38,8 @@ export interface Istiod {
   /** The ports that were really bound, for those given as 0. */
   ports: IstiodOptions["ports"];
   metrics: MetricsRegistry;
+  /** Resolves when what proxies are expected to ask for is made; what it was made for, which keeps it. */
+  warm: Promise<readonly ProxyNode[]>;
   /** Resolves when webhooks carry our CA. */
   webhooksPatched: Promise<void>;
   /** Whether this istiod is the one that writes what only one may write. */
@@ -60,6 +62,7 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
   const closers: (() => void)[] = [];
   const servers: BoundServer[] = [];
   let ready = false;
+  let stopped = false;
 
   const values = watchValues(options);
   closers.push(values.stop);
@@ -162,13 +165,20 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     closers.push(whileLeading(leadership, () => allocateAddresses({ client, registry, clock, log: log.child("addresses") })).stop);
     ready = true;
     log.info("istiod is ready", { version: VERSION_LINE, ms: clock.now() - started });
+    const warm = warmUp({ generator, snapshot: () => registry.current(), over: () => stopped || ads.connections().next().done === false }).catch((thrown: unknown) => {
+      // Whoever comes has made what it asks for, and is told of what cannot be made.
+      log.warn("could not make ahead what proxies will ask for", { error: errorText(thrown) });
+      return [];
+    });
     return {
       ports: { secure: secure.port, plaintext: plaintext.port, webhook: webhook.port, monitoring: monitor.port, readiness: readiness.port },
       metrics,
+      warm,
       webhooksPatched: webhooks.current()?.settled ?? Promise.resolve(),
       leads: () => leadership.leads(),
       async stop(graceMs) {
         ready = false;
+        stopped = true;
         for (const close of closers) close();
         await Promise.all([leadership.stop(), ...servers.map((server) => server.stop(graceMs))]);
       },

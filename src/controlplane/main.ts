@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     hostname: "0.0.0.0",
     ports: { plaintext: options.grpcPort, secure: options.secureGrpcPort, webhook: options.httpsPort, monitoring: options.monitoringPort, readiness: options.httpPort },
   });
-  Bun.unsafe.setJITPolicy(1);
+  void istiod.warm.then(() => Bun.unsafe.setJITPolicy(1));
   const shutdown = (signal: string): void => {
     log.info("stopping", { signal });
     jwks.stop();

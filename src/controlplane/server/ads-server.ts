@@ -66,8 +66,8 @@ export class AdsServer {
   }
 
   /** Connected proxies, in no order. */
-  connections(): Iterable<XdsConnection> {
-    return this.#connections;
+  connections(): SetIterator<XdsConnection> {
+    return this.#connections.values();
   }
 
   get version(): string {

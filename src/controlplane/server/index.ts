@@ -13,4 +13,5 @@ export { createXdsMetrics } from "./metrics.ts";
 export { createServingCertificate, type ServingCertificate } from "./serving-certificate.ts";
 export { serveMonitoring, serveReadiness, serveWebhooks, type MonitoringOptions, type WebhookOptions } from "./http-server.ts";
 export { createValidator, type IstioValidator } from "./validation.ts";
+export { warmUp } from "./warm-up.ts";
 export { patchWebhooks } from "./webhook-configs.ts";
