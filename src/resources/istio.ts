@@ -243,6 +243,7 @@ export interface ServerTlsSettings {
   minProtocolVersion?: "TLS_AUTO" | "TLSV1_0" | "TLSV1_1" | "TLSV1_2" | "TLSV1_3";
   maxProtocolVersion?: "TLS_AUTO" | "TLSV1_0" | "TLSV1_1" | "TLSV1_2" | "TLSV1_3";
   cipherSuites?: string[];
+  insecureSkipVerify?: boolean;
 }
 export interface Port {
   number: number;

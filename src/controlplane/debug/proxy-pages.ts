@@ -1,6 +1,6 @@
 import type { MeshSnapshot } from "../registry/snapshot.ts";
 import { MeshViews } from "../xds/mesh-view.ts";
-import { serviceTargets } from "../xds/proxy.ts";
+import { serviceTargets } from "../xds/targets.ts";
 import type { XdsGenerator, XdsResource } from "../xds/types.ts";
 import { serviceView } from "./registry-pages.ts";
 import { proxyName, type ConnectionView } from "./views.ts";

@@ -1,10 +1,10 @@
-import type { Deployment, EndpointSlice, Namespace, Node, Pod, ServiceEntry, WorkloadEntry } from "../../resources/index.ts";
+import type { Deployment, EndpointSlice, Namespace, Node, Pod, Service, ServiceEntry, WorkloadEntry } from "../../resources/index.ts";
 import { endpointsOfSlices, spiffeId, type EndpointContext, type MeshEndpoint } from "./endpoint.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import type { Networks } from "./networks.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { compareAge, compareText } from "./order.ts";
-import { endpointsOfEntry, selects } from "./service-entry.ts";
+import { compareText } from "./order.ts";
+import { endpointsOfEntry, endpointsOfSelected, isHealthyWorkload, labelsOfWorkload, selects } from "./service-entry.ts";
 import type { MeshService } from "./service.ts";
 
 /** What serves a service: its endpoints, and the identities that they may show. */
@@ -60,35 +60,38 @@ function ofSlices(service: MeshService, sources: BackendSources, context: Endpoi
   const own = endpointsOfSlices(service, slices, context);
   if (!service.selector) return own;
   // Workload entries count as pods for a Service that selects them.
-  const virtual = (sources.store.list("WorkloadEntry", service.namespace) as WorkloadEntry[]).filter((entry) =>
-    selects(service.selector, { ...entry.spec?.labels, ...entry.metadata.labels }),
-  );
+  const virtual = service.resolution === "ClientSideLB" ? selectedWorkloads(service.namespace, service.selector, sources.store) : [];
   if (virtual.length === 0) return own;
-  const ports = service.ports.map((port) => ({ number: port.port, name: port.name, protocol: port.protocol }));
-  const asEntry: ServiceEntry = {
-    apiVersion: "networking.istio.io/v1",
-    kind: "ServiceEntry",
-    metadata: { name: service.name, namespace: service.namespace },
-    spec: { hosts: [service.hostname], ports, resolution: "STATIC", workloadSelector: { labels: { ...service.selector } } },
-  };
-  return [...own, ...endpointsOfEntry(asEntry, service.hostname, { workloadEntries: virtual, pods: [] }, context)];
+  const { spec } = sources.store.get("Service", service.name, service.namespace) as Service;
+  return [...own, ...endpointsOfSelected(service, spec?.ports ?? [], virtual, context)];
+}
+
+function selectedWorkloads(namespace: string, selector: Readonly<Record<string, string>>, store: ObjectStore): WorkloadEntry[] {
+  const workloads = (store.list("WorkloadEntry", namespace) as WorkloadEntry[]).filter((workload) => selects(selector, labelsOfWorkload(workload)) && isHealthyWorkload(workload));
+  return workloads.sort((a, b) => compareText(a.metadata.name, b.metadata.name));
 }
 
 function ofEntries(service: MeshService, sources: BackendSources, context: EndpointContext): MeshEndpoint[] {
-  const roundRobinPorts = new Set<string>();
+  const takenPorts = new Set<number>();
   return sources.entriesOf(service.namespace, service.hostname).flatMap((entry) => {
     const selector = entry.spec?.workloadSelector?.labels;
     const selected = {
-      workloadEntries: selector ? (sources.store.list("WorkloadEntry", service.namespace) as WorkloadEntry[]).filter((workload) => selects(selector, { ...workload.spec?.labels, ...workload.metadata.labels })).sort(compareAge) : [],
+      workloadEntries: selector ? selectedWorkloads(service.namespace, selector, sources.store) : [],
       pods: selector ? (sources.store.list("Pod", service.namespace) as Pod[]).filter((pod) => isRunning(pod) && selects(selector, pod.metadata.labels)).sort((a, b) => compareText(a.metadata.name, b.metadata.name)) : [],
     };
     const once = endpointsOfEntry(entry, service.hostname, selected, context);
     // Each address makes a service of the entry, and all of them have its endpoints.
     const copies = Math.max(new Set(entry.spec?.addresses).size, 1);
     const endpoints = copies === 1 ? once : Array.from({ length: copies }, () => once).flat();
-    if (entry.spec?.resolution !== "DNS_ROUND_ROBIN") return endpoints;
-    // Envoy's logical DNS takes one name only: the first entry's, for each port.
-    return endpoints.filter(({ portName }) => !roundRobinPorts.has(portName) && roundRobinPorts.add(portName));
+    const numbers = new Map(entry.spec?.ports?.map(({ name, number }) => [name, number]));
+    const roundRobin = entry.spec?.resolution === "DNS_ROUND_ROBIN";
+    return endpoints.filter(({ portName }) => {
+      const number = numbers.get(portName) ?? 0;
+      // Envoy's logical DNS takes one name only: the first entry's, for each port.
+      if (roundRobin && takenPorts.has(number)) return false;
+      takenPorts.add(number);
+      return true;
+    });
   });
 }
 
@@ -117,7 +120,7 @@ function identitiesOf(service: MeshService, endpoints: readonly MeshEndpoint[], 
 export function expandTrustDomains(identities: readonly string[], aliases: readonly string[]): string[] {
   const result = new Set(identities);
   for (const identity of identities) {
-    const path = /^spiffe:\/\/[^/]+(\/ns\/.+)$/.exec(identity)?.[1];
+    const path = /^spiffe:\/\/[^/]*(\/ns\/[^/]*\/sa\/[^/]*)$/.exec(identity)?.[1];
     if (path) for (const alias of aliases) result.add(`spiffe://${alias}${path}`);
   }
   return [...result];

@@ -16,7 +16,7 @@ export { serviceKey, type ServiceBackends } from "./endpoint-index.ts";
 export type { ConfigIndex, ConfigKind } from "./config-index.ts";
 export { isOurIngress, ROUTE_SEMANTICS } from "./ingress.ts";
 export { selectorMatches } from "./label-selector.ts";
-export { selects } from "./service-entry.ts";
+export { isHealthyWorkload, labelsOfWorkload, selects, workloadPort } from "./service-entry.ts";
 export { compareAge, compareText, createdAt } from "./order.ts";
 export { hostIsSubsetOf, hostsOverlap, isWildcard, resolveShortName, compareSpecificity } from "./host.ts";
 export * from "./protocol.ts";

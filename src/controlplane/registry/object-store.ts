@@ -1,4 +1,5 @@
-import type { KubeObject, Pod } from "../../resources/index.ts";
+import type { KubeObject, Pod, WorkloadEntry } from "../../resources/index.ts";
+import { compareText } from "./order.ts";
 import { REGISTRY_KINDS, type ObjectReader, type RegistryKind } from "./types.ts";
 
 const KINDS: ReadonlySet<string> = new Set(REGISTRY_KINDS);
@@ -7,6 +8,7 @@ const KINDS: ReadonlySet<string> = new Set(REGISTRY_KINDS);
 export class ObjectStore implements ObjectReader {
   readonly #objects = new Map<RegistryKind, Map<string, Map<string, KubeObject>>>();
   readonly #podsByAddress = new Map<string, Pod>();
+  readonly #workloadsByAddress = new Map<string, Map<string, WorkloadEntry>>();
 
   /** Puts the object in the place of what had its name, and answers that. */
   set(kind: RegistryKind, object: KubeObject): KubeObject | undefined {
@@ -21,6 +23,12 @@ export class ObjectStore implements ObjectReader {
       if (old) this.#forgetAddresses(old as Pod);
       this.#noteAddresses(object as Pod);
     }
+    if (kind === "WorkloadEntry") {
+      if (old) this.#forgetWorkload(old as WorkloadEntry);
+      const address = (object as WorkloadEntry).spec?.address ?? "";
+      const workloads = this.#workloadsByAddress.get(address) ?? new Map<string, WorkloadEntry>();
+      this.#workloadsByAddress.set(address, workloads.set(keyOf(object), object as WorkloadEntry));
+    }
     return old;
   }
 
@@ -29,6 +37,7 @@ export class ObjectStore implements ObjectReader {
     const old = objects?.get(name);
     objects?.delete(name);
     if (kind === "Pod" && old) this.#forgetAddresses(old as Pod);
+    if (kind === "WorkloadEntry" && old) this.#forgetWorkload(old as WorkloadEntry);
     return old;
   }
 
@@ -48,6 +57,18 @@ export class ObjectStore implements ObjectReader {
     return this.#podsByAddress.get(address);
   }
 
+  workloadsByAddress(address: string): readonly WorkloadEntry[] {
+    const workloads = this.#workloadsByAddress.get(address);
+    return workloads ? [...workloads].sort(([a], [b]) => compareText(a, b)).map(([, workload]) => workload) : [];
+  }
+
+  #forgetWorkload(workload: WorkloadEntry): void {
+    const address = workload.spec?.address ?? "";
+    const workloads = this.#workloadsByAddress.get(address);
+    workloads?.delete(keyOf(workload));
+    if (workloads?.size === 0) this.#workloadsByAddress.delete(address);
+  }
+
   #noteAddresses(pod: Pod): void {
     if (pod.spec?.hostNetwork || pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return;
     for (const address of addressesOf(pod)) this.#podsByAddress.set(address, pod);
@@ -61,6 +82,10 @@ export class ObjectStore implements ObjectReader {
 /** Whether the registry reads objects of this kind. */
 export function isRegistryKind(kind: string): kind is RegistryKind {
   return KINDS.has(kind);
+}
+
+function keyOf({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ""}/${metadata.name}`;
 }
 
 function addressesOf(pod: Pod): string[] {

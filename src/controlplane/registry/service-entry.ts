@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { Namespace, Pod, ServiceEntry, WorkloadEntry, WorkloadEntrySpec } from "../../resources/index.ts";
+import type { Namespace, Pod, ServiceEntry, ServicePort, WorkloadEntry, WorkloadEntrySpec } from "../../resources/index.ts";
 import { describePod, localityFromLabel, spiffeId, withTopologyLabels, type EndpointContext, type MeshEndpoint } from "./endpoint.ts";
 import { parseProtocol } from "./protocol.ts";
 import { trafficDistribution, UNSPECIFIED, type MeshService, type Resolution } from "./service.ts";
@@ -13,6 +13,11 @@ const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
 };
 const UNIX_PREFIX = "unix://";
 const TLS_MODE = "security.istio.io/tlsMode";
+const HEALTH_CHECKS = "proxy.istio.io/health-checks-enabled";
+const REGISTRATION_GROUP = "istio.io/autoRegistrationGroup";
+const WORKLOAD_NAME = "service.istio.io/workload-name";
+/** What Go reads as true. */
+const TRUE: ReadonlySet<string> = new Set(["1", "t", "T", "true", "TRUE", "True"]);
 
 /** The services of a ServiceEntry: one for each host and address. */
 export function servicesOfEntry(entry: ServiceEntry, namespace: Namespace | undefined): MeshService[] {
@@ -60,13 +65,24 @@ export function servicesOfEntry(entry: ServiceEntry, namespace: Namespace | unde
   });
 }
 
+export interface SelectedWorkloads {
+  readonly workloadEntries: readonly WorkloadEntry[];
+  readonly pods: readonly Pod[];
+}
+
+/** The labels of a WorkloadEntry: those of the object win over those in it. */
+export function labelsOfWorkload({ spec, metadata }: WorkloadEntry): Record<string, string> {
+  return { ...spec?.labels, ...metadata.labels };
+}
+
+/** Whether a workload may be sent to: where its health is checked, only once that has gone well. */
+export function isHealthyWorkload({ metadata, status }: WorkloadEntry): boolean {
+  if (!TRUE.has(metadata.annotations?.[HEALTH_CHECKS] ?? "")) return true;
+  return status?.conditions?.some(({ type, status: value }) => type === "Healthy" && value === "True") ?? false;
+}
+
 /** The endpoints that a ServiceEntry names itself, or selects among workload entries and pods. */
-export function endpointsOfEntry(
-  entry: ServiceEntry,
-  hostname: string,
-  selected: { workloadEntries: readonly WorkloadEntry[]; pods: readonly Pod[] },
-  context: EndpointContext,
-): MeshEndpoint[] {
+export function endpointsOfEntry(entry: ServiceEntry, hostname: string, selected: SelectedWorkloads, context: EndpointContext): MeshEndpoint[] {
   const spec = entry.spec;
   if (!spec) return [];
   const namespace = entry.metadata.namespace ?? "";
@@ -75,9 +91,8 @@ export function endpointsOfEntry(
     return [
       ...selected.pods.flatMap((pod) => ofPod(pod, entry, context)),
       ...selected.workloadEntries.flatMap((workload) => {
-        const merged = { ...workload.spec, labels: { ...workload.spec?.labels, ...workload.metadata.labels } };
-        if (!isDns && !isUsableByAddress(merged.address)) return [];
-        return ofWorkload(merged, workload.metadata.name, workload.metadata.namespace ?? namespace, entry, context);
+        if (!isDns && !isUsableByAddress(workload.spec?.address)) return [];
+        return ofWorkload(mergedSpec(workload), nameOfWorkload(workload), workload.metadata.namespace ?? namespace, entry, context);
       }),
     ];
   }
@@ -103,6 +118,39 @@ export function endpointsOfEntry(
     podSubdomain: "",
     health: "UNKNOWN",
   }));
+}
+
+/** The endpoints of workload entries that a Kubernetes Service selects; a named target port is one that the workload names. */
+export function endpointsOfSelected(service: MeshService, ports: readonly ServicePort[], workloads: readonly WorkloadEntry[], context: EndpointContext): MeshEndpoint[] {
+  return workloads.filter(({ spec }) => isUsableByAddress(spec?.address)).flatMap((workload) =>
+    ports.flatMap((port): MeshEndpoint[] => {
+      const number = workloadPort(workload, port);
+      if (number === undefined) return [];
+      const asEntry: ServiceEntry = {
+        apiVersion: "networking.istio.io/v1",
+        kind: "ServiceEntry",
+        metadata: { name: service.name, namespace: service.namespace },
+        spec: { hosts: [service.hostname], ports: [{ number: port.port, name: port.name ?? "", protocol: "TCP", targetPort: number }] },
+      };
+      const { ports: _, ...spec } = mergedSpec(workload);
+      return ofWorkload(spec, nameOfWorkload(workload), workload.metadata.namespace ?? service.namespace, asEntry, context);
+    }),
+  );
+}
+
+/** Where a workload serves a Service's port; undefined when the port has a name that the workload does not know. */
+export function workloadPort({ spec }: WorkloadEntry, { name = "", port, targetPort = port }: ServicePort): number | undefined {
+  const own = spec?.ports?.[typeof targetPort === "string" ? targetPort : name];
+  return own || (typeof targetPort === "number" ? targetPort || port : undefined);
+}
+
+function mergedSpec(workload: WorkloadEntry): WorkloadEntrySpec {
+  return { ...workload.spec, labels: labelsOfWorkload(workload) };
+}
+
+/** The group that a workload registered itself for names it, or its label. */
+function nameOfWorkload({ metadata }: WorkloadEntry): string {
+  return metadata.annotations?.[REGISTRATION_GROUP] ?? metadata.labels?.[WORKLOAD_NAME] ?? metadata.name;
 }
 
 /** Whether the labels have all that the selector asks for. */

@@ -1,5 +1,5 @@
 import { ChainmailError } from "../../base/index.ts";
-import type { ConfigMap, Deployment, EndpointSlice, KubeObject, LabelSelector, Namespace, Pod, Service as KubeService, ServiceEntry } from "../../resources/index.ts";
+import type { ConfigMap, Deployment, EndpointSlice, KubeObject, LabelSelector, Namespace, Pod, Service as KubeService, ServiceEntry, WorkloadEntry } from "../../resources/index.ts";
 import { indexConfigs, type ConfigIndex } from "./config-index.ts";
 import { DiscoveryScope } from "./discovery-scope.ts";
 import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceBackends } from "./endpoint-index.ts";
@@ -9,7 +9,7 @@ import { defaultMeshConfig, parseMeshConfig, type MeshConfig } from "./mesh-conf
 import { indexNetworks, isNetworkGateway, NO_NETWORKS, parseMeshNetworks, type MeshNetworks, type Networks } from "./networks.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { checkShape } from "./shape.ts";
-import { servicesOfEntry } from "./service-entry.ts";
+import { isHealthyWorkload, servicesOfEntry } from "./service-entry.ts";
 import { compareServices, resolveAliases, ServiceIndex } from "./service-index.ts";
 import { convertService, serviceHostname, type MeshService } from "./service.ts";
 import type { MeshSnapshot } from "./snapshot.ts";
@@ -347,10 +347,11 @@ export class SnapshotBuilder {
   }
 }
 
-/** An object that was made anew is younger; the addresses that a ServiceEntry was given are read from its status. */
+/** An object that was made anew is younger; the addresses that a ServiceEntry was given and the health of a workload are read from the status. */
 function specFingerprint(object: KubeObject): string {
   const { labels, annotations, creationTimestamp } = object.metadata;
-  return JSON.stringify([object.spec, labels, annotations, creationTimestamp, object.kind === "ServiceEntry" ? (object as ServiceEntry).status?.addresses : undefined]);
+  const state = object.kind === "ServiceEntry" ? (object as ServiceEntry).status?.addresses : object.kind === "WorkloadEntry" ? isHealthyWorkload(object as WorkloadEntry) : undefined;
+  return JSON.stringify([object.spec, labels, annotations, creationTimestamp, state]);
 }
 
 function splitKey(key: string): [string, string] {

@@ -1,4 +1,4 @@
-import type { KubeObject, Pod } from "../../resources/index.ts";
+import type { KubeObject, Pod, WorkloadEntry } from "../../resources/index.ts";
 import type { MeshSnapshot } from "./snapshot.ts";
 
 /** The kinds that the mesh's configuration is made from. */
@@ -50,6 +50,8 @@ export interface ObjectReader {
   get(kind: RegistryKind, name: string, namespace?: string): KubeObject | undefined;
   /** The running pod with this address; pods on the host's network share theirs and are not found. */
   podByAddress(address: string): Pod | undefined;
+  /** The workload entries with this address, by namespace and name. */
+  workloadsByAddress(address: string): readonly WorkloadEntry[];
 }
 
 /** Told of what comes in, for metrics. */

@@ -47,14 +47,15 @@ export class Affected {
   readonly #byHostname = new Memo<ReadonlyMap<string, readonly string[]>>();
   readonly #narrowed = new Memo<readonly string[]>();
 
-  /** By type, undefined for any resource of it; for endpoints the names among `endpoints` where only they can differ. */
-  by(change: RegistryChange, proxy: ProxyContext, usesEndpoints: boolean, endpoints: readonly string[]): Map<string, readonly string[] | undefined> {
+  /** By type, undefined for any resource of it; for endpoints the names among `endpoints` where only they can differ. `machine`: a workload entry may have come or gone for it. */
+  by(change: RegistryChange, proxy: ProxyContext, usesEndpoints: boolean, endpoints: readonly string[], machine = false): Map<string, readonly string[] | undefined> {
     const { node } = proxy;
     const types = new Set<string>();
     for (const kind of change.kinds) for (const type of BY_KIND[kind] ?? []) types.add(type);
     if (change.identities.size > 0) types.add(CDS);
     // The workload's own pod says which ports its services lead to, and what its labels are.
     if (change.keys.has(`Pod/${node.namespace}/${node.podName}`)) for (const type of EVERYTHING) types.add(type);
+    if (machine) for (const type of EVERYTHING) types.add(type);
     let names: readonly string[] | undefined;
     if (change.endpoints.size > 0) {
       const impact = this.#impacts.get([proxy.scope, change.endpoints], () => impactOf(proxy.scope, change.endpoints));

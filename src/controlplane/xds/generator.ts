@@ -14,8 +14,9 @@ import { Interner, Memo } from "./memo.ts";
 import { MeshViews } from "./mesh-view.ts";
 import { NameTableGenerator } from "./name-table.ts";
 import { isOwnProxy } from "./node.ts";
-import { families, metadataFlag, placedNode, placeOf, proxyConfigOf, serviceTargets, targetsUseEndpoints, type ProxyContext, type ProxyView, type ServiceTarget } from "./proxy.ts";
+import { families, metadataFlag, metadataText, placedNode, placeOf, proxyConfigOf, type ProxyContext, type ProxyView } from "./proxy.ts";
 import { RouteGenerator } from "./route/routes.ts";
+import { serviceTargets, targetsUseEndpoints, workloadOf, type ServiceTarget } from "./targets.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "./types.ts";
 
 export interface GeneratorOptions {
@@ -82,7 +83,10 @@ class Generator implements XdsGenerator {
   }
 
   affected(node: ProxyNode, snapshot: MeshSnapshot, change: RegistryChange, endpoints: readonly string[]): ReadonlyMap<string, readonly string[] | undefined> {
-    return this.#affected.by(change, this.#proxy(node, snapshot), this.#usesEndpoints(node, snapshot), endpoints);
+    const proxy = this.#proxy(node, snapshot);
+    // A machine outside the cluster has no pod: its workload entry says what it is.
+    const machine = change.kinds.has("WorkloadEntry") && (!placeOf(node, snapshot).pod || workloadOf(node, snapshot) !== undefined);
+    return this.#affected.by(change, proxy, this.#usesEndpoints(node, snapshot), endpoints, machine);
   }
 
   #clustersOf(proxy: ProxyContext): readonly XdsResource[] {
@@ -117,6 +121,8 @@ class Generator implements XdsGenerator {
       dnsCapture: metadataFlag(node, "DNS_CAPTURE"),
       forwardProxy: !isOwnProxy(node),
       proxyConfig: proxyConfigOf(node),
+      secretSockets: { credentialSocket: node.metadata["credential"] === "true", fileSocket: node.metadata["file-credential"] === "true" },
+      clientFiles: metadataText(node, "TLS_CLIENT_CERT_CHAIN") ? { certificate: metadataText(node, "TLS_CLIENT_CERT_CHAIN"), key: metadataText(node, "TLS_CLIENT_KEY"), root: metadataText(node, "TLS_CLIENT_ROOT_CERT") } : undefined,
     };
     return this.#views.intern(JSON.stringify(view), () => view);
   }
@@ -126,7 +132,7 @@ class Generator implements XdsGenerator {
     const { services, objects, revisions } = snapshot;
     const pod = objects.get("Pod", node.podName, node.namespace);
     const byEndpoint = this.#usesEndpoints(node, snapshot);
-    const key = [services, pod ?? JSON.stringify(node.labels), byEndpoint ? revisions.endpoints : undefined, node.namespace, node.addresses[0] ?? ""];
+    const key = [services, pod ?? JSON.stringify(node.labels), byEndpoint ? revisions.endpoints : undefined, node.namespace, node.addresses.join(), workloadOf(node, snapshot), node.clusterId];
     return this.#targets.get(key, () => serviceTargets(node, snapshot));
   }
 

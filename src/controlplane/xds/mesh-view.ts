@@ -1,7 +1,9 @@
 import type { Sidecar } from "../../resources/index.ts";
 import { PeerAuthenticationPolicies } from "../policy/index.ts";
 import type { MeshConfig, MeshSnapshot } from "../registry/index.ts";
+import { clusterLocalHosts } from "./endpoint/cluster-local.ts";
 import { Memo } from "./memo.ts";
+import type { HostMap } from "./scope/host-match.ts";
 import { DestinationRules, type EffectiveRule } from "./scope/destination-rules.ts";
 import { gatewayScope, seesItsOwn, sidecarFor, sidecarScope, type Scope } from "./scope/sidecar-scope.ts";
 import { VirtualServices, type ResolvedVirtualService } from "./scope/virtual-services.ts";
@@ -15,6 +17,8 @@ export interface MeshView {
   readonly virtualServices: VirtualServices;
   readonly destinationRules: DestinationRules;
   readonly peerAuthentication: PeerAuthenticationPolicies;
+  /** Whether the endpoints of a host are for clients of their own cluster only. */
+  isClusterLocal(hostname: string): boolean;
   scopeFor(node: ProxyNode): Scope;
 }
 
@@ -26,6 +30,7 @@ export class MeshViews {
   readonly #destinationRules = new Memo<DestinationRules>();
   readonly #merged = new Memo<EffectiveRule>();
   readonly #peerAuthentication = new Memo<PeerAuthenticationPolicies>();
+  readonly #clusterLocal = new Memo<HostMap<boolean>>();
   readonly #scopes = new Memo<Scope>();
   readonly #trims = new Memo<MeshService>();
 
@@ -41,6 +46,7 @@ export class MeshViews {
       () => new DestinationRules(configs.DestinationRule, { rootNamespace: mesh.rootNamespace, domain, defaultExportTo: mesh.defaultDestinationRuleExportTo }, this.#merged),
     );
     const peerAuthentication = this.#peerAuthentication.get([configs.PeerAuthentication, mesh], () => new PeerAuthenticationPolicies(configs.PeerAuthentication, mesh.rootNamespace));
+    const clusterLocal = this.#clusterLocal.get([mesh, domain], () => clusterLocalHosts(mesh, domain));
     const sources = { services, virtualServices, destinationRules, outboundPolicy: mesh.outboundTrafficPolicy.mode };
     return {
       snapshot,
@@ -48,6 +54,7 @@ export class MeshViews {
       virtualServices,
       destinationRules,
       peerAuthentication,
+      isClusterLocal: (hostname) => clusterLocal.mostSpecific(hostname) ?? false,
       scopeFor: (node) => {
         if (node.type !== "sidecar") return this.#scopes.get([services, virtualServices, destinationRules, mesh, "gateway", node.namespace], () => gatewayScope(node.namespace, sources, this.#trims));
         const sidecar: Sidecar | undefined = sidecarFor(configs.Sidecar, node, mesh.rootNamespace);

@@ -64,7 +64,7 @@ export class ClusterGenerator {
   #build(proxy: ProxyContext, place: string, sni: boolean): XdsResource[] {
     const { scope, mesh, view, node } = proxy;
     const { snapshot, config, peerAuthentication } = mesh;
-    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), reach: reachOf(proxy) };
+    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), clusterId: view.clusterId, reach: reachOf(proxy) };
     return scope.services.flatMap((service) => {
       if (service.resolution === "Alias" || (sni && service.meshExternal)) return [];
       if (service.resolution === "DynamicDNS" && !(forwardsByName(service) && view.forwardProxy)) return [];

@@ -8,9 +8,10 @@ import { isHttp, isHttp2, isSniffed, parseProtocol } from "../../registry/index.
 import { address } from "../address.ts";
 import { configPath, serviceMetadata } from "../metadata.ts";
 import { inboundCluster, statPrefix } from "../names.ts";
-import { interceptionMode, wildcards, type ProxyContext, type ProxyView, type ServiceTarget } from "../proxy.ts";
+import { interceptionMode, wildcards, type ProxyContext, type ProxyView } from "../proxy.ts";
 import { ruleOf } from "../scope/sidecar-scope.ts";
 import { patternedStatName, statService } from "../stat-name.ts";
+import type { ServiceTarget } from "../targets.ts";
 import { policyForPort, withMeshDefault } from "../traffic-policy.ts";
 import { applyConnectionPool } from "./connection-pool.ts";
 import { ClusterDraft, preserveCaseOptions, type Cluster } from "./draft.ts";

@@ -125,6 +125,7 @@ function applyDiscovery(draft: ClusterDraft, request: OutboundRequest, subset: s
     endpoints: request.backends.endpoints,
     peerAuthentication: mesh.peerAuthentication,
     mesh: mesh.config,
+    clusterLocal: mesh.isClusterLocal(service.hostname),
     client: request.client,
   });
   if (assignment.endpoints.length === 0) return false;
@@ -173,5 +174,7 @@ function applyTls(draft: ClusterDraft, request: OutboundRequest, subset: Subset 
     metadataExchange: view.dialect === "istio",
     mayUseCredentials: view.type !== "sidecar" || rule?.spec.workloadSelector !== undefined,
     tlsDefaults: mesh.config.tlsDefaults,
+    sockets: view.secretSockets,
+    clientFiles: view.clientFiles,
   });
 }

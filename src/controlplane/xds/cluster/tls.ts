@@ -10,7 +10,8 @@ import { UpstreamTlsContextSchema, type CommonTlsContextSchema } from "../../../
 import type { ClientTlsSettings, TrafficPolicy } from "../../../resources/index.ts";
 import type { MtlsMode } from "../../policy/index.ts";
 import { rawBufferSocket } from "../filters.ts";
-import { agentSecret, credentialSecret, exactMatchers, fileCertificate, fileRoot, ROOT_CA, WORKLOAD_CERTIFICATE } from "../sds.ts";
+import type { ProxyView } from "../proxy.ts";
+import { agentSecret, credentialSecret, exactMatchers, fileCertificate, fileRoot, fileSecret, ROOT_CA, WORKLOAD_CERTIFICATE, type SecretSockets } from "../sds.ts";
 import type { ClusterDraft } from "./draft.ts";
 
 type CommonTls = Init<typeof CommonTlsContextSchema>;
@@ -30,19 +31,16 @@ export interface UpstreamTlsOptions {
   /** A sidecar may not have the credentials that a rule for all sidecars names. */
   readonly mayUseCredentials: boolean;
   readonly tlsDefaults: { ecdhCurves?: string[]; cipherSuites?: string[] };
+  readonly sockets: SecretSockets;
+  /** The proxy's own files, which stand in for its workload's certificate. */
+  readonly clientFiles: ProxyView["clientFiles"];
 }
 
 /** Gives the cluster its transport: the rule's TLS, or mutual TLS to those endpoints that take it. */
 export function applyUpstreamTls(draft: ClusterDraft, options: UpstreamTlsOptions): void {
   const { settings } = options;
   const automatic = !settings && options.autoMtls && !options.external && options.serviceMode !== undefined && options.serviceMode !== "DISABLE";
-  const effective: ClientTlsSettings | undefined = settings
-    ? settings.mode === "ISTIO_MUTUAL"
-      ? { ...settings, sni: settings.sni || options.sni, subjectAltNames: settings.subjectAltNames ?? [...options.identities] }
-      : settings
-    : automatic
-      ? { mode: "ISTIO_MUTUAL", sni: options.sni, subjectAltNames: [...options.identities] }
-      : undefined;
+  const effective = settings ? ruledSettings(settings, options) : automatic ? automaticSettings(options) : undefined;
   const context = effective && tlsContext(draft, effective, options);
   if (!context) return;
   const socket = { name: "envoy.transport_sockets.tls", configType: { case: "typedConfig" as const, value: packAny(UpstreamTlsContextSchema, context) } };
@@ -53,6 +51,27 @@ export function applyUpstreamTls(draft: ClusterDraft, options: UpstreamTlsOption
       create(Cluster_TransportSocketMatchSchema, { name: "tlsMode-disabled", match: {}, transportSocket: rawBufferSocket() }),
     ];
   } else draft.init.transportSocket = create(TransportSocketSchema, socket);
+}
+
+function ruledSettings(settings: ClientTlsSettings, { clientFiles, external, sni, identities }: UpstreamTlsOptions): ClientTlsSettings {
+  const mode = settings.mode ?? "DISABLE";
+  if (mode === "DISABLE" || mode === "SIMPLE") return settings;
+  // Whoever is outside the mesh may trust other certificates than those that the proxy was given.
+  if (clientFiles) return external ? settings : { ...ofFiles(clientFiles), ...optional(settings) };
+  return mode === "MUTUAL" ? settings : { ...settings, sni: settings.sni || sni, subjectAltNames: settings.subjectAltNames ?? [...identities] };
+}
+
+function automaticSettings({ clientFiles, sni, identities }: UpstreamTlsOptions): ClientTlsSettings {
+  const names = { sni, subjectAltNames: [...identities] };
+  return clientFiles ? { ...ofFiles(clientFiles), ...names } : { mode: "ISTIO_MUTUAL", ...names };
+}
+
+function ofFiles({ certificate, key, root }: NonNullable<ProxyView["clientFiles"]>): ClientTlsSettings {
+  return { mode: "MUTUAL", clientCertificate: certificate, privateKey: key, caCertificates: root };
+}
+
+function optional({ subjectAltNames, sni, insecureSkipVerify }: ClientTlsSettings): ClientTlsSettings {
+  return { ...(subjectAltNames && { subjectAltNames }), ...(sni && { sni }), ...(insecureSkipVerify !== undefined && { insecureSkipVerify }) };
 }
 
 /** Whether a rule has clients take other certificates than that for the name which was looked up. */
@@ -112,18 +131,19 @@ function customTls(settings: ClientTlsSettings, options: UpstreamTlsOptions): Co
   const mutual = settings.mode === "MUTUAL";
   const names = settings.subjectAltNames?.length ? settings.subjectAltNames : (options.declaredNames ?? settings.subjectAltNames);
   const insecure = settings.insecureSkipVerify === true;
+  const { sockets } = options;
   if (settings.credentialName) {
     return {
-      ...(mutual && { tlsCertificateSdsSecretConfigs: [credentialSecret(settings.credentialName)] }),
+      ...(mutual && { tlsCertificateSdsSecretConfigs: [credentialSecret(settings.credentialName, sockets)] }),
       ...(!insecure && {
-        validationContextType: { case: "combinedValidationContext", value: { defaultValidationContext: { matchSubjectAltNames: exactMatchers(names) }, validationContextSdsSecretConfig: credentialSecret(settings.credentialName, true) } },
+        validationContextType: { case: "combinedValidationContext", value: { defaultValidationContext: { matchSubjectAltNames: exactMatchers(names) }, validationContextSdsSecretConfig: credentialSecret(settings.credentialName, sockets, true) } },
       }),
     };
   }
   const { clientCertificate, privateKey } = settings;
   if (mutual && (!clientCertificate || !privateKey)) return undefined;
   return {
-    ...(mutual && { tlsCertificateSdsSecretConfigs: [agentSecret(fileCertificate(clientCertificate ?? "", privateKey ?? ""))] }),
+    ...(mutual && { tlsCertificateSdsSecretConfigs: [fileSecret(fileCertificate(clientCertificate ?? "", privateKey ?? ""), sockets)] }),
     validationContextType: insecure
       ? { case: "validationContext", value: {} }
       : {
@@ -131,7 +151,7 @@ function customTls(settings: ClientTlsSettings, options: UpstreamTlsOptions): Co
           value: {
             defaultValidationContext: { matchSubjectAltNames: exactMatchers(names), ...(settings.caCrl && { crl: { specifier: { case: "filename", value: settings.caCrl } } }) },
             // Without a CA of its own the rule means the roots that the system trusts.
-            validationContextSdsSecretConfig: agentSecret(fileRoot(settings.caCertificates || "system")),
+            validationContextSdsSecretConfig: fileSecret(fileRoot(settings.caCertificates || "system"), sockets),
           },
         },
   };

@@ -19,6 +19,7 @@ export interface EndpointClient {
   readonly labels: Readonly<Record<string, string>>;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   readonly nodeName: string;
+  readonly clusterId: string;
   /** Where there are several networks. */
   readonly reach?: Reach | undefined;
 }
@@ -33,6 +34,8 @@ export interface AssignmentRequest {
   readonly endpoints: readonly MeshEndpoint[];
   readonly peerAuthentication: PeerAuthenticationPolicies;
   readonly mesh: MeshConfig;
+  /** Whether clients of other clusters get nothing. */
+  readonly clusterLocal: boolean;
   readonly client: EndpointClient;
   /** Behind AUTO_PASSTHROUGH only endpoints that take mutual TLS are reached. */
   readonly mtlsOnly?: boolean;
@@ -63,6 +66,7 @@ export function localityGroups(request: AssignmentRequest): LocalityGroup[] {
   for (const endpoint of request.endpoints) {
     if (endpoint.portName !== portName || !selects(labels, endpoint.labels)) continue;
     if (!isVisible(endpoint, client.reach)) continue;
+    if (request.clusterLocal && endpoint.clusterId !== client.clusterId) continue;
     if (service.nodeLocal && endpoint.nodeName !== client.nodeName) continue;
     if (endpoint.health === "TERMINATING" || (endpoint.health === "UNHEALTHY" && !keepsUnhealthy) || (endpoint.health === "DRAINING" && !keepsDrainingEndpoints(service))) continue;
     const mtls = ruleMode ? ruleMode === "ISTIO_MUTUAL" : peerAuthentication.endpointTakesMtls(endpoint);

@@ -1,6 +1,6 @@
 import type { Gateway, Server } from "../../../resources/index.ts";
 import { isHttp, parseProtocol, selects } from "../../registry/index.ts";
-import type { ServiceTarget } from "../proxy.ts";
+import type { ServiceTarget } from "../targets.ts";
 
 /** One server of a Gateway, bound to a port of the workload. */
 export interface MergedServer {

@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { packAny, type Init } from "../../../proto/index.ts";
 import type { TransportSocketSchema } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
-import { TlsParameters_TlsProtocol } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
+import { TlsParameters_TlsProtocol, type CertificateValidationContextSchema } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
 import { DownstreamTlsContextSchema } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import type { StringMatcherSchema } from "../../../proto/gen/envoy/type/matcher/v3/string_pb.ts";
 import type { MeshConfig } from "../../registry/index.ts";
-import { metadataText } from "../proxy.ts";
-import { agentSecret, fileCertificate, fileRoot, ROOT_CA, WORKLOAD_CERTIFICATE } from "../sds.ts";
+import { metadataText, type ProxyView } from "../proxy.ts";
+import { agentSecret, fileCertificate, fileRoot, fileSecret, ROOT_CA, WORKLOAD_CERTIFICATE } from "../sds.ts";
 import type { Dialect, ProxyNode } from "../types.ts";
 
 export type DownstreamTls = MessageInitShape<typeof DownstreamTlsContextSchema>;
@@ -23,7 +23,7 @@ export function tcpAlpn(dialect: Dialect): string[] {
 }
 
 /** Mutual TLS with the workload's certificate; peers must be of the mesh's trust domains. */
-export function inboundMutualTls(node: ProxyNode, mesh: MeshConfig, layer: "HTTP" | "TCP"): DownstreamTls {
+export function inboundMutualTls(node: ProxyNode, view: Pick<ProxyView, "secretSockets">, mesh: MeshConfig, layer: "HTTP" | "TCP"): DownstreamTls {
   const { cipherSuites, minProtocolVersion } = mesh.meshMTLS;
   return {
     requireClientCertificate: true,
@@ -34,21 +34,21 @@ export function inboundMutualTls(node: ProxyNode, mesh: MeshConfig, layer: "HTTP
         tlsMinimumProtocolVersion: minProtocolVersion === "TLSV1_3" ? TlsParameters_TlsProtocol.TLSv1_3 : TlsParameters_TlsProtocol.TLSv1_2,
         tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
       },
-      ...workloadSecrets(node, trustDomainMatchers(mesh)),
+      ...workloadSecrets(node, view, { matchSubjectAltNames: trustDomainMatchers(mesh) }),
     },
   };
 }
 
 /** The workload's own certificate and the roots that peers' certificates are checked with. */
-export function workloadSecrets(node: ProxyNode, matchSubjectAltNames: MessageInitShape<typeof StringMatcherSchema>[]) {
+export function workloadSecrets(node: ProxyNode, { secretSockets }: Pick<ProxyView, "secretSockets">, defaultValidationContext: Init<typeof CertificateValidationContextSchema>) {
   const chain = metadataText(node, "TLS_SERVER_CERT_CHAIN");
   const key = metadataText(node, "TLS_SERVER_KEY");
   const root = metadataText(node, "TLS_SERVER_ROOT_CERT");
   return {
-    tlsCertificateSdsSecretConfigs: [agentSecret(chain && key ? fileCertificate(chain, key) : WORKLOAD_CERTIFICATE)],
+    tlsCertificateSdsSecretConfigs: [chain && key ? fileSecret(fileCertificate(chain, key), secretSockets) : agentSecret(WORKLOAD_CERTIFICATE)],
     validationContextType: {
       case: "combinedValidationContext" as const,
-      value: { defaultValidationContext: { matchSubjectAltNames }, validationContextSdsSecretConfig: agentSecret(root ? fileRoot(root) : ROOT_CA) },
+      value: { defaultValidationContext, validationContextSdsSecretConfig: root ? fileSecret(fileRoot(root), secretSockets) : agentSecret(ROOT_CA) },
     },
   };
 }

@@ -148,9 +148,9 @@ export class ListenerParts {
 
   /** The transport socket of mutual TLS inside the mesh. */
   mutualTls(layer: "HTTP" | "TCP"): ReturnType<typeof tlsSocket> {
-    const { node, mesh } = this.proxy;
+    const { node, view, mesh } = this.proxy;
     const files = ["TLS_SERVER_CERT_CHAIN", "TLS_SERVER_KEY", "TLS_SERVER_ROOT_CERT"].map((name) => metadataText(node, name));
-    return this.#shared([mesh.config, "mutual TLS", layer, node.dialect, ...files], () => tlsSocket(inboundMutualTls(node, mesh.config, layer)));
+    return this.#shared([mesh.config, "mutual TLS", layer, node.dialect, view.secretSockets.fileSocket, ...files], () => tlsSocket(inboundMutualTls(node, view, mesh.config, layer)));
   }
 
   #shared<Value>(key: MemoKey, make: () => Value): Value {

@@ -1,8 +1,9 @@
 import type { Init } from "../../../proto/index.ts";
-import { TlsParameters_TlsProtocol } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
+import { CertificateValidationContext_TrustChainVerification, TlsParameters_TlsProtocol } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
 import type { CommonTlsContextSchema } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import type { ServerTlsSettings } from "../../../resources/index.ts";
-import { agentSecret, credentialSecret, exactMatchers, fileCertificate, fileRoot, ROOT_CA, WORKLOAD_CERTIFICATE } from "../sds.ts";
+import { clusterLookup } from "../cluster-lookup.ts";
+import { agentSecret, credentialSecret, exactMatchers, fileCertificate, fileRoot, fileSecret, ROOT_CA, WORKLOAD_CERTIFICATE, type SecretSockets } from "../sds.ts";
 import { HTTP_ALPN, tcpAlpn, workloadSecrets, type DownstreamTls } from "./downstream-tls.ts";
 import type { ListenerParts } from "./parts.ts";
 
@@ -47,10 +48,10 @@ export function serverTls(parts: ListenerParts, settings: ServerTlsSettings, lay
   const validates = required || mode === "OPTIONAL_MUTUAL";
   const secrets: CommonTls =
     mode === "ISTIO_MUTUAL"
-      ? workloadSecrets(node, exactMatchers(settings.subjectAltNames))
+      ? workloadSecrets(node, view, { matchSubjectAltNames: exactMatchers(settings.subjectAltNames), ...untrusted(settings), ...revocations(settings) })
       : settings.credentialName || settings.credentialNames?.length
-        ? credentialSecrets(settings, mode === "MUTUAL" || mode === "OPTIONAL_MUTUAL")
-        : fileSecrets(settings, validates);
+        ? credentialSecrets(settings, secretSources(parts), mode === "MUTUAL" || mode === "OPTIONAL_MUTUAL")
+        : fileSecrets(settings, view.secretSockets, validates);
   const params = mode === "ISTIO_MUTUAL" ? undefined : tlsParameters(parts, settings);
   return {
     requireClientCertificate: required,
@@ -62,10 +63,27 @@ export function serverTls(parts: ListenerParts, settings: ServerTlsSettings, lay
   };
 }
 
-function credentialSecrets(settings: ServerTlsSettings, validates: boolean): CommonTls {
+/** Where secrets named `sds://…` come from: the first server that the mesh config names. */
+function secretSources(parts: ListenerParts) {
+  const { view, mesh } = parts.proxy;
+  const provider = mesh.config.extensionProviders.find((candidate) => candidate["sds"])?.["sds"] as { service?: string; port?: number } | undefined;
+  const server = provider && clusterLookup(mesh.snapshot)(provider.service ?? "", provider.port ?? 0);
+  return { ...view.secretSockets, server };
+}
+
+/** Certificates of clients that nothing vouches for are taken where the settings say so, and nowhere else. */
+function untrusted({ insecureSkipVerify }: ServerTlsSettings) {
+  return insecureSkipVerify ? { trustChainVerification: CertificateValidationContext_TrustChainVerification.ACCEPT_UNTRUSTED } : {};
+}
+
+function revocations({ caCrl }: ServerTlsSettings) {
+  return caCrl ? { crl: { specifier: { case: "filename" as const, value: caCrl } } } : {};
+}
+
+function credentialSecrets(settings: ServerTlsSettings, sources: ReturnType<typeof secretSources>, validates: boolean): CommonTls {
   const names = settings.credentialNames?.length ? settings.credentialNames : [settings.credentialName ?? ""];
-  const ca = settings.caCertCredentialName ? credentialSecret(settings.caCertCredentialName) : credentialSecret(names[0] ?? "", true);
-  const certificates = { tlsCertificateSdsSecretConfigs: names.map((name) => credentialSecret(name)) };
+  const ca = settings.caCertCredentialName ? credentialSecret(settings.caCertCredentialName, sources) : credentialSecret(names[0] ?? "", sources, true);
+  const certificates = { tlsCertificateSdsSecretConfigs: names.map((name) => credentialSecret(name, sources)) };
   if (!validates) {
     if (!settings.subjectAltNames?.length) return certificates;
     return { ...certificates, validationContextType: { case: "validationContext", value: { matchSubjectAltNames: exactMatchers(settings.subjectAltNames) } } };
@@ -74,21 +92,22 @@ function credentialSecrets(settings: ServerTlsSettings, validates: boolean): Com
     matchSubjectAltNames: exactMatchers(settings.subjectAltNames),
     verifyCertificateSpki: settings.verifyCertificateSpki ?? [],
     verifyCertificateHash: settings.verifyCertificateHash ?? [],
+    ...untrusted(settings),
   };
   return { ...certificates, validationContextType: { case: "combinedValidationContext", value: { defaultValidationContext, validationContextSdsSecretConfig: ca } } };
 }
 
-function fileSecrets(settings: ServerTlsSettings, validates: boolean): CommonTls {
+function fileSecrets(settings: ServerTlsSettings, sockets: SecretSockets, validates: boolean): CommonTls {
   const files = settings.tlsCertificates?.length ? settings.tlsCertificates : [settings];
-  const certificates = files.map(({ serverCertificate, privateKey }) => agentSecret(serverCertificate && privateKey ? fileCertificate(serverCertificate, privateKey) : WORKLOAD_CERTIFICATE));
+  const certificates = files.map(({ serverCertificate, privateKey }) => serverCertificate && privateKey ? fileSecret(fileCertificate(serverCertificate, privateKey), sockets) : agentSecret(WORKLOAD_CERTIFICATE));
   return {
     tlsCertificateSdsSecretConfigs: certificates,
     ...(validates && {
       validationContextType: {
         case: "combinedValidationContext" as const,
         value: {
-          defaultValidationContext: { matchSubjectAltNames: exactMatchers(settings.subjectAltNames), ...(settings.caCrl && { crl: { specifier: { case: "filename" as const, value: settings.caCrl } } }) },
-          validationContextSdsSecretConfig: agentSecret(settings.caCertificates ? fileRoot(settings.caCertificates) : ROOT_CA),
+          defaultValidationContext: { matchSubjectAltNames: exactMatchers(settings.subjectAltNames), ...untrusted(settings), ...revocations(settings) },
+          validationContextSdsSecretConfig: settings.caCertificates ? fileSecret(fileRoot(settings.caCertificates), sockets) : agentSecret(ROOT_CA),
         },
       },
     }),
