@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CHAINMAIL, clusterPid, descendants, median, proportionalSetSizes, sh, sum } from "./cluster-processes.ts";
+import { firstPageRows } from "./first-page.ts";
 import type { Row } from "./run.ts";
 
 const NAME = "bench";
@@ -32,6 +33,7 @@ export async function run(): Promise<Row[]> {
     await sh(`cd $CHAINMAIL_LAB_DIR && kubectl apply -n default -f sample-apps/sleep.yaml && kubectl rollout status -n default deploy/sleep`, env);
     const latencies: number[] = [];
     for (let round = 0; round < STRICT_ROUNDS; round++) latencies.push(await strictLatency(env));
+    const page = await firstPageRows(env);
     await sh("cd $CHAINMAIL_LAB_DIR && kubectl delete -n default -f sample-apps/sleep.yaml", env);
     await Bun.sleep(SETTLE_MS);
     const pid = await clusterPid(NAME, env);
@@ -43,6 +45,7 @@ export async function run(): Promise<Row[]> {
       { name: "memory of the idle mesh with the lab", value: sum(memory.map((p) => p.mb)), unit: "MB", bar: 400, how: `sum of proportional set sizes of ${memory.length} processes` },
       { name: "memory of an idle sidecar, agent and proxy", value: median(memory.filter((p) => / proxy sidecar /.test(p.command)).map((p) => p.mb)), unit: "MB", how: "proportional set size, median of the lab's sidecars" },
       { name: "CPU of the idle mesh", value: cpu, unit: "%", how: "of one core over 10 s, all processes" },
+      ...page,
     ];
   } finally {
     await sh(`${CHAINMAIL} down --name ${NAME} --delete`, env).catch((thrown: unknown) => console.error(String(thrown)));

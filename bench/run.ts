@@ -1,6 +1,6 @@
 /** `npm run bench -- NAME`: runs one benchmark; prints a table and, last, one line of JSON with the figures and ratios. */
 const BENCHMARKS: Record<string, { summary: string; load: () => Promise<{ run(args: readonly string[]): Promise<Row[]> }> }> = {
-  mesh: { summary: "start, STRICT taking effect and memory of an embedded mesh with the lab", load: () => import("./mesh.ts") },
+  mesh: { summary: "start, STRICT taking effect, memory and the console's first page of an embedded mesh with the lab", load: () => import("./mesh.ts") },
   sidecar: { summary: "memory of an idle sidecar in the lab: ours beside a real Envoy with its agent", load: () => import("./sidecar.ts") },
   controlplane: { summary: "changes to many proxies, sync, memory, certificates, start: ours beside a real istiod", load: () => import("./controlplane/index.ts") },
   kubernetes: { summary: "the API server beside a real kube-apiserver and etcd: CPU a request, lists, watches, start, memory", load: () => import("./kubernetes/index.ts") },
