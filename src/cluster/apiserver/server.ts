@@ -50,6 +50,7 @@ import { openAuditLog } from "./observe/audit-log.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import type { RestContext } from "./rest/context.ts";
 import { dispatch, type DispatchParts, type SpecialHandler } from "./rest/dispatch.ts";
+import { componentStatuses } from "./subresources/component-statuses.ts";
 import { objectSubresource } from "./subresources/object.ts";
 import { bindingSubresource, evictionSubresource } from "./subresources/pods.ts";
 import { podPlace, proxySubresource, servicePlace } from "./subresources/proxy.ts";
@@ -155,6 +156,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     virtual: new Map<string, SpecialHandler>([
       ...reviewHandlers(context, rbac, tokens),
       ["/bindings", bindingSubresource(context)],
+      ["/componentstatuses", componentStatuses(context)],
       ...(options.usage ? resourceMetrics(context, options.usage) : []),
     ]),
   };
@@ -184,7 +186,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   tokenSecrets.start();
   const stopExpiring = expireEvents(store, clock);
   const stopCounting = quotas.keepStatus();
-  await ensureDefaults(context, addresses.first);
+  await ensureDefaults(context, addresses.first, options.serviceCidr ?? DEFAULT_SERVICE_CIDR);
   bootstrapped = true;
 
   const listeners = new Set<Listener>();

@@ -9,6 +9,7 @@ import * as workloads from "../columns/workloads.ts";
 import type { Event, Pod, Secret, Service } from "../core.ts";
 import type { KubeObject, ResourceDefinition } from "../types.ts";
 import { define, review } from "./define.ts";
+import { devicesAndFlows, ipAddresses, serviceCidrs, storageDrivers } from "./stored.ts";
 
 const STATUS = ["status"];
 const SCALED = ["scale", "status"];
@@ -21,6 +22,7 @@ export function builtinResources(): ResourceDefinition[] {
 function core(): ResourceDefinition[] {
   return [
     define("", "bindings", "Binding", { verbs: ["create"] }),
+    define("", "componentstatuses", "ComponentStatus", { namespaced: false, shortNames: ["cs"], verbs: ["get", "list"], columns: cluster.componentStatusColumns }),
     define("", "configmaps", "ConfigMap", { shortNames: ["cm"], columns: cluster.configMapColumns }),
     deprecated(define("", "endpoints", "Endpoints", { shortNames: ["ep"], listKind: "EndpointsList", columns: endpointsColumns }), "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
     define("", "events", "Event", { shortNames: ["ev"], columns: cluster.eventColumns, selectableFields: eventFields }),
@@ -150,7 +152,9 @@ function networking(): ResourceDefinition[] {
   return [
     define("networking.k8s.io", "ingressclasses", "IngressClass", { namespaced: false, columns: more.ingressClassColumns, hasGeneration: true }),
     define("networking.k8s.io", "ingresses", "Ingress", { shortNames: ["ing"], subresources: STATUS, columns: more.ingressColumns, hasGeneration: true }),
+    ipAddresses(),
     define("networking.k8s.io", "networkpolicies", "NetworkPolicy", { shortNames: ["netpol"], columns: cluster.networkPolicyColumns, hasGeneration: true }),
+    serviceCidrs(),
     define("policy", "poddisruptionbudgets", "PodDisruptionBudget", { shortNames: ["pdb"], subresources: STATUS, columns: cluster.disruptionBudgetColumns, hasGeneration: true }),
   ];
 }
@@ -169,8 +173,11 @@ function extension(): ResourceDefinition[] {
   const categories = ["api-extensions"];
   const admission = (plural: string, kind: string, columns: ResourceDefinition["columns"], subresources: string[] = []) =>
     define("admissionregistration.k8s.io", plural, kind, { namespaced: false, categories, columns, subresources, hasGeneration: true });
+  const drivers = storageDrivers();
   return [
+    ...drivers.before,
     define("storage.k8s.io", "storageclasses", "StorageClass", { namespaced: false, shortNames: ["sc"], columns: more.storageClassColumns }),
+    ...drivers.after,
     admission("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", cluster.webhookConfigurationColumns),
     admission("validatingadmissionpolicies", "ValidatingAdmissionPolicy", cluster.admissionPolicyColumns, STATUS),
     admission("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", cluster.admissionPolicyBindingColumns),
@@ -192,6 +199,7 @@ function rest(): ResourceDefinition[] {
     define("coordination.k8s.io", "leases", "Lease", { columns: cluster.leaseColumns }),
     define("node.k8s.io", "runtimeclasses", "RuntimeClass", { namespaced: false, columns: cluster.runtimeClassColumns }),
     define("discovery.k8s.io", "endpointslices", "EndpointSlice", { columns: endpointSliceColumns, hasGeneration: true }),
+    ...devicesAndFlows(),
   ];
 }
 

@@ -2,6 +2,7 @@
 import * as clusterDefaults from "../defaults/cluster.ts";
 import { defaultPod } from "../defaults/pod.ts";
 import { defaultService } from "../defaults/service.ts";
+import * as storedDefaults from "../defaults/stored.ts";
 import * as workloadDefaults from "../defaults/workloads.ts";
 import type { FieldError, KubeObject } from "../types.ts";
 import * as cluster from "../validation/cluster.ts";
@@ -88,6 +89,15 @@ const BY_KIND: Record<string, Rules> = {
   NetworkPolicy: rules({ setDefaults: clusterDefaults.defaultNetworkPolicy, validate: validateNetworkPolicy }),
   PriorityClass: rules({ setDefaults: clusterDefaults.defaultPriorityClass, validate: cluster.validatePriorityClass }),
   Lease: rules({ validate: cluster.validateLease }),
+  CSIDriver: rules({ setDefaults: storedDefaults.defaultCsiDriver }),
+  CSIStorageCapacity: rules({ setDefaults: storedDefaults.defaultStorageCapacity }),
+  VolumeAttachment: rules({ setDefaults: storedDefaults.defaultVolumeAttachment }),
+  ServiceCIDR: rules({ setDefaults: storedDefaults.defaultServiceCidr }),
+  ResourceSlice: rules({ setDefaults: storedDefaults.defaultResourceSlice }),
+  ResourceClaim: rules({ setDefaults: storedDefaults.defaultResourceClaim }),
+  ResourceClaimTemplate: rules({ setDefaults: storedDefaults.defaultResourceClaimTemplate }),
+  FlowSchema: rules({ setDefaults: storedDefaults.defaultFlowSchema }),
+  PriorityLevelConfiguration: rules({ setDefaults: storedDefaults.defaultPriorityLevel }),
   StorageClass: rules({ setDefaults: clusterDefaults.defaultStorageClass, validate: storage.validateStorageClass, validateUpdate: storage.validateStorageClassUpdate }),
   TokenRequest: rules({ setDefaults: clusterDefaults.defaultTokenRequest }),
 };

@@ -174,3 +174,13 @@ function eventSource(event: Event): string {
   const host = event.source?.host || event.reportingInstance || "";
   return host ? `${component}, ${host}` : component;
 }
+
+/** The first condition of type Healthy tells. */
+const health = (object: KubeObject): { status?: string; message?: string; error?: string } | undefined => ((object["conditions"] ?? []) as { type?: string; status?: string; message?: string; error?: string }[]).find(({ type }) => type === "Healthy");
+
+export const componentStatusColumns: Column[] = [
+  nameColumn,
+  column("Status", "string", "Healthy, Unhealthy or Unknown", (o) => ({ True: "Healthy", undefined: "Unknown" })[health(o)?.status ?? "undefined"] ?? "Unhealthy"),
+  column("Message", "string", "what it says", (o) => health(o)?.message ?? ""),
+  column("Error", "string", "what went wrong", (o) => health(o)?.error ?? ""),
+];

@@ -141,25 +141,27 @@ export const coreComponents: Components = {
       volumeMode: str,
       volumeName: str,
     }),
+  // The source of a volume is one of many drivers: accepted as it is.
+  "core.v1.PersistentVolumeSpec": () =>
+    obj(
+      {
+        accessModes: list(str),
+        capacity: map(quantity),
+        claimRef: objectReference,
+        hostPath: obj({ "path!": str, type: str }),
+        local: obj({ fsType: str, "path!": str }),
+        mountOptions: list(str),
+        nodeAffinity: obj({ required: ref("core.v1.NodeSelector") }),
+        persistentVolumeReclaimPolicy: str,
+        storageClassName: str,
+        volumeAttributesClassName: str,
+        volumeMode: str,
+      },
+      { "x-kubernetes-preserve-unknown-fields": true },
+    ),
   "core.v1.PersistentVolume": () =>
     core("PersistentVolume", {
-      // The source of a volume is one of many drivers: accepted as it is.
-      spec: obj(
-        {
-          accessModes: list(str),
-          capacity: map(quantity),
-          claimRef: objectReference,
-          hostPath: obj({ "path!": str, type: str }),
-          local: obj({ fsType: str, "path!": str }),
-          mountOptions: list(str),
-          nodeAffinity: obj({ required: ref("core.v1.NodeSelector") }),
-          persistentVolumeReclaimPolicy: str,
-          storageClassName: str,
-          volumeAttributesClassName: str,
-          volumeMode: str,
-        },
-        { "x-kubernetes-preserve-unknown-fields": true },
-      ),
+      spec: ref("core.v1.PersistentVolumeSpec"),
       status: obj({ lastPhaseTransitionTime: time, message: str, phase: str, reason: str }),
     }),
   "core.v1.ReplicationController": () =>

@@ -4,10 +4,11 @@ import { coreComponents } from "./core.ts";
 import { fullName, refName, type Components } from "./dsl.ts";
 import { metaComponents } from "./meta.ts";
 import { podComponents } from "./pod.ts";
+import { storedComponents } from "./stored.ts";
 import { workloadComponents } from "./workloads.ts";
 
 const thunks = new Map<string, () => Schema>();
-for (const components of [metaComponents, coreComponents, podComponents, workloadComponents, clusterComponents] satisfies Components[]) {
+for (const components of [metaComponents, coreComponents, podComponents, workloadComponents, clusterComponents, storedComponents] satisfies Components[]) {
   for (const name in components) {
     const make = components[name];
     if (make) thunks.set(fullName(name), make);

@@ -74,15 +74,8 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     ],
   ],
   [
-    "The kinds of storage drivers and networks that nothing here carries out (CSIDriver, VolumeAttachment, IPAddress, ReplicationController's scale, ComponentStatus) are not served.",
-    [
-      "discovery: resources of the core",
-      "discovery: resources of networking.k8s.io/v1",
-      "discovery: resources of storage.k8s.io/v1",
-      "discovery: aggregated core",
-      "discovery: aggregated networking.k8s.io",
-      "discovery: aggregated storage.k8s.io",
-    ],
+    "A VolumeAttributesClass has no finalizer: nothing here uses one, and nothing would take it away.",
+    ["defaults: attributes class"],
   ],
   [
     "A path that does not exist is told so by the outermost of the real servers in turn, in JSON or as text; here always as text.",

@@ -30,6 +30,12 @@ const SHOWN_EMPTY: Record<string, JsonObject> = {
   NetworkPolicy: { spec: { podSelector: {} } },
   HorizontalPodAutoscaler: { spec: { scaleTargetRef: {} } },
   CustomResourceDefinition: { spec: { names: {} } },
+  CSINode: { spec: { drivers: null } },
+  VolumeAttachment: { spec: { source: {} } },
+  FlowSchema: { spec: { priorityLevelConfiguration: {} } },
+  ResourceClaim: { spec: { devices: {} } },
+  ResourceClaimTemplate: { spec: { metadata: {}, spec: { devices: {} } } },
+  ResourceSlice: { spec: { pool: { generation: 0 }, devices: null } },
 };
 /** Kinds in whose spec one of the structs below is a pointer after all. */
 const POINTERS: Record<string, string> = { ReplicationController: "template" };

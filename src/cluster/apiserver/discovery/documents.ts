@@ -131,7 +131,8 @@ function resourceList(groupVersion: string, resources: Resource[]): unknown {
     }));
     return [main, ...below];
   });
-  return { kind: "APIResourceList", apiVersion: "v1", groupVersion, resources: rows };
+  // The real server writes that of the core by an older encoder.
+  return { kind: "APIResourceList", ...(groupVersion === "v1" ? {} : { apiVersion: "v1" }), groupVersion, resources: rows };
 }
 
 /** The first eight bytes of SHA-256 over `group/version/kind`. */
