@@ -7,7 +7,7 @@ import { ChainmailError, createLogger, systemClock, type LogLevel } from "../bas
 import { BootstrapSchema } from "../proto/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts";
 import { loadRegistry } from "../proto/index.ts";
 import { Admin, serveAdmin } from "../proxy/admin/index.ts";
-import { BootstrapError, ProxyServer, readBootstrap, type ProxyBootstrap } from "../proxy/bootstrap/index.ts";
+import { BootstrapError, limitProgramSize, ProxyServer, readBootstrap, type ProxyBootstrap } from "../proxy/bootstrap/index.ts";
 import { runWorker, workerDataPlanes } from "../proxy/workers/index.ts";
 
 interface ProxyOptions {
@@ -36,6 +36,7 @@ export function proxyCommand(): Command {
     .action(async (options: ProxyOptions) => {
       if (process.env[WORKER]) return work(options);
       const bootstrap = await loadBootstrap(options);
+      limitProgramSize(bootstrap.maxProgramSize);
       if (options.mode === "validate") return validate(bootstrap, options);
       await run(bootstrap, options);
     });

@@ -1,169 +1,264 @@
-/** What an expression is made of. Groups are only structure here: nobody asks what they matched. */
-export type RegexNode =
-  | { readonly kind: "unit"; readonly test: (unit: number) => boolean }
-  | { readonly kind: "sequence" | "choice"; readonly parts: readonly RegexNode[] }
-  | { readonly kind: "repeat"; readonly part: RegexNode; readonly min: number; readonly max: number }
-  | { readonly kind: "start" | "end" };
+import { type CharClass, MAX_CODE_POINT, upTo } from "./char-class.ts";
+import { folded } from "./case-folding.ts";
+import { Scanner } from "./scanner.ts";
+import { type Assertion, type Dialect, type Expression, type RegexNode, type RegexProblem } from "./syntax.ts";
+
+/**
+ * Reads an expression, for bytes given as characters up to 255 (`re2`) or for a text (`go`). Throws RegexProblem with RE2's
+ * or Go's words. https://github.com/google/re2/wiki/Syntax
+ */
+export function parse(source: string, dialect: Dialect): Expression {
+  const parser = new Parser(source, dialect);
+  return { node: parser.parse(), names: parser.names };
+}
 
 interface Flags {
   readonly ignoreCase: boolean;
   readonly dotAll: boolean;
+  readonly lines: boolean;
+  readonly lazy: boolean;
 }
 
-/** An escape, a class, or a character: of everything else the parser knows itself. */
-const ATOM = /\\[pP](?:\{\^?[^}]*\}|[A-Z])|\\x\{[0-9A-Fa-f]+\}|\\x[0-9A-Fa-f]{2}|\\[0-7]{1,3}|\\[^]|\[\^?\]?(?:\[:\^?\w+:\]|\\[pP](?:\{[^}]*\}|[A-Z])|\\[^]|[^\]\\])*\]|[^]/y;
-const QUANTIFIER = /(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??/y;
-const GROUP = /\((?:\?(?:P?<\w+>|([imsU]*)(?:-([imsU]+))?([:)])))?/y;
-const POSIX: Readonly<Record<string, string>> = { alnum: "0-9A-Za-z", alpha: "A-Za-z", ascii: "\\x00-\\x7F", blank: "\\t ", cntrl: "\\x00-\\x1F\\x7F", digit: "0-9", graph: "!-~", lower: "a-z", print: " -~", punct: "!-\\/:-@\\[-`{-~", space: "\\t\\n\\v\\f\\r ", upper: "A-Z", word: "0-9A-Za-z_", xdigit: "0-9A-Fa-f" };
-
-/** Undefined for what is no expression, and for one that asks about word boundaries or lines, which is left to others. */
-export function parseRegex(source: string): RegexNode | undefined {
-  const parser = new Parser(source);
-  const node = parser.choice({ ignoreCase: false, dotAll: false });
-  return parser.unknown || parser.at < source.length ? undefined : node;
+/** A group that is open: what it was begun with, and its alternatives so far. */
+interface Open {
+  readonly capture: number | undefined;
+  readonly flags: Flags;
+  readonly done: RegexNode[];
+  readonly parts: RegexNode[];
 }
 
-/**
- * Whether there may be several ways to match the same text: unless a single character is all that repeats without a limit,
- * once, and hardly anything else is optional. Errs on the side of yes.
- */
-export function mayBacktrack(node: RegexNode): boolean {
-  let [unlimited, optional] = [0, 0];
-  const visit = (one: RegexNode): boolean => {
-    if (one.kind === "sequence" || one.kind === "choice") {
-      if (one.kind === "choice") optional += one.parts.length - 1;
-      return one.parts.every(visit);
-    }
-    if (one.kind !== "repeat") return true;
-    if (one.max === Number.POSITIVE_INFINITY) unlimited++;
-    else if (one.max !== one.min) optional += one.max - one.min;
-    return one.part.kind === "unit" || (one.max === 1 && visit(one.part));
-  };
-  return !visit(node) || unlimited > 1 || optional > MAX_OPTIONAL;
-}
-
-/**
- * Whether a repetition without a limit stands inside of another repetition, or a choice inside of one without a limit: then
- * the ways to match double with each character, or grow with a high power of their number.
- */
-export function nestsRepeats(node: RegexNode, inside: "nothing" | "some" | "unlimited" = "nothing"): boolean {
-  switch (node.kind) {
-    case "sequence":
-      return node.parts.some((part) => nestsRepeats(part, inside));
-    case "choice":
-      return inside === "unlimited" || node.parts.some((part) => nestsRepeats(part, inside));
-    case "repeat": {
-      const unlimited = node.max === Number.POSITIVE_INFINITY;
-      if (inside === "unlimited" ? node.max !== node.min : inside === "some" && unlimited) return true;
-      return nestsRepeats(node.part, unlimited || inside === "unlimited" ? "unlimited" : node.max > 1 ? "some" : inside);
-    }
-    default:
-      return false;
-  }
-}
-
-/** As many optional parts give at most 2^8 ways, each of which is tried in well under a microsecond. */
-const MAX_OPTIONAL = 8;
-/** Go's and RE2's limit of {n,m}. */
+/** RE2's and Go's limit of {n,m}, and of what nested ones come to. */
 const MAX_REPEAT = 1000;
+/** Go's limit; RE2 has none, but nobody nests so deeply and means it. */
+const MAX_NESTING = 1000;
+const MAX_BYTE = 0xff;
+/** `{n}`, `{n,}`, `{n,m}`: numbers do not begin with a zero. */
+const COUNTS = /\{(0|[1-9]\d*)(?:(,)(0|[1-9]\d*)?)?\}/y;
+const FLAG_NAMES: Readonly<Record<string, keyof Flags>> = { i: "ignoreCase", m: "lines", s: "dotAll", U: "lazy" };
+/** RE2 takes larger counts for no counts at all. */
+const MAX_COUNT_DIGITS = 9;
 
 class Parser {
-  at = 0;
-  unknown = false;
+  readonly names: (string | undefined)[] = [];
+  readonly #max: number;
+  readonly #scanner: Scanner;
+  readonly #open: Open[] = [];
+  #flags: Flags = { ignoreCase: false, dotAll: false, lines: false, lazy: false };
+  /** Where the repetition began that was just read. */
+  #repetition: number | undefined;
 
-  constructor(readonly source: string) {}
-
-  choice(flags: Flags): RegexNode {
-    const parts: RegexNode[] = [];
-    let own = flags;
-    for (;;) {
-      const { node, flags: after } = this.#sequence(own);
-      parts.push(node);
-      own = after;
-      if (this.source[this.at] !== "|") break;
-      this.at++;
-    }
-    return parts.length === 1 && parts[0] ? parts[0] : { kind: "choice", parts };
+  constructor(readonly source: string, readonly dialect: Dialect) {
+    this.#max = dialect === "re2" ? MAX_BYTE : MAX_CODE_POINT;
+    this.#scanner = new Scanner(source, dialect, this.#max);
   }
 
-  #sequence(initial: Flags): { node: RegexNode; flags: Flags } {
-    const parts: RegexNode[] = [];
-    let flags = initial;
-    while (this.at < this.source.length && !this.unknown) {
-      const character = this.source[this.at] ?? "";
-      if (character === "|" || character === ")") break;
-      if (character === "(") {
-        const group = this.#group(flags);
-        if (group.node) parts.push(this.#quantified(group.node));
-        else flags = group.flags;
-        continue;
+  parse(): RegexNode {
+    this.#begin(undefined);
+    while (!this.#scanner.done) {
+      const repetition = this.#repetition;
+      this.#repetition = undefined;
+      this.#item(repetition);
+    }
+    if (this.#open.length > 1) throw this.#problem("missing-paren", this.source);
+    return this.#end();
+  }
+
+  #problem(...args: Parameters<Scanner["problem"]>): RegexProblem {
+    return this.#scanner.problem(...args);
+  }
+
+  #item(repetition: number | undefined): void {
+    const scanner = this.#scanner;
+    const start = scanner.at;
+    switch (scanner.peek()) {
+      case "(":
+        if (scanner.peek(1) === "?") return this.#special();
+        scanner.at++;
+        return this.#capture(undefined);
+      case "|":
+        scanner.at++;
+        return this.#alternative();
+      case ")":
+        if (this.#open.length < 2) throw this.#problem("unexpected-paren", this.source);
+        scanner.at++;
+        return this.#push(this.#end());
+      case "[":
+        return this.#class(scanner.class(this.#flags.ignoreCase));
+      case ".":
+        scanner.at++;
+        return this.#class(this.#flags.dotAll ? [0, this.#max] : [0, 9, 11, this.#max]);
+      case "^":
+        scanner.at++;
+        return this.#assert(this.#flags.lines ? "begin-line" : "begin-text");
+      case "$":
+        scanner.at++;
+        return this.#assert(this.#flags.lines ? "end-line" : "end-text");
+      case "*":
+      case "+":
+      case "?": {
+        const mark = scanner.peek();
+        scanner.at++;
+        return this.#repeat(start, repetition, mark === "+" ? 1 : 0, mark === "?" ? 1 : Number.POSITIVE_INFINITY);
       }
-      const atom = this.#atom(flags);
-      if (atom) parts.push(this.#quantified(atom));
-    }
-    return { node: { kind: "sequence", parts }, flags };
-  }
-
-  #group(flags: Flags): { node?: RegexNode; flags: Flags } {
-    GROUP.lastIndex = this.at;
-    const [whole = "", on = "", off = "", end = ""] = GROUP.exec(this.source) ?? [];
-    this.at += whole.length;
-    const set = (name: string, value: boolean): boolean => (off.includes(name) ? false : on.includes(name) || value);
-    const inner = { ignoreCase: set("i", flags.ignoreCase), dotAll: set("s", flags.dotAll) };
-    if (whole === "" || on.includes("m") || (whole === "(" && this.source[this.at] === "?")) this.unknown = true;
-    if (end === ")") return { flags: inner };
-    const node = this.choice(inner);
-    if (this.source[this.at++] !== ")") this.unknown = true;
-    return { node, flags };
-  }
-
-  #atom(flags: Flags): RegexNode | undefined {
-    ATOM.lastIndex = this.at;
-    const text = ATOM.exec(this.source)?.[0] ?? "";
-    this.at += Math.max(text.length, 1);
-    if (text === "^" || text === "\\A") return { kind: "start" };
-    if (text === "$" || text === "\\z") return { kind: "end" };
-    if (/^\\[bBCZGkQ1-9]/.test(text) || /^[*+?]$/.test(text) || text === "[" || text === "\\") this.unknown = true;
-    if (text === ".") return { kind: "unit", test: flags.dotAll ? () => true : (unit) => unit !== 10 };
-    if (text.length === 1 && !flags.ignoreCase) {
-      const only = text.charCodeAt(0);
-      return { kind: "unit", test: (unit) => unit === only };
-    }
-    return this.#class(text, flags);
-  }
-
-  /** One character is left to JavaScript's engine, which cannot take long over it; answers are kept by whoever asks. */
-  #class(text: string, { ignoreCase }: Flags): RegexNode | undefined {
-    const body = text
-      .replaceAll(/\[:(\^?)(\w+):\]/g, (_, not: string, name: string) => (not === "" && POSIX[name] !== undefined ? POSIX[name] : this.#fail()))
-      .replaceAll(/\\([pP])([A-Z])/g, "\\$1{$2}")
-      .replaceAll(/\\p\{\^/g, "\\P{")
-      .replaceAll(/\\x\{([0-9A-Fa-f]+)\}/g, "\\u{$1}")
-      .replaceAll(/\\([^\w\s])/g, (_, mark: string) => `\\u{${mark.codePointAt(0)?.toString(16)}}`);
-    try {
-      const expression = new RegExp(`^${text.startsWith("[") ? body : text.length === 1 ? `[${text === "^" || text === "]" ? "\\" : ""}${text}]` : body}$`, `u${ignoreCase ? "i" : ""}`);
-      return { kind: "unit", test: (unit) => expression.test(String.fromCharCode(unit)) };
-    } catch {
-      this.#fail();
-      return undefined;
+      case "{":
+        return this.#counted(start, repetition);
+      case "\\":
+        return this.#escape();
+      default:
+        return this.#literal(scanner.character());
     }
   }
 
-  #quantified(part: RegexNode): RegexNode {
-    QUANTIFIER.lastIndex = this.at;
-    const match = QUANTIFIER.exec(this.source);
-    if (!match) return part;
-    this.at += match[0].length;
-    const [, mark, from = "0", comma, to = ""] = match;
-    const min = mark === undefined ? Number(from) : mark === "+" ? 1 : 0;
-    const max = mark === undefined ? (comma === undefined ? min : to === "" ? Number.POSITIVE_INFINITY : Number(to)) : mark === "?" ? 1 : Number.POSITIVE_INFINITY;
-    QUANTIFIER.lastIndex = this.at;
-    if (min > MAX_REPEAT || (max !== Number.POSITIVE_INFINITY && (max > MAX_REPEAT || max < min)) || QUANTIFIER.test(this.source)) this.unknown = true;
-    return { kind: "repeat", part, min, max };
+  #begin(capture: number | undefined): void {
+    if (this.#open.length > MAX_NESTING) throw this.#problem("nesting", this.source);
+    this.#open.push({ capture, flags: this.#flags, done: [], parts: [] });
   }
 
-  #fail(): string {
-    this.unknown = true;
-    return "";
+  #capture(name: string | undefined): void {
+    this.names.push(name);
+    this.#begin(this.names.length);
+  }
+
+  get #parts(): RegexNode[] {
+    return this.#open.at(-1)?.parts ?? [];
+  }
+
+  #push(node: RegexNode): void {
+    this.#parts.push(node);
+  }
+
+  #alternative(): void {
+    const open = this.#open.at(-1);
+    open?.done.push({ kind: "sequence", parts: open.parts.splice(0) });
+  }
+
+  /** Closes what was opened last. */
+  #end(): RegexNode {
+    this.#alternative();
+    const { capture, flags, done } = this.#open.pop() as Open;
+    this.#flags = flags;
+    const [only] = done;
+    const node: RegexNode = done.length === 1 && only ? only : { kind: "choice", parts: done };
+    return capture === undefined ? node : { kind: "capture", part: node, index: capture };
+  }
+
+  #class(set: CharClass, fold = false): void {
+    this.#push({ kind: "class", set, fold });
+  }
+
+  #assert(what: Assertion): void {
+    this.#push({ kind: "assertion", what });
+  }
+
+  #literal(character: number): void {
+    const { ignoreCase } = this.#flags;
+    const set = ignoreCase ? upTo(folded([character, character]), this.#max) : [character, character];
+    this.#class(set, ignoreCase && set.length > 2);
+  }
+
+  #escape(): void {
+    const scanner = this.#scanner;
+    const kind = scanner.peek(1);
+    const simple: Assertion | undefined = kind === "A" ? "begin-text" : kind === "z" ? "end-text" : kind === "b" ? "word-boundary" : kind === "B" ? "no-word-boundary" : undefined;
+    if (simple !== undefined || kind === "C" || kind === "Q") {
+      if (kind === "C" && this.dialect === "go") throw this.#problem("escape", "\\C");
+      scanner.at += 2;
+      if (simple !== undefined) return this.#assert(simple);
+      if (kind === "C") return this.#class([0, this.#max]);
+      const end = this.source.indexOf("\\E", scanner.at);
+      const until = end < 0 ? this.source.length : end;
+      while (scanner.at < until) this.#literal(scanner.character());
+      scanner.at = end < 0 ? until : end + 2;
+      return;
+    }
+    const named = scanner.namedClass(this.#flags.ignoreCase);
+    if (named) this.#class(named);
+    else this.#literal(scanner.escape());
+  }
+
+  /** `(?P<name>`, `(?<name>`, `(?flags)` and `(?flags:`; what else begins like this, nobody knows. */
+  #special(): void {
+    const scanner = this.#scanner;
+    const start = scanner.at;
+    const rest = this.source.slice(start);
+    const looking = this.dialect === "re2" ? /^\(\?(?:[=!]|<[=!](?=.))/s.exec(rest) : null;
+    if (looking && rest.length > 3) throw this.#problem("perl-operator", looking[0]);
+    const named = rest.length > (this.dialect === "re2" ? 4 : 3) ? /^\(\?(?:P(?=<.)|(?=<))</s.exec(rest) : null;
+    if (named) {
+      const end = rest.indexOf(">");
+      if (end < 0) throw this.#problem("named-capture", rest);
+      const name = rest.slice(named[0].length, end);
+      if (!(this.dialect === "re2" ? /^[\w\xaa\xb2\xb3\xb5\xb9\xba\xbc-\xbe\xc0-\xd6\xd8-\xf6\xf8-\xff]+$/ : /^\w+$/).test(name)) throw this.#problem("named-capture", rest.slice(0, end + 1));
+      scanner.at += end + 1;
+      return this.#capture(name);
+    }
+    scanner.at += 2;
+    const bad = (): RegexProblem => this.#problem("perl-operator", scanner.since(start));
+    let flags = this.#flags;
+    let value = true;
+    let seen = false;
+    for (;;) {
+      if (scanner.done) throw bad();
+      const letter = String.fromCodePoint(scanner.character());
+      const flag = Object.hasOwn(FLAG_NAMES, letter) ? FLAG_NAMES[letter] : undefined;
+      if (flag !== undefined) {
+        flags = { ...flags, [flag]: value };
+        seen = true;
+      } else if (letter === "-" && value) [value, seen] = [false, false];
+      else if ((letter === ":" || letter === ")") && (value || seen)) {
+        if (letter === ":") this.#begin(undefined);
+        this.#flags = flags;
+        return;
+      } else throw bad();
+    }
+  }
+
+  #counted(start: number, repetition: number | undefined): void {
+    COUNTS.lastIndex = start;
+    const match = COUNTS.exec(this.source);
+    const [whole = "", from = "", comma, to] = match ?? [];
+    if (!match || (this.dialect === "re2" && Math.max(from.length, to?.length ?? 0) > MAX_COUNT_DIGITS)) {
+      this.#scanner.at++;
+      return this.#literal(0x7b);
+    }
+    this.#scanner.at += whole.length;
+    const min = Number(from);
+    this.#repeat(start, repetition, min, comma === undefined ? min : to === undefined ? Number.POSITIVE_INFINITY : Number(to), true);
+  }
+
+  #repeat(start: number, repetition: number | undefined, min: number, max: number, counted = false): void {
+    const scanner = this.#scanner;
+    const sizes = (): void => {
+      if (counted && (min > MAX_REPEAT || (max !== Number.POSITIVE_INFINITY && (max > MAX_REPEAT || max < min)))) throw this.#problem("repeat-size", scanner.since(start));
+    };
+    // Go looks at the numbers before it looks whether the operator is a lazy one.
+    if (this.dialect === "go") sizes();
+    const lazy = scanner.peek() === "?";
+    if (lazy) scanner.at++;
+    if (repetition !== undefined) throw this.#problem("repeat-operator", scanner.since(repetition));
+    sizes();
+    const part = this.#parts.pop();
+    if (!part) throw this.#problem("repeat-argument", scanner.since(start));
+    const node: RegexNode = { kind: "repeat", part, min, max, lazy: lazy !== this.#flags.lazy };
+    if (counted && (min >= 2 || max >= 2) && copies(node) > MAX_REPEAT) throw this.#problem("repeat-size", scanner.since(start));
+    this.#push(node);
+    this.#repetition = start;
+  }
+}
+
+/** How often the innermost part of an expression is there when its counts are multiplied. */
+function copies(node: RegexNode): number {
+  switch (node.kind) {
+    case "capture":
+      return copies(node.part);
+    case "repeat": {
+      const own = node.max === Number.POSITIVE_INFINITY ? node.min : node.max;
+      return Math.max(own, 1) * copies(node.part);
+    }
+    case "sequence":
+    case "choice":
+      return node.parts.reduce((most, part) => Math.max(most, copies(part)), 1);
+    default:
+      return 1;
   }
 }

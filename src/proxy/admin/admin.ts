@@ -1,4 +1,5 @@
 import type { Logger, LogLevel } from "../../base/index.ts";
+import { compileRegex } from "../../base/regex/index.ts";
 import type { ProxyServer } from "../bootstrap/index.ts";
 import { certsJson } from "./certs.ts";
 import { clustersJson, clustersText } from "./clusters.ts";
@@ -213,14 +214,13 @@ function statFilter(params: URLSearchParams): ((name: string, value: string) => 
   return (name, value) => matches(name) === wanted && !(usedOnly && value === "0");
 }
 
-/** The operator's own expression on the loopback: it may be slow, it must not be malformed. */
+/** What names an operator asks for. */
 function pattern(source: string | null): ((name: string) => boolean) | string {
   if (source === null) return () => true;
   try {
-    const expression = new RegExp(source);
-    return (name) => expression.test(name);
+    return compileRegex(source, "re2").found;
   } catch (error) {
-    return `Invalid regex: "${error instanceof Error ? error.message : String(error)}"\n`;
+    return `Invalid re2 regex: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

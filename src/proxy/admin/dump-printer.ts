@@ -1,5 +1,6 @@
 import { create, fromJson, toJson, type DescMessage, type JsonObject, type JsonValue, type Registry } from "@bufbuild/protobuf";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
+import { compileRegex } from "../../base/regex/index.ts";
 import { loadRegistry } from "../../proto/index.ts";
 import { endpointConfigs } from "./dump-endpoints.ts";
 import type { AdminAnswer, DumpEntry, DumpInput, DumpResource, DumpSecret } from "./dump-input.ts";
@@ -16,10 +17,9 @@ export async function printDump(input: DumpInput): Promise<AdminAnswer> {
   const paths = mask?.split(",").filter((path) => path !== "");
   let matches: (name: string) => boolean = () => true;
   try {
-    const pattern = input.query.nameRegex ? new RegExp(`^(?:${input.query.nameRegex})$`) : undefined;
-    if (pattern) matches = (name) => pattern.test(name);
+    if (input.query.nameRegex) matches = compileRegex(input.query.nameRegex, "re2").fits;
   } catch (error) {
-    return failure(400, `Error while parsing name_regex from ${input.query.nameRegex}: ${error instanceof Error ? error.message : String(error)}`);
+    return failure(400, `INVALID_ARGUMENT: Error while parsing name_regex from ${input.query.nameRegex}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const dumps = buildDumps(input, registry, matches);
   if (resource !== undefined) return printResource(dumps, registry, resource, paths);

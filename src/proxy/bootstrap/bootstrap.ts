@@ -7,6 +7,7 @@ import { SecretSchema, type Secret } from "../../proto/gen/envoy/extensions/tran
 import type * as OverloadTypes from "../../proto/gen/envoy/config/overload/v3/overload_pb.ts";
 import type * as OverloadRoom from "../overload/index.ts";
 import type { OverloadConfig } from "../overload/index.ts";
+import { DEFAULT_MAX_PROGRAM_SIZE } from "../match/regex.ts";
 import type { NodeIdentity } from "../types.ts";
 
 /** The parts of Envoy's bootstrap that a proxy acts on, and the whole as protojson for the dump. */
@@ -19,6 +20,8 @@ export interface ProxyBootstrap {
   readonly secrets: readonly Secret[];
   readonly statsConfig?: StatsConfig;
   readonly overload?: OverloadConfig;
+  /** How large regular expressions may be. */
+  readonly maxProgramSize: number;
   readonly admin?: { readonly address: string; readonly port: number };
   readonly ads?: { readonly delta: boolean; readonly clusterName: string; readonly metadata: [string, string][] };
 }
@@ -61,17 +64,23 @@ export function readBootstrap(document: JsonObject, registry: Registry): ProxyBo
     listeners: read("listeners", objects(get(fixed, "listeners")), (json) => fromJson(ListenerSchema, json, { registry })),
     secrets: read("secrets", objects(get(fixed, "secrets")), (json) => fromJson(SecretSchema, json, { registry })),
     ...overload(document, registry),
+    maxProgramSize: Number(runtime(document)["re2.max_program_size.error_level"] ?? DEFAULT_MAX_PROGRAM_SIZE),
     ...(stats && { statsConfig: fromJson(StatsConfigSchema, stats, { registry }) }),
     ...(typeof port === "number" && { admin: { address: text(get(admin, "address")), port } }),
     ...(ads && { ads }),
   };
 }
 
+function runtime(document: JsonObject): Record<string, JsonValue> {
+  const values: Record<string, JsonValue> = {};
+  for (const layer of objects(get(object(get(document, "layered_runtime")), "layers"))) Object.assign(values, object(get(layer, "static_layer")));
+  return values;
+}
+
 /** Few bootstraps have one: its types are loaded with the first. */
 function overload(document: JsonObject, registry: Registry): { overload?: OverloadConfig } {
   const manager = get(document, "overload_manager");
-  const values: Record<string, JsonValue> = {};
-  for (const layer of objects(get(object(get(document, "layered_runtime")), "layers"))) Object.assign(values, object(get(layer, "static_layer")));
+  const values = runtime(document);
   if (manager === undefined && !Object.keys(values).some((key) => key.endsWith("connection_limit") || key.endsWith("global_downstream_max_connections"))) return {};
   const { OverloadManagerSchema } = require("../../proto/gen/envoy/config/overload/v3/overload_pb.ts") as typeof OverloadTypes;
   const { readOverload } = require("../overload/index.ts") as typeof OverloadRoom;

@@ -4,4 +4,5 @@
  * The same code runs an injected sidecar and `chainmail proxy -c envoy.yaml`.
  */
 export { BootstrapError, readBootstrap, type ProxyBootstrap } from "./bootstrap.ts";
+export { limitProgramSize } from "../match/regex.ts";
 export { ProxyServer, nodeMessage, type ProxyServerDeps, type ServerState } from "./proxy-server.ts";

@@ -10,7 +10,7 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { HeaderMap, RequestHead } from "../http/header-map.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import { headerReader } from "../match/headers.ts";
-import { compileSubstitute } from "../router/rewrite.ts";
+import { compileSubstitute } from "../match/regex.ts";
 import { InvalidResource } from "../types.ts";
 import type { HttpFilter, HttpFilterFactory } from "./http-filter.ts";
 import { routeConfigOf, type TypedConfig } from "./typed-config.ts";

@@ -1,4 +1,5 @@
 import type { HeaderMatcher } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
+import { utf8Bytes } from "../../base/regex/index.ts";
 import type { RequestHead } from "../http/header-map.ts";
 import { compileFullMatch, compileString, type TextMatch } from "./strings.ts";
 
@@ -58,19 +59,19 @@ export function headerReader(name: string): (request: RequestHead) => string | u
 function valueTest(specifier: Exclude<HeaderMatcher["headerMatchSpecifier"], { case: undefined | "presentMatch" }>): TextMatch {
   switch (specifier.case) {
     case "exactMatch": {
-      const { value } = specifier;
+      const value = utf8Bytes(specifier.value);
       return (text) => text === value;
     }
     case "prefixMatch": {
-      const { value } = specifier;
+      const value = utf8Bytes(specifier.value);
       return (text) => text.startsWith(value);
     }
     case "suffixMatch": {
-      const { value } = specifier;
+      const value = utf8Bytes(specifier.value);
       return (text) => text.endsWith(value);
     }
     case "containsMatch": {
-      const { value } = specifier;
+      const value = utf8Bytes(specifier.value);
       return (text) => text.includes(value);
     }
     case "safeRegexMatch":

@@ -2,12 +2,16 @@ import type { RegexMatcher } from "../../proto/gen/envoy/type/matcher/v3/regex_p
 import type { StringMatcher } from "../../proto/gen/envoy/type/matcher/v3/string_pb.ts";
 import type { RegexMatcher as XdsRegexMatcher } from "../../proto/gen/xds/type/matcher/v3/regex_pb.ts";
 import type { StringMatcher as XdsStringMatcher } from "../../proto/gen/xds/type/matcher/v3/string_pb.ts";
+import { utf8Bytes } from "../../base/regex/index.ts";
 import { InvalidResource } from "../types.ts";
-import { compileLinear, mayBacktrack, parseRegex } from "../../base/regex/index.ts";
+import { compilePattern } from "./regex.ts";
 
 export type TextMatch = (text: string) => boolean;
 
-/** Compiles a StringMatcher. Throws InvalidResource for a bad regular expression or one without a pattern. */
+/**
+ * Compiles a StringMatcher, for texts whose characters are bytes, as headers and paths are kept. Throws InvalidResource for a
+ * bad regular expression or one without a pattern.
+ */
 export function compileString(matcher: StringMatcher | XdsStringMatcher): TextMatch {
   const pattern = matcher.matchPattern;
   const fold = matcher.ignoreCase;
@@ -15,11 +19,11 @@ export function compileString(matcher: StringMatcher | XdsStringMatcher): TextMa
     case "exact":
       return foldable(fold, pattern.value, (text, value) => text === value);
     case "prefix":
-      return foldable(fold, pattern.value, (text, value) => text.startsWith(value));
+      return foldable(fold, given(pattern.value, "Prefix"), (text, value) => text.startsWith(value));
     case "suffix":
-      return foldable(fold, pattern.value, (text, value) => text.endsWith(value));
+      return foldable(fold, given(pattern.value, "Suffix"), (text, value) => text.endsWith(value));
     case "contains":
-      return foldable(fold, pattern.value, (text, value) => text.includes(value));
+      return foldable(fold, given(pattern.value, "Contains"), (text, value) => text.includes(value));
     case "safeRegex":
       return compileFullMatch(pattern.value);
     case "custom":
@@ -29,46 +33,18 @@ export function compileString(matcher: StringMatcher | XdsStringMatcher): TextMa
 }
 
 /** A regular expression that must match the whole text. */
-export function compileFullMatch(matcher: RegexMatcher | XdsRegexMatcher): TextMatch {
-  const { regex } = matcher;
-  const expression = toRegExp(regex, "full");
-  const node = parseRegex(regex);
-  if (!node || !(mayBacktrack(node) || NOT_JAVASCRIPT.test(regex))) return (text) => expression.test(text);
-  const linear = compileLinear(node);
-  if (!linear) throw new InvalidResource("INVALID_REGEX", `invalid regex ${JSON.stringify(shortened(regex))}: its program size is larger than the maximum`);
-  return linear;
+export function compileFullMatch({ regex }: RegexMatcher | XdsRegexMatcher): TextMatch {
+  return compilePattern(regex).fits;
 }
 
-/** Classes of POSIX and of Unicode, which JavaScript reads as something else. */
-const NOT_JAVASCRIPT = /\[:\^?\w+:\]|\\[pP]/;
-
-function shortened(regex: string): string {
-  return regex.length > 60 ? `${regex.slice(0, 57)}...` : regex;
+function given(value: string, field: string): string {
+  if (value === "") throw new InvalidResource("INVALID_MATCHER", `StringMatcherValidationError.${field}: value length must be at least 1 characters`);
+  return value;
 }
 
-/**
- * RE2's syntax as Envoy writes it, in JavaScript's. Both know the same constructs except inline flags at the start,
- * `(?P<name>` and `\z`; a dot does not match a newline in either.
- */
-export function toRegExp(source: string, mode: "full" | "search"): RegExp {
-  let flags = "";
-  const body = source
-    .replace(/^\(\?([imsU]+)\)/, (_, inline: string) => {
-      flags = inline.replace("U", "");
-      return "";
-    })
-    .replace(/\(\?P</g, "(?<")
-    .replace(/\\z/g, "$")
-    .replace(/\\A/g, "^");
-  try {
-    return new RegExp(mode === "full" ? `^(?:${body})$` : body, mode === "full" ? flags : `${flags}g`);
-  } catch (cause) {
-    throw new InvalidResource("INVALID_REGEX", `invalid regex ${JSON.stringify(source)}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function foldable(fold: boolean, value: string, test: (text: string, value: string) => boolean): TextMatch {
-  if (!fold) return (text) => test(text, value);
+function foldable(fold: boolean, text: string, test: (text: string, value: string) => boolean): TextMatch {
+  const value = utf8Bytes(text);
+  if (!fold) return (each) => test(each, value);
   const lower = value.toLowerCase();
-  return (text) => test(text.toLowerCase(), lower);
+  return (each) => test(each.toLowerCase(), lower);
 }

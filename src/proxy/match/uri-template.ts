@@ -1,18 +1,18 @@
 import type { TypedExtensionConfig } from "../../proto/gen/envoy/config/core/v3/extension_pb.ts";
 import { UriTemplateMatchConfigSchema } from "../../proto/gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts";
 import { unpackAny } from "../../proto/index.ts";
+import { compileRegex } from "../../base/regex/index.ts";
 import { InvalidResource } from "../types.ts";
 
 /** Envoy's URI templates over a path without its query. Throws InvalidResource. */
 export function compileUriTemplate(config: TypedExtensionConfig): (path: string) => boolean {
   const template = unpackAny(UriTemplateMatchConfigSchema, config.typedConfig)?.pathTemplate;
   if (template === undefined) throw new InvalidResource("UNSUPPORTED_MATCHER", `Didn't find a registered implementation for name: '${config.name}'`);
-  const expression = templateExpression(template);
-  return (path) => expression.test(path);
+  return compileRegex(templateExpression(template), "re2").fits;
 }
 
 /** `*` and `{name}` stand for one segment, `**` for any number; `{name=pattern}` names what its pattern matches. */
-export function templateExpression(template: string): RegExp {
+export function templateExpression(template: string): string {
   if (!template.startsWith("/")) throw invalid(template);
   const parts = template.match(/\{[^{}]*\}|\*\*|\*|[^*{}]+/g) ?? [];
   if (parts.join("") !== template) throw invalid(template);
@@ -24,7 +24,7 @@ export function templateExpression(template: string): RegExp {
     if (part.startsWith("{")) throw invalid(template);
     return part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   };
-  return new RegExp(`^${parts.map(compile).join("")}$`);
+  return parts.map(compile).join("");
 }
 
 /** What a segment is written with (RFC 3986, 3.3), without what Envoy leaves out. */

@@ -1,5 +1,6 @@
 import type { MetadataMatcher } from "../../proto/gen/envoy/type/matcher/v3/metadata_pb.ts";
 import type { ValueMatcher } from "../../proto/gen/envoy/type/matcher/v3/value_pb.ts";
+import { utf8Bytes } from "../../base/regex/index.ts";
 import { InvalidResource } from "../types.ts";
 import { compileString } from "./strings.ts";
 
@@ -17,7 +18,7 @@ export function compileValue(matcher: ValueMatcher | undefined): ValueMatch {
       return (value) => (value !== undefined) === pattern.value;
     case "stringMatch": {
       const test = compileString(pattern.value);
-      return (value) => typeof value === "string" && test(value);
+      return (value) => typeof value === "string" && test(utf8Bytes(value));
     }
     case "doubleMatch": {
       const match = pattern.value.matchPattern;

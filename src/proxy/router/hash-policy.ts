@@ -6,7 +6,7 @@ import type { StreamInfo } from "../telemetry/stream-info.ts";
 import { hash53 } from "../upstream/hash-table.ts";
 import { InvalidResource } from "../types.ts";
 import { queryParameter } from "./route-match.ts";
-import { compileSubstitute } from "./rewrite.ts";
+import { compileSubstitute } from "../match/regex.ts";
 
 export interface HashResult {
   readonly hash: number | undefined;

@@ -1,19 +1,9 @@
 import type { RedirectAction, RouteAction } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
 import { RedirectAction_RedirectResponseCode } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
-import type { RegexMatchAndSubstitute } from "../../proto/gen/envoy/type/matcher/v3/regex_pb.ts";
 import type { RequestHead } from "../http/header-map.ts";
-import { toRegExp } from "../match/strings.ts";
+import { compileSubstitute, type TextRewrite } from "../match/regex.ts";
 import { InvalidResource } from "../types.ts";
 import { pathWithoutQuery, type PathMatcher } from "./route-match.ts";
-
-export type TextRewrite = (text: string) => string;
-
-/** RE2's substitution syntax (`\1`) over every match. */
-export function compileSubstitute(config: RegexMatchAndSubstitute): TextRewrite {
-  const pattern = toRegExp(config.pattern?.regex ?? "", "search");
-  const replacement = config.substitution.replace(/\$/g, "$$$$").replace(/\\(\d)/g, (_, digit: string) => (digit === "0" ? "$&" : `$${digit}`)).replace(/\\\\/g, "\\");
-  return (text) => text.replace(pattern, replacement);
-}
 
 /** How a forwarded path changes, query kept; undefined when it does not. */
 export function compilePathRewrite(action: RouteAction, path: PathMatcher): TextRewrite | undefined {

@@ -12,6 +12,7 @@ import { RouteAction_ClusterNotFoundResponseCode as NotFoundCode, VirtualHost_Tl
 import { durationMs, timeoutMs } from "../durations.ts";
 import type { RequestHead } from "../http/header-map.ts";
 import { headerReader } from "../match/headers.ts";
+import { compileSubstitute, type TextRewrite } from "../match/regex.ts";
 import type { FilterMetadata, StreamInfo } from "../telemetry/stream-info.ts";
 import { readText } from "../tls/data-source.ts";
 import { InvalidResource } from "../types.ts";
@@ -20,7 +21,7 @@ import { compileHashPolicies, type HashPolicy } from "./hash-policy.ts";
 import { compileHeaderOps, joinHeaderOps, type HeaderOps } from "./header-ops.ts";
 import { compilePath, compileRouteMatch, fraction, pathWithoutQuery, type PathMatcher, type RouteMatch } from "./route-match.ts";
 import { compileRetryPolicy, type RetryPolicy } from "./retry-policy.ts";
-import { compilePathRewrite, compileRedirect, compileSubstitute, type Redirect, type TextRewrite } from "./rewrite.ts";
+import { compilePathRewrite, compileRedirect, type Redirect } from "./rewrite.ts";
 
 export interface ForwardAction {
   readonly kind: "forward";

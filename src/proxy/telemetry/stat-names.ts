@@ -1,5 +1,7 @@
 import type { StatsConfig, StatsMatcher } from "../../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
-import { compileString, toRegExp, type TextMatch } from "../match/strings.ts";
+import { compileRegex, groupText, type Regex, RegexProblem } from "../../base/regex/index.ts";
+import { compileString, type TextMatch } from "../match/strings.ts";
+import { InvalidResource } from "../types.ts";
 import type { Labels } from "./stats.ts";
 
 export interface StatName {
@@ -11,7 +13,7 @@ export interface StatName {
 interface TagExtractor {
   readonly tag: string;
   /** The first group is taken out of the name, the second (or else the first) is the value. */
-  readonly pattern: RegExp;
+  readonly pattern: Regex;
 }
 
 /** Envoy's default tags, those of the statistics that this proxy has. */
@@ -43,7 +45,7 @@ export class StatNaming {
     const patterns = [...defaults, ...given.flatMap(({ tagName, tagValue }) => (tagValue.case === "regex" ? [[tagName, tagValue.value] as const] : []))];
     this.#extractors = [...patterns.filter(([, regex]) => !TOKEN_PREFIX.test(regex)), ...patterns.filter(([, regex]) => TOKEN_PREFIX.test(regex))].map(([tag, regex]) => ({
       tag: sanitized(tag),
-      pattern: new RegExp(toRegExp(regex.replaceAll("[:digit:]", "0-9"), "search").source, "d"),
+      pattern: tagPattern(regex),
     }));
     this.#fixed = given.flatMap(({ tagName, tagValue }) => (tagValue.case === "fixedValue" ? [[sanitized(tagName), tagValue.value] as const] : []));
     this.#included = compileMatcher(config?.statsMatcher);
@@ -57,11 +59,12 @@ export class StatNaming {
     const labels: (readonly [string, string])[] = [...this.#fixed];
     const cuts: [number, number][] = [];
     for (const { tag, pattern } of this.#extractors) {
-      const match = pattern.exec(dotted);
-      const cut = match?.indices?.[1];
-      if (!match || !cut || labels.some(([name]) => name === tag)) continue;
-      labels.push([tag, match[2] ?? match[1] ?? ""]);
-      cuts.push(cut);
+      if (!pattern.found(dotted) || labels.some(([name]) => name === tag)) continue;
+      const match = pattern.search(dotted);
+      const [, , from = -1, to = -1] = match ?? [];
+      if (!match || from < 0) continue;
+      labels.push([tag, groupText(dotted, match, (match[4] ?? -1) >= 0 ? 2 : 1)]);
+      cuts.push([from, to]);
     }
     let rest = "";
     let at = 0;
@@ -70,6 +73,16 @@ export class StatNaming {
       at = Math.max(at, to);
     }
     return { family: `envoy_${sanitized((rest + dotted.slice(at)).replace(/\.$/, ""))}`, labels };
+  }
+}
+
+/** Envoy has another engine here than elsewhere, and no limit of its size. */
+function tagPattern(source: string): Regex {
+  try {
+    return compileRegex(source, "re2");
+  } catch (cause) {
+    if (!(cause instanceof RegexProblem)) throw cause;
+    throw new InvalidResource("INVALID_REGEX", `Invalid regex '${source}': ${cause.message}`, { cause });
   }
 }
 

@@ -1,3 +1,4 @@
+import { regexProblem } from "../../base/regex/index.ts";
 import type { FieldError, Schema } from "../types.ts";
 import { forbidden, invalid, notSupported, required } from "./field.ts";
 
@@ -28,7 +29,7 @@ function visit(at: Schema, path: string, where: Where, errors: FieldError[]): vo
   if (!where.alternative) checkType(at, path, where.root, errors);
   checkLists(at, path, errors);
   if (at.pattern !== undefined) {
-    const problem = patternProblem(at.pattern);
+    const problem = regexProblem(at.pattern, "go");
     if (problem) errors.push(invalid(`${path}.pattern`, at.pattern, `must be a valid regular expression, but isn't: ${problem}`));
   }
   if ((at as { uniqueItems?: boolean }).uniqueItems) errors.push(forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"));
@@ -100,14 +101,3 @@ function hasUnknown(value: unknown, schema: Schema): boolean {
   });
 }
 
-/** What Go's expressions say of a broken one, of the faults that are common. */
-function patternProblem(pattern: string): string | undefined {
-  try {
-    RegExp(pattern);
-    return undefined;
-  } catch (error) {
-    const text = error instanceof Error ? error.message : "";
-    const why = /parenthes|group/i.test(text) ? (/unmatched|without/i.test(text) ? "unexpected )" : "missing closing )") : /character class|bracket/.test(text) ? "missing closing ]" : /repeat/.test(text) ? "missing argument to repetition operator" : "invalid expression";
-    return `error parsing regexp: ${why}: \`${pattern}\``;
-  }
-}

@@ -1,3 +1,4 @@
+import { expandGo } from "../../base/regex/index.ts";
 import { compileRe2Groups } from "../store/re2.ts";
 import { labelOf } from "../store/series.ts";
 import { executionError } from "./promql-error.ts";
@@ -16,7 +17,7 @@ export function labelReplace(samples: Sample[], target: string, replacement: str
   if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_replace(): ${target}`);
   return samples.map((sample) => {
     const match = groups(labelOf(sample.labels, source));
-    return match ? { ...sample, labels: withLabel(sample.labels, target, expand(replacement, match)) } : sample;
+    return match ? { ...sample, labels: withLabel(sample.labels, target, expandGo(replacement, (name) => (/^\d+$/.test(name) ? match.texts[Number(name)] : match.named.get(name)))) } : sample;
   });
 }
 
@@ -36,15 +37,6 @@ export function sortByLabel(samples: Sample[], names: readonly string[], descend
       if (order !== 0) return sign * order;
     }
     return 0;
-  });
-}
-
-/** Go's templates: $1, $name, ${1}, ${name}, and $$ for a dollar; a name is as long as it can be. */
-function expand(template: string, match: RegExpExecArray): string {
-  return template.replace(/\$(?:\$|\{(\w+)\}|(\w+))/g, (_, braced?: string, plain?: string) => {
-    const name = braced ?? plain;
-    if (name === undefined) return "$";
-    return (/^\d+$/.test(name) ? match[Number(name)] : match.groups?.[name]) ?? "";
   });
 }
 

@@ -1,3 +1,4 @@
+import { allMatches, compileRegex, expandGo, groupText, type Regex } from "../../../base/regex/index.ts";
 import { createHash } from "node:crypto";
 import { dump } from "js-yaml";
 import { equal, fail } from "./builtins.ts";
@@ -18,7 +19,7 @@ const number = (value: unknown): number => {
 const whole = (value: unknown): number => Math.trunc(number(value));
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value === undefined || value === null ? [] : fail("expected a list"));
 const mapOf = (value: unknown): Record<string, unknown> => (isMap(value) ? value : value instanceof GoStruct ? { ...value.json } : value === undefined || value === null ? {} : fail("expected a dictionary"));
-const regex = (source: unknown, flags = ""): RegExp => new RegExp(text(source), `${flags}u`);
+const regex = (source: unknown): Regex => compileRegex(text(source), "go");
 /** More than any manifest counts to. */
 const MAX_COUNT = 10_000;
 
@@ -56,12 +57,12 @@ const STRINGS: Functions = {
   b64dec: (value) => Buffer.from(text(value), "base64").toString("utf8"),
   sha1sum: (value) => createHash("sha1").update(text(value)).digest("hex"),
   sha256sum: (value) => createHash("sha256").update(text(value)).digest("hex"),
-  regexMatch: (pattern, value) => regex(pattern).test(text(value)),
-  regexFind: (pattern, value) => regex(pattern).exec(text(value))?.[0] ?? "",
-  regexFindAll: (pattern, value, count) => [...text(value).matchAll(regex(pattern, "g"))].map(([match]) => match).slice(0, whole(count) < 0 ? undefined : whole(count)),
-  regexReplaceAll: (pattern, value, replacement) => text(value).replaceAll(regex(pattern, "g"), text(replacement).replaceAll(/\$\{(\w+)\}/g, "$$$1")),
-  regexReplaceAllLiteral: (pattern, value, replacement) => text(value).replaceAll(regex(pattern, "g"), () => text(replacement)),
-  regexSplit: (pattern, value, count) => text(value).split(regex(pattern)).slice(0, whole(count) < 0 ? undefined : whole(count)),
+  regexMatch: (pattern, value) => regex(pattern).found(text(value)),
+  regexFind: (pattern, value) => found(regex(pattern), text(value))[0] ?? "",
+  regexFindAll: (pattern, value, count) => found(regex(pattern), text(value)).slice(0, whole(count) < 0 ? undefined : whole(count)),
+  regexReplaceAll: (pattern, value, replacement) => replaced(regex(pattern), text(value), text(replacement)),
+  regexReplaceAllLiteral: (pattern, value, replacement) => replaced(regex(pattern), text(value), text(replacement).replaceAll("$", "$$$$")),
+  regexSplit: (pattern, value, count) => split(regex(pattern), text(value), whole(count)),
 };
 
 const NUMBERS: Functions = {
@@ -202,4 +203,34 @@ function merged(into: Record<string, unknown>, from: Record<string, unknown>, ov
     else if (overwrite || !truthy(old)) into[key] = value;
   }
   return into;
+}
+
+function found(pattern: Regex, value: string): string[] {
+  return allMatches(pattern, value).map((match) => groupText(value, match, 0));
+}
+
+function replaced(pattern: Regex, value: string, template: string): string {
+  let out = "";
+  let at = 0;
+  for (const match of allMatches(pattern, value)) {
+    const group = (name: string): string => groupText(value, match, /^\d+$/.test(name) ? Number(name) : pattern.names.lastIndexOf(name) + 1 || Number.POSITIVE_INFINITY);
+    out += value.slice(at, match[0]) + expandGo(template, group);
+    at = match[1] ?? at;
+  }
+  return out + value.slice(at);
+}
+
+/** Go's Split: the last of `count` parts is all the rest. */
+function split(pattern: Regex, value: string, count: number): string[] {
+  if (count === 0) return [];
+  if (value === "") return [""];
+  const out: string[] = [];
+  let [from, to] = [0, 0];
+  for (const match of allMatches(pattern, value)) {
+    if (count > 0 && out.length === count - 1) break;
+    to = match[0] ?? 0;
+    if (match[1] !== 0) out.push(value.slice(from, to));
+    from = match[1] ?? 0;
+  }
+  return to === value.length ? out : [...out, value.slice(from)];
 }

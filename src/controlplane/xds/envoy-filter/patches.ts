@@ -1,4 +1,5 @@
 import { fromJson, type DescMessage, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
+import { compileRegex } from "../../../base/regex/index.ts";
 import { ClusterSchema } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { TypedExtensionConfigSchema } from "../../../proto/gen/envoy/config/core/v3/extension_pb.ts";
 import { FilterChainSchema, FilterSchema, ListenerFilterSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
@@ -124,7 +125,7 @@ function matchesProxy({ match }: ConfigPatch, node: ProxyNode): boolean {
 /** A pattern that is none matches nothing. */
 function versionMatches(pattern: string, version: string): boolean {
   try {
-    return new RegExp(pattern).test(version);
+    return compileRegex(pattern, "go").found(version);
   } catch {
     return false;
   }
