@@ -1,3 +1,4 @@
+import { edenGC } from "bun:jsc";
 import { createRegistry } from "@bufbuild/protobuf";
 import { createLogger, systemClock, VERSION, type Logger } from "../base/index.ts";
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager } from "../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
@@ -11,6 +12,7 @@ import type { SecretStore } from "../proxy/xds/index.ts";
 import { accessLogSinks } from "./access-log.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import { sidecarBootstrap } from "./bootstrap-json.ts";
+import { EarlyCollection } from "./collect-early.ts";
 import { startDns } from "./dns/start.ts";
 import { serveSds } from "./identity/sds-server.ts";
 import { ROOT_SECRET, WORKLOAD_SECRET } from "./identity/workload-identity.ts";
@@ -52,6 +54,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
 
   const dns = startDns(options, sockets, log.child("dns"));
 
+  const collection = new EarlyCollection(edenGC);
   const server = new ProxyServer({
     bootstrap: readBootstrap(sidecarBootstrap(options, node), staticRegistry()),
     createDataPlane,
@@ -62,6 +65,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
     streamMetadata: credentials,
     connect,
     ...(dns && { nameTable: (table) => dns.setTable(table) }),
+    onTaken: collection.taken,
     concurrency: options.proxyConfig.workers,
     drainTimeMs: options.proxyConfig.drainDurationMs,
     clock: systemClock,
@@ -73,6 +77,7 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
   const startup: { durationMs: number | undefined } = { durationMs: undefined };
   let stopShrink: () => void = () => {};
   server.whenLive(() => {
+    collection.end();
     startup.durationMs = systemClock.now() - startedAt;
     log.info("proxy is ready", { milliseconds: startup.durationMs });
     stopShrink = shrinkWhenQuiet(systemClock, processCpuMs, () => process.memoryUsage.rss(), () => Bun.shrink());

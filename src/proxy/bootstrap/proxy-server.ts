@@ -26,6 +26,8 @@ export interface ProxyServerDeps {
   readonly connect?: ConnectFd;
   /** See ConfigApplier. */
   readonly nameTable?: (table: NameTable) => void;
+  /** See ConfigApplier. */
+  readonly onTaken?: (bytes: number) => void;
   readonly concurrency: number;
   readonly drainTimeMs: number;
   readonly clock: Clock;
@@ -149,7 +151,7 @@ export class ProxyServer {
     if (!cluster) throw new BootstrapError(`ads_config names the cluster ${config.clusterName}, which static_resources does not have`);
     const target = dialCluster(cluster, connect);
     const elsewhere = new Set([...localSecretNames, ...bootstrap.secrets.map(({ name }) => name)]);
-    const applier = new ConfigApplier({ dataPlane: this.dataPlane, store: this.store, secrets: this.adsSecrets, providedLocally: (name) => elsewhere.has(name), nameTable: this.deps.nameTable, clock, log });
+    const applier = new ConfigApplier({ dataPlane: this.dataPlane, store: this.store, secrets: this.adsSecrets, providedLocally: (name) => elsewhere.has(name), nameTable: this.deps.nameTable, onTaken: this.deps.onTaken, clock, log });
     const node = nodeMessage(bootstrap.node);
     return new AdsClient({
       connect: () => GrpcClient.connect({ ...target, clock }),

@@ -28,6 +28,8 @@ export interface ApplierDeps {
   readonly nameTable?: ((table: NameTable) => void) | undefined;
   /** True for secrets that somebody else provides, such as the workload's own certificate. */
   readonly providedLocally: (name: string) => boolean;
+  /** Told the encoded size of each resource after it was taken. */
+  readonly onTaken?: ((bytes: number) => void) | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -57,7 +59,7 @@ export class ConfigApplier {
 
   /** Returns the reasons for a NACK; undefined when all of it was taken. */
   apply(update: XdsUpdate): string | undefined {
-    const { store, clock, log } = this.#deps;
+    const { store, clock, log, onTaken } = this.#deps;
     const { type } = update;
     const stats = store.stats(type);
     stats.updateAttempt++;
@@ -69,6 +71,7 @@ export class ConfigApplier {
       try {
         if (!store.unchanged(type, name, any)) this.#set(type, name, any, version);
         store.accept(type, name, any, version, clock.now());
+        onTaken?.(any.value.length);
       } catch (error) {
         const details = error instanceof Error ? error.message : String(error);
         if (!(error instanceof InvalidResource)) log.error("resource could not be applied", { type, name, error: details, stack: error instanceof Error ? error.stack : undefined });
