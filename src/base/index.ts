@@ -6,5 +6,6 @@
  */
 export * from "./clock.ts";
 export * from "./errors.ts";
+export * from "./json-syntax.ts";
 export * from "./log.ts";
 export * from "./version.ts";

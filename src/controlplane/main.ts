@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     createRegistryObserver(metrics),
   );
   // While the API server lists what there is, everything else is loaded: Envoy's types alone take as long as the lists.
-  const [{ validateIstio }, { startIstiod }, { createJwksFetcher }, { createGenerator }] = await Promise.all([import("../resources/index.ts"), import("./istiod.ts"), import("./server/index.ts"), import("./xds/index.ts")]);
+  const [{ validateIstio }, { checkPatchValue }, { startIstiod }, { createJwksFetcher }, { createGenerator }] = await Promise.all([import("../resources/index.ts"), import("../proto/go-json/index.ts"), import("./istiod.ts"), import("./server/index.ts"), import("./xds/index.ts")]);
   const jwks = createJwksFetcher({ registry, clock: systemClock, log: log.child("jwks") });
   const istiod = await startIstiod({
     client,
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     metrics,
     generator: createGenerator({ jwks }),
     jwks,
-    validate: validateIstio,
+    validate: (object) => validateIstio(object, checkPatchValue),
     ...(options.oidc && { oidc: options.oidc }),
     ...(options.rootSpreadMs !== undefined && { rootSpreadMs: options.rootSpreadMs }),
     namespace: options.namespace,

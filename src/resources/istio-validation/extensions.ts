@@ -1,63 +1,10 @@
-/** EnvoyFilter, Telemetry, WasmPlugin, ProxyConfig. */
-import type { EnvoyFilterSpec, TelemetrySpec, WasmPluginSpec, WorkloadSelector } from "../istio.ts";
+/** Telemetry, WasmPlugin, TrafficExtension, ProxyConfig. */
+import type { TelemetrySpec, TrafficExtensionSpec, WasmPluginSpec, WorkloadSelector } from "../istio.ts";
+import { celProblem } from "./cel.ts";
 import { Findings, sortedEntries } from "./findings.ts";
-import { networkingSelector, workloadSelector } from "./names.ts";
-import { re2Problem } from "./re2.ts";
+import { workloadSelector } from "./names.ts";
 import { attachment } from "./shared.ts";
-
-type ConfigPatch = NonNullable<EnvoyFilterSpec["configPatches"]>[number];
-
-const LISTENER_CLASS = ["LISTENER", "FILTER_CHAIN", "NETWORK_FILTER", "HTTP_FILTER", "LISTENER_FILTER"];
-const CONNECTION_MANAGERS = ["envoy.filters.network.http_connection_manager", "envoy.http_connection_manager"];
-const ROUTE_CLASS = ["ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE"];
-
-export function validateEnvoyFilter(spec: EnvoyFilterSpec): Findings {
-  const findings = new Findings();
-  const selector = networkingSelector(spec.workloadSelector);
-  if (selector.errors.text !== undefined) return selector.errors;
-  findings.warn("EnvoyFilter exposes internal implementation details that may change at any time. Prefer other APIs if possible, and exercise extreme caution, especially around upgrades.");
-  if (selector.empty) findings.warn("Envoy filter: workload selector specified without labels, will be applied to all services in namespace");
-  if (spec.workloadSelector && spec.targetRefs?.length) findings.error("only one of targetRefs or workloadSelector can be set");
-  findings.add(attachment(spec.targetRefs ? { targetRefs: spec.targetRefs } : {}));
-  for (const patch of spec.configPatches ?? []) {
-    // Patches of waypoints are nobody's here.
-    if (patch.match?.context === "WAYPOINT") continue;
-    findings.error(configPatch(patch)).warn(...filterMatchWarnings(patch));
-  }
-  return findings;
-}
-
-function configPatch({ applyTo = "INVALID", match, patch }: ConfigPatch): string | undefined {
-  if (applyTo === "INVALID") return "Envoy filter: missing applyTo";
-  if (!patch) return "Envoy filter: missing patch";
-  const { operation = "INVALID", value } = patch;
-  if (operation === "INVALID") return "Envoy filter: missing patch operation";
-  if (operation !== "REMOVE" && !value) return "Envoy filter: missing patch value for non-remove operation";
-  const version = match?.proxy?.proxyVersion;
-  const problem = version ? re2Problem(version) : undefined;
-  if (problem) return `Envoy filter: invalid regex for proxy version, [${problem}]`;
-  const objectMatch = match?.listener ?? match?.routeConfiguration ?? match?.cluster ?? match?.waypoint;
-  if (!objectMatch || match?.waypoint) return undefined;
-  if (LISTENER_CLASS.includes(applyTo)) {
-    const listener = match?.listener as { filterChain?: { filter?: { name?: string; subFilter?: { name?: string } } } } | undefined;
-    if (!listener) return "Envoy filter: applyTo for listener class objects cannot have non listener match";
-    const filter = listener.filterChain?.filter;
-    if (!filter) return undefined;
-    if (!filter.name) return "Envoy filter: filter match has no name to match on";
-    if (filter.subFilter && applyTo !== "HTTP_FILTER") return "Envoy filter: subfilter match can be used with applyTo HTTP_FILTER only";
-    if (filter.subFilter && !CONNECTION_MANAGERS.includes(filter.name)) return `Envoy filter: subfilter match requires filter match with ${CONNECTION_MANAGERS[0]}`;
-    return filter.subFilter && !filter.subFilter.name ? "Envoy filter: subfilter match has no name to match on" : undefined;
-  }
-  if (ROUTE_CLASS.includes(applyTo) && !match?.routeConfiguration) return "Envoy filter: applyTo for http route class objects cannot have non route configuration match";
-  if (applyTo === "CLUSTER" && !match?.cluster) return "Envoy filter: applyTo for cluster class objects cannot have non cluster match";
-  return undefined;
-}
-
-/** A chain or listener as a whole is not found by a filter of it. */
-function filterMatchWarnings({ applyTo, match }: ConfigPatch): string[] {
-  const listener = match?.listener as { filterChain?: { filter?: object } } | undefined;
-  return (applyTo === "LISTENER" || applyTo === "FILTER_CHAIN") && listener?.filterChain?.filter ? [`Envoy filter: filter match has no effect when used with ${applyTo}`] : [];
-}
+import { requestUrl } from "./urls.ts";
 
 export function validateTelemetry(spec: TelemetrySpec): Findings {
   const findings = attachment(spec);
@@ -86,31 +33,78 @@ export function validateTelemetry(spec: TelemetrySpec): Findings {
       if (tag.environment && !tag.environment.name) findings.error("environment tag name may not be empty");
     }
   }
-  for (const logging of spec.accessLogging ?? []) findings.error(providers(logging.providers));
+  for (const { providers: named, filter } of spec.accessLogging ?? []) {
+    const problem = filter && celProblem(filter.expression ?? "");
+    findings.error(problem && `must be a valid CEL expression, ${problem}`, providers(named));
+  }
   return findings;
 }
 
-const PLUGIN_SCHEMES = ["file", "http", "https", "oci"];
+const PLUGIN_SCHEMES = ["", "file", "http", "https", "oci"];
+
+type Vm = NonNullable<WasmPluginSpec["vmConfig"]>;
+type TrafficMatch = NonNullable<WasmPluginSpec["match"]>;
 
 export function validateWasmPlugin(spec: WasmPluginSpec): Findings {
-  const findings = attachment(spec);
-  const { url = "", sha256 = "" } = spec;
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1];
-  if (url === "") findings.error("url field needs to be set");
-  else if (scheme && !PLUGIN_SCHEMES.includes(scheme.toLowerCase())) findings.error(`url contains unsupported scheme: ${scheme}`);
-  if (sha256 !== "" && sha256.length !== 64) findings.error("sha256 field must be 64 characters long");
-  else if (sha256 !== "" && !/^[a-f0-9]+$/.test(sha256)) findings.error("sha256 field must match [a-f0-9]{64} pattern");
-  if ((spec.imagePullSecret?.length ?? 0) > 253) findings.error("imagePullSecret field must be less than 253 characters long");
-  if ((spec.pluginName?.length ?? 0) > 256) findings.error("pluginName field must be less than 255 characters long");
-  const names = new Set<string>();
-  for (const { name, value, valueFrom } of spec.vmConfig?.env ?? []) {
-    if (!name) findings.error("spec.vmConfig.env invalid");
-    else if (names.has(name)) findings.error(`duplicate env`);
-    names.add(name);
-    if (valueFrom === "HOST" && value) findings.error("value for env.valueFrom HOST must be empty");
+  const pluginName = (spec.pluginName?.length ?? 0) > 256 ? "pluginName field must be less than 255 characters long" : undefined;
+  return attachment(spec).error(pluginUrl(spec.url), digest(spec.sha256), pullSecret(spec.imagePullSecret), pluginName, environment(spec.vmConfig), trafficMatch(spec.match));
+}
+
+/** Istio's limit of the code in one resource. */
+const MAX_LUA_BYTES = 65536;
+
+/** A filter in Wasm or Lua, whichever is given. */
+export function validateTrafficExtension({ selector, targetRefs, wasm, lua, match }: TrafficExtensionSpec): Findings {
+  const findings = new Findings();
+  if ((wasm === undefined) === (lua === undefined)) findings.error("exactly one of wasm or lua must be set");
+  findings.add(attachment({ ...(selector && { selector }), ...(targetRefs && { targetRefs }) }));
+  if (lua) {
+    const length = Buffer.byteLength(lua.inlineCode ?? "");
+    if (length === 0) findings.error("lua.inlineCode cannot be empty");
+    else if (length > MAX_LUA_BYTES) findings.error("lua.inlineCode exceeds maximum size of 64KB");
   }
-  for (const { ports } of spec.match ?? []) for (const { number } of ports ?? []) if (!(number >= 1 && number <= 65535)) findings.error(`port number ${number} must be in the range 1..65535`);
-  return findings;
+  if (wasm) {
+    const pluginName = (wasm.pluginName?.length ?? 0) > 256 ? "pluginName field must be less than 256 characters long" : undefined;
+    findings.error(pluginUrl(wasm.url), digest(wasm.sha256), pullSecret(wasm.imagePullSecret), pluginName, environment(wasm.vmConfig));
+  }
+  return findings.error(trafficMatch(match));
+}
+
+function pluginUrl(url = ""): string | undefined {
+  if (url === "") return "url field needs to be set";
+  const parsed = requestUrl(url);
+  if (parsed.problem === undefined) return PLUGIN_SCHEMES.includes(parsed.scheme) ? undefined : `url contains unsupported scheme: ${parsed.scheme}`;
+  // Without a scheme it is the name of an image.
+  return requestUrl(`http://${url}`).problem === undefined ? undefined : `failed to parse url: ${parsed.problem}`;
+}
+
+function digest(sha256 = ""): string | undefined {
+  if (sha256 === "") return undefined;
+  if (sha256.length !== 64) return "sha256 field must be 64 characters long";
+  return /^[a-f0-9]+$/.test(sha256) ? undefined : "sha256 field must match [a-f0-9]{64} pattern";
+}
+
+function pullSecret(name = ""): string | undefined {
+  return name.length > 253 ? "imagePullSecret field must be less than 253 characters long" : undefined;
+}
+
+function environment(vm: Vm | undefined): string | undefined {
+  const names = new Set<string>();
+  for (const { name, value, valueFrom = "INLINE" } of vm?.env ?? []) {
+    if (!name) return "spec.vmConfig.env invalid";
+    if (name.length > 256) return "env.name field must be less than 255 characters long";
+    if (names.has(name)) return "duplicate env";
+    names.add(name);
+    if (valueFrom !== "INLINE" && value) return "value may only be set when valueFrom is INLINE";
+  }
+  return undefined;
+}
+
+function trafficMatch(match: TrafficMatch = []): string | undefined {
+  for (const [index, { ports }] of match.entries()) {
+    for (const [place, { number = 0 }] of (ports ?? []).entries()) if (!(number > 0 && number <= 65535)) return `spec.Match[${index}].Ports[${place}] is out of range: ${number}`;
+  }
+  return undefined;
 }
 
 export function validateProxyConfig(spec: { selector?: WorkloadSelector; concurrency?: number | null }): Findings {

@@ -57,6 +57,10 @@ export class Findings {
     return this.#list ? listText(this.#errors) : this.#errors[0];
   }
 
+  get errors(): readonly string[] {
+    return this.#errors;
+  }
+
   get warnings(): string[] {
     return this.#warnings;
   }

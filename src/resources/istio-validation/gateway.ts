@@ -14,8 +14,9 @@ export function validateGateway(spec: GatewaySpec, name: string): Findings {
   const names = new Set<string>();
   for (const server of servers) {
     if (!server.port) continue;
-    if (names.has(server.port.name)) findings.error(`port names in servers must be unique: duplicate name ${server.port.name}`);
-    names.add(server.port.name);
+    const { name: portName = "" } = server.port as Partial<Port>;
+    if (names.has(portName)) findings.error(`port names in servers must be unique: duplicate name ${portName}`);
+    names.add(portName);
     if (server.tls?.httpsRedirect && !isHttpProtocol(server.port.protocol ?? "")) findings.warn("tls.httpsRedirect should only be used with http servers");
   }
   return findings;

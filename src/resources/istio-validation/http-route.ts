@@ -166,7 +166,8 @@ function mirrorPercentage(name: string, percentage: Percent | undefined): string
 }
 
 function httpStatus(status: number): string | undefined {
-  return status < 200 || status > 600 ? `HTTP status ${status} is not in range 200-599` : undefined;
+  // istiod takes it for a signed number.
+  return status < 200 || status > 600 ? `HTTP status ${status | 0} is not in range 200-599` : undefined;
 }
 
 const GRPC_STATUSES = "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED".split(" ");
@@ -195,7 +196,7 @@ function directResponse(response: HttpRoute["directResponse"]): Findings {
   const size = body?.string !== undefined ? Buffer.byteLength(body.string) : Buffer.byteLength(body?.bytes ?? "", "base64");
   if (size > MB) findings.error("large direct_responses may impact control plane performance, must be less than 1MB");
   else if (size > 100 * KB) findings.warn("large direct_responses may impact control plane performance");
-  return findings.error(httpStatus(response.status));
+  return findings.error(httpStatus(response.status ?? 0));
 }
 
 const RETRY_ON = new Set(

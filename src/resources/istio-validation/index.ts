@@ -1,7 +1,8 @@
 import type { AuthorizationPolicySpec } from "../istio.ts";
 import type { KubeObject } from "../types.ts";
 import { validateDestinationRule } from "./destination-rule.ts";
-import { validateEnvoyFilter, validateProxyConfig, validateTelemetry, validateWasmPlugin } from "./extensions.ts";
+import { validateEnvoyFilter, type PatchValueCheck } from "./envoy-filter.ts";
+import { validateProxyConfig, validateTelemetry, validateTrafficExtension, validateWasmPlugin } from "./extensions.ts";
 import { Findings } from "./findings.ts";
 import { validateGateway } from "./gateway.ts";
 import { validateAuthorizationPolicy, validatePeerAuthentication, validateRequestAuthentication } from "./security.ts";
@@ -12,6 +13,8 @@ import { validateVirtualService } from "./virtual-service.ts";
 export interface IstioVerdict {
   /** istiod's text after `configuration is invalid: `; undefined when the object is fine. */
   error: string | undefined;
+  /** What that text lists, one by one. */
+  errors: readonly string[];
   /** Each becomes a Warning header. */
   warnings: string[];
 }
@@ -29,9 +32,10 @@ const CHECKS: Record<string, Check> = {
   WorkloadEntry: validateWorkloadEntry,
   WorkloadGroup: validateWorkloadGroup,
   Sidecar: (spec, _, namespace) => validateSidecar(spec, namespace),
-  EnvoyFilter: validateEnvoyFilter,
+  EnvoyFilter: (spec) => validateEnvoyFilter(spec),
   Telemetry: validateTelemetry,
   WasmPlugin: validateWasmPlugin,
+  TrafficExtension: validateTrafficExtension,
   ProxyConfig: validateProxyConfig,
 };
 
@@ -39,16 +43,29 @@ const DRY_RUN = "istio.io/dry-run";
 
 /**
  * Checks an Istio object as istiod's webhook does. Its structure must have passed the CustomResourceDefinition's schema:
- * types are taken as given. Kinds that istiod does not check are fine.
+ * types are taken as given. Kinds that istiod does not check are fine. Values of an EnvoyFilter's patches are for those to
+ * check who know Envoy's messages.
  */
-export function validateIstio(object: KubeObject): IstioVerdict {
+export function validateIstio(object: KubeObject, checkPatchValue: PatchValueCheck = () => ({ warnings: [] })): IstioVerdict {
   const check = CHECKS[object.kind];
-  if (!check) return { error: undefined, warnings: [] };
+  if (!check) return { error: undefined, errors: [], warnings: [] };
   const dryRun = dryRunProblem(object);
-  if (dryRun !== undefined) return { error: dryRun, warnings: [] };
+  if (dryRun !== undefined) return { error: dryRun, errors: [dryRun], warnings: [] };
   const { name, namespace = "", labels = {} } = object.metadata;
-  const findings = check((object.spec ?? {}) as never, name, namespace, labels);
-  return { error: findings.text, warnings: findings.warnings };
+  const spec = withoutEmptyLists(object.spec ?? {}) as never;
+  const findings = object.kind === "EnvoyFilter" ? validateEnvoyFilter(spec, checkPatchValue) : check(spec, name, namespace, labels);
+  return { error: findings.text, errors: findings.errors, warnings: findings.warnings };
+}
+
+/** For protobuf, which istiod's rules are written for, a list without elements is none. */
+function withoutEmptyLists(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmptyLists);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, part]) => !Array.isArray(part) || part.length > 0)
+      .map(([key, part]) => [key, withoutEmptyLists(part)]),
+  );
 }
 
 function dryRunProblem(object: KubeObject): string | undefined {

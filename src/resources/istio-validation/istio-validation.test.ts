@@ -47,7 +47,7 @@ test("authorization policies", () => {
 });
 
 test("peer authentication, request authentication, gateways", () => {
-  expect(check("PeerAuthentication", { mtls: { mode: "STRICT" } })).toEqual({ error: undefined, warnings: [] });
+  expect(check("PeerAuthentication", { mtls: { mode: "STRICT" } })).toEqual({ error: undefined, errors: [], warnings: [] });
   expect(check("PeerAuthentication", { portLevelMtls: { "0": {} } }).error).toBe(
     "2 errors occurred:\n\t* mesh/namespace peer authentication cannot have port level mTLS\n\t* port must be in range 1..65535\n\n",
   );
@@ -55,7 +55,7 @@ test("peer authentication, request authentication, gateways", () => {
   expect(check("RequestAuthentication", { jwtRules: [{ jwks: "nope" }] }).error).toContain("issuer or jwksUri must be non-empty string");
   const server = (more: object) => ({ servers: [{ port: { number: 80, name: "h", protocol: "HTTP" }, hosts: ["*"], ...more }] });
   expect(check("Gateway", server({ tls: { mode: "SIMPLE", credentialName: "c" } })).error).toBe("server cannot have TLS settings for plain text HTTP ports");
-  expect(check("Gateway", server({ tls: { httpsRedirect: true } }))).toEqual({ error: undefined, warnings: [] });
+  expect(check("Gateway", server({ tls: { httpsRedirect: true } }))).toEqual({ error: undefined, errors: [], warnings: [] });
   expect(check("Gateway", server({ hosts: ["short", "*.a.com", "lab/x.com"] })).error).toBe("short names (non FQDN) are not allowed");
   expect(check("Gateway", server({ port: { number: 0, name: "h", protocol: "NOPE" } })).error).toBe(
     '2 errors occurred:\n\t* invalid protocol "NOPE", supported protocols are HTTP, HTTP2, GRPC, GRPC-WEB, MONGO, REDIS, MYSQL, TCP\n\t* port number 0 must be in the range 1..65535\n\n',
@@ -99,12 +99,12 @@ test("destination rules, service entries, sidecars, extensions", () => {
     "Envoy filter: applyTo for cluster class objects cannot have non cluster match",
   );
   expect(check("Telemetry", { tracing: [{ randomSamplingPercentage: 101 }] }).error).toBe("randomSamplingPercentage must be in range [0.0, 100.0]");
-  expect(check("ConfigMap", {})).toEqual({ error: undefined, warnings: [] });
+  expect(check("ConfigMap", {})).toEqual({ error: undefined, errors: [], warnings: [] });
 });
 
 test("entries that are resolved as they are asked for", () => {
   const entry = (more: object) => ({ hosts: ["*.example.com"], ports: [{ number: 80, name: "http", protocol: "HTTP" }], resolution: "DYNAMIC_DNS", ...more });
-  expect(check("ServiceEntry", entry({}))).toEqual({ error: undefined, warnings: [] });
+  expect(check("ServiceEntry", entry({}))).toEqual({ error: undefined, errors: [], warnings: [] });
   expect(check("ServiceEntry", entry({ hosts: ["a.example.com"] })).error).toBe("host must be wildcarded for resolution mode DYNAMIC_DNS");
   expect(check("ServiceEntry", entry({ ports: [{ number: 80, name: "tcp", protocol: "TCP" }], addresses: ["240.0.0.1"] })).error).toContain("only HTTP, TLS, GRPC, and HTTP2 protocols are supported for resolution type DYNAMIC_DNS");
   expect(check("ServiceEntry", entry({ location: "MESH_INTERNAL" }), { labels: { "istio.io/use-waypoint": "w" } }).error).toContain("is not supported when using waypoints");

@@ -63,8 +63,10 @@ export function namespacedHost(text: string, isGateway: boolean): Findings {
   }
   const [namespace, host] = [text.slice(0, slash), text.slice(slash + 1)];
   if (namespace === "" || host === "") findings.error("config namespace and dnsName in host entry cannot be empty");
-  const special = isGateway ? ["*", "."] : ["*", ".", "~"];
-  if (!special.includes(namespace) && !isDnsLabel(namespace)) findings.error(`invalid namespace value ${quoted(namespace)} in ${isGateway ? "gateway" : "sidecar"}`);
+  // A Sidecar may leave a namespace out by ~.
+  const named = isGateway ? namespace : namespace.replace(/^~/, "");
+  const special = isGateway ? ["*", "."] : ["", "*", "."];
+  if (!special.includes(named) && !isDnsLabel(named)) findings.error(`invalid namespace value ${quoted(namespace)} in ${isGateway ? "gateway" : "sidecar"}`);
   return findings.add(hostPart(host, isGateway));
 }
 
@@ -103,7 +105,7 @@ export function port(number: number | undefined): Problem {
   return value >= 1 && value <= 65535 ? undefined : `port number ${value} must be in the range 1..65535`;
 }
 
-export function portName(name: string): Problem {
+export function portName(name = ""): Problem {
   return isDnsLabel(name) ? undefined : `invalid port name: ${name}`;
 }
 

@@ -1,7 +1,9 @@
 import type { AuthorizationPolicySpec, AuthorizationRule, AuthorizationSource, JwtRule, PeerAuthenticationSpec, RequestAuthenticationSpec } from "../istio.ts";
 import { Findings, listText, quoted } from "./findings.ts";
 import { duration, headerName, isCidr, isIp, workloadSelector } from "./names.ts";
+import { jwksProblem, privateKeys } from "./jwks.ts";
 import { attachment } from "./shared.ts";
+import { goUrl } from "./urls.ts";
 
 export function validatePeerAuthentication(spec: PeerAuthenticationSpec): Findings {
   const findings = new Findings();
@@ -23,7 +25,7 @@ function jwtRule(rule: JwtRule): Findings {
   const texts: (string | undefined)[] = (rule.audiences ?? []).map((audience) => (audience === "" ? "audience must be non-empty string" : undefined));
   const uri = rule.jwksUri || rule.jwks_uri;
   if (!rule.issuer && !uri) texts.push("issuer or jwksUri must be non-empty string");
-  if (uri && !/^https?:/i.test(uri)) texts.push(`URI scheme ${quoted(/^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1] ?? "")} is not supported`);
+  if (uri) texts.push(keySetAddress(uri));
   if (rule.jwks) texts.push(jwksProblem(rule.jwks));
   for (const { name } of rule.fromHeaders ?? []) if (!name) texts.push("location header name must be non-empty string");
   for (const name of rule.fromParams ?? []) if (!name) texts.push("location query must be non-empty string");
@@ -35,23 +37,9 @@ function jwtRule(rule: JwtRule): Findings {
   return new Findings().errorList(texts.filter((text) => text !== undefined));
 }
 
-/** Keys that say more than is needed to check a token, by RFC 7517 and 7518. */
-function privateKeys(jwks: string | undefined): string[] {
-  if (!jwks || jwksProblem(jwks) !== undefined) return [];
-  const parsed = JSON.parse(jwks) as { keys?: { kty: string; d?: unknown }[] } & { kty: string; d?: unknown };
-  return (parsed.keys ?? [parsed]).flatMap((key, index) => (key.kty === "oct" || key.d !== undefined ? [`jwks key at index ${index} contains private key material; only public keys are used for verification`] : []));
-}
-
-function jwksProblem(text: string): string | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return "jwks parse error: failed to unmarshal JWK set: it is not JSON";
-  }
-  const keys = typeof parsed === "object" && parsed !== null && "keys" in parsed ? parsed.keys : [parsed];
-  const good = Array.isArray(keys) && keys.every((key) => typeof key === "object" && key !== null && "kty" in key && typeof key.kty === "string");
-  return good ? undefined : "jwks parse error: failed to unmarshal JWK set: a key has no kty";
+function keySetAddress(uri: string): string | undefined {
+  const { scheme, problem } = goUrl(uri);
+  return problem ?? (scheme === "http" || scheme === "https" ? undefined : `URI scheme ${quoted(scheme)} is not supported`);
 }
 
 const NOTHING_TO_DO = "action without `rules` is meaningless as it will never be triggered, add an empty rule `{}` if you want it be triggered for every request";

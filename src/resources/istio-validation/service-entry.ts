@@ -47,10 +47,11 @@ function validatePorts({ ports = [], addresses = [], resolution = "NONE" }: Serv
   const names = new Set<string>();
   const numbers = new Set<number>();
   for (const one of ports) {
-    if (names.has(one.name)) findings.error(`service entry port name ${quoted(one.name)} already defined`);
-    names.add(one.name);
-    if (numbers.has(one.number)) findings.error(`service entry port ${one.number} already defined`);
-    numbers.add(one.number);
+    const { name = "", number = 0 } = one as Partial<typeof one>;
+    if (names.has(name)) findings.error(`service entry port name ${quoted(name)} already defined`);
+    names.add(name);
+    if (numbers.has(number)) findings.error(`service entry port ${number} already defined`);
+    numbers.add(number);
     if (one.targetPort) findings.error(port(one.targetPort));
     if (addresses.length === 0 && !allocated && (!one.protocol || one.protocol === "TCP")) {
       findings.warn("addresses are required for ports serving TCP (or unset) protocol when IP Autoallocation is not enabled");

@@ -26,7 +26,7 @@ export function attachment({ selector, targetRef, targetRefs = [] }: Attached): 
   return findings;
 }
 
-function targetReference({ group = "", kind, name, namespace }: PolicyTargetReference): Findings {
+function targetReference({ group = "", kind = "", name, namespace }: PolicyTargetReference): Findings {
   const findings = new Findings();
   if (!name) findings.error("targetRef name must be set");
   if (namespace) findings.error("targetRef namespace must not be set; cross namespace referencing is not supported");

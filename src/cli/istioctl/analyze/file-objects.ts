@@ -1,7 +1,7 @@
 import { isMap, isScalar, isSeq, type Document, type Node } from "yaml";
 import type { KubeObject } from "../../../resources/types.ts";
 import { MAX_ALIASES, parseKubeYaml } from "../format/kube-yaml.ts";
-import { structureProblem } from "./structure.ts";
+import { readStructure } from "./structure.ts";
 
 /** Where an object was read. */
 export interface FileReference {
@@ -101,9 +101,10 @@ function readObject({ file, document, lineOf, options: { namespace, takes } }: S
   const metadata = typeof value.metadata === "object" && value.metadata !== null ? (value.metadata as Record<string, unknown>) : {};
   const place = CLUSTER_KINDS.has(kind) ? undefined : (metadata.namespace ?? namespace);
   const { namespace: _, ...rest } = metadata;
-  const object = { ...value, metadata: { ...rest, name: typeof metadata.name === "string" ? metadata.name : "", ...(typeof place === "string" && place !== "" && { namespace: place }) } } as KubeObject;
-  const problem = structureProblem(object);
-  if (problem !== undefined) throw new DocumentProblem(`failed parsing JSON for built-in type: ${problem}`);
+  const written = { ...value, metadata: { ...rest, name: typeof metadata.name === "string" ? metadata.name : "", ...(typeof place === "string" && place !== "" && { namespace: place }) } } as KubeObject;
+  const structure = readStructure(written, true);
+  if (structure.problem !== undefined) throw new DocumentProblem(`failed parsing JSON for built-in type: ${structure.problem}`);
+  const { object } = structure;
   const fields = new Map<string, number>();
   collectFields(node, "", lineOf, fields);
   REFERENCES.set(object, { file, line, fields });

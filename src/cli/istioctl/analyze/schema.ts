@@ -1,6 +1,8 @@
+import { checkPatchValue } from "../../../proto/go-json/index.ts";
 import { validateIstio } from "../../../resources/index.ts";
 import type { Analyzer, Finding } from "./findings.ts";
 import type { KubeObject } from "../../../resources/types.ts";
+import { object } from "../proxy-config/dump.ts";
 
 /** Kinds that istiod validates, and the two of its own configuration that are checked when they are read. */
 const KINDS = ["AuthorizationPolicy", "DestinationRule", "EnvoyFilter", "Gateway", "MeshConfig", "MeshNetworks", "PeerAuthentication", "ProxyConfig", "RequestAuthentication", "ServiceEntry", "Sidecar", "Telemetry", "TrafficExtension", "VirtualService", "WasmPlugin", "WorkloadEntry", "WorkloadGroup"];
@@ -11,22 +13,19 @@ export const schemaValidation: readonly Analyzer[] = KINDS.map((kind) => ({
   needs: [],
   run: (world) =>
     world.kind(kind).flatMap((about): Finding[] => {
-      const { error, warnings } = validateIstio(withoutNotes(about));
-      return [...separate(error).map((one): Finding => ({ code: "IST0106", about, message: `Schema validation error: ${one}` })), ...warnings.map((warning) => warningFinding(about, warning))];
+      const { errors, warnings } = validateIstio(withoutNotes(about), checkPatchValue);
+      return [...errors.map((one): Finding => ({ code: "IST0106", about, message: `Schema validation error: ${one}` })), ...warnings.map((warning) => warningFinding(about, warning))];
     }),
 }));
 
-/** Istio's analyzer shows its validation neither labels nor annotations, so that rules about these say nothing here. */
+/**
+ * Istio's analyzer shows its validation neither labels nor annotations, so that rules about these say nothing here. Nor do
+ * they of a map that is there and empty: it is lost on the way.
+ */
 function withoutNotes(about: KubeObject): KubeObject {
   const { labels: _labels, annotations: _annotations, ...metadata } = about.metadata;
-  return { ...about, metadata };
-}
-
-/** Each error of a text that lists several under a line that counts them. */
-function separate(error: string | undefined): string[] {
-  if (error === undefined) return [];
-  const listed = [...error.matchAll(/^\t\* (.*)$/gm)].map(([, one = ""]) => one);
-  return listed.length > 0 ? listed : [error];
+  const { portLevelMtls, ...spec } = object(about.spec);
+  return { ...about, metadata, ...(about.spec !== undefined && { spec: { ...spec, ...(Object.keys(object(portLevelMtls)).length > 0 && { portLevelMtls }) } }) };
 }
 
 /** Rules that are never reached have codes of their own. */

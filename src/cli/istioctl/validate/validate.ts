@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errorText } from "../../../base/index.ts";
+import { checkPatchValue } from "../../../proto/go-json/index.ts";
 import { validateIstio } from "../../../resources/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
-import { structureProblem, unknownFields } from "../analyze/structure.ts";
+import { readStructure } from "../analyze/structure.ts";
 import { parseKubeYaml, plainValue, splitDocuments } from "../format/kube-yaml.ts";
 import { mergeInputs } from "../install/operator.ts";
 import { readSettings } from "../install/settings.ts";
@@ -114,13 +115,12 @@ function validateDocument(document: Json, places: Places, write: (text: string) 
 function validateResource(document: Json, { namespace }: Places): Verdict {
   const metadata = object(document.metadata);
   const resource = { ...document, metadata: { ...metadata, name: text(metadata.name), namespace: text(metadata.namespace) || namespace } } as unknown as KubeObject;
-  const problem = structureProblem(resource) ?? unknownFields(resource)[0];
-  if (problem !== undefined) return { errors: [`cannot parse proto message: ${problem}`], warnings: [] };
+  const structure = readStructure(resource, false);
+  if (structure.problem !== undefined) return { errors: [`cannot parse proto message: ${structure.problem}`], warnings: [] };
   const strange = Object.keys(document).filter((field) => !TOP_FIELDS.has(field));
   if (strange.length > 0) return { errors: strange.sort().map((field) => `unknown field ${JSON.stringify(field)}`), warnings: [] };
-  const { error, warnings } = validateIstio(resource);
-  const listed = error === undefined ? [] : [...error.matchAll(/^\t\* (.*)$/gm)].map(([, one = ""]) => one);
-  return { errors: error === undefined ? [] : listed.length > 0 ? listed : [error], warnings };
+  const { errors, warnings } = validateIstio(structure.object, checkPatchValue);
+  return { errors: [...errors], warnings };
 }
 
 function operatorProblems(document: Json): string[] {
