@@ -95,3 +95,10 @@ test("names lose what becomes a label", () => {
   });
   expect(naming.name("x.http_local_rate_limit.ok").family).toBe("envoy_http_local_rate_limit_ok");
 });
+
+test("a bootstrap's own tags have the syntax of std::regex: assertions, and classes of POSIX", () => {
+  const statsTags = [{ tagName: "listener_prefix", tagValue: { case: "regex" as const, value: "^listener(?=\\.).*?\\.http\\.(((?:[_.[:digit:]]*|[_\\[\\]aAbBcCdDeEfF[:digit:]]*))\\.)" } }];
+  const naming = new StatNaming(create(StatsConfigSchema, { useAllDefaultTags: false, statsTags }));
+  expect(naming.name("listener.x.http.10.0.0.1_80.downstream_rq")).toEqual({ family: "envoy_listener_x_http_downstream_rq", labels: [["listener_prefix", "10.0.0.1_80"]] });
+  expect(() => new StatNaming(create(StatsConfigSchema, { statsTags: [{ tagName: "t", tagValue: { case: "regex", value: "(" } }] }))).toThrow("Invalid regex '('");
+});

@@ -1,5 +1,6 @@
 import type { StatsConfig, StatsMatcher } from "../../proto/gen/envoy/config/metrics/v3/stats_pb.ts";
-import { compileRegex, groupText, type Regex, RegexProblem } from "../../base/regex/index.ts";
+import { errorText } from "../../base/index.ts";
+import { compileRegex, groupText } from "../../base/regex/index.ts";
 import { compileString, type TextMatch } from "../match/strings.ts";
 import { InvalidResource } from "../types.ts";
 import type { Labels } from "./stats.ts";
@@ -12,8 +13,14 @@ export interface StatName {
 
 interface TagExtractor {
   readonly tag: string;
-  /** The first group is taken out of the name, the second (or else the first) is the value. */
-  readonly pattern: Regex;
+  readonly find: (dotted: string) => TagPlace | undefined;
+}
+
+/** The first group is taken out of the name, the second (or else the first) is the value. */
+interface TagPlace {
+  readonly from: number;
+  readonly to: number;
+  readonly value: string;
 }
 
 /** Envoy's default tags, those of the statistics that this proxy has. */
@@ -42,11 +49,11 @@ export class StatNaming {
   constructor(config: StatsConfig | undefined) {
     const given = config?.statsTags ?? [];
     const defaults = (config?.useAllDefaultTags ?? true) ? DEFAULT_TAGS.filter(([tag]) => !given.some((each) => each.tagName === tag)) : [];
-    const patterns = [...defaults, ...given.flatMap(({ tagName, tagValue }) => (tagValue.case === "regex" ? [[tagName, tagValue.value] as const] : []))];
-    this.#extractors = [...patterns.filter(([, regex]) => !TOKEN_PREFIX.test(regex)), ...patterns.filter(([, regex]) => TOKEN_PREFIX.test(regex))].map(([tag, regex]) => ({
-      tag: sanitized(tag),
-      pattern: tagPattern(regex),
-    }));
+    const patterns = [
+      ...defaults.map(([tag, regex]) => ({ tag, regex, find: defaultPattern(regex) })),
+      ...given.flatMap(({ tagName, tagValue }) => (tagValue.case === "regex" ? [{ tag: tagName, regex: tagValue.value, find: givenPattern(tagValue.value) }] : [])),
+    ];
+    this.#extractors = [...patterns.filter(({ regex }) => !TOKEN_PREFIX.test(regex)), ...patterns.filter(({ regex }) => TOKEN_PREFIX.test(regex))].map(({ tag, find }) => ({ tag: sanitized(tag), find }));
     this.#fixed = given.flatMap(({ tagName, tagValue }) => (tagValue.case === "fixedValue" ? [[sanitized(tagName), tagValue.value] as const] : []));
     this.#included = compileMatcher(config?.statsMatcher);
   }
@@ -58,13 +65,12 @@ export class StatNaming {
   name(dotted: string): StatName {
     const labels: (readonly [string, string])[] = [...this.#fixed];
     const cuts: [number, number][] = [];
-    for (const { tag, pattern } of this.#extractors) {
-      if (!pattern.found(dotted) || labels.some(([name]) => name === tag)) continue;
-      const match = pattern.search(dotted);
-      const [, , from = -1, to = -1] = match ?? [];
-      if (!match || from < 0) continue;
-      labels.push([tag, groupText(dotted, match, (match[4] ?? -1) >= 0 ? 2 : 1)]);
-      cuts.push([from, to]);
+    for (const { tag, find } of this.#extractors) {
+      if (labels.some(([name]) => name === tag)) continue;
+      const place = find(dotted);
+      if (!place) continue;
+      labels.push([tag, place.value]);
+      cuts.push([place.from, place.to]);
     }
     let rest = "";
     let at = 0;
@@ -76,15 +82,35 @@ export class StatNaming {
   }
 }
 
-/** Envoy has another engine here than elsewhere, and no limit of its size. */
-function tagPattern(source: string): Regex {
-  try {
-    return compileRegex(source, "re2");
-  } catch (cause) {
-    if (!(cause instanceof RegexProblem)) throw cause;
-    throw new InvalidResource("INVALID_REGEX", `Invalid regex '${source}': ${cause.message}`, { cause });
-  }
+function defaultPattern(source: string): TagExtractor["find"] {
+  const pattern = compileRegex(source, "re2");
+  return (dotted) => {
+    const match = pattern.found(dotted) ? pattern.search(dotted) : undefined;
+    const [, , from = -1, to = -1] = match ?? [];
+    return match && from >= 0 ? { from, to, value: groupText(dotted, match, (match[4] ?? -1) >= 0 ? 2 : 1) } : undefined;
+  };
 }
+
+/**
+ * What a bootstrap gives Envoy reads as std::regex, whose syntax is ECMAScript's with classes of POSIX: Istio's own have
+ * assertions, which RE2 lacks. They are as trusted as the program's flags, and so are the names that they are tried on.
+ */
+function givenPattern(source: string): TagExtractor["find"] {
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(source.replace(POSIX_CLASS, (whole, name: string) => POSIX_CLASSES[name] ?? whole), "d");
+  } catch (cause) {
+    throw new InvalidResource("INVALID_REGEX", `Invalid regex '${source}': ${errorText(cause)}`, { cause });
+  }
+  return (dotted) => {
+    const match = pattern.exec(dotted);
+    const [from, to] = match?.indices?.[1] ?? [];
+    return from === undefined || to === undefined ? undefined : { from, to, value: match?.[2] ?? match?.[1] ?? "" };
+  };
+}
+
+const POSIX_CLASS = /\[:(\w+):\]/g;
+const POSIX_CLASSES: Readonly<Record<string, string>> = { alnum: "a-zA-Z0-9", alpha: "a-zA-Z", digit: "0-9", lower: "a-z", upper: "A-Z", space: "\\s", xdigit: "0-9a-fA-F" };
 
 function sanitized(name: string): string {
   return name.replace(/[^a-zA-Z0-9_]/g, "_");
