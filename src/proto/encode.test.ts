@@ -87,3 +87,9 @@ test("what is encoded already is part of others as it is, where its type fits", 
   expect(encode(RouteConfigurationSchema, create(RouteConfigurationSchema, { name: "80", virtualHosts: [shared, { name: "w" }, shared] }))).toEqual(expected);
   expect(() => encode(ClusterSchema, { connectTimeout: shared as never })).toThrow("does not fit");
 });
+
+test("an encoded message by itself is its own bytes, and no other type's", () => {
+  const metadata = encoded(MetadataSchema, { filterMetadata: { a: { b: 1 } } });
+  expect(encode(MetadataSchema, metadata)).toEqual(encode(MetadataSchema, { filterMetadata: { a: { b: 1 } } }));
+  expect(() => encode(ClusterSchema, metadata as never)).toThrow("an encoded envoy.config.core.v3.Metadata does not fit");
+});

@@ -9,7 +9,8 @@ import { BackwardWriter } from "./backward-writer.ts";
  */
 export function encode<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Uint8Array<ArrayBuffer> {
   writer.reset();
-  writeMessage(planOf(schema), init as Fields);
+  if (init instanceof Encoded) writeEncoded(schema, init);
+  else writeMessage(planOf(schema), init as Fields);
   return writer.finish();
 }
 
@@ -166,13 +167,13 @@ function writeValue(field: ValuePlan, value: unknown): void {
   else if (field.wrapped !== undefined && typeof value !== "object") writeWrapped(field, field.wrapped, value);
   else if (field.wrapped === ScalarType.BYTES && value instanceof Uint8Array) writeWrapped(field, field.wrapped, value);
   else if (typeof value !== "object") throw mismatch(field.field, value);
-  else if (value instanceof Encoded) writeEncoded(field, value);
+  else if (value instanceof Encoded) writeEncoded(message, value, field.field);
   else writeMessage((field.plan ??= planOf(message)), value as Fields);
   writer.length(end);
 }
 
-function writeEncoded({ field, message }: ValuePlan, value: Encoded): void {
-  if (value.$typeName !== message?.typeName) throw new TypeError(`${field.toString()}: an encoded ${value.$typeName} does not fit`);
+function writeEncoded(schema: DescMessage, value: Encoded, field?: DescField): void {
+  if (value.$typeName !== schema.typeName) throw new TypeError(`${(field ?? schema).toString()}: an encoded ${value.$typeName} does not fit`);
   writer.raw(value.bytes);
 }
 

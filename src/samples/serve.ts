@@ -1,5 +1,7 @@
 /** How long SIGTERM waits for requests under way; below Kubernetes' default grace of 30 s. */
 const DRAIN_MS = 25_000;
+/** More than anybody posts to an example, and a few of them at once fit into a pod. */
+const MAX_BODY_BYTES = 16 << 20;
 
 export interface ServeOptions {
   readonly hostname?: string;
@@ -19,6 +21,7 @@ export function serve({ hostname = "0.0.0.0", port, handler, onStop }: ServeOpti
     port,
     // Answers may be slow on purpose: no idle limit of the server's own.
     idleTimeout: 0,
+    maxRequestBodySize: MAX_BODY_BYTES,
     fetch: (request, self) => handler(request, () => self.requestIP(request)?.address ?? ""),
   });
   whenAskedToEnd(() => {

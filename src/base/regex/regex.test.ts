@@ -102,13 +102,13 @@ test("for Envoy, characters are bytes of UTF-8", () => {
 });
 
 test("replaced as RE2 does", () => {
-  const replace = (source: string, template: string, text: string): string => replaceAll(compileRegex(source, "re2"), text, parseRewrite(template) ?? []);
+  const replace = (source: string, template: string, text: string): string => replaceAll(compileRegex(source, "re2"), text, parseRewrite(template, 9) ?? []);
   expect(replace("^/svc/([^/]+)(/.*)$", "/\\1\\2?s=\\1", "/svc/a/b")).toBe("/a/b?s=a");
   expect(replace("a", "<\\0>\\\\", "banana")).toBe("b<a>\\n<a>\\n<a>\\");
   expect(replace("x*", "-", "abxc")).toBe("-a-b-c-");
   expect(replace("(a)|b", "[\\1]", "abc")).toBe("[a][]c");
   expect(replace("$", "!", "ab")).toBe("ab!");
-  expect([parseRewrite("\\x"), parseRewrite("a\\")]).toEqual([undefined, undefined]);
+  expect([parseRewrite("a\\x\\1", 1), parseRewrite("a\\", 0), parseRewrite("\\2", 1)]).toEqual([["a"], ["a"], undefined]);
   expect(expandGo("$1-${n}$$$x_", (name) => ({ 1: "one", n: "N" })[name])).toBe("one-N$");
 });
 

@@ -3,11 +3,20 @@ import type { Regex } from "./regex.ts";
 /** What stands for a match: text, and numbers of groups. */
 export type Rewrite = readonly (string | number)[];
 
-/** A template of RE2: `\1` stands for a group, `\0` for the whole match, `\\` for a backslash. Undefined for another one. */
-export function parseRewrite(template: string): Rewrite | undefined {
-  const parts = template.match(/\\[^]?|[^\\]+/g) ?? [];
-  const out = parts.map((part) => (part[0] !== "\\" ? part : part[1] === "\\" ? "\\" : /^\\\d$/.test(part) ? Number(part[1]) : undefined));
-  return out.includes(undefined) ? undefined : (out as (string | number)[]);
+/**
+ * A template of RE2: `\1` stands for a group, `\0` for the whole match, `\\` for a backslash. At another escape it ends,
+ * as RE2 stops there. Undefined when it names a group beyond `groups`: then RE2 replaces nothing.
+ */
+export function parseRewrite(template: string, groups: number): Rewrite | undefined {
+  const out: (string | number)[] = [];
+  let ended = false;
+  for (const part of template.match(/\\[^]?|[^\\]+/g) ?? []) {
+    const group = /^\\\d$/.test(part) ? Number(part[1]) : undefined;
+    if (group !== undefined && group > groups) return undefined;
+    ended ||= part[0] === "\\" && group === undefined && part !== "\\\\";
+    if (!ended) out.push(group ?? (part === "\\\\" ? "\\" : part));
+  }
+  return out;
 }
 
 /** Every match replaced, as RE2's GlobalReplace does it: an empty match does not count right behind another match. */

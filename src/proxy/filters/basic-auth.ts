@@ -1,5 +1,6 @@
 import { BasicAuthPerRouteSchema, BasicAuthSchema } from "../../proto/gen/envoy/extensions/filters/http/basic_auth/v3/basic_auth_pb.ts";
 import { createHash, timingSafeEqual } from "node:crypto";
+import { utf8Bytes } from "../../base/regex/index.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import { readText } from "../tls/data-source.ts";
 import { InvalidResource } from "../types.ts";
@@ -42,7 +43,7 @@ function compile(users: Users, forwardHeader: string): HttpFilter {
       const expected = users.get(name);
       // Compared for unknown names too: how long it takes must not tell who is known.
       if (!timingSafeEqual(digest, expected ?? NOBODY) || !expected) return refuse(stream, "User authentication failed. Invalid username/password combination.", "invalid_credential_for_basic_auth");
-      if (forwardHeader !== "") headers.set(forwardHeader, name);
+      if (forwardHeader !== "") headers.set(forwardHeader, utf8Bytes(name));
       return "continue";
     },
   };

@@ -1,4 +1,4 @@
-import { compileRegex, parseRewrite, type Regex, RegexProblem, replaceAll } from "../../base/regex/index.ts";
+import { compileRegex, parseRewrite, type Regex, RegexProblem, replaceAll, utf8Bytes } from "../../base/regex/index.ts";
 import type { RegexMatchAndSubstitute } from "../../proto/gen/envoy/type/matcher/v3/regex_pb.ts";
 import { InvalidResource } from "../types.ts";
 
@@ -41,11 +41,10 @@ function compiled(source: string): Regex {
   }
 }
 
-/** RE2's substitution (`\1`) over every match. A template with groups that the expression has not, or other escapes, changes nothing. */
+/** RE2's substitution (`\1`) over every match. A template with groups that the expression has not changes nothing. */
 export function compileSubstitute(config: RegexMatchAndSubstitute): TextRewrite {
   if (!config.pattern) throw new InvalidResource("INVALID_REGEX", "RegexMatchAndSubstituteValidationError.Pattern: value is required");
   const regex = compilePattern(config.pattern.regex);
-  const rewrite = parseRewrite(config.substitution);
-  if (!rewrite || rewrite.some((part) => typeof part === "number" && part > regex.names.length)) return (text) => text;
-  return (text) => replaceAll(regex, text, rewrite);
+  const rewrite = parseRewrite(utf8Bytes(config.substitution), regex.names.length);
+  return (text) => (rewrite ? replaceAll(regex, text, rewrite) : text);
 }

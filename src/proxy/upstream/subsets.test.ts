@@ -53,4 +53,14 @@ describe("subsets", () => {
       expect(all.choose(want("1"))?.address.port).toBe(port);
     }
   });
+
+  test("give nothing to a locality that is drained", () => {
+    for (const scaleLocalityWeight of [false, true]) {
+      for (const draw of [0, 0.01, 0.99]) {
+        const { subsets: all } = subsets({ ...BY_VERSION, scaleLocalityWeight }, true, draw);
+        all.update([{ priority: 0, weight: 0, hosts: [host(1, "1")] }, { priority: 0, weight: 1, hosts: [host(2, "1")] }], {});
+        expect(all.choose(want("1"))?.address.port).toBe(2);
+      }
+    }
+  });
 });

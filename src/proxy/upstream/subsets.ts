@@ -117,8 +117,8 @@ export class Subsets {
     const own = localities.map((locality) => {
       const hosts = locality.hosts.filter(has);
       const scale = this.config.scaleLocalityWeight && locality.hosts.length > 0 ? hosts.length / locality.hosts.length : 1;
-      // A locality stays in the choice as long as it has a host.
-      return { ...locality, hosts, weight: hosts.length === 0 ? 0 : Math.max(1, Math.round(locality.weight * scale)) };
+      // A locality stays in the choice as long as it has a host, unless it is drained as a whole.
+      return { ...locality, hosts, weight: hosts.length === 0 || locality.weight === 0 ? 0 : Math.max(1, Math.round(locality.weight * scale)) };
     });
     priorities.update(own);
     return { priorities, balancer: new LoadBalancer(priorities, this.balancing) };

@@ -1,3 +1,4 @@
+import type { Socket } from "bun";
 import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { CheckRequestSchema } from "../../proto/gen/envoy/service/auth/v3/external_auth_pb.ts";
@@ -32,6 +33,41 @@ test("tcp-echo answers each line, also one that comes in pieces", async () => {
   socket.end();
   stop();
 });
+
+test("tcp-echo answers all of what a client sends before it reads", async () => {
+  const { ports, stop } = tcpEcho(["0", "hi"], quiet);
+  const line = `${"x".repeat(1_000)}\n`;
+  const sent = Buffer.from(line.repeat(8_000));
+  let received = 0;
+  const done = Promise.withResolvers<void>();
+  let at = 0;
+  const write = (socket: Socket<undefined>): void => {
+    while (at < sent.length) {
+      const written = socket.write(sent.subarray(at));
+      if (written <= 0) break;
+      at += written;
+    }
+    // It only begins to read when nothing more can be sent.
+    socket.resume();
+  };
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: ports[0] as number,
+    socket: {
+      drain: write,
+      data(_socket, chunk) {
+        received += chunk.length;
+        if (received === sent.length + 8_000 * "hi ".length) done.resolve();
+      },
+    },
+  });
+  socket.pause();
+  write(socket);
+  await done.promise;
+  expect(received).toBe(sent.length + 8_000 * 3);
+  socket.end();
+  stop();
+}, 20_000);
 
 test("ext-authz lets those pass who say so, and its friend", async () => {
   expect([decide("allow", undefined, "a"), decide("deny", "spiffe://x/ns/n/sa/a", "a"), decide(undefined, "spiffe://x/ns/n/sa/a", "a"), decide(undefined, undefined, "a")]).toEqual([true, false, true, false]);

@@ -9,14 +9,15 @@ export function tcpEcho(args: readonly string[], print: (text: string) => void):
   const [list, prefix] = args;
   if (list === undefined || prefix === undefined) throw new Error("usage: tcp-echo PORT[,PORT...] PREFIX");
   const listeners = list.split(",").map((port) => {
-    const listener = Bun.listen<{ rest: string }>({
+    const listener = Bun.listen<Echo>({
       hostname: "0.0.0.0",
       port: Number(port),
       socket: {
         open(socket) {
-          socket.data = { rest: "" };
+          socket.data = { rest: "", unsent: [] };
         },
         data: (socket, chunk) => echo(socket, chunk, prefix, print),
+        drain: flush,
         error() {},
       },
     });
@@ -33,14 +34,40 @@ export function tcpEcho(args: readonly string[], print: (text: string) => void):
   return { ports: listeners.map(({ port }) => port), stop };
 }
 
-function echo(socket: Socket<{ rest: string }>, chunk: Buffer, prefix: string, print: (text: string) => void): void {
+interface Echo {
+  /** The beginning of a line. */
+  rest: string;
+  /** Answers that the client has yet to make room for. It is not read from while there are any. */
+  readonly unsent: Buffer[];
+  /** The connection ends when they are sent. */
+  ending?: true;
+}
+
+function echo(socket: Socket<Echo>, chunk: Buffer, prefix: string, print: (text: string) => void): void {
   const lines = (socket.data.rest + chunk.toString("latin1")).split("\n");
   socket.data.rest = lines.pop() as string;
   for (const line of lines) {
     print(`request: ${line}\n`);
     const answer = `${prefix} ${line}\n`;
     print(`response: ${answer}`);
-    socket.write(Buffer.from(answer, "latin1"));
+    socket.data.unsent.push(Buffer.from(answer, "latin1"));
   }
-  if (socket.data.rest.length > MAX_LINE) socket.end();
+  if (socket.data.rest.length > MAX_LINE) socket.data.ending = true;
+  flush(socket);
+}
+
+function flush(socket: Socket<Echo>): void {
+  const { unsent, ending } = socket.data;
+  for (let first = unsent[0]; first; first = unsent[0]) {
+    const written = socket.write(first);
+    if (written < 0) return;
+    if (written < first.length) {
+      unsent[0] = first.subarray(written);
+      socket.pause();
+      return;
+    }
+    unsent.shift();
+  }
+  socket.resume();
+  if (ending) socket.end();
 }

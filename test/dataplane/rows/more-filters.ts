@@ -169,6 +169,7 @@ const basicAuth: readonly Row[] = [
   authenticated("another scheme", [["authorization", "Bearer abc"]]),
   authenticated("no colon", [basic("joe")]),
   authenticated("the name goes on", [basic("jane:password")], { forward_username_header: "X-User" }),
+  authenticated("a name of other letters goes on", [basic("jörg:password")], { users: { inline_string: "jörg:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=" }, forward_username_header: "X-User" }),
   authenticated("off for this route", [], {}, [route({ prefix: "/" }, {}, { typed_per_filter_config: { "envoy.filters.http.basic_auth": typed("envoy.config.route.v3.FilterConfig", { disabled: true }) } })]),
   authenticated("others for this route", [basic("joe:123456")], {}, [route({ prefix: "/" }, {}, { typed_per_filter_config: { "envoy.filters.http.basic_auth": typed(`${F}basic_auth.v3.BasicAuthPerRoute`, { users: { inline_string: "jane:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=" } }) } })]),
 ];

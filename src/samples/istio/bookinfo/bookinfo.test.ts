@@ -63,4 +63,8 @@ test("ratings by version: some fail, some are late, what is posted stays", async
   await ratings(new Request("http://r/ratings/0", { method: "POST", body: '{"Reviewer1":1}' }), () => "");
   expect(await (await ratings(new Request("http://r/ratings/0"), () => "")).json()).toEqual({ id: 0, ratings: { Reviewer1: 1 } });
   expect((await ratings(new Request("http://r/ratings/x"), () => "")).status).toBe(400);
+  // Kept is only so much: of a post, and of products the last.
+  expect((await ratings(new Request("http://r/ratings/1", { method: "POST", body: JSON.stringify({ long: "x".repeat(20_000) }) }), () => "")).status).toBe(413);
+  for (let id = 1; id <= 1_000; id++) await ratings(new Request(`http://r/ratings/${id}`, { method: "POST", body: '{"Reviewer1":1}' }), () => "");
+  expect(await (await ratings(new Request("http://r/ratings/0"), () => "")).json()).toEqual({ id: 0, ratings: { Reviewer1: 5, Reviewer2: 4 } });
 });

@@ -12,6 +12,9 @@ export interface RatingsDeps {
 const UNAVAILABLE_MS = 60_000;
 const UNHEALTHY_MS = 15 * 60_000;
 const DELAY_MS = 7_000;
+/** What is posted is kept in memory, for the products that came last; Bookinfo itself posts a few numbers for one. */
+const MAX_PRODUCTS = 1_000;
+const MAX_POSTED = 16 * 1024;
 
 /** Stars by reviewer. `SERVICE_VERSION` chooses how well it works: v1, v-faulty, v-delayed, v-unavailable, v-unhealthy. */
 export function createRatings({ SERVICE_VERSION: version }: Environment, { random, sleep, uptime }: RatingsDeps): Handler {
@@ -26,8 +29,12 @@ export function createRatings({ SERVICE_VERSION: version }: Environment, { rando
     const id = productOf(url);
     if (id === undefined) return Response.json({ error: "please provide numeric product ID" }, { status: 400 });
     if (request.method === "POST") {
+      const text = await request.text();
+      if (text.length > MAX_POSTED) return Response.json({ error: "ratings are too long" }, { status: 413 });
       try {
-        posted.set(id, await request.json());
+        posted.delete(id);
+        posted.set(id, JSON.parse(text));
+        for (const oldest of posted.keys()) if (posted.size > MAX_PRODUCTS) posted.delete(oldest);
       } catch {
         return Response.json({ error: "please provide valid ratings JSON" }, { status: 400 });
       }
