@@ -39,8 +39,10 @@ export const labelValue: Check = checked(
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
   ["MyValue", "my_value", "12345"],
 );
+const configKeyPattern = checked(253, CONFIG_KEY, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'", ["key.name", "KEY_NAME", "key-name"]);
+
 export const configKey: Check = (text) => {
-  const problems = checked(253, CONFIG_KEY, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'", ["key.name", "KEY_NAME", "key-name"])(text);
+  const problems = configKeyPattern(text);
   if (text === ".") problems.push("must not be '.'");
   if (text === "..") problems.push("must not be '..'");
   else if (text.startsWith("..")) problems.push("must not start with '..'");

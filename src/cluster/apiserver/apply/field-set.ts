@@ -32,7 +32,10 @@ function descend(set: FieldSet, path: readonly string[]): FieldSet {
   return node;
 }
 
+/** Shares parts of both. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmpty(b)) return a;
+  if (isEmpty(a)) return b;
   const children = new Map(a.children);
   for (const [element, child] of b.children) {
     const own = children.get(element);
@@ -87,10 +90,14 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
 }
 
 export function toFieldsV1(set: FieldSet): JsonObject {
-  const result: JsonObject = {};
-  for (const element of [...set.children.keys()].sort()) {
-    const child = set.children.get(element) as FieldSet;
-    result[element] = child.member && child.children.size > 0 ? { ".": {}, ...toFieldsV1(child) } : toFieldsV1(child);
+  return childrenOf(set, {});
+}
+
+function childrenOf({ children }: FieldSet, result: JsonObject): JsonObject {
+  const elements = children.size > 1 ? [...children.keys()].sort() : children.keys();
+  for (const element of elements) {
+    const child = children.get(element) as FieldSet;
+    result[element] = child.children.size === 0 ? {} : childrenOf(child, child.member ? { ".": {} } : {});
   }
   return result;
 }

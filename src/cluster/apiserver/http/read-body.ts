@@ -12,7 +12,9 @@ export function readBody(source: Readable, declared: string | undefined): Promis
     const chunks: Buffer[] = [];
     let size = 0;
     const timer = setTimeout(() => source.destroy(new Error("the body did not arrive in time")), BODY_TIMEOUT_MS);
+    let isSettled = false;
     const fail = (error: Error) => {
+      isSettled = true;
       clearTimeout(timer);
       source.off("data", take);
       reject(error);
@@ -25,11 +27,14 @@ export function readBody(source: Readable, declared: string | undefined): Promis
     };
     source.on("data", take);
     source.once("end", () => {
+      isSettled = true;
       clearTimeout(timer);
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
     });
     source.once("error", fail);
-    source.once("close", () => fail(new Error("the client went before its body had come")));
+    source.once("close", () => {
+      if (!isSettled) fail(new Error("the client went before its body had come"));
+    });
   });
 }
 

@@ -48,6 +48,7 @@ export function checkKind(object: JsonObject, { apiVersion, kind, custom, known 
   if (object.apiVersion === undefined || object.apiVersion === "") object.apiVersion = apiVersion;
   if (object.kind === undefined || object.kind === "") object.kind = kind;
   if (typeof object.apiVersion !== "string" || typeof object.kind !== "string") throw badRequest(`the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind`);
+  if (object.apiVersion === apiVersion && object.kind === kind) return object;
   const version = JSON.stringify(object.apiVersion.split("/").at(-1));
   if (known && (object.apiVersion !== apiVersion || object.kind !== kind)) {
     const why = known(object.apiVersion, object.kind)
