@@ -1,3 +1,4 @@
+import { partsOf } from "../xds/joined-list.ts";
 import type { XdsResource } from "../xds/types.ts";
 
 /** What brings a client from one state to another. */
@@ -76,32 +77,75 @@ export class SentVersions {
   }
 }
 
-/** Names of `names` that no resource has. */
+/** Names of `names` that no resource has. Worked out once for those who have the same long lists of both. */
 export function missingFrom(names: readonly string[], resources: readonly XdsResource[]): readonly string[] {
+  if (names.length < SHORT_LIST) return missing(names, resources);
+  return ofPair(missingNames, resources, names, () => missing(names, resources));
+}
+
+function missing(names: readonly string[], resources: readonly XdsResource[]): readonly string[] {
   const there = byName(resources);
   return names.filter((name) => !there.has(name));
 }
 
-const indexes = new WeakMap<readonly XdsResource[], ReadonlyMap<string, XdsResource>>();
-const differences = new WeakMap<readonly XdsResource[], WeakMap<readonly XdsResource[], Difference>>();
+type Pairs<A extends object, B extends object, Value> = WeakMap<A, WeakMap<B, Value>>;
+
+const SHORT_LIST = 32;
+const indexes = new WeakMap<readonly XdsResource[], Index>();
+const differences: Pairs<readonly XdsResource[], readonly XdsResource[], Difference> = new WeakMap();
+const missingNames: Pairs<readonly XdsResource[], readonly string[], readonly string[]> = new WeakMap();
+
+/** The resources of a list by their names. */
+interface Index {
+  get(name: string): XdsResource | undefined;
+  has(name: string): boolean;
+}
+
+/** Of a list that consists of several, each of which has an index already. */
+class JoinedIndex implements Index {
+  constructor(private readonly parts: readonly Index[]) {}
+
+  get(name: string): XdsResource | undefined {
+    for (const part of this.parts) {
+      const resource = part.get(name);
+      if (resource) return resource;
+    }
+    return undefined;
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+}
 
 /** Lists never change, so that an index made once serves every client that was sent the list. */
-function byName(list: readonly XdsResource[]): ReadonlyMap<string, XdsResource> {
+function byName(list: readonly XdsResource[]): Index {
   let index = indexes.get(list);
-  if (!index) indexes.set(list, (index = new Map(list.map((resource) => [resource.name, resource]))));
+  if (!index) {
+    const parts = partsOf(list);
+    index = parts.length > 1 ? new JoinedIndex(parts.map(byName)) : new Map(list.map((resource) => [resource.name, resource]));
+    indexes.set(list, index);
+  }
   return index;
 }
 
 function differenceOf(from: readonly XdsResource[], to: readonly XdsResource[]): Difference {
   if (from.length === 0) return { changed: to, removed: [] };
-  let known = differences.get(from);
-  if (!known) differences.set(from, (known = new WeakMap()));
-  let difference = known.get(to);
-  if (!difference) {
-    const had = byName(from);
-    const has = byName(to);
-    difference = { changed: to.filter(({ name, version }) => had.get(name)?.version !== version), removed: from.flatMap(({ name }) => (has.has(name) ? [] : [name])) };
-    known.set(to, difference);
-  }
-  return difference;
+  return ofPair(differences, from, to, () => {
+    const [had, has] = [byName(from), byName(to)];
+    const [old, now] = [partsOf(from), partsOf(to)];
+    // A part that both have is the same in both.
+    return {
+      changed: now.flatMap((part) => (old.includes(part) ? [] : part.filter(({ name, version }) => had.get(name)?.version !== version))),
+      removed: old.flatMap((part) => (now.includes(part) ? [] : part.flatMap(({ name }) => (has.has(name) ? [] : [name])))),
+    };
+  });
+}
+
+function ofPair<A extends object, B extends object, Value>(pairs: Pairs<A, B, Value>, a: A, b: B, make: () => Value): Value {
+  let known = pairs.get(a);
+  if (!known) pairs.set(a, (known = new WeakMap()));
+  let value = known.get(b);
+  if (value === undefined) known.set(b, (value = make()));
+  return value;
 }

@@ -13,6 +13,7 @@ import { encodeResource } from "../encode.ts";
 import { reachKey, reachOf } from "../endpoint/reach.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { forwardsByName, saysName } from "../forward-proxy.ts";
+import { joinLists } from "../joined-list.ts";
 import { Memo } from "../memo.ts";
 import type { MeshView } from "../mesh-view.ts";
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH, statPrefix } from "../names.ts";
@@ -35,6 +36,7 @@ export class ClusterGenerator {
   readonly #special = new Memo<readonly MeshService[]>();
   readonly #fixed = new Memo<readonly XdsResource[]>();
   readonly #inbound = new Memo<readonly XdsResource[]>();
+  readonly #distinct = new Memo<{ resources: readonly XdsResource[]; names: ReadonlySet<string> }>();
   readonly #whole = new Memo<readonly XdsResource[]>();
 
   /** Outbound in the order of services, then the catch-alls, then inbound, as Istio sends them. */
@@ -42,7 +44,13 @@ export class ClusterGenerator {
     const { view, mesh } = proxy;
     const parts = [this.#services(proxy, false), this.#fixed.get([view, mesh.config, "outbound"], () => [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : [])].map(encode))];
     if (view.type === "sidecar") parts.push(this.#inboundOf(proxy), this.#fixed.get([view, mesh.config, "inbound"], () => [encode(inboundPassthrough(view, mesh))]));
-    return this.#whole.get(parts, () => dedupe(parts.flat()));
+    return this.#whole.get(parts, () => this.#join(parts));
+  }
+
+  /** Services from different places may claim the same name: the first keeps it. */
+  #join([services = [], ...others]: readonly (readonly XdsResource[])[]): readonly XdsResource[] {
+    const { names, resources } = this.#distinct.get([services], () => distinct(services, new Set()));
+    return joinLists([resources, distinct(others.flat(), names).resources]);
   }
 
   /** The clusters by SNI that an AUTO_PASSTHROUGH gateway needs. */
@@ -104,10 +112,11 @@ export function mentionsPassthrough(rule: EffectiveRule | undefined): boolean {
   return policies.some((policy) => [policy, ...(policy?.portLevelSettings ?? [])].some((settings) => settings?.loadBalancer?.simple === "PASSTHROUGH"));
 }
 
-/** Services from different places may claim the same name: the first keeps it. */
-function dedupe(resources: readonly XdsResource[]): XdsResource[] {
-  const seen = new Set<string>();
-  return resources.filter(({ name }) => !seen.has(name) && seen.add(name));
+/** Those whose names have not been taken, and their names; the same list where all are. */
+function distinct(resources: readonly XdsResource[], taken: ReadonlySet<string>): { resources: readonly XdsResource[]; names: ReadonlySet<string> } {
+  const names = new Set<string>();
+  const free = resources.filter(({ name }) => !taken.has(name) && !names.has(name) && names.add(name));
+  return { resources: free.length === resources.length ? resources : free, names };
 }
 
 /** Where what no rule allows ends. */

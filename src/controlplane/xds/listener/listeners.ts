@@ -5,6 +5,7 @@ import type { JwksSource } from "../../policy/index.ts";
 import type { MeshConfig, MeshService } from "../../registry/index.ts";
 import { labelsKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
+import { joinLists } from "../joined-list.ts";
 import { Memo } from "../memo.ts";
 import type { ProxyContext } from "../proxy.ts";
 import type { ProxyNode, XdsResource } from "../types.ts";
@@ -56,7 +57,7 @@ export class ListenerGenerator {
     // Address and namespace are part of an inbound listener only where a Sidecar makes it listen there.
     const { ingress } = scope.sidecar ?? {};
     const inbound = this.#inbound.get([...common, ingress, ...parts.securityKey(), mutualTlsKey(proxy), ...bindings, ingress?.length ? `${node.namespace} ${node.addresses[0] ?? ""}` : ""], () => inboundListeners(parts).map(encode));
-    return this.#whole.get([outbound, inbound], () => [...outbound, ...inbound]);
+    return this.#whole.get([outbound, inbound], () => joinLists([outbound, inbound]));
   }
 }
 
