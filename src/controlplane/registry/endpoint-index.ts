@@ -30,6 +30,8 @@ export interface BackendSources {
   slicesOf(key: string): readonly EndpointSlice[];
   /** The entries that have this hostname in this namespace. */
   entriesOf(namespace: string, hostname: string): readonly ServiceEntry[];
+  /** The youngest service that ServiceEntries make of the same hostname. */
+  youngestEntry(service: MeshService): MeshService | undefined;
 }
 
 /** Works out what serves one service. `previous` keeps its identities' array when it is equal. */
@@ -102,7 +104,8 @@ function ofEntries(service: MeshService, sources: BackendSources, context: Endpo
  */
 function identitiesOf(service: MeshService, endpoints: readonly MeshEndpoint[], sources: BackendSources): string[] {
   const { mesh, store } = sources;
-  const identities = new Set(service.subjectAltNames);
+  // Of several entries for a host the youngest says which names its servers have.
+  const identities = new Set((sources.youngestEntry(service) ?? service).subjectAltNames);
   for (const endpoint of endpoints) if (endpoint.identity) identities.add(endpoint.identity);
   if (service.registry === "Kubernetes" && service.selector) {
     for (const kind of ["Deployment", "StatefulSet"] as const) {

@@ -11,6 +11,8 @@ export interface MeshEndpoint {
   readonly port: number;
   /** Name of the service's port that it serves. */
   readonly portName: string;
+  /** Number of the port of the ServiceEntry that it comes from; 0 for Kubernetes' own. */
+  readonly entryPort: number;
   readonly labels: Readonly<Record<string, string>>;
   /** SPIFFE id, or "" when unknown. */
   readonly identity: string;
@@ -69,12 +71,17 @@ export function endpointsOfSlices(service: MeshService, slices: readonly Endpoin
         const workload = describePod(pod, context, address);
         const health = healthOf(service, endpoint.conditions ?? {});
         for (const port of slice.ports ?? []) {
-          found.set(`${address}|${port.name ?? ""}|${port.port ?? 0}`, { ...workload, address, port: port.port ?? 0, portName: port.name ?? "", health });
+          found.set(`${address}|${port.name ?? ""}|${port.port ?? 0}`, { ...workload, address, port: port.port ?? 0, portName: port.name ?? "", entryPort: 0, health });
         }
       }
     }
   }
   return [...found.values()];
+}
+
+/** Whether an endpoint is of a service's port, where it is part of a cluster or listener: several ServiceEntries may name one port differently. */
+export function servesPort({ entryPort, portName }: MeshEndpoint, { port, name }: { readonly port: number; readonly name: string }): boolean {
+  return entryPort === 0 ? portName === name : entryPort === port;
 }
 
 /** The names of a pod's workload: its Deployment's, StatefulSet's, CronJob's …, or its own. */
@@ -116,7 +123,7 @@ export function keepsDrainingEndpoints(service: MeshService): boolean {
   return Boolean(service.labels[PERSISTENT_SESSION] || service.labels[PERSISTENT_SESSION_HEADER]);
 }
 
-type Workload = Omit<MeshEndpoint, "address" | "port" | "portName" | "health">;
+type Workload = Omit<MeshEndpoint, "address" | "port" | "portName" | "entryPort" | "health">;
 
 /** What a pod's endpoints have in common; without a pod, what is known of an address alone. */
 export function describePod(pod: Pod | undefined, context: EndpointContext, address: string): Workload {

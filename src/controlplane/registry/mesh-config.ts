@@ -1,5 +1,6 @@
 import { loadAll } from "js-yaml";
 import { ChainmailError, errorText } from "../../base/index.ts";
+import type { ClientTlsSettings } from "../../resources/index.ts";
 
 /** The fields of Istio's MeshConfig that anything here reads, defaults filled in; durations are protojson ("10s"). */
 export interface MeshConfig {
@@ -18,7 +19,7 @@ export interface MeshConfig {
   enableEnvoyAccessLogService: boolean;
   disableEnvoyListenerLog: boolean;
   defaultConfig: ProxyConfigSpec;
-  outboundTrafficPolicy: { mode: "ALLOW_ANY" | "REGISTRY_ONLY" };
+  outboundTrafficPolicy: { mode: "ALLOW_ANY" | "REGISTRY_ONLY" | "ALLOW_ANY_DYNAMIC_DNS"; tls?: ClientTlsSettings };
   inboundTrafficPolicy: { mode?: "PASSTHROUGH" | "LOCALHOST" };
   enableAutoMtls: boolean;
   trustDomain: string;

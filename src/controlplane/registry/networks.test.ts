@@ -12,7 +12,8 @@ const gateway = (labels: Record<string, string>, more: Partial<Service> = {}): S
   status: { loadBalancer: { ingress: [{ ip: "198.51.100.7" }, { hostname: "gw.example.com" }] } },
   ...more,
 });
-const index = (yaml: string, services: Service[] = []) => indexNetworks({ config: parseMeshNetworks(yaml), services, clusterId: "c1", domain: "cluster.local" });
+const index = (yaml: string, services: Service[] = [], addresses: Record<string, string[]> = {}) =>
+  indexNetworks({ config: parseMeshNetworks(yaml), services, clusterId: "c1", domain: "cluster.local", addressesOf: (name) => addresses[name] ?? [] });
 
 test("gateways come from labels and from the mesh networks; names without an address are passed over", () => {
   const networks = index("networks: {n2: {gateways: [{address: 203.0.113.1, port: 15443}, {address: 203.0.113.2, port: 1}, {address: gw.example.com, port: 1}]}}", [gateway({ "topology.istio.io/network": "n3" })]);
@@ -24,6 +25,26 @@ test("gateways come from labels and from the mesh networks; names without an add
   expect(networks.scale).toBe(2);
   expect(networks.gatewaysOf("n3", "another").length).toBe(1);
   expect(networks.gatewaysOf("n9", "c1")).toEqual([]);
+});
+
+test("names of gateways stand for their addresses, and for themselves where clusters resolve names", () => {
+  const yaml = "networks: {n: {gateways: [{address: gw.example.com, port: 15443}, {address: 203.0.113.1, port: 15443}]}}";
+  const networks = index(yaml, [], { "gw.example.com": ["203.0.113.5", "2001:db8::5"] });
+  expect(networks.gateways.map(({ address }) => address)).toEqual(["2001:db8::5", "203.0.113.1", "203.0.113.5"]);
+  expect([networks.scale, networks.unresolved.scale]).toEqual([3, 2]);
+  expect(networks.unresolved.gatewaysOf("n", "").map(({ address }) => address)).toEqual(["203.0.113.1", "gw.example.com"]);
+
+  const builder = new SnapshotBuilder(new ObjectStore());
+  builder.set("ConfigMap", { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { meshNetworks: yaml } } as KubeObject);
+  expect(builder.build().snapshot.networks.gateways).toHaveLength(1);
+  builder.setGatewayNames(new Map([["gw.example.com", ["203.0.113.5"]]]));
+  expect(builder.changed).toBe(true);
+  const { snapshot, change } = builder.build();
+  expect([snapshot.networks.gateways.length, [...change.kinds]]).toEqual([2, ["ConfigMap"]]);
+});
+
+test("ranges of addresses are in order of the numbers that they are", () => {
+  expect(index("networks: {a: {endpoints: [{fromCidr: 'fd00::/8'}, {fromCidr: 10.10.0.0/16}, {fromCidr: nonsense}, {fromRegistry: x}]}, b: {endpoints: [{fromCidr: 10.9.0.0/24}, {fromCidr: 10.9.0.0/16}, {fromCidr: 10.9.0.7}]}}").ranges).toEqual(["10.9.0.0/16", "10.9.0.0/24", "10.9.0.7", "10.10.0.0/16", "fd00::/8"]);
 });
 
 test("a labelled Service needs the port; a Service that mesh networks name needs the cluster to be in that network", () => {

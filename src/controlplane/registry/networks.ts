@@ -8,22 +8,30 @@ import { compareText } from "./order.ts";
 export interface NetworkGateway {
   readonly network: string;
   readonly cluster: string;
-  /** An IP address. */
+  /** An IP address; for clusters that resolve names also a name. */
   readonly address: string;
   readonly port: number;
 }
 
-/** The networks that workloads are in, and how one is reached from another. */
-export interface Networks {
+/** How one network is reached from another. */
+export interface NetworkGateways {
   readonly gateways: readonly NetworkGateway[];
   /** By how much weights are multiplied, so that each splits evenly among a network's gateways. */
   readonly scale: number;
   /** Gateways of a network; those of the cluster's own part of it where it has some. */
   gatewaysOf(network: string, cluster: string): readonly NetworkGateway[];
+}
+
+/** The networks that workloads are in, and their gateways by address. */
+export interface Networks extends NetworkGateways {
+  /** For clusters that resolve names: gateways that have only a name are dialled by it. */
+  readonly unresolved: NetworkGateways;
   /** The network that the mesh networks put an address into; "" when none. */
   networkOf(address: string): string;
   /** Host names of services that mesh networks name as gateways. */
   readonly serviceNames: ReadonlySet<string>;
+  /** The ranges of addresses that mesh networks name, in order of address and size; a single address is one too. */
+  readonly ranges: readonly string[];
 }
 
 /** The `meshNetworks` key of the `istio` ConfigMap, as far as it is read. */
@@ -54,6 +62,8 @@ export interface NetworkSources {
   readonly services: readonly Service[];
   readonly clusterId: string;
   readonly domain: string;
+  /** Addresses of gateways that have only a name. */
+  readonly addressesOf: (name: string) => readonly string[];
 }
 
 /** Whether an object's status says where a network is entered. */
@@ -62,14 +72,14 @@ export function isNetworkGateway(object: KubeObject, networks: Pick<Networks, "s
 }
 
 /** Gateways that the mesh networks name, and Services that are labelled with the network that they lead into. */
-export function indexNetworks({ config, services, clusterId, domain }: NetworkSources): Networks {
+export function indexNetworks({ config, services, clusterId, domain, addressesOf }: NetworkSources): Networks {
   const found = new Map<string, NetworkGateway>();
   const add = (gateway: NetworkGateway): void => {
-    // Names would have to be resolved here: a gateway that has only one is passed over.
-    if (isIP(gateway.address)) found.set([gateway.network, gateway.cluster, gateway.address, gateway.port].join(), gateway);
+    if (gateway.address) found.set([gateway.network, gateway.cluster, gateway.address, gateway.port].join(), gateway);
   };
   const byService = new Map<string, { network: string; port: number }[]>();
   const ranges: { network: string; block: BlockList }[] = [];
+  const cidrs: string[] = [];
   let ownNetwork = "";
   for (const [network, { endpoints = [], gateways = [] }] of Object.entries(config.networks ?? {})) {
     const own = endpoints.some(({ fromRegistry }) => fromRegistry === clusterId);
@@ -77,6 +87,7 @@ export function indexNetworks({ config, services, clusterId, domain }: NetworkSo
     for (const { fromCidr } of endpoints) {
       const block = fromCidr === undefined ? undefined : blockOf(fromCidr);
       if (block) ranges.push({ network, block });
+      if (fromCidr !== undefined && (block || isIP(fromCidr))) cidrs.push(fromCidr);
     }
     for (const { address, registryServiceName, port = 0 } of gateways) {
       if (address) add({ network, cluster: "", address, port });
@@ -86,19 +97,29 @@ export function indexNetworks({ config, services, clusterId, domain }: NetworkSo
   for (const service of services) {
     for (const { network, port } of leadsInto(service, byService.get(hostnameOf(service, domain)))) for (const address of externalAddresses(service)) add({ network, cluster: clusterId, address, port });
   }
-  const gateways = [...found.values()].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
+  const named = [...found.values()];
+  const resolved = named.flatMap((gateway) => (isIP(gateway.address) ? [gateway] : addressesOf(gateway.address).map((address) => ({ ...gateway, address }))));
+  return {
+    ...indexGateways(resolved),
+    unresolved: indexGateways(named),
+    networkOf: (address) => ownNetwork || (ranges.find(({ block }) => isIP(address) && block.check(address, address.includes(":") ? "ipv6" : "ipv4"))?.network ?? ""),
+    serviceNames: new Set(byService.keys()),
+    ranges: cidrs.sort(compareRanges),
+  };
+}
+
+export const NO_NETWORKS: Networks = indexNetworks({ config: {}, services: [], clusterId: "", domain: "", addressesOf: () => [] });
+
+function indexGateways(unsorted: readonly NetworkGateway[]): NetworkGateways {
+  const gateways = [...new Map(unsorted.map((gateway) => [JSON.stringify(gateway), gateway])).values()].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
   const byNetwork = Map.groupBy(gateways, ({ network }) => network);
   const byCluster = Map.groupBy(gateways, ({ network, cluster }) => `${network}\n${cluster}`);
   return {
     gateways,
     scale: [...byNetwork.values(), ...byCluster.values()].reduce((scale, { length }) => leastCommonMultiple(scale, length), 1),
     gatewaysOf: (network, cluster) => byCluster.get(`${network}\n${cluster}`) ?? byNetwork.get(network) ?? [],
-    networkOf: (address) => ownNetwork || (ranges.find(({ block }) => isIP(address) && block.check(address, address.includes(":") ? "ipv6" : "ipv4"))?.network ?? ""),
-    serviceNames: new Set(byService.keys()),
   };
 }
-
-export const NO_NETWORKS: Networks = indexNetworks({ config: {}, services: [], clusterId: "", domain: "" });
 
 /** A label says it of the Service itself; otherwise the mesh networks do. A Service without the port is no gateway. */
 function leadsInto(service: Service, named: { network: string; port: number }[] = []): { network: string; port: number }[] {
@@ -125,6 +146,21 @@ function blockOf(cidr: string): BlockList | undefined {
   const block = new BlockList();
   block.addSubnet(address, Number(bits), family === 4 ? "ipv4" : "ipv6");
   return block;
+}
+
+function compareRanges(a: string, b: string): number {
+  const [[first = "", bits], [second = "", otherBits]] = [a.split("/"), b.split("/")];
+  return isIP(first) - isIP(second) || compareText(sortable(first), sortable(second)) || Number(bits ?? 128) - Number(otherBits ?? 128);
+}
+
+/** An address so that text sorts like the number it stands for. */
+function sortable(address: string): string {
+  if (isIP(address) === 4) return address.split(".").map((part) => part.padStart(3, "0")).join(".");
+  const [head = "", tail] = address.split("::");
+  const left = head.split(":").filter(Boolean);
+  const right = (tail ?? "").split(":").filter(Boolean);
+  const middle = tail === undefined ? [] : Array.from({ length: Math.max(8 - left.length - right.length, 0) }, () => "0");
+  return [...left, ...middle, ...right].map((part) => part.toLowerCase().padStart(4, "0")).join(":");
 }
 
 function leastCommonMultiple(a: number, b: number): number {

@@ -32,6 +32,8 @@ import {
   type KubeClient,
 } from "../../kube/index.ts";
 import type { KubeObject, Secret } from "../../resources/index.ts";
+import { systemClock } from "../../base/index.ts";
+import { GatewayNames, systemResolver, type ResolveName } from "./gateway-names.ts";
 import { ObjectStore } from "./object-store.ts";
 import { SnapshotBuilder, type SnapshotOptions } from "./snapshot-builder.ts";
 import type { MeshSnapshot } from "./snapshot.ts";
@@ -76,7 +78,7 @@ const FIELD_SELECTORS: Partial<Record<RegistryKind, string>> = {
 const CREDENTIAL_KEYS: ReadonlySet<string> = new Set(["tls.crt", "tls.key", "ca.crt", "ca.crl", "tls.ocsp-staple", "cert", "key", "cacert"]);
 
 /** Follows every kind that the mesh's configuration is made from. */
-export function createRegistry(client: KubeClient, options: Partial<SnapshotOptions> = {}, observer?: RegistryObserver): Registry {
+export function createRegistry(client: KubeClient, options: Partial<SnapshotOptions> = {}, observer?: RegistryObserver, resolveName: ResolveName = systemResolver()): Registry {
   const builder = new SnapshotBuilder(new ObjectStore(), options);
   const listeners = new Set<(change: RegistryChange) => void>();
   const informers: Informer[] = [];
@@ -90,11 +92,21 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
     for (const listener of doubts) listener();
   };
 
+  const names = new GatewayNames(resolveName, systemClock, (addresses) => {
+    builder.setGatewayNames(addresses);
+    schedule();
+  });
+  const schedule = (): void => {
+    if (!ready || scheduled) return;
+    waitingSince = performance.now();
+    scheduled = setImmediate(publish);
+  };
   const publish = (): void => {
     scheduled = undefined;
     if (!builder.changed) return;
     const started = performance.now();
     const built = builder.build();
+    names.watch(new Set(built.snapshot.networks.unresolved.gateways.map(({ address }) => address)));
     const ended = performance.now();
     observer?.built((ended - waitingSince) / 1_000, (ended - started) / 1_000);
     snapshot = built.snapshot;
@@ -113,9 +125,7 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
       if (kind === "Pod" && type === "DELETED") doubt();
       // Until everything has been listed a snapshot would tell proxies to drop what is merely not read yet.
       observer?.event(kind, type === "ADDED" ? "add" : type === "DELETED" ? "delete" : "update");
-      if (!ready || scheduled) return;
-      waitingSince = performance.now();
-      scheduled = setImmediate(publish);
+      schedule();
     });
     return informer;
   };
@@ -144,6 +154,7 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
     synced,
     stop() {
       for (const informer of informers) informer.stop();
+      names.stop();
       if (scheduled) clearImmediate(scheduled);
       listeners.clear();
       doubts.clear();

@@ -13,6 +13,7 @@ const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
 };
 const UNIX_PREFIX = "unix://";
 const TLS_MODE = "security.istio.io/tlsMode";
+const CONNECT_STRATEGY = "istio.io/connect-strategy";
 const HEALTH_CHECKS = "proxy.istio.io/health-checks-enabled";
 const REGISTRATION_GROUP = "istio.io/autoRegistrationGroup";
 const WORKLOAD_NAME = "service.istio.io/workload-name";
@@ -44,6 +45,7 @@ export function servicesOfEntry(entry: ServiceEntry, namespace: Namespace | unde
     publishNotReadyAddresses: false,
     trafficDistribution: trafficDistribution(undefined, entry.metadata.annotations, namespace?.metadata.annotations),
     passthroughTargetPorts: targets,
+    racesAddresses: entry.metadata.annotations?.[CONNECT_STRATEGY]?.toUpperCase() === "RACE_FIRST_TCP_CONNECT",
   };
   return (spec.hosts ?? []).flatMap((hostname): MeshService[] => {
     const of = (address: string, autoAddresses: string[]): MeshService => ({
@@ -104,6 +106,7 @@ export function endpointsOfEntry(entry: ServiceEntry, hostname: string, selected
     address: hostname,
     port: port.targetPort || port.number,
     portName: port.name,
+    entryPort: port.number,
     labels: {},
     identity: "",
     tlsMode: "disabled",
@@ -133,7 +136,7 @@ export function endpointsOfSelected(service: MeshService, ports: readonly Servic
         spec: { hosts: [service.hostname], ports: [{ number: port.port, name: port.name ?? "", protocol: "TCP", targetPort: number }] },
       };
       const { ports: _, ...spec } = mergedSpec(workload);
-      return ofWorkload(spec, nameOfWorkload(workload), workload.metadata.namespace ?? service.namespace, asEntry, context);
+      return ofWorkload(spec, nameOfWorkload(workload), workload.metadata.namespace ?? service.namespace, asEntry, context).map((endpoint) => ({ ...endpoint, entryPort: 0 }));
     }),
   );
 }
@@ -169,6 +172,7 @@ function ofWorkload(workload: WorkloadEntrySpec, name: string, namespace: string
     address: unix ? address.slice(UNIX_PREFIX.length) : address,
     port: unix ? 0 : workload.ports?.[port.name] || port.targetPort || port.number,
     portName: port.name,
+    entryPort: port.number,
     labels: withTopologyLabels(labels, { clusterId: context.clusterId, locality, nodeName: "", network }),
     identity: workload.serviceAccount ? spiffeId(context.trustDomain, entry.metadata.namespace ?? "", workload.serviceAccount) : "",
     tlsMode: labels[TLS_MODE] ?? (workload.serviceAccount ? "istio" : "disabled"),
@@ -189,7 +193,7 @@ function ofPod(pod: Pod, entry: ServiceEntry, context: EndpointContext): MeshEnd
   const address = pod.status?.podIP;
   if (!address) return [];
   const workload = describePod(pod, context, address);
-  return (entry.spec?.ports ?? []).map((port) => ({ ...workload, address, port: port.targetPort || port.number, portName: port.name, podHostname: "", podSubdomain: "", health: "HEALTHY" }));
+  return (entry.spec?.ports ?? []).map((port) => ({ ...workload, address, port: port.targetPort || port.number, portName: port.name, entryPort: port.number, podHostname: "", podSubdomain: "", health: "HEALTHY" }));
 }
 
 /** A whole-address prefix is an address; what is neither an address nor a prefix is undefined. */

@@ -7,6 +7,7 @@ export class ServiceIndex {
   readonly all: readonly MeshService[];
   /** Hostname to namespace to service. */
   readonly byHostname: ReadonlyMap<string, ReadonlyMap<string, MeshService>>;
+  readonly #entries = new Map<string, MeshService[]>();
   readonly #public: MeshService[] = [];
   readonly #exported = new Map<string, MeshService[]>();
   readonly #visible = new Map<string, readonly MeshService[]>();
@@ -22,10 +23,21 @@ export class ServiceIndex {
       const existing = namespaces.get(service.namespace);
       // The oldest keeps the name, but nobody takes it from a Kubernetes service by a ServiceEntry.
       if (!existing || (existing.registry === "External" && service.registry === "Kubernetes")) namespaces.set(service.namespace, service);
+      if (service.registry === "External") {
+        const key = `${service.namespace}/${service.hostname}`;
+        const entries = this.#entries.get(key);
+        if (entries) entries.push(service);
+        else this.#entries.set(key, [service]);
+      }
       this.#file(service);
     }
     this.byHostname = byHostname;
     this.#ambiguous = byHostname.values().some(({ size }) => size > 1);
+  }
+
+  /** What the ServiceEntries of a namespace make of a hostname, oldest first. */
+  entriesOf(hostname: string, namespace: string): readonly MeshService[] {
+    return this.#entries.get(`${namespace}/${hostname}`) ?? [];
   }
 
   /** Whether proxies of a namespace may see other services than those of any other. */

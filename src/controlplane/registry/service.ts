@@ -45,6 +45,8 @@ export interface MeshService {
   readonly trafficDistribution: "Any" | "PreferSameZone" | "PreferSameNode";
   /** Of ports whose target differs under NONE resolution: service port to port dialled. */
   readonly passthroughTargetPorts: Readonly<Record<number, number>>;
+  /** Whether connections race to all addresses of its name, of both families. */
+  readonly racesAddresses: boolean;
 }
 
 export const UNSPECIFIED = "0.0.0.0";
@@ -92,6 +94,7 @@ export function convertService(service: KubeService, options: { domain: string; 
     publishNotReadyAddresses: spec.publishNotReadyAddresses ?? false,
     trafficDistribution: trafficDistribution(spec.trafficDistribution, annotations, options.namespaceAnnotations),
     passthroughTargetPorts: {},
+    racesAddresses: false,
   };
 }
 

@@ -14,6 +14,7 @@ import { compareServices, resolveAliases, ServiceIndex } from "./service-index.t
 import { convertService, serviceHostname, type MeshService } from "./service.ts";
 import type { MeshSnapshot } from "./snapshot.ts";
 import { REGISTRY_KINDS, type RegistryChange, type RegistryKind } from "./types.ts";
+import { capVisibility } from "./visibility.ts";
 
 export interface SnapshotOptions {
   /** The cluster's DNS domain. */
@@ -39,6 +40,8 @@ export class SnapshotBuilder {
   readonly #store: ObjectStore;
   readonly #options: SnapshotOptions;
   readonly #discovery: DiscoveryScope;
+  #gatewayNames: ReadonlyMap<string, readonly string[]> = new Map();
+  #gatewayNamesChanged = false;
   #generation = 0;
   #mesh: MeshConfig = defaultMeshConfig();
   #meshNetworks: MeshNetworks = {};
@@ -61,7 +64,7 @@ export class SnapshotBuilder {
   /** `<namespace>/<pod>` to the services that have it as an endpoint. */
   readonly #podServices = new Map<string, Set<string>>();
   #entries = new Map<string, ServiceEntry[]>();
-  #converted = new WeakMap<KubeObject, readonly MeshService[]>();
+  #converted = new WeakMap<KubeObject, { namespace: Namespace | undefined; services: readonly MeshService[] }>();
   #aliased = new WeakMap<MeshService, MeshService>();
 
   constructor(store: ObjectStore, options: Partial<SnapshotOptions> = {}) {
@@ -85,7 +88,13 @@ export class SnapshotBuilder {
 
   /** Whether anything was noted since the last build. */
   get changed(): boolean {
-    return this.#changedKinds.size > 0;
+    return this.#changedKinds.size > 0 || this.#gatewayNamesChanged;
+  }
+
+  /** What the names of gateways between networks stand for now. */
+  setGatewayNames(addresses: ReadonlyMap<string, readonly string[]>): void {
+    this.#gatewayNames = addresses;
+    this.#gatewayNamesChanged = true;
   }
 
   build(): { snapshot: MeshSnapshot; change: RegistryChange } {
@@ -99,7 +108,10 @@ export class SnapshotBuilder {
     if (INGRESS_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#translateIngresses(kinds, keys);
     this.#configs = indexConfigs(this.#store, this.#configs, kinds, this.#ingress);
     if (SERVICE_KINDS.some((kind) => kinds.has(kind)) || this.#generation === 0) this.#indexServices();
-    if (kinds.has("ConfigMap") || kinds.has("Service") || this.#generation === 0) this.#indexNetworks(kinds.has("ConfigMap"));
+    if (kinds.has("ConfigMap") || kinds.has("Service") || this.#gatewayNamesChanged || this.#generation === 0) this.#indexNetworks(kinds.has("ConfigMap"));
+    // What a name stands for counts as part of the mesh's configuration.
+    if (this.#gatewayNamesChanged) kinds.add("ConfigMap");
+    this.#gatewayNamesChanged = false;
     const { endpoints, identities } = this.#renewBackends();
     const backends = this.#backends;
     if (endpoints.size > 0) this.#revisions = { ...this.#revisions, endpoints: {} };
@@ -224,7 +236,10 @@ export class SnapshotBuilder {
     const { domain } = this.#options;
     const namespaceOf = (object: KubeObject): Namespace | undefined => this.#store.get("Namespace", object.metadata.namespace ?? "") as Namespace | undefined;
     const convert = (object: KubeObject, make: () => readonly MeshService[]): readonly MeshService[] => {
-      let services = this.#converted.get(object);
+      // Namespaces say how far their services are seen, and how traffic to them is spread.
+      const namespace = namespaceOf(object);
+      const known = this.#converted.get(object);
+      let services = known && sameWords(known.namespace, namespace) ? known.services : undefined;
       if (!services) {
         try {
           services = make();
@@ -232,7 +247,7 @@ export class SnapshotBuilder {
           this.#options.onInvalid(thrown, object);
           services = [];
         }
-        this.#converted.set(object, services);
+        this.#converted.set(object, { namespace, services });
       }
       return services;
     };
@@ -242,7 +257,7 @@ export class SnapshotBuilder {
       services.push(...convert(object, () => [convertService(object, { domain, trustDomain: this.#mesh.trustDomain, namespaceAnnotations: namespaceOf(object)?.metadata.annotations })]));
     }
     for (const entry of this.#configs?.ServiceEntry ?? []) {
-      services.push(...convert(entry, () => servicesOfEntry(entry, namespaceOf(entry))));
+      services.push(...convert(entry, () => capVisibility(servicesOfEntry(entry, namespaceOf(entry)), namespaceOf(entry), this.#mesh)));
       for (const host of entry.spec?.hosts ?? []) {
         const key = serviceKey({ namespace: entry.metadata.namespace ?? "", hostname: host });
         const list = this.#entries.get(key);
@@ -266,8 +281,8 @@ export class SnapshotBuilder {
         if (object) this.#options.onInvalid(thrown, object);
       }
     }
-    const next = indexNetworks({ config: this.#meshNetworks, services: this.#store.list("Service") as KubeService[], clusterId, domain });
-    if (JSON.stringify([next.gateways, [...next.serviceNames]]) === JSON.stringify([this.#networks.gateways, [...this.#networks.serviceNames]]) && !meshChanged) return;
+    const next = indexNetworks({ config: this.#meshNetworks, services: this.#store.list("Service") as KubeService[], clusterId, domain, addressesOf: (name) => this.#gatewayNames.get(name) ?? [] });
+    if (networksText(next) === networksText(this.#networks) && !meshChanged) return;
     if (JSON.stringify(this.#meshNetworks) !== this.#networksText) this.#allDirty = true;
     this.#networksText = JSON.stringify(this.#meshNetworks);
     this.#networks = next;
@@ -282,6 +297,7 @@ export class SnapshotBuilder {
       clusterId: this.#options.clusterId,
       networks: this.#networks,
       slicesOf: (key) => [...(this.#slices.get(key)?.values() ?? [])],
+      youngestEntry: ({ hostname, namespace }) => this.#services.entriesOf(hostname, namespace).at(-1),
       entriesOf: (namespace, hostname) => this.#entries.get(serviceKey({ namespace, hostname })) ?? [],
     };
     const renewed = new Map<string, ServiceBackends | undefined>();
@@ -352,6 +368,15 @@ function specFingerprint(object: KubeObject): string {
   const { labels, annotations, creationTimestamp } = object.metadata;
   const state = object.kind === "ServiceEntry" ? (object as ServiceEntry).status?.addresses : object.kind === "WorkloadEntry" ? isHealthyWorkload(object as WorkloadEntry) : undefined;
   return JSON.stringify([object.spec, labels, annotations, creationTimestamp, state]);
+}
+
+function networksText({ gateways, unresolved, serviceNames }: Networks): string {
+  return JSON.stringify([gateways, unresolved.gateways, [...serviceNames]]);
+}
+
+function sameWords(a: Namespace | undefined, b: Namespace | undefined): boolean {
+  const words = (namespace: Namespace | undefined): string => JSON.stringify([namespace?.metadata.labels ?? {}, namespace?.metadata.annotations ?? {}]);
+  return a === b || words(a) === words(b);
 }
 
 function splitKey(key: string): [string, string] {

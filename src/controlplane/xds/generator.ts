@@ -119,6 +119,7 @@ class Generator implements XdsGenerator {
       clusterId: node.clusterId,
       network: node.network,
       dnsCapture: metadataFlag(node, "DNS_CAPTURE"),
+      dnsProxy: metadataText(node, "DNS_PROXY_ADDR"),
       forwardProxy: !isOwnProxy(node),
       proxyConfig: proxyConfigOf(node),
       secretSockets: { credentialSocket: node.metadata["credential"] === "true", fileSocket: node.metadata["file-credential"] === "true" },

@@ -2,6 +2,8 @@
 export const PASSTHROUGH = "PassthroughCluster";
 export const BLACK_HOLE = "BlackHoleCluster";
 export const INBOUND_PASSTHROUGH = "InboundPassthroughCluster";
+/** Routes of the HTTP proxy's port: those of all ports. */
+export const HTTP_PROXY = "http_proxy";
 export const VIRTUAL_OUTBOUND = "virtualOutbound";
 export const VIRTUAL_INBOUND = "virtualInbound";
 

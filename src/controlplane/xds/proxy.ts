@@ -21,6 +21,8 @@ export interface ProxyView {
   readonly clusterId: string;
   readonly network: string;
   readonly dnsCapture: boolean;
+  /** Where the agent answers names, as `host:port`; empty where it does not say. */
+  readonly dnsProxy: string;
   /** Whether it can look up names as they are asked for; Chainmail's own proxy cannot. */
   readonly forwardProxy: boolean;
   readonly proxyConfig: ProxyConfigSpec | undefined;

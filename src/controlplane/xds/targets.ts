@@ -1,5 +1,5 @@
 import type { KubeObject, Pod, Service as KubeService, ServicePort, WorkloadEntry } from "../../resources/index.ts";
-import { compareText, isHealthyWorkload, labelsOfWorkload, selects, workloadPort, type MeshPort, type MeshService, type MeshSnapshot } from "../registry/index.ts";
+import { compareText, isHealthyWorkload, labelsOfWorkload, selects, workloadPort, type MeshEndpoint, type MeshPort, type MeshService, type MeshSnapshot } from "../registry/index.ts";
 import { isOfCluster, metadataText } from "./proxy.ts";
 import type { ProxyNode } from "./types.ts";
 
@@ -16,11 +16,15 @@ export interface ServiceTarget {
  */
 export function serviceTargets(node: ProxyNode, snapshot: MeshSnapshot): ServiceTarget[] {
   const targets = isOfCluster(node, snapshot) ? kubernetesTargets(node, snapshot) : [];
+  const seen = new Set<string>();
   for (const entry of snapshot.configs.ServiceEntry) {
     if (entry.metadata.namespace !== node.namespace) continue;
     for (const host of entry.spec?.hosts ?? []) {
       const service = snapshot.services.byHostname.get(host)?.get(node.namespace);
-      if (service?.registry === "External") for (const address of node.addresses) targets.push(...targetsByEndpoint(service, address, snapshot));
+      if (!service || seen.has(host)) continue;
+      seen.add(host);
+      const entries = snapshot.services.entriesOf(host, node.namespace);
+      for (const address of node.addresses) targets.push(...targetsOfEntries(entries, snapshot.backends(service).endpoints, address));
     }
   }
   return targets.sort((a, b) => a.service.created - b.service.created || compareText(a.service.hostname, b.service.hostname));
@@ -81,6 +85,17 @@ function targetsByEndpoint(service: MeshService, address: string | undefined, sn
   return snapshot.backends(service).endpoints.filter((endpoint) => endpoint.address === address).flatMap((endpoint) => {
     const port = service.ports.find(({ name }) => name === endpoint.portName);
     return port ? [{ service, port, targetPort: endpoint.port }] : [];
+  });
+}
+
+/** The endpoints of all ServiceEntries of a host are together; each belongs to the oldest that has its port. */
+function targetsOfEntries(entries: readonly MeshService[], endpoints: readonly MeshEndpoint[], address: string): ServiceTarget[] {
+  return endpoints.filter((endpoint) => endpoint.entryPort !== 0 && endpoint.address === address).flatMap((endpoint) => {
+    for (const service of entries) {
+      const port = service.ports.find((candidate) => candidate.port === endpoint.entryPort && candidate.name === endpoint.portName);
+      if (port) return [{ service, port, targetPort: endpoint.port }];
+    }
+    return [];
   });
 }
 

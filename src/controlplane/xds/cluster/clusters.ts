@@ -12,7 +12,7 @@ import { labelsKey, placeKey } from "../dependence.ts";
 import { encodeResource } from "../encode.ts";
 import { reachKey, reachOf } from "../endpoint/reach.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
-import { forwardsByName, saysName } from "../forward-proxy.ts";
+import { ANY_NAME_CLUSTER, anyNameCluster, forwardsAny, forwardsByName, saysName } from "../forward-proxy.ts";
 import { joinLists } from "../joined-list.ts";
 import { Memo } from "../memo.ts";
 import type { MeshView } from "../mesh-view.ts";
@@ -25,6 +25,7 @@ import { applyConnectionPool } from "./connection-pool.ts";
 import { ClusterDraft, preserveCaseOptions, type Cluster } from "./draft.ts";
 import { inboundBind, inboundClusters } from "./inbound.ts";
 import { outboundClusters, preservesCase } from "./outbound.ts";
+import { applyUpstreamTls, insecureByName } from "./tls.ts";
 
 /** Idle connections to addresses that nobody knows are closed; Envoy would keep them for an hour. */
 const PASSTHROUGH_IDLE = { seconds: 300n };
@@ -42,7 +43,9 @@ export class ClusterGenerator {
   /** Outbound in the order of services, then the catch-alls, then inbound, as Istio sends them. */
   generate(proxy: ProxyContext): readonly XdsResource[] {
     const { view, mesh } = proxy;
-    const parts = [this.#services(proxy, false), this.#fixed.get([view, mesh.config, "outbound"], () => [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : [])].map(encode))];
+    const byName = forwardsAny(proxy);
+    const fixed = this.#fixed.get([view, mesh.config, "outbound", byName], () => [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : []), ...(byName ? [anyName(view, mesh)] : [])].map(encode));
+    const parts = [this.#services(proxy, false), fixed];
     if (view.type === "sidecar") parts.push(this.#inboundOf(proxy), this.#fixed.get([view, mesh.config, "inbound"], () => [encode(inboundPassthrough(view, mesh))]));
     return this.#whole.get(parts, () => this.#join(parts));
   }
@@ -72,7 +75,7 @@ export class ClusterGenerator {
   #build(proxy: ProxyContext, place: string, sni: boolean): XdsResource[] {
     const { scope, mesh, view, node } = proxy;
     const { snapshot, config, peerAuthentication } = mesh;
-    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), clusterId: view.clusterId, reach: reachOf(proxy) };
+    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), clusterId: view.clusterId, reach: reachOf(proxy, true) };
     return scope.services.flatMap((service) => {
       if (service.resolution === "Alias" || (sni && service.meshExternal)) return [];
       if (service.resolution === "DynamicDNS" && !(forwardsByName(service) && view.forwardProxy)) return [];
@@ -143,6 +146,22 @@ function passthrough(view: ProxyView, mesh: MeshView): Cluster {
       },
     }),
   };
+  if (view.dialect === "istio") cluster.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];
+  return cluster;
+}
+
+/** Where requests for names of no service go, once the name is looked up. */
+function anyName(view: ProxyView, mesh: MeshView): Cluster {
+  const { tls } = mesh.config.outboundTrafficPolicy;
+  const secure = (tls?.mode ?? "DISABLE") !== "DISABLE";
+  const draft = new ClusterDraft(ANY_NAME_CLUSTER, anyNameCluster(view, !secure || insecureByName({ ...(tls && { tls }) })));
+  draft.init.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
+  draft.init.altStatName = statPrefix(ANY_NAME_CLUSTER);
+  applyConnectionPool(draft, undefined, undefined, mesh.config);
+  const common = { identities: [], sni: "", external: true, serviceMode: undefined, declaredNames: undefined, autoMtls: false, mayUseCredentials: false, clientFiles: undefined };
+  if (tls) applyUpstreamTls(draft, { ...common, settings: tls, metadataExchange: view.dialect === "istio", tlsDefaults: mesh.config.tlsDefaults, sockets: view.secretSockets });
+  const cluster = draft.finish();
+  if (Object.keys(cluster.typedExtensionProtocolOptions).length === 0) cluster.typedExtensionProtocolOptions = passthrough(view, mesh).typedExtensionProtocolOptions;
   if (view.dialect === "istio") cluster.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];
   return cluster;
 }

@@ -133,4 +133,5 @@ const EMPTY_SERVICE = {
   publishNotReadyAddresses: false,
   trafficDistribution: "Any" as const,
   passthroughTargetPorts: {},
+  racesAddresses: false,
 };

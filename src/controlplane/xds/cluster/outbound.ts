@@ -8,7 +8,7 @@ import { TypedExtensionConfigSchema } from "../../../proto/gen/envoy/config/core
 import { CaresDnsResolverConfigSchema } from "../../../proto/gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts";
 import type { Subset, TrafficPolicy } from "../../../resources/index.ts";
 import { parseDuration } from "../../policy/index.ts";
-import { forcesUnhealthyEndpoints, isHttp, isHttp2, isSniffed, type MeshPort, type MeshService, type ServiceBackends } from "../../registry/index.ts";
+import { forcesUnhealthyEndpoints, isHttp, isHttp2, isSniffed, servesPort, type MeshPort, type MeshService, type ServiceBackends } from "../../registry/index.ts";
 import { loadAssignment, type EndpointClient } from "../endpoint/assignment.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { forwardProxyCluster, forwardsByName } from "../forward-proxy.ts";
@@ -61,7 +61,7 @@ export function outboundClusters(request: OutboundRequest): Cluster[] {
 export function discoveryType(service: MeshService, proxyType: ProxyView["type"]): DiscoveryType {
   switch (service.resolution) {
     case "DNSLB":
-      return "STRICT_DNS";
+      return service.racesAddresses ? "LOGICAL_DNS" : "STRICT_DNS";
     case "DNSRoundRobinLB":
       return "LOGICAL_DNS";
     case "Passthrough":
@@ -123,6 +123,7 @@ function applyDiscovery(draft: ClusterDraft, request: OutboundRequest, subset: s
     subset,
     rule,
     endpoints: request.backends.endpoints,
+    inCluster: true,
     peerAuthentication: mesh.peerAuthentication,
     mesh: mesh.config,
     clusterLocal: mesh.isClusterLocal(service.hostname),
@@ -130,7 +131,7 @@ function applyDiscovery(draft: ClusterDraft, request: OutboundRequest, subset: s
   });
   if (assignment.endpoints.length === 0) return false;
   draft.init.loadAssignment = assignment;
-  draft.init.dnsLookupFamily = view.ipv6 && !view.ipv4 ? Cluster_DnsLookupFamily.V6_ONLY : Cluster_DnsLookupFamily.V4_ONLY;
+  draft.init.dnsLookupFamily = service.racesAddresses ? Cluster_DnsLookupFamily.ALL : view.ipv6 && !view.ipv4 ? Cluster_DnsLookupFamily.V6_ONLY : Cluster_DnsLookupFamily.V4_ONLY;
   draft.init.dnsJitter = create(DurationSchema, DNS_JITTER);
   const refresh = parseDuration(mesh.config.dnsRefreshRate);
   if (refresh) draft.init.dnsRefreshRate = create(DurationSchema, refresh);
@@ -165,7 +166,7 @@ function applyTls(draft: ClusterDraft, request: OutboundRequest, subset: Subset 
   const identities = draft.byName ? [] : backends.identities;
   applyUpstreamTls(draft, {
     settings: policy?.tls,
-    serviceMode: mesh.peerAuthentication.inferServiceMode(service, passthrough, () => backends.endpoints.filter((endpoint) => endpoint.portName === port.name)),
+    serviceMode: mesh.peerAuthentication.inferServiceMode(service, passthrough, () => backends.endpoints.filter((endpoint) => servesPort(endpoint, port))),
     identities,
     sni: draft.byName ? "" : sniName(port.port, subset?.name ?? "", service.hostname),
     external: service.meshExternal,

@@ -4,7 +4,7 @@ import { HealthStatus } from "../../../proto/gen/envoy/config/core/v3/health_che
 import { ClusterLoadAssignmentSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import type { LbEndpointSchema, LocalityLbEndpointsSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts";
 import type { PeerAuthenticationPolicies } from "../../policy/index.ts";
-import { compareText, forcesUnhealthyEndpoints, keepsDrainingEndpoints, selects, type MeshConfig, type MeshEndpoint, type MeshService } from "../../registry/index.ts";
+import { compareText, forcesUnhealthyEndpoints, selects, servesPort, type MeshConfig, type MeshEndpoint, type MeshService } from "../../registry/index.ts";
 import { address } from "../address.ts";
 import type { EffectiveRule } from "../scope/destination-rules.ts";
 import { policyForPort, policyOf } from "../traffic-policy.ts";
@@ -37,10 +37,15 @@ export interface AssignmentRequest {
   /** Whether clients of other clusters get nothing. */
   readonly clusterLocal: boolean;
   readonly client: EndpointClient;
+  /** The endpoints are part of their cluster, which resolves their names. */
+  readonly inCluster?: boolean;
   /** Behind AUTO_PASSTHROUGH only endpoints that take mutual TLS are reached. */
   readonly mtlsOnly?: boolean;
 }
 
+/** Whoever has a session goes on to be sent to a server that goes away; nobody else is. */
+const PERSISTENT_SESSION = "istio.io/persistent-session";
+const DRAINING = "istio.io/draining";
 /** The largest weight that its field can hold. */
 const MAX_WEIGHT = 0xffff_ffff;
 
@@ -57,18 +62,18 @@ export function loadAssignment(request: AssignmentRequest): LoadAssignment {
 /** The endpoints by locality, before localities are given priorities. */
 export function localityGroups(request: AssignmentRequest): LocalityGroup[] {
   const { service, port, subset, rule, peerAuthentication, client } = request;
-  const portName = service.ports.find((candidate) => candidate.port === port)?.name;
-  if (portName === undefined) return [];
+  const own = service.ports.find((candidate) => candidate.port === port);
+  if (!own) return [];
   const labels = subset === "" ? undefined : rule?.spec.subsets?.find(({ name }) => name === subset)?.labels;
   const ruleMode = tlsModeOf(rule, subset, port);
   const keepsUnhealthy = forcesUnhealthyEndpoints(service) || !((policyOf(rule, subset, port)?.outlierDetection?.minHealthPercent ?? 0) > 0);
   const groups = new Map<string, { endpoints: MeshEndpoint[]; built: Init<typeof LbEndpointSchema>[] }>();
   for (const endpoint of request.endpoints) {
-    if (endpoint.portName !== portName || !selects(labels, endpoint.labels)) continue;
+    if (!(request.inCluster ? servesPort(endpoint, own) : endpoint.portName === own.name) || !selects(labels, endpoint.labels)) continue;
     if (!isVisible(endpoint, client.reach)) continue;
     if (request.clusterLocal && endpoint.clusterId !== client.clusterId) continue;
     if (service.nodeLocal && endpoint.nodeName !== client.nodeName) continue;
-    if (endpoint.health === "TERMINATING" || (endpoint.health === "UNHEALTHY" && !keepsUnhealthy) || (endpoint.health === "DRAINING" && !keepsDrainingEndpoints(service))) continue;
+    if (endpoint.health === "TERMINATING" || (endpoint.health === "UNHEALTHY" && !keepsUnhealthy) || (isDraining(endpoint) && !service.labels[PERSISTENT_SESSION])) continue;
     const mtls = ruleMode ? ruleMode === "ISTIO_MUTUAL" : peerAuthentication.endpointTakesMtls(endpoint);
     const group = groups.get(endpoint.locality) ?? { endpoints: [], built: [] };
     groups.set(endpoint.locality, group);
@@ -105,6 +110,10 @@ function tlsModeOf(rule: EffectiveRule | undefined, subset: string, port: number
   return modeOf(own?.trafficPolicy) ?? modeOf(rule.spec.trafficPolicy);
 }
 
+function isDraining({ health, labels }: MeshEndpoint): boolean {
+  return health === "DRAINING" || Boolean(labels[DRAINING]);
+}
+
 function lbEndpoint(endpoint: MeshEndpoint, tlsMode: string): Init<typeof LbEndpointSchema> {
   const { name, revision } = canonicalService(endpoint.labels, endpoint.workload);
   const filterMetadata: Record<string, JsonObject> = {
@@ -113,7 +122,7 @@ function lbEndpoint(endpoint: MeshEndpoint, tlsMode: string): Init<typeof LbEndp
   if (tlsMode) filterMetadata["envoy.transport_socket_match"] = { tlsMode };
   return {
     hostIdentifier: { case: "endpoint", value: { address: address(endpoint.address, endpoint.port) } },
-    healthStatus: HealthStatus[endpoint.health === "TERMINATING" ? "UNHEALTHY" : endpoint.health],
+    healthStatus: HealthStatus[isDraining(endpoint) ? "DRAINING" : endpoint.health === "TERMINATING" ? "UNHEALTHY" : endpoint.health],
     loadBalancingWeight: endpoint.weight || 1,
     metadata: { filterMetadata },
   };

@@ -1,6 +1,7 @@
+import { isIP } from "node:net";
 import type { Init } from "../../../proto/index.ts";
 import type { LbEndpointSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts";
-import { withTopologyLabels, type MeshEndpoint, type NetworkGateway, type Networks } from "../../registry/index.ts";
+import { withTopologyLabels, type MeshEndpoint, type NetworkGateway, type NetworkGateways } from "../../registry/index.ts";
 import { address } from "../address.ts";
 import { families, metadataText, type ProxyContext } from "../proxy.ts";
 
@@ -8,7 +9,7 @@ type LbEndpoint = Init<typeof LbEndpointSchema>;
 
 /** From which network a client dials, where there are several. */
 export interface Reach {
-  readonly networks: Networks;
+  readonly networks: NetworkGateways;
   readonly network: string;
   readonly ipv4: boolean;
   readonly ipv6: boolean;
@@ -23,9 +24,9 @@ export interface Reached {
 
 const MAX_WEIGHT = 0xffff_ffff;
 
-/** Undefined where there is but one network, and the client asks for all of it: every address is dialled directly. */
-export function reachOf({ node, mesh }: ProxyContext): Reach | undefined {
-  const { networks } = mesh.snapshot;
+/** Undefined where there is but one network, and the client asks for all of it: every address is dialled directly. `byName`: names of gateways will be resolved. */
+export function reachOf({ node, mesh }: ProxyContext, byName = false): Reach | undefined {
+  const networks = byName ? mesh.snapshot.networks.unresolved : mesh.snapshot.networks;
   const requested = metadataText(node, "REQUESTED_NETWORK_VIEW");
   if (networks.gateways.length === 0 && requested === "") return undefined;
   return { networks, network: node.network, ...families(node), visible: requested === "" ? undefined : new Set(["", ...requested.split(",").map((name) => name.trim())]) };
@@ -84,7 +85,7 @@ export function throughGateways(endpoints: readonly MeshEndpoint[], built: reado
 
 function reachable(gateways: readonly NetworkGateway[], { ipv4, ipv6 }: Reach): readonly NetworkGateway[] {
   if (ipv4 === ipv6) return gateways;
-  return gateways.filter(({ address }) => (address.includes(":") ? ipv6 : ipv4));
+  return gateways.filter(({ address }) => (isIP(address) === 6 ? ipv6 : isIP(address) === 4 && ipv4));
 }
 
 /** Whether an endpoint is dialled with mutual TLS. */
@@ -98,6 +99,7 @@ function stand(gateway: NetworkGateway): MeshEndpoint {
     address: gateway.address,
     port: gateway.port,
     portName: "",
+    entryPort: 0,
     labels: withTopologyLabels({}, { clusterId: gateway.cluster, locality: "", nodeName: "", network: gateway.network }),
     identity: "",
     tlsMode: "istio",

@@ -4,7 +4,7 @@ import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_p
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { HttpConnectionManager_ForwardClientCertDetails as CertDetails, type HttpConnectionManagerSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { isHttp, parseProtocol } from "../../registry/index.ts";
-import { address } from "../address.ts";
+import { address, cidrRange } from "../address.ts";
 import { configured, PROXY_PROTOCOL, TLS_INSPECTOR } from "../filters.ts";
 import { buildChain, type ChainDraft } from "../listener/filter-chain.ts";
 import { connectionSettings, httpManager } from "../listener/http.ts";
@@ -55,6 +55,7 @@ function httpsChain(parts: ListenerParts, { server, routeName, sniHosts }: Merge
 
 function manager(parts: ListenerParts, routes: string, protocol: string, prefix: string, port: number) {
   const topology = topologyOf(parts);
+  const internal = parts.proxy.mesh.snapshot.networks.ranges.map(cidrRange).filter((range) => range !== undefined);
   // What clients from outside say of their certificates is not believed; who they are is found out here.
   const forwardClientCertDetails = clientCertDetails(topology.forwardClientCertDetails) ?? CertDetails.SANITIZE_SET;
   const describes = forwardClientCertDetails === CertDetails.SANITIZE_SET || forwardClientCertDetails === CertDetails.APPEND_FORWARD;
@@ -63,6 +64,8 @@ function manager(parts: ListenerParts, routes: string, protocol: string, prefix:
     forwardClientCertDetails,
     ...(describes && { setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true } }),
     httpProtocolOptions: {},
+    // Headers that only one's own clients may set are believed from these addresses.
+    ...(internal.length > 0 && { internalAddressConfig: { cidrRanges: internal } }),
   };
   return httpManager(parts, { trafficClass: "gateway", port, statPrefix: prefix, protocol: parseProtocol(protocol), routes, useRemoteAddress: true, extra });
 }

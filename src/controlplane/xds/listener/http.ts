@@ -12,7 +12,7 @@ import type { MeshConfig, MeshService, Protocol } from "../../registry/index.ts"
 import { preserveCaseOptions } from "../cluster/draft.ts";
 import { preservesCase } from "../cluster/outbound.ts";
 import { ALPN, CORS, chainFilter, FAULT, GRPC_STATS, GRPC_WEB, INBOUND_METADATA, OUTBOUND_METADATA, OUTBOUND_METADATA_SKIP_HEADERS, ROUTER, ROUTER_SUPPRESS_HEADERS } from "../filters.ts";
-import { forwardProxyFilter } from "../forward-proxy.ts";
+import { anyNameFilter, forwardProxyFilter, forwardsAny } from "../forward-proxy.ts";
 import { metadataText } from "../proxy.ts";
 import { adsSource } from "../sds.ts";
 import type { HttpTracing, TrafficClass } from "../telemetry/index.ts";
@@ -111,6 +111,7 @@ function httpFilters(parts: ListenerParts, options: HttpChainOptions): FilterCon
     CORS,
     ...parts.stats(trafficClass),
     ...(options.lookup ? [forwardProxyFilter(options.lookup, parts.proxy.view)] : []),
+    ...(trafficClass === "outbound" && forwardsAny(parts.proxy) ? [anyNameFilter(parts.proxy.view)] : []),
     headers.suppressEnvoyHeaders ? ROUTER_SUPPRESS_HEADERS : ROUTER,
   ];
 }

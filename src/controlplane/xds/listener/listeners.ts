@@ -11,9 +11,9 @@ import type { ProxyContext } from "../proxy.ts";
 import type { ProxyNode, XdsResource } from "../types.ts";
 import { gatewayListeners } from "../gateway/listeners.ts";
 import { inboundListeners } from "./inbound.ts";
-import { planOutbound, type PlannedListener } from "./outbound.ts";
+import { planHttpProxy, planOutbound, type PlannedListener } from "./outbound.ts";
 import { ListenerParts } from "./parts.ts";
-import { virtualOutboundListener } from "./virtual-outbound.ts";
+import { planVirtualOutbound } from "./virtual-outbound.ts";
 
 /** Makes the listeners of proxies. Pods of one workload differ in little, so that most is encoded once for all of them. */
 export class ListenerGenerator {
@@ -44,14 +44,14 @@ export class ListenerGenerator {
     const bindings = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);
     if (view.type !== "sidecar") {
       const translated = targets.map(({ service }) => service);
-      return this.#gateway.get([...common, scope, labelsKey(proxy), mesh.virtualServices, configs.Gateway, ...parts.securityKey(), ...bindings, ...translated], () => gatewayListeners(parts).map(encode));
+      return this.#gateway.get([...common, scope, labelsKey(proxy), mesh.virtualServices, configs.Gateway, snapshot.networks, ...parts.securityKey(), ...bindings, ...translated], () => gatewayListeners(parts).map(encode));
     }
     // Pods behind headless services have listeners of their own.
     const headless = this.#headless.get([scope], () => scope.services.filter(({ resolution }) => resolution === "Passthrough")).map((service) => snapshot.backends(service).endpoints);
     const ownAddress = headless.length > 0 ? (node.addresses[0] ?? "") : "";
     const plan = this.#plans.get([...shared, scope, scope.usesNamespace ? `${node.namespace} ${node.dnsDomain}` : "", labelsKey(proxy), ...headless, ownAddress], () => [
-      ...planOutbound(parts).map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
-      ...virtualOutboundListener(parts).map(encode),
+      ...[...planOutbound(parts), ...planHttpProxy(parts)].map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
+      ...planVirtualOutbound(parts).map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
     ]);
     const outbound = this.#outbound.get([plan, tracing], () => plan.map((listener) => ("build" in listener ? encode(listener.build(parts)) : listener)));
     // Address and namespace are part of an inbound listener only where a Sidecar makes it listen there.
@@ -75,6 +75,7 @@ const METADATA = [
   "INTERCEPTION_MODE",
   "IDLE_TIMEOUT",
   "HTTP10",
+  "HTTP_PROXY_PORT",
   "UNPRIVILEGED_POD",
   "ENVOY_STATUS_PORT",
   "ENVOY_PROMETHEUS_PORT",

@@ -5,11 +5,11 @@ import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_p
 import { FilterChainSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
 import type { ListenerSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { parseDuration } from "../../policy/index.ts";
-import { compareText, isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
+import { compareText, isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, servesPort, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
 import { address } from "../address.ts";
 import { chainFilter, configured, HTTP_INSPECTOR, TLS_INSPECTOR } from "../filters.ts";
-import { forwardsByName, SNI_FORWARD_PROXY } from "../forward-proxy.ts";
-import { PASSTHROUGH, BLACK_HOLE, statPrefix } from "../names.ts";
+import { ALLOW_BY_NAME, forwardsByName, SNI_FORWARD_PROXY } from "../forward-proxy.ts";
+import { PASSTHROUGH, BLACK_HOLE, HTTP_PROXY, statPrefix } from "../names.ts";
 import { interceptionMode, metadataFlag, metadataText, wildcards, type ProxyContext } from "../proxy.ts";
 import { destinationCluster } from "../route/destination.ts";
 import type { EgressListener } from "../scope/sidecar-scope.ts";
@@ -65,10 +65,20 @@ export function planOutbound(parts: ListenerParts): PlannedListener[] {
   return [...entries].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => ({ perWorkload: entry.chains.some(({ http }) => http), build: prepareListener(parts, entry) }));
 }
 
+/** The listener that applications may be told to use as their HTTP proxy, where mesh or proxy have a port for it. */
+export function planHttpProxy(parts: ListenerParts): PlannedListener[] {
+  const { node, view, mesh } = parts.proxy;
+  const port = Number.parseInt(metadataText(node, "HTTP_PROXY_PORT"), 10) || Number(mesh.config["proxyHttpPort"] ?? 0);
+  if (port === 0) return [];
+  const addresses = wildcards(view).locals;
+  const http: HttpChainOptions = { trafficClass: "outbound", port, statPrefix: statPrefix(`outbound_${addresses[0]}_${port}`), protocol: "HTTP_PROXY", routes: HTTP_PROXY, useRemoteAddress: false, extra: { httpProtocolOptions: { allowAbsoluteUrl: true } } };
+  return [{ perWorkload: true, build: prepareListener(parts, { port, binding: { addresses, bindToPort: true }, chains: [{ filters: parts.extensions("tcp", "all", "outbound", port), http }], protocol: "HTTP_PROXY", locked: false }) }];
+}
+
 /** Where connections go that no service claims: on, or nowhere. */
 export function catchAllCluster({ scope }: ProxyContext): string {
   const { mode, egressProxy } = scope.outbound;
-  if (mode !== "ALLOW_ANY") return BLACK_HOLE;
+  if (mode !== "ALLOW_ANY" && mode !== ALLOW_BY_NAME) return BLACK_HOLE;
   return egressProxy ? destinationCluster(egressProxy, undefined, 0) : PASSTHROUGH;
 }
 
@@ -100,7 +110,7 @@ function addEgress(parts: ListenerParts, listener: EgressListener, entries: Map<
 function headlessBindings(proxy: ProxyContext, service: MeshService, port: MeshPort, binding: Binding): Binding[] | undefined {
   if (binding.addresses.length > 0 || service.resolution !== "Passthrough" || serviceAddresses(service, proxy.view)[0] !== UNSPECIFIED) return undefined;
   if (!isTcp(port.protocol) && !isSniffed(port.protocol)) return undefined;
-  const endpoints = proxy.mesh.snapshot.backends(service).endpoints.filter(({ portName }) => portName === port.name);
+  const endpoints = proxy.mesh.snapshot.backends(service).endpoints.filter((endpoint) => servesPort(endpoint, port));
   if (endpoints.length === 0 && service.registry !== "Kubernetes" && !service.selector) return undefined;
   // A pod that calls its own address stays within itself.
   return endpoints.filter((endpoint) => isIP(endpoint.address) && endpoint.address !== proxy.node.addresses[0]).map((endpoint) => ({ bindToPort: binding.bindToPort, addresses: [endpoint.address] }));

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { VirtualHostSchema } from "../../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
 import type { ConsistentHash, HttpRetry } from "../../../resources/index.ts";
 import type { MeshConfig } from "../../registry/index.ts";
+import { ANY_NAME, ANY_NAME_CLUSTER } from "../forward-proxy.ts";
 import { BLACK_HOLE } from "../names.ts";
 import type { ProxyHeaders } from "../proxy-headers.ts";
 import { hashPolicy } from "./hash.ts";
@@ -32,7 +33,7 @@ export function defaultRoute(cluster: string, operation: string, mesh: MeshConfi
 /** What happens to requests for hosts that are not of the mesh. `cluster` is where they go. */
 export function catchAllHost(cluster: string, headers: ProxyHeaders): VirtualHost {
   const allowed = cluster !== BLACK_HOLE;
-  const name = allowed ? "allow_any" : "block_all";
+  const name = !allowed ? "block_all" : cluster === ANY_NAME_CLUSTER ? ANY_NAME : "allow_any";
   return {
     name,
     domains: ["*"],

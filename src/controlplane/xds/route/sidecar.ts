@@ -1,8 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RouteConfigurationSchema } from "../../../proto/gen/envoy/config/route/v3/route_pb.ts";
 import { compareText, hostsOverlap, isHttpOrSniffed, isWildcard, parseProtocol, type MeshService } from "../../registry/index.ts";
+import { ANY_NAME_CLUSTER, forwardsAny } from "../forward-proxy.ts";
 import { catchAllCluster } from "../listener/outbound.ts";
-import { domainName, ipv6Compliant } from "../names.ts";
+import { domainName, HTTP_PROXY, ipv6Compliant } from "../names.ts";
 import { proxyConfigOf, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
 import { listenerForRoute, ruleOf, type EgressListener } from "../scope/sidecar-scope.ts";
@@ -28,8 +29,6 @@ interface Host {
   readonly shared: VirtualHost | undefined;
 }
 
-/** Routes of the old HTTP proxy port: those of all ports. */
-const HTTP_PROXY = "http_proxy";
 const MESH: ReadonlySet<string> = new Set([MESH_GATEWAY]);
 
 /**
@@ -49,7 +48,7 @@ export function sidecarRoutes(proxy: ProxyContext, name: string, shared: SharedH
   const hosts = (sniffed ? onlyHost(all, name, name.slice(0, colon)) : all).map((host) => messageOf(host, headers.includeRequestAttemptCount));
   return {
     name,
-    virtualHosts: sniffed ? hosts : [...hosts, catchAllHost(catchAllCluster(proxy), headers)],
+    virtualHosts: sniffed ? hosts : [...hosts, catchAllHost(forwardsAny(proxy) ? ANY_NAME_CLUSTER : catchAllCluster(proxy), headers)],
     validateClusters: false,
     maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE,
     ignorePortInHostMatching: true,

@@ -1,5 +1,5 @@
 import type { Sidecar, SidecarSpec } from "../../../resources/index.ts";
-import { hostIsSubsetOf, hostsOverlap, parseProtocol, selects, type MeshService, type ServiceIndex } from "../../registry/index.ts";
+import { compareText, hostIsSubsetOf, hostsOverlap, parseProtocol, selects, type MeshService, type ServiceIndex } from "../../registry/index.ts";
 import { Memo } from "../memo.ts";
 import { HostMap } from "./host-match.ts";
 import { ruleFor, type DestinationRules, type EffectiveRule } from "./destination-rules.ts";
@@ -249,6 +249,16 @@ function mostSpecificVirtualServices(virtualServices: readonly ResolvedVirtualSe
   return found;
 }
 
+/** Whether two ServiceEntries for a hostname say the same but for their ports. */
+function mergeable(a: MeshService, b: MeshService): boolean {
+  const words = ({ namespace, resolution, registry, labels, selector, exportTo }: MeshService): string => JSON.stringify([namespace, resolution, registry, sorted(labels), sorted(selector), [...(exportTo ?? [])].sort()]);
+  return words(a) === words(b);
+}
+
+function sorted(labels: Readonly<Record<string, string>> = {}): [string, string][] {
+  return Object.entries(labels).sort(([a], [b]) => compareText(a, b));
+}
+
 /** Services by hostname, in the order in which they were first seen. */
 class ServiceCollection {
   readonly services: MeshService[] = [];
@@ -269,8 +279,7 @@ class ServiceCollection {
       return;
     }
     const added = service.ports.filter(({ port }) => !existing.ports.some((other) => other.port === port));
-    const mergeable = existing.namespace === service.namespace && existing.resolution === service.resolution && JSON.stringify(existing.labels) === JSON.stringify(service.labels);
-    if (added.length === 0 || !mergeable) return;
+    if (added.length === 0 || !mergeable(existing, service)) return;
     this.services[position] = this.trims.get([existing, service], () => ({ ...existing, ports: [...existing.ports, ...added] }));
   }
 
