@@ -193,3 +193,31 @@ test("a head does not wait for its body: HTTP/1 clients of an HTTP/2 server see 
   expect([status, headers["content-type"]]).toEqual([200, "text/event-stream"]);
   slow.close();
 });
+
+test("where all connections are full another one is made, as far as the circuit breaker lets it", async () => {
+  const server = createServer({ settings: { maxConcurrentStreams: 1 } });
+  let sessions = 0;
+  const held: ServerHttp2Stream[] = [];
+  server.on("session", () => sessions++);
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    stream.on("error", () => {});
+    if (headers[":path"] === "/hold") held.push(stream);
+    else stream.respond({ ":status": 200 }, { endStream: true });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  backends.push({ port: 0, stop: () => void server.close() });
+  const limited = { ...HTTP2, circuitBreakers: { thresholds: [{ maxConnections: 3 }] } };
+  const { port } = await start({ routes: [forward("/", "narrow")] }, [cluster("narrow", [(server.address() as AddressInfo).port], limited)]);
+  expect((await get(port, "/", "a")).status).toBe(200);
+  const answers = Array.from({ length: 4 }, () => get(port, "/hold", "a"));
+  const until = async (condition: () => boolean): Promise<void> => {
+    for (const end = Date.now() + 10_000; !condition() && Date.now() < end; ) await Bun.sleep(5);
+  };
+  await until(() => held.length === 3);
+  expect([held.length, sessions]).toEqual([3, 3]);
+  for (const stream of held.splice(0)) stream.respond({ ":status": 200 }, { endStream: true });
+  await until(() => held.length === 1);
+  for (const stream of held) stream.respond({ ":status": 200 }, { endStream: true });
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  expect(sessions).toBe(3);
+}, 30_000);

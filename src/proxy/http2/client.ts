@@ -26,11 +26,15 @@ export class Http2Client implements SessionOwner {
   /** Whose heads have come, without their bodies so far. */
   readonly #heads: ResponseSink[] = [];
   #gone = false;
+  /** The server's settings have come. */
+  settled = false;
 
   constructor(
     readonly channel: Channel,
     private readonly owner: Http2ClientOwner,
-    options: SessionOptions,
+    private readonly options: SessionOptions,
+    /** How many streams the server is taken to allow until it has said so. */
+    private readonly expectedStreams = Number.POSITIVE_INFINITY,
   ) {
     this.session = new Session(channel, "client", this, options);
   }
@@ -40,7 +44,7 @@ export class Http2Client implements SessionOwner {
   }
 
   get hasRoom(): boolean {
-    return !this.#gone && !this.session.goingAway && this.active < this.session.peerMaxStreams;
+    return !this.#gone && !this.session.goingAway && this.active < Math.min(this.settled ? this.session.peerMaxStreams : this.expectedStreams, this.options.maxConcurrentStreams);
   }
 
   /** A place for one exchange. */
@@ -84,6 +88,7 @@ export class Http2Client implements SessionOwner {
   }
 
   onSettings(): void {
+    this.settled = true;
     this.owner.onRoom(this);
   }
 

@@ -398,10 +398,9 @@ export class Session implements ChannelHandler {
     if ((end - start) % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS of another size");
     if (end - start > MAX_SETTINGS * 6) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many settings in one frame");
     for (let at = start; at < end; at += 6) this.#applySetting(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
-    const first = this.#settingsDue;
     this.#settingsDue = false;
     this.writer.settingsAck();
-    if (first) this.owner.onSettings?.();
+    this.owner.onSettings?.();
     this.#flow.pumpAll();
   }
 

@@ -11,13 +11,16 @@ interface Connection {
   readonly tls: TlsInfo | undefined;
 }
 
-/** Multiplexed connections to one host: one serves all, until its streams are used up or the server wants it gone. */
+/** Multiplexed connections to one host: one serves all, as long as it has streams for them and the server does not want it gone. */
 export class Http2Pool implements UpstreamPool, Http2ClientOwner {
   readonly #connections: Connection[] = [];
   readonly #waiting: WaitingRequests;
   readonly #target: PoolTarget;
-  #connecting = false;
+  /** Connections that are being made. */
+  #connecting = 0;
   #draining = false;
+  /** What the host allowed on its last connection. */
+  #streams = Number.POSITIVE_INFINITY;
 
   constructor(
     target: PoolTarget,
@@ -45,7 +48,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
   /** A connection that has come to be. */
   adopt({ channel, localText, tls }: UpstreamConnected): void {
     const { config, stats } = this.#target.cluster;
-    const client = new Http2Client(channel, this, { ...config.http2, stats: stats.http2() });
+    const client = new Http2Client(channel, this, { ...config.http2, stats: stats.http2() }, this.#streams);
     this.#connections.push({ client, localText, tls });
     this.onRoom(client);
   }
@@ -53,6 +56,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
   onRoom(client: Http2Client): void {
     const { maxRequestsPerConnection, services, stats } = this.#target.cluster;
     client.idleSince = services.monotonic();
+    if (client.settled) this.#streams = client.session.peerMaxStreams;
     stats.carried(client.channel);
     const full = (): boolean => maxRequestsPerConnection > 0 && client.requests >= maxRequestsPerConnection;
     // A pool that drains still serves those who wait for it: nobody else will.
@@ -66,6 +70,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
       if (!this.#draining) stats.upstream_cx_max_requests++;
       client.retire();
     }
+    this.#connect();
   }
 
   onStreamReset(by: "remote" | "local"): void {
@@ -80,7 +85,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     this.#connections.splice(at, 1);
     closed(this.#target, client.channel);
     if (this.source) this.source.replenish();
-    else if (this.#waiting.length > 0) this.#connect();
+    else this.#connect();
   }
 
   sweep(before: number): boolean {
@@ -89,7 +94,7 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
       this.#target.cluster.stats.upstream_cx_idle_timeout++;
       client.retire();
     }
-    return this.#connections.length === 0 && this.#waiting.length === 0 && !this.#connecting;
+    return this.#connections.length === 0 && this.#waiting.length === 0 && this.#connecting === 0;
   }
 
   drain(): void {
@@ -101,25 +106,39 @@ export class Http2Pool implements UpstreamPool, Http2ClientOwner {
     waiter.onPoolReady({ stream: client.stream(), version: 2, localText, tls }, this.#target.host);
   }
 
+  /** Makes connections until those to come have streams for all who wait, as far as the cluster's circuit breaker lets it. */
   #connect(): void {
+    const { cluster } = this.#target;
+    // One that allows no stream now may do so soon: it is asked for one.
+    const each = Math.max(1, Math.min(this.#streams, cluster.config.http2.maxConcurrentStreams));
+    for (let made = 0; made < MAX_AT_ONCE && this.#waiting.length > this.#connecting * each; made++) {
+      if (!this.#open()) return;
+    }
+  }
+
+  /** False when the circuit breaker is open. */
+  #open(): boolean {
     const { cluster, host } = this.#target;
-    if (this.#connecting) return;
     if (cluster.load.connections >= cluster.limits.maxConnections && host.cxActive > 0) {
       cluster.stats.upstream_cx_overflow++;
-      return;
+      return false;
     }
-    this.#connecting = true;
+    this.#connecting++;
     cluster.stats.upstream_cx_http2_total++;
     open(this.#target, {
       onConnected: (connected) => {
-        this.#connecting = false;
+        this.#connecting--;
         this.adopt(connected);
       },
       onConnectFailure: (reason, detail) => {
-        this.#connecting = false;
+        this.#connecting--;
         // All of them waited for this connection.
         this.#waiting.fail(reason, detail);
       },
     });
+    return true;
   }
 }
+
+/** As Envoy: more are made when these are. */
+const MAX_AT_ONCE = 3;
