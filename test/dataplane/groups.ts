@@ -3,6 +3,7 @@ import { accessLog } from "./rows/access-log.ts";
 import { authorization } from "./rows/authorization.ts";
 import { failures } from "./rows/failures.ts";
 import { filters } from "./rows/filters.ts";
+import { findings } from "./rows/findings.ts";
 import { headers } from "./rows/headers.ts";
 import { http1 } from "./rows/http1.ts";
 import { http2 } from "./rows/http2.ts";
@@ -16,4 +17,4 @@ import { tlsRows } from "./rows/tls.ts";
 import { upstreams } from "./rows/upstreams.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, authorization, moreFilters, matchers, http2, accessLog, managers];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, authorization, moreFilters, matchers, http2, accessLog, managers, findings];

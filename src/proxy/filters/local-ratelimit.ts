@@ -2,6 +2,8 @@ import { LocalRateLimitSchema, type LocalRateLimit } from "../../proto/gen/envoy
 import { compileHeaderOps } from "../router/header-ops.ts";
 import { fraction } from "../router/route-match.ts";
 import type { Services } from "../services.ts";
+import { XRateLimitHeadersRFCVersion as HeadersVersion } from "../../proto/gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts";
+import type { HeaderMap } from "../http/header-map.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import type { Route } from "../router/route-table.ts";
 import { InvalidResource } from "../types.ts";
@@ -43,17 +45,29 @@ function compile(proto: LocalRateLimit, services: Services): ((route: Route | un
   const ops = compileHeaderOps({ add: proto.responseHeadersToAdd, remove: [] }, services.hostname);
   const status = proto.status?.code ?? 0;
   /** Buckets of the request's own descriptors first; the common one counts beside them, or only without them. */
-  const take = (stream: HttpStream, describe: Describe | undefined): boolean => {
+  const take = (stream: HttpStream, describe: Describe | undefined): Verdict => {
     const found = describe?.(stream) ?? [];
-    const matched = found.length === 0 ? [] : special.filter(({ entries }) => found.some((descriptor) => same(descriptor, entries)));
-    for (const { bucket } of matched) if (!bucket.take()) return false;
-    return (matched.length > 0 && !always) || whole.take();
+    const buckets = found.length === 0 ? [] : special.filter(({ entries }) => found.some((descriptor) => same(descriptor, entries))).map(({ bucket }) => bucket);
+    if (buckets.length === 0 || always) buckets.push(whole);
+    for (const bucket of buckets) if (!bucket.take()) return { allowed: false, bucket };
+    return { allowed: true, bucket: buckets.reduce((least, each) => (each.remaining() < least.remaining() ? each : least)) };
   };
+  const told = proto.enableXRatelimitHeaders === HeadersVersion.DRAFT_VERSION_03;
+  const filterKey = {};
   const filter = (describe: Describe | undefined): HttpFilter => ({
+    ...(told && {
+      onResponse: (stream: HttpStream) => {
+        const bucket = stream.filterState?.get(filterKey) as TokenBucket | undefined;
+        if (bucket) tellLimit(stream.responseHeaders as HeaderMap, bucket);
+        return "continue" as const;
+      },
+    }),
     onRequest(stream) {
       if (services.random() >= enabled) return "continue";
       counts.enabled.inc();
-      if (take(stream, describe)) {
+      const { allowed, bucket } = take(stream, describe);
+      if (told) (stream.filterState ??= new Map()).set(filterKey, bucket);
+      if (allowed) {
         counts.ok.inc();
         return "continue";
       }
@@ -66,6 +80,19 @@ function compile(proto: LocalRateLimit, services: Services): ((route: Route | un
     },
   });
   return (route) => filter(special.length > 0 ? compileDescriptors(limitsOf(route, HOST_LIMITS[proto.vhRateLimits] ?? "override"), proto.stage) : undefined);
+}
+
+interface Verdict {
+  readonly allowed: boolean;
+  /** The one that refused, or that has least left. */
+  readonly bucket: TokenBucket;
+}
+
+/** The third draft of the RateLimit header fields. */
+function tellLimit(headers: HeaderMap, bucket: TokenBucket): void {
+  headers.set("x-ratelimit-limit", String(bucket.max));
+  headers.set("x-ratelimit-remaining", String(bucket.remaining()));
+  headers.set("x-ratelimit-reset", String(bucket.secondsToNext()));
 }
 
 /** Entries are compared one by one, in their order. */

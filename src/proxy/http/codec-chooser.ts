@@ -9,6 +9,9 @@ export interface ServerCodec {
   tick?(now: number): void;
 }
 
+/** `PRI * HTTP/2`: who begins so means HTTP/2, whatever follows. */
+const TELLING = 12;
+
 /** Holds the first bytes of a connection back until they show which HTTP it speaks. */
 export class CodecChooser implements ChannelHandler, ServerCodec {
   #held: Buffer | undefined;
@@ -34,9 +37,9 @@ export class CodecChooser implements ChannelHandler, ServerCodec {
 
   onData(chunk: Buffer): void {
     const bytes = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
-    const have = Math.min(bytes.length, PREFACE.length);
+    const have = Math.min(bytes.length, TELLING);
     const matches = bytes.subarray(0, have).equals(PREFACE.subarray(0, have));
-    if (matches && have < PREFACE.length) {
+    if (matches && have < TELLING) {
       this.#held = bytes;
       return;
     }

@@ -61,7 +61,7 @@ export class HttpConnection implements ServerHandler {
   }
 
   #choose(version: 1 | 2): void {
-    const { channel, info, config } = this;
+    const { channel, config } = this;
     const { clock } = config.services;
     this.#version = version;
     if (version === 2) {
@@ -76,7 +76,7 @@ export class HttpConnection implements ServerHandler {
     this.#codec = new Http1Server(channel, this, {
       limits: config.limits,
       acceptHttp10: config.acceptHttp10,
-      scheme: info.tls ? "https" : "http",
+      allowAbsoluteUrl: config.allowAbsoluteUrl,
       clock,
       headTimeoutMs: headTimeoutMs(config),
       headerCase: config.headerCase,

@@ -11,7 +11,7 @@ describe("requests", () => {
   test("a request arrives with lower-case names, host taken out, values trimmed", async () => {
     const { requests } = await read("GET /a?b=c HTTP/1.1\r\nHost: x:80\r\nX-Foo:  bar \r\nx-foo: baz\r\n\r\n");
     const [request] = requests;
-    expect(request?.head).toMatchObject({ method: "GET", path: "/a?b=c", authority: "x:80", scheme: "http", protocol: "HTTP/1.1" });
+    expect(request?.head).toMatchObject({ method: "GET", path: "/a?b=c", authority: "x:80", scheme: "", protocol: "HTTP/1.1" });
     expect([...(request?.head.headers ?? [])]).toEqual([["x-foo", "bar"], ["x-foo", "baz"]]);
     expect(request?.complete).toBe(true);
   });

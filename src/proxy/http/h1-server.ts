@@ -12,8 +12,8 @@ export interface Http1ServerOptions {
   readonly limits: HeadLimits;
   /** Requests of HTTP/1.0 are answered instead of being refused with 426. */
   readonly acceptHttp10: boolean;
-  /** `http` or `https`: what the scheme of a request is when its target does not say. */
-  readonly scheme: string;
+  /** Targets may be whole URLs: they may, without. */
+  readonly allowAbsoluteUrl?: boolean;
   readonly clock: Clock;
   /** From the first byte of a head to its end, at most; without limit when undefined. */
   readonly headTimeoutMs?: number | undefined;
@@ -283,7 +283,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
       this.#cancelHead();
       this.#cancelHead = undefined;
     }
-    const head = toRequestHead(request, this.options.scheme);
+    const head = toRequestHead(request, this.options.allowAbsoluteUrl ?? true);
     this.#headRequest = request.method === "HEAD";
     this.#http10 = request.minorVersion === 0;
     this.#closeAfter = this.#closeAfter || request.close;
@@ -393,10 +393,10 @@ function dropUpgrade(head: RequestHead): void {
 }
 
 /** Splits a request target by its form (RFC 9112, 3.2). Throws MessageError for none of the four. */
-function toRequestHead(request: ParsedRequest, defaultScheme: string): RequestHead {
+function toRequestHead(request: ParsedRequest, allowAbsolute: boolean): RequestHead {
   const { method, target, headers } = request;
   const protocol = request.minorVersion === 1 ? "HTTP/1.1" : "HTTP/1.0";
-  let scheme = defaultScheme;
+  let scheme = "";
   let path = target;
   let authority = request.host ?? "";
   let upgrade = request.upgrade?.toLowerCase();
@@ -408,14 +408,16 @@ function toRequestHead(request: ParsedRequest, defaultScheme: string): RequestHe
     upgrade = "connect";
     if (!/:\d+$/.test(target)) throw MessageError.invalidUrl();
   } else if (target.charCodeAt(0) !== 0x2f) {
-    const absolute = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(target);
+    const absolute = allowAbsolute && /^(https?):\/\/([^/?#]+)(.*)$/i.exec(target);
     if (absolute) {
       scheme = (absolute[1] as string).toLowerCase();
       authority = absolute[2] as string;
       const rest = absolute[3] as string;
       path = rest.startsWith("/") ? rest : `/${rest}`;
-    } else if (/^[a-z][a-z0-9+.-]*:\/\//i.test(target)) throw MessageError.invalidScheme();
-    else if (target === "*" ? method !== "OPTIONS" : true) throw target === "*" ? MessageError.invalidUrl() : MessageError.malformed("the request target is in no known form");
+    } else if (/^[a-z][a-z0-9+.-]*:\/\//i.test(target)) {
+      // Where it is not allowed, the target is a path that is none.
+      if (allowAbsolute) throw MessageError.invalidScheme();
+    } else if (target === "*" ? method !== "OPTIONS" : true) throw target === "*" ? MessageError.invalidUrl() : MessageError.malformed("the request target is in no known form");
   }
   if (!AUTHORITY.test(authority)) throw MessageError.invalidAuthority();
   if (request.bodyLength === CHUNKED) headers.remove("transfer-encoding");

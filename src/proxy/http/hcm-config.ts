@@ -60,6 +60,7 @@ export class HcmConfig {
   readonly stripTrailingDot: boolean;
   readonly proxy100Continue: boolean;
   readonly acceptHttp10: boolean;
+  readonly allowAbsoluteUrl: boolean;
   readonly enableTrailers: boolean;
   readonly defaultHostForHttp10: string;
   readonly limits: HeadLimits;
@@ -73,6 +74,8 @@ export class HcmConfig {
   readonly tracer: HttpTracing | undefined;
   readonly localReplies: RewriteReply | undefined;
   readonly extras: RequestExtras | undefined;
+  /** The scheme that is told upstream is that of the connection there. */
+  readonly schemeOfUpstream: boolean;
   readonly codec: "auto" | "http1" | "http2";
   readonly http2: SessionOptions;
   readonly headerCase: HeaderCase | undefined;
@@ -113,6 +116,7 @@ export class HcmConfig {
     this.stripPort = proto.stripPortMode.case === "stripAnyHostPort" && proto.stripPortMode.value ? "any" : proto.stripMatchingHostPort ? "matching" : "none";
     this.stripTrailingDot = proto.stripTrailingHostDot;
     this.proxy100Continue = proto.proxy100Continue;
+    this.allowAbsoluteUrl = http1?.allowAbsoluteUrl ?? true;
     this.acceptHttp10 = http1?.acceptHttp10 ?? false;
     this.enableTrailers = http1?.enableTrailers ?? false;
     this.defaultHostForHttp10 = http1?.defaultHostForHttp10 ?? "";
@@ -128,6 +132,7 @@ export class HcmConfig {
     this.tracer = proto.tracing && new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
     // Few have one: what it needs is loaded with the first.
     this.localReplies = proto.localReplyConfig && (require("./local-reply-config.ts") as typeof LocalReplies).compileLocalReplies(proto.localReplyConfig, services);
+    this.schemeOfUpstream = (proto.schemeHeaderTransformation?.matchUpstream ?? false) && proto.schemeHeaderTransformation?.transformation.case === undefined;
     this.extras = asksForExtras(proto) ? (require("./request-extras.ts") as typeof Extras).compileExtras(proto, services) : undefined;
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
     this.http2 = { ...sessionOptions(proto.http2ProtocolOptions, this.limits.maxBytes, this.limits.maxHeaders), stats: services.core.http2() };

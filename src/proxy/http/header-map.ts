@@ -103,7 +103,7 @@ export interface RequestHead {
   /** Path and query, as they go upstream. Empty for CONNECT. */
   path: string;
   authority: string;
-  /** `http` or `https`, of the downstream hop. */
+  /** `http` or `https`; empty until headers are completed, where an HTTP/1 client has not said it. */
   scheme: string;
   readonly protocol: HttpProtocol;
   headers: HeaderMap;

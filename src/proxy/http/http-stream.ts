@@ -109,9 +109,12 @@ export class HttpStream extends StreamInfo implements RequestSink {
     }
     this.grpc = isGrpc(request);
     const invalid = checkRequest(request, config);
-    if (invalid) return this.#refuse(invalid.reply, invalid.close);
+    if (invalid) {
+      if (invalid.close) this.connection.closeAfterResponse();
+      return this.localReply(invalid.reply);
+    }
     const refused = mutateRequestHeaders(request, this, connection.info, config, connection.uuid);
-    if (refused !== undefined) return this.#refuse({ status: refused, body: "", details: "rejecting_because_detection_failed" }, false);
+    if (refused !== undefined) return this.localReply({ status: refused, body: "", details: "rejecting_because_detection_failed" });
     this.#askedPath = request.path;
     this.#askedAuthority = request.authority;
     this.routeTable = config.routes.current();
@@ -126,13 +129,6 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.#startTimers();
     this.#plan = config.plan(this.route);
     this.continueRequest();
-  }
-
-  /** Answers before the request has a scheme, where the client did not say one. */
-  #refuse(reply: LocalReply, close: boolean): void {
-    if (close) this.connection.closeAfterResponse();
-    if (this.protocol !== "HTTP/2") this.request.scheme = "";
-    this.localReply(reply);
   }
 
   /** Lets the next request filter run: called by a filter that had stopped. */

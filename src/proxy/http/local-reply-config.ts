@@ -40,6 +40,8 @@ export function compileLocalReplies(proto: LocalReplyConfig, services: Services)
     if (format) {
       info.localReplyBody = body;
       body = format.write(info);
+      // Only the page knows it, no log.
+      info.localReplyBody = "";
     }
     const { modify } = reply;
     const ops = mapper?.ops;

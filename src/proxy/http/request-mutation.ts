@@ -91,6 +91,11 @@ export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, con
     headers.remove("x-envoy-internal");
     if (headers.names.some(isEnvoys)) for (const name of INTERNAL_ONLY) headers.remove(name);
   }
+  // A target that does not say it has the scheme that its client came by, to the first proxy.
+  if (request.scheme === "") {
+    const told = headers.get("x-forwarded-proto");
+    request.scheme = told === "http" || told === "https" ? told : secure ? "https" : "http";
+  }
   extras?.add(request, connection.local.port, !config.useRemoteAddress || config.xffTrustedHops > 0);
   if (config.generateRequestId) {
     if (edge && !config.preserveExternalRequestId) headers.set("x-request-id", uuid());

@@ -18,12 +18,46 @@ export function compileHeaderOps({ add, remove }: HeaderOpsConfig, hostname: str
   if (add.length === 0 && remove.length === 0) return undefined;
   const additions = add.map((option) => compileAddition(option, hostname));
   const removals = remove.map((name) => modifiable(name));
+  const [only] = additions;
   return (headers, info) => {
     // As Envoy: a level removes first, then adds.
     for (const name of removals) headers.remove(name);
-    for (const addition of additions) addition(headers, info);
+    if (!only) return;
+    if (additions.length === 1) {
+      const change = only(headers, info);
+      if (change) apply(headers, change);
+      return;
+    }
+    // All are judged by what there is before any of them: then what replaces comes first.
+    const changes: Change[] = [];
+    for (const addition of additions) {
+      const change = addition(headers, info);
+      if (change) changes.push(change);
+    }
+    for (const change of changes) if (change.replaces) apply(headers, change);
+    for (const change of changes) if (!change.replaces) apply(headers, change);
   };
 }
+
+interface Change {
+  readonly name: string;
+  readonly value: string;
+  readonly replaces: boolean;
+}
+
+function apply(headers: HeaderMap, { name, value, replaces }: Change): void {
+  if (replaces) headers.set(name, value);
+  else if (ONE_LINE.has(name) && headers.has(name)) {
+    if (value !== "") headers.appendToValue(name, value);
+  }
+  else headers.append(name, value);
+}
+
+/** Those that Envoy keeps in one line each: what is added to them stands behind a comma. */
+const ONE_LINE: ReadonlySet<string> = new Set([
+  "connection", "content-length", "content-type", "date", "envoy-attempt-count", "grpc-message", "grpc-status", "grpc-timeout", "keep-alive", "server", "user-agent", "via", "x-forwarded-client-cert", "x-forwarded-for",
+  "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-request-id", "x-envoy-attempt-count", "x-envoy-decorator-operation", "x-envoy-original-path", "x-envoy-original-host", "x-envoy-upstream-service-time",
+]);
 
 /** Runs several levels in their order. */
 export function joinHeaderOps(levels: readonly (HeaderOps | undefined)[]): HeaderOps | undefined {
@@ -35,28 +69,19 @@ export function joinHeaderOps(levels: readonly (HeaderOps | undefined)[]): Heade
   };
 }
 
-function compileAddition(option: HeaderValueOption, hostname: string): HeaderOps {
+function compileAddition(option: HeaderValueOption, hostname: string): (headers: HeaderMap, info: StreamInfo) => Change | undefined {
   const { header, append, appendAction, keepEmptyValue } = option;
   const name = modifiable(header?.key ?? "");
   const text = header?.value !== undefined && header.value !== "" ? header.value : new TextDecoder().decode(header?.rawValue);
   const value = compileFormat(toLatin1(text), { missing: "", hostname });
   const action = appendAction === Append.APPEND_IF_EXISTS_OR_ADD && append === false ? Append.OVERWRITE_IF_EXISTS_OR_ADD : appendAction;
+  const replaces = action === Append.OVERWRITE_IF_EXISTS_OR_ADD || action === Append.OVERWRITE_IF_EXISTS;
   return (headers, info) => {
     const current = value(info);
-    if (current === "" && !keepEmptyValue) return;
-    switch (action) {
-      case Append.ADD_IF_ABSENT:
-        if (!headers.has(name)) headers.append(name, current);
-        break;
-      case Append.OVERWRITE_IF_EXISTS_OR_ADD:
-        headers.set(name, current);
-        break;
-      case Append.OVERWRITE_IF_EXISTS:
-        if (headers.has(name)) headers.set(name, current);
-        break;
-      default:
-        headers.append(name, current);
-    }
+    if (current === "" && !keepEmptyValue) return undefined;
+    if (action === Append.ADD_IF_ABSENT && headers.has(name)) return undefined;
+    if (action === Append.OVERWRITE_IF_EXISTS && !headers.has(name)) return undefined;
+    return { name, value: current, replaces };
   };
 }
 

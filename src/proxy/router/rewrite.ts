@@ -2,21 +2,25 @@ import type { RedirectAction, RouteAction } from "../../proto/gen/envoy/config/r
 import { RedirectAction_RedirectResponseCode } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
 import type { RequestHead } from "../http/header-map.ts";
 import { compileSubstitute, type TextRewrite } from "../match/regex.ts";
+import type { RegexMatchAndSubstitute } from "../../proto/gen/envoy/type/matcher/v3/regex_pb.ts";
 import { InvalidResource } from "../types.ts";
 import { pathWithoutQuery, type PathMatcher } from "./route-match.ts";
 
-/** How a forwarded path changes, query kept; undefined when it does not. */
+/** How a forwarded path changes, query kept; undefined when it does not. Nothing as the result: it stays as it is. */
 export function compilePathRewrite(action: RouteAction, path: PathMatcher): TextRewrite | undefined {
   if (action.pathRewritePolicy) throw new InvalidResource("UNSUPPORTED_REWRITE", `Didn't find a registered implementation for name: '${action.pathRewritePolicy.name}'`);
   if (action.prefixRewrite !== "") return prefixRewrite(action.prefixRewrite, path);
-  if (action.regexRewrite) {
-    const substitute = compileSubstitute(action.regexRewrite);
-    return (full) => {
-      const bare = pathWithoutQuery(full);
-      return substitute(bare) + full.slice(bare.length);
-    };
-  }
-  return undefined;
+  return action.regexRewrite && regexRewrite(action.regexRewrite);
+}
+
+/** Of the path without its query; nothing where nothing would be left of it. */
+function regexRewrite(config: RegexMatchAndSubstitute): TextRewrite {
+  const substitute = compileSubstitute(config);
+  return (full) => {
+    const bare = pathWithoutQuery(full);
+    const path = substitute(bare);
+    return path === "" ? "" : path + full.slice(bare.length);
+  };
 }
 
 /** Replaces the matched part: a prefix, a whole exact path, or all of a regex match. */
@@ -50,11 +54,7 @@ export function hasLocation(status: number): boolean {
 
 /** Where the request itself went. */
 export function ownLocation(request: RequestHead): string {
-  return `${currentScheme(request)}://${request.authority}${request.path}`;
-}
-
-function currentScheme(request: RequestHead): string {
-  return request.headers.get("x-forwarded-proto") ?? request.scheme;
+  return `${request.scheme}://${request.authority}${request.path}`;
 }
 
 export function compileRedirect(action: RedirectAction, path: PathMatcher): Redirect {
@@ -67,10 +67,7 @@ export function compileRedirect(action: RedirectAction, path: PathMatcher): Redi
       : specifier.case === "prefixRewrite"
         ? prefixRewrite(specifier.value, path)
         : specifier.case === "regexRewrite"
-          ? ((substitute) => (full: string) => {
-              const bare = pathWithoutQuery(full);
-              return substitute(bare) + full.slice(bare.length);
-            })(compileSubstitute(specifier.value))
+          ? regexRewrite(specifier.value)
           : undefined;
   // A query that the configuration brings stays.
   const stripsQuery = action.stripQuery && !(specifier.case === "pathRedirect" && specifier.value.includes("?"));
@@ -78,13 +75,13 @@ export function compileRedirect(action: RedirectAction, path: PathMatcher): Redi
     status: CODES[action.responseCode],
     rewrite: specifier.case === "pathRedirect" ? undefined : rewrite,
     location(request) {
-      const current = currentScheme(request);
+      const current = request.scheme;
       const scheme = wantedScheme ?? current;
       let { authority: host } = request;
       if (action.hostRedirect !== "") host = action.hostRedirect;
       else if (scheme !== current || action.portRedirect !== 0) host = withoutDefaultPort(host, current, action.portRedirect !== 0);
       const port = action.portRedirect === 0 ? "" : `:${action.portRedirect}`;
-      let target = rewrite ? rewrite(request.path) : request.path;
+      let target = rewrite?.(request.path) || request.path;
       if (stripsQuery) target = pathWithoutQuery(target);
       return `${scheme}://${host}${port}${target}`;
     },

@@ -38,8 +38,8 @@ export interface ForwardAction {
   readonly retry: RetryPolicy | undefined;
   readonly pathRewrite: TextRewrite | undefined;
   readonly hostRewrite: ((request: RequestHead) => string | undefined) | undefined;
-  /** The new host comes with headers that tell the old one; not when a weighted cluster brings it, as in Envoy. */
-  readonly notesOriginalHost: boolean;
+  /** Of a weighted cluster: before all else, and the old one is not told, as in Envoy. */
+  readonly presetHost: string | undefined;
   /** The host's own name is put in after one is chosen. */
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
@@ -232,7 +232,7 @@ export class RouteTable {
                 ...forward,
                 cluster: each.clusterHeader === "" ? each.name : headerReader(each.clusterHeader.toLowerCase()),
                 criteria: MetadataCriteria.merged(forward.criteria, each.metadataMatch?.filterMetadata[LB_METADATA]),
-                ...(literal === undefined ? {} : { hostRewrite: () => literal, notesOriginalHost: false }),
+                presetHost: literal || undefined,
               },
               requestOps: joinHeaderOps([compileHeaderOps({ add: each.requestHeadersToAdd, remove: each.requestHeadersToRemove }, hostname), base.requestOps]),
               responseOps: joinHeaderOps([compileHeaderOps({ add: each.responseHeadersToAdd, remove: each.responseHeadersToRemove }, hostname), base.responseOps]),
@@ -266,7 +266,7 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
   const host = action.hostRewriteSpecifier;
   let hostRewrite: ForwardAction["hostRewrite"];
   if (host.case === "hostRewriteLiteral") hostRewrite = () => host.value;
-  else if (host.case === "hostRewriteHeader") hostRewrite = headerReader(host.value.toLowerCase());
+  else if (host.case === "hostRewriteHeader") hostRewrite = firstValue(host.value.toLowerCase());
   else if (host.case === "hostRewritePathRegex") {
     const substitute = compileSubstitute(host.value);
     hostRewrite = (request) => substitute(pathWithoutQuery(request.path));
@@ -287,7 +287,7 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     retry: retry && compileRetryPolicy(retry),
     pathRewrite: compilePathRewrite(action, path),
     hostRewrite,
-    notesOriginalHost: true,
+    presetHost: undefined,
     autoHostRewrite: host.case === "autoHostRewrite" && Boolean(host.value.value),
     appendXForwardedHost: action.appendXForwardedHost,
     hash: compileHashPolicies(action.hashPolicy),
@@ -301,6 +301,11 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     endsConnect: ended !== undefined,
     upgrades: new Map(action.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
   };
+}
+
+/** A header's first line counts. */
+function firstValue(name: string): (request: RequestHead) => string | undefined {
+  return name.startsWith(":") || name === "host" ? headerReader(name) : (request) => request.headers.get(name);
 }
 
 const NOT_FOUND: Record<NotFoundCode, number> = {

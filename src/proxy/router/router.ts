@@ -16,7 +16,6 @@ import { mirrorRequest } from "./mirror.ts";
 
 /** Request bodies up to so many bytes are kept for another try (Envoy's per_connection_buffer_limit). */
 const REPLAY_LIMIT = 1024 * 1024;
-
 /** The end of a request's way through the filters: it finds an upstream, tries again where that is allowed, answers. */
 export class Router implements ResponseSink, PoolWaiter {
   #action!: ForwardAction;
@@ -78,7 +77,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const cluster = name === undefined ? undefined : services.clusters.get(name);
     if (!cluster) {
       stream.config.stats.no_cluster++;
-      stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC", modify: (headers) => this.#modify(headers) });
+      stream.localReply({ status: action.clusterNotFoundStatus, body: "", details: "cluster_not_found", flag: "NC" });
       return;
     }
     this.#cluster = cluster;
@@ -165,6 +164,7 @@ export class Router implements ResponseSink, PoolWaiter {
     cluster.stats.upstream_rq_total++;
     host.rqTotal++;
     if (this.#route.virtualHost.includeAttemptCount) stream.request.headers.set("x-envoy-attempt-count", String(stream.attempts));
+    if (stream.config.schemeOfUpstream) stream.request.scheme = connection.tls ? "https" : "http";
     this.#upstream = connection.stream;
     if (stream.span) this.#inject(connection, host);
     const services = stream.config.services;
@@ -379,10 +379,11 @@ export class Router implements ResponseSink, PoolWaiter {
     const { stream } = this;
     const { request } = stream;
     const target = location(request);
-    if (rewrite) {
+    const path = rewrite?.(request.path);
+    if (path) {
       // As Envoy: the path changes for whoever logs it.
       if (!stream.config.router.suppressEnvoyHeaders) request.headers.set("x-envoy-original-path", request.path);
-      request.path = rewrite(request.path);
+      request.path = path;
     }
     stream.localReply({ status, body: "", details: "direct_response", headers: [["location", target]], modify: (headers) => route.responseOps?.(headers, stream) });
   }
@@ -396,12 +397,15 @@ export class Router implements ResponseSink, PoolWaiter {
     const { headers } = request;
     const { suppressEnvoyHeaders } = stream.config.router;
     if (this.#route.virtualHost.includeAttemptCount) headers.set("x-envoy-attempt-count", "1");
+    if (action.presetHost !== undefined) request.authority = action.presetHost;
     this.#route.requestOps?.(headers, stream);
     const host = action.hostRewrite?.(request);
     if (host !== undefined && host !== "") this.#rewriteHost(host);
-    if (action.pathRewrite) {
+    const path = action.pathRewrite?.(request.path);
+    // Nothing is no path.
+    if (path) {
       if (!suppressEnvoyHeaders) headers.set("x-envoy-original-path", request.path);
-      request.path = action.pathRewrite(request.path);
+      request.path = path;
     }
     this.#limits = requestLimits(headers, action, stream.grpc);
     this.#tellTimeLeft();
@@ -417,10 +421,6 @@ export class Router implements ResponseSink, PoolWaiter {
 
   #rewriteHost(host: string): void {
     const { request, config } = this.stream;
-    if (!this.#action.notesOriginalHost) {
-      request.authority = host;
-      return;
-    }
     if (this.#action.appendXForwardedHost) request.headers.appendToValue("x-forwarded-host", request.authority);
     if (!config.router.suppressEnvoyHeaders) request.headers.set("x-envoy-original-host", request.authority);
     request.authority = host;

@@ -3,6 +3,7 @@ import type { HeaderMap } from "../http/header-map.ts";
 import { GRPC_CODES } from "../../proto/index.ts";
 import { valueText } from "../match/values.ts";
 import { addressText } from "../net/connection-info.ts";
+import { httpToGrpcStatus } from "../http/local-reply.ts";
 import { isGrpc } from "../router/route-match.ts";
 import { flagNames } from "./flag-names.ts";
 import { compileCelText } from "./cel-filter.ts";
@@ -130,9 +131,9 @@ function command(name: string, argument: string | undefined, options: FormatOpti
 }
 
 /** Only what was asked for as gRPC has such a status. */
-function grpcStatus({ request, responseTrailers, responseHeaders }: StreamInfo): string | undefined {
+function grpcStatus({ request, responseTrailers, responseHeaders, responseStatus }: StreamInfo): string | undefined {
   if (!request || !isGrpc(request)) return undefined;
-  return responseTrailers?.get("grpc-status") ?? responseHeaders?.get("grpc-status");
+  return responseTrailers?.get("grpc-status") ?? responseHeaders?.get("grpc-status") ?? (responseStatus === 0 ? undefined : String(httpToGrpcStatus(responseStatus)));
 }
 
 const GRPC_STYLES: Record<string, ((status: string) => string) | undefined> = {

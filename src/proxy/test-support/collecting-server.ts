@@ -25,7 +25,6 @@ export class CollectingServer implements ServerHandler {
     this.codec = new Http1Server(this.channel, this, {
       limits: DEFAULT_LIMITS,
       acceptHttp10: options.acceptHttp10 ?? false,
-      scheme: "http",
       clock: this.clock,
       headTimeoutMs: options.headTimeoutMs,
     });

@@ -69,22 +69,29 @@ class Attempt {
     try {
       this.#fd = services.sockets.connect(request.host.address, request.bindAddress === undefined ? {} : { bindAddress: request.bindAddress });
     } catch (error) {
-      this.#fail("remote_connection_failure", `immediate connect error: ${errorReason(error)}`);
-      return () => {};
+      this.#failLater(`immediate connect error: ${errorReason(error)}`);
+      return () => this.#abandon();
     }
-    this.#poll(FIRST_POLL_MS);
+    this.#poll(FIRST_POLL_MS, true);
     if (this.#state !== "done") this.#cancelTimer = services.clock.after(request.timeoutMs, () => this.#fail("connection_timeout", ""));
     return () => this.#abandon();
   }
 
-  #poll(wait: number): void {
+  /** Whoever asks for a connection goes on first: with the request's body that came with its head, say. */
+  #failLater(detail: string): void {
+    queueMicrotask(() => this.#fail("remote_connection_failure", detail));
+  }
+
+  #poll(wait: number, first = false): void {
     const result = connectResult(this.#fd, this.request.host.text);
     if (result.state === "connecting") {
       this.#cancelPoll = this.services.clock.after(wait, () => this.#poll(Math.min(wait * 2, MAX_POLL_MS)));
       return;
     }
     if (result.state === "failed") {
-      this.#fail("remote_connection_failure", `delayed connect error: ${errorReason(result.error)}`);
+      const detail = `delayed connect error: ${errorReason(result.error)}`;
+      if (first) this.#failLater(detail);
+      else this.#fail("remote_connection_failure", detail);
       return;
     }
     this.#adopt();

@@ -2,11 +2,10 @@ import type { TokenBucket as TokenBucketProto } from "../../../proto/gen/envoy/t
 import { durationMs } from "../../durations.ts";
 import { InvalidResource } from "../../types.ts";
 
-/** Tokens that come back by time, so many an interval. */
+/** Tokens that come back by time: so many an interval, one after the other. */
 export class TokenBucket {
-  readonly #max: number;
-  readonly #perFill: number;
-  readonly #fillMs: number;
+  readonly max: number;
+  readonly #msPerToken: number;
   #tokens: number;
   #filledAt: number;
 
@@ -15,22 +14,36 @@ export class TokenBucket {
     proto: TokenBucketProto,
     private readonly now: () => number,
   ) {
-    this.#fillMs = durationMs(proto.fillInterval) ?? 0;
-    if (this.#fillMs < 50) throw new InvalidResource("INVALID_RATELIMIT", "local rate limit token bucket fill timer must be >= 50ms");
-    this.#max = proto.maxTokens;
-    this.#perFill = proto.tokensPerFill ?? 1;
+    const fillMs = durationMs(proto.fillInterval) ?? 0;
+    if (fillMs < 50) throw new InvalidResource("INVALID_RATELIMIT", "local rate limit token bucket fill timer must be >= 50ms");
+    this.max = proto.maxTokens;
+    this.#msPerToken = fillMs / (proto.tokensPerFill ?? 1);
     this.#tokens = proto.maxTokens;
     this.#filledAt = now();
   }
 
   take(): boolean {
-    const fills = Math.floor((this.now() - this.#filledAt) / this.#fillMs);
-    if (fills > 0) {
-      this.#tokens = Math.min(this.#max, this.#tokens + fills * this.#perFill);
-      this.#filledAt += fills * this.#fillMs;
-    }
-    if (this.#tokens === 0) return false;
+    this.#fill();
+    if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
+  }
+
+  /** Whole tokens that are left. */
+  remaining(): number {
+    this.#fill();
+    return Math.floor(this.#tokens);
+  }
+
+  /** Seconds until there is a token. */
+  secondsToNext(): number {
+    this.#fill();
+    return this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) * this.#msPerToken) / 1000);
+  }
+
+  #fill(): void {
+    const now = this.now();
+    this.#tokens = Math.min(this.max, this.#tokens + (now - this.#filledAt) / this.#msPerToken);
+    this.#filledAt = now;
   }
 }

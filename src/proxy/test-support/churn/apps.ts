@@ -89,7 +89,7 @@ function httpApp(socket: BunSocket): Channel {
       onIdle() {},
       onConnectionClosed() {},
     },
-    { limits: DEFAULT_LIMITS, acceptHttp10: false, scheme: "http", clock: systemClock },
+    { limits: DEFAULT_LIMITS, acceptHttp10: false, clock: systemClock },
   );
   return channel;
 }
