@@ -77,7 +77,7 @@ export interface Schema {
   /** Strategic merge patch: built-in kinds only. */
   "x-kubernetes-patch-strategy"?: string;
   "x-kubernetes-patch-merge-key"?: string;
-  "x-kubernetes-validations"?: { rule: string; message?: string; messageExpression?: string; reason?: string; fieldPath?: string }[];
+  "x-kubernetes-validations"?: { rule: string; message?: string; messageExpression?: string; reason?: string; fieldPath?: string; optionalOldSelf?: boolean }[];
   "x-kubernetes-group-version-kind"?: { group: string; version: string; kind: string }[];
   $ref?: string;
 }

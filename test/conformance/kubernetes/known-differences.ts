@@ -22,23 +22,11 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     ],
   ],
   [
-    "The words of our own parsers of base64, YAML, CEL, regular expressions and Go's asn1.",
+    "The words of our own parsers of base64, YAML and Go's asn1.",
     [
       "get and list: a bad page",
       "server-side apply: is broken",
-      "validation rules: a rule with a syntax error",
-      "definitions: has a bad pattern",
-      "admission policies: refuses a bad expression",
       "custom resources: has a text for a spec",
-    ],
-  ],
-  [
-    "CEL rules are parsed when a definition comes in, and types are seen only when they run: the rule that names no field is stored, and its definition is there in the steps that follow.",
-    [
-      "validation rules: a rule that does not compile",
-      "validation rules: a rule that is no boolean",
-      "definitions: has a column with a bad path",
-      "definitions: has unknown fields",
     ],
   ],
   [

@@ -16,7 +16,7 @@ let environment: Environment | undefined;
 export function compile(expression: string): Program {
   let program = programs.get(expression);
   if (!program) {
-    environment ??= makeEnvironment();
+    environment ??= newEnvironment();
     program = environment.parse(expression) as unknown as Program;
     if (programs.size >= MAX_PROGRAMS) programs.clear();
     programs.set(expression, program);
@@ -36,9 +36,12 @@ class Ip {
   constructor(readonly address: string) {}
 }
 
-/** https://kubernetes.io/docs/reference/using-api/cel/#cel-options-language-features-and-libraries */
-function makeEnvironment(): Environment {
-  const env = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false, enableOptionalTypes: true });
+/**
+ * Kubernetes' functions. `isStrict`: only variables that are registered are there, for a check of types.
+ * https://kubernetes.io/docs/reference/using-api/cel/#cel-options-language-features-and-libraries
+ */
+export function newEnvironment(isStrict = false): Environment {
+  const env = new Environment({ unlistedVariablesAreDyn: !isStrict, homogeneousAggregateLiterals: false, enableOptionalTypes: true });
   env.registerType("net.URL", { ctor: Url, fields: {} }).registerType("kubernetes.Quantity", { ctor: Quantity, fields: {} }).registerType("net.IP", { ctor: Ip, fields: {} });
   registerUrls(env);
   registerStrings(env);

@@ -2,6 +2,7 @@ import { errorText } from "../../../base/index.ts";
 import { type FieldError, resolveSchema, type Schema } from "../../../resources/index.ts";
 import { equalJson, isObject, type JsonObject } from "../json.ts";
 import { compile } from "./cel-environment.ts";
+import { escapeName, TEXT_FORMATS } from "./cel-types.ts";
 import { hasRules } from "./validate-custom.ts";
 
 type Rule = NonNullable<Schema["x-kubernetes-validations"]>[number];
@@ -19,7 +20,7 @@ function visit(value: unknown, old: unknown, reference: Schema, path: string, er
   // What was stored under older rules may stay as it is.
   const unchanged = old !== undefined && equalJson(value, old);
   for (const rule of schema["x-kubernetes-validations"] ?? []) {
-    const transition = /\boldSelf\b/.test(rule.rule);
+    const transition = !rule.optionalOldSelf && /\boldSelf\b/.test(rule.rule);
     if (transition ? old === undefined : unchanged) continue;
     const error = evaluate(rule, value, old, schema, path);
     if (error) errors.push(error);
@@ -47,18 +48,28 @@ function correlated(item: unknown, before: unknown[], schema: Schema): unknown {
 }
 
 function evaluate(rule: Rule, value: unknown, old: unknown, schema: Schema, path: string): FieldError | undefined {
-  const variables = { self: toCel(value, schema), oldSelf: old === undefined ? undefined : toCel(old, schema) };
+  const before = old === undefined ? undefined : toCel(old, schema);
+  const variables = { self: toCel(value, schema), oldSelf: rule.optionalOldSelf ? optional(before) : before };
   const message = rule.message?.trim();
   const field = rule.fieldPath ? (path + rule.fieldPath).replace(/^\./, "") : path || "<nil>";
   let passed: unknown;
   try {
-    passed = compile(rule.rule)(variables);
+    passed = compile(rule.optionalOldSelf ? untyped(rule.rule) : rule.rule)(variables);
   } catch (error) {
     return failure("FieldValueInvalid", field, value, schema, `${celError(error)} evaluating rule: ${message ?? rule.rule}`);
   }
   if (passed === true) return undefined;
   const type = rule.reason && rule.reason in PREFIXES ? (rule.reason as keyof typeof PREFIXES) : "FieldValueInvalid";
   return failure(type, field, value, schema, computedMessage(rule, variables) ?? message ?? `failed rule: ${rule.rule.trim()}`);
+}
+
+/** What is taken out of an optional has a type that no operator of our evaluator takes; said to be dyn, it has. */
+function untyped(rule: string): string {
+  return rule.replaceAll(/\boldSelf\.value\(\)/g, "dyn(oldSelf.value())");
+}
+
+function optional(value: unknown): unknown {
+  return value === undefined ? compile("optional.none()")({}) : compile("optional.of(value)")({ value });
 }
 
 const PREFIXES = {
@@ -115,6 +126,7 @@ function celError(error: unknown): string {
 function toCel(value: unknown, reference: Schema | undefined): unknown {
   const schema = reference && resolveSchema(reference);
   if (typeof value === "number") return schema?.type === "number" || !Number.isInteger(value) ? value : BigInt(value);
+  if (typeof value === "string") return formatted(value, schema);
   if (Array.isArray(value)) return value.map((item) => toCel(item, schema?.items));
   if (!isObject(value)) return value;
   const result: JsonObject = {};
@@ -126,11 +138,22 @@ function toCel(value: unknown, reference: Schema | undefined): unknown {
   return result;
 }
 
-const RESERVED = new Set("true false null in as break const continue else for function if import let loop package namespace return var void while".split(" "));
-
-/** https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules */
-function escapeName(name: string): string {
-  if (RESERVED.has(name)) return `__${name}__`;
-  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !name.includes("__")) return name;
-  return name.replaceAll("__", "__underscores__").replaceAll(".", "__dot__").replaceAll("-", "__dash__").replaceAll("/", "__slash__");
+/** Times, durations and bytes are no texts for a rule; one that cannot be read is told of by its schema. */
+function formatted(text: string, schema: Schema | undefined): unknown {
+  switch (TEXT_FORMATS[schema?.format ?? ""]) {
+    case "google.protobuf.Timestamp": {
+      const time = new Date(text);
+      return Number.isNaN(time.getTime()) ? text : time;
+    }
+    case "google.protobuf.Duration":
+      try {
+        return compile("duration(text)")({ text });
+      } catch {
+        return text;
+      }
+    case "bytes":
+      return Uint8Array.from(Buffer.from(text, "base64"));
+    default:
+      return text;
+  }
 }

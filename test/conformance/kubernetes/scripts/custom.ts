@@ -1,5 +1,5 @@
 import type { Script } from "../types.ts";
-import { apply, cluster, del, get, jsonPatch, mergePatch, ns, object, pause, post, put, script, strategic, TABLE } from "./dsl.ts";
+import { apply, cluster, del, get, jsonPatch, mergePatch, ns, object, pause, post, put, script, setup, strategic, TABLE } from "./dsl.ts";
 
 const CRDS = cluster("apiextensions.k8s.io/v1/customresourcedefinitions");
 const definition = (plural: string, kind: string, schema: object, more: { version?: object; spec?: object } = {}): object =>
@@ -196,6 +196,26 @@ export const customScripts: readonly Script[] = [
     post("a rule that does not compile", CRDS, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "string" } }, "x-kubernetes-validations": [{ rule: "self.nonesuch == 1" }] } } })),
     post("a rule that is no boolean", CRDS, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a" }] } } })),
     post("a rule with a syntax error", CRDS, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a ==" }] } } })),
+    ...(
+      [
+        ["an undeclared name", "foo == 1"],
+        ["an undefined field of an item", "self.list.all(x, x.nme == 'a')"],
+        ["an int and a text", "self.a == 'x'"],
+        ["a text and a bool", "self.s != true"],
+        ["a number of two lines", "self.a > 0 &&\n  self.none > 1"],
+        ["metadata that is not there", "self.metadata.labels == {}"],
+        ["a list that is no list", "self.a.all(x, true)"],
+        ["an unknown function", "self.s.shout() == 'A'"],
+      ] as [string, string][]
+    ).map(([title, rule]) => post(`rule with ${title}`, `${CRDS}?dryRun=All`, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" }, s: { type: "string", maxLength: 9 }, list: { type: "array", maxItems: 9, items: { type: "object", properties: { name: { type: "string", maxLength: 9 } } } } }, "x-kubernetes-validations": [{ rule }] } } }))),
+    post("a message that is no text", `${CRDS}?dryRun=All`, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a > 0", messageExpression: "self.a" }] } } })),
+    post("rules that hold for times and names", CRDS, { ...definition("timings", "Timing", { properties: { at: { type: "string", format: "date-time", "x-kubernetes-validations": [{ rule: "self > timestamp('2020-01-01T00:00:00Z')" }] }, long: { type: "string", format: "duration", "x-kubernetes-validations": [{ rule: "self < duration('1h')" }] }, n: { type: "integer", "x-kubernetes-validations": [{ rule: "!oldSelf.hasValue() || self >= oldSelf.value()", optionalOldSelf: true, message: "only grows" }] } } }) }, { only: noTimes }),
+    WAIT,
+    post("a time that is late enough", `/apis/e.io/v1/namespaces/{ns}/timings`, thing("Timing", "a", { at: "2026-01-01T00:00:00Z", long: "59m", n: 3 })),
+    post("a time that is too early", `/apis/e.io/v1/namespaces/{ns}/timings`, thing("Timing", "b", { at: "2019-01-01T00:00:00Z" })),
+    post("a duration that is too long", `/apis/e.io/v1/namespaces/{ns}/timings`, thing("Timing", "b", { long: "2h" })),
+    mergePatch("what only grows", `/apis/e.io/v1/namespaces/{ns}/timings/a`, { spec: { n: 2 } }),
+    setup(del("timings", `${CRDS}/timings.e.io`)),
     post("an empty rule", CRDS, withSchema({ type: "object", properties: { spec: { type: "object", "x-kubernetes-validations": [{ rule: "" }] } } })),
     del("definition's delete", `${CRDS}/rules.e.io`, undefined, { only: (body) => (body as { kind?: string }).kind }),
   ]),

@@ -52,6 +52,8 @@ async function enforce({ store, catalogue }: Parts, policy: Policy, binding: Bin
   }
 }
 
+/** What expressions may speak of. */
+const VARIABLES = ["object", "oldObject", "request", "params", "namespaceObject", "authorizer", "variables"];
 const ANYTHING = [{ apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*", "*/*"] }];
 
 function act(policy: Policy, binding: Binding, { message, reason }: Decision, { resource, name, warnings }: Attributes): void {
@@ -95,26 +97,24 @@ function paramsOf({ paramKind, failurePolicy }: PolicySpec, binding: Binding, { 
 
 /** What cannot be compiled is refused when the policy is written, not when it is first needed. */
 async function checkPolicy({ spec = {}, metadata }: Policy, { resource }: Attributes): Promise<void> {
-  const { compile } = await import("../../schema/cel-environment.ts");
+  const { dynamicChecker } = await import("../../schema/cel-check.ts");
+  const checkExpression = dynamicChecker(VARIABLES);
   const errors: FieldError[] = [];
-  const check = (field: string, expression: string | undefined) => {
+  const check = (field: string, expression: string | undefined, wanted?: "bool" | "string") => {
     if (expression === undefined) return;
     if (expression.trim() === "") {
       errors.push({ type: "FieldValueRequired", field: `spec.${field}`, message: "Required value: expression is not specified" });
       return;
     }
-    try {
-      compile(expression);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      errors.push({ type: "FieldValueInvalid", field: `spec.${field}`, message: `Invalid value: ${JSON.stringify(expression)}: compilation failed: ${why}` });
-    }
+    const checked = checkExpression(expression);
+    if ("problem" in checked) errors.push({ type: "FieldValueInvalid", field: `spec.${field}`, message: `Invalid value: ${JSON.stringify(expression)}: compilation failed: ${checked.problem}` });
+    else if (wanted !== undefined && checked.type !== wanted && checked.type !== "dyn") errors.push({ type: "FieldValueInvalid", field: `spec.${field}`, message: `Invalid value: ${JSON.stringify(expression)}: must evaluate to ${wanted}` });
   };
-  spec.matchConditions?.forEach(({ expression }, i) => check(`matchConditions[${i}].expression`, expression));
+  spec.matchConditions?.forEach(({ expression }, i) => check(`matchConditions[${i}].expression`, expression, "bool"));
   spec.variables?.forEach(({ expression }, i) => check(`variables[${i}].expression`, expression));
   spec.validations?.forEach(({ expression, messageExpression }, i) => {
-    check(`validations[${i}].expression`, expression);
-    check(`validations[${i}].messageExpression`, messageExpression);
+    check(`validations[${i}].expression`, expression, "bool");
+    check(`validations[${i}].messageExpression`, messageExpression, "string");
   });
   if (errors.length > 0) throw invalid(resource.definition, metadata.name, errors);
 }
