@@ -8,7 +8,7 @@ export { SystemError, errnoName } from "./errno.ts";
 export { connectMarked, connectResult, waitConnected, type ConnectOptions, type ConnectResult } from "./connect.ts";
 export { originalDestination, type SocketAddress } from "./original-destination.ts";
 export { isIPv4, isIPv6, formatIPv4, parseIPv4 } from "./socket-address.ts";
-export { closeFd, getSocketOption, setSocketOption, shutdownWrite, SocketOption } from "./socket-options.ts";
+export { closeFd, getSocketOption, setSocketOption, shortestRoundTrip, shutdownWrite, SocketOption } from "./socket-options.ts";
 export { bindUdp, listenTcp } from "./listen.ts";
 export { changeOwner, createMemoryFile, createPipe, duplicateFd, growPipe, pollFd, readBlocking, setNonBlocking, tryLock, writeAll, writeSome } from "./files.ts";
 export {

@@ -5,6 +5,8 @@ import { MessageError } from "./message-error.ts";
 export interface BodySink {
   /** A slice of the body, chunk framing taken off. The bytes stay valid. */
   onBody(bytes: Buffer, start: number, end: number): void;
+  /** Whole chunks, or a part of a large one, as they came, where `passFraming` has asked for that; `size` bytes are the body's. */
+  onFramed?(bytes: Buffer, start: number, end: number, size: number): void;
 }
 
 const enum State {
@@ -26,6 +28,11 @@ const enum State {
 const MAX_SIZE_DIGITS = 13;
 /** llhttp allows any length of chunk extensions, Envoy too; nobody needs more than this in one message. */
 const MAX_EXTENSION_BYTES = 4096;
+/**
+ * A chunk of so many bytes passes before its end has come. When the server breaks off within it, so does what was passed;
+ * of a smaller one the client sees what came as a chunk of its own, as with Envoy.
+ */
+const LARGE_CHUNK = 16 * 1024;
 
 /** Reads the body of one message after another on a connection: `begin`, then `read` until `done`. */
 export class BodyReader {
@@ -37,6 +44,16 @@ export class BodyReader {
   #extension = 0;
   #trailer: Buffer | undefined;
   #chunked = false;
+  #framed = false;
+  /** What is being read does not pass with its framing. */
+  #unframed = false;
+  /** Since where in this read framing and data pass, and how many of these bytes are data. */
+  #from = 0;
+  #size = 0;
+  /** Where in this read the chunk begins; -1 when it began before. */
+  #chunkAt = -1;
+  /** Its size is written without leading zeros and extensions. */
+  #plain = false;
 
   constructor(private readonly limits: HeadLimits) {}
 
@@ -49,10 +66,17 @@ export class BodyReader {
     return this.#state === State.UntilClose;
   }
 
+  /** True while bytes that were read are kept: trailers whose end has not come. */
+  get keeps(): boolean {
+    return this.#trailer !== undefined;
+  }
+
   begin(bodyLength: number): void {
     this.trailers = undefined;
     this.#chunked = bodyLength === CHUNKED;
+    this.#framed = false;
     this.#extension = 0;
+    this.#trailer = undefined;
     if (bodyLength === CHUNKED) this.#state = State.SizeStart;
     else if (bodyLength === UNTIL_CLOSE) this.#state = State.UntilClose;
     else {
@@ -61,8 +85,28 @@ export class BodyReader {
     }
   }
 
+  /**
+   * A chunked body that begins shall keep its framing, since it goes on chunked: a read passes in one piece then. Only
+   * framing that leaves nothing to understand passes: plain digits before a chunk that is all here, or too large to wait
+   * for. Of all others the data are told alone, and the last chunk is left to whoever ends the body.
+   */
+  passFraming(): void {
+    this.#framed = this.#chunked;
+    this.#unframed = true;
+  }
+
   /** Takes what belongs to this body from `bytes[start…]`; returns the offset after it. Throws MessageError. */
   read(bytes: Buffer, start: number, sink: BodySink): number {
+    if (!this.#framed) return this.#read(bytes, start, sink);
+    this.#from = start;
+    this.#chunkAt = -1;
+    const at = this.#read(bytes, start, sink);
+    if (this.#chunkAt >= 0 && (this.#state === State.Size || this.#state === State.Extension || this.#state === State.SizeLineFeed)) this.#stopPassing(bytes, this.#chunkAt, sink);
+    else this.#pass(bytes, at, sink);
+    return at;
+  }
+
+  #read(bytes: Buffer, start: number, sink: BodySink): number {
     let at = start;
     const end = bytes.length;
     while (at < end) {
@@ -74,11 +118,14 @@ export class BodyReader {
           const to = Math.min(end, at + this.#remaining);
           this.#remaining -= to - at;
           if (this.#remaining === 0) this.#state = this.#chunked ? State.DataReturn : State.Done;
-          sink.onBody(bytes, at, to);
+          if (this.#framed && !this.#unframed) this.#size += to - at;
+          else sink.onBody(bytes, at, to);
           at = to;
           break;
         }
         case State.SizeStart:
+          this.#chunkAt = at;
+          this.#plain = bytes[at] !== 0x30;
           this.#remaining = hexDigit(bytes[at++] as number);
           this.#digits = 1;
           this.#state = State.Size;
@@ -86,8 +133,10 @@ export class BodyReader {
         case State.Size: {
           const byte = bytes[at++] as number;
           if (byte === 0x0d) this.#state = State.SizeLineFeed;
-          else if (byte === 0x3b) this.#state = State.Extension;
-          else {
+          else if (byte === 0x3b) {
+            this.#plain = false;
+            this.#state = State.Extension;
+          } else {
             if (++this.#digits > MAX_SIZE_DIGITS) throw MessageError.malformed("a chunk size is too large");
             this.#remaining = this.#remaining * 16 + hexDigit(byte);
           }
@@ -103,6 +152,7 @@ export class BodyReader {
         }
         case State.SizeLineFeed:
           expect(bytes[at++], 0x0a);
+          if (this.#framed) this.#beginChunk(bytes, at, sink);
           if (this.#remaining === 0) {
             this.#state = State.Trailers;
             this.#trailer = undefined;
@@ -124,6 +174,27 @@ export class BodyReader {
       }
     }
     return at;
+  }
+
+  /** A chunk's size is known, and its data are at `at`. */
+  #beginChunk(bytes: Buffer, at: number, sink: BodySink): void {
+    const size = this.#remaining;
+    const passes = size > 0 && this.#plain && this.#chunkAt >= 0 && (size >= LARGE_CHUNK || size + 2 <= bytes.length - at);
+    if (!passes) this.#stopPassing(bytes, this.#chunkAt, sink);
+    else if (this.#unframed) {
+      this.#unframed = false;
+      this.#from = this.#chunkAt;
+    }
+  }
+
+  #stopPassing(bytes: Buffer, at: number, sink: BodySink): void {
+    this.#pass(bytes, at, sink);
+    this.#unframed = true;
+  }
+
+  #pass(bytes: Buffer, to: number, sink: BodySink): void {
+    if (!this.#unframed && to > this.#from) sink.onFramed?.(bytes, this.#from, to, this.#size);
+    this.#size = 0;
   }
 
   #readTrailers(bytes: Buffer, start: number): number {

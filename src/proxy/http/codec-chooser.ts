@@ -35,16 +35,16 @@ export class CodecChooser implements ChannelHandler, ServerCodec {
     this.channel.close();
   }
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     const bytes = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
     const have = Math.min(bytes.length, TELLING);
     const matches = bytes.subarray(0, have).equals(PREFACE.subarray(0, have));
     if (matches && have < TELLING) {
       this.#held = bytes;
-      return;
+      return false;
     }
     this.choose(matches ? 2 : 1);
-    this.channel.handler.onData(bytes);
+    return this.channel.handler.onData(bytes);
   }
 
   onEnd(): void {

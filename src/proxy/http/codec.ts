@@ -25,9 +25,11 @@ export interface ServerStream {
    * `closeAfter`: HTTP/1 closes after this response (the header that says so is the caller's). Returns the head's size.
    */
   writeHead(status: number, headers: HeaderMap, endStream: boolean, closeAfter: boolean): number;
-  /** False asks the source to pause until `RequestSink.onWritable`. */
-  writeBody(bytes: Uint8Array, start: number, end: number): boolean;
+  /** False asks the source to pause until `RequestSink.onWritable`; true says as well that the bytes were not kept. */
+  writeBody(bytes: Uint8Array, start: number, end: number, framed?: boolean): boolean;
   writeEnd(trailers: HeaderMap | undefined): void;
+  /** The response goes out chunked: `writeBody` takes `framed` bytes, with chunk framing in them, from its first byte on. */
+  readonly takesFraming?: boolean;
   /** Sends what was held back to be joined with more. */
   flush(): void;
   /** Gives the exchange up: HTTP/1 closes the connection, HTTP/2 resets the stream. */
@@ -40,7 +42,8 @@ export interface ServerStream {
 
 /** Who takes a request's body and learns of its fate. */
 export interface RequestSink {
-  onBody(bytes: Buffer, start: number, end: number): void;
+  /** True when nobody keeps the bytes. */
+  onBody(bytes: Buffer, start: number, end: number): boolean;
   onRequestEnd(trailers: HeaderMap | undefined): void;
   /** The client broke the protocol (`error`), went away, or this stream of its connection was lost (`loss`). */
   onRequestReset(error: MessageError | undefined, loss?: StreamLoss): void;
@@ -71,7 +74,10 @@ export interface ResponseSink {
   onInformational(status: number, headers: HeaderMap): void;
   /** `size`: bytes of the head on the wire. */
   onResponseHead(status: number, headers: HeaderMap, endStream: boolean, size: number): void;
-  onResponseBody(bytes: Buffer, start: number, end: number): void;
+  /** True when nobody keeps the bytes. With `size` there is chunk framing in them, and so many are the body's. */
+  onResponseBody(bytes: Buffer, start: number, end: number, size?: number): boolean;
+  /** After the head: a chunked body may come with its framing. */
+  readonly takesFraming?: boolean;
   onResponseEnd(trailers: HeaderMap | undefined): void;
   /** All that one read brought has been delivered: the moment to write what was held back to be joined. */
   onBatchEnd(): void;
@@ -85,7 +91,7 @@ export interface ResponseSink {
 export interface UpstreamStream {
   /** Writes the head; the body follows by `writeBody` and `writeEnd` unless `endStream`. Returns the head's size. */
   send(head: RequestHead, endStream: boolean, sink: ResponseSink): number;
-  /** False asks the source to pause until `onUpstreamWritable`. */
+  /** False asks the source to pause until `onUpstreamWritable`; true says as well that the bytes were not kept. */
   writeBody(bytes: Uint8Array, start: number, end: number): boolean;
   writeEnd(trailers: HeaderMap | undefined): void;
   flush(): void;

@@ -41,7 +41,10 @@ function receive(method: string, bytes: Buffer, cuts: readonly number[]): Outcom
       headers = [...fields];
       if (ended) end = "end";
     },
-    onResponseBody: (chunk, from, to) => void (body += chunk.toString("latin1", from, to)),
+    onResponseBody(chunk, from, to) {
+      body += chunk.toString("latin1", from, to);
+      return true;
+    },
     onResponseEnd: () => void (end = "end"),
     onBatchEnd() {},
     onUpstreamReset: () => void (end = "reset"),

@@ -38,6 +38,8 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
   #raw = false;
   #upgradeAsked = false;
   #gone = false;
+  /** Nobody keeps what is being read. */
+  #spent = false;
 
   constructor(
     readonly channel: Channel,
@@ -131,22 +133,23 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
 
   // ---- from the channel
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     const sink = this.#sink;
     if (!sink) {
       // A server that talks out of turn (RFC 9112, 9.2), such as a 408 on an idle connection.
       this.retire();
-      return;
+      return true;
     }
-    if (this.#raw) {
-      sink.onResponseBody(chunk, 0, chunk.length);
-      return;
-    }
+    if (this.#raw) return sink.onResponseBody(chunk, 0, chunk.length);
+    // A head's bytes are few: only what is nothing but body is worth a look.
+    this.#spent = this.#headDone;
     try {
       this.#consume(chunk, sink);
+      return this.#spent && !this.#body.keeps;
     } catch (error) {
       if (!(error instanceof MessageError)) throw error;
       this.#fail("protocol_error", "");
+      return false;
     }
   }
 
@@ -195,7 +198,11 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
   // ---- from the body reader
 
   onBody(bytes: Buffer, start: number, end: number): void {
-    this.#sink?.onResponseBody(bytes, start, end);
+    if (this.#sink?.onResponseBody(bytes, start, end) === false) this.#spent = false;
+  }
+
+  onFramed(bytes: Buffer, start: number, end: number, size: number): void {
+    if (this.#sink?.onResponseBody(bytes, start, end, size) === false) this.#spent = false;
   }
 
   // ---- reading responses
@@ -251,6 +258,7 @@ export class Http1Client implements ChannelHandler, BodySink, UpstreamStream {
     response.headers.remove("transfer-encoding");
     this.#endTold = this.#body.done;
     sink.onResponseHead(response.status, response.headers, this.#endTold, response.size);
+    if (sink.takesFraming) this.#body.passFraming();
   }
 
   #finishResponse(sink: ResponseSink): void {

@@ -49,6 +49,8 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
   #upgrading = false;
   #mode: "http" | "raw" | "closing" = "http";
   #peerEnded = false;
+  /** Nobody keeps what is being read. */
+  #spent = false;
   #cancelClose: (() => void) | undefined;
   #cancelHead: (() => void) | undefined;
 
@@ -78,13 +80,13 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
 
   // ---- from the channel
 
-  onData(chunk: Buffer): void {
-    if (this.#mode === "raw") {
-      this.#sink?.onBody(chunk, 0, chunk.length);
-      return;
-    }
-    if (this.#mode === "closing") return;
+  onData(chunk: Buffer): boolean {
+    if (this.#mode === "raw") return this.#sink?.onBody(chunk, 0, chunk.length) ?? true;
+    if (this.#mode === "closing") return true;
+    // A head's bytes are few: only what is nothing but body is worth a look.
+    this.#spent = !this.#requestDone && this.#held === undefined;
     this.#consume(chunk);
+    return this.#spent && this.#held === undefined && !this.#body.keeps;
   }
 
   onEnd(): void {
@@ -123,7 +125,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
   // ---- from the body reader
 
   onBody(bytes: Buffer, start: number, end: number): void {
-    this.#sink?.onBody(bytes, start, end);
+    if (this.#sink?.onBody(bytes, start, end) === false) this.#spent = false;
   }
 
   // ---- ServerStream
@@ -161,9 +163,13 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     return text.length + 2;
   }
 
-  writeBody(bytes: Uint8Array, start: number, end: number): boolean {
+  get takesFraming(): boolean {
+    return this.#chunked;
+  }
+
+  writeBody(bytes: Uint8Array, start: number, end: number, framed = false): boolean {
     if (!this.#bodyAllowed || start === end) return !this.channel.congested;
-    if (!this.#chunked) return this.channel.write(bytes, start, end);
+    if (!this.#chunked || framed) return this.channel.write(bytes, start, end);
     this.channel.writeText(`${(end - start).toString(16)}\r\n`);
     const flowing = this.channel.write(bytes, start, end);
     this.channel.writeText("\r\n");
@@ -228,6 +234,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
           if (this.#body.done && this.#mode === "http") this.#endRequest();
         } else if (!this.#responseDone || this.channel.congested) break;
         else {
+          this.#spent = false;
           // RFC 9112, 2.2: ignore empty lines before a request line.
           while (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2;
           if (at === bytes.length) break;
@@ -242,6 +249,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
       return;
     }
     if (at >= bytes.length) return;
+    this.#spent = false;
     if (this.#mode === "raw") this.#sink?.onBody(bytes, at, bytes.length);
     else if (this.#mode === "http") {
       this.#held = at === 0 ? bytes : bytes.subarray(at);

@@ -156,13 +156,11 @@ export class HttpStream extends StreamInfo implements RequestSink {
     held.release((bytes, start, end) => this.#routeBody(router, bytes, start, end), (trailers) => this.#routeEnd(router, trailers), () => this.done);
   }
 
-  #routeBody(router: Router, bytes: Buffer, start: number, end: number): void {
-    if (!this.requestTransform) {
-      router.onRequestBody(bytes, start, end);
-      return;
-    }
+  #routeBody(router: Router, bytes: Buffer, start: number, end: number): boolean {
+    if (!this.requestTransform) return router.onRequestBody(bytes, start, end);
     const changed = this.requestTransform.chunk(bytes.subarray(start, end));
     if (changed && changed.length > 0) router.onRequestBody(changed, 0, changed.length);
+    return false;
   }
 
   #routeEnd(router: Router, trailers: HeaderMap | undefined): void {
@@ -204,7 +202,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
 
   // ---- the request's body, from the codec
 
-  onBody(bytes: Buffer, start: number, end: number): void {
+  onBody(bytes: Buffer, start: number, end: number): boolean {
     this.bytesReceived += end - start;
     this.#timers?.touch();
     if (this.#phase === "request") {
@@ -212,16 +210,17 @@ export class HttpStream extends StreamInfo implements RequestSink {
       const held = (this.#held ??= new HeldBody());
       held.push(bytes, start, end);
       if (this.#held === held && !held.wanted) this.codec.pauseRequest();
-    } else if (this.#router) this.#routeBody(this.#router, bytes, start, end);
+      return false;
+    }
+    return this.#router === undefined || this.#routeBody(this.#router, bytes, start, end);
   }
 
   onRequestEnd(trailers: HeaderMap | undefined): void {
     this.requestEnded = true;
     this.requestCompleteMs = this.#elapsed();
     const kept = this.config.enableTrailers || this.protocol === "HTTP/2" ? trailers : undefined;
-    if (this.#phase === "request") {
-      (this.#held ??= new HeldBody()).end(kept);
-    } else if (this.#router) this.#routeEnd(this.#router, kept);
+    if (this.#phase === "request") (this.#held ??= new HeldBody()).end(kept);
+    else if (this.#router) this.#routeEnd(this.#router, kept);
     // HTTP/1 has no half-closed tunnels: a client that ends its half has gone, whatever still comes back.
     if (this.#upgraded && this.protocol !== "HTTP/2") this.clientGone();
     // The server's half of a tunnel had ended before.
@@ -327,16 +326,21 @@ export class HttpStream extends StreamInfo implements RequestSink {
     (this.#heldResponse ??= new HeldBody()).want(maxBytes, ready);
   }
 
-  /** False asks for a pause. */
-  respondBody(bytes: Buffer, start: number, end: number): boolean {
+  /** What `respondBody` is given is kept, or may be: by a filter that waits for more, or one that changes it. */
+  get keepsResponseBody(): boolean {
+    return this.#heldResponse !== undefined || this.responseTransform !== undefined;
+  }
+
+  /** False asks for a pause. True says as well that nothing was kept, unless `keepsResponseBody`. `size`: see ResponseSink. */
+  respondBody(bytes: Buffer, start: number, end: number, size?: number): boolean {
     if (this.#heldResponse) {
       this.#heldResponse.push(bytes, start, end);
       return this.#heldResponse === undefined || this.#heldResponse.wanted;
     }
     this.#timers?.touch();
     if (!this.responseTransform) {
-      this.bytesSent += end - start;
-      return this.codec.writeBody(bytes, start, end);
+      this.bytesSent += size ?? end - start;
+      return this.codec.writeBody(bytes, start, end, size !== undefined);
     }
     const changed = this.responseTransform.chunk(bytes.subarray(start, end));
     if (!changed) return true;
@@ -346,10 +350,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
 
   respondEnd(trailers: HeaderMap | undefined): void {
     if (this.done) return;
-    if (this.#heldResponse) {
-      this.#heldResponse.end(trailers);
-      return;
-    }
+    if (this.#heldResponse) return this.#heldResponse.end(trailers);
     this.responseTrailers = trailers;
     const last = this.responseTransform?.end(trailers);
     if (last && last.bytes.length > 0) {
@@ -482,12 +483,9 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #startTimers(): void {
     const { config } = this;
     const action = this.route?.action.kind === "forward" ? this.route.action : undefined;
-    const idleMs = action?.idleTimeoutMs ?? config.streamIdleTimeoutMs;
-    const limitMs = streamLimitMs(this.request.headers, action, this.grpc, config.maxStreamMs);
-    if (idleMs === undefined && limitMs === undefined && config.requestTimeoutMs === undefined) return;
     const { clock, monotonic } = config.services;
-    this.#timers = new StreamTimers(clock, monotonic, () => this.requestEnded, this.#stats, (reply) => this.localReply(reply));
-    this.#timers.start({ requestMs: config.requestTimeoutMs, limitMs, idleMs });
+    const timeouts = { requestMs: config.requestTimeoutMs, limitMs: streamLimitMs(this.request.headers, action, this.grpc, config.maxStreamMs), idleMs: action?.idleTimeoutMs ?? config.streamIdleTimeoutMs };
+    this.#timers = StreamTimers.start(timeouts, clock, monotonic, () => this.requestEnded, this.#stats, (reply) => this.localReply(reply));
   }
 
   #elapsed(): number {

@@ -16,6 +16,14 @@ export class StreamTimers {
   #cancels: (() => void)[] | undefined;
   #lastActive = -1;
 
+  /** Undefined where there are no limits. The arguments are the constructor's. */
+  static start(timeouts: StreamTimeouts, ...of: ConstructorParameters<typeof StreamTimers>): StreamTimers | undefined {
+    if (timeouts.requestMs === undefined && timeouts.limitMs === undefined && timeouts.idleMs === undefined) return undefined;
+    const timers = new StreamTimers(...of);
+    timers.#start(timeouts);
+    return timers;
+  }
+
   constructor(
     private readonly clock: Clock,
     private readonly monotonic: () => number,
@@ -25,7 +33,7 @@ export class StreamTimers {
     private readonly expire: (reply: LocalReply) => void,
   ) {}
 
-  start({ requestMs, limitMs, idleMs }: StreamTimeouts): void {
+  #start({ requestMs, limitMs, idleMs }: StreamTimeouts): void {
     if (requestMs !== undefined && !this.requestEnded()) {
       this.#after(requestMs, () => {
         if (this.requestEnded()) return;

@@ -55,11 +55,11 @@ test.skipIf(!oracle)("a request of HTTP/2 is one request of HTTP/1, or none", as
           removeHopByHop(asked.headers, asked.upgrade !== undefined);
           const client: UpstreamStream = new Http1Client(written, { onReusable() {}, onGone() {} });
           const seen = (letIn = { method: asked.method, target: asked.method === "CONNECT" ? asked.authority : asked.path, body: "", ended: endStream });
-          client.send(asked, endStream, { onInformational() {}, onResponseHead() {}, onResponseBody() {}, onResponseEnd() {}, onBatchEnd() {}, onUpstreamReset() {}, onUpstreamWritable() {} });
+          client.send(asked, endStream, { onInformational() {}, onResponseHead() {}, onResponseBody: () => true, onResponseEnd() {}, onBatchEnd() {}, onUpstreamReset() {}, onUpstreamWritable() {} });
           return {
             onBody(bytes, start, end) {
               seen.body += bytes.toString("latin1", start, end);
-              client.writeBody(bytes, start, end);
+              return client.writeBody(bytes, start, end);
             },
             onRequestEnd(fields) {
               seen.ended = true;

@@ -33,7 +33,7 @@ class Connection {
           stream.writeBody(Buffer.alloc(1000), 0, 1000);
           stream.writeEnd(undefined);
         }
-        return { onBody() {}, onRequestEnd() {}, onRequestReset: () => void this.resets++, onWritable() {} };
+        return { onBody: () => true, onRequestEnd() {}, onRequestReset: () => void this.resets++, onWritable() {} };
       },
       onBadRequest() {},
       onHeadTimeout() {},

@@ -29,7 +29,7 @@ test("no frames make a session throw, and each request is answered at most once"
             stream.writeHead(200, new HeaderMap(), true, false);
           };
           if (endStream) answer();
-          return { onBody() {}, onRequestEnd: answer, onRequestReset: () => void open--, onWritable() {} };
+          return { onBody: () => true, onRequestEnd: answer, onRequestReset: () => void open--, onWritable() {} };
         },
         onBadRequest() {},
         onHeadTimeout() {},

@@ -143,7 +143,7 @@ export class Session implements ChannelHandler {
 
   // ---- from the channel
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     let bytes = chunk;
     if (this.#held) {
       bytes = Buffer.concat([this.#held, chunk]);
@@ -158,6 +158,7 @@ export class Session implements ChannelHandler {
       this.broken = true;
       this.#fail(error);
     }
+    return false;
   }
 
   onEnd(): void {
@@ -263,10 +264,7 @@ export class Session implements ChannelHandler {
       this.#closedStream(id);
       return;
     }
-    if (stream.remoteEnded || !stream.headersSeen) {
-      this.#streamError(stream, stream.remoteEnded ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR);
-      return;
-    }
+    if (stream.remoteEnded || !stream.headersSeen) return this.#streamError(stream, stream.remoteEnded ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR);
     stream.receiveWindow -= size;
     if (stream.receiveWindow < 0) {
       this.#streamError(stream, ErrorCode.FLOW_CONTROL_ERROR);

@@ -292,10 +292,8 @@ const CHANNEL_EVENTS: SocketEvents = {
   open() {},
   data(socket, chunk) {
     const owner = socket.data as Owner;
-    if (owner instanceof Channel) {
-      owner.bytesRead += chunk.length;
-      owner.handler.onData(chunk);
-    } else owner?.onData(chunk);
+    if (owner instanceof Channel) owner.socketData(chunk);
+    else owner?.onData(chunk);
   },
   drain(socket) {
     const owner = socket.data as Owner;

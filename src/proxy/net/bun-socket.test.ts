@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSecureContext } from "node:tls";
-import { connectMarked } from "../../linux/index.ts";
+import { connectMarked, shortestRoundTrip } from "../../linux/index.ts";
 import { makeRoot, makeWorkload } from "../test-support/certificates.ts";
 import { alpnWire, bunNet, type BunSocket, type NativeSecureContext, type SocketEvents } from "./bun-socket.ts";
 
@@ -58,6 +58,20 @@ function upgradingServer(secure: Partial<SocketEvents>, options: { reject?: bool
 }
 
 describe("Bun's sockets", () => {
+  test("a large chunk has memory of its own, which can be given back, and the socket its descriptor", async () => {
+    const { promise, resolve } = Promise.withResolvers<{ own: boolean; left: number; roundTrip: number | undefined }>();
+    const take = (socket: BunSocket, chunk: Buffer): void => {
+      if (chunk.length < 16 * 1024) return;
+      const own = chunk.buffer.byteLength === chunk.length;
+      (chunk.buffer as ArrayBuffer).transfer(0);
+      resolve({ own, left: chunk.length, roundTrip: shortestRoundTrip(socket.fd) });
+    };
+    await connect(upgradingServer({ data: take }), { handshake: (socket) => void socket.write(Buffer.alloc(200_000)) }, {});
+    const { own, left, roundTrip } = await promise;
+    expect({ own, left }).toEqual({ own: true, left: 0 });
+    expect(roundTrip).toBeNumber();
+  });
+
   test("adopt a descriptor that is connected", async () => {
     const port = listen({ data: (socket, chunk) => void socket.write(chunk) });
     const text = await new Promise<string>((resolve) => void connect(port, { open: (socket) => void socket.write(Buffer.from("hi")), data: (_socket, chunk) => resolve(chunk.toString()) }));

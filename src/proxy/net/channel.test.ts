@@ -4,6 +4,7 @@ import { Channel } from "./channel.ts";
 
 /** A socket whose kernel buffer has so much room; `room` is set anew by hand. */
 class NarrowSocket {
+  readonly fd = -1;
   room = 0;
   readonly written: Buffer[] = [];
   write(data: Uint8Array, offset = 0, length = data.length - offset): number {
@@ -26,7 +27,7 @@ function channel(room: number): { socket: NarrowSocket; channel: Channel } {
 test("what the kernel does not take goes out in order when there is room", () => {
   const { socket, channel: c } = channel(10);
   let drained = 0;
-  c.handler = { onData() {}, onEnd() {}, onClose() {}, onDrain: () => void drained++ };
+  c.handler = { onData: () => true, onEnd() {}, onClose() {}, onDrain: () => void drained++ };
   const large = Buffer.alloc(40_000, "a");
   c.writeText("head\r\n");
   expect(c.write(large)).toBe(false);
@@ -52,4 +53,15 @@ test("a lent buffer may change at once, also while its bytes wait", () => {
   socket.room = 1e6;
   c.socketDrained();
   expect(socket.text).toBe(`head ${"b".repeat(20_000)}`);
+});
+
+test("a large chunk's memory is given back when nobody keeps it, and only then", () => {
+  const { channel: c } = channel(0);
+  const chunks = [Buffer.from(new ArrayBuffer(15_000)), Buffer.from(new ArrayBuffer(20_000)), Buffer.from(new ArrayBuffer(20_000))];
+  const seen: number[] = [];
+  c.handler = { onData: (chunk) => seen.push(chunk.length) < 3, onEnd() {}, onClose() {}, onDrain() {} };
+  for (const chunk of chunks) c.socketData(chunk);
+  expect(seen).toEqual([15_000, 20_000, 20_000]);
+  expect(chunks.map(({ length }) => length)).toEqual([15_000, 0, 20_000]);
+  expect(c.bytesRead).toBe(55_000);
 });

@@ -1,8 +1,11 @@
 import type { BunSocket } from "./bun-socket.ts";
+import { BULK, limitReadAhead } from "./bulk-reads.ts";
+import { giveBack } from "./chunk-memory.ts";
 
 /** Who reads a channel. Each chunk is memory of its own that nobody changes: it may be kept, or handed to `write`. */
 export interface ChannelHandler {
-  onData(chunk: Buffer): void;
+  /** True when nobody keeps any of it: its memory is given back then. */
+  onData(chunk: Buffer): boolean;
   /** The peer sent FIN; our side may still write. */
   onEnd(): void;
   /** All that was held back has been written. */
@@ -33,6 +36,8 @@ export class Channel {
   #text = "";
   #pending: Uint8Array[] | undefined;
   #paused = false;
+  /** It has brought much at once. */
+  #bulk = false;
   #afterFlush: "open" | "finish" | "close" | "finished" = "open";
 
   /** `onFault` learns of errors that are ours, not the peer's: exceptions that a handler threw. */
@@ -74,7 +79,8 @@ export class Channel {
 
   /**
    * Writes all of it, now or later: the bytes are handed over and must not change, since what the kernel does not take is
-   * kept as it is (a copy would cost a large body a pass through memory). False asks the source to pause until `onDrain`.
+   * kept as it is (a copy would cost a large body a pass through memory). False asks the source to pause until `onDrain`;
+   * true says as well that nothing was kept.
    */
   write(chunk: Uint8Array, start = 0, end = chunk.length): boolean {
     if (this.closed) return true;
@@ -156,6 +162,15 @@ export class Channel {
 
   // What follows is called by the socket's event handlers.
 
+  socketData(chunk: Buffer): void {
+    this.bytesRead += chunk.length;
+    if (!this.#bulk && chunk.length >= BULK) {
+      this.#bulk = true;
+      limitReadAhead(this.socket.fd);
+    }
+    if (this.handler.onData(chunk)) giveBack(chunk);
+  }
+
   socketDrained(): void {
     const pending = this.#pending;
     if (!pending) return;
@@ -232,7 +247,7 @@ function kept(chunk: Uint8Array, start: number, end: number, lent: boolean): Uin
 /** Copying so little costs less than what it may hold. */
 const COPY_BELOW = 16 * 1024;
 
-const DISCARD: ChannelHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+const DISCARD: ChannelHandler = { onData: () => true, onEnd() {}, onDrain() {}, onClose() {} };
 
 /** Errors of sockets carry a code; exceptions of JavaScript do not. */
 export function isTransportError(error: Error): boolean {

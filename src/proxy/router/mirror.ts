@@ -58,7 +58,9 @@ export class RequestMirror implements PoolWaiter, ResponseSink {
   onResponseHead(_status: number, _headers: unknown, endStream: boolean): void {
     if (endStream) this.#done();
   }
-  onResponseBody(): void {}
+  onResponseBody(): boolean {
+    return true;
+  }
   onResponseEnd(): void {
     this.#done();
   }

@@ -2,12 +2,19 @@ import { isIP } from "node:net";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { ConnectionInfo } from "../net/connection-info.ts";
 import type { SocketAddress } from "../types.ts";
+import type { Cluster } from "../upstream/cluster.ts";
+import type { Host } from "../upstream/host.ts";
 
 /**
  * Where a request was going: as a header says where the cluster is told to believe one, else where its connection was
  * redirected from. Undefined when nobody knows: a connection that was made to this proxy must not lead back to it.
  */
-export function meantDestination(headers: HeaderMap, headerName: string | undefined, connection: ConnectionInfo): SocketAddress | undefined {
+export function originalHost(cluster: Cluster, headers: HeaderMap, connection: ConnectionInfo): Host | undefined {
+  const meant = meantDestination(headers, cluster.config.lb.original.headerName, connection);
+  return meant && cluster.originalDestination(meant);
+}
+
+function meantDestination(headers: HeaderMap, headerName: string | undefined, connection: ConnectionInfo): SocketAddress | undefined {
   const said = headerName === undefined ? undefined : headers.get(headerName);
   if (said !== undefined) return parseOriginalDestination(said);
   return connection.destinationRestored ? connection.local : undefined;

@@ -7,15 +7,14 @@ import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { balancingContext } from "./balancing.ts";
 import { hasLocation, ownLocation, type Redirect } from "./rewrite.ts";
 import { RESET_FLAGS } from "./reset-flags.ts";
-import { meantDestination } from "./original-destination.ts";
+import { originalHost } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
 import { requestLimits, tellTimeLeft, type RequestLimits } from "./request-limits.ts";
 import { clusterName, type ForwardAction, type Route } from "./route-table.ts";
 import type { AttemptTrace } from "../tracing/index.ts";
+import { KeptBody } from "./kept-body.ts";
 import { mirrorRequest } from "./mirror.ts";
 
-/** Request bodies up to so many bytes are kept for another try (Envoy's per_connection_buffer_limit). */
-const REPLAY_LIMIT = 1024 * 1024;
 /** The end of a request's way through the filters: it finds an upstream, tries again where that is allowed, answers. */
 export class Router implements ResponseSink, PoolWaiter {
   #action!: ForwardAction;
@@ -26,8 +25,7 @@ export class Router implements ResponseSink, PoolWaiter {
   #host: Host | undefined;
   #withdraw: (() => void) | undefined;
   /** The request's body so far, while it may be needed again or has nowhere to go yet. */
-  #kept: { bytes: Buffer; start: number; end: number }[] | undefined;
-  #keptSize = 0;
+  #kept: KeptBody | undefined;
   #replayable = false;
   #requestEnd = false;
   #trailers: HeaderMap | undefined;
@@ -93,13 +91,17 @@ export class Router implements ResponseSink, PoolWaiter {
 
   // ---- the request's body
 
-  onRequestBody(bytes: Buffer, start: number, end: number): void {
-    if (this.#over) return;
+  /** True when nobody keeps the bytes. */
+  onRequestBody(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#over) return true;
     this.stream.mirrors?.forEach((mirror) => mirror.onBody(bytes, start, end));
     const upstream = this.#upstream;
-    if (!upstream || this.#replayable) this.#keep(bytes, start, end);
-    if (upstream?.writeBody(bytes, start, end)) upstream.flush();
+    const keeps = !upstream || this.#replayable;
+    if (keeps) this.#keep(bytes, start, end);
+    const flowing = upstream?.writeBody(bytes, start, end) ?? false;
+    if (flowing) upstream?.flush();
     else this.stream.codec.pauseRequest();
+    return flowing && !keeps && !this.stream.mirrors;
   }
 
   onRequestEnd(trailers: HeaderMap | undefined): void {
@@ -129,7 +131,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const policy = this.#limits.retry;
     stream.attempts++;
     const host = cluster.isOriginalDestination
-      ? this.#originalDestination(cluster)
+      ? originalHost(cluster, stream.request.headers, stream.downstream)
       : cluster.choose(balancingContext(this.#action, stream, this.#hash, policy, this.#tried));
     if (!host) {
       cluster.stats.upstream_cx_none_healthy++;
@@ -166,7 +168,10 @@ export class Router implements ResponseSink, PoolWaiter {
     if (this.#route.virtualHost.includeAttemptCount) stream.request.headers.set("x-envoy-attempt-count", String(stream.attempts));
     if (stream.config.schemeOfUpstream) stream.request.scheme = connection.tls ? "https" : "http";
     this.#upstream = connection.stream;
-    if (stream.span) this.#inject(connection, host);
+    if (stream.span) {
+      this.#trace?.to(host.text, connection.version);
+      stream.config.tracer?.inject(stream, this.#trace);
+    }
     const services = stream.config.services;
     this.#sentAt = services.monotonic();
     const bare = this.#requestEnd && !this.#kept && !this.#trailers;
@@ -189,8 +194,7 @@ export class Router implements ResponseSink, PoolWaiter {
   }
 
   #sendKept(upstream: UpstreamStream): void {
-    let flowing = true;
-    for (const { bytes, start, end } of this.#kept ?? []) flowing = upstream.writeBody(bytes, start, end) && flowing;
+    const flowing = this.#kept?.send(upstream) ?? true;
     if (!this.#replayable) this.#kept = undefined;
     if (this.#requestEnd) upstream.writeEnd(this.#trailers);
     else {
@@ -247,8 +251,16 @@ export class Router implements ResponseSink, PoolWaiter {
     stream.respond(status, headers, endStream);
   }
 
-  onResponseBody(bytes: Buffer, start: number, end: number): void {
-    if (!this.stream.respondBody(bytes, start, end)) this.#upstream?.pauseResponse();
+  get takesFraming(): boolean {
+    const { stream } = this;
+    return stream.headWritten && !stream.keepsResponseBody && stream.codec.takesFraming === true;
+  }
+
+  onResponseBody(bytes: Buffer, start: number, end: number, size?: number): boolean {
+    const kept = this.stream.keepsResponseBody;
+    if (this.stream.respondBody(bytes, start, end, size)) return !kept;
+    this.#upstream?.pauseResponse();
+    return false;
   }
 
   onBatchEnd(): void {
@@ -433,25 +445,11 @@ export class Router implements ResponseSink, PoolWaiter {
     this.#cancelTimeout = this.stream.config.services.clock.after(timeout, () => this.#timedOut("response_timeout", false));
   }
 
-  #originalDestination(cluster: Cluster): Host | undefined {
-    const meant = meantDestination(this.stream.request.headers, cluster.config.lb.original.headerName, this.stream.downstream);
-    return meant && cluster.originalDestination(meant);
-  }
-
   #keep(bytes: Buffer, start: number, end: number): void {
-    this.#keptSize += end - start;
-    if (this.#upstream && this.#keptSize > REPLAY_LIMIT) {
-      this.#replayable = false;
-      this.#kept = undefined;
-      return;
-    }
-    (this.#kept ??= []).push({ bytes, start, end });
-  }
-
-  #inject({ version }: PooledConnection, host: Host): void {
-    const { stream } = this;
-    if (this.#trace) this.#trace.to(host.text, version);
-    stream.config.tracer?.inject(stream, this.#trace);
+    this.#kept ??= new KeptBody();
+    if (this.#kept.push(bytes, start, end) || !this.#upstream) return;
+    this.#replayable = false;
+    this.#kept = undefined;
   }
 
   #count(by: 1 | -1): void {

@@ -125,27 +125,28 @@ export class TcpSession {
 
   // ---- downstream
 
-  downData(chunk: Buffer): void {
+  /** True when nobody keeps the bytes. */
+  downData(chunk: Buffer): boolean {
     let bytes = chunk;
     this.#lastActive = this.services.monotonic();
     if (this.#downExchange) {
       const result = this.#downExchange.read(bytes);
-      if (result.kind === "more") return;
+      if (result.kind === "more") return false;
       this.#downExchange = undefined;
       if (result.kind === "done") {
         this.#peer = result.peer;
         bytes = result.rest;
-        if (bytes.length === 0) return;
+        if (bytes.length === 0) return true;
       }
     }
     this.info.bytesReceived += bytes.length;
     const open = this.#gate.pass();
-    if (this.#over) return;
+    if (this.#over) return true;
     const upstream = this.#upstream;
-    if (!upstream || !open) {
-      this.#held.push(bytes);
-      this.channel.pause();
-    } else if (!upstream.write(bytes)) this.channel.pause();
+    if (!upstream || !open) this.#held.push(bytes);
+    else if (upstream.write(bytes)) return true;
+    this.channel.pause();
+    return false;
   }
 
   downEnd(): void {
@@ -168,28 +169,31 @@ export class TcpSession {
 
   // ---- upstream
 
-  upData(chunk: Buffer): void {
+  /** True when nobody keeps the bytes. */
+  upData(chunk: Buffer): boolean {
     let bytes = chunk;
     this.#lastActive = this.services.monotonic();
     if (this.#upExchange) {
       const result = this.#upExchange.read(bytes);
-      if (result.kind === "more") return;
+      if (result.kind === "more") return false;
       this.#upExchange = undefined;
       if (result.kind === "done") {
         this.#peer = result.peer;
         bytes = result.rest;
-        if (bytes.length === 0) return;
+        if (bytes.length === 0) return true;
       }
     }
     // A server that speaks first must not speak to whom the policy refuses.
     if (!this.#gate.pass()) {
-      if (this.#over) return;
+      if (this.#over) return true;
       this.#heldAnswer.push(bytes);
       this.#upstream?.pause();
-      return;
+      return false;
     }
     this.info.bytesSent += bytes.length;
-    if (!this.channel.write(bytes)) this.#upstream?.pause();
+    if (this.channel.write(bytes)) return true;
+    this.#upstream?.pause();
+    return false;
   }
 
   upEnd(): void {
@@ -414,8 +418,8 @@ export class TcpSession {
 
 class Downstream implements ChannelHandler {
   constructor(private readonly session: TcpSession) {}
-  onData(chunk: Buffer): void {
-    this.session.downData(chunk);
+  onData(chunk: Buffer): boolean {
+    return this.session.downData(chunk);
   }
   onEnd(): void {
     this.session.downEnd();
@@ -430,8 +434,8 @@ class Downstream implements ChannelHandler {
 
 class Upstream implements ChannelHandler {
   constructor(private readonly session: TcpSession) {}
-  onData(chunk: Buffer): void {
-    this.session.upData(chunk);
+  onData(chunk: Buffer): boolean {
+    return this.session.upData(chunk);
   }
   onEnd(): void {
     this.session.upEnd();

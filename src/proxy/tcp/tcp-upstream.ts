@@ -6,7 +6,7 @@ export interface TcpUpstream {
   readonly closed: boolean;
   readonly peerEnded: boolean;
   readonly congested: boolean;
-  /** False asks for a pause until `onDrain`. */
+  /** False asks for a pause until `onDrain`; true says as well that the bytes were not kept. */
   write(bytes: Uint8Array): boolean;
   pause(): void;
   resume(): void;

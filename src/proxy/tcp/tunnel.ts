@@ -94,8 +94,8 @@ class Tunnel implements PoolWaiter, ResponseSink, TcpUpstream {
     this.callbacks.onConnected(this, this.#connection as PooledConnection);
   }
 
-  onResponseBody(bytes: Buffer, start: number, end: number): void {
-    this.handler.onData(bytes.subarray(start, end));
+  onResponseBody(bytes: Buffer, start: number, end: number): boolean {
+    return this.handler.onData(bytes.subarray(start, end));
   }
 
   onResponseEnd(): void {
@@ -153,4 +153,4 @@ class Tunnel implements PoolWaiter, ResponseSink, TcpUpstream {
   }
 }
 
-const DEAF: ChannelHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+const DEAF: ChannelHandler = { onData: () => true, onEnd() {}, onDrain() {}, onClose() {} };

@@ -48,7 +48,10 @@ export class CollectingServer implements ServerHandler {
     const answer = (): void => void stream.writeHead(200, new HeaderMap(), true, false);
     if (endStream) answer();
     return {
-      onBody: (bytes, start, end) => void (request.body += bytes.toString("latin1", start, end)),
+      onBody(bytes, start, end) {
+        request.body += bytes.toString("latin1", start, end);
+        return true;
+      },
       onRequestEnd: (trailers) => {
         request.complete = true;
         request.trailers = trailers;

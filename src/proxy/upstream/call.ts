@@ -110,14 +110,13 @@ class CallExchange implements PoolWaiter, ResponseSink {
     if (endStream) this.onResponseEnd(undefined);
   }
 
-  onResponseBody(bytes: Buffer, start: number, end: number): void {
+  onResponseBody(bytes: Buffer, start: number, end: number): boolean {
     this.#size += end - start;
     if (this.#size > MAX_RESPONSE) {
       this.#abandon();
       this.#settle({ kind: "failure", reason: "the answer is too large" });
-      return;
-    }
-    this.#body.push(bytes.subarray(start, end));
+    } else this.#body.push(bytes.subarray(start, end));
+    return false;
   }
 
   onResponseEnd(trailers: HeaderMap | undefined): void {

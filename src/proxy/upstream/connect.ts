@@ -253,10 +253,7 @@ const RAW_EVENTS: SocketEvents = {
   },
   data(socket, chunk) {
     const owner = ownerOf(socket);
-    if (owner instanceof Channel) {
-      owner.bytesRead += chunk.length;
-      owner.handler.onData(chunk);
-    }
+    if (owner instanceof Channel) owner.socketData(chunk);
   },
   drain(socket) {
     const owner = ownerOf(socket);

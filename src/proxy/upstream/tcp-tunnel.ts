@@ -88,12 +88,14 @@ class TcpTunnel implements UpstreamStream, ChannelHandler {
     this.channel.reset();
   }
 
-  onData(chunk: Buffer): void {
-    if (this.#early) this.#early.push(chunk);
-    else {
-      this.#sink?.onResponseBody(chunk, 0, chunk.length);
-      this.#sink?.onBatchEnd();
+  onData(chunk: Buffer): boolean {
+    if (this.#early) {
+      this.#early.push(chunk);
+      return false;
     }
+    const spent = this.#sink?.onResponseBody(chunk, 0, chunk.length) ?? true;
+    this.#sink?.onBatchEnd();
+    return spent;
   }
 
   onEnd(): void {

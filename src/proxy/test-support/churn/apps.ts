@@ -30,7 +30,7 @@ function listen(serve: (socket: BunSocket) => Channel, watch: (bytes: Buffer) =>
     },
     data(socket, chunk) {
       watch(chunk);
-      (socket.data as Channel).handler.onData(chunk);
+      (socket.data as Channel).socketData(chunk);
     },
     drain: (socket) => (socket.data as Channel).socketDrained(),
     end: (socket) => (socket.data as Channel).socketEnded(),
@@ -47,7 +47,11 @@ function fault(error: Error): void {
 function echoApp(socket: BunSocket): Channel {
   const channel = new Channel(socket, fault);
   channel.handler = {
-    onData: (chunk) => void (channel.write(chunk) || channel.pause()),
+    onData(chunk) {
+      const flowing = channel.write(chunk);
+      if (!flowing) channel.pause();
+      return flowing;
+    },
     onDrain: () => channel.resume(),
     onEnd: () => channel.finish(),
     onClose() {},
@@ -82,7 +86,7 @@ function httpApp(socket: BunSocket): Channel {
           else if (!head.path.startsWith("/never")) answer(head, stream);
         };
         if (endStream) respond();
-        return { onBody() {}, onRequestEnd: respond, onRequestReset() {}, onWritable() {} };
+        return { onBody: () => true, onRequestEnd: respond, onRequestReset() {}, onWritable() {} };
       },
       onBadRequest: (error, stream) => void stream.writeHead(error.status, new HeaderMap(), true, true),
       onHeadTimeout() {},

@@ -111,8 +111,9 @@ class Answer implements ResponseSink {
     if (endStream) this.onResponseEnd(undefined);
   }
 
-  onResponseBody(bytes: Buffer, start: number, end: number): void {
+  onResponseBody(bytes: Buffer, start: number, end: number): boolean {
     if (this.body.length < MAX_BODY) this.body = Buffer.concat([this.body, bytes.subarray(start, end)]);
+    return true;
   }
 
   onResponseEnd(trailers: HeaderMap | undefined): void {

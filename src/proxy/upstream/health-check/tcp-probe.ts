@@ -21,6 +21,7 @@ export function probeTcp(channel: Channel, config: TcpProbeConfig, done: (result
       seen = Buffer.concat([seen, chunk]);
       if (contains(seen, config.receive)) settle({ healthy: true, degraded: false });
       else if (seen.length > MAX_BYTES) settle(UNREACHABLE);
+      return true;
     },
     onEnd: () => settle(UNREACHABLE),
     onDrain() {},
