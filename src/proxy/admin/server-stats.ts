@@ -42,7 +42,12 @@ export function serverStats(server: ProxyServer): ServerStat[] {
 /** What Envoy shows when no certificate is loaded. */
 const MAX_UINT32 = 4294967295;
 
-export function serverStatsPrometheus(stats: readonly ServerStat[]): string {
+/** All metrics of a proxy in Prometheus' text format. */
+export function prometheusText(server: ProxyServer): string {
+  return server.dataPlane.prometheus() + serverStatsPrometheus(serverStats(server));
+}
+
+function serverStatsPrometheus(stats: readonly ServerStat[]): string {
   return stats.map(({ name, kind, value }) => `# TYPE envoy_${flat(name)} ${kind}\nenvoy_${flat(name)}{} ${value}\n`).join("");
 }
 

@@ -6,18 +6,11 @@ import type { HttpFilterConfig, HttpFilterContext, HttpFilterFactory } from "./h
 import { alpnFilter } from "./alpn.ts";
 import { DiscoveredFilter } from "./discovered.ts";
 import { corsFilter } from "./cors.ts";
-import { extAuthzFilter } from "./ext-authz/http-ext-authz.ts";
 import { faultFilter } from "./fault.ts";
 import { grpcStatsFilter } from "./grpc-stats.ts";
-import { grpcWebFilter } from "./grpc-web.ts";
 import { istioStatsFilter } from "./istio-stats.ts";
-import { jwtAuthnFilter } from "./jwt/jwt-authn.ts";
-import { localRateLimitFilter } from "./local-ratelimit.ts";
 import { peerMetadataFilter } from "./peer-metadata.ts";
-import { globalRateLimitFilter } from "./ratelimit.ts";
 import { rareFactory } from "./rare.ts";
-import { rbacFilter } from "./rbac/http-rbac.ts";
-import { wasmFilter } from "./wasm.ts";
 import { openRouteConfig, TypedConfig } from "./typed-config.ts";
 
 /** What the router filter itself is told. */
@@ -25,7 +18,8 @@ export interface RouterOptions {
   readonly suppressEnvoyHeaders: boolean;
 }
 
-const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, extAuthzFilter, faultFilter, grpcStatsFilter, grpcWebFilter, istioStatsFilter, jwtAuthnFilter, localRateLimitFilter, peerMetadataFilter, rbacFilter, wasmFilter, globalRateLimitFilter];
+/** Those that every sidecar has; all others are loaded when they are named. */
+const FACTORIES: readonly HttpFilterFactory[] = [alpnFilter, corsFilter, faultFilter, grpcStatsFilter, istioStatsFilter, peerMetadataFilter];
 
 const PREFIX = "type.googleapis.com/";
 

@@ -5,7 +5,7 @@ import { FilterChainSchema, type Filter, type FilterChain, type FilterChainMatch
 import type * as LimitTypes from "../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts";
 import type * as RateTypes from "../../proto/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts";
 import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
-import { ExtAuthzSchema, type ExtAuthz } from "../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
+import type * as AuthzTypes from "../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
 import { RBACSchema } from "../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts";
 import { SniClusterSchema } from "../../proto/gen/envoy/extensions/filters/network/sni_cluster/v3/sni_cluster_pb.ts";
 import { TcpProxySchema } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
@@ -13,7 +13,7 @@ import { RawBufferSchema } from "../../proto/gen/envoy/extensions/transport_sock
 import { DownstreamTlsContextSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import { PluginConfigSchema, Reporter } from "../../proto/gen/stats/config_pb.ts";
 import { timeoutMs } from "../durations.ts";
-import { compileGrpcCheck } from "../filters/ext-authz/check.ts";
+import type * as CheckModule from "../filters/ext-authz/check.ts";
 import { rbacCounters } from "../filters/rbac/counters.ts";
 import { compileRules, NETWORK_RBAC } from "../filters/rbac/engine.ts";
 import { checkRouteFilterConfig, unknownFilter } from "../filters/registry.ts";
@@ -132,9 +132,11 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
         policies.push({ kind: "rbac", rbac });
         break;
       }
-      case ExtAuthzSchema.typeName:
+      case "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz": {
+        const { ExtAuthzSchema } = require("../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts") as typeof AuthzTypes;
         policies.push({ kind: "ext_authz", authz: compileNetworkExtAuthz(config.read(ExtAuthzSchema), services) });
         break;
+      }
       case PluginConfigSchema.typeName:
         stats = direction === "inbound" || config.read(PluginConfigSchema).reporter === Reporter.SERVER_GATEWAY ? "destination" : "source";
         break;
@@ -164,8 +166,9 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
   throw new InvalidResource("INVALID_FILTER_CHAIN", "Error: no terminal filter found in the filter chain");
 }
 
-function compileNetworkExtAuthz(proto: ExtAuthz, services: Services): NetworkExtAuthz {
+function compileNetworkExtAuthz(proto: AuthzTypes.ExtAuthz, services: Services): NetworkExtAuthz {
   if (!proto.grpcService) throw new InvalidResource("INVALID_EXT_AUTHZ", "network ext_authz has no grpc_service");
+  const { compileGrpcCheck } = require("../filters/ext-authz/check.ts") as typeof CheckModule;
   const enabledBy = proto.filterEnabledMetadata && compileMetadata(proto.filterEnabledMetadata);
   return {
     check: compileGrpcCheck(proto.grpcService, services, () => false),

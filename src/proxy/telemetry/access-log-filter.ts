@@ -10,7 +10,7 @@ import { fraction } from "../router/route-match.ts";
 import type { Services } from "../services.ts";
 import { sampleOf, traceReason } from "../tracing/trace-reason.ts";
 import { InvalidResource } from "../types.ts";
-import { compileCelFilter } from "./cel-filter.ts";
+import type * as Cel from "./cel-filter.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 /** Which requests and connections a log shows. Throws InvalidResource. */
@@ -81,7 +81,7 @@ export function compileLogFilter(filter: AccessLogFilter, services: Services): (
     case "extensionFilter": {
       const any = specifier.value.configType.value;
       const cel = unpackAny(ExpressionFilterSchema, any);
-      if (cel) return compileCelFilter(cel.expression);
+      if (cel) return (require("./cel-filter.ts") as typeof Cel).compileCelFilter(cel.expression);
       throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `Didn't find a registered implementation for '${specifier.value.name}' with type URL: '${any?.typeUrl ?? ""}'`);
     }
   }

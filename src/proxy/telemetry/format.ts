@@ -6,7 +6,7 @@ import { addressText } from "../net/connection-info.ts";
 import { httpToGrpcStatus } from "../http/local-reply.ts";
 import { isGrpc } from "../router/route-match.ts";
 import { flagNames } from "./flag-names.ts";
-import { compileCelText } from "./cel-filter.ts";
+import type * as Cel from "./cel-filter.ts";
 import { commonDuration, queryValue, RARE_FIELDS, UNKEPT_FIELDS, xfccValue, type Part } from "./format-fields.ts";
 import { formatTime } from "./time-format.ts";
 import type { StreamInfo } from "./stream-info.ts";
@@ -83,7 +83,7 @@ function command(name: string, argument: string | undefined, options: FormatOpti
     case "XFCC_VALUE":
       return xfccValue(argument ?? "");
     case "CEL":
-      return compileCelText(argument ?? "");
+      return (require("./cel-filter.ts") as typeof Cel).compileCelText(argument ?? "");
     case "COMMON_DURATION":
       return commonDuration(argument ?? "");
     case "REQ":

@@ -1,4 +1,4 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
@@ -16,11 +16,12 @@ import { durationMs, timeoutMs } from "../durations.ts";
 import { compileHeaderCase, type HeaderCase } from "../http/header-case.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { FilterMetadata } from "../telemetry/stream-info.ts";
+import { readConfig } from "../constraints/index.ts";
 import { InvalidResource, type CircuitBreakerThresholds } from "../types.ts";
-import { compileHealthCheck, type HealthCheckConfig } from "./health-check/config.ts";
+import type * as HealthCheckModule from "./health-check/config.ts";
 import { compileLb, type LbConfig } from "./lb-config.ts";
-import { compileOutlierDetection, type OutlierConfig } from "./outlier-detection.ts";
-import { compileSubsets, type SubsetConfig } from "./subset-config.ts";
+import type * as OutlierModule from "./outlier-detection.ts";
+import type * as SubsetModule from "./subset-config.ts";
 
 export type UpstreamHttp = "http1" | "http2" | "auto" | "downstream";
 
@@ -47,11 +48,11 @@ export interface ClusterConfig {
   readonly idleTimeoutMs: number | undefined;
   readonly maxRequestsPerConnection: number;
   readonly lb: LbConfig;
-  readonly subsets: SubsetConfig | undefined;
+  readonly subsets: SubsetModule.SubsetConfig | undefined;
   readonly panicThreshold: number;
-  readonly outlier: OutlierConfig | undefined;
+  readonly outlier: OutlierModule.OutlierConfig | undefined;
   readonly cleanupIntervalMs: number;
-  readonly healthChecks: readonly HealthCheckConfig[];
+  readonly healthChecks: readonly HealthCheckModule.HealthCheckConfig[];
   /** Hosts that are assigned no more go at once, however healthy. */
   readonly dropsHealthyHosts: boolean;
   readonly dns: { readonly refreshMs: number; readonly family: Cluster_DnsLookupFamily };
@@ -100,11 +101,11 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     retryBudget: budget && { percent: budget.budgetPercent?.value ?? 20, minimum: budget.minRetryConcurrency ?? 3 },
     ...http,
     lb,
-    subsets: compileSubsets(proto.lbSubsetConfig, lb.policy, name),
+    subsets: proto.lbSubsetConfig && (require("./subset-config.ts") as typeof SubsetModule).compileSubsets(proto.lbSubsetConfig, lb.policy, name),
     panicThreshold: proto.commonLbConfig?.healthyPanicThreshold ? proto.commonLbConfig.healthyPanicThreshold.value : 50,
-    outlier: compileOutlierDetection(proto.outlierDetection),
+    outlier: proto.outlierDetection && (require("./outlier-detection.ts") as typeof OutlierModule).compileOutlierDetection(proto.outlierDetection),
     cleanupIntervalMs: durationMs(proto.cleanupInterval) ?? 5000,
-    healthChecks: proto.healthChecks.map((check) => compileHealthCheck(check, name)),
+    healthChecks: proto.healthChecks.map((check) => (require("./health-check/config.ts") as typeof HealthCheckModule).compileHealthCheck(check, name)),
     dropsHealthyHosts: proto.ignoreHealthOnHostRemoval,
     dns: { refreshMs: durationMs(proto.dnsRefreshRate) ?? 5000, family: proto.dnsLookupFamily },
     assignment: proto.loadAssignment,
@@ -135,7 +136,7 @@ function readThresholds(breakers: CircuitBreakers | undefined, priority: Routing
 
 function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "autoSni" | "autoSanValidation" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
   const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
-  const options = typed && fromBinary(HttpProtocolOptionsSchema, typed.value);
+  const options = typed && readConfig(HttpProtocolOptionsSchema, typed.value);
   const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
   const names = options?.upstreamHttpProtocolOptions ?? proto.upstreamHttpProtocolOptions;
   if (names && names.overrideAutoSniHeader !== "") throw new InvalidResource("UNSUPPORTED_AUTO_SNI", `cluster ${proto.name}: override_auto_sni_header is not supported`);

@@ -11,7 +11,7 @@ import { InvalidResource, type CircuitBreakerThresholds, type ClusterSnapshot, t
 import { readAddress, type ClusterConfig } from "./cluster-config.ts";
 import type { ClusterStats } from "./cluster-stats.ts";
 import { DnsWatch, systemResolve } from "./dns.ts";
-import { HealthChecker, type HealthCheckOwner } from "./health-check/health-checker.ts";
+import type * as HealthModule from "./health-check/health-checker.ts";
 import { AlpnPool } from "./alpn-pool.ts";
 import { Host, type HostSpec } from "./host.ts";
 import { Http1Pool } from "./http1-pool.ts";
@@ -19,12 +19,12 @@ import { Http2Pool } from "./http2-pool.ts";
 import type { PoolTarget } from "./pool-connections.ts";
 import type { UpstreamPool } from "./pool.ts";
 import { LoadBalancer, type LoadBalancerContext } from "./load-balancer.ts";
-import { OutlierDetector } from "./outlier-detection.ts";
+import type * as OutlierModule from "./outlier-detection.ts";
 import { nameOf } from "./request-name.ts";
 import { PrioritySet, type LocalityHosts } from "./priority-set.ts";
 import { writeProxyHeader } from "./proxy-header.ts";
 import { SlowStart } from "./slow-start.ts";
-import { Subsets } from "./subsets.ts";
+import type * as SubsetsModule from "./subsets.ts";
 import { TcpTunnels } from "./tcp-tunnel.ts";
 import { TRANSPORT_MATCH, TransportSockets, type UpstreamTransport } from "./transport.ts";
 
@@ -44,7 +44,7 @@ export interface PoolWish {
 const NO_CONTEXT: LoadBalancerContext = {};
 
 /** A cluster in force: its hosts, how one is chosen, and the connections to them. */
-export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
+export class Cluster implements UpstreamClusterInfo, HealthModule.HealthCheckOwner {
   /** What circuit breakers count. */
   readonly load = { connections: 0, pending: 0, requests: 0, retries: 0 };
   readonly transports: TransportSockets;
@@ -52,12 +52,12 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
   warm: boolean;
   readonly #priorities: PrioritySet;
   readonly #balancer: LoadBalancer;
-  readonly #subsets: Subsets | undefined;
+  readonly #subsets: SubsetsModule.Subsets | undefined;
   readonly #hosts = new Map<string, Host>();
   #disposed = false;
-  readonly #outlier: OutlierDetector | undefined;
+  readonly #outlier: OutlierModule.OutlierDetector | undefined;
   readonly #slowStart: SlowStart | undefined;
-  readonly #checkers: readonly HealthChecker[];
+  readonly #checkers: readonly HealthModule.HealthChecker[];
   /** Health checks whose first round is not over: until then nobody knows whom to send requests to. */
   #unchecked: number;
   #assigned = false;
@@ -83,9 +83,9 @@ export class Cluster implements UpstreamClusterInfo, HealthCheckOwner {
     this.#slowStart = config.lb.slowStart && new SlowStart(config.lb.slowStart, services.monotonic);
     const balancing = { ...config.lb, random: services.random, slowStart: this.#slowStart };
     this.#balancer = new LoadBalancer(this.#priorities, balancing);
-    this.#subsets = config.subsets && new Subsets(config.subsets, priorities, balancing, stats);
-    this.#checkers = config.healthChecks.map((check) => new HealthChecker(check, this));
-    this.#outlier = config.outlier && new OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#refresh(), services.clock, services.random, stats);
+    this.#subsets = config.subsets && new (require("./subsets.ts") as typeof SubsetsModule).Subsets(config.subsets, priorities, balancing, stats);
+    this.#checkers = config.healthChecks.map((check) => new (require("./health-check/health-checker.ts") as typeof HealthModule).HealthChecker(check, this));
+    this.#outlier = config.outlier && new (require("./outlier-detection.ts") as typeof OutlierModule).OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#refresh(), services.clock, services.random, stats);
     this.#unchecked = this.#checkers.length;
     this.warm = (config.type === Cluster_DiscoveryType.STATIC && this.#unchecked === 0) || config.type === Cluster_DiscoveryType.ORIGINAL_DST;
     if (config.type === Cluster_DiscoveryType.STATIC && config.assignment) this.assign(config.assignment);

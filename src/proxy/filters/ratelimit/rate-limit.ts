@@ -23,7 +23,9 @@ const DEFAULT_TIMEOUT_MS = 20;
 const RESOURCE_EXHAUSTED = 8;
 
 /** `envoy.filters.http.ratelimit`: a service counts requests of the whole mesh, by what their routes say they count as. */
-export const rateLimitFilter: Pick<HttpFilterFactory, "create"> = {
+export const rateLimitFilter: HttpFilterFactory = {
+  typeNames: [RateLimitSchema.typeName],
+  routeTypeNames: [RateLimitPerRouteSchema.typeName],
   create(config, { services, name }) {
     const proto = config.read(RateLimitSchema);
     const service = proto.rateLimitService?.grpcService;

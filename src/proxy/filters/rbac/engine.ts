@@ -8,10 +8,10 @@ import type { MatchWhere } from "../../match/matcher-inputs.ts";
 import { compileString } from "../../match/strings.ts";
 import { compileMetadata } from "../../match/values.ts";
 import { pathWithoutQuery } from "../../router/route-match.ts";
-import { compileCelFilter } from "../../telemetry/cel-filter.ts";
+import type * as CelFilterModule from "../../telemetry/cel-filter.ts";
 import type { StreamInfo } from "../../telemetry/stream-info.ts";
 import { InvalidResource } from "../../types.ts";
-import { celText } from "../../match/cel-text.ts";
+import type * as CelTextModule from "../../match/cel-text.ts";
 import type * as MatcherModule from "./matcher-engine.ts";
 import { compileUriTemplate } from "../../match/uri-template.ts";
 
@@ -96,7 +96,10 @@ export function recordShadow(engine: RbacRules, info: StreamInfo, filter: string
 /** A policy's condition in CEL, over Envoy's attributes; one that cannot be evaluated does not match. */
 function compileCondition({ condition, checkedCondition }: Policy): Condition | undefined {
   const expression = condition ?? checkedCondition?.expr;
-  return expression && compileCelFilter(celText(expression));
+  if (!expression) return undefined;
+  const { celText } = require("../../match/cel-text.ts") as typeof CelTextModule;
+  const { compileCelFilter } = require("../../telemetry/cel-filter.ts") as typeof CelFilterModule;
+  return compileCelFilter(celText(expression));
 }
 
 function compilePermission(permission: Permission): Condition {
