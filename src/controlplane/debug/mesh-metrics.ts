@@ -19,15 +19,27 @@ export function createRegistryObserver(metrics: MetricsRegistry): RegistryObserv
   const registryEvents = metrics.counter("pilot_k8s_reg_events", "Events from k8s registry.");
   const updates = metrics.counter("pilot_inbound_updates", "Total number of updates received by pilot.");
   const waiting = metrics.histogram("pilot_debounce_time", "Delay in seconds between the first config enters debouncing and the merged push request is pushed into the push queue (includes pushcontext_init_seconds).", WAIT_BUCKETS);
+  const counterOf = (kind: RegistryKind, event: string): (() => void) => {
+    const type = REGISTRY_TYPES[kind];
+    const custom = type === undefined && isConfig(kind);
+    const update = UPDATES[kind] ?? (custom ? "config" : undefined);
+    const labels = { type: type ?? kind, event };
+    const updated = { type: kind === "Service" && event === "delete" ? "svcdelete" : (update ?? "") };
+    return () => {
+      if (custom) configEvents.add(labels);
+      else if (type !== undefined) registryEvents.add(labels);
+      if (update !== undefined) updates.add(updated);
+    };
+  };
   const building = metrics.histogram("pilot_pushcontext_init_seconds", "Total time in seconds Pilot takes to init pushContext.", TIME_BUCKETS);
+  // Thousands of objects come at once when a program starts: what is counted for a kind's events is worked out once.
+  const counted = new Map<string, () => void>();
   return {
     event(kind, event) {
-      const type = REGISTRY_TYPES[kind];
-      const custom = type === undefined && isConfig(kind);
-      if (custom) configEvents.add({ type: kind, event });
-      else if (type !== undefined) registryEvents.add({ type, event });
-      const update = UPDATES[kind] ?? (custom ? "config" : undefined);
-      if (update !== undefined) updates.add({ type: kind === "Service" && event === "delete" ? "svcdelete" : update });
+      const key = `${kind} ${event}`;
+      let count = counted.get(key);
+      if (!count) counted.set(key, (count = counterOf(kind, event)));
+      count();
     },
     built(waitedSeconds, seconds) {
       waiting.observe(waitedSeconds);

@@ -71,11 +71,13 @@ export class ObjectStore implements ObjectReader {
 
   #noteAddresses(pod: Pod): void {
     if (pod.spec?.hostNetwork || pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return;
-    for (const address of addressesOf(pod)) this.#podsByAddress.set(address, pod);
+    eachAddress(pod, (address) => this.#podsByAddress.set(address, pod));
   }
 
   #forgetAddresses(pod: Pod): void {
-    for (const address of addressesOf(pod)) if (this.#podsByAddress.get(address) === pod) this.#podsByAddress.delete(address);
+    eachAddress(pod, (address) => {
+      if (this.#podsByAddress.get(address) === pod) this.#podsByAddress.delete(address);
+    });
   }
 }
 
@@ -88,7 +90,9 @@ function keyOf({ metadata }: KubeObject): string {
   return `${metadata.namespace ?? ""}/${metadata.name}`;
 }
 
-function addressesOf(pod: Pod): string[] {
-  const { podIP, podIPs = [] } = pod.status ?? {};
-  return podIP ? [podIP, ...podIPs.map(({ ip }) => ip)] : [];
+/** Most pods have one. */
+function eachAddress({ status }: Pod, use: (address: string) => void): void {
+  if (!status?.podIP) return;
+  use(status.podIP);
+  for (const { ip } of status.podIPs ?? []) if (ip !== status.podIP) use(ip);
 }
