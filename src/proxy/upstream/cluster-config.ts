@@ -1,4 +1,4 @@
-import { toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
@@ -16,7 +16,6 @@ import { durationMs, timeoutMs } from "../durations.ts";
 import { compileHeaderCase, type HeaderCase } from "../http/header-case.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { FilterMetadata } from "../telemetry/stream-info.ts";
-import { readConfig } from "../constraints/index.ts";
 import { InvalidResource, type CircuitBreakerThresholds } from "../types.ts";
 import type * as HealthCheckModule from "./health-check/config.ts";
 import { compileLb, type LbConfig } from "./lb-config.ts";
@@ -136,7 +135,7 @@ function readThresholds(breakers: CircuitBreakers | undefined, priority: Routing
 
 function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "autoSni" | "autoSanValidation" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
   const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
-  const options = typed && readConfig(HttpProtocolOptionsSchema, typed.value);
+  const options = typed && fromBinary(HttpProtocolOptionsSchema, typed.value);
   const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
   const names = options?.upstreamHttpProtocolOptions ?? proto.upstreamHttpProtocolOptions;
   if (names && names.overrideAutoSniHeader !== "") throw new InvalidResource("UNSUPPORTED_AUTO_SNI", `cluster ${proto.name}: override_auto_sni_header is not supported`);
