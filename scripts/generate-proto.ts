@@ -1,6 +1,6 @@
 /**
  * Generates src/proto/gen from the .proto files of Envoy (which the package @grpc/grpc-js-xds carries) and our own in
- * src/proto/protos. Only the files in ROOTS and what they import are generated, without comments and custom options:
+ * src/proto/protos, and gen/validation-rules.ts with what Envoy's API says of values. Only the files in ROOTS and what they import are generated, without comments and custom options:
  * each pod's process loads these descriptors, so their size counts. Skipped when the stamp says nothing has changed.
  *
  *   bun scripts/generate-proto.ts [--force]
@@ -19,6 +19,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { ROOTS } from "./generate-proto.roots.ts";
+import { validationRules } from "./validation-rules.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const DEPS = join(ROOT, "node_modules/@grpc/grpc-js-xds/deps");
@@ -92,9 +93,12 @@ function main(): void {
   const protos = join(WORK, "protos");
   rmSync(WORK, { recursive: true, force: true });
   copyClosure(protos);
-  const files = strip(buildDescriptors(protos));
+  const set = buildDescriptors(protos);
+  const rules = validationRules(set);
+  const files = strip(set);
   const fresh = join(WORK, "gen");
   const count = generate(files, fresh);
+  writeFileSync(join(fresh, "validation-rules.ts"), rules);
   writeFileSync(join(fresh, ".stamp"), wanted);
   // The old directory goes only once the new one is whole; other processes may be importing from it.
   const old = join(WORK, "old");
@@ -111,6 +115,7 @@ function fingerprint(): string {
   for (const path of [
     import.meta.path,
     join(import.meta.dir, "generate-proto.roots.ts"),
+    join(import.meta.dir, "validation-rules.ts"),
     join(ROOT, "node_modules/@grpc/grpc-js-xds/package.json"),
     join(ROOT, "node_modules/@bufbuild/protoc-gen-es/package.json"),
     ...ownProtos().map((path) => join(OWN, path)),

@@ -9,6 +9,7 @@ import { ExtensionStore } from "./filters/extension-store.ts";
 import { checkRouteFilterConfig } from "./filters/registry.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import type * as OverloadRoom from "./overload/index.ts";
+import { checkConstraints } from "./constraints/index.ts";
 import { RouteTable } from "./router/route-table.ts";
 import { preciseWall } from "./precise-wall.ts";
 import type { Services } from "./services.ts";
@@ -119,6 +120,7 @@ export class DataPlane {
   }
 
   setCluster(cluster: Cluster): void {
+    checkConstraints(cluster);
     this.#clusters.set(cluster);
   }
 
@@ -127,10 +129,12 @@ export class DataPlane {
   }
 
   setEndpoints(assignment: ClusterLoadAssignment): void {
+    checkConstraints(assignment);
     this.#clusters.assign(assignment);
   }
 
   setListener(listener: Listener): void {
+    checkConstraints(listener);
     this.#listeners.set(listener);
     this.#watchSecrets();
   }
@@ -141,6 +145,7 @@ export class DataPlane {
   }
 
   setRouteConfiguration(routes: RouteConfiguration): void {
+    checkConstraints(routes);
     const table = new RouteTable(routes, { hostname: this.#services.hostname, checkFilterConfig: checkRouteFilterConfig });
     this.#routes.set(routes.name, table);
     this.#listeners.recheck();

@@ -4,6 +4,7 @@ import { FilterConfigSchema } from "../../proto/gen/envoy/config/route/v3/route_
 import { TypedStructSchema as UdpaTypedStruct } from "../../proto/gen/udpa/type/v1/typed_struct_pb.ts";
 import { TypedStructSchema as XdsTypedStruct } from "../../proto/gen/xds/type/v3/typed_struct_pb.ts";
 import type { Route } from "../router/route-table.ts";
+import { checkConstraints } from "../constraints/index.ts";
 import { InvalidResource } from "../types.ts";
 
 /** A filter's configuration with any TypedStruct around it taken off. */
@@ -27,11 +28,14 @@ export class TypedConfig {
   /** The message; throws InvalidResource when it is another or does not parse. */
   read<Desc extends DescMessage>(schema: Desc): MessageShape<Desc> {
     if (schema.typeName !== this.typeName) throw new InvalidResource("INVALID_FILTER_CONFIG", `expected ${schema.typeName}, not ${this.typeName}`);
+    let message: MessageShape<Desc>;
     try {
-      return this.bytes ? fromBinary(schema, this.bytes) : fromJson(schema, this.json ?? {});
+      message = this.bytes ? fromBinary(schema, this.bytes) : fromJson(schema, this.json ?? {});
     } catch (cause) {
       throw new InvalidResource("INVALID_FILTER_CONFIG", `Unable to parse ${this.typeName}`, { cause });
     }
+    checkConstraints(message);
+    return message;
   }
 }
 

@@ -5,6 +5,7 @@ import { FileAccessLogSchema } from "../../proto/gen/envoy/extensions/access_log
 import { StderrAccessLogSchema, StdoutAccessLogSchema } from "../../proto/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts";
 import { TypedConfig } from "../filters/typed-config.ts";
 import type { Services } from "../services.ts";
+import { readConfig } from "../constraints/index.ts";
 import { InvalidResource } from "../types.ts";
 import { compileLogFilter } from "./access-log-filter.ts";
 import { compileFormat, type FormatOptions } from "./format.ts";
@@ -49,7 +50,7 @@ function compileLogger(log: AccessLog, services: Services): AccessLogger {
   let line: (info: StreamInfo) => string;
   switch (config?.typeUrl) {
     case `type.googleapis.com/${FileAccessLogSchema.typeName}`: {
-      const file = fromBinary(FileAccessLogSchema, config.value);
+      const file = readConfig(FileAccessLogSchema, config.value);
       path = file.path;
       const format = file.accessLogFormat;
       if (format.case === "logFormat") line = compileSubstitution(format.value, options);

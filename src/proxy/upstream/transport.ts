@@ -1,4 +1,4 @@
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Cluster_TransportSocketMatch } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ProxyProtocolConfig_Version } from "../../proto/gen/envoy/config/core/v3/proxy_protocol_pb.ts";
@@ -9,6 +9,7 @@ import { CommonTlsContextSchema, UpstreamTlsContextSchema } from "../../proto/ge
 import type { Services } from "../services.ts";
 import { TlsContext } from "../tls/contexts.ts";
 import type { FilterMetadata } from "../telemetry/stream-info.ts";
+import { readConfig } from "../constraints/index.ts";
 import { InvalidResource } from "../types.ts";
 
 /** How bytes reach a host: as they are, or inside TLS. */
@@ -73,7 +74,7 @@ function compileTransport(socket: TransportSocket | undefined, name: string, ser
   const config = socket.configType.case === "typedConfig" ? socket.configType.value : undefined;
   switch (config?.typeUrl) {
     case `type.googleapis.com/${UpstreamTlsContextSchema.typeName}`: {
-      const context = fromBinary(UpstreamTlsContextSchema, config.value);
+      const context = readConfig(UpstreamTlsContextSchema, config.value);
       if (context.sni.length > 255) throw new InvalidResource("INVALID_TLS", "UpstreamTlsContextValidationError.Sni: value length must be at most 255 bytes");
       return {
         kind: "tls",
