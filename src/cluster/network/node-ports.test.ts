@@ -81,4 +81,24 @@ describe("node ports", () => {
     client.close();
     echo.close();
   });
+
+  test("a UDP port that is withdrawn before its socket is there is nobody's problem, and one that comes again is served", async () => {
+    problems.length = 0;
+    const echo = (await udpSocket({ hostname: "127.0.0.1", port: 0 }, (data, port, address) => echo.send(data, port, address))) as Datagrams & { port: number };
+    const squatter = await udpSocket({ hostname: ADDRESS, port: 31098 }, () => {});
+    const udp = (hostPort: number) => ({ key: "a/dns", hostPort, ip: "127.0.0.1", port: echo.port, protocol: "udp" as const });
+    ports.updateHostPorts([udp(31098)]);
+    ports.updateHostPorts([]);
+    for (let round = 0; round < 5; round++) {
+      ports.updateHostPorts([udp(31099)]);
+      ports.updateHostPorts([]);
+    }
+    ports.updateHostPorts([udp(31099)]);
+    const answers: string[] = [];
+    const client = await udpSocket({ hostname: ADDRESS, port: 0 }, (data) => answers.push(Buffer.from(data).toString()));
+    for (const deadline = Date.now() + 10_000; answers.length === 0 && Date.now() < deadline; await Bun.sleep(5)) client.send(Buffer.from("?"), 31099, ADDRESS);
+    expect([answers[0], problems]).toEqual(["?", []]);
+    ports.updateHostPorts([]);
+    for (const socket of [client, echo, squatter]) socket.close();
+  });
 });

@@ -61,6 +61,8 @@ export class NodePorts {
   readonly #options: NodePortOptions;
   /** By `tcp 30080`. */
   readonly #served = new Map<string, Served>();
+  /** UDP ports whose sockets are on their way out, by host port: the next one there waits for them. */
+  readonly #closing = new Map<number, Promise<void>>();
   #entries: ServiceEntry[] = [];
   #hostPorts: HostPort[] = [];
 
@@ -144,18 +146,33 @@ export class NodePorts {
     }
   }
 
-  /** The socket comes later; until then, and if it never does, what stands for it only notes that it is to end. */
+  /** The socket comes later, and perhaps when nobody wants it any more: then it goes at once, and no failure of it is anybody's problem. */
   #openUdp(served: Served): void {
     const { address, connectUdp, logger } = this.#options;
-    const relay = relayUdp({
-      listen: (onData) => udpSocket({ hostname: address, port: served.hostPort }, onData),
-      connect: connectUdp,
-      target: () => ({ ip: served.ip, port: served.port }),
-      now: () => performance.now(),
-      onRefused: (reason) => logger.debug("a node port's datagram was not sent on", { port: served.hostPort, service: served.service, reason }),
-    });
-    served.listener = { stop: () => void relay.then((opened) => opened.stop(), () => {}) };
+    const { hostPort } = served;
+    let isWanted = true;
+    const open = () =>
+      relayUdp({
+        listen: (onData) => udpSocket({ hostname: address, port: hostPort }, onData),
+        connect: connectUdp,
+        target: () => ({ ip: served.ip, port: served.port }),
+        now: () => performance.now(),
+        onRefused: (reason) => logger.debug("a node port's datagram was not sent on", { port: hostPort, service: served.service, reason }),
+      });
+    const relay = this.#closing.get(hostPort)?.then(() => (isWanted ? open() : undefined)) ?? open();
+    const listener = {
+      stop: () => {
+        isWanted = false;
+        const closed = relay.then((opened) => opened?.stop(), () => {});
+        this.#closing.set(hostPort, closed);
+        void closed.finally(() => {
+          if (this.#closing.get(hostPort) === closed) this.#closing.delete(hostPort);
+        });
+      },
+    };
+    served.listener = listener;
     relay.catch((error: unknown) => {
+      if (!isWanted || served.listener !== listener) return;
       served.listener = undefined;
       this.#notBound(served, error);
     });

@@ -81,7 +81,12 @@ export async function relayUdp(options: UdpRelayOptions): Promise<{ stop(): void
 
 /** A UDP socket of Bun's on an address, or on a descriptor that is bound. */
 export async function udpSocket(where: { hostname: string; port: number } | { fd: number }, onData: Parameters<OpenDatagrams>[0]): Promise<Datagrams> {
-  const options = { ...where, binaryType: "buffer", socket: { data: (_: unknown, data: Buffer, port: number, address: string) => onData(data, port, address) } };
+  const socket = {
+    data: (_: unknown, data: Buffer, port: number, address: string) => onData(data, port, address),
+    // Somebody's port is closed: the datagram is lost, as any may be, and the socket goes on.
+    error: () => {},
+  };
+  const options = { ...where, binaryType: "buffer", socket };
   // @types/bun does not know that a descriptor is taken.
   return Bun.udpSocket(options as unknown as Bun.udp.SocketOptions<"buffer">);
 }
