@@ -48,8 +48,9 @@ export function adminCommand(): Command {
     const pods = name === undefined ? await istiodsOf(kube, options) : [{ name, namespace: kube.istioNamespace }];
     for (const pod of pods) process.stdout.write(await adminLog(kube, pod, options));
   });
-  const root = group(withGlobals(new Command("admin")).aliases(["istiod"]).summary("Settings of a running istiod").description("Settings of a running istiod"));
-  root.addCommand(withHelp(log, { example: "  istioctl admin log\n  istioctl admin log --level ads:debug,authorization:debug" }));
+  const root = group(withGlobals(new Command("admin")).aliases(["istiod"]).summary("Settings of a running istiod").description("Settings of a running istiod")).option("-l, --selector <string>", "label selector", "app=istiod");
+  withHelp(root, { runnable: true, example: "  istioctl admin log --revision default\n  istioctl admin log -l app=istiod" });
+  root.addCommand(withHelp(log, { use: "[<pod-name>]|[-r|--revision] [--level <scope>:<level>][--stack-trace-level <scope>:<level>]|[--reset|--log-reset|--stack-trace-reset]|[--output|-o short|json|yaml]", example: "  istioctl admin log\n  istioctl admin log --level ads:debug,authorization:debug" }));
   return root;
 }
 

@@ -39,8 +39,10 @@ const DASHBOARDS: readonly Dashboard[] = [
 /** `istioctl dashboard`: a local port that leads to a page in the cluster, and a browser on it. */
 export function dashboardCommand(): Command {
   const root = group(withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("Access to the mesh's web pages"), (word) => `unknown dashboard ${JSON.stringify(word)}`);
+  withHelp(pageOptions(root), { runnable: true, hides: ["--istioNamespace", "--namespace"] });
   for (const dashboard of DASHBOARDS) {
     const command = dashboardOptions(new Command(dashboard.name), `the ${dashboard.name} page`).addOption(intOption("--ui-port <int>", "port of the page in the pod", dashboard.port));
+    withHelp(command, { example: `  istioctl dashboard ${dashboard.name}\n  istioctl dash ${dashboard.name}` });
     root.addCommand(
       command.action(async (options: DashboardOptions) => {
         const kube = await openKube(globalsOf(command));
@@ -52,7 +54,7 @@ export function dashboardCommand(): Command {
   for (const [name, summary] of [["proxy", "the admin page of the proxy in a pod"], ["envoy", "the same as proxy"]] as const) {
     const command = dashboardOptions(new Command(name), summary).argument("[pod...]", POD_USE).option("-l, --selector <string>", "a pod by labels").addOption(intOption("--ui-port <int>", "the proxy's admin port", 15000));
     root.addCommand(
-      withHelp(command, { use: POD_USE }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string }) => {
+      withHelp(command, { use: POD_USE, example: `  istioctl dashboard ${name} productpage-123-456.default\n  istioctl dash ${name} deployment/web-api -n istioinaction` }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string }) => {
         requireOne(command, [argument, options.selector], ["a pod", "--selector"]);
         const kube = await openKube(globalsOf(command));
         const pod = argument === undefined ? await findPod(kube, options.selector ?? "", kube.namespace) : await resolvePod(kube, argument);
@@ -65,8 +67,9 @@ export function dashboardCommand(): Command {
       .argument("[pod...]", POD_USE)
       .option("-l, --selector <string>", "a pod of istiod by further labels")
       .option("-r, --revision <string>", "revision of the control plane");
+    if (name === "controlz") command.addOption(intOption("--ctrlz_port <int>", "accepted: istiod has its debug pages instead", 9876));
     root.addCommand(
-      withHelp(command, { use: POD_USE }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string; revision?: string }) => {
+      withHelp(command, { use: POD_USE, example: `  istioctl dashboard ${name} istiod-123-456.istio-system\n  istioctl dash ${name} --revision default` }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string; revision?: string }) => {
         const { selector, revision } = options;
         requireOne(command, [argument, selector, revision], ["a pod", "--selector", "--revision"]);
         const kube = await openKube(globalsOf(command));
@@ -91,8 +94,11 @@ function requireOne(command: Command, given: readonly (string | undefined)[], wa
 }
 
 function dashboardOptions(command: Command, summary: string): Command {
-  return withGlobals(command)
-    .description(summary)
+  return pageOptions(withGlobals(command).description(summary));
+}
+
+function pageOptions(command: Command): Command {
+  return command
     .addOption(intOption("-p, --port <int>", "local port; 0 takes the page's own, or any when that is taken", 0))
     .option("--address <string>", "local address", "localhost")
     .option("--browser", "open a browser", true)

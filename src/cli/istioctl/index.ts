@@ -84,9 +84,10 @@ function experimentalCommand(): Command {
 /** A name that people try, and where it really is. */
 function seeExperimental(name: string): Command {
   const text = `(${name} is experimental. Use \`istioctl experimental ${name}\`)`;
-  return withGlobals(new Command(name)).description(text).argument("[args...]").action(() => {
+  const command = withGlobals(new Command(name)).description(text).argument("[args...]").action(() => {
     throw new ChainmailError("SEE_EXPERIMENTAL", text);
   });
+  return withHelp(command, { use: "" });
 }
 
 function helpCommand(root: Command): Command {

@@ -4,12 +4,12 @@ import { marshalIndent } from "./format/go-json.ts";
 import { globalsOf, withGlobals } from "./globals.ts";
 import { openKube, type KubeAccess } from "./kube-access.ts";
 import { CommandParseError, withHelp } from "./line/index.ts";
+import { withXdsFlags, type XdsOptions } from "./xds-flags.ts";
 import { ChainmailError } from "../../base/index.ts";
 
-interface DebugOptions {
+interface DebugOptions extends XdsOptions {
   readonly list: boolean;
   readonly all: boolean;
-  readonly revision?: string;
 }
 
 const DEBUG_TYPE = "istio.io/debug";
@@ -22,19 +22,19 @@ export function internalDebugCommand(): Command {
     .argument("[page]")
     .option("-L, --list", "name the pages", false)
     .option("--all", "ask every replica of istiod", false)
-    .option("-r, --revision <string>", "revision of the control plane")
-    .option("--timeout <duration>", "accepted: istiod has 15 s", "30s");
+    .option("-r, --revision <string>", "revision of the control plane");
+  withXdsFlags(command);
   command.action(async (page: string | undefined, options: DebugOptions) => {
     if (page === undefined && !options.list) throw new CommandParseError("debug type is required, you can specify --list flag to list supported debug types");
     process.stdout.write(await debugPage(await openKube(globalsOf(command)), page ?? "list", options));
   });
-  return withHelp(command, { example: "  istioctl x internal-debug syncz\n  istioctl x internal-debug --list", use: "[page]" });
+  return withHelp(command, { example: "  istioctl x internal-debug syncz\n  istioctl x internal-debug --list", use: "[<type>/]<name>[.<namespace>]" });
 }
 
-async function debugPage(kube: KubeAccess, page: string, { all, revision }: DebugOptions): Promise<string> {
+async function debugPage(kube: KubeAccess, page: string, { all, ...xds }: DebugOptions): Promise<string> {
   const { askIstiod } = await import("./istiod-xds.ts");
   const ask = async (name: string): Promise<DiscoveryResponse[]> => {
-    const answers = await askIstiod(kube, DEBUG_TYPE, [name], revision);
+    const answers = await askIstiod(kube, DEBUG_TYPE, [name], xds);
     return all ? answers : answers.slice(0, 1);
   };
   const answers = await ask(page);

@@ -8,22 +8,22 @@ import { askIstiod, resourcesOf } from "./istiod-xds.ts";
 import type { KubeAccess, PodRef } from "./kube-access.ts";
 import { list, object, parseDump, section, text, type ConfigDump, type Json } from "./proxy-config/dump.ts";
 import { printMessage } from "./proxy-config/messages.ts";
+import type { XdsOptions } from "./xds-flags.ts";
 
-interface CompareOptions {
+interface CompareOptions extends XdsOptions {
   /** A config dump that stands for the proxy's own. */
   readonly file?: string;
   readonly proxyAdminPort: number;
-  readonly revision?: string;
 }
 
 const CONFIG_DUMP = "istio.io/debug/config_dump";
 
 /** Whether a proxy runs what the control plane would send it: three verdicts, with a diff where they differ. */
-export async function compareProxy(kube: KubeAccess, pod: PodRef, { file, proxyAdminPort, revision }: CompareOptions): Promise<string> {
+export async function compareProxy(kube: KubeAccess, pod: PodRef, { file, proxyAdminPort, ...xds }: CompareOptions): Promise<string> {
   const name = `${pod.name}.${pod.namespace}`;
   const [dump, answers] = await Promise.all([
     file === undefined ? proxyDump(kube, pod, proxyAdminPort) : Promise.resolve(parseDump(readDump(file))),
-    askIstiod(kube, CONFIG_DUMP, [name], revision),
+    askIstiod(kube, CONFIG_DUMP, [name], xds),
   ]);
   const registry = await loadRegistry();
   const configs = resourcesOf(answers).flatMap(({ typeUrl, value }) => {

@@ -15,12 +15,12 @@ import { openKube } from "./kube-access.ts";
 import { adminPortOption, intOption, requirePort, withHelp } from "./line/index.ts";
 import { resolvePod } from "./pods.ts";
 import { compareProxy } from "./proxy-diff.ts";
+import { withXdsFlags, type XdsOptions } from "./xds-flags.ts";
 
-interface StatusOptions {
+interface StatusOptions extends XdsOptions {
   readonly output: string;
   readonly verbosity: number;
   readonly file?: string;
-  readonly revision?: string;
   readonly proxyAdminPort: number;
 }
 
@@ -53,9 +53,10 @@ export function proxyStatusCommand(): Command {
     .argument("[pod...]", "[<type>/]<name>[.<namespace>]")
     .option("-o, --output <string>", "table, json or yaml", "table")
     .addOption(intOption("-v, --verbosity <int>", "1 shows every type's state", 0))
-    .option("-f, --file <string>", "the proxy's config dump from a file")
+    .option("--file <string>", "the proxy's config dump from a file")
     .option("-r, --revision <string>", "revision of the control plane")
     .addOption(adminPortOption());
+  withXdsFlags(command);
   command.action(async ([argument]: string[], options: StatusOptions) => {
     requirePort(options.proxyAdminPort);
     const globals = globalsOf(command);
@@ -64,7 +65,7 @@ export function proxyStatusCommand(): Command {
       process.stdout.write(await compareProxy(kube, await resolvePod(kube, argument), options));
       return;
     }
-    const answers = await askIstiod(kube, SYNCZ, [], options.revision);
+    const answers = await askIstiod(kube, SYNCZ, [], options);
     const { namespace } = globals;
     if (options.output === "json" || options.output === "yaml") process.stdout.write(await statusDocument(answers, options.output, namespace));
     else if (options.output === "table") process.stdout.write(statusTable(answers, { verbose: options.verbosity > 0, namespace }));

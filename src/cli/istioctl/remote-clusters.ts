@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { tabwriter } from "./format/tabwriter.ts";
 import { globalsOf, withGlobals } from "./globals.ts";
+import { withHelp } from "./line/index.ts";
 import { list, text, type Json } from "./proxy-config/dump.ts";
 import { openKube, type KubeAccess } from "./kube-access.ts";
 import { istiodPods, podRef } from "./version.ts";
@@ -10,6 +11,7 @@ const MONITORING_PORT = 15014;
 /** `istioctl remote-clusters`: the clusters that each replica of istiod reads. */
 export function remoteClustersCommand(): Command {
   const command = withGlobals(new Command("remote-clusters")).description("Lists the clusters that each control plane reads").option("-r, --revision <string>", "revision of the control plane").argument("[args...]");
+  withHelp(command, { use: "" });
   return command.action(async (_: string[], { revision }: { revision?: string }) => {
     process.stdout.write(await remoteClusters(await openKube(globalsOf(command)), revision));
   });

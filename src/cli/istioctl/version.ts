@@ -34,11 +34,13 @@ export function versionCommand(): Command {
   const command = withGlobals(new Command("version"))
     .description("Versions of the client, the control plane and the proxies")
     .option("-o, --output <string>", "json or yaml")
-    .option("-s, --short", "version numbers only", true)
+    .option("-s, --short", "version numbers only; --short=false for all build information")
     .option("--no-short", "all build information")
-    .option("--remote", "ask the cluster", true)
+    .option("--remote", "ask the cluster; --remote=false for this program only")
     .option("--no-remote", "this program only")
     .option("-r, --revision <string>", "revision of the control plane");
+  // These are on without being named.
+  command.setOptionValue("short", true).setOptionValue("remote", true);
   return command.action(async (options: VersionOptions) => {
     const { output } = options;
     if (output !== undefined && output !== "json" && output !== "yaml") throw new ChainmailError("USAGE", `--output must be 'yaml' or 'json'`);
@@ -56,8 +58,8 @@ export function versionCommand(): Command {
 }
 
 /** Pods of istiod that run, with their revision. */
-export async function istiodPods(kube: KubeAccess, revision?: string): Promise<KubeObject[]> {
-  const labelSelector = revision === undefined ? "app=istiod" : `app=istiod,istio.io/rev=${revision}`;
+export async function istiodPods(kube: KubeAccess, revision?: string, label = "app=istiod"): Promise<KubeObject[]> {
+  const labelSelector = revision === undefined ? label : `${label},istio.io/rev=${revision}`;
   const { items } = await kube.client.list(PODS, { namespace: kube.istioNamespace, labelSelector, fieldSelector: "status.phase=Running" });
   if (items.length === 0) throw new ChainmailError("ISTIOD_MISSING", `Istio is not present in the cluster: no running Istio pods in namespace ${JSON.stringify(kube.istioNamespace)}`);
   return items;

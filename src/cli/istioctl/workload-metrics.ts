@@ -29,7 +29,7 @@ export function metricsCommand(): Command {
     }
     await workloadMetrics(await openKube(globalsOf(command)), workloads, parseGoDuration(duration, "-d, --duration"), (line) => void process.stdout.write(line));
   });
-  return withHelp(command, { use: "<workload name>...", example: "  istioctl experimental metrics productpage-v1\n  istioctl experimental metrics productpage-v1.foo -d 2m" });
+  return withHelp(command, { noFlags: true, use: "<workload name>...", example: "  istioctl experimental metrics productpage-v1\n  istioctl experimental metrics productpage-v1.foo -d 2m" });
 }
 
 /** A line for each workload, as it is known. */

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { ChainmailError } from "../../../base/index.ts";
 import { collect, globalsOf, withGlobals } from "../globals.ts";
 import { withHelp } from "../line/index.ts";
 import type { AnalyzeOptions } from "./run.ts";
@@ -19,6 +20,7 @@ export function analyzeCommand(): Command {
     .option("--meshConfigFile <string>", "the mesh's configuration from a file")
     .option("-o, --output <string>", "one of log, json, yaml", "log")
     .option("--output-threshold <Level>", "findings below are not shown: Info, Warning, Error", "Info")
+    .option("--remote-contexts <stringArray>", "refused: there is one cluster", collect)
     .option("-R, --recursive", "gone: folders are always read with all below", false)
     .option("-r, --revision <string>", "revision of the control plane", "default")
     .option("-S, --suppress <stringArray>", 'code=object, with * in the object, as "IST0103=Pod testing/*"', collect)
@@ -29,7 +31,8 @@ export function analyzeCommand(): Command {
   // Left alone, whether there is color is the terminal's to say.
   command.setOptionValue("color", undefined);
   command.action(async (files: string[], options: AnalyzeOptions) => {
+    if (options.remoteContexts) throw new ChainmailError("NO_REMOTE_CLUSTERS", "a mesh of Chainmail's is in one cluster: there are no others to look at");
     process.exitCode = await (await import("./run.ts")).runAnalyze(files, options, globalsOf(command));
   });
-  return withHelp(command, { use: "<file>...", example: "  istioctl analyze\n  istioctl analyze a.yaml my-app-config/\n  istioctl analyze --use-kube=false a.yaml\n  istioctl analyze -S \"IST0103=Pod testing/*\"" });
+  return withHelp(command, { use: "<file>...", hides: ["--istioNamespace"], example: "  istioctl analyze\n  istioctl analyze a.yaml my-app-config/\n  istioctl analyze --use-kube=false a.yaml\n  istioctl analyze -S \"IST0103=Pod testing/*\"" });
 }

@@ -10,6 +10,7 @@ import { clusterMesh, clusterObjects, fileMesh, fileObjects, gatherFiles, listed
 import { namespaceOf, World, type WorldOptions } from "./world.ts";
 
 export interface AnalyzeOptions {
+  readonly remoteContexts?: string[];
   readonly allNamespaces: boolean;
   readonly analyzer?: string[];
   readonly color?: boolean;

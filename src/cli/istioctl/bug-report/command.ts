@@ -1,6 +1,7 @@
 import { Command } from "commander";
-import { collect, globalsOf, withGlobals } from "../globals.ts";
-import { withHelp } from "../line/index.ts";
+import { SYSTEM_NAMESPACES } from "../../../controlplane/injection/index.ts";
+import { collect, collectList, globalsOf, withGlobals } from "../globals.ts";
+import { intOption, withHelp } from "../line/index.ts";
 import type { BugReportOptions } from "./run.ts";
 
 /** `istioctl bug-report`: one archive with what somebody else needs to see. */
@@ -12,9 +13,14 @@ export function bugReportCommand(): Command {
         "Proxies can be chosen by --include and --exclude ns1,ns2/deployment1/pod1/label=value/annotation=value/container, where every part may be left out and * stands for anything.",
     )
     .option("--include <stringArray>", "whose proxies to look at", collect)
-    .option("--exclude <stringArray>", "whose to leave out (default: the cluster's own namespaces)", collect)
+    .option("--exclude <stringArray>", `whose to leave out (default ["${[...SYSTEM_NAMESPACES].sort().join(",")}"])`, collect)
+    .option("--start-time <string>", "logs from this time on, as in RFC 3339")
+    .option("--end-time <string>", "logs up to this time")
+    .option("--critical-errs <strings>", "accepted: all chosen logs are in the archive", collectList)
+    .option("--ignore-errs <strings>", "accepted: all chosen logs are in the archive", collectList)
+    .addOption(intOption("--rq-concurrency <int>", "how many questions the API server is asked at a time: 32 when left out"))
     .option("--istio-namespace <string>", "namespace of the control plane", "istio-system")
-    .option("--output-dir <string>", "folder of the archive", ".")
+    .option("--output-dir <string>", "folder of the archive")
     .option("--dir <string>", "leave the files in this folder as well")
     .option("--dry-run", "say what would be fetched", false)
     .option("--duration <duration>", "logs of the last time only")
@@ -29,5 +35,5 @@ export function bugReportCommand(): Command {
     .option("--timeout <duration>", "how long to fetch at most", "30m0s")
     .argument("[args...]");
   command.action(async (_: string[], options: BugReportOptions) => (await import("./run.ts")).runBugReport(options, globalsOf(command)));
-  return withHelp(command, { use: "", example: "  istioctl bug-report\n  istioctl bug-report --include shop --duration 1h" });
+  return withHelp(command, { use: "", own: ["--context", "--kubeconfig"], hides: ["--istioNamespace", "--namespace"], example: "  istioctl bug-report\n  istioctl bug-report --include shop --duration 1h" });
 }

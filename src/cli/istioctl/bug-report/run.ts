@@ -20,7 +20,10 @@ export interface BugReportOptions {
   readonly include?: string[];
   readonly exclude?: string[];
   readonly istioNamespace: string;
-  readonly outputDir: string;
+  readonly outputDir?: string;
+  readonly startTime?: string;
+  readonly endTime?: string;
+  readonly rqConcurrency?: number;
   readonly dir?: string;
   readonly dryRun: boolean;
   readonly duration?: string;
@@ -45,6 +48,8 @@ const out = (text: string): void => void process.stdout.write(text);
 
 export async function runBugReport(options: BugReportOptions, globals: GlobalOptions): Promise<void> {
   if (options.fullSecrets) throw new ChainmailError("SECRETS_REFUSED", "the contents of Secrets do not go into an archive that is meant for others", { hint: "leave out --full-secrets; kubectl get secret shows them to those who may see them" });
+  if (options.startTime !== undefined && options.duration !== undefined) throw new ChainmailError("USAGE", "only one --start-time or --duration may be set");
+  for (const time of [options.startTime, options.endTime]) if (time !== undefined && Number.isNaN(Date.parse(time))) throw new ChainmailError("USAGE", `${JSON.stringify(time)} is no time: 2006-01-02T15:04:05Z is`);
   const deadline = Date.now() + parseGoDuration(options.timeout, "--timeout");
   const kube = await openKube({ ...globals, istioNamespace: options.istioNamespace });
   const include = (options.include ?? []).map(parseFilter);
@@ -66,9 +71,9 @@ export async function runBugReport(options: BugReportOptions, globals: GlobalOpt
     }),
   ];
   if (options.dryRun) return out(tasks.map(({ path }) => `Would fetch ${path}\n`).join(""));
-  const files = await collectFiles(tasks, deadline);
+  const files = await collectFiles(tasks, deadline, options.rqConcurrency || CONCURRENCY);
   if (options.dir !== undefined) for (const { path, content } of files) save(join(options.dir, path), content);
-  const archive = join(options.outputDir, ARCHIVE);
+  const archive = join(options.outputDir ?? ".", ARCHIVE);
   writeFileSync(archive, tarGz(files, Date.now()), { mode: 0o600 });
   out(`Creating an archive at ${archive}.\nDone: ${files.length} files.\n`);
 }
@@ -79,16 +84,19 @@ interface Task {
   get(): Promise<string>;
 }
 
+/** As many questions at a time as Istio's has by default. */
+const CONCURRENCY = 32;
+
 /** A page that cannot be had is part of the picture: its error stands in its place. */
-async function collectFiles(tasks: readonly Task[], deadline: number): Promise<ArchiveFile[]> {
+async function collectFiles(tasks: readonly Task[], deadline: number, width: number): Promise<ArchiveFile[]> {
   const files: ArchiveFile[] = [{ path: "bug-report/client.txt", content: `istioctl ${VERSION} of Chainmail\n${new Date().toISOString()}\n` }];
-  for (const { path, get } of tasks) {
+  for (let start = 0; start < tasks.length; start += width) {
     if (Date.now() > deadline) {
-      files.push({ path: "bug-report/timeout.txt", content: `nothing was fetched from ${path} on: the time was over\n` });
+      files.push({ path: "bug-report/timeout.txt", content: `nothing was fetched from ${tasks[start]?.path} on: the time was over\n` });
       break;
     }
-    const content = await get().catch((error: unknown) => `could not be fetched: ${errorText(error)}\n`);
-    files.push({ path: `bug-report/${path}`, content });
+    const fetched = tasks.slice(start, start + width).map(async ({ path, get }) => ({ path: `bug-report/${path}`, content: await get().catch((error: unknown) => `could not be fetched: ${errorText(error)}\n`) }));
+    files.push(...(await Promise.all(fetched)));
   }
   return files;
 }
@@ -117,9 +125,10 @@ async function analysis(kube: KubeAccess): Promise<string> {
   return findingsText(analyze(world, ANALYZERS, () => true), { format: "log" });
 }
 
-function logTasks(kube: KubeAccess, pod: KubeObject, container: string, folder: string, { duration, tail }: BugReportOptions): Task[] {
+function logTasks(kube: KubeAccess, pod: KubeObject, container: string, folder: string, { duration, tail, startTime, endTime }: BugReportOptions): Task[] {
   const query = new URLSearchParams({ container, timestamps: "true" });
   if (duration !== undefined) query.set("sinceSeconds", String(Math.ceil(parseGoDuration(duration, "--duration") / 1000)));
+  if (startTime !== undefined) query.set("sinceTime", new Date(startTime).toISOString());
   if (Number(tail) > 0) query.set("tailLines", tail);
   return [
     {
@@ -127,10 +136,19 @@ function logTasks(kube: KubeAccess, pod: KubeObject, container: string, folder: 
       async get() {
         const response = await kube.client.transport(`${resourcePath(PODS, pod.metadata.namespace, pod.metadata.name, "log")}?${query}`);
         if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-        return response.text();
+        const log = await response.text();
+        return endTime === undefined ? log : before(log, Date.parse(endTime));
       },
     },
   ];
+}
+
+/** The lines of a log up to a time; each begins with its own. */
+function before(log: string, end: number): string {
+  return log
+    .split("\n")
+    .filter((line) => line === "" || !(Date.parse(line.split(" ", 1)[0] ?? "") > end))
+    .join("\n");
 }
 
 function pageTasks(kube: KubeAccess, { metadata }: KubeObject, port: number, pages: readonly string[], folder: string): Task[] {

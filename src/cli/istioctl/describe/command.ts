@@ -19,6 +19,7 @@ const KINDS = [
 /** `x describe pod|service`. */
 export function describeCommand(): Command {
   const root = group(withGlobals(new Command("describe")).aliases(["des"]).description("What the mesh does with a pod or a service"), (word) => `unknown resource type ${JSON.stringify(word)}`);
+  withHelp(root, { runnable: true });
   for (const { name, alias, use, describe, example } of KINDS) {
     const command = withGlobals(new Command(name)).alias(alias).description(`What the mesh does with a ${name}`).argument("[name...]").option("--ignoreUnmeshed", "no warnings about pods outside the mesh", false);
     command.addOption(adminPortOption());

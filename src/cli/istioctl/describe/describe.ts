@@ -1,7 +1,7 @@
 import { CONFIG_MAPS, DESTINATION_RULES, PEER_AUTHENTICATIONS, PODS, SERVICES, VIRTUAL_SERVICES } from "../../../kube/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
 import { listOrEmpty, type KubeAccess } from "../kube-access.ts";
-import { list, listenersOf, object, text, type ConfigDump } from "../proxy-config/dump.ts";
+import { list, listenersOf, object, text, type ConfigDump, type Json } from "../proxy-config/dump.ts";
 import { ingressText } from "./ingress.ts";
 import { destinationRuleOf, shownName, virtualServiceOf } from "./names.ts";
 import { effectiveMtls, peerAuthenticationText } from "./peer-authentication.ts";
@@ -86,14 +86,21 @@ async function portText(kube: KubeAccess, dump: ConfigDump, service: KubeObject,
   const virtualService = name && (await kube.client.find(VIRTUAL_SERVICES, name.name, name.namespace));
   if (virtualService) out += virtualServiceText(virtualService, { service, rule, subsets: rule ? subsetsOf(rule, labels) : NO_SUBSETS }, kube.namespace, indent);
   else if (name) out += `WARNING: Proxy is stale; it references to non-existent virtual service ${name.name}.${name.namespace}\n`;
-  const policies = rbacPolicies(dump);
+  const policies = rbacPolicies(dump, port);
   return policies.length > 0 ? `${out}${named ? `${port} ` : ""}RBAC policies: ${policies.join(", ")}\n` : out;
 }
 
-/** Names of the policies of the first authorization filter that HTTP requests meet, as istioctl tells them. */
-function rbacPolicies(dump: ConfigDump): string[] {
+/**
+ * Names of the policies of the first authorization filter that HTTP requests meet, as istioctl tells them: a listener of
+ * the service's own address that comes before the inbound one is taken for it, and has none.
+ */
+function rbacPolicies(dump: ConfigDump, port: number): string[] {
+  const ownAddress = ({ address }: Json): boolean => {
+    const socket = object(object(address).socket_address);
+    return socket.port_value === port && socket.address !== "0.0.0.0";
+  };
   const filters = listenersOf(dump)
-    .filter(({ name }) => name === "virtualInbound")
+    .filter((listener) => listener.name === "virtualInbound" || ownAddress(listener))
     .flatMap((listener) => list(listener.filter_chains).flatMap((chain) => list(chain.filters)))
     .map(({ typed_config }) => object(typed_config))
     .find((config) => text(config["@type"]).endsWith(".HttpConnectionManager"))?.http_filters;

@@ -17,5 +17,5 @@ export function injectorCommand(): Command {
   withHelp(list, { use: "", example: "  istioctl experimental injector list" });
   const root = group(withGlobals(new Command("injector")).description("Sidecar injectors and sidecars' versions"), (word) => `unknown subcommand ${JSON.stringify(word)}`);
   root.addCommand(list);
-  return root;
+  return withHelp(root, { runnable: true, example: "  istioctl experimental injector list" });
 }

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { collect, collectList, globalsOf, withGlobals } from "../globals.ts";
 import { ExitError, group, withHelp } from "../line/index.ts";
 import { translateCommand } from "../refused.ts";
@@ -7,15 +7,18 @@ import type { InstallFlags, ManifestFlags, UninstallFlags } from "./run.ts";
 const SET_HELP = `a value of an IstioOperator: a profile (--set profile=demo), a component
 (--set components.egressGateways[0].enabled=true), the mesh's configuration (--set meshConfig.accessLogFile=/dev/stdout)`;
 
+/** An installation is of the whole cluster. */
+const HIDDEN = ["--istioNamespace", "--namespace"];
+
 /** `istioctl install`, also under `manifest`. */
 export function installCommand(): Command {
   const command = installFlags(new Command("install").alias("apply").summary("Installs the mesh in a cluster, or changes it").description("Makes a mesh of a cluster: definitions, istiod, gateways, console and metrics store."));
-  return withHelp(command, { example: "  istioctl install\n  istioctl install --set profile=demo -y\n  istioctl install --set meshConfig.outboundTrafficPolicy.mode=REGISTRY_ONLY" });
+  return withHelp(command, { hides: HIDDEN, own: ["--dry-run"], example: "  istioctl install\n  istioctl install --set profile=demo -y\n  istioctl install --set meshConfig.outboundTrafficPolicy.mode=REGISTRY_ONLY" });
 }
 
 /** `istioctl upgrade`: the same, from what is there. */
 export function upgradeCommand(): Command {
-  return installFlags(new Command("upgrade").description("Upgrades the mesh in place: the same as install"));
+  return withHelp(installFlags(new Command("upgrade").description("Upgrades the mesh in place: the same as install")), { hides: HIDDEN });
 }
 
 function installFlags(command: Command): Command {
@@ -29,7 +32,7 @@ function installFlags(command: Command): Command {
     .option("--readiness-timeout <duration>", "how long each component may take to be ready", "5m0s")
     .option("--verify", "accepted: an installation is complete when everything is ready", false)
     .option("-d, --manifests <string>", "refused: the charts are made from what is installed")
-    .option("--charts <string>", "refused: the charts are made from what is installed");
+    .addOption(new Option("--charts <string>", "refused: the charts are made from what is installed").hideHelp());
   return command.allowExcessArguments(false).action(async (options: InstallFlags) => (await import("./run.ts")).runInstall(options, globalsOf(command)));
 }
 
@@ -46,14 +49,15 @@ export function manifestCommand(): Command {
     .option("--cluster-specific", "accepted: nothing depends on the cluster", false)
     .option("--dry-run", "accepted: nothing is changed anyway", false)
     .option("-d, --manifests <string>", "refused: the charts are made from what is installed")
-    .option("--charts <string>", "refused: the charts are made from what is installed")
+    .addOption(new Option("--charts <string>", "refused: the charts are made from what is installed").hideHelp())
     .argument("[args...]");
   generate.action(async (args: string[], options: ManifestFlags) => {
     if (args.length > 0) throw new ExitError("USAGE", `generate accepts no positional arguments, got []string{${args.map((one) => JSON.stringify(one)).join(", ")}}`, 1);
     await (await import("./run.ts")).runGenerate(options);
   });
-  withHelp(generate, { example: "  istioctl manifest generate --set profile=demo\n  istioctl manifest generate -o istio.yaml" });
-  const root = group(withGlobals(new Command("manifest")).summary("Commands related to manifests").description("What an installation is made of"));
+  withHelp(generate, { use: "", own: ["--dry-run"], example: "  istioctl manifest generate --set profile=demo\n  istioctl manifest generate -o istio.yaml" });
+  const root = group(withGlobals(new Command("manifest")).summary("Commands related to manifests").description("What an installation is made of")).option("--dry-run", "say what would be done, change nothing", false);
+  withHelp(root, { hides: HIDDEN });
   root.addCommand(generate);
   root.addCommand(installCommand());
   root.addCommand(translateCommand());

@@ -1,4 +1,4 @@
-export type Shell = "bash" | "zsh" | "fish";
+export type Shell = "bash" | "zsh" | "fish" | "powershell";
 
 interface ShellScript {
   /** How to use it, as the help's example. */
@@ -64,6 +64,24 @@ function __istioctl_complete
     end
 end
 complete -c istioctl -f -a '(__istioctl_complete)'
+`,
+  },
+  powershell: {
+    setUp: "  istioctl completion powershell | Out-String | Invoke-Expression",
+    script: (call) => `# powershell completion for istioctl
+
+Register-ArgumentCompleter -Native -CommandName istioctl -ScriptBlock {
+    param($WordToComplete, $CommandAst, $CursorPosition)
+    $Words = @($CommandAst.CommandElements | ForEach-Object { $_.ToString() })
+    $Line = @($Words | Select-Object -Skip 1)
+    # A line that ends with a space has an empty word at the cursor.
+    if ($WordToComplete -eq '') { $Line += '""' }
+    & $Words[0] ${call} @Line 2>$null | Where-Object { $_ -notlike ':*' } | ForEach-Object {
+        $Word, $Text = $_ -split "\`t", 2
+        if (-not $Text) { $Text = $Word }
+        [System.Management.Automation.CompletionResult]::new($Word, $Word, 'ParameterValue', $Text)
+    }
+}
 `,
   },
   zsh: {

@@ -20,7 +20,7 @@ export function completionCommand(): Command {
     const { setUp } = SCRIPTS[shell];
     const command = withGlobals(new Command(shell)).description(`The script for ${shell}`).option("--no-descriptions", "words without explanations");
     command.action((options: { descriptions: boolean }) => void process.stdout.write(SCRIPTS[shell].script(options.descriptions ? "__complete" : "__completeNoDesc")));
-    root.addCommand(withHelp(command, { example: setUp }));
+    root.addCommand(withHelp(command, { example: setUp, noFlags: shell === "bash" }));
   }
   return root;
 }

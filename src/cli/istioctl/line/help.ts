@@ -7,13 +7,21 @@ interface HelpTexts {
   readonly use?: string;
   /** A page of help that is no command: named apart from the commands. */
   readonly topic?: boolean;
+  /** A command that holds others and does something itself. */
+  readonly runnable?: boolean;
+  /** Its usage line does not speak of flags. */
+  readonly noFlags?: boolean;
+  /** Flags that are its own although a command above has one of the same name. */
+  readonly own?: readonly string[];
+  /** Flags that are taken and not told of. */
+  readonly hides?: readonly string[];
 }
 
 const TEXTS = new WeakMap<Command, HelpTexts>();
 
 /** Adds what commander has no place for. */
 export function withHelp<C extends Command>(command: C, texts: HelpTexts): C {
-  TEXTS.set(command, texts);
+  TEXTS.set(command, { ...TEXTS.get(command), ...texts });
   return command;
 }
 
@@ -32,12 +40,12 @@ export function formatHelp(command: Command): string {
 export function usageText(command: Command): string {
   const path = commandPath(command);
   const subcommands = visible(command.commands);
-  const own = flagRows(command, (option) => !isGlobal(option) || !command.parent);
-  const inherited = flagRows(command, (option) => isGlobal(option) && command.parent !== null);
-  const { example, use } = texts(command);
+  const { example, use, runnable, noFlags } = texts(command);
+  const own = flagRows(command, ownOptions(command), true);
+  const inherited = flagRows(command, inheritedOptions(command), false);
   const line = use ?? command.registeredArguments.map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`)).join(" ");
   const sections = [
-    ["Usage:", ...(subcommands.length === 0 ? [`  ${[path, line, "[flags]"].filter(Boolean).join(" ")}`] : [`  ${path} [command]`])].join("\n"),
+    ["Usage:", ...(subcommands.length === 0 || runnable ? [`  ${[path, line, noFlags ? "" : "[flags]"].filter(Boolean).join(" ")}`] : []), ...(subcommands.length > 0 ? [`  ${path} [command]`] : [])].join("\n"),
     ...(command.aliases().length > 0 ? [`Aliases:\n  ${[command.name(), ...command.aliases()].join(", ")}`] : []),
     ...(example ? [`Examples:\n${example.trimEnd()}`] : []),
     ...(subcommands.length > 0 ? [`Available Commands:\n${commandRows(subcommands)}`] : []),
@@ -49,11 +57,28 @@ export function usageText(command: Command): string {
   return `${sections.join("\n\n")}\n`;
 }
 
-/** Flags that every command takes. */
-const GLOBAL = new Set(["--as", "--as-group", "--as-uid", "--context", "--istioNamespace", "--kubeclient-timeout", "--kubeconfig", "--namespace", "--vklog"]);
+/** Flags of a command that no command above it has. */
+function ownOptions(command: Command): readonly Option[] {
+  return command.options.filter((option) => texts(command).own?.includes(option.long ?? "") || !isInherited(command, option));
+}
 
-function isGlobal(option: Option): boolean {
-  return GLOBAL.has(option.long ?? "");
+/** Flags that a command has from the ones above it. */
+function inheritedOptions(command: Command): readonly Option[] {
+  const own = texts(command).own ?? [];
+  return [...new Map(ancestors(command).flatMap(({ options }) => options.map((option): [string, Option] => [option.long ?? "", option]))).values()].filter(({ long = "" }) => !own.includes(long) && !hidden(command).includes(long));
+}
+
+function isInherited(command: Command, { long }: Option): boolean {
+  return ancestors(command).some(({ options }) => options.some((option) => option.long === long));
+}
+
+function ancestors(command: Command): Command[] {
+  return command.parent ? [command.parent, ...ancestors(command.parent)] : [];
+}
+
+/** What a command hides, those below it hide too. */
+function hidden(command: Command): readonly string[] {
+  return [command, ...ancestors(command)].flatMap((one) => texts(one).hides ?? []);
 }
 
 function texts(command: Command): HelpTexts {
@@ -80,13 +105,13 @@ function topicSection(command: Command): string[] {
   return [`Additional help topics:\n${rows.join("\n")}`];
 }
 
-function flagRows(command: Command, wanted: (option: Option) => boolean): string[] {
-  const help = { short: "-h", long: "--help", type: "", text: `help for ${command.name()}`, own: true };
-  const rows = command.options
-    .filter((option) => !option.hidden && !option.negate && wanted(option))
-    .map((option) => ({ short: option.short, long: option.long ?? "", type: placeholder(option), text: `${option.description}${defaultText(option)}`, own: false }));
-  const all = (command.parent === null || rows.every(({ long }) => !GLOBAL.has(long)) ? [...rows, help] : rows).sort((a, b) => (a.long.toLowerCase() < b.long.toLowerCase() ? -1 : 1));
-  // A command without flags of its own still takes --help.
+function flagRows(command: Command, options: readonly Option[], withHelpFlag: boolean): string[] {
+  const help = { short: "-h", long: "--help", type: "", text: `help for ${command.name()}` };
+  const turnsOff = (option: Option): boolean => option.negate && options.some(({ long, negate }) => !negate && long === option.long?.replace("--no-", "--"));
+  const rows = options
+    .filter((option) => !option.hidden && !turnsOff(option) && !hidden(command).includes(option.long ?? ""))
+    .map((option) => ({ short: option.short, long: option.long ?? "", type: placeholder(option), text: `${option.description}${option.negate ? "" : defaultText(option)}` }));
+  const all = (withHelpFlag ? [...rows, help] : rows).sort((a, b) => (a.long < b.long ? -1 : 1));
   const heads = all.map(({ short, long, type }) => `  ${short ? `${short}, ` : "    "}${long}${type ? ` ${type}` : ""}`);
   const width = Math.max(0, ...heads.map((head) => head.length));
   return all.map(({ text }, index) => `${(heads[index] ?? "").padEnd(width)}   ${text.replaceAll("\n", `\n${" ".repeat(width + 3)}`)}`.trimEnd());
@@ -100,7 +125,8 @@ function placeholder(option: Option): string {
 /** Zero values are not worth telling. */
 function defaultText(option: Option): string {
   const value: unknown = option.defaultValue;
-  if (value === undefined || value === false || value === "" || value === "0" || (Array.isArray(value) && value.length === 0)) return "";
+  if (value === undefined || value === false || value === "" || value === "0" || value === 0 || (Array.isArray(value) && value.length === 0)) return "";
   if (typeof value !== "string") return ` (default ${Array.isArray(value) ? `[${value.join(",")}]` : String(value)})`;
-  return /^-?\d+(\.\d+)?$/.test(value) || /^\d+(ms|s|m|h)/.test(value) ? ` (default ${value})` : ` (default ${JSON.stringify(value)})`;
+  // Types of their own are told without quotes.
+  return placeholder(option) === "string" ? ` (default ${JSON.stringify(value)})` : ` (default ${value})`;
 }

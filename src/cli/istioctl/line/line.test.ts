@@ -3,7 +3,7 @@ import { istioctlProgram } from "../index.ts";
 import { complete, type NameKind } from "./completion.ts";
 import { SCRIPTS, type Shell } from "./completion-scripts.ts";
 import { formatHelp, LineProgram } from "./index.ts";
-import type { Command } from "commander";
+import { Command } from "commander";
 
 const ISTIOCTL = `${import.meta.dir}/../../../../bin/istioctl`;
 
@@ -64,6 +64,17 @@ test("the scripts are ones that their shells can read", () => {
     expect(script).toContain("__complete");
     if (Bun.which(shell)) expect([shell, Bun.spawnSync([shell, "-n"], { stdin: new TextEncoder().encode(script) }).stderr.toString()]).toEqual([shell, ""]);
   }
+});
+
+test("a flag may stand before and behind a command's name", async () => {
+  const seen: unknown[] = [];
+  const program = new LineProgram("istioctl").option("--browser", "", true).option("--no-browser", "").option("-o, --output <string>", "", "short");
+  const page = new Command("page").option("--browser", "", true).option("--no-browser", "").option("-o, --output <string>", "", "short").action((options) => void seen.push(options));
+  program.addCommand(page);
+  program.settle();
+  for (const line of [["page", "-o", "json"], ["-o", "yaml", "page"], ["--browser=false", "page"], ["-o", "yaml", "page", "-o", "json", "--browser=false"]]) await program.parseAsync(line);
+  expect(seen).toHaveLength(4);
+  expect(seen.at(-1)).toEqual({ browser: false, output: "json" });
 });
 
 test("flags of Go: a boolean with a value, a short one with a sign", async () => {

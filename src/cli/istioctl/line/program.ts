@@ -28,8 +28,10 @@ export class LineProgram extends Command {
       command.configureOutput({ outputError: () => {} });
       command.showSuggestionAfterError(false);
       command.helpCommand(false);
+      // A flag belongs to the command that it follows, also where one above has one of the same name.
+      command.enablePositionalOptions();
     }
-    return this;
+    return this.hook("preAction", (_, command) => takeFlagsFromAbove(command));
   }
 
   override async parseAsync(argv: readonly string[] = process.argv.slice(2)): Promise<this> {
@@ -46,6 +48,19 @@ export class LineProgram extends Command {
       if (error.message !== "") process.stderr.write(`Error: ${error.message}\n`);
       if (error.hint !== undefined) process.stderr.write(`${error.hint}\n`);
       process.exit(error.exitCode);
+    }
+  }
+}
+
+/** Flags that a command has from the ones above may stand before its name too. */
+function takeFlagsFromAbove(command: Command): void {
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) === "cli") continue;
+    for (let above = command.parent; above; above = above.parent) {
+      if (above.getOptionValueSource(name) !== "cli" || !above.options.some(({ long }) => long === option.long)) continue;
+      command.setOptionValue(name, above.getOptionValue(name));
+      break;
     }
   }
 }

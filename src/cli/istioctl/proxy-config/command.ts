@@ -187,8 +187,10 @@ const KINDS: readonly Kind[] = [
 
 /** `istioctl proxy-config`, also `pc`. */
 export function proxyConfigCommand(): Command {
-  const root = group(withGlobals(new Command("proxy-config").alias("pc").description("Configuration of the proxy in a pod")));
-  for (const kind of KINDS) root.addCommand(kindCommand(kind));
+  const root = group(withGlobals(new Command("proxy-config").alias("pc").description("Configuration of the proxy in a pod"))).option("-o, --output <string>", "json, yaml or short", "short").addOption(adminPortOption());
+  withHelp(root, { example: "  istioctl proxy-config cluster <pod-name[.namespace]>\n  istioctl proxy-config secret deploy/web-api -n istioinaction -o json" });
+  // Istio has no eds of its own in its help any more.
+  for (const kind of KINDS) root.addCommand(kindCommand(kind), { hidden: kind.name === "eds" });
   root.addCommand(logCommand());
   root.addCommand(rootcaCompareCommand());
   return root;
@@ -222,7 +224,7 @@ function kindCommand(kind: Kind): Command {
     const text = options.file === undefined ? await fetchPage(command, pod ?? "", kind.page, options) : readDump(options.file);
     process.stdout.write(await kind.print(text, options, output));
   });
-  return withHelp(command, { use: POD_USE, example: `  istioctl proxy-config ${kind.name} deploy/web-api -n istioinaction\n  istioctl proxy-config ${kind.name} -f dump.json` });
+  return withHelp(command, { use: POD_USE, own: ["--output"], example: `  istioctl proxy-config ${kind.name} deploy/web-api -n istioinaction\n  istioctl proxy-config ${kind.name} -f dump.json` });
 }
 
 function readDump(path: string): string {

@@ -7,6 +7,7 @@ import type { SetTagOptions } from "./run.ts";
 /** `istioctl tag`: names for revisions, which namespaces can keep while the revision behind them changes. */
 export function tagCommand(): Command {
   const root = group(withGlobals(new Command("tag")).summary("Names for control plane revisions").description("Names for control plane revisions: a namespace labelled istio.io/rev=prod is injected by whatever revision the tag prod leads to."), (word) => `unknown subcommand ${JSON.stringify(word)}`);
+  withHelp(root, { runnable: true });
   for (const command of [setCommand("set"), setCommand("generate"), listCommand(), removeCommand()]) root.addCommand(command);
   return root;
 }
