@@ -7,7 +7,7 @@ import { ratio, type Part } from "./part.ts";
 import { startPair, type Pair } from "./peers.ts";
 import { cpuMicros, firstLine, freePort, median } from "./processes.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 /** Not counted: until just-in-time compilers are done with what every connection runs. */
 const WARM_ROUNDS = 3;
 /** So many at a time, so often: about a second of one core. */
