@@ -16,6 +16,7 @@ const BUILTIN_PREFIX = "builtin://";
 export const CA_SUFFIX = "-cacert";
 /** Secrets that come from elsewhere, where the proxy or the mesh knows a place. */
 const EXTERNAL_PREFIX = "sds://";
+export const EXTERNAL_SECRETS = "sds-external";
 
 /** Resources come over the stream that everything else comes over; Envoy waits for them without a limit. */
 export function adsSource(): ConfigSource {
@@ -75,7 +76,7 @@ export function credentialSecret(credentialName: string, sources: SecretSockets 
   if (credentialName === BUILTIN_PREFIX) return agentSecret(ca ? ROOT_CA : WORKLOAD_CERTIFICATE);
   const full = credentialName + (ca ? CA_SUFFIX : "");
   const external = full.startsWith(EXTERNAL_PREFIX);
-  if (external && sources.credentialSocket) return servedSecret(full, "sds-external");
+  if (external && sources.credentialSocket) return servedSecret(full, EXTERNAL_SECRETS);
   const name = external ? full.slice(EXTERNAL_PREFIX.length) : full;
   if (external && sources.server) return servedSecret(name, sources.server.cluster, sources.server.hostname);
   return { name: name.includes("://") ? name : KUBERNETES_PREFIX + name, sdsConfig: { configSourceSpecifier: { case: "ads", value: {} }, resourceApiVersion: ApiVersion.V3 } };

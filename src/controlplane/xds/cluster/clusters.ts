@@ -3,6 +3,7 @@ import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { packAny } from "../../../proto/index.ts";
 import { Cluster_LbPolicy, ClusterSchema } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { FilterSchema } from "../../../proto/gen/envoy/config/cluster/v3/filter_pb.ts";
+import { ClusterLoadAssignmentSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import { Http1ProtocolOptionsSchema } from "../../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import { HttpProtocolOptionsSchema } from "../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
 import type { ConnectionPoolSettings } from "../../../resources/index.ts";
@@ -20,6 +21,7 @@ import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH, statPrefix } from "../nam
 import { metadataText, type ProxyContext, type ProxyView } from "../proxy.ts";
 import type { EffectiveRule } from "../scope/destination-rules.ts";
 import { ruleOf } from "../scope/sidecar-scope.ts";
+import { EXTERNAL_SECRETS } from "../sds.ts";
 import type { XdsResource } from "../types.ts";
 import { applyConnectionPool } from "./connection-pool.ts";
 import { ClusterDraft, preserveCaseOptions, type Cluster } from "./draft.ts";
@@ -27,6 +29,8 @@ import { inboundBind, inboundClusters } from "./inbound.ts";
 import { outboundClusters, preservesCase } from "./outbound.ts";
 import { applyUpstreamTls, insecureByName } from "./tls.ts";
 
+/** Where the pod of a gateway mounts the socket of a secret server. */
+const CREDENTIAL_SOCKET = "./var/run/secrets/credential-uds/socket";
 /** Idle connections to addresses that nobody knows are closed; Envoy would keep them for an hour. */
 const PASSTHROUGH_IDLE = { seconds: 300n };
 
@@ -47,6 +51,7 @@ export class ClusterGenerator {
     const fixed = this.#fixed.get([view, mesh.config, "outbound", byName], () => [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : []), ...(byName ? [anyName(view, mesh)] : [])].map(encode));
     const parts = [this.#services(proxy, false), fixed];
     if (view.type === "sidecar") parts.push(this.#inboundOf(proxy), this.#fixed.get([view, mesh.config, "inbound"], () => [encode(inboundPassthrough(view, mesh))]));
+    if (view.secretSockets.credentialSocket) parts.push(this.#fixed.get([view, mesh.config, "secrets"], () => [encode(secretServer(mesh))]));
     return this.#whole.get(parts, () => this.#join(parts));
   }
 
@@ -164,6 +169,19 @@ function anyName(view: ProxyView, mesh: MeshView): Cluster {
   if (Object.keys(cluster.typedExtensionProtocolOptions).length === 0) cluster.typedExtensionProtocolOptions = passthrough(view, mesh).typedExtensionProtocolOptions;
   if (view.dialect === "istio") cluster.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];
   return cluster;
+}
+
+/** The socket in the proxy's pod that secrets from elsewhere come from. */
+function secretServer(mesh: MeshView): Cluster {
+  const draft = new ClusterDraft(EXTERNAL_SECRETS, "STATIC");
+  draft.init.connectTimeout = timeout(mesh);
+  draft.init.altStatName = statPrefix(EXTERNAL_SECRETS);
+  draft.init.loadAssignment = create(ClusterLoadAssignmentSchema, {
+    clusterName: EXTERNAL_SECRETS,
+    endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: "endpoint", value: { address: { address: { case: "pipe", value: { path: CREDENTIAL_SOCKET } } } } } }] }],
+  });
+  draft.setHttp2();
+  return draft.finish();
 }
 
 /** Where inbound traffic to ports of no service goes: to the workload itself. */

@@ -44,8 +44,9 @@ export function applyUpstreamTls(draft: ClusterDraft, options: UpstreamTlsOption
   const context = effective && tlsContext(draft, effective, options);
   if (!context) return;
   const socket = { name: "envoy.transport_sockets.tls", configType: { case: "typedConfig" as const, value: packAny(UpstreamTlsContextSchema, context) } };
-  // Where the application has chosen the address there is no endpoint to tell whether it takes mutual TLS.
-  if (automatic && draft.type !== "ORIGINAL_DST") {
+  // Where the application has chosen the address there is no endpoint to tell whether it takes mutual TLS. Files of its own
+  // are what the proxy shows to all.
+  if (automatic && effective?.mode === "ISTIO_MUTUAL" && draft.type !== "ORIGINAL_DST") {
     draft.init.transportSocketMatches = [
       create(Cluster_TransportSocketMatchSchema, { name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: socket }),
       create(Cluster_TransportSocketMatchSchema, { name: "tlsMode-disabled", match: {}, transportSocket: rawBufferSocket() }),
