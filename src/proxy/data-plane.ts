@@ -6,11 +6,11 @@ import type { Listener } from "../proto/gen/envoy/config/listener/v3/listener_pb
 import type { RouteConfiguration } from "../proto/gen/envoy/config/route/v3/route_pb.ts";
 import { SharedExporters } from "./export/index.ts";
 import { ExtensionStore } from "./filters/extension-store.ts";
-import { checkRouteFilterConfig } from "./filters/registry.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
+import { compileRoutes } from "./listener/routes.ts";
 import type * as OverloadRoom from "./overload/index.ts";
 import { checkConstraints } from "./constraints/index.ts";
-import { RouteTable } from "./router/route-table.ts";
+import type { RouteTable } from "./router/route-table.ts";
 import { preciseWall } from "./precise-wall.ts";
 import type { Services } from "./services.ts";
 import { sharedAccessLogs } from "./telemetry/access-log-sinks.ts";
@@ -146,7 +146,7 @@ export class DataPlane {
 
   setRouteConfiguration(routes: RouteConfiguration): void {
     checkConstraints(routes);
-    const table = new RouteTable(routes, { hostname: this.#services.hostname, checkFilterConfig: checkRouteFilterConfig });
+    const table = compileRoutes(routes, this.#services, false);
     this.#routes.set(routes.name, table);
     this.#listeners.recheck();
   }

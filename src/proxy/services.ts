@@ -16,6 +16,8 @@ import type { StatsRegistry } from "./telemetry/stats.ts";
 /** The clusters in force, by name. */
 export interface ClusterLookup {
   get(name: string): Cluster | undefined;
+  /** Also those that are not in force yet. */
+  has(name: string): boolean;
 }
 
 export interface Services extends Omit<DataPlaneDeps, "overload"> {

@@ -25,6 +25,8 @@ const unknown = (type: string): JsonObject => typed("xds.type.v3.TypedStruct", {
 const logged = (format: string): JsonObject => ({ name: "f", typed_config: typed("envoy.extensions.access_loggers.file.v3.FileAccessLog", { path: "/dev/null", log_format: { text_format_source: { inline_string: format } } }) });
 const any = { any: true };
 const rbac = (permission: JsonObject, principal: JsonObject = any): JsonObject => ({ rules: { policies: { p: { permissions: [permission], principals: [principal] } } } });
+const FILTER_CONFIG = "envoy.config.route.v3.FilterConfig";
+const perRoute = (name: string, type: string, config: JsonObject, about: RegExp): Refusal => routed(name, { routes: [direct({ prefix: "/" }, "d", { typed_per_filter_config: { f: typed(type, config) } })] }, about);
 const ROUTE = route({ prefix: "/" });
 
 export const REFUSALS: readonly Refusal[] = [
@@ -68,6 +70,39 @@ export const REFUSALS: readonly Refusal[] = [
   routed("a header with an unknown command", { routes: [route({ prefix: "/" }, {}, { request_headers_to_add: [{ header: { key: "x", value: "%WHO_KNOWS%" } }] })] }, /WHO_KNOWS/),
   routed("an unknown filter of a route", { routes: [direct({ prefix: "/" }, "d", { typed_per_filter_config: { "who.knows": unknown("who.knows.PerRoute") } })] }, /who\.knows/),
   routed("an unknown predicate for retries", { routes: [route({ prefix: "/" }, { retry_policy: { retry_on: "5xx", retry_host_predicate: [{ name: "who.knows", typed_config: unknown("who.knows.Predicate") }] } })] }, /who\.knows/),
+  // ---- what routes say for filters
+  perRoute("an empty configuration of a filter", FILTER_CONFIG, {}, /Empty route\/virtual host per filter configuration for f filter/),
+  perRoute("a bad expression in a route's RBAC", `${HTTP}rbac.v3.RBACPerRoute`, { rbac: rbac({ url_path: { path: { safe_regex: { regex: "(" } } } }) }, /missing \): \(/),
+  perRoute("a route's abort without a status", `${HTTP}fault.v3.HTTPFault`, { abort: { percentage: { numerator: 1 } } }, /error_type/),
+  perRoute("a route's buffer that is neither on nor off", `${HTTP}buffer.v3.BufferPerRoute`, {}, /override/),
+  perRoute("a route's bucket that fills too fast", `${HTTP}local_ratelimit.v3.LocalRateLimit`, { stat_prefix: "s", token_bucket: { max_tokens: 1, fill_interval: "0.001s" } }, /50ms/),
+  perRoute("a route's header rule that does nothing", `${HTTP}header_to_metadata.v3.Config`, { request_rules: [{ header: "x" }] }, /on_header|rule/i),
+  perRoute("a bad expression for a route's origins", `${HTTP}cors.v3.CorsPolicy`, { allow_origin_string_match: [{ safe_regex: { regex: "(" } }] }, /missing \): \(/),
+  perRoute("a route's change of a pseudo header", `${HTTP}header_mutation.v3.HeaderMutationPerRoute`, { mutations: { request_mutations: [{ append: { header: { key: ":path", value: "/" } } }] } }, /host headers may not be modified/),
+  perRoute("a route's passwords in another form", `${HTTP}basic_auth.v3.BasicAuthPerRoute`, { users: { inline_string: "joe:$apr1$xyz" } }, /htpasswd|SHA/),
+  perRoute("a route's bad value in a wrapper", FILTER_CONFIG, { config: typed(`${HTTP}buffer.v3.BufferPerRoute`, { buffer: { max_request_bytes: 0 } }) }, /MaxRequestBytes/),
+  // ---- clusters that are not there
+  routed("an unknown cluster", { routeConfig: {}, routes: [route({ prefix: "/" }, { cluster: "nobody" })] }, /route: unknown cluster 'nobody'/),
+  routed("an unknown weighted cluster", { routeConfig: {}, routes: [{ match: { prefix: "/" }, route: { weighted_clusters: { clusters: [{ name: "nobody", weight: 1 }] } } }] }, /route: unknown weighted cluster 'nobody'/),
+  // ---- values
+  routed("a virtual host without a name", { virtualHosts: [{ name: "", domains: ["*"], routes: [ROUTE] }] }, /VirtualHostValidationError\.Name/),
+  routed("an answer with status 99", { routes: [direct({ prefix: "/" }, "d", { direct_response: { status: 99 } })] }, /DirectResponseActionValidationError\.Status/),
+  routed("a header without a name", { routes: [route({ prefix: "/" }, {}, { request_headers_to_add: [{ header: { key: "", value: "v" } }] })] }, /HeaderValueValidationError\.Key/),
+  routed("a header name of two lines", { routes: [route({ prefix: "/" }, {}, { request_headers_to_remove: ["a\nb"] })] }, /RequestHeadersToRemove/),
+  routed("a back-off without its beginning", { routes: [route({ prefix: "/" }, { retry_policy: { retry_on: "5xx", retry_back_off: {} } })] }, /RetryBackOffValidationError\.BaseInterval/),
+  routed("a hash of nothing", { routes: [route({ prefix: "/" }, { hash_policy: [{}] })] }, /policy_specifier/),
+  routed("a match of an empty prefix", { routes: [route({ prefix: "/", headers: [{ name: "x", string_match: { prefix: "" } }] })] }, /StringMatcherValidationError\.Prefix/),
+  routed("a match of a header without a name", { routes: [route({ prefix: "/", headers: [{ name: "", present_match: true }] })] }, /HeaderMatcherValidationError\.Name/),
+  routed("a manager without statistics", { hcm: { stat_prefix: "" } }, /HttpConnectionManagerValidationError\.StatPrefix/),
+  routed("a codec that is none", { hcm: { codec_type: 9 } }, /CodecType/),
+  clustered("no name", { name: "" }, /name/i),
+  clustered("no time to connect", { connect_timeout: "0s" }, /ConnectTimeout/),
+  clustered("more ejected than there are", { outlier_detection: { max_ejection_percent: 101 } }, /MaxEjectionPercent/),
+  clustered("a health check without its time", { health_checks: [{ interval: "1s", unhealthy_threshold: 1, healthy_threshold: 1, tcp_health_check: {} }] }, /HealthCheckValidationError\.Timeout/),
+  clustered("a health check of nothing", { health_checks: [{ timeout: "1s", interval: "1s", unhealthy_threshold: 1, healthy_threshold: 1 }] }, /health_checker/),
+  clustered("a share of requests beyond all", { circuit_breakers: { thresholds: [{ retry_budget: { budget_percent: { value: 101 } } }] } }, /PercentValidationError\.Value/),
+  clustered("an endpoint of no weight", { load_assignment: { cluster_name: "refused", endpoints: [{ lb_endpoints: [{ load_balancing_weight: 0, endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: 1 } } } }] }] } }, /LoadBalancingWeight/),
+  clustered("a priority beyond all", { load_assignment: { cluster_name: "refused", endpoints: [{ priority: 129, lb_endpoints: [] }] } }, /Priority/),
   // ---- access logs
   routed("an unknown command of a log", { hcm: { access_log: [logged("%WHO_KNOWS%\n")] } }, /WHO_KNOWS/),
   routed("a command without its end", { hcm: { access_log: [logged("%REQ(X\n")] } }, /command/i),

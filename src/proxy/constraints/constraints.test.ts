@@ -26,7 +26,7 @@ test("what it does not is refused with the way to it", () => {
   const within = (problem: string): string => `Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message failed validation | caused by VirtualHostValidationError.${problem})`;
   expect(refused(routes({}, { domains: [] }))).toBe(within("Domains: value must contain at least 1 item(s)"));
   expect(refused(routes({}, { name: "" }))).toBe(within("Name: value length must be at least 1 characters"));
-  expect(refused(routes({ action: { case: undefined } }))).toBe(within("Routes[0]: embedded message failed validation | caused by RouteValidationError.Action: value is required"));
+  expect(refused(routes({ action: { case: undefined } }))).toBe(within('Routes[0]: embedded message failed validation | caused by field: "action", reason: is required'));
   expect(refused(routes({ match: undefined }))).toContain("RouteValidationError.Match: value is required");
   expect(refused(routes({ requestHeadersToAdd: [{ header: { key: "", value: "x" } }] }))).toContain("HeaderValueValidationError.Key: value length must be at least 1 characters");
   expect(refused(routes({ requestHeadersToRemove: ["a\nb"] }))).toContain("RouteValidationError.RequestHeadersToRemove[0]: value does not match regex pattern");

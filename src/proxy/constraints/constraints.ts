@@ -33,6 +33,8 @@ function messageProblem(message: Message): string | undefined {
   const fields = message as unknown as Fields;
   const of = (field: string, problem: string): string => `${$typeName.slice($typeName.lastIndexOf(".") + 1)}ValidationError.${field.slice(0, 1).toUpperCase()}${field.slice(1)}: ${problem}`;
   for (const [name, rules] of rulesOf($typeName)) {
+    // protoc-gen-validate names neither the message nor a field here.
+    if (rules.oneof && (fields[name] as Oneof | undefined)?.case === undefined) return `field: "${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}", reason: is required`;
     const problem = fieldProblem(fields, name, rules);
     if (problem !== undefined) return of(name + (problem.at ?? ""), problem.text);
   }
@@ -76,7 +78,7 @@ function isMessage(value: unknown): value is Message {
 }
 
 function fieldProblem(fields: Fields, name: string, rules: FieldRules): { at?: string; text: string } | undefined {
-  if (rules.oneof) return (fields[name] as Oneof | undefined)?.case === undefined ? { text: "value is required" } : undefined;
+  if (rules.oneof) return undefined;
   let value = fields[name];
   if (rules.of !== undefined) {
     const oneof = fields[rules.of] as Oneof | undefined;

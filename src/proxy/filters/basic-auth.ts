@@ -14,6 +14,7 @@ type Users = ReadonlyMap<string, Buffer>;
 export const basicAuthFilter: HttpFilterFactory = {
   typeNames: [BasicAuthSchema.typeName],
   routeTypeNames: [BasicAuthPerRouteSchema.typeName],
+  checkRoute: (config) => void readUsers(readText(config.read(BasicAuthPerRouteSchema).users) ?? ""),
   create(config, context) {
     const proto = config.read(BasicAuthSchema);
     const header = proto.forwardUsernameHeader.toLowerCase();

@@ -7,6 +7,10 @@ import { routeConfigOf } from "./typed-config.ts";
 export const bufferFilter: HttpFilterFactory = {
   typeNames: [BufferSchema.typeName],
   routeTypeNames: [BufferPerRouteSchema.typeName],
+  checkRoute(config) {
+    const { override } = config.read(BufferPerRouteSchema);
+    if (override.case === "buffer") compile(override.value);
+  },
   create(config, context) {
     const whole = compile(config.read(BufferSchema));
     return {

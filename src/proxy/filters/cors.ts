@@ -10,6 +10,7 @@ import { routeConfigOf } from "./typed-config.ts";
 export const corsFilter: HttpFilterFactory = {
   typeNames: [CorsSchema.typeName],
   routeTypeNames: [CorsPolicySchema.typeName],
+  checkRoute: (config, { stats }) => void compile(config.read(CorsPolicySchema), stats),
   create(config, context) {
     config.read(CorsSchema);
     return {

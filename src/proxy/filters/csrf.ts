@@ -11,6 +11,7 @@ import { routeConfigOf } from "./typed-config.ts";
 export const csrfFilter: HttpFilterFactory = {
   typeNames: [CsrfPolicySchema.typeName],
   routeTypeNames: [CsrfPolicySchema.typeName],
+  checkRoute: (config, { services, stats }) => void compile(config.read(CsrfPolicySchema), stats, services.random),
   create(config, context) {
     const { random } = context.services;
     const whole = compile(config.read(CsrfPolicySchema), context.stats, random);

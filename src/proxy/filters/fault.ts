@@ -11,6 +11,7 @@ import { routeConfigOf } from "./typed-config.ts";
 export const faultFilter: HttpFilterFactory = {
   typeNames: [HTTPFaultSchema.typeName],
   routeTypeNames: [HTTPFaultSchema.typeName],
+  checkRoute: (config, { stats }) => void compile(config.read(HTTPFaultSchema), stats),
   create(config, context) {
     const whole = compile(config.read(HTTPFaultSchema), context.stats);
     return {

@@ -19,6 +19,7 @@ interface Compiled {
 export const headerMutationFilter: HttpFilterFactory = {
   typeNames: [HeaderMutationSchema.typeName],
   routeTypeNames: [HeaderMutationPerRouteSchema.typeName],
+  checkRoute: (config, { services }) => void compile(config.read(HeaderMutationPerRouteSchema).mutations, services.hostname),
   create(config, context) {
     const proto = config.read(HeaderMutationSchema);
     const { hostname } = context.services;

@@ -21,6 +21,7 @@ type Apply = (stream: HttpStream) => void;
 export const headerToMetadataFilter: HttpFilterFactory = {
   typeNames: [ConfigSchema.typeName],
   routeTypeNames: [ConfigSchema.typeName],
+  checkRoute: (config) => void compile(config),
   create(config, context) {
     const whole = compile(config);
     return {

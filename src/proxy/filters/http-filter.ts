@@ -38,6 +38,9 @@ export interface HttpFilterContext {
   readonly stats: StatScope;
 }
 
+/** The statistics are nobody's. */
+export type RouteCheckContext = Pick<HttpFilterContext, "services" | "stats">;
+
 export interface HttpFilterFactory {
   /** Type names of `typed_config`, without prefix. TypedStruct is opened first. */
   readonly typeNames: readonly string[];
@@ -45,4 +48,6 @@ export interface HttpFilterFactory {
   readonly routeTypeNames: readonly string[];
   /** Throws InvalidResource. */
   create(config: TypedConfig, context: HttpFilterContext): HttpFilterConfig;
+  /** Reads what a route says for the filter, whole, before the route is taken. Throws InvalidResource. */
+  checkRoute?(config: TypedConfig, context: RouteCheckContext): void;
 }

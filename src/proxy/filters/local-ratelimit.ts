@@ -17,6 +17,7 @@ import { routeConfigOf } from "./typed-config.ts";
 export const localRateLimitFilter: HttpFilterFactory = {
   typeNames: [LocalRateLimitSchema.typeName],
   routeTypeNames: [LocalRateLimitSchema.typeName],
+  checkRoute: (config, { services }) => void compile(config.read(LocalRateLimitSchema), services),
   create(config, context) {
     const whole = compile(config.read(LocalRateLimitSchema), context.services);
     return {

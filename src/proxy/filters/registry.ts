@@ -1,6 +1,8 @@
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { RouterSchema } from "../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts";
 import type { HttpFilter as HttpFilterProto } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import type { Services } from "../services.ts";
+import { StatScope } from "../telemetry/stat-scope.ts";
 import { InvalidResource } from "../types.ts";
 import type { HttpFilterConfig, HttpFilterContext, HttpFilterFactory } from "./http-filter.ts";
 import { alpnFilter } from "./alpn.ts";
@@ -66,9 +68,14 @@ export function readRouterOptions(proto: HttpFilterProto): RouterOptions {
   return { suppressEnvoyHeaders: router?.suppressEnvoyHeaders ?? false };
 }
 
-/** Throws InvalidResource for a per-route configuration that no filter here understands. */
-export function checkRouteFilterConfig(name: string, any: Any): void {
-  const { config, optional } = openRouteConfig(any);
-  if (!config || factoryOf(config.typeName, "routeTypeNames")) return;
-  if (!optional) throw unknownFilter(name, any.typeUrl);
+/** Throws InvalidResource for a per-route configuration that no filter here understands, or with a bad value. */
+export function checkRouteFilterConfig(name: string, any: Any, services: Services): void {
+  const { config, disabled, optional } = openRouteConfig(any);
+  if (!config) {
+    if (!disabled) throw new InvalidResource("INVALID_FILTER_CONFIG", `Empty route/virtual host per filter configuration for ${name} filter`);
+    return;
+  }
+  const factory = factoryOf(config.typeName, "routeTypeNames");
+  if (factory) factory.checkRoute?.(config, { services, stats: new StatScope("") });
+  else if (!optional) throw unknownFilter(name, any.typeUrl);
 }

@@ -16,11 +16,10 @@ import { timeoutMs } from "../durations.ts";
 import type * as CheckModule from "../filters/ext-authz/check.ts";
 import { rbacCounters } from "../filters/rbac/counters.ts";
 import { compileRules, NETWORK_RBAC } from "../filters/rbac/engine.ts";
-import { checkRouteFilterConfig, unknownFilter } from "../filters/registry.ts";
+import { unknownFilter } from "../filters/registry.ts";
 import { TypedConfig } from "../filters/typed-config.ts";
 import { HcmConfig, type RouteSource } from "../http/hcm-config.ts";
 import { compileMetadata } from "../match/values.ts";
-import { RouteTable } from "../router/route-table.ts";
 import type { Services } from "../services.ts";
 import { compileTcpProxy } from "../tcp/tcp-config.ts";
 import type { NetworkExtAuthz, TcpPolicy } from "../tcp/tcp-gate.ts";
@@ -30,6 +29,7 @@ import { InvalidResource } from "../types.ts";
 import { ConnectionLimit, type Admission } from "./connection-limit.ts";
 import { ConnectionRate } from "./connection-rate.ts";
 import type { MatchableChain } from "./filter-chain-match.ts";
+import { compileRoutes } from "./routes.ts";
 
 export type Direction = "inbound" | "outbound" | "unspecified";
 
@@ -190,7 +190,7 @@ function routeSource(specifier: RouteSpecifier, routes: RouteSources, services: 
       rds.push(specifier.value.routeConfigName);
       return routes.source(specifier.value.routeConfigName);
     case "routeConfig": {
-      const table = new RouteTable(specifier.value, { hostname: services.hostname, checkFilterConfig: checkRouteFilterConfig });
+      const table = compileRoutes(specifier.value, services, true);
       return { current: () => table };
     }
   }

@@ -24,6 +24,10 @@ export class ClusterManager implements ClusterLookup {
     return this.#active.get(name);
   }
 
+  has(name: string): boolean {
+    return this.#active.has(name) || this.#warming.has(name);
+  }
+
   /** Throws InvalidResource; the cluster in force stays then. */
   set(proto: ClusterProto): void {
     const config = compileCluster(proto);

@@ -12,6 +12,7 @@ import { compileLibrary, type Compressor, type Library } from "./library.ts";
 export const compressorFilter: HttpFilterFactory = {
   typeNames: [CompressorSchema.typeName],
   routeTypeNames: [CompressorPerRouteSchema.typeName],
+  checkRoute: (config) => void config.read(CompressorPerRouteSchema),
   create(config, context) {
     const proto = config.read(CompressorSchema);
     const library = compileLibrary(proto.compressorLibrary);

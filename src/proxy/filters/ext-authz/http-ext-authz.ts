@@ -15,6 +15,7 @@ const METADATA = "envoy.filters.http.ext_authz";
 export const extAuthzFilter: HttpFilterFactory = {
   typeNames: [ExtAuthzSchema.typeName],
   routeTypeNames: [ExtAuthzPerRouteSchema.typeName],
+  checkRoute: (config) => void config.read(ExtAuthzPerRouteSchema),
   create(config, context) {
     const proto = config.read(ExtAuthzSchema);
     const check = compileCheck(proto, context.services);

@@ -19,6 +19,7 @@ type Requirement = (stream: HttpStream) => JwtFailure | undefined;
 export const jwtAuthnFilter: HttpFilterFactory = {
   typeNames: [JwtAuthenticationSchema.typeName],
   routeTypeNames: [PerRouteConfigSchema.typeName],
+  checkRoute: (config) => void config.read(PerRouteConfigSchema),
   create(config, context) {
     const proto = config.read(JwtAuthenticationSchema);
     const providers = new Map(Object.entries(proto.providers).map(([name, each]) => [name, new Provider(each, context.services)]));

@@ -26,6 +26,7 @@ const RESOURCE_EXHAUSTED = 8;
 export const rateLimitFilter: HttpFilterFactory = {
   typeNames: [RateLimitSchema.typeName],
   routeTypeNames: [RateLimitPerRouteSchema.typeName],
+  checkRoute: (config) => void config.read(RateLimitPerRouteSchema),
   create(config, { services, name }) {
     const proto = config.read(RateLimitSchema);
     const service = proto.rateLimitService?.grpcService;

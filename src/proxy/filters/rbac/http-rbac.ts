@@ -13,6 +13,7 @@ const METADATA = "envoy.filters.http.rbac";
 export const rbacFilter: HttpFilterFactory = {
   typeNames: [RBACSchema.typeName],
   routeTypeNames: [RBACPerRouteSchema.typeName],
+  checkRoute: (config, { stats }) => void compile(config.read(RBACPerRouteSchema).rbac, stats),
   create(config, context) {
     const whole = compile(config.read(RBACSchema), context.stats);
     return {
