@@ -79,6 +79,17 @@ message XffTrustedCidrs {
 `,
     imports: ["envoy/config/core/v3/address.proto", "google/protobuf/wrappers.proto"],
   },
+  "envoy/type/http/v3/cookie.proto": {
+    find: "  string path = 3;\n}\n",
+    replace: `  string path = 3;
+  repeated CookieAttribute attributes = 4;
+}
+message CookieAttribute {
+  string name = 1;
+  string value = 2;
+}
+`,
+  },
   "validate/validate.proto": {
     find: "  optional bool strict = 25 [default = true];\n",
     replace: "  optional bool strict = 25 [default = true];\n  optional bool ignore_empty = 26;\n",

@@ -13,8 +13,9 @@ import { matchers } from "./rows/matchers.ts";
 import { moreFilters } from "./rows/more-filters.ts";
 import { routeActions } from "./rows/route-actions.ts";
 import { routeMatching } from "./rows/route-matching.ts";
+import { sessionRows } from "./rows/sessions.ts";
 import { tlsRows } from "./rows/tls.ts";
 import { upstreams } from "./rows/upstreams.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, authorization, moreFilters, matchers, http2, accessLog, managers, findings];
+export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, authorization, moreFilters, matchers, http2, accessLog, managers, findings, sessionRows];

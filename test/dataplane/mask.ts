@@ -18,6 +18,8 @@ export class Mask {
       .replace(/(127\.0\.0\.\d+|\{proxy\}|\[::1\]):(\d{4,5})\b/g, (_, address: string, port: string) => `${address}:{${this.#names.get(port) ?? "port"}}`)
       .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "{uuid}")
       .replace(/\b[0-9a-f]{64}\b/g, "{hash}")
+      // Addresses of hosts in sessions: alone, and in a message.
+      .replace(/\b(Cg8xMjcuMC4w|MTI3LjAuMC4x)[A-Za-z0-9+/]+=*/g, "$1{host}")
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, "{token}")
       .replace(/\beyJ[\w-]{60,}/g, "{payload}")
       .replace(/(PROXY TCP4 \S+ \S+) \d+ \d+/g, "$1 {port} {port}")

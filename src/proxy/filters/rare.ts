@@ -13,6 +13,8 @@ import type * as HeaderMutation from "./header-mutation.ts";
 import type * as HeaderToMetadata from "./header-to-metadata.ts";
 import type * as HealthCheck from "./health-check.ts";
 import type * as SetMetadata from "./set-metadata.ts";
+import type * as SetFilterState from "./set-filter-state.ts";
+import type * as StatefulSession from "./stateful-session.ts";
 import type { HttpFilterFactory } from "./http-filter.ts";
 
 const F = "envoy.extensions.filters.http.";
@@ -41,6 +43,9 @@ const RARE: Readonly<Record<string, () => HttpFilterFactory>> = {
   [`${F}header_mutation.v3.HeaderMutationPerRoute`]: () => (require("./header-mutation.ts") as typeof HeaderMutation).headerMutationFilter,
   [`${F}header_to_metadata.v3.Config`]: () => (require("./header-to-metadata.ts") as typeof HeaderToMetadata).headerToMetadataFilter,
   [`${F}health_check.v3.HealthCheck`]: () => (require("./health-check.ts") as typeof HealthCheck).healthCheckFilter,
+  [`${F}set_filter_state.v3.Config`]: () => (require("./set-filter-state.ts") as typeof SetFilterState).setFilterStateFilter,
+  [`${F}stateful_session.v3.StatefulSession`]: () => (require("./stateful-session.ts") as typeof StatefulSession).statefulSessionFilter,
+  [`${F}stateful_session.v3.StatefulSessionPerRoute`]: () => (require("./stateful-session.ts") as typeof StatefulSession).statefulSessionFilter,
   [`${F}set_metadata.v3.Config`]: () => (require("./set-metadata.ts") as typeof SetMetadata).setMetadataFilter,
 };
 

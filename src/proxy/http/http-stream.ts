@@ -46,6 +46,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
   /** State that a filter keeps for this request, by filter. */
   filterState: Map<unknown, unknown> | undefined;
   grpc = false;
+  /** The host (`ip:port`) that this request belongs to, if it may be used; `strict`: no other. */
+  overrideHost: { readonly address: string; readonly strict: boolean } | undefined;
   requestTransform: BodyTransform | undefined;
   responseTransform: BodyTransform | undefined;
   #plan: FilterPlan | undefined;

@@ -3,6 +3,8 @@ import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_
 import { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { FilterChainSchema, type Filter, type FilterChain, type FilterChainMatch } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
 import type * as LimitTypes from "../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts";
+import type * as StateTypes from "../../proto/gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.ts";
+import type * as FilterState from "../filters/filter-state.ts";
 import type * as RateTypes from "../../proto/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts";
 import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import type * as AuthzTypes from "../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
@@ -24,6 +26,7 @@ import type { Services } from "../services.ts";
 import { compileTcpProxy } from "../tcp/tcp-config.ts";
 import type { NetworkExtAuthz, TcpPolicy } from "../tcp/tcp-gate.ts";
 import type { TcpChain } from "../tcp/tcp-session.ts";
+import type { StreamInfo } from "../telemetry/stream-info.ts";
 import { TlsContext } from "../tls/contexts.ts";
 import { InvalidResource } from "../types.ts";
 import { ConnectionLimit, type Admission } from "./connection-limit.ts";
@@ -37,6 +40,8 @@ export type Terminal =
   | { readonly kind: "http"; readonly config: HcmConfig; readonly policies: readonly TcpPolicy[] }
   | { readonly kind: "tcp"; readonly chain: TcpChain };
 
+type SetState = (state: Map<string, string>, info: StreamInfo) => void;
+
 /** A filter chain read once. */
 export interface Chain extends MatchableChain {
   readonly name: string;
@@ -48,6 +53,8 @@ export interface Chain extends MatchableChain {
   readonly handshakeTimeoutMs: number | undefined;
   readonly terminal: Terminal;
   readonly limits: readonly Admission[];
+  /** What a new connection is told of itself. */
+  readonly states: readonly SetState[];
   /** What must be there before the chain can serve. */
   readonly rds: readonly string[];
   readonly secrets: readonly string[];
@@ -68,7 +75,8 @@ export function compileChain(proto: FilterChain, fingerprint: bigint, direction:
   const tls = compileTransport(proto.transportSocket, services);
   const rds: string[] = [];
   const limits: Admission[] = [];
-  const terminal = compileFilters(proto.filters, direction, routes, services, { rds, limits });
+  const states: SetState[] = [];
+  const terminal = compileFilters(proto.filters, direction, routes, services, { rds, limits, states });
   return {
     name: proto.name,
     match: proto.filterChainMatch,
@@ -79,6 +87,7 @@ export function compileChain(proto: FilterChain, fingerprint: bigint, direction:
     handshakeTimeoutMs: timeoutMs(proto.transportSocketConnectTimeout, tls ? DEFAULT_HANDSHAKE_MS : 0),
     terminal,
     limits,
+    states,
     rds,
     secrets: tls?.context.secretNames ?? [],
     extensions: terminal.kind === "http" ? terminal.config.extensions : [],
@@ -106,7 +115,7 @@ function compileTransport(socket: TransportSocket | undefined, services: Service
   };
 }
 
-function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, found: { readonly rds: string[]; readonly limits: Admission[] }): Terminal {
+function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, found: { readonly rds: string[]; readonly limits: Admission[]; readonly states: SetState[] }): Terminal {
   const policies: TcpPolicy[] = [];
   let stats: TcpChain["stats"];
   let metadataExchange = false;
@@ -151,6 +160,12 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       case "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit": {
         const { LocalRateLimitSchema } = require("../../proto/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts") as typeof RateTypes;
         found.limits.push(new ConnectionRate(config.read(LocalRateLimitSchema), services));
+        break;
+      }
+      case "envoy.extensions.filters.network.set_filter_state.v3.Config": {
+        const { ConfigSchema } = require("../../proto/gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.ts") as typeof StateTypes;
+        const { compileStateValues } = require("../filters/filter-state.ts") as typeof FilterState;
+        found.states.push(compileStateValues(config.read(ConfigSchema).onNewConnection, services.hostname));
         break;
       }
       case SniClusterSchema.typeName:

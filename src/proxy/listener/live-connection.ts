@@ -41,6 +41,7 @@ export class LiveConnection {
     this.#startTime = services.wall(this.#startMono);
     const { terminal } = chain;
     if (!this.#enter(chain)) return;
+    for (const set of chain.states) set((info.namedState ??= new Map()), new StreamInfo(info, this.#startTime, this.#startMono));
     if (terminal.kind === "http") {
       const denied = this.#deniedByNetworkRules(terminal, true);
       if (denied !== undefined) {

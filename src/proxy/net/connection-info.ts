@@ -38,6 +38,8 @@ export class ConnectionInfo {
   applicationProtocols: readonly string[] = [];
   transportProtocol: "raw_buffer" | "tls" = "raw_buffer";
   tls: TlsInfo | undefined;
+  /** Values that network filters have given it by name. */
+  namedState: Map<string, string> | undefined;
   /** Of the filter chain that took it. */
   chainName = "";
   /** `local` is not where the connection came in, but where it was going before it was redirected. */

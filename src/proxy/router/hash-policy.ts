@@ -67,7 +67,8 @@ function compileSource(proto: RouteAction_HashPolicy): Source {
   throw new InvalidResource("UNSUPPORTED_HASH_POLICY", `hash policy ${specifier.case ?? "(none)"} is not supported`);
 }
 
-function cookie(request: RequestHead, name: string): string | undefined {
+/** A cookie of the request, by its name. */
+export function cookie(request: RequestHead, name: string): string | undefined {
   for (const part of request.headers.getJoined("cookie")?.split(/[;,]/) ?? []) {
     const equals = part.indexOf("=");
     if (equals > 0 && part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim().replace(/^"(.*)"$/, "$1");

@@ -234,7 +234,7 @@ export class TcpSession {
   #connect(): void {
     const { tcp, sniCluster } = this.chain;
     const { cluster: configured, criteria } = tcp.target(this.services.random());
-    const name = sniCluster && this.connection.serverName !== "" ? this.connection.serverName : configured;
+    const name = sniCluster && this.connection.serverName !== "" ? this.connection.serverName : (this.connection.namedState?.get("envoy.tcp_proxy.cluster") ?? configured);
     const cluster = this.services.clusters.get(name);
     if (!cluster) {
       tcp.core.downstream_cx_no_route++;

@@ -124,6 +124,7 @@ function command(name: string, argument: string | undefined, options: FormatOpti
     case "UPSTREAM_METADATA":
       return metadata(argument ?? "", (info, filter) => info.upstreamHost?.metadata[filter]);
     case "FILTER_STATE":
+      return filterState(argument ?? "");
     case "ENVIRONMENT":
       return () => undefined;
   }
@@ -134,6 +135,17 @@ function command(name: string, argument: string | undefined, options: FormatOpti
 function grpcStatus({ request, responseTrailers, responseHeaders, responseStatus }: StreamInfo): string | undefined {
   if (!request || !isGrpc(request)) return undefined;
   return responseTrailers?.get("grpc-status") ?? responseHeaders?.get("grpc-status") ?? (responseStatus === 0 ? undefined : String(httpToGrpcStatus(responseStatus)));
+}
+
+/** `%FILTER_STATE(key:PLAIN|TYPED)%`: as text, or as JSON has it. */
+function filterState(argument: string): Part {
+  const [key = "", form = "TYPED"] = argument.split(":");
+  if (form !== "PLAIN" && form !== "TYPED" && form !== "FIELD") throw new InvalidResource("INVALID_FORMAT", `Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.`);
+  return (info) => {
+    const value = info.namedState?.get(key) ?? info.downstream.namedState?.get(key);
+    if (value === undefined || form === "FIELD") return undefined;
+    return form === "PLAIN" ? value : JSON.stringify(value);
+  };
 }
 
 const GRPC_STYLES: Record<string, ((status: string) => string) | undefined> = {

@@ -77,6 +77,8 @@ export class StreamInfo {
   /** The downstream's address as XFF has it, `ip:port`; the connection's own otherwise. */
   remoteText: string;
   remoteIp: string;
+  /** Values that filters have given it by name; those of the connection are the connection's. */
+  namedState: Map<string, string> | undefined;
   dynamicMetadata: Map<string, { [key: string]: unknown }> | undefined;
 
   /** Where a tracer is configured: sampled or not. */

@@ -9,6 +9,7 @@ import {
 import type { CircuitBreakers } from "../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts";
 import type { Address } from "../../proto/gen/envoy/config/core/v3/address_pb.ts";
 import { RoutingPriority } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import { HealthStatus } from "../../proto/gen/envoy/config/core/v3/health_check_pb.ts";
 import type { HttpProtocolOptions as CommonHttpOptions } from "../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import type { ClusterLoadAssignment } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import { HttpProtocolOptionsSchema } from "../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
@@ -55,6 +56,8 @@ export interface ClusterConfig {
   /** Hosts that are assigned no more go at once, however healthy. */
   readonly dropsHealthyHosts: boolean;
   readonly dns: { readonly refreshMs: number; readonly family: Cluster_DnsLookupFamily };
+  /** Hosts with these may be asked for by their address. */
+  readonly overrideStatus: ReadonlySet<HealthStatus>;
   readonly assignment: ClusterLoadAssignment | undefined;
   /** TCP metadata exchange is configured upstream. */
   readonly metadataExchange: boolean;
@@ -107,6 +110,7 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     healthChecks: proto.healthChecks.map((check) => (require("./health-check/config.ts") as typeof HealthCheckModule).compileHealthCheck(check, name)),
     dropsHealthyHosts: proto.ignoreHealthOnHostRemoval,
     dns: { refreshMs: durationMs(proto.dnsRefreshRate) ?? 5000, family: proto.dnsLookupFamily },
+    overrideStatus: new Set(proto.commonLbConfig?.overrideHostStatus?.statuses ?? [HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED]),
     assignment: proto.loadAssignment,
     metadataExchange: proto.filters.some((filter) => filter.name === "istio.metadata_exchange"),
     proto,

@@ -122,7 +122,19 @@ export class Cluster implements UpstreamClusterInfo, HealthModule.HealthCheckOwn
 
   /** A host by the balancer; undefined when none is usable. For original-destination clusters see `originalDestination`. */
   choose(context?: LoadBalancerContext): Host | undefined {
+    if (context?.override) {
+      const host = this.#overriding(context.override.address, context);
+      if (host || context.override.strict) return host;
+    }
     return this.#subsets ? this.#subsets.choose(context ?? NO_CONTEXT) : this.#balancer.choose(context);
+  }
+
+  /** The host that a request belongs to, while its health allows it and the request has not failed there. */
+  #overriding(address: string, { avoid }: LoadBalancerContext): Host | undefined {
+    for (const host of this.#hosts.values()) {
+      if (host.text === address) return !host.unassigned && this.config.overrideStatus.has(host.status) && !avoid?.includes(host) ? host : undefined;
+    }
+    return undefined;
   }
 
   hosts(): Iterable<Host> {

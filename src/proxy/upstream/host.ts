@@ -71,6 +71,13 @@ export class Host implements UpstreamHostInfo {
     return (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY) && !this.ejected && !this.failedHealthCheck && !this.degradedByCheck;
   }
 
+  /** All that is known of its health in one. */
+  get status(): HealthStatus {
+    if (this.ejected || this.failedHealthCheck) return HealthStatus.UNHEALTHY;
+    const { health } = this.spec;
+    return this.degradedByCheck && (health === HealthStatus.UNKNOWN || health === HealthStatus.HEALTHY) ? HealthStatus.DEGRADED : health;
+  }
+
   /** Neither its health checks nor who assigned it say that it is gone. */
   get answers(): boolean {
     const { health } = this.spec;

@@ -7,6 +7,8 @@ import type { SlowStart } from "./slow-start.ts";
 import type { HostSet, PrioritySet } from "./priority-set.ts";
 
 export interface LoadBalancerContext {
+  /** This host (`ip:port`), if it may be used; `strict`: no other. */
+  readonly override?: { readonly address: string; readonly strict: boolean } | undefined;
   /** For consistent hashing; undefined picks at random. */
   readonly hash?: number | undefined;
   /** Which subset of the endpoints is meant, in clusters that have subsets. */

@@ -175,8 +175,14 @@ function compilePrincipal(principal: Principal): Condition {
       return dynamicMetadata(identifier.value);
     case "filterState": {
       const { key, matcher } = identifier.value;
-      if (key !== "io.istio.peer_principal" || matcher.case !== "stringMatch") break;
+      if (matcher.case !== "stringMatch") break;
       const test = compileString(matcher.value);
+      if (key !== "io.istio.peer_principal") {
+        return (info) => {
+          const value = info.namedState?.get(key) ?? info.downstream.namedState?.get(key);
+          return value !== undefined && test(value);
+        };
+      }
       return (info) => info.downstream.peerPrincipal !== "" && test(info.downstream.peerPrincipal);
     }
   }
