@@ -1,6 +1,8 @@
 import { readFileSync, readdirSync } from "node:fs";
 import type { EndpointSlice } from "../../resources/index.ts";
-import { isRegistryKind, type MeshSnapshot, type RegistryKind, type RegistryObserver } from "../registry/index.ts";
+import { isHttp, isRegistryKind, UNSPECIFIED, type MeshService, type MeshSnapshot, type RegistryKind, type RegistryObserver } from "../registry/index.ts";
+import { isOfCluster, placeOf } from "../xds/proxy.ts";
+import { serviceTargets, type ServiceTarget } from "../xds/targets.ts";
 import type { Labels, MetricsRegistry } from "./metrics.ts";
 import type { ConnectionView } from "./views.ts";
 
@@ -10,6 +12,8 @@ const REGISTRY_TYPES: Partial<Record<RegistryKind, string>> = { Service: "Servic
 const UPDATES: Partial<Record<RegistryKind, string>> = { Service: "svc", EndpointSlice: "eds", Secret: "secret" };
 const TIME_BUCKETS = [0.01, 0.1, 0.5, 1, 3, 5];
 const WAIT_BUCKETS = [0.01, 0.1, 1, 3, 5, 10, 20, 30];
+/** Server names tell them apart; datagrams have no listeners. */
+const TOLD_APART: ReadonlySet<string> = new Set(["TLS", "HTTPS", "UDP"]);
 /** Linux counts a process's time in hundredths of a second. */
 const TICKS_PER_SECOND = 100;
 
@@ -31,6 +35,7 @@ export function createRegistryObserver(metrics: MetricsRegistry): RegistryObserv
       if (update !== undefined) updates.add(updated);
     };
   };
+  const withoutPods = metrics.counter("pilot_k8s_endpoints_with_no_pods", "Endpoints that does not have any corresponding pods.");
   const building = metrics.histogram("pilot_pushcontext_init_seconds", "Total time in seconds Pilot takes to init pushContext.", TIME_BUCKETS);
   // Thousands of objects come at once when a program starts: what is counted for a kind's events is worked out once.
   const counted = new Map<string, () => void>();
@@ -40,6 +45,9 @@ export function createRegistryObserver(metrics: MetricsRegistry): RegistryObserv
       let count = counted.get(key);
       if (!count) counted.set(key, (count = counterOf(kind, event)));
       count();
+    },
+    missingPods(count) {
+      withoutPods.add({}, count);
     },
     built(waitedSeconds, seconds) {
       waiting.observe(waitedSeconds);
@@ -54,12 +62,57 @@ export function describeMesh(metrics: MetricsRegistry, snapshot: () => MeshSnaps
   gauge("pilot_eds_no_instances", "Number of clusters without instances.", () => count(snapshot().services.all, (service) => service.resolution === "ClientSideLB" && service.ports.length > 0 && snapshot().backends(service).endpoints.length === 0));
   gauge("pilot_endpoint_not_ready", "Endpoint found in unready state.", () => snapshot().services.all.reduce((sum, service) => sum + count(snapshot().backends(service).endpoints, ({ health }) => health !== "HEALTHY" && health !== "UNKNOWN"), 0));
   gauge("pilot_k8s_endpoints_pending_pod", "Number of endpoints that do not currently have any corresponding pods.", () => pendingEndpoints(snapshot()));
+  gauge("endpoint_no_pod", "Endpoints without an associated pod.", () => pendingEndpoints(snapshot()));
+  gauge("pilot_conflict_inbound_listener", "Number of conflicting inbound listeners.", () => count([...connections()], ({ node }) => node.type === "sidecar" && hasInboundConflict(serviceTargets(node, snapshot()))));
+  gauge("pilot_conflict_outbound_listener_tcp_over_current_tcp", "Number of conflicting tcp listeners with current tcp listener.", () => conflictingListeners(snapshot().services.all));
+  describeUntargeted(metrics, snapshot, connections);
   gauge("pilot_vservice_dup_domain", "Virtual services with dup domains.", () => duplicates(snapshot().configs.VirtualService.flatMap(({ spec }) => (spec?.gateways?.length ? spec.gateways : ["mesh"]).flatMap((gateway) => [...new Set(spec?.hosts)].map((host) => `${gateway} ${host}`)))));
   gauge("pilot_destrule_subsets", "Duplicate subsets across destination rules for same host", () => duplicates(snapshot().configs.DestinationRule.flatMap(({ metadata, spec }) => (spec?.subsets ?? []).map(({ name }) => `${metadata.namespace}/${spec?.host} ${name}`))));
   gauge("pilot_duplicate_envoy_clusters", "Duplicate envoy clusters caused by service entries with same hostname", () => duplicates(snapshot().services.all.filter(({ registry }) => registry === "External").flatMap(({ hostname, ports, addresses }) => ports.map(({ port }) => `${hostname} ${port} ${addresses.join()}`))));
   gauge("pilot_dns_cluster_without_endpoints", "DNS clusters without endpoints caused by the endpoint field in STRICT_DNS type cluster is not set or the corresponding subset cannot select any endpoint", () =>
     count(snapshot().services.all, (service) => (service.resolution === "DNSLB" || service.resolution === "DNSRoundRobinLB") && snapshot().backends(service).endpoints.length === 0));
   gauge("pilot_no_ip", "Pods not found in the endpoint table, possibly invalid.", () => count([...connections()], ({ node }) => node.podName !== "" && !snapshot().objects.get("Pod", node.podName, node.namespace)));
+}
+
+/** Counts each proxy once, when it is first seen to run for no service. */
+function describeUntargeted(metrics: MetricsRegistry, snapshot: () => MeshSnapshot, connections: () => Iterable<ConnectionView>): void {
+  const counts = new Map<string, number>();
+  let seen = new Set<string>();
+  metrics.observedCounter("pilot_k8s_proxies_with_no_service_targets", "Number of proxies that do not have any corresponding service targets.", () => {
+    const current = [...connections()];
+    for (const { id, node } of current) {
+      if (seen.has(id) || serviceTargets(node, snapshot()).length > 0) continue;
+      const reason = !isOfCluster(node, snapshot()) ? "incorrect_cluster" : placeOf(node, snapshot()).pod ? "no_matching_services" : "no_matching_metadata";
+      counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    }
+    seen = new Set(current.map(({ id }) => id));
+    return [...counts].map(([reason, value]) => ({ labels: { reason }, value }));
+  });
+}
+
+/** Whether two services lead to one port of a workload and mean different protocols. */
+function hasInboundConflict(targets: readonly ServiceTarget[]): boolean {
+  const first = new Map<number, ServiceTarget>();
+  return targets.some((target) => {
+    const other = first.get(target.targetPort);
+    if (!other) first.set(target.targetPort, target);
+    return other !== undefined && other.port.protocol !== target.port.protocol && other.service.hostname !== target.service.hostname;
+  });
+}
+
+/** Addresses and ports that several external services claim for bytes, which nothing tells apart there. */
+function conflictingListeners(services: readonly MeshService[]): number {
+  const hosts = new Map<string, Set<string>>();
+  for (const { registry, resolution, hostname, address, ports } of services) {
+    // Those without an address that resolve nothing have a listener for each of their endpoints.
+    if (registry !== "External" || (resolution === "Passthrough" && address === UNSPECIFIED)) continue;
+    for (const { port, protocol } of ports) {
+      if (isHttp(protocol) || TOLD_APART.has(protocol)) continue;
+      const key = `${address}_${port}`;
+      hosts.set(key, (hosts.get(key) ?? new Set()).add(hostname));
+    }
+  }
+  return count([...hosts.values()], ({ size }) => size > 1);
 }
 
 /** What Prometheus' client libraries say of every process. */

@@ -30,6 +30,8 @@ export interface BackendSources {
   slicesOf(key: string): readonly EndpointSlice[];
   /** The entries that have this hostname in this namespace. */
   entriesOf(namespace: string, hostname: string): readonly ServiceEntry[];
+  /** Called for each address whose pod is not known yet. */
+  onMissingPod(): void;
   /** The youngest service that ServiceEntries make of the same hostname. */
   youngestEntry(service: MeshService): MeshService | undefined;
 }
@@ -44,6 +46,7 @@ export function backendsOf(service: MeshService, sources: BackendSources, previo
       const pod = store.podByAddress(address);
       return pod?.metadata.namespace === namespace ? pod : undefined;
     },
+    onMissingPod: () => sources.onMissingPod(),
     node: (name) => store.get("Node", name) as Node | undefined,
     trustDomain: mesh.trustDomain,
     clusterId: sources.clusterId,

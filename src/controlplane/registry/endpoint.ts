@@ -37,6 +37,8 @@ export interface EndpointContext {
   pod(name: string, namespace: string): Pod | undefined;
   podByAddress(address: string, namespace: string): Pod | undefined;
   node(name: string): Node | undefined;
+  /** Called for each address whose pod is not known yet. */
+  onMissingPod(): void;
   trustDomain: string;
   clusterId: string;
   /** Network of addresses that say nothing themselves. */
@@ -67,7 +69,10 @@ export function endpointsOfSlices(service: MeshService, slices: readonly Endpoin
       for (const address of endpoint.addresses ?? []) {
         const pod = target ? context.pod(target.name ?? "", target.namespace ?? namespace) : context.podByAddress(address, namespace);
         // The pod is on its way: until it is known its identity is not, so nothing may be sent to it.
-        if (target && !pod) continue;
+        if (target && !pod) {
+          context.onMissingPod();
+          continue;
+        }
         const workload = describePod(pod, context, address);
         const health = healthOf(service, endpoint.conditions ?? {});
         for (const port of slice.ports ?? []) {

@@ -108,6 +108,8 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
     const built = builder.build();
     names.watch(new Set(built.snapshot.networks.unresolved.gateways.map(({ address }) => address)));
     const ended = performance.now();
+    const missing = builder.takeMissingPods();
+    if (missing > 0) observer?.missingPods(missing);
     observer?.built((ended - waitingSince) / 1_000, (ended - started) / 1_000);
     snapshot = built.snapshot;
     for (const listener of listeners) listener(built.change);

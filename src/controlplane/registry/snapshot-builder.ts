@@ -41,6 +41,7 @@ export class SnapshotBuilder {
   readonly #options: SnapshotOptions;
   readonly #discovery: DiscoveryScope;
   #gatewayNames: ReadonlyMap<string, readonly string[]> = new Map();
+  #missingPods = 0;
   #gatewayNamesChanged = false;
   #generation = 0;
   #mesh: MeshConfig = defaultMeshConfig();
@@ -89,6 +90,13 @@ export class SnapshotBuilder {
   /** Whether anything was noted since the last build. */
   get changed(): boolean {
     return this.#changedKinds.size > 0 || this.#gatewayNamesChanged;
+  }
+
+  /** How often an endpoint's pod was not known since the last time that somebody asked. */
+  takeMissingPods(): number {
+    const count = this.#missingPods;
+    this.#missingPods = 0;
+    return count;
   }
 
   /** What the names of gateways between networks stand for now. */
@@ -297,6 +305,7 @@ export class SnapshotBuilder {
       clusterId: this.#options.clusterId,
       networks: this.#networks,
       slicesOf: (key) => [...(this.#slices.get(key)?.values() ?? [])],
+      onMissingPod: () => this.#missingPods++,
       youngestEntry: ({ hostname, namespace }) => this.#services.entriesOf(hostname, namespace).at(-1),
       entriesOf: (namespace, hostname) => this.#entries.get(serviceKey({ namespace, hostname })) ?? [],
     };

@@ -57,6 +57,8 @@ export interface ObjectReader {
 /** Told of what comes in, for metrics. */
 export interface RegistryObserver {
   event(kind: RegistryKind, event: "add" | "update" | "delete"): void;
+  /** Endpoints were left out because their pods are not known yet. */
+  missingPods(count: number): void;
   /** A snapshot was made: how long its first change waited for it, and how long it took. */
   built(waitedSeconds: number, seconds: number): void;
 }
