@@ -32,8 +32,8 @@ export interface BackendSources {
   entriesOf(namespace: string, hostname: string): readonly ServiceEntry[];
   /** Called for each address whose pod is not known yet. */
   onMissingPod(): void;
-  /** The youngest service that ServiceEntries make of the same hostname. */
-  youngestEntry(service: MeshService): MeshService | undefined;
+  /** The service, or what a ServiceEntry makes of the same hostname where that is younger. */
+  youngestOf(service: MeshService): MeshService;
 }
 
 /** Works out what serves one service. `previous` keeps its identities' array when it is equal. */
@@ -107,8 +107,8 @@ function ofEntries(service: MeshService, sources: BackendSources, context: Endpo
  */
 function identitiesOf(service: MeshService, endpoints: readonly MeshEndpoint[], sources: BackendSources): string[] {
   const { mesh, store } = sources;
-  // Of several entries for a host the youngest says which names its servers have.
-  const identities = new Set((sources.youngestEntry(service) ?? service).subjectAltNames);
+  // Of several services of a hostname the youngest says which names its servers have.
+  const identities = new Set(sources.youngestOf(service).subjectAltNames);
   for (const endpoint of endpoints) if (endpoint.identity) identities.add(endpoint.identity);
   if (service.registry === "Kubernetes" && service.selector) {
     for (const kind of ["Deployment", "StatefulSet"] as const) {

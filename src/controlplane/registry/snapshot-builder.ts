@@ -306,7 +306,10 @@ export class SnapshotBuilder {
       networks: this.#networks,
       slicesOf: (key) => [...(this.#slices.get(key)?.values() ?? [])],
       onMissingPod: () => this.#missingPods++,
-      youngestEntry: ({ hostname, namespace }) => this.#services.entriesOf(hostname, namespace).at(-1),
+      youngestOf: (service) => {
+        const entry = this.#services.entriesOf(service.hostname, service.namespace).at(-1);
+        return entry && compareServices(entry, service) > 0 ? entry : service;
+      },
       entriesOf: (namespace, hostname) => this.#entries.get(serviceKey({ namespace, hostname })) ?? [],
     };
     const renewed = new Map<string, ServiceBackends | undefined>();

@@ -14,6 +14,8 @@ const KUBERNETES_PREFIX = "kubernetes://";
 /** Names under which the gateway's own workload certificate is asked for. */
 const BUILTIN_PREFIX = "builtin://";
 export const CA_SUFFIX = "-cacert";
+/** What a Gateway refers to in vain: a name that no Secret has. */
+const INVALID = "invalid://";
 /** Secrets that come from elsewhere, where the proxy or the mesh knows a place. */
 const EXTERNAL_PREFIX = "sds://";
 export const EXTERNAL_SECRETS = "sds-external";
@@ -76,6 +78,7 @@ export function credentialSecret(credentialName: string, sources: SecretSockets 
   if (credentialName === BUILTIN_PREFIX) return agentSecret(ca ? ROOT_CA : WORKLOAD_CERTIFICATE);
   const full = credentialName + (ca ? CA_SUFFIX : "");
   const external = full.startsWith(EXTERNAL_PREFIX);
+  if (full.startsWith(INVALID)) return { name: INVALID, sdsConfig: { configSourceSpecifier: { case: "ads", value: {} }, resourceApiVersion: ApiVersion.V3 } };
   if (external && sources.credentialSocket) return servedSecret(full, EXTERNAL_SECRETS);
   const name = external ? full.slice(EXTERNAL_PREFIX.length) : full;
   if (external && sources.server) return servedSecret(name, sources.server.cluster, sources.server.hostname);
