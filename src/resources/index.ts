@@ -20,6 +20,7 @@ export { selectorMatches } from "./validation/metadata.ts";
 export { claimNameOf, claimNames } from "./claim-names.ts";
 export { selectJobPods } from "./defaults/workloads.ts";
 export { qosClass } from "./defaults/qos.ts";
+export { scaleColumns } from "./columns/workloads.ts";
 export { canonicalQuantity, parseQuantity, quantityValue } from "./defaults/quantity.ts";
 export { validateIstio, type IstioVerdict } from "./istio-validation/index.ts";
 export { invalid as invalidField } from "./validation/field.ts";

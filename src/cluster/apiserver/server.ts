@@ -46,6 +46,7 @@ import { AddressRange, PortRange } from "./kinds/ranges.ts";
 import { serviceStrategy } from "./kinds/services.ts";
 import { SIGNING_REQUESTS, signingRequestStrategy } from "./kinds/signing-requests.ts";
 import { TokenSecrets } from "./kinds/token-secrets.ts";
+import { volumeStrategy } from "./kinds/volumes.ts";
 import { openAuditLog } from "./observe/audit-log.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import type { RestContext } from "./rest/context.ts";
@@ -138,6 +139,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     strategies: new Map([
       ["/namespaces", namespaceStrategy],
       ["/pods", podStrategy],
+      ["/persistentvolumes", volumeStrategy(clock)],
       ["batch/jobs", jobStrategy],
       [SIGNING_REQUESTS, signingRequestStrategy(clock)],
       ["/services", serviceStrategy(store, random, { addresses, nodePorts: new PortRange(from, to) })],

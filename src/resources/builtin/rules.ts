@@ -21,6 +21,7 @@ import * as service from "../validation/service.ts";
 import * as storage from "../validation/storage.ts";
 import * as workloads from "../validation/workloads.ts";
 import { cronJobWarnings, podWarnings, templateWarnings } from "../warnings/pod.ts";
+import { secretWarnings } from "../warnings/secret.ts";
 import { ingressWarnings, serviceWarnings } from "../warnings/service.ts";
 
 interface Rules {
@@ -57,7 +58,7 @@ const BY_KIND: Record<string, Rules> = {
   LimitRange: rules({ setDefaults: clusterDefaults.defaultLimitRange, validate: validateLimitRange }),
   ResourceQuota: rules({ setDefaults: clusterDefaults.defaultResourceQuota, validate: validateResourceQuota }),
   ConfigMap: rules({ validate: cluster.validateConfigMap, validateUpdate: cluster.validateImmutableData }),
-  Secret: rules({ setDefaults: clusterDefaults.defaultSecret, validate: cluster.validateSecret, validateUpdate: cluster.validateSecretUpdate }),
+  Secret: rules({ setDefaults: clusterDefaults.defaultSecret, validate: cluster.validateSecret, validateUpdate: cluster.validateSecretUpdate, warnings: secretWarnings }),
   APIService: rules({ setDefaults: clusterDefaults.defaultApiService, anyFinalizer: true }),
   CertificateSigningRequest: rules({ setDefaults: clusterDefaults.defaultSigningRequest, validate: cluster.validateSigningRequest }),
   RuntimeClass: rules({ validate: cluster.validateRuntimeClass }),

@@ -126,3 +126,11 @@ function jobDuration(job: Job, now: number): string {
   if (!startTime) return "";
   return humanDuration((completionTime ? Date.parse(completionTime) : now) - Date.parse(startTime));
 }
+
+/** Of the subresource: an autoscaling/v1 Scale. */
+export const scaleColumns: Column[] = [
+  column("Name", "string", "whose scale it is", (o) => o.metadata.name),
+  column("Desired", "integer", "how many there should be", (o) => (o.spec as { replicas?: number } | undefined)?.replicas ?? 0),
+  column("Available", "integer", "how many there are", (o) => (o.status as { replicas?: number } | undefined)?.replicas ?? 0),
+  ageColumn,
+];

@@ -1,5 +1,6 @@
 import type { Container, Pod, PodSpec, PodTemplate } from "../core.ts";
 import { parseQuantity } from "../defaults/quantity.ts";
+import { overlappingPaths } from "./volumes.ts";
 import type { KubeObject } from "../types.ts";
 
 /** What a pod may say and should not: the real server's warnings, in its words. */
@@ -59,6 +60,14 @@ interface Affinity {
   preferredDuringSchedulingIgnoredDuringExecution?: { podAffinityTerm?: PodTerm }[];
 }
 
+interface HostedPort {
+  name?: string;
+  hostIP?: string;
+  hostPort?: number;
+  containerPort: number;
+  protocol?: string;
+}
+
 interface WarnedSpec {
   topologySpreadConstraints?: { topologyKey?: string; labelSelector?: unknown }[];
   affinity?: { podAffinity?: Affinity; podAntiAffinity?: Affinity };
@@ -85,6 +94,11 @@ function warningsOf(spec: PodSpec, annotations: Record<string, string>, prefix: 
   if (!own.securityContext?.seccompProfile && SECCOMP_POD in annotations) warnings.push(`${annotation(SECCOMP_POD)}: non-functional in v1.27+; use the "seccompProfile" field instead`);
   const containers = containersOf(spec, at);
   for (const [container, field] of containers) warnings.push(...containerWarnings(container, field, annotations, annotation, prefix !== "" && !own.securityContext?.appArmorProfile));
+  for (const [container, field] of containers) {
+    for (const [index, { name = "", hostIP, hostPort = 0, containerPort, protocol = "" }] of ((container.ports ?? []) as HostedPort[]).entries()) {
+      if (hostIP && !hostPort) warnings.push(`${field}.ports[${index}]: hostIP set without hostPort: {Name:${name} HostPort:${hostPort} ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`);
+    }
+  }
   warnings.push(...portWarnings(containers));
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) warnings.push(`${at}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`);
   for (const kind of ["podAffinity", "podAntiAffinity"] as const) {
@@ -93,6 +107,7 @@ function warningsOf(spec: PodSpec, annotations: Record<string, string>, prefix: 
     for (const [index, term] of hard.entries()) if (!term.labelSelector) warnings.push(`${field}.requiredDuringSchedulingIgnoredDuringExecution[${index}].labelSelector: ${NO_POD}`);
     for (const [index, term] of soft.entries()) if (!term.podAffinityTerm?.labelSelector) warnings.push(`${field}.preferredDuringSchedulingIgnoredDuringExecution[${index}].podAffinityTerm.labelSelector: ${NO_POD}`);
   }
+  warnings.push(...overlappingPaths(spec.volumes ?? []));
   return warnings;
 }
 

@@ -48,7 +48,6 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     [
       "update: with another kind by a patch",
       "access: as a group only",
-      "scale: of another kind",
     ],
   ],
   [
@@ -114,10 +113,9 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     ],
   ],
   [
-    "Descriptions of table columns are our own words; cells of a bookmark's row are null, and a Scale is no table.",
+    "Descriptions of table columns are our own words; cells of a bookmark's row are null.",
     [
       "events and leases: as a table",
-      "scale: as a table",
       "watch: with initial events as a table",
     ],
   ],
@@ -182,7 +180,6 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
       "nodes: status",
       "nodes: cordon",
       "defaults: node",
-      "defaults: volume",
       "defaults: local volume",
     ],
   ],
@@ -191,14 +188,6 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
     [
       "invalid pods: init container of an unknown restart policy",
       "invalid pods: container with a restart policy",
-    ],
-  ],
-  [
-    "Warnings that are not given: of a certificate that cannot be read, a host's address without its port, and projections of nothing.",
-    [
-      "defaults: tls secret",
-      "invalid pods: bad host address",
-      "invalid pods: projection of nothing",
     ],
   ],
   [

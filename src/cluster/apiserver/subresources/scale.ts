@@ -1,5 +1,7 @@
-import { jsonPath, type KubeObject, type ResourceDefinition } from "../../../resources/index.ts";
-import type { Resource } from "../catalogue.ts";
+import type { Clock } from "../../../base/index.ts";
+import { jsonPath, type KubeObject, type ResourceDefinition, scaleColumns } from "../../../resources/index.ts";
+import { StoredObject } from "../../store/index.ts";
+import { parseApiVersion, type Resource } from "../catalogue.ts";
 import type { ApiResponse } from "../http/exchange.ts";
 import { parseMediaType } from "../http/negotiate.ts";
 import { respondJson } from "../http/respond.ts";
@@ -11,7 +13,7 @@ import type { RestContext } from "../rest/context.ts";
 import { decodeBody, parseJson, text } from "../rest/decode-body.ts";
 import { negotiatedFor, type ResourceCall, type SpecialHandler, writeRequest } from "../rest/dispatch.ts";
 import { patchRefusal } from "../rest/patch.ts";
-import { readObject } from "../rest/read.ts";
+import { includeObject, readObject, renderObject } from "../rest/read.ts";
 import { updateObject } from "../rest/update.ts";
 
 const SCALE = { apiVersion: "autoscaling/v1", kind: "Scale" };
@@ -24,13 +26,13 @@ export function scaleSubresource(context: RestContext): SpecialHandler {
     if (target.verb === "get") {
       const { specPath } = pathsOf(resource.definition);
       if (resource.definition.custom && valueAt(stored.object, specPath) === undefined) throw internalError(`the spec replicas field ${JSON.stringify(specPath)} does not exist`);
-      return respondScale(call, stored.object);
+      return respondScale(call, stored.object, context.clock);
     }
     if (target.verb !== "update" && target.verb !== "patch") throw methodNotAllowed();
     const write = writeRequest(call, target.verb === "patch" ? "PatchOptions" : "UpdateOptions", target.name);
     let change: (scale: JsonObject) => unknown;
     if (target.verb === "update") {
-      const body = await decodeBody(request, SCALE, true);
+      const body = await decodeBody(request, { ...SCALE, known: (other, kind) => context.catalogue.findKind(...parseApiVersion(other), kind)?.definition.custom === false }, true);
       const name = isObject(body.metadata) ? body.metadata.name : undefined;
       if (name !== target.name) throw badRequest(typeof name === "string" && name !== "" ? `the name of the object (${name}) does not match the name on the URL (${target.name})` : `the name of the object (${target.name} based on URL) was undeterminable: name must be provided`);
       change = () => body;
@@ -51,7 +53,7 @@ export function scaleSubresource(context: RestContext): SpecialHandler {
       },
       { track: true, kind: "UpdateOptions" },
     );
-    return respondScale(call, updated.object);
+    return respondScale(call, updated.object, context.clock);
   };
 }
 
@@ -63,9 +65,15 @@ function attempt(change: () => unknown): unknown {
   }
 }
 
-async function respondScale(call: ResourceCall, object: KubeObject): Promise<ApiResponse> {
-  return respondJson(200, JSON.stringify(scaleOf(call.resource, object)), { ...negotiatedFor(call.request), pretty: false });
+async function respondScale({ request, resource }: ResourceCall, object: KubeObject, clock: Clock): Promise<ApiResponse> {
+  const scale = scaleOf(resource, object) as KubeObject;
+  const negotiated = negotiatedFor(request);
+  const json = negotiated.form === "table" ? renderObject({ ...resource, ...SCALE_VIEW }, StoredObject.transient(resource.id, scale), negotiated, includeObject(request.query), clock.now()) : JSON.stringify(scale);
+  return respondJson(200, json, { ...negotiated, pretty: false });
 }
+
+/** How `kubectl get --subresource=scale` shows one. */
+const SCALE_VIEW: Pick<Resource, "columns" | "apiVersion"> = { columns: scaleColumns, apiVersion: SCALE.apiVersion };
 
 function scaleOf({ definition }: Resource, object: KubeObject): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;

@@ -212,7 +212,6 @@ function projected(sources: readonly ProjectedSource[], defaultMode: number | un
       if (seconds !== undefined && seconds > 2 ** 32) errors.push(invalid(`${own}.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds"));
       // The real server leaves the source out here.
       if (!path) errors.push(required(`${field}.path`));
-      place(path, path);
     }
   }
   return errors;

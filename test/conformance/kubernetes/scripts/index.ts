@@ -13,6 +13,7 @@ import { objectScripts } from "./objects.ts";
 import { patchScripts } from "./patches.ts";
 import { podSecurityScripts } from "./pod-security.ts";
 import { subresourceScripts } from "./subresources.ts";
+import { warningScripts } from "./warnings.ts";
 import { watchScripts } from "./watches.ts";
 
 /** Every conversation. */
@@ -32,4 +33,5 @@ export const scripts: readonly Script[] = [
   ...limitScripts,
   ...podSecurityScripts,
   ...certificateScripts,
+  ...warningScripts,
 ];
