@@ -55,7 +55,6 @@ export class Acceptance {
       if (original) this.connection.restoreDestination(original);
       if (config.useOriginalDst && original) this.#target = target.route(this.connection);
     }
-    socket.setNoDelay(true);
     socket.data = this;
     this.#begin();
   }

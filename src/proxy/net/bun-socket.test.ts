@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSecureContext } from "node:tls";
-import { connectMarked, shortestRoundTrip } from "../../linux/index.ts";
+import { connectMarked, getSocketOption, shortestRoundTrip, SocketOption } from "../../linux/index.ts";
 import { makeRoot, makeWorkload } from "../test-support/certificates.ts";
 import { alpnWire, bunNet, type BunSocket, type NativeSecureContext, type SocketEvents } from "./bun-socket.ts";
 
@@ -70,6 +70,12 @@ describe("Bun's sockets", () => {
     const { own, left, roundTrip } = await promise;
     expect({ own, left }).toEqual({ own: true, left: 0 });
     expect(roundTrip).toBeNumber();
+  });
+
+  test("accept with TCP_NODELAY set, which saves a call for each connection", async () => {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    await connect(listen({ open: (socket) => resolve(getSocketOption(socket.fd, SocketOption.TCP_NO_DELAY)) }), {});
+    expect(await promise).toBe(1);
   });
 
   test("adopt a descriptor that is connected", async () => {

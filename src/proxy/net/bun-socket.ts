@@ -22,7 +22,6 @@ export interface BunSocket {
   resume(): void;
   /** Closes with RST. */
   terminate(): void;
-  setNoDelay(on: boolean): boolean;
   setKeepAlive(on: boolean, initialDelayMs?: number): boolean;
   upgradeTLS(options: UpgradeOptions): [BunSocket, BunSocket];
   /** Costs 2 us with its `raw`; `getPeerCertificate`, which reads every field, 25. */
