@@ -92,11 +92,6 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     log: (line) => line.replace(/ (DR|DPE) /, " "),
   },
   {
-    rows: ["log: size of the head"],
-    reason: "Envoy counts names and values of the headers as it has changed them; here the head is counted as it stood on the wire.",
-    log: nothing,
-  },
-  {
     rows: ["CONNECT: ended here, the server hangs up"],
     reason: "The end of a tunnel's far side is passed on to the client as a FIN. Envoy keeps it to itself, and the client waits.",
     call: (outcome) => ({ ...outcome, end: "fin" }),

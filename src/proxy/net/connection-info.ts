@@ -48,12 +48,15 @@ export class ConnectionInfo {
   remoteText: string;
   /** The other end of the socket, whoever it speaks for. */
   readonly directRemote: SocketAddress;
+  /** Where the connection came in, wherever it was going. */
+  readonly directLocal: SocketAddress;
 
   constructor(local: SocketAddress, remote: SocketAddress) {
     this.id = ++lastId;
     this.local = local;
     this.remote = remote;
     this.directRemote = remote;
+    this.directLocal = local;
     this.remoteText = addressText(remote);
   }
 

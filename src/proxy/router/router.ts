@@ -362,6 +362,7 @@ export class Router implements ResponseSink, PoolWaiter {
     const { services } = this.stream.config;
     this.#cancelTry?.();
     this.#retries++;
+    if (this.#host) (this.stream.triedHosts ??= []).push(this.#host);
     cluster.stats.upstream_rq_retry++;
     cluster.stats.upstream_rq_retry_backoff_exponential++;
     cluster.load.retries++;

@@ -2,7 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { parseCertificate } from "../../pki/index.ts";
 import type { PeerCertificate } from "../net/connection-info.ts";
 import { InvalidResource } from "../types.ts";
-import type { StreamInfo } from "./stream-info.ts";
+import type { HeaderMap } from "../http/header-map.ts";
+import { addressText } from "../net/connection-info.ts";
+import type { StreamInfo, UpstreamHostInfo } from "./stream-info.ts";
 
 /** Writes one part of a line; undefined when there is nothing to show. */
 export type Part = (info: StreamInfo) => string | undefined;
@@ -29,6 +31,28 @@ export const RARE_FIELDS: Readonly<Record<string, Part | undefined>> = {
   DOWNSTREAM_PEER_FINGERPRINT_1: ({ downstream }) => sha1(downstream.tls?.peer),
   UPSTREAM_HOST_NAME: ({ upstreamHost }) => upstreamHost && (upstreamHost.hostname || upstreamHost.text),
   UPSTREAM_HOST_NAME_WITHOUT_PORT: ({ upstreamHost }) => upstreamHost && (upstreamHost.hostname || upstreamHost.text.replace(/:\d+$/, "").replace(/^\[|\]$/g, "")),
+  UPSTREAM_HOSTS_ATTEMPTED: (info) => attempted(info, ({ text }) => text),
+  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: (info) => attempted(info, ({ text }) => bare(text)),
+  UPSTREAM_HOST_NAMES_ATTEMPTED: (info) => attempted(info, ({ hostname, text }) => hostname || text),
+  UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: (info) => attempted(info, ({ hostname, text }) => hostname || bare(text)),
+  // What the kernel sends again is counted for QUIC only, and a connection that ends at once is none of these.
+  BYTES_RETRANSMITTED: () => "0",
+  PACKETS_RETRANSMITTED: () => "0",
+  REQUEST_HEADERS_BYTES: ({ request }) => String(request ? sizeOf(request.headers) + pseudo(":method", request.method) + pseudo(":path", request.path) + pseudo(":authority", request.authority) + pseudo(":scheme", request.scheme) : 0),
+  RESPONSE_HEADERS_BYTES: ({ responseHeaders }) => String(responseHeaders ? sizeOf(responseHeaders) + ":status200".length : 0),
+  RESPONSE_TRAILERS_BYTES: ({ responseTrailers }) => String(responseTrailers ? sizeOf(responseTrailers) : 0),
+  CUSTOM_FLAGS: () => "",
+  DOWNSTREAM_DETECTED_CLOSE_TYPE: () => "Normal",
+  UPSTREAM_DETECTED_CLOSE_TYPE: ({ upstreamHost }) => upstreamHost && "Normal",
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: ({ downstream }) => addressText(downstream.directLocal),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: ({ downstream }) => downstream.directLocal.address,
+  DOWNSTREAM_DIRECT_LOCAL_PORT: ({ downstream }) => String(downstream.directLocal.port),
+  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: () => "",
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: () => "",
+  // Of a chain only the leaf is kept.
+  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1: ({ downstream }) => sha1(downstream.tls?.peer),
+  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256: ({ downstream }) => some(downstream.tls?.peer?.sha256),
+  DOWNSTREAM_PEER_CHAIN_SERIALS: ({ downstream }) => some(downstream.tls?.peer?.serialNumber),
   UPSTREAM_TLS_VERSION: ({ upstreamTls }) => some(upstreamTls?.version),
   UPSTREAM_TLS_CIPHER: ({ upstreamTls }) => some(upstreamTls?.cipher),
   UPSTREAM_PEER_SUBJECT: ({ upstreamTls }) => some(upstreamTls?.peer?.subject),
@@ -40,16 +64,37 @@ export const RARE_FIELDS: Readonly<Record<string, Part | undefined>> = {
   UPSTREAM_LOCAL_URI_SAN: (info) => some(info.upstreamLocalUri),
 };
 
+/** All hosts that were connected to, each once, in the order of their first try. */
+function attempted({ upstreamHost, triedHosts, upstreamLocal }: StreamInfo, show: (host: UpstreamHostInfo) => string): string | undefined {
+  const hosts = new Set([...(triedHosts ?? []), ...(upstreamHost && upstreamLocal !== "" ? [upstreamHost] : [])]);
+  return hosts.size === 0 ? undefined : [...hosts].map(show).join(",");
+}
+
+/** As Envoy counts: names and values, as they are in the end, whatever the wire made of them. */
+function sizeOf({ names, values }: HeaderMap): number {
+  let size = 0;
+  for (let i = 0; i < names.length; i++) size += (names[i] as string).length + (values[i] as string).length;
+  return size;
+}
+
+function pseudo(name: string, value: string): number {
+  return value === "" ? 0 : name.length + value.length;
+}
+
+function bare(address: string): string {
+  return address.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+}
+
 /** What Envoy knows and this proxy does not keep: shown as missing, so that a format which has one is taken. */
 export const UNKEPT_FIELDS: ReadonlySet<string> = new Set([
-  "BYTES_RETRANSMITTED", "PACKETS_RETRANSMITTED", "CUSTOM_FLAGS", "ROUNDTRIP_DURATION", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
-  "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", "DOWNSTREAM_DETECTED_CLOSE_TYPE", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
-  "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", "DOWNSTREAM_DIRECT_LOCAL_PORT", "DOWNSTREAM_HANDSHAKE_DURATION", "DOWNSTREAM_LOCAL_CLOSE_REASON", "DOWNSTREAM_LOCAL_DNS_SAN", "DOWNSTREAM_LOCAL_EMAIL_SAN",
-  "DOWNSTREAM_LOCAL_IP_SAN", "DOWNSTREAM_LOCAL_OTHERNAME_SAN", "DOWNSTREAM_LOCAL_SUBJECT", "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1", "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256", "DOWNSTREAM_PEER_CHAIN_SERIALS",
+  "ROUNDTRIP_DURATION", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
+  "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", 
+  "DOWNSTREAM_HANDSHAKE_DURATION", "DOWNSTREAM_LOCAL_CLOSE_REASON", "DOWNSTREAM_LOCAL_DNS_SAN", "DOWNSTREAM_LOCAL_EMAIL_SAN",
+  "DOWNSTREAM_LOCAL_IP_SAN", "DOWNSTREAM_LOCAL_OTHERNAME_SAN", "DOWNSTREAM_LOCAL_SUBJECT", 
   "DOWNSTREAM_PEER_EMAIL_SAN", "DOWNSTREAM_PEER_OTHERNAME_SAN", "DOWNSTREAM_TLS_SESSION_ID", "DOWNSTREAM_TRANSPORT_FAILURE_REASON", "UPSTREAM_CONNECTION_ID", "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
-  "UPSTREAM_CONNECTION_POOL_READY_DURATION", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_HEADER_BYTES_RECEIVED",
-  "UPSTREAM_HEADER_BYTES_SENT", "UPSTREAM_HOSTS_ATTEMPTED", "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT", "UPSTREAM_HOST_NAMES_ATTEMPTED", "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT", "UPSTREAM_LOCAL_CLOSE_REASON",
-  "UPSTREAM_LOCAL_DNS_SAN", "UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_PEER_IP_SAN", "UPSTREAM_TLS_SESSION_ID", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_WIRE_BYTES_SENT", "REQUEST_TX_DURATION", "DOWNSTREAM_CX_RTT", "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
+  "UPSTREAM_CONNECTION_POOL_READY_DURATION", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", "UPSTREAM_HEADER_BYTES_RECEIVED",
+  "UPSTREAM_HEADER_BYTES_SENT", "UPSTREAM_LOCAL_CLOSE_REASON",
+  "UPSTREAM_LOCAL_DNS_SAN", "UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_PEER_IP_SAN", "UPSTREAM_TLS_SESSION_ID", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_WIRE_BYTES_SENT", "REQUEST_TX_DURATION", "DOWNSTREAM_CX_RTT", 
   "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "UPSTREAM_FILTER_STATE", "DOWNSTREAM_TLS_GROUP", "UPSTREAM_TLS_GROUP", "UPSTREAM_SERVER_NAME", "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256", "DOWNSTREAM_PEER_ISSUER_SERIAL",
 ]);
 

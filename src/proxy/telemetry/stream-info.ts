@@ -68,6 +68,8 @@ export class StreamInfo {
   requestCompleteMs = -1;
   responseStartMs = -1;
   attempts = 0;
+  /** Hosts of tries before the last. */
+  triedHosts: UpstreamHostInfo[] | undefined;
   /** What the proxy itself would have answered, for the page around it. */
   localReplyBody = "";
   routeName = "";
