@@ -10,8 +10,9 @@ import { warmUp } from "./warm-up.ts";
 const { CDS, EDS, LDS, RDS } = XDS_TYPES;
 const CLUSTER = "outbound|80||web.shop.svc.cluster.local";
 
+const SERVICE = { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: 8080 }] } };
 const snapshot = snapshotOf([
-  { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: 8080 }] } },
+  SERVICE,
   pod("web-1", { "security.istio.io/tlsMode": "istio" }, "10.0.0.1"),
   pod("web-2", { "security.istio.io/tlsMode": "istio" }, "10.0.0.2"),
   pod("plain", {}, "10.0.0.3"),
@@ -28,6 +29,18 @@ test("what a proxy asks for first is there before it comes", async () => {
     expect(asked.length).toBeGreaterThan(0);
     expect(asked.filter((resource) => !before.has(resource))).toEqual([]);
   }
+});
+
+test("as the agent of a pod describes it, however it starts its proxy", async () => {
+  const given = { concurrency: 1, proxyHeaders: { server: { disabled: true } } };
+  const container = { name: "istio-proxy", env: [{ name: "PROXY_CONFIG", value: JSON.stringify(given) }, { name: "ISTIO_META_INTERCEPTION_MODE", value: "REDIRECT" }] };
+  const injected = snapshotOf([SERVICE, { ...pod("web-1", {}, "10.0.0.1"), spec: { containers: [container] } }, pod("web-2", {}, "10.0.0.2")] as KubeObject[]);
+  const { generator, made } = recording();
+  await warmUp({ generator, snapshot: () => injected, over: () => false });
+  const before = new Set(made.flatMap(({ resources }) => resources));
+  const metadata = { CHAINMAIL_PROXY: "true", CLUSTER_ID: "Kubernetes", ENVOY_PROMETHEUS_PORT: 15090, ENVOY_STATUS_PORT: 15021, INSTANCE_IPS: "10.0.0.2", INTERCEPTION_MODE: "REDIRECT", LABELS: { app: "web" }, NAMESPACE: "shop" };
+  const node = parseNode("sidecar~10.0.0.2~web-2.shop~shop.svc.cluster.local", { ...metadata, PROXY_CONFIG: { binaryPath: "envoy", statusPort: 15020, ...given } });
+  for (const type of [CDS, LDS]) expect(generator.generate(node, injected, type).filter((resource) => !before.has(resource)).map(({ name }) => name)).toEqual([]);
 });
 
 test("it makes what every type of a proxy consists of, and stops when proxies are here", async () => {

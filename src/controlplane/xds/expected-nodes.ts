@@ -46,6 +46,7 @@ function ofContainer({ env = [] }: Container): Record<string, unknown> {
   const meta = [...values].flatMap(([name, value]) => (name.startsWith(METADATA_PREFIX) ? [[name.slice(METADATA_PREFIX.length), value] as const] : []));
   return {
     ...(values.get("CHAINMAIL_PROXY") === "envoy" ? { CHAINMAIL_DIALECT: "envoy" } : { CHAINMAIL_PROXY: "true" }),
+    CLUSTER_ID: "Kubernetes",
     ENVOY_PROMETHEUS_PORT: 15090,
     ENVOY_STATUS_PORT: 15021,
     PROXY_CONFIG: jsonOf(values.get("PROXY_CONFIG")),

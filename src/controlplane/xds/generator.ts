@@ -14,7 +14,7 @@ import { Interner, Memo } from "./memo.ts";
 import { MeshViews } from "./mesh-view.ts";
 import { NameTableGenerator } from "./name-table.ts";
 import { isOwnProxy } from "./node.ts";
-import { families, metadataFlag, metadataText, placedNode, placeOf, proxyConfigOf, type ProxyContext, type ProxyView } from "./proxy.ts";
+import { families, metadataFlag, metadataText, placedNode, placeOf, sharedProxyConfig, type ProxyContext, type ProxyView } from "./proxy.ts";
 import { RouteGenerator } from "./route/routes.ts";
 import { serviceTargets, targetsUseEndpoints, workloadOf, type ServiceTarget } from "./targets.ts";
 import type { ProxyNode, XdsGenerator, XdsResource } from "./types.ts";
@@ -121,7 +121,7 @@ class Generator implements XdsGenerator {
       dnsCapture: metadataFlag(node, "DNS_CAPTURE"),
       dnsProxy: metadataText(node, "DNS_PROXY_ADDR"),
       forwardProxy: !isOwnProxy(node),
-      proxyConfig: proxyConfigOf(node),
+      proxyConfig: sharedProxyConfig(node),
       secretSockets: { credentialSocket: node.metadata["credential"] === "true", fileSocket: node.metadata["file-credential"] === "true" },
       clientFiles: metadataText(node, "TLS_CLIENT_CERT_CHAIN") ? { certificate: metadataText(node, "TLS_CLIENT_CERT_CHAIN"), key: metadataText(node, "TLS_CLIENT_KEY"), root: metadataText(node, "TLS_CLIENT_ROOT_CERT") } : undefined,
     };

@@ -107,3 +107,25 @@ export function proxyConfigOf(node: ProxyNode): ProxyConfigSpec | undefined {
   const config = node.metadata["PROXY_CONFIG"];
   return typeof config === "object" && config !== null && !Array.isArray(config) ? (config as ProxyConfigSpec) : undefined;
 }
+
+/** What of a ProxyConfig the agent starts its proxy by; it says nothing of what the proxy is sent. */
+const FOR_THE_AGENT: ReadonlySet<string> = new Set([
+  "binaryPath",
+  "concurrency",
+  "configPath",
+  "controlPlaneAuthPolicy",
+  "discoveryAddress",
+  "drainDuration",
+  "proxyAdminPort",
+  "proxyMetadata",
+  "serviceCluster",
+  "statNameLength",
+  "statusPort",
+  "terminationDrainDuration",
+]);
+
+/** The node's own ProxyConfig as far as resources depend on it: equal for proxies that only start in different ways. */
+export function sharedProxyConfig(node: ProxyNode): ProxyConfigSpec | undefined {
+  const own = proxyConfigOf(node);
+  return own && (Object.fromEntries(Object.entries(own).filter(([name]) => !FOR_THE_AGENT.has(name))) as ProxyConfigSpec);
+}

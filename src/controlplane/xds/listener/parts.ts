@@ -3,7 +3,7 @@ import type { ProxyConfigSpec } from "../../registry/index.ts";
 import { clusterLookup } from "../cluster-lookup.ts";
 import { extensionFilter, extensionsFor, isNetworkExtension, matches, type Extension, type Phase } from "../extension/index.ts";
 import type { Memo, MemoKey } from "../memo.ts";
-import { metadataText, proxyConfigOf, type ProxyContext } from "../proxy.ts";
+import { metadataText, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
 import { accessLogs, agentLog, agentLogPath, applicableTelemetry, httpTracing, onlyAtTheEnd, statsFilters, type AccessLog, type AppliedTelemetry, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
 import { inboundMutualTls, tlsSocket } from "./downstream-tls.ts";
@@ -32,7 +32,7 @@ export class ListenerParts {
     private readonly lookups: object | undefined,
   ) {
     const { node, mesh } = proxy;
-    this.proxyConfig = proxyConfigOf(node) ?? mesh.config.defaultConfig;
+    this.proxyConfig = proxy.view.proxyConfig ?? mesh.config.defaultConfig;
     this.idleTimeout = parseDuration(metadataText(node, "IDLE_TIMEOUT"));
     this.#telemetry = applicableTelemetry(mesh.snapshot.configs.Telemetry, node, mesh.config.rootNamespace);
     this.#extensions = extensionsFor(mesh.snapshot.configs, node, mesh.config.rootNamespace);
