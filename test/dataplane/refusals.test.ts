@@ -1,4 +1,4 @@
-import { fromJson, toBinary, type JsonObject } from "@bufbuild/protobuf";
+import { fromJson, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { Sidecar } from "../../src/proxy/test-support/sidecar.ts";
 import { TestManagementServer } from "../../src/proxy/xds/test-management-server.ts";
 import { InvalidResource } from "../../src/proxy/types.ts";
 import { envoyWanted, startProxy, type Proxy } from "./proxies.ts";
+import { discoveryBootstrap } from "./refusal-bootstrap.ts";
 import { REFUSALS, type Refusal } from "./refusals.ts";
 
 /** What Envoy said to each, by name. */
@@ -34,7 +35,7 @@ async function askEnvoy(): Promise<void> {
   clean.push(() => rmSync(folder, { recursive: true, force: true }), () => server.stop());
   const admin = { address: "127.0.0.1", port: closedPort() };
   const path = join(folder, "bootstrap.json");
-  writeFileSync(path, JSON.stringify(bootstrap(admin.port, server.port)));
+  writeFileSync(path, JSON.stringify(discoveryBootstrap(admin.port, server.port)));
   // It becomes live when it has its first clusters and listeners, even if there are none.
   const starting = startProxy("envoy", path, admin);
   for (const type of ["envoy.config.cluster.v3.Cluster", "envoy.config.listener.v3.Listener"]) {
@@ -85,21 +86,4 @@ async function encoded({ kind, resource }: Refusal): Promise<{ typeUrl: string; 
   const registry = await loadRegistry();
   if (kind === "cluster") return { typeUrl: TYPE + ClusterSchema.typeName, value: toBinary(ClusterSchema, fromJson(ClusterSchema, resource, { registry })) };
   return { typeUrl: TYPE + ListenerSchema.typeName, value: toBinary(ListenerSchema, fromJson(ListenerSchema, resource, { registry })) };
-}
-
-function bootstrap(adminPort: number, xdsPort: number): JsonObject {
-  const ads = { ads: {}, resource_api_version: "V3" };
-  return {
-    node: { id: "refusals", cluster: "refusals" },
-    admin: { address: { socket_address: { address: "127.0.0.1", port_value: adminPort } } },
-    dynamic_resources: { cds_config: ads, lds_config: ads, ads_config: { api_type: "DELTA_GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }] } },
-    static_resources: {
-      clusters: [{
-        name: "xds",
-        type: "STATIC",
-        typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { "@type": `${TYPE}envoy.extensions.upstreams.http.v3.HttpProtocolOptions`, explicit_http_config: { http2_protocol_options: {} } } },
-        load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: xdsPort } } } }] }] },
-      }],
-    },
-  };
 }

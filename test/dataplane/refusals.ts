@@ -47,9 +47,11 @@ export const REFUSALS: readonly Refusal[] = [
   filter("a change of a pseudo header", "header_mutation.v3.HeaderMutation", { mutations: { request_mutations: [{ append: { header: { key: ":path", value: "/" } } }] } }, /host headers may not be modified/),
   filter("a compressor without a library", "compressor.v3.Compressor", {}, /CompressorLibrary|implementation/i),
   filter("a password in another form", "basic_auth.v3.BasicAuth", { users: { inline_string: "joe:$apr1$xyz" } }, /htpasswd|SHA/),
+  filter("no passwords", "basic_auth.v3.BasicAuth", { users: { inline_string: "" } }, /DataSource cannot be empty/),
   filter("CSRF without its share", "csrf.v3.CsrfPolicy", {}, /FilterEnabled/),
   // ---- routes
   routed("one domain twice", { virtualHosts: [{ name: "v", domains: ["a"], routes: [ROUTE] }, { name: "w", domains: ["a"], routes: [ROUTE] }] }, /Duplicate entry of domain a/),
+  routed("one wildcard domain twice", { virtualHosts: [{ name: "v", domains: ["*.a"], routes: [ROUTE] }, { name: "w", domains: ["*.a"], routes: [ROUTE] }] }, /Duplicate entry of domain \*\.a/),
   routed("two virtual hosts for all", { virtualHosts: [{ name: "v", domains: ["*"], routes: [ROUTE] }, { name: "w", domains: ["*"], routes: [ROUTE] }] }, /single wildcard domain/),
   routed("no domain", { virtualHosts: [{ name: "v", domains: [], routes: [ROUTE] }] }, /Domains/),
   routed("a route without an action", { routes: [{ match: { prefix: "/" } }] }, /action/i),
@@ -127,6 +129,8 @@ export const REFUSALS: readonly Refusal[] = [
   clustered("the protocol by ALPN, without TLS", { typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { auto_config: {} }) } }, /non-ALPN transport socket/),
   clustered("subsets that fall back to themselves", { lb_subset_config: { subset_selectors: [{ keys: ["a"], fallback_policy: "KEYS_SUBSET", fallback_keys_subset: ["a"] }] } }, /fallback_keys_subset/),
   clustered("subsets that fall back to other keys", { lb_subset_config: { subset_selectors: [{ keys: ["a"], fallback_policy: "KEYS_SUBSET", fallback_keys_subset: ["b"] }] } }, /fallback_keys_subset/),
+  clustered("an endpoint that is none", { load_assignment: { cluster_name: "refused", endpoints: [{ lb_endpoints: [{}] }] } }, /Address must be set/i),
+  clustered("names of servers without a root", { transport_socket: { name: "tls", typed_config: typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", { common_tls_context: { validation_context: { match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: "a" } }] } } }) } }, /SAN-based verification of peer certificates without trusted CA/),
   clustered("an endpoint without an address", { load_assignment: { cluster_name: "refused", endpoints: [{ lb_endpoints: [{ endpoint: {} }] }] } }, /address/i),
   clustered("an endpoint by name in a STATIC cluster", { load_assignment: { cluster_name: "refused", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "localhost", port_value: 1 } } } }] }] } }, /localhost|malformed IP/i),
 ];

@@ -1,4 +1,5 @@
 import { BasicAuthPerRouteSchema, BasicAuthSchema } from "../../proto/gen/envoy/extensions/filters/http/basic_auth/v3/basic_auth_pb.ts";
+import type { DataSource } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { utf8Bytes } from "../../base/regex/index.ts";
 import type { HttpStream } from "../http/http-stream.ts";
@@ -14,16 +15,16 @@ type Users = ReadonlyMap<string, Buffer>;
 export const basicAuthFilter: HttpFilterFactory = {
   typeNames: [BasicAuthSchema.typeName],
   routeTypeNames: [BasicAuthPerRouteSchema.typeName],
-  checkRoute: (config) => void readUsers(readText(config.read(BasicAuthPerRouteSchema).users) ?? ""),
+  checkRoute: (config) => void readUsers(given(config.read(BasicAuthPerRouteSchema).users)),
   create(config, context) {
     const proto = config.read(BasicAuthSchema);
     const header = proto.forwardUsernameHeader.toLowerCase();
-    const whole = compile(readUsers(readText(proto.users) ?? ""), header);
+    const whole = compile(readUsers(given(proto.users)), header);
     return {
       forRoute(route) {
         const own = routeConfigOf(route, context.name);
         if (own.disabled) return undefined;
-        return own.config ? compile(readUsers(readText(own.config.read(BasicAuthPerRouteSchema).users) ?? ""), header) : whole;
+        return own.config ? compile(readUsers(given(own.config.read(BasicAuthPerRouteSchema).users)), header) : whole;
       },
     };
   },
@@ -57,6 +58,12 @@ function refuse(stream: HttpStream, body: string, details: string): "stop" {
   const path = request.headers.get("x-envoy-original-path") ?? request.path;
   stream.localReply({ status: 401, body, details, headers: [["www-authenticate", `Basic realm="${request.scheme}://${request.authority}${path}"`]] });
   return "stop";
+}
+
+function given(users: DataSource | undefined): string {
+  const text = readText(users) ?? "";
+  if (text === "") throw new InvalidResource("INVALID_BASIC_AUTH", "DataSource cannot be empty");
+  return text;
 }
 
 function readUsers(text: string): Users {

@@ -117,6 +117,7 @@ export class RouteTable {
     if (proto.vhds) throw new InvalidResource("UNSUPPORTED_VHDS", `route configuration ${proto.name}: vhds is not supported`);
     this.#check(proto.typedPerFilterConfig);
     let any: VirtualHost | undefined;
+    const wildcards = new Set<string>();
     for (const virtualHost of proto.virtualHosts) {
       const compiled = this.#compileVirtualHost(virtualHost);
       for (const each of virtualHost.domains) {
@@ -124,11 +125,15 @@ export class RouteTable {
         if (domain === "*") {
           if (any) throw new InvalidResource("DUPLICATE_DOMAIN", `Only a single wildcard domain is permitted in route ${proto.name}`);
           any = compiled;
-        } else if (domain.startsWith("*")) this.#suffixes.push({ suffix: domain.slice(1), host: compiled });
-        else if (domain.endsWith("*")) this.#prefixes.push({ prefix: domain.slice(0, -1), host: compiled });
-        else if (this.#exact.has(domain)) {
+          continue;
+        }
+        if (this.#exact.has(domain) || wildcards.has(domain)) {
           throw new InvalidResource("DUPLICATE_DOMAIN", `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${proto.name}`);
-        } else this.#exact.set(domain, compiled);
+        }
+        if (domain.startsWith("*") || domain.endsWith("*")) wildcards.add(domain);
+        if (domain.startsWith("*")) this.#suffixes.push({ suffix: domain.slice(1), host: compiled });
+        else if (domain.endsWith("*")) this.#prefixes.push({ prefix: domain.slice(0, -1), host: compiled });
+        else this.#exact.set(domain, compiled);
       }
     }
     this.#any = any;

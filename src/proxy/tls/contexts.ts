@@ -120,6 +120,10 @@ export class TlsContext {
       default:
         throw new InvalidResource("UNSUPPORTED_TLS", `${validation.case} is not supported`);
     }
+    const names = (this.#validation?.matchTypedSubjectAltNames.length ?? 0) + (this.#validation?.matchSubjectAltNames.length ?? 0);
+    if (names > 0 && this.#validationName === undefined && !this.#validation?.trustedCa && !this.#validation?.caCertificateProviderInstance && !this.#validation?.systemRootCerts) {
+      throw new InvalidResource("INVALID_TLS", "SAN-based verification of peer certificates without trusted CA is insecure and not allowed");
+    }
     if (this.#validation?.customValidatorConfig) throw new InvalidResource("UNSUPPORTED_TLS", "custom certificate validators are not supported");
     if (options.role === "server" && this.#certificateNames.length === 0 && common.tlsCertificates.length === 0) {
       throw new InvalidResource("NO_CERTIFICATE", "Server TlsCertificates must have at least one certificate");

@@ -343,7 +343,7 @@ export class Cluster implements UpstreamClusterInfo, HealthModule.HealthCheckOwn
   }
 
   #readEndpoint(proto: LbEndpoint, locality: LocalityLbEndpoints, keep: Set<string>): Host[] {
-    if (proto.hostIdentifier.case !== "endpoint") return [];
+    if (proto.hostIdentifier.case !== "endpoint") throw new InvalidResource("INVALID_ADDRESS", `an endpoint of cluster ${this.config.name} has no address: Address must be set`);
     const endpoint = proto.hostIdentifier.value;
     const { host: name, port } = readAddress(endpoint.address);
     if (isIP(name) === 0 && !this.#resolvesNames) {

@@ -1,5 +1,6 @@
 import { ActionSchema, RBAC_Action, type Action } from "../../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts";
 import type { Matcher } from "../../../proto/gen/xds/type/matcher/v3/matcher_pb.ts";
+import { checkConstraints } from "../../constraints/index.ts";
 import { unpackAny } from "../../../proto/index.ts";
 import { unknownExtension, type MatchWhere } from "../../match/matcher-inputs.ts";
 import { compileMatcher, type Decide } from "../../match/matcher-tree.ts";
@@ -17,6 +18,7 @@ export class MatcherEngine implements RbacRules {
       action(config) {
         const action = unpackAny(ActionSchema, config.typedConfig);
         if (!action) throw unknownExtension(config);
+        checkConstraints(action);
         return action;
       },
     });
