@@ -37,7 +37,9 @@ export function podFromTemplate(template: PodTemplate, owner: KubeObject, name?:
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
-      ...(name === undefined ? { name: "", generateName: `${owner.metadata.name}-` } : { name }),
+      // Also beside a name, as StatefulSets give both: who injects sidecars tells made pods by it.
+      name: name ?? "",
+      generateName: `${owner.metadata.name}-`,
       ...(owner.metadata.namespace ? { namespace: owner.metadata.namespace } : {}),
       ...(labels ? { labels: { ...labels } } : {}),
       ...(annotations ? { annotations: { ...annotations } } : {}),

@@ -230,6 +230,14 @@ test("workload names: Deployment, CronJob, StatefulSet, bare pod", () => {
   };
   expect(owner("Job", "report-28000000")).toBe("kubernetes://apis/batch/v1/namespaces/istioinaction/cronjobs/report");
   expect(owner("StatefulSet", "db", "apps/v1")).toBe("kubernetes://apis/apps/v1/namespaces/istioinaction/statefulsets/db");
+  const rollout = pod();
+  rollout.metadata.labels = { "rollouts-pod-template-hash": "abc" };
+  rollout.metadata.ownerReferences = [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: "shop-abc", uid: "u", controller: true }];
+  expect(env(injectSidecar(rollout, "istioinaction", context), "ISTIO_META_OWNER")).toBe("kubernetes://apis/v1alpha1/namespaces/istioinaction/rollouts/shop");
+  const nameless = pod();
+  delete nameless.metadata.ownerReferences;
+  nameless.metadata.name = "";
+  expect(env(injectSidecar(nameless, "istioinaction", context), "ISTIO_META_OWNER")).toBeUndefined();
   const bare = pod();
   delete bare.metadata.ownerReferences;
   bare.metadata.name = "one";

@@ -31,10 +31,16 @@ const QUANTITIES = new Set(["limits", "requests", "capacity", "overhead", "sizeL
 const CONTAINERS = new Set(["containers", "initContainers", "ephemeralContainers"]);
 
 export function asGoWrites(object: Fields): Fields {
+  if (Array.isArray(object["items"])) return { metadata: {}, ...object, items: object["items"].map((item: unknown) => (isFields(item) && hasPods(item) ? asGoWrites(item) : item)) };
   const always = ALWAYS[String(object["kind"])] ?? {};
   const written = { ...always[""], ...(pruned(object, "") as Fields) };
   const { spec } = always;
   return spec && isFields(written["spec"]) ? { ...written, spec: { ...spec, ...written["spec"] } } : written;
+}
+
+/** Kinds that istioctl has read as such: others of a list stay as they were written. */
+function hasPods({ kind }: Fields): boolean {
+  return String(kind) in ALWAYS;
 }
 
 function pruned(value: unknown, field: string): unknown {

@@ -74,7 +74,11 @@ test("kube-inject: pods, templates and jobs get sidecars; everything else keeps 
 
 test("kube-inject: who says no gets none, and what is no YAML is refused", () => {
   const pod = "kind: Pod\nmetadata: {name: p, labels: {sidecar.istio.io/inject: 'false'}}\nspec: {containers: [{name: c, image: i}]}";
-  expect(injectDocuments(pod, "default", context)).toBe(`${pod}\n---\n`);
+  const skipped: string[] = [];
+  const written = injectDocuments(`${pod}\n---\nkind: Service\nspec: {a: b}\n`, "default", { ...context, skipped: (reason) => void skipped.push(reason) });
+  // What has pods is written as Go writes it, whatever becomes of it.
+  expect(written).toBe("kind: Pod\nmetadata:\n  labels:\n    sidecar.istio.io/inject: \"false\"\n  name: p\nspec:\n  containers:\n  - image: i\n    name: c\n    resources: {}\nstatus: {}\n---\nkind: Service\nspec: {a: b}\n---\n");
+  expect(skipped).toEqual(['===> Skipping injection because Pod "p" has sidecar injection disabled\n']);
   expect(() => injectDocuments("a: [", "default", context)).toThrow("error converting YAML to JSON");
   const list = `kind: List\nitems:\n- ${pod.replaceAll("\n", "\n  ").replace("'false'", "'true'")}\n`;
   expect(injectDocuments(list, "default", context)).toContain("name: istio-proxy");

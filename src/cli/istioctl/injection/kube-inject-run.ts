@@ -6,7 +6,7 @@ import { CONFIG_MAPS, PROXY_CONFIGS } from "../../../kube/index.ts";
 import { fileError } from "../format/file-error.ts";
 import type { GlobalOptions } from "../globals.ts";
 import { listOrEmpty, openKube, type KubeAccess } from "../kube-access.ts";
-import { injectDocuments } from "./kube-inject.ts";
+import { injectDocuments, type FileContext } from "./kube-inject.ts";
 
 export interface KubeInjectOptions {
   readonly filename?: string;
@@ -26,12 +26,15 @@ export async function runKubeInject(options: KubeInjectOptions, globals: GlobalO
   const { filename = "-", output, meshConfigFile, valuesFile } = options;
   // With both from files no cluster is needed.
   const kube = meshConfigFile !== undefined && valuesFile !== undefined ? undefined : await openKube(globals);
-  const text = injectDocuments(read(filename === "-" ? 0 : filename, filename), kube?.namespace ?? globals.namespace ?? "default", await contextOf(options, kube));
+  const skipped: string[] = [];
+  const context = { ...(await contextOf(options, kube)), skipped: (reason: string) => void skipped.push(reason) };
+  const text = injectDocuments(read(filename === "-" ? 0 : filename, filename), kube?.namespace ?? globals.namespace ?? "default", context);
+  if (skipped.length > 0) process.stderr.write(`\n${skipped.map((reason) => `${reason}\n`).join("")}`);
   if (output === undefined || output === "") process.stdout.write(text);
   else writeFileSync(output, text);
 }
 
-async function contextOf({ meshConfigFile, meshConfigMapName, valuesFile, injectConfigFile, injectConfigMapName, revision }: KubeInjectOptions, kube: KubeAccess | undefined): Promise<InjectionContext> {
+async function contextOf({ meshConfigFile, meshConfigMapName, valuesFile, injectConfigFile, injectConfigMapName, revision }: KubeInjectOptions, kube: KubeAccess | undefined): Promise<FileContext> {
   const suffix = revision === undefined || revision === "" || revision === "default" ? "" : `-${revision}`;
   const mesh = meshConfigFile === undefined ? await dataOf(kube, `${meshConfigMapName}${suffix}`, "mesh") : read(meshConfigFile, meshConfigFile);
   const values = valuesFile === undefined ? await dataOf(kube, `${injectConfigMapName}${suffix}`, "values") : read(valuesFile, valuesFile);
@@ -42,7 +45,10 @@ async function contextOf({ meshConfigFile, meshConfigMapName, valuesFile, inject
     // Files always get the template "sidecar": what the webhook does by default is another matter.
     templates: { ...parseTemplates(values, config), defaultTemplates: ["sidecar"], aliases: {} },
     proxyConfigs: kube ? ((await listOrEmpty(kube.client, PROXY_CONFIGS)) as InjectionContext["proxyConfigs"][number][]) : [],
-    nativeSidecars: await takesNativeSidecars(kube),
+    // With templates from a file Istio's looks at no cluster, and goes by what it is told.
+    nativeSidecars: injectConfigFile === undefined ? await takesNativeSidecars(kube) : process.env.ENABLE_NATIVE_SIDECARS === "true",
+    // Without templates of its own Istio's asks the webhook, which is told of pods alone.
+    anonymous: injectConfigFile === undefined,
   };
 }
 

@@ -8,8 +8,15 @@ import { asGoWrites } from "./go-objects.ts";
 
 type Fields = Record<string, unknown>;
 
-/** YAML documents with sidecars in their pods. A document without pods keeps its text; comments alone are left out. */
-export function injectDocuments(text: string, namespace: string, context: InjectionContext): string {
+export interface FileContext extends InjectionContext {
+  /** Pods of templates have no owner, as where a webhook is asked about them one by one. */
+  readonly anonymous?: boolean;
+  /** Is told of objects with pods that get no sidecar. */
+  readonly skipped?: (reason: string) => void;
+}
+
+/** YAML documents with sidecars in their pods. A document of a kind without pods keeps its text; comments alone are left out. */
+export function injectDocuments(text: string, namespace: string, context: FileContext): string {
   const documents = splitDocuments(text).flatMap((part) => {
     const parsed = parseKubeYaml(part);
     if (parsed.problem !== undefined) throw new ChainmailError("FILE_INVALID", `error converting YAML to JSON: ${parsed.problem}`);
@@ -21,23 +28,30 @@ export function injectDocuments(text: string, namespace: string, context: Inject
   return documents.map((document) => `${document.trimEnd()}\n---\n`).join("");
 }
 
-/** undefined when nothing in it gets a sidecar. */
-function injectValue(value: Fields, namespace: string, context: InjectionContext): Fields | undefined {
+/** undefined for kinds without pods. */
+function injectValue(value: Fields, namespace: string, context: FileContext): Fields | undefined {
   if (Array.isArray(value.items)) {
     const items = value.items.map((item: unknown) => (isFields(item) ? (injectValue(item, namespace, context) ?? item) : item));
-    return items.some((item, index) => item !== (value.items as unknown[])[index]) ? { ...value, items } : undefined;
+    return value.kind === "List" || items.some((item, index) => item !== (value.items as unknown[])[index]) ? { ...value, items } : undefined;
   }
   const place = templatePath(value);
   if (!place) return undefined;
   const object = value as Fields & KubeObject;
-  const where = object.metadata?.namespace ?? namespace;
-  const template = at(value, place) as { metadata?: KubeObject["metadata"]; spec?: Pod["spec"] };
-  const pod = podOf(object, template, place.length === 0);
-  if (!pod.spec || !injectionRequired(pod, where, context.values)) return undefined;
+  const where = object.metadata?.namespace ?? (context.anonymous ? "default" : namespace);
+  const template = templateAt(value, place);
+  const pod = podOf(object, template, place.length === 0 || (context.anonymous ?? false));
+  if (!pod.spec) return undefined;
+  if (!injectionRequired(pod, where, context.values)) {
+    const name = [object.metadata?.namespace ?? "", template.metadata?.name || (object.metadata?.name ?? "")].filter(Boolean).join("/");
+    context.skipped?.(`===> Skipping injection because ${object.kind} ${JSON.stringify(name)} has ${pod.spec.hostNetwork ? "host networking enabled" : "sidecar injection disabled"}\n`);
+    return value;
+  }
   const { metadata, spec } = injectSidecar(pod, where, context);
-  const { ownerReferences: _, ...kept } = metadata;
+  const { ownerReferences: _, generateName: _generated, ...kept } = metadata;
   const own = place.length === 0 ? metadata : { ...kept, ...(template.metadata?.name === undefined && { name: undefined }) };
-  return replaced(value, place, { ...template, metadata: withoutUndefined(own), spec });
+  if (!isCronJob(value)) return replaced(value, place, { ...template, metadata: withoutUndefined(own), spec });
+  const withSpec = replaced(value, place, { ...at(value, place), metadata: at(value, [...place, "metadata"]), spec });
+  return replaced(withSpec, JOB_TEMPLATE, { ...at(withSpec, JOB_TEMPLATE), metadata: withoutUndefined(own) });
 }
 
 /** Where a kind keeps its pod: nowhere for kinds that have none. */
@@ -47,11 +61,23 @@ function templatePath({ kind, spec }: Fields): string[] | undefined {
   return isFields(spec) && isFields(spec.template) && isFields(spec.template.spec) && "containers" in spec.template.spec ? ["spec", "template"] : undefined;
 }
 
+const JOB_TEMPLATE = ["spec", "jobTemplate"];
+
+function isCronJob({ kind }: Fields): boolean {
+  return kind === "CronJob";
+}
+
+/** A pod's template. Of a CronJob Istio takes the labels and annotations of the job's template for the pod's, and writes them there. */
+function templateAt(value: Fields, place: readonly string[]): { metadata?: KubeObject["metadata"]; spec?: Pod["spec"] } {
+  const template = at(value, place) as { metadata?: KubeObject["metadata"]; spec?: Pod["spec"] };
+  return isCronJob(value) ? { ...template, metadata: at(value, [...JOB_TEMPLATE, "metadata"]) as unknown as KubeObject["metadata"] } : template;
+}
+
 /** The pod that the controller would make, so that the sidecar knows its workload. */
 function podOf(owner: Fields & KubeObject, template: { metadata?: KubeObject["metadata"]; spec?: Pod["spec"] }, itself: boolean): Pod {
   const metadata = { ...template.metadata, name: template.metadata?.name ?? "" };
   const controller = { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata?.name ?? "", uid: "", controller: true };
-  return { apiVersion: "v1", kind: "Pod", metadata: itself ? metadata : { ...metadata, ownerReferences: [controller] }, ...(template.spec && { spec: template.spec }) };
+  return { apiVersion: "v1", kind: "Pod", metadata: itself ? metadata : { ...metadata, generateName: `${controller.name}-`, ownerReferences: [controller] }, ...(template.spec && { spec: template.spec }) };
 }
 
 function at(value: Fields, path: readonly string[]): Fields {

@@ -15,10 +15,10 @@ export function parseSubsetKey(name: string): SubsetKey & { readonly structured:
   return { direction, port: Number(port) || 0, subset, host, structured: true };
 }
 
-/** istioctl's order of clusters: by host, then port, then subset, then direction. */
+/** istioctl's order of clusters: by host, then subset, then port, then direction. */
 export function compareSubsetKeys(a: string, b: string): number {
   const [x, y] = [parseSubsetKey(a), parseSubsetKey(b)];
-  return compare(x.host, y.host) || x.port - y.port || compare(x.subset, y.subset) || compare(x.direction, y.direction);
+  return compare(x.host, y.host) || compare(x.subset, y.subset) || x.port - y.port || compare(x.direction, y.direction);
 }
 
 export function compare(a: string, b: string): number {
