@@ -9,7 +9,6 @@ const REASONS: readonly [reason: string, lines: readonly string[]][] = [
     ],
   ],
   ["A quota's status stands with the first write; there a controller would write it.", ["k get quota,limitrange", "kubectl describe namespace shop"]],
-  ["Claims have no finalizer: what mounts them is asked when they are deleted.", ["k describe pvc disk"]],
   ["The refusal ends with a difference of Go structs there.", [`k patch pod one -p '{"spec":{"containers":[{"name":"main","command":["false"]}]}}' 2>&1 | head -2`]],
   ["Ours calls itself 1.33, from which 1.35 is two away.", ["kubectl version -o json | grep -c gitVersion"]],
 ];
