@@ -1,5 +1,5 @@
 /** What a port carries, in Istio's own spelling. `UnsupportedProtocol` means: found out by sniffing. */
-export type Protocol = "HTTP" | "HTTP_PROXY" | "HTTP2" | "GRPC" | "GRPC-Web" | "HTTPS" | "TLS" | "TCP" | "UDP" | "Mongo" | "Redis" | "MySQL" | "HBONE" | "DoubleHBONE" | "UnsupportedProtocol";
+export type Protocol = "HTTP" | "HTTP_PROXY" | "HTTP2" | "GRPC" | "GRPC-Web" | "HTTPS" | "TLS" | "TCP" | "UDP" | "Mongo" | "Redis" | "MySQL" | "UnsupportedProtocol";
 
 const BY_NAME: Readonly<Record<string, Protocol>> = {
   tcp: "TCP",
@@ -14,8 +14,6 @@ const BY_NAME: Readonly<Record<string, Protocol>> = {
   mongo: "Mongo",
   redis: "Redis",
   mysql: "MySQL",
-  hbone: "HBONE",
-  "double-hbone": "DoubleHBONE",
 };
 
 const HTTP: ReadonlySet<Protocol> = new Set<Protocol>(["HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-Web"]);

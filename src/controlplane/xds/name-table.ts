@@ -39,7 +39,8 @@ function tableOf(proxy: ProxyContext, services: readonly MeshService[]): Record<
 function addressesOf({ mesh, view, node }: ProxyContext, service: MeshService, table: Record<string, NameInfo>): string[] {
   const virtual = [...addressesForProxy(service, view), ...(view.dnsCapture ? service.autoAddresses : [])];
   if (virtual.length > 0) return virtual.filter((address) => isIP(address));
-  if (!isHeadless(service)) return [];
+  // Istio's placeholder for an address is IPv4: a Service without one is nothing to a proxy that has no IPv4.
+  if (!isHeadless(service) || (service.registry === "Kubernetes" && !view.ipv4)) return [];
   const found: string[] = [];
   const names = new Map<string, NameInfo & { ips: string[] }>();
   const [port] = service.ports;

@@ -103,8 +103,9 @@ function ownEndpoint(endpoint: string, addresses: readonly string[], view: Proxy
     case "[::]":
       return { address: addresses.find((own) => own.includes(":")) ?? "::1", port };
     case "127.0.0.1":
-    case "[::1]":
       return { address: wildcards(view).local, port };
+    case "[::1]":
+      return { address: wildcards(view).locals.find((local) => local.includes(":")) ?? wildcards(view).local, port };
     default:
       return { address: "", port };
   }

@@ -4,11 +4,12 @@ import { packAny } from "../../../proto/index.ts";
 import { Cluster_CommonLbConfigSchema, Cluster_DnsLookupFamily, Cluster_EdsClusterConfigSchema, Cluster_LbPolicy, Cluster_OriginalDstLbConfigSchema } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { FilterSchema } from "../../../proto/gen/envoy/config/cluster/v3/filter_pb.ts";
 import { MetadataSchema } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
+import { HealthStatus, HealthStatusSetSchema } from "../../../proto/gen/envoy/config/core/v3/health_check_pb.ts";
 import { TypedExtensionConfigSchema } from "../../../proto/gen/envoy/config/core/v3/extension_pb.ts";
 import { CaresDnsResolverConfigSchema } from "../../../proto/gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts";
 import type { Subset, TrafficPolicy } from "../../../resources/index.ts";
 import { parseDuration } from "../../policy/index.ts";
-import { forcesUnhealthyEndpoints, isHttp, isHttp2, isSniffed, servesPort, type MeshPort, type MeshService, type ServiceBackends } from "../../registry/index.ts";
+import { forcesUnhealthyEndpoints, isHttp, isHttp2, isSniffed, keepsDrainingEndpoints, servesPort, type MeshPort, type MeshService, type ServiceBackends } from "../../registry/index.ts";
 import { loadAssignment, type EndpointClient } from "../endpoint/assignment.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { forwardProxyCluster, forwardsByName } from "../forward-proxy.ts";
@@ -81,6 +82,8 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
   const statName = request.sni ? undefined : patternedStatName(mesh.config["outboundClusterStatName"], { ...statService(service), port: port.port, portName: port.name, subset: subset?.name ?? "", targetPort: 0 });
   if (statName !== undefined) draft.init.altStatName = statPrefix(statName);
   if (!byName) draft.init.commonLbConfig = create(Cluster_CommonLbConfigSchema);
+  // Whoever has a session goes on to reach a server that goes away; new requests do not.
+  if (!subset && !request.sni && draft.init.commonLbConfig && keepsDrainingEndpoints(service)) draft.init.commonLbConfig.overrideHostStatus = create(HealthStatusSetSchema, { statuses: [HealthStatus.HEALTHY, HealthStatus.DRAINING, HealthStatus.UNKNOWN, HealthStatus.DEGRADED] });
   if (!applyDiscovery(draft, request, subset?.name ?? "")) return undefined;
   applyProtocol(draft, port, view, mesh);
   if (upgradesToHttp2(policy?.connectionPool, port, mesh.config)) draft.setHttp2();
