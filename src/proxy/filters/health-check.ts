@@ -32,8 +32,13 @@ export const healthCheckFilter: HttpFilterFactory = {
         stream.healthCheck = true;
         const fromCache = cached && services.monotonic() < cached.until ? cached.status : undefined;
         if (passThrough && fromCache === undefined) return "continue";
-        const verdict = judge(services, minimums, fromCache);
-        stream.localReply({ status: verdict.status, body: "", details: verdict.details, ...(services.health.failed || verdict.status !== 200 ? { flag: "LH" as const } : {}) });
+        const answer = (): void => {
+          const verdict = judge(services, minimums, fromCache);
+          stream.localReply({ status: verdict.status, body: "", details: verdict.details, ...(services.health.failed || verdict.status !== 200 ? { flag: "LH" as const } : {}) });
+        };
+        // As Envoy: a check that has a body is answered behind it.
+        if (stream.requestEnded) answer();
+        else stream.bufferBody(MAX_BODY, answer);
         return "stop";
       },
       onResponse(stream) {
@@ -47,6 +52,9 @@ export const healthCheckFilter: HttpFilterFactory = {
     return { forRoute: () => filter };
   },
 };
+
+/** Nobody sends a check with a larger body: its end is not waited for then. */
+const MAX_BODY = 64 * 1024;
 
 function judge(services: Services, minimums: readonly { readonly cluster: string; readonly percent: number }[], cached: number | undefined): Verdict {
   if (services.health.failed) return { status: 503, details: "health_check_failed" };

@@ -34,6 +34,7 @@ const places: readonly Row[] = [
   found("a scheme told by the proxy before", get("/p", [["x-forwarded-proto", "https"]]), { routes: [route({ prefix: "/" }, { cluster: "h2" })] }),
   found("a scheme that is none", get("/p", [["x-forwarded-proto", "gopher"]]), { routes: [route({ prefix: "/" }, { cluster: "h2" })] }),
   found("a redirect of HTTP/2 has the request's own scheme", { h2: { path: "/p", headers: [["x-forwarded-proto", "https"]] } }, { routes: [{ match: { prefix: "/" }, redirect: { path_redirect: "/n" } }] }),
+  found("gRPC is not redirected to a plain path", [get("/a%2Fb", [["content-type", "application/grpc"]]), get("/a%2Fb")], { hcm: { path_with_escaped_slashes_action: "UNESCAPE_AND_REDIRECT" } }),
   found("a URL where only paths are allowed", raw("GET http://abs.test/p HTTP/1.1\r\nHost: row.test\r\n\r\n"), { hcm: { http_protocol_options: { allow_absolute_url: false } } }),
 ];
 
@@ -47,6 +48,7 @@ const answers: readonly Row[] = [
   found("no attempts without a cluster", get(), { virtualHosts: [{ name: "v", domains: ["*"], include_attempt_count_in_response: true, routes: [route({ prefix: "/" }, { cluster: "nowhere" })] }], routeConfig: { validate_clusters: false } }),
   found("a body that came with its head, and nobody to send it to", get("/", [], { method: "POST", body: "hello" }), { routes: [route({ prefix: "/" }, { cluster: "closed" })], log: "%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED%" }),
   found("the status of gRPC that HTTP's means", [404, 200, 503].map((status): Call => get("/", [["content-type", "application/grpc"]], { want: { status, body: "" } }))),
+  found("a health check with a body", [get("/", [], { method: "POST", body: "hello" }), get()], { filters: [httpFilter("envoy.filters.http.health_check", typed("envoy.extensions.filters.http.health_check.v3.HealthCheck", { pass_through_mode: false }))], log: "%RESPONSE_CODE% %BYTES_RECEIVED%" }),
   found("a page's inside is not for the log", get("/none"), { routes: [direct({ path: "/" }, "d")], hcm: { local_reply_config: { body_format: { text_format_source: { inline_string: "[%LOCAL_REPLY_BODY%]" } } } }, log: "%RESPONSE_CODE% <%LOCAL_REPLY_BODY%>" }),
 ];
 
