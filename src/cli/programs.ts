@@ -29,7 +29,7 @@ const RUN_WITH: Partial<Record<ProgramName, { readonly bytecode?: true; readonly
   // services what the slowest waited for; every half minute keeps the heap of an idle istiod as small.
   "pilot-discovery": { bytecode: true, env: { BUN_JSC_useFTLJIT: "0", BUN_GC_TIMER_INTERVAL: "30000" } },
   // A proxy without traffic needs no machine code: what starting up runs often enough to be compiled takes 2 MB, for nothing.
-  // Its first thousands of requests cost up to twice as much for that.
+  // Its first tens of thousands of requests cost about twice as much for that (docs/dataplane-cost.md).
   // A thread that keeps memory ready for objects keeps half a megabyte of it.
   "pilot-agent": { env: { BUN_JSC_startupJITDeferralScale: "100", BUN_JSC_warmUpMarkedBlockCount: "0" } },
 };
