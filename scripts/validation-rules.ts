@@ -5,7 +5,7 @@ import { FieldDescriptorProto_Label as Label, FieldDescriptorProto_Type as Type 
 /** The number of protoc-gen-validate's extensions of field and oneof options (validate/validate.proto). */
 const EXTENSION = 1071;
 /** Rules of the snapshot that Envoy has given up since. */
-const DROPPED = new Set(["envoy.config.core.v3.RuntimeUInt32.runtime_key"]);
+const DROPPED = new Set(["envoy.config.core.v3.RuntimeUInt32.runtime_key", "envoy.type.v3.TokenBucket.max_tokens"]);
 /** Of a message's options: it is not validated. */
 const DISABLED = 1071;
 

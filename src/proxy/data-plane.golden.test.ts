@@ -84,7 +84,7 @@ describe("resources of a real istiod", () => {
         proxy.dataPlane.stop();
       }
     }
-  });
+  }, 30_000);
 
   test("listeners wait for their secrets, and serve as soon as they come", async () => {
     const proxy = new Sidecar({ id: "sidecar~a~b~c", metadata: {} });

@@ -5,7 +5,7 @@
  *   bun test/dataplane/mutations.ts [SEED] [COUNT]
  */
 import { fromJson, toBinary, type DescMessage, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ClusterSchema } from "../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
@@ -116,7 +116,7 @@ function shortened(message: string): string {
 
 /** Ports and files in place of their names. */
 function placed(value: JsonValue, folder: string): JsonValue {
-  if (typeof value === "string") return /^\{port:/.test(value) ? 1 : value.replace(/\{file:([^}]+)\}/g, (_, name: string) => join(folder, name)).replaceAll("{row}", "row");
+  if (typeof value === "string") return value.startsWith("{port:") ? 1 : value.replace(/\{file:([^}]+)\}/g, (_, name: string) => join(folder, name)).replaceAll("{row}", "row");
   if (Array.isArray(value)) return value.map((each) => placed(each, folder));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, placed(each as JsonValue, folder)]));

@@ -1,4 +1,5 @@
 import { fromBinary, type DescMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import { InvalidResource } from "../types.ts";
 import { rulesOf, type FieldRules } from "./rules.ts";
 import { valueProblem } from "./values.ts";
@@ -29,6 +30,7 @@ export function readConfig<Desc extends DescMessage>(schema: Desc, bytes: Uint8A
 
 function messageProblem(message: Message): string | undefined {
   const { $typeName } = message;
+  if ($typeName === "google.protobuf.Duration") return negativeDuration(message as Duration);
   if ($typeName.startsWith("google.")) return undefined;
   const fields = message as unknown as Fields;
   const of = (field: string, problem: string): string => `${$typeName.slice($typeName.lastIndexOf(".") + 1)}ValidationError.${field.slice(0, 1).toUpperCase()}${field.slice(1)}: ${problem}`;
@@ -38,13 +40,18 @@ function messageProblem(message: Message): string | undefined {
     const problem = fieldProblem(fields, name, rules);
     if (problem !== undefined) return of(name + (problem.at ?? ""), problem.text);
   }
-  for (const name in fields) {
+  for (const name of Object.keys(fields)) {
     const value = fields[name];
     if (typeof value !== "object" || value === null) continue;
     const found = nestedProblem(name, value);
     if (found) return of(found.field, `embedded message failed validation | caused by ${found.problem}`);
   }
   return undefined;
+}
+
+/** Envoy reads no time that is less than none. */
+function negativeDuration({ seconds, nanos }: Duration): string | undefined {
+  return seconds < 0n || nanos < 0 ? `Invalid duration: Expected positive duration: seconds: ${seconds}` : undefined;
 }
 
 /** The first problem of the messages that a field holds: one, a list, a map, or the one of a oneof. */

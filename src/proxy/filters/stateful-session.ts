@@ -23,6 +23,10 @@ interface SessionState {
 export const statefulSessionFilter: HttpFilterFactory = {
   typeNames: [StatefulSessionSchema.typeName],
   routeTypeNames: [StatefulSessionPerRouteSchema.typeName],
+  checkRoute(config, { services }) {
+    const { override } = config.read(StatefulSessionPerRouteSchema);
+    if (override.case === "statefulSession") compile(override.value, () => services.clock.now());
+  },
   create(config, context) {
     const now = (): number => context.services.clock.now();
     const whole = compile(config.read(StatefulSessionSchema), now);

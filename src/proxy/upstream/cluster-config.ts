@@ -1,4 +1,4 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
@@ -17,6 +17,7 @@ import { durationMs, timeoutMs } from "../durations.ts";
 import { compileHeaderCase, type HeaderCase } from "../http/header-case.ts";
 import { sessionOptions, type SessionOptions } from "../http2/options.ts";
 import type { FilterMetadata } from "../telemetry/stream-info.ts";
+import { readConfig } from "../constraints/index.ts";
 import { InvalidResource, type CircuitBreakerThresholds } from "../types.ts";
 import type * as HealthCheckModule from "./health-check/config.ts";
 import { compileLb, type LbConfig } from "./lb-config.ts";
@@ -84,6 +85,9 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
     throw new InvalidResource("INVALID_CLUSTER", `cluster ${name}: cannot create an EDS cluster without an EDS config`);
   }
   const lb = compileLb(proto);
+  if (type === Cluster_DiscoveryType.ORIGINAL_DST && !proto.loadBalancingPolicy && lb.policy !== Cluster_LbPolicy.CLUSTER_PROVIDED) {
+    throw new InvalidResource("INVALID_CLUSTER", `cluster: LB policy ${Cluster_LbPolicy[lb.policy]} is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'`);
+  }
   if (lb.policy === Cluster_LbPolicy.CLUSTER_PROVIDED && type !== Cluster_DiscoveryType.ORIGINAL_DST) {
     throw new InvalidResource("INVALID_CLUSTER", `cluster: LB policy CLUSTER_PROVIDED is not valid for the type of cluster ${name}`);
   }
@@ -139,7 +143,7 @@ function readThresholds(breakers: CircuitBreakers | undefined, priority: Routing
 
 function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "autoSni" | "autoSanValidation" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
   const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
-  const options = typed && fromBinary(HttpProtocolOptionsSchema, typed.value);
+  const options = typed && readConfig(HttpProtocolOptionsSchema, typed.value);
   const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
   const names = options?.upstreamHttpProtocolOptions ?? proto.upstreamHttpProtocolOptions;
   if (names && names.overrideAutoSniHeader !== "") throw new InvalidResource("UNSUPPORTED_AUTO_SNI", `cluster ${proto.name}: override_auto_sni_header is not supported`);
