@@ -8,7 +8,7 @@ const WEB = "deploy/web-api.istioinaction";
 const GATEWAY = "deploy/istio-ingressgateway.istio-system";
 const RECOMMENDATION = "recommendation.istioinaction.svc.cluster.local";
 
-/** The pods' names are put in for $WEB_POD, $RECOMMENDATION_POD and $GATEWAY_POD, test files for $DATA and $MISTYPED. */
+/** The pods' names are put in for $WEB_POD, $RECOMMENDATION_POD and $GATEWAY_POD, test files for $DATA, $MISTYPED and $PODS. */
 export const LINES: readonly LineGroup[] = [
   {
     name: "proxy-config: clusters, secrets, bootstrap",
@@ -80,6 +80,20 @@ export const LINES: readonly LineGroup[] = [
       ...["", "-o json", "-o yaml", "-n istioinaction", "--skip-controlplane", "--from-version 1.20"].map((flags) => `x precheck ${flags}`),
       "precheck",
       ...["list", "list -o json", "list -o yaml", "list -o xml", "generate", "generate prod", "generate prod --revision nosuch", "set prod", "set prod --revision nosuch", "remove nosuch", "remove nosuch -y", "remove", "nosuch", ""].map((words) => `tag ${words}`),
+    ],
+  },
+  {
+    name: "sidecars in files, several ports, flags before a command",
+    lines: [
+      "kube-inject -f $PODS",
+      "kube-inject -f $PODS -r default",
+      "kube-inject",
+      ...["ports.istioinaction", "ports -n istioinaction"].map((target) => `x describe service ${target}`),
+      "pc cluster deploy/sleep.istioinaction --fqdn ports",
+      "pc cluster deploy/sleep.istioinaction --fqdn ports.istioinaction -o yaml",
+      "pc -o json secret deploy/sleep.istioinaction",
+      "-n istioinaction pc route deploy/sleep",
+      ...["--xds-label app=istiod", "--xds-port 15012 --timeout 20s", "--insecure", "--xds-label app=nosuch", "-f x"].map((flags) => `ps ${flags}`),
     ],
   },
   {

@@ -13,7 +13,7 @@ const AT_A_TIME = 2;
 
 describe.skipIf(reason !== undefined)(`the real istioctl and ours on a mesh of ours${reason ? ` (skipped: ${reason})` : ""}`, () => {
   let cluster: EnvoyCluster;
-  const names: Record<string, string> = { DATA, MISTYPED: join(import.meta.dir, "testdata/mistyped.yaml") };
+  const names: Record<string, string> = { DATA, MISTYPED: join(import.meta.dir, "testdata/mistyped.yaml"), PODS: join(import.meta.dir, "testdata/pods.yaml") };
 
   beforeAll(async () => {
     cluster = await EnvoyCluster.start("istioctl", "");
