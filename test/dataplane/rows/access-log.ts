@@ -48,7 +48,6 @@ export const accessLog: Group = {
     line("flags in words", "%RESPONSE_FLAGS_LONG% %RESPONSE_FLAGS%", get(), { routes: [direct({ path: "/x" }, "x")] }),
     line("several flags in words", "%RESPONSE_FLAGS_LONG% %RESPONSE_FLAGS%", get(), { routes: [route({ prefix: "/" }, { cluster: "closed", retry_policy: { retry_on: "connect-failure", retry_back_off: { base_interval: "0.005s" } } })] }),
     line("stream", "%STREAM_ID%"),
-    line("sizes of heads and trailers", "%REQUEST_HEADERS_BYTES% %RESPONSE_HEADERS_BYTES% %RESPONSE_TRAILERS_BYTES%"),
     line("what is never lost", "%BYTES_RETRANSMITTED% %PACKETS_RETRANSMITTED% <%CUSTOM_FLAGS%> %DOWNSTREAM_DETECTED_CLOSE_TYPE% %UPSTREAM_DETECTED_CLOSE_TYPE% <%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%>"),
     line("what is never lost, without an upstream", "%DOWNSTREAM_DETECTED_CLOSE_TYPE% %UPSTREAM_DETECTED_CLOSE_TYPE%", get(), { routes: [direct({ prefix: "/" }, "d")] }),
     line("where the connection came in", "%DOWNSTREAM_DIRECT_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT%"),
