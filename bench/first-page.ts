@@ -17,7 +17,11 @@ export async function firstPageRows(env: Record<string, string>): Promise<Row[]>
     console.log("there is no chromium: the first page is left out");
     return [];
   }
-  const tunnel = Bun.spawn([join(ROOT, "bin/istioctl"), "dashboard", "kiali", "--browser=false", "--address", "127.0.0.1"], { env, stdout: "pipe", stderr: "inherit" });
+  const tunnel = Bun.spawn([join(ROOT, "bin/istioctl"), "dashboard", "kiali", "--browser=false", "--address", "127.0.0.1"], {
+    env,
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const browser = await launchBrowser();
   try {
     const url = await firstUrl(tunnel.stdout);
@@ -47,11 +51,27 @@ export async function firstPageRows(env: Record<string, string>): Promise<Row[]>
     // Nobody came through the gateway since the mesh was started.
     await sh("curl -sk -o /dev/null --resolve istioinaction.io:$SECURE_INGRESS_PORT:$GATEWAY_IP https://istioinaction.io:$SECURE_INGRESS_PORT/", env);
     const asked = performance.now();
-    await page.getByRole("button", { name: "istio-ingressgateway → web-api" }).or(page.getByText(/istio-ingressgateway\S* → ?web-api/)).first().waitFor({ timeout: TIMEOUT_MS });
+    await page
+      .getByRole("button", { name: "istio-ingressgateway → web-api" })
+      .or(page.getByText(/istio-ingressgateway\S* → ?web-api/))
+      .first()
+      .waitFor({ timeout: TIMEOUT_MS });
     const edge = performance.now() - asked;
     return [
-      { name: "console: first page, to the drawn graph", value: median(firsts), unit: "ms", bar: 1_000, how: `median of ${ROUNDS}, nothing cached, Chromium through istioctl dashboard` },
-      { name: "console: a policy's change on the page", value: median(policies), unit: "ms", bar: 500, how: `median of ${ROUNDS}, from the end of kubectl apply` },
+      {
+        name: "console: first page, to the drawn graph",
+        value: median(firsts),
+        unit: "ms",
+        bar: 1_000,
+        how: `median of ${ROUNDS}, nothing cached, Chromium through istioctl dashboard`,
+      },
+      {
+        name: "console: a policy's change on the page",
+        value: median(policies),
+        unit: "ms",
+        bar: 500,
+        how: `median of ${ROUNDS}, from the end of kubectl apply`,
+      },
       { name: "console: a new edge on the page", value: edge, unit: "ms", bar: 2_000, how: "from the end of the first request" },
     ];
   } finally {

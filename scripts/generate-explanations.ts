@@ -31,7 +31,8 @@ function main(): void {
   }
   for (const file of readdirSync(ISTIO, { recursive: true, encoding: "utf8" }).sort()) {
     const [, group = "", version, kind] = /^([\w.]+\.istio\.io)\/(v\w+)\/(\w+)\.d\.ts$/.exec(file) ?? [];
-    if (kind && kind !== "index") types[`${group.split(".").reverse().join(".")}.${version}.${kind}`] = { paths: readPaths(readFileSync(join(ISTIO, file), "utf8")) };
+    if (kind && kind !== "index")
+      types[`${group.split(".").reverse().join(".")}.${version}.${kind}`] = { paths: readPaths(readFileSync(join(ISTIO, file), "utf8")) };
   }
   const count = Object.keys(types).length;
   if (count < LEAST_TYPES) throw new Error(`only ${count} types in kubernetes-models: its declarations have changed their form`);
@@ -62,7 +63,12 @@ function readType(source: string): { name: string; explanation: Explanation } | 
   const fields: Explanation["fields"] = {};
   for (const [, comment, field = "", optional, type = ""] of body.matchAll(FIELD)) {
     const values = field === "apiVersion" || field === "kind" ? undefined : enumOf(type);
-    fields[field] = { ...(comment ? { text: textOf(comment) } : {}), form: formOf(type, name), ...(optional ? {} : { required: true }), ...(values ? { enum: values } : {}) };
+    fields[field] = {
+      ...(comment ? { text: textOf(comment) } : {}),
+      form: formOf(type, name),
+      ...(optional ? {} : { required: true }),
+      ...(values ? { enum: values } : {}),
+    };
   }
   return { name, explanation: { ...(head ? { text: textOf(head[1] ?? "") } : {}), ...(Object.keys(fields).length > 0 ? { fields } : {}) } };
 }

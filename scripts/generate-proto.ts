@@ -35,7 +35,7 @@ const PATCHES: Record<string, { find: string; replace: string; imports?: string[
     replace: "  repeated string lrs_report_endpoint_metrics = 57;\n  google.protobuf.Duration dns_jitter = 58;\n",
   },
   "envoy/config/trace/v3/zipkin.proto": {
-    find: "  bool split_spans_for_request = 7\n      [deprecated = true, (envoy.annotations.deprecated_at_minor_version) = \"3.0\"];\n",
+    find: '  bool split_spans_for_request = 7\n      [deprecated = true, (envoy.annotations.deprecated_at_minor_version) = "3.0"];\n',
     replace: `  bool split_spans_for_request = 7 [deprecated = true];
   enum TraceContextOption {
     USE_B3 = 0;
@@ -263,7 +263,12 @@ function allFiles(paths: string[]): string {
 
 function run(command: string[], stdin?: Uint8Array): Uint8Array {
   const [program, ...parameters] = command;
-  const done = Bun.spawnSync([process.execPath, join(ROOT, program ?? ""), ...parameters], { cwd: ROOT, ...(stdin && { stdin }), stdout: "pipe", stderr: "pipe" });
+  const done = Bun.spawnSync([process.execPath, join(ROOT, program ?? ""), ...parameters], {
+    cwd: ROOT,
+    ...(stdin && { stdin }),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   if (!done.success) throw new Error(`${command.join(" ")}: ${done.stderr.toString()}`);
   return done.stdout;
 }

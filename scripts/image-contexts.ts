@@ -27,7 +27,8 @@ const IMAGES: Readonly<Record<string, ImageContext>> = {
 
 /** The Dockerfile of one image. */
 export function dockerfile({ program, packages, user }: ImageContext): string {
-  const install = packages.length > 0 ? [`RUN apt-get update && apt-get install -y --no-install-recommends ${packages.join(" ")} && rm -rf /var/lib/apt/lists/*`] : [];
+  const install =
+    packages.length > 0 ? [`RUN apt-get update && apt-get install -y --no-install-recommends ${packages.join(" ")} && rm -rf /var/lib/apt/lists/*`] : [];
   return `${["FROM debian:12-slim", ...install, "COPY opt/chainmail /opt/chainmail", "ENV PATH=/opt/chainmail/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", `USER ${user}`, `ENTRYPOINT ["/opt/chainmail/bin/${program}"]`].join("\n")}\n`;
 }
 
@@ -43,7 +44,11 @@ async function main(target: string): Promise<void> {
       cpSync(BUN_PATH, join(root, "bin/bun"));
       writeFileSync(join(target, name, "Dockerfile"), dockerfile(image));
     }
-    console.log(Object.keys(IMAGES).map((name) => `docker build -t REGISTRY/${name}:TAG ${join(target, name)}`).join("\n"));
+    console.log(
+      Object.keys(IMAGES)
+        .map((name) => `docker build -t REGISTRY/${name}:TAG ${join(target, name)}`)
+        .join("\n"),
+    );
   } finally {
     rmSync(home, { recursive: true, force: true });
   }

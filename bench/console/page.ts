@@ -35,8 +35,18 @@ export async function pageRows(): Promise<Row[]> {
     big.stop();
     const quiet = serve(fakeConsole({ webRoot: folder, mesh: fakeMesh({}), queries: { instant: async () => [], range: async () => [] } }));
     const rows: Row[] = [
-      { name: "page: animated, frames a second", value: animated.perSecond, unit: "/s", how: `${WORKLOADS} workloads, ${EDGES} edges, without a GPU; the bar is at least 50` },
-      { name: "page: animated, CPU a frame", value: animated.cpuMs, unit: "ms", how: "of all of Chromium's processes, drawing included: tells on a busy machine too" },
+      {
+        name: "page: animated, frames a second",
+        value: animated.perSecond,
+        unit: "/s",
+        how: `${WORKLOADS} workloads, ${EDGES} edges, without a GPU; the bar is at least 50`,
+      },
+      {
+        name: "page: animated, CPU a frame",
+        value: animated.cpuMs,
+        unit: "ms",
+        how: "of all of Chromium's processes, drawing included: tells on a busy machine too",
+      },
       { name: "page: panned, frames a second", value: panned.perSecond, unit: "/s", how: "dragged by the pointer all the time; the bar is at least 50" },
       { name: "page: panned, CPU a frame", value: panned.cpuMs, unit: "ms", how: "as above" },
     ];
@@ -44,7 +54,13 @@ export async function pageRows(): Promise<Row[]> {
       const idle = await open(browser, `${quiet.url}/kiali/${path}`);
       const before = browserCpuMs();
       await idle.waitForTimeout(IDLE_MS);
-      rows.push({ name: `page: CPU of an open ${path}, idle`, value: ((browserCpuMs() - before) / IDLE_MS) * 100, unit: "%", bar: 2, how: `of one core over ${IDLE_MS / 1000} s, all of Chromium's processes` });
+      rows.push({
+        name: `page: CPU of an open ${path}, idle`,
+        value: ((browserCpuMs() - before) / IDLE_MS) * 100,
+        unit: "%",
+        bar: 2,
+        how: `of one core over ${IDLE_MS / 1000} s, all of Chromium's processes`,
+      });
       await idle.close();
     }
     quiet.stop();
@@ -109,18 +125,27 @@ async function drag(page: Page): Promise<void> {
 
 /** CPU of all processes of the browsers that this one has started, in clock ticks of 10 ms. */
 function browserCpuMs(): number {
-  const processes = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry)).flatMap((entry) => {
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return [{ pid: Number(entry), parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * 10, name: stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")")) }];
-    } catch {
-      // It ended while the list was read.
-      return [];
-    }
-  });
+  const processes = readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((entry) => {
+      try {
+        const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
+        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return [
+          {
+            pid: Number(entry),
+            parent: Number(fields[1]),
+            ms: (Number(fields[11]) + Number(fields[12])) * 10,
+            name: stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")")),
+          },
+        ];
+      } catch {
+        // It ended while the list was read.
+        return [];
+      }
+    });
   const below = new Set([process.pid]);
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     grown = false;
     for (const { pid, parent } of processes) if (below.has(parent) && !below.has(pid)) grown = below.add(pid) !== undefined;
   }

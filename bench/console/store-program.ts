@@ -12,7 +12,13 @@ const [targetsFile = "", folder = "", interval = "1000"] = process.argv.slice(2)
 const intervalMs = Number(interval);
 const targets = JSON.parse(readFileSync(targetsFile, "utf8")) as Target[];
 const log = createLogger("store", { level: "error" });
-const store = new MetricStore({ retentionMs: 43_200_000, maxRunsPerSeries: 1_300, maxSeries: 200_000, tiers: [{ olderThanMs: 300_000, keepEveryMs: 15_000 }], gapMs: 5 * intervalMs });
+const store = new MetricStore({
+  retentionMs: 43_200_000,
+  maxRunsPerSeries: 1_300,
+  maxSeries: 200_000,
+  tiers: [{ olderThanMs: 300_000, keepEveryMs: 15_000 }],
+  gapMs: 5 * intervalMs,
+});
 const history = new History({ folder, maxBytes: 1 << 30, segmentBytes: 8 << 20, endedMs: 10 * intervalMs, stepMs: intervalMs, log });
 history.load(store);
 let saved = Date.now();
@@ -28,7 +34,19 @@ const scraper = new Scraper({
     history.save(store, now);
   },
 });
-const options = { store, scraper, lookbackMs: 300_000, defaultStepMs: intervalMs, scrapeIntervalMs: intervalMs, historyBytes: 0, startedAt: Date.now(), version: "bench", now: Date.now, parse: createQueryCache(), clock: () => performance.now() };
+const options = {
+  store,
+  scraper,
+  lookbackMs: 300_000,
+  defaultStepMs: intervalMs,
+  scrapeIntervalMs: intervalMs,
+  historyBytes: 0,
+  startedAt: Date.now(),
+  version: "bench",
+  now: Date.now,
+  parse: createQueryCache(),
+  clock: () => performance.now(),
+};
 const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 60, fetch: (request) => handleHttpApi(request, options) });
 process.on("SIGUSR1", () => {
   scraper.stop();

@@ -50,7 +50,12 @@ export async function storeRows(workloads: number): Promise<Row[]> {
       row("CPU of a graph", graph.cpuMs, "ms", "of the store's process");
       row("samples ingested a CPU second", samples / (to.cpuMs - from.cpuMs), "k", `${samples} samples in ${SCRAPED_MS / 1000} s, histories saved`);
       row("memory", rssMb(store.pid), "MB", `resident, ${to.series} series`);
-      row("on disk a scraped sample", (to.bytes - from.bytes) / samples, "B", store.name === "Prometheus" ? "write-ahead log and head; labels not counted" : "values each 15 s; labels not counted");
+      row(
+        "on disk a scraped sample",
+        (to.bytes - from.bytes) / samples,
+        "B",
+        store.name === "Prometheus" ? "write-ahead log and head; labels not counted" : "values each 15 s; labels not counted",
+      );
     }
     return rows;
   } finally {
@@ -62,12 +67,19 @@ export async function storeRows(workloads: number): Promise<Row[]> {
 }
 
 async function ours(folder: string, host: string, workloads: number): Promise<Store> {
-  const targets = Array.from({ length: workloads }, (_, n) => ({ id: `w${n}`, url: `http://${host}/w/${n}`, labels: { job: "mesh", instance: host, namespace: "shop", pod: `workload-${n}-0` } }));
+  const targets = Array.from({ length: workloads }, (_, n) => ({
+    id: `w${n}`,
+    url: `http://${host}/w/${n}`,
+    labels: { job: "mesh", instance: host, namespace: "shop", pod: `workload-${n}-0` },
+  }));
   const file = join(folder, "targets.json");
   writeFileSync(file, JSON.stringify(targets));
   const data = join(folder, "ours");
   mkdirSync(data);
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "store-program.ts"), file, data, String(INTERVAL_MS)], { stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "store-program.ts"), file, data, String(INTERVAL_MS)], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const url = `http://127.0.0.1:${await firstLine(child.stdout)}`;
   const end = async () => {
     child.kill();
@@ -79,14 +91,35 @@ async function ours(folder: string, host: string, workloads: number): Promise<St
 async function real(program: string, folder: string, host: string, workloads: number): Promise<Store> {
   const config = join(folder, "prometheus.yml");
   const global = `global: {scrape_interval: ${INTERVAL_MS}ms, evaluation_interval: ${INTERVAL_MS}ms}\n`;
-  const statics = Array.from({ length: workloads }, (_, n) => `  - {targets: ["${host}"], labels: {namespace: shop, pod: workload-${n}-0, __metrics_path__: /w/${n}}}`);
+  const statics = Array.from(
+    { length: workloads },
+    (_, n) => `  - {targets: ["${host}"], labels: {namespace: shop, pod: workload-${n}-0, __metrics_path__: /w/${n}}}`,
+  );
   writeFileSync(config, `${global}scrape_configs:\n- job_name: mesh\n  static_configs:\n${statics.join("\n")}\n`);
   const data = join(folder, "real");
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const url = `http://127.0.0.1:${probe.port}`;
   probe.stop(true);
-  const child = Bun.spawn([program, `--config.file=${config}`, `--storage.tsdb.path=${data}`, `--web.listen-address=${new URL(url).host}`, "--web.enable-lifecycle", "--log.level=error"], { cwd: folder, stdout: "inherit", stderr: "inherit" });
-  for (const end = Date.now() + 30_000; !(await fetch(`${url}/-/ready`).then((answer) => answer.ok, () => false)); await Bun.sleep(100)) if (Date.now() > end) throw new Error("prometheus did not become ready");
+  const child = Bun.spawn(
+    [
+      program,
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${data}`,
+      `--web.listen-address=${new URL(url).host}`,
+      "--web.enable-lifecycle",
+      "--log.level=error",
+    ],
+    { cwd: folder, stdout: "inherit", stderr: "inherit" },
+  );
+  for (
+    const end = Date.now() + 30_000;
+    !(await fetch(`${url}/-/ready`).then(
+      (answer) => answer.ok,
+      () => false,
+    ));
+    await Bun.sleep(100)
+  )
+    if (Date.now() > end) throw new Error("prometheus did not become ready");
   return {
     name: "Prometheus",
     url,
@@ -106,7 +139,12 @@ async function real(program: string, folder: string, host: string, workloads: nu
 async function snapshot({ url, pid, folder }: Store): Promise<{ cpuMs: number; samples: number; series: number; bytes: number }> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const figure = (name: string) => [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))].reduce((sum, [, value]) => sum + Number(value), 0);
-  return { cpuMs: cpuMs(pid), samples: figure("prometheus_tsdb_head_samples_appended_total"), series: figure("prometheus_tsdb_head_series"), bytes: size(folder) };
+  return {
+    cpuMs: cpuMs(pid),
+    samples: figure("prometheus_tsdb_head_samples_appended_total"),
+    series: figure("prometheus_tsdb_head_series"),
+    bytes: size(folder),
+  };
 }
 
 async function timeGraph({ url, pid }: Store, at: number): Promise<{ wallMs: number; cpuMs: number; queries: number; rows: number }> {

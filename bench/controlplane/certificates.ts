@@ -34,7 +34,12 @@ export async function issueCertificates(plane: ControlPlane, api: Api, count: nu
   try {
     const tokens = await Promise.all(Array.from({ length: workloads }, (_, index) => tokenOf(api, index)));
     // Making a key costs more than signing for it, and is not the control plane's.
-    const request = Buffer.from(toBinary(IstioCertificateRequestSchema, create(IstioCertificateRequestSchema, { csr: createCsr({ key: await generateKey("P-256") }), validityDuration: 86_400n })));
+    const request = Buffer.from(
+      toBinary(
+        IstioCertificateRequestSchema,
+        create(IstioCertificateRequestSchema, { csr: createCsr({ key: await generateKey("P-256") }), validityDuration: 86_400n }),
+      ),
+    );
     // Each token is reviewed once, and what is compiled while it runs is compiled.
     await inTurn(clients, WARM_UP, (client, index) => issue(client, request, tokens[index % workloads] as string));
     const before = await reviews(api);
@@ -57,7 +62,12 @@ async function rootOf(api: Api): Promise<string> {
 
 async function tokenOf(api: Api, index: number): Promise<string> {
   const { namespace, serviceAccount } = podOf(index);
-  const request = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", metadata: { name: "" }, spec: { audiences: ["istio-ca"], expirationSeconds: 3600 } };
+  const request = {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    metadata: { name: "" },
+    spec: { audiences: ["istio-ca"], expirationSeconds: 3600 },
+  };
   const { status } = await api.client.createSubresource<KubeObject<unknown, { token?: string }>>(SERVICE_ACCOUNTS, serviceAccount, namespace, "token", request);
   if (!status?.token) throw new Error("the API server gave no token");
   return status.token;
@@ -66,11 +76,17 @@ async function tokenOf(api: Api, index: number): Promise<string> {
 /** How many TokenReviews the API server has answered, by its own metrics. */
 async function reviews(api: Api): Promise<number> {
   const text = await (await api.client.transport("/metrics")).text();
-  return text.split("\n").reduce((sum, line) => (/^apiserver_request_total\{.*resource="tokenreviews"/.test(line) ? sum + Number(line.slice(line.lastIndexOf(" "))) : sum), 0);
+  return text
+    .split("\n")
+    .reduce((sum, line) => (/^apiserver_request_total\{.*resource="tokenreviews"/.test(line) ? sum + Number(line.slice(line.lastIndexOf(" "))) : sum), 0);
 }
 
 function connect(port: number, channel: ChannelCredentials): Client {
-  return new Client(`localhost:${port}`, channel, { "grpc.ssl_target_name_override": "istiod.istio-system.svc", "grpc.default_authority": "istiod.istio-system.svc", "grpc.use_local_subchannel_pool": 1 });
+  return new Client(`localhost:${port}`, channel, {
+    "grpc.ssl_target_name_override": "istiod.istio-system.svc",
+    "grpc.default_authority": "istiod.istio-system.svc",
+    "grpc.use_local_subchannel_pool": 1,
+  });
 }
 
 function issue(client: Client, request: Buffer, token: string): Promise<void> {

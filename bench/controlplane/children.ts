@@ -16,7 +16,10 @@ export interface Load {
 
 /** An API server of its own, with the world in it, in `folder`. */
 export async function startApi(folder: string, services: number, pods: number): Promise<Api> {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "api-server.ts"), folder, String(services), String(pods)], { stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "api-server.ts"), folder, String(services), String(pods)], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const { value, done } = await lines(child.stdout).next();
   if (done || !value.startsWith("{")) throw new Error(`the API server does not start: ${value ?? ""}`);
   const kubeconfig = join(folder, "kubeconfig");

@@ -49,11 +49,14 @@ export async function startControlPlane(name: ControlPlaneName, command: readonl
     log_output_level: "default:info",
   };
   const started = nowMs();
-  const child = Bun.spawn([...command, "discovery", ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`), ...(name === "istiod" ? ["--ctrlz_port=0"] : [])], {
-    env: { ...process.env, ...ENVIRONMENT },
-    stdout: Bun.file(`${log}.out`),
-    stderr: Bun.file(`${log}.err`),
-  });
+  const child = Bun.spawn(
+    [...command, "discovery", ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`), ...(name === "istiod" ? ["--ctrlz_port=0"] : [])],
+    {
+      env: { ...process.env, ...ENVIRONMENT },
+      stdout: Bun.file(`${log}.out`),
+      stderr: Bun.file(`${log}.err`),
+    },
+  );
   while (!(await isReady(http))) {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}: see ${log}.err`);
     if (nowMs() - started > READY_TIMEOUT_MS) throw new Error(`${name} does not become ready: see ${log}.err`);

@@ -192,7 +192,10 @@ export class GrpcStream {
   #data(part: Uint8Array): void {
     this.#received += part.length;
     if (this.#received > REPLENISH) {
-      for (const stream of [0, STREAM]) this.#write(frame(Frame.WINDOW_UPDATE, 0, stream, [this.#received >>> 24, (this.#received >> 16) & 255, (this.#received >> 8) & 255, this.#received & 255]));
+      for (const stream of [0, STREAM])
+        this.#write(
+          frame(Frame.WINDOW_UPDATE, 0, stream, [this.#received >>> 24, (this.#received >> 16) & 255, (this.#received >> 8) & 255, this.#received & 255]),
+        );
       this.#received = 0;
     }
     let at = 0;

@@ -64,7 +64,12 @@ export async function run(names: readonly string[]): Promise<Row[]> {
 }
 
 /** Changes to `proxies` proxies that are in sync, and what it took to bring them there. */
-async function changes(bench: Bench, services: number, proxies: number, bars: { strictMs?: number; endpointMs?: [p50: number, p99: number]; mode?: Mode }): Promise<Row[]> {
+async function changes(
+  bench: Bench,
+  services: number,
+  proxies: number,
+  bars: { strictMs?: number; endpointMs?: [p50: number, p99: number]; mode?: Mode },
+): Promise<Row[]> {
   const mode = bars.mode ?? "delta";
   const where = `${services} services, ${proxies} proxies, ${mode}`;
   const found = await eachPlane(bench, services, async (plane, api, load) => {
@@ -109,14 +114,17 @@ async function scale(bench: Bench): Promise<Row[]> {
 
 /** istiod with 2,000 proxies takes minutes and gigabytes, so it is compared at 500. */
 async function memory(bench: Bench): Promise<Row[]> {
-  const of = (proxies: number, commands: Bench["commands"]) => eachPlane({ ...bench, commands }, 1_000, (plane, _, load) => sync(plane, load, proxies, "delta"));
+  const of = (proxies: number, commands: Bench["commands"]) =>
+    eachPlane({ ...bench, commands }, 1_000, (plane, _, load) => sync(plane, load, proxies, "delta"));
   const at500 = await of(500, bench.commands);
   const at2000 = await of(2_000, { chainmail: bench.commands.chainmail });
   return [
     ...perPlane(at500, (name, figures) => syncRows(name, figures, "1,000 services, 500 proxies, delta")),
     ...ratio(at500, "RSS at 500 proxies against istiod", ({ rssMb }) => rssMb, 0.5, "right after the sync"),
     ...perPlane(at2000, (name, figures) => syncRows(name, figures, "1,000 services, 2,000 proxies, delta")),
-    ...perPlane(at2000, (name, { broken }) => [{ name: `${name}: broken streams of 2,000`, value: broken, unit: "", bar: 0, how: "1,000 services, from the first connect to all in sync" }]),
+    ...perPlane(at2000, (name, { broken }) => [
+      { name: `${name}: broken streams of 2,000`, value: broken, unit: "", bar: 0, how: "1,000 services, from the first connect to all in sync" },
+    ]),
   ];
 }
 
@@ -124,12 +132,20 @@ async function certificates(bench: Bench): Promise<Row[]> {
   const found: Both<CertificateFigures> = {};
   // Each makes a root of its own kind, so each gets an API server of its own.
   for (const name of planesOf(bench)) {
-    const figures = await eachPlane({ ...bench, commands: { [name]: bench.commands[name] } }, 200, (plane, api) => issueCertificates(plane, api, CERTIFICATES, WORKLOADS));
+    const figures = await eachPlane({ ...bench, commands: { [name]: bench.commands[name] } }, 200, (plane, api) =>
+      issueCertificates(plane, api, CERTIFICATES, WORKLOADS),
+    );
     found[name] = figures[name];
   }
   const how = `${CERTIFICATES} ECDSA requests over 8 TLS connections, tokens of ${WORKLOADS} workloads, each seen once before`;
   return perPlane(found, (name, { perCpuSecond, perSecond, reviews }) => [
-    { name: `${name}: CPU a certificate`, value: 1000 / perCpuSecond, unit: "ms", ...(name === "chainmail" && { bar: 1000 / 1_500 }), how: `${how}; ${perCpuSecond.toFixed(0)} a CPU second` },
+    {
+      name: `${name}: CPU a certificate`,
+      value: 1000 / perCpuSecond,
+      unit: "ms",
+      ...(name === "chainmail" && { bar: 1000 / 1_500 }),
+      how: `${how}; ${perCpuSecond.toFixed(0)} a CPU second`,
+    },
     { name: `${name}: certificates a second`, value: perSecond, unit: "", how },
     { name: `${name}: token reviews`, value: reviews, unit: "", ...(name === "chainmail" && { bar: 0 }), how },
   ]);
@@ -161,7 +177,11 @@ async function start(bench: Bench): Promise<Row[]> {
 }
 
 /** Runs `work` for each control plane, freshly started on one API server with the world in it, with a load client of its own. */
-async function eachPlane<Figures>(bench: Bench, services: number, work: (plane: ControlPlane, api: Api, load: Load) => Promise<Figures>): Promise<Both<Figures>> {
+async function eachPlane<Figures>(
+  bench: Bench,
+  services: number,
+  work: (plane: ControlPlane, api: Api, load: Load) => Promise<Figures>,
+): Promise<Both<Figures>> {
   const folder = folderFor(bench, String(services));
   const api = await startApi(folder, services, PODS);
   const found: Both<Figures> = {};
@@ -202,7 +222,12 @@ function ratio<Figures>({ chainmail, istiod }: Both<Figures>, name: string, figu
   return chainmail && istiod ? [{ name, value: figure(chainmail) / figure(istiod), unit: "x", ...(bar !== undefined && { bar }), how }] : [];
 }
 
-function changeRows(name: string, { latencies, cpuMs, bytesPerProxy, resourcesPerProxy }: ChangeFigures, where: string, bars: { p50?: number | undefined; p99?: number | undefined }): Row[] {
+function changeRows(
+  name: string,
+  { latencies, cpuMs, bytesPerProxy, resourcesPerProxy }: ChangeFigures,
+  where: string,
+  bars: { p50?: number | undefined; p99?: number | undefined },
+): Row[] {
   const how = `${latencies.length} rounds, API server's reply to the last receipt, ${where}`;
   return [
     { name: `${name}: p50`, value: median(latencies), unit: "ms", ...(bars.p50 !== undefined && { bar: bars.p50 }), how },

@@ -7,7 +7,11 @@ import { createInterface } from "node:readline";
 import { nowMs } from "./process-figures.ts";
 import { SimulatedProxy, type Mode, type Names, type Short } from "./simulated-proxy.ts";
 
-export type Command = { do: "connect"; port: number; proxies: number; mode: Mode; parallel: number } | { do: "mark" } | { do: "wait"; type: Short; timeoutMs: number; quietMs: number } | { do: "close" };
+export type Command =
+  | { do: "connect"; port: number; proxies: number; mode: Mode; parallel: number }
+  | { do: "mark" }
+  | { do: "wait"; type: Short; timeoutMs: number; quietMs: number }
+  | { do: "close" };
 
 export interface Seen {
   /** When the last proxy had its first answer of the awaited type, on the clock of `nowMs`. */

@@ -53,7 +53,7 @@ export async function sync(plane: ControlPlane, load: Load, proxies: number, mod
 
 async function settle({ pid }: ControlPlane): Promise<void> {
   const deadline = nowMs() + TIMEOUT_MS;
-  for (let before = cpuMs(pid); nowMs() < deadline; ) {
+  for (let before = cpuMs(pid); nowMs() < deadline;) {
     await Bun.sleep(SETTLE_MS);
     const now = cpuMs(pid);
     if (now - before < SETTLED_CPU_MS) return;
@@ -70,7 +70,12 @@ export function changeEndpoints(plane: ControlPlane, api: Api, load: Load, proxi
 
 /** The mesh turns STRICT; between rounds the policy goes again. */
 export async function applyStrict(plane: ControlPlane, api: Api, load: Load, proxies: number, rounds: number): Promise<ChangeFigures> {
-  const policy: KubeObject = { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: "default", namespace: "istio-system" }, spec: { mtls: { mode: "STRICT" } } };
+  const policy: KubeObject = {
+    apiVersion: "security.istio.io/v1",
+    kind: "PeerAuthentication",
+    metadata: { name: "default", namespace: "istio-system" },
+    spec: { mtls: { mode: "STRICT" } },
+  };
   const figures = await changes(
     plane,
     load,
@@ -83,7 +88,15 @@ export async function applyStrict(plane: ControlPlane, api: Api, load: Load, pro
   return figures;
 }
 
-async function changes(plane: ControlPlane, load: Load, proxies: number, rounds: number, type: Short, change: (round: number) => Promise<void>, undo?: () => Promise<void>): Promise<ChangeFigures> {
+async function changes(
+  plane: ControlPlane,
+  load: Load,
+  proxies: number,
+  rounds: number,
+  type: Short,
+  change: (round: number) => Promise<void>,
+  undo?: () => Promise<void>,
+): Promise<ChangeFigures> {
   const figures = { latencies: [] as number[], cpu: [] as number[], bytes: 0, resources: 0 };
   const wait = async () => {
     const seen = await load.ask({ do: "wait", type, timeoutMs: TIMEOUT_MS, quietMs: QUIET_MS });
@@ -108,7 +121,12 @@ async function changes(plane: ControlPlane, load: Load, proxies: number, rounds:
     await undo();
     await wait();
   }
-  return { latencies: figures.latencies.sort((a, b) => a - b), cpuMs: median(figures.cpu), bytesPerProxy: figures.bytes / rounds / proxies, resourcesPerProxy: figures.resources / rounds / proxies };
+  return {
+    latencies: figures.latencies.sort((a, b) => a - b),
+    cpuMs: median(figures.cpu),
+    bytesPerProxy: figures.bytes / rounds / proxies,
+    resourcesPerProxy: figures.resources / rounds / proxies,
+  };
 }
 
 const WARM_UP_ROUNDS = 2;

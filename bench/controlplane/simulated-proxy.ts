@@ -7,7 +7,12 @@ import { Cluster_DiscoveryType, ClusterSchema } from "../../src/proto/gen/envoy/
 import { NodeSchema } from "../../src/proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ListenerSchema } from "../../src/proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { HttpConnectionManagerSchema } from "../../src/proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
-import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, DiscoveryRequestSchema, DiscoveryResponseSchema } from "../../src/proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
+import {
+  DeltaDiscoveryRequestSchema,
+  DeltaDiscoveryResponseSchema,
+  DiscoveryRequestSchema,
+  DiscoveryResponseSchema,
+} from "../../src/proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { XDS_TYPES } from "../../src/proto/index.ts";
 import { GrpcStream } from "./grpc-stream.ts";
 import { nowMs } from "./process-figures.ts";
@@ -146,7 +151,10 @@ function routeNames(bytes: Uint8Array, mode: Mode): string[] {
 }
 
 function valuesOf(bytes: Uint8Array, mode: Mode): Uint8Array[] {
-  const resources = mode === "delta" ? fromBinary(DeltaDiscoveryResponseSchema, bytes).resources.map(({ resource }) => resource) : fromBinary(DiscoveryResponseSchema, bytes).resources;
+  const resources =
+    mode === "delta"
+      ? fromBinary(DeltaDiscoveryResponseSchema, bytes).resources.map(({ resource }) => resource)
+      : fromBinary(DiscoveryResponseSchema, bytes).resources;
   return resources.flatMap((resource) => (resource ? [resource.value] : []));
 }
 

@@ -30,7 +30,12 @@ export function podOf(index: number): { name: string; namespace: string; ip: str
     name: `${service.name}-${Math.floor(index / SERVED)}`,
     namespace: service.namespace,
     ip: `10.20.${index >> 8}.${index & 255}`,
-    labels: { app: service.name, "security.istio.io/tlsMode": "istio", "service.istio.io/canonical-name": service.name, "service.istio.io/canonical-revision": "latest" },
+    labels: {
+      app: service.name,
+      "security.istio.io/tlsMode": "istio",
+      "service.istio.io/canonical-name": service.name,
+      "service.istio.io/canonical-revision": "latest",
+    },
     serviceAccount: "default",
   };
 }
@@ -60,8 +65,16 @@ export function sliceOf(index: number, pods: number, moved?: string): KubeObject
 export function worldOf(services: number, pods: number): KubeObject[][] {
   const mesh = meshManifests();
   const of = (...kinds: string[]) => mesh.filter(({ kind }) => kinds.includes(kind));
-  const namespaces = Array.from({ length: NAMESPACES }, (_, index): KubeObject => ({ apiVersion: "v1", kind: "Namespace", metadata: { name: `app-${index}` } }));
-  const accounts = ["istio-system", ...namespaces.map(({ metadata }) => metadata.name)].map((namespace): KubeObject => ({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace } }));
+  const namespaces = Array.from({ length: NAMESPACES }, (_, index): KubeObject => ({
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: `app-${index}` },
+  }));
+  const accounts = ["istio-system", ...namespaces.map(({ metadata }) => metadata.name)].map((namespace): KubeObject => ({
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name: "default", namespace },
+  }));
   return [
     [...of("Namespace", "CustomResourceDefinition"), ...namespaces],
     [...of("ServiceAccount", "ConfigMap"), ...accounts],

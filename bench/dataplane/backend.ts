@@ -50,7 +50,10 @@ const grpc = Bun.listen<Http2Connection>({
     binaryType: "buffer",
     open(socket) {
       const sink = { write: (bytes: Uint8Array) => socket.write(bytes), end: () => void socket.end() };
-      socket.data = new Http2Connection("server", sink, { closed() {}, stream: (stream) => ({ headers() {}, data: (_chunk, end) => void (end && answer(stream)), reset() {} }) });
+      socket.data = new Http2Connection("server", sink, {
+        closed() {},
+        stream: (stream) => ({ headers() {}, data: (_chunk, end) => void (end && answer(stream)), reset() {} }),
+      });
     },
     data: (socket, bytes) => socket.data.receive(bytes),
     drain: (socket) => socket.data.drained(),
@@ -61,7 +64,10 @@ const grpc = Bun.listen<Http2Connection>({
 console.log(`${http.port} ${grpc.port}`);
 
 function answer(stream: Http2Stream): void {
-  stream.sendHeaders([[":status", "200"], ["content-type", "application/grpc"]]);
+  stream.sendHeaders([
+    [":status", "200"],
+    ["content-type", "application/grpc"],
+  ]);
   stream.sendData(MESSAGE);
   stream.sendHeaders([["grpc-status", "0"]], true);
 }

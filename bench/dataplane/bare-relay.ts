@@ -25,7 +25,15 @@ interface End {
 }
 
 const [role = "", listenPort = "", connectPort = "", certificate = "", key = "", root = ""] = process.argv.slice(2);
-const secureContext = (createSecureContext({ cert: readFileSync(certificate), key: readFileSync(key), ca: readFileSync(root), requestCert: true, rejectUnauthorized: role === "server" } as object) as unknown as { context: object }).context;
+const secureContext = (
+  createSecureContext({
+    cert: readFileSync(certificate),
+    key: readFileSync(key),
+    ca: readFileSync(root),
+    requestCert: true,
+    rejectUnauthorized: role === "server",
+  } as object) as unknown as { context: object }
+).context;
 const nothing = () => {};
 /** The two things that were found to help, which the proxy does too: little read ahead, and memory given back at once. */
 const READ_AHEAD = 256 * 1024;
@@ -78,7 +86,14 @@ function relay(accepted: Bare): void {
   const secure = role === "client";
   const opened = secure ? { handshake: begin } : { open: begin };
   const tls = { secureContext, rejectUnauthorized: false, servername: "server.bench" };
-  const options = { hostname: "127.0.0.1", port: Number(connectPort), allowHalfOpen: true, data: { peer: accepted, held: [] }, ...(secure && { tls }), socket: { ...events, ...opened } };
+  const options = {
+    hostname: "127.0.0.1",
+    port: Number(connectPort),
+    allowHalfOpen: true,
+    data: { peer: accepted, held: [] },
+    ...(secure && { tls }),
+    socket: { ...events, ...opened },
+  };
   void (Bun as unknown as { connect(options: object): Promise<unknown> }).connect(options);
 }
 
@@ -90,7 +105,13 @@ const accepting =
         data(socket: Bare, chunk: Buffer) {
           if (socket.data) return;
           socket.data = { peer: undefined, held: [] };
-          socket.upgradeTLS({ isServer: true, initialData: chunk, data: undefined, tls: { secureContext, requestCert: true, rejectUnauthorized: true }, socket: { ...events, handshake: relay } });
+          socket.upgradeTLS({
+            isServer: true,
+            initialData: chunk,
+            data: undefined,
+            tls: { secureContext, requestCert: true, rejectUnauthorized: true },
+            socket: { ...events, handshake: relay },
+          });
         },
         drain: nothing,
         end: nothing,

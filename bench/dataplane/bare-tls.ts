@@ -13,11 +13,28 @@ interface Bare {
 }
 
 const [port = "", certificate = "", key = "", root = ""] = process.argv.slice(2);
-const secureContext = (createSecureContext({ cert: readFileSync(certificate), key: readFileSync(key), ca: readFileSync(root), requestCert: true, rejectUnauthorized: true } as object) as unknown as { context: object }).context;
+const secureContext = (
+  createSecureContext({
+    cert: readFileSync(certificate),
+    key: readFileSync(key),
+    ca: readFileSync(root),
+    requestCert: true,
+    rejectUnauthorized: true,
+  } as object) as unknown as { context: object }
+).context;
 /** http/1.1, after its length. */
 const ALPNProtocols = Buffer.from("\x08http/1.1", "latin1");
 const nothing = () => {};
-const secure = { binaryType: "buffer", open: nothing, data: nothing, drain: nothing, end: (socket: Bare) => socket.end(), close: nothing, error: nothing, handshake: nothing };
+const secure = {
+  binaryType: "buffer",
+  open: nothing,
+  data: nothing,
+  drain: nothing,
+  end: (socket: Bare) => socket.end(),
+  close: nothing,
+  error: nothing,
+  handshake: nothing,
+};
 
 const listen = (Bun as unknown as { listen(options: object): unknown }).listen;
 listen({
@@ -30,7 +47,13 @@ listen({
     data(socket: Bare, chunk: Buffer) {
       if (socket.data) return;
       socket.data = true;
-      socket.upgradeTLS({ isServer: true, initialData: chunk, data: undefined, tls: { secureContext, requestCert: true, rejectUnauthorized: true, ALPNProtocols }, socket: secure });
+      socket.upgradeTLS({
+        isServer: true,
+        initialData: chunk,
+        data: undefined,
+        tls: { secureContext, requestCert: true, rejectUnauthorized: true, ALPNProtocols },
+        socket: secure,
+      });
     },
     end: nothing,
     close: nothing,

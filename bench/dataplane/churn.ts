@@ -29,7 +29,10 @@ export const churn: Part = async ({ peers, pairOptions, http }) => {
   const added = new Map<string, number>();
   for (const peer of peers.filter(({ name }) => name === "chainmail" || name === "envoy")) {
     const planes: Record<Role, ControlPlane> = { client: new ControlPlane(), server: new ControlPlane() };
-    const ads: Record<Role, string> = { client: join(pairOptions.folder, `${peer.name}-client.sock`), server: join(pairOptions.folder, `${peer.name}-server.sock`) };
+    const ads: Record<Role, string> = {
+      client: join(pairOptions.folder, `${peer.name}-client.sock`),
+      server: join(pairOptions.folder, `${peer.name}-server.sock`),
+    };
     const servers = ROLES.map((role) => serveGrpcUnix(ads[role], (call) => planes[role].accept(call)));
     const announce = (hop: Hop): void => planes[hop.role].serve(hop, registry);
     const pair = await startPair(peer, { ...pairOptions, backendPort: http, ads, announce });
@@ -45,8 +48,18 @@ export const churn: Part = async ({ peers, pairOptions, http }) => {
         for (const role of ROLES) planes[role].check();
       }
       added.set(peer.name, median(changing) - median(quiet));
-      rows.push({ name: `${peer.name}: p99, ${CONNECTIONS} conn, configuration still`, value: median(quiet), unit: "us", how: `median of ${ROUNDS} x ${SECONDS} s` });
-      rows.push({ name: `${peer.name}: added p99 while it changes`, value: median(changing) - median(quiet), unit: "us", how: `clusters and routes of both hops anew every ${CHANGE_MS} ms` });
+      rows.push({
+        name: `${peer.name}: p99, ${CONNECTIONS} conn, configuration still`,
+        value: median(quiet),
+        unit: "us",
+        how: `median of ${ROUNDS} x ${SECONDS} s`,
+      });
+      rows.push({
+        name: `${peer.name}: added p99 while it changes`,
+        value: median(changing) - median(quiet),
+        unit: "us",
+        how: `clusters and routes of both hops anew every ${CHANGE_MS} ms`,
+      });
     } finally {
       await pair.stop();
       for (const server of servers) server.stop();
@@ -105,7 +118,9 @@ class ControlPlane {
     const resources = this.#resources(typeUrl);
     if (!resources) return;
     const version = String(this.#version);
-    this.#call?.send(toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { typeUrl, versionInfo: version, nonce: `${typeUrl}/${version}`, resources })));
+    this.#call?.send(
+      toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { typeUrl, versionInfo: version, nonce: `${typeUrl}/${version}`, resources })),
+    );
   }
 
   #resources(typeUrl: string) {

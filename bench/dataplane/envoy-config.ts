@@ -5,7 +5,10 @@ const type = (name: string) => ({ "@type": `type.googleapis.com/${name}` });
 const struct = (name: string, value: unknown) => ({ "@type": "type.googleapis.com/udpa.type.v1.TypedStruct", type_url: `type.googleapis.com/${name}`, value });
 const HTTP2 = {
   typed_extension_protocol_options: {
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { ...type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"), explicit_http_config: { http2_protocol_options: {} } },
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+      ...type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+      explicit_http_config: { http2_protocol_options: {} },
+    },
   },
 };
 /** More than any load here has, so that no circuit breaker decides a figure. */
@@ -21,9 +24,20 @@ export function envoyBootstrap(hop: Hop): unknown {
     ...(ads === undefined
       ? { static_resources: whole }
       : {
-          dynamic_resources: { lds_config: { ads: {} }, cds_config: { ads: {} }, ads_config: { api_type: "GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "ads" } }] } },
+          dynamic_resources: {
+            lds_config: { ads: {} },
+            cds_config: { ads: {} },
+            ads_config: { api_type: "GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "ads" } }] },
+          },
           static_resources: {
-            clusters: [{ name: "ads", type: "STATIC", ...HTTP2, load_assignment: { cluster_name: "ads", endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: ads } } } }] }] } }],
+            clusters: [
+              {
+                name: "ads",
+                type: "STATIC",
+                ...HTTP2,
+                load_assignment: { cluster_name: "ads", endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: ads } } } }] }] },
+              },
+            ],
           },
         }),
   };
@@ -68,7 +82,11 @@ export function listener({ role, listenPort, accessLog, identity, grpc, telemetr
         ...(server && {
           transport_socket: {
             name: "envoy.transport_sockets.tls",
-            typed_config: { ...type("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"), require_client_certificate: true, common_tls_context: tlsContext("client", identity, grpc) },
+            typed_config: {
+              ...type("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"),
+              require_client_certificate: true,
+              common_tls_context: tlsContext("client", identity, grpc),
+            },
           },
         }),
       },
@@ -78,8 +96,15 @@ export function listener({ role, listenPort, accessLog, identity, grpc, telemetr
 
 /** Every request goes upstream; `version` more virtual hosts and their routes make one table different from the next. */
 export function routes(version: number): unknown {
-  const others = Array.from({ length: version % 10 }, (_, i) => ({ name: `other-${i}`, domains: [`other-${i}.bench`], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream", timeout: `${version + 1}s` } }] }));
-  return { name: "local", virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream", timeout: "0s" } }] }, ...others] };
+  const others = Array.from({ length: version % 10 }, (_, i) => ({
+    name: `other-${i}`,
+    domains: [`other-${i}.bench`],
+    routes: [{ match: { prefix: "/" }, route: { cluster: "upstream", timeout: `${version + 1}s` } }],
+  }));
+  return {
+    name: "local",
+    virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream", timeout: "0s" } }] }, ...others],
+  };
 }
 
 export function upstream({ role, upstreamPort, identity, grpc }: Hop): unknown {
@@ -92,7 +117,14 @@ export function upstream({ role, upstreamPort, identity, grpc }: Hop): unknown {
     ...(grpc && HTTP2),
     load_assignment: { cluster_name: "upstream", endpoints: [{ lb_endpoints: [{ endpoint: { address: address(upstreamPort) } }] }] },
     ...(role === "client" && {
-      transport_socket: { name: "envoy.transport_sockets.tls", typed_config: { ...type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"), sni: SERVER_NAME, common_tls_context: tlsContext("server", identity, grpc) } },
+      transport_socket: {
+        name: "envoy.transport_sockets.tls",
+        typed_config: {
+          ...type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+          sni: SERVER_NAME,
+          common_tls_context: tlsContext("server", identity, grpc),
+        },
+      },
     }),
   };
 }
@@ -119,7 +151,9 @@ function allowClient(grpc: boolean): unknown {
 
 function exchange(server: boolean): unknown {
   const headers = [{ istio_headers: {} }];
-  return server ? { downstream_discovery: [...headers, { workload_discovery: {} }], downstream_propagation: headers } : { upstream_discovery: [...headers, { workload_discovery: {} }], upstream_propagation: headers };
+  return server
+    ? { downstream_discovery: [...headers, { workload_discovery: {} }], downstream_propagation: headers }
+    : { upstream_discovery: [...headers, { workload_discovery: {} }], upstream_propagation: headers };
 }
 
 function address(port: number): unknown {

@@ -38,7 +38,20 @@ export const grpcLoad: Part = async ({ peers, pairOptions, grpc }) => {
 async function load({ name, port, clientHop, serverHop }: Pair, streams: number, seconds: number, message: string): Promise<number> {
   const h2load = required("h2load", "apt-get install nghttp2-client");
   const before = cpuMicros([clientHop, serverHop]);
-  const text = await runTool([h2load, "-c1", `-m${streams}`, "-t1", `-D${seconds}`, "-d", message, "-H", "content-type: application/grpc", "-H", "te: trailers", `http://127.0.0.1:${port}/bench.Bench/Unary`]);
+  const text = await runTool([
+    h2load,
+    "-c1",
+    `-m${streams}`,
+    "-t1",
+    `-D${seconds}`,
+    "-d",
+    message,
+    "-H",
+    "content-type: application/grpc",
+    "-H",
+    "te: trailers",
+    `http://127.0.0.1:${port}/bench.Bench/Unary`,
+  ]);
   const cpu = cpuMicros([clientHop, serverHop]) - before;
   const good = Number(/status codes: (\d+) 2xx/.exec(text)?.[1] ?? 0);
   const [, failed, errored] = /(\d+) failed, (\d+) errored/.exec(text) ?? [];

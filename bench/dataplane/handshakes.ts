@@ -88,10 +88,23 @@ async function shakeHands({ name, tlsPort, serverHop }: Target, context: SecureC
  * looked at the client's certificate, and a connection that is dropped then would measure half a handshake. For a ticket a
  * request is made too, since BoringSSL's servers send theirs with the first answer.
  */
-function shake(port: number, secureContext: SecureContext, session: Buffer | undefined, wantsTicket = false): Promise<{ reused: boolean; session: Buffer | undefined }> {
+function shake(
+  port: number,
+  secureContext: SecureContext,
+  session: Buffer | undefined,
+  wantsTicket = false,
+): Promise<{ reused: boolean; session: Buffer | undefined }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ reused: boolean; session: Buffer | undefined }>();
   // Names are the mesh's: a check against host names is not what is measured here.
-  const socket = connect({ host: "127.0.0.1", port, secureContext, servername: SERVER_NAME, ALPNProtocols: ["http/1.1"], rejectUnauthorized: false, ...(session && { session }) });
+  const socket = connect({
+    host: "127.0.0.1",
+    port,
+    secureContext,
+    servername: SERVER_NAME,
+    ALPNProtocols: ["http/1.1"],
+    rejectUnauthorized: false,
+    ...(session && { session }),
+  });
   let reused = false;
   let ticket: Buffer | undefined;
   socket.once("error", reject);

@@ -22,8 +22,12 @@ defaults
   timeout http-keep-alive 300s
 frontend in
   bind 127.0.0.1:${listenPort} ${server ? `ssl crt ${identity.both} ca-file ${identity.root} verify required alpn ${protocol}` : grpc ? "proto h2" : ""}
-${server ? `  http-request deny unless { ssl_c_used } { ssl_c_verify 0 } { method ${grpc ? "POST" : "GET"} }
-  http-request set-header x-forwarded-client-cert Subject="%[ssl_c_s_dn]"` : ""}
+${
+  server
+    ? `  http-request deny unless { ssl_c_used } { ssl_c_verify 0 } { method ${grpc ? "POST" : "GET"} }
+  http-request set-header x-forwarded-client-cert Subject="%[ssl_c_s_dn]"`
+    : ""
+}
   http-request set-header x-request-id %[uuid()]
   http-request set-header x-forwarded-proto ${server ? "https" : "http"}
   default_backend out

@@ -30,7 +30,13 @@ export const httpLoad: Part = async ({ peers, pairOptions, http }) => {
     for (const { pair } of pairs) await load(pair, Math.max(...CONNECTIONS), WARM_SECONDS);
     const rows: Row[] = [];
     for (const connections of CONNECTIONS) rows.push(...(await measure(pairs, connections)));
-    for (const { label, pair } of pairs) rows.push({ name: `${label}: resident memory, both hops`, value: residentKb([pair.clientHop, pair.serverHop]) / 1024, unit: "MB", how: "after the load" });
+    for (const { label, pair } of pairs)
+      rows.push({
+        name: `${label}: resident memory, both hops`,
+        value: residentKb([pair.clientHop, pair.serverHop]) / 1024,
+        unit: "MB",
+        how: "after the load",
+      });
     return rows;
   } finally {
     await Promise.all(pairs.map(({ pair }) => pair.stop()));
@@ -52,7 +58,13 @@ async function measure(pairs: readonly { label: string; pair: Pair }[], connecti
   const cpu = (label: string) => of(label, (f) => f.cpuMicros);
   if (found.has("chainmail") && found.has("envoy")) {
     rows.push({ name: `ratio to Envoy: CPU a request, ${many}`, value: cpu("chainmail") / cpu("envoy"), unit: "x", bar: 0.5, how: "same filters on both" });
-    rows.push({ name: `ratio to Envoy with Istio's telemetry, ${many}`, value: cpu(TELEMETRY) / cpu("envoy"), unit: "x", bar: 0.6, how: "istio.stats and metadata exchange on ours alone" });
+    rows.push({
+      name: `ratio to Envoy with Istio's telemetry, ${many}`,
+      value: cpu(TELEMETRY) / cpu("envoy"),
+      unit: "x",
+      bar: 0.6,
+      how: "istio.stats and metadata exchange on ours alone",
+    });
     rows.push({ name: `Istio's telemetry costs, ${many}`, value: cpu(TELEMETRY) - cpu("chainmail"), unit: "us", how: "a request, both hops" });
   }
   return rows;

@@ -27,7 +27,12 @@ export const idleConnections: Part = async ({ peers, pairOptions, http }) => {
       const kb = (proportionalKb([pair.clientHop, pair.serverHop]) - before) / CONNECTIONS;
       close();
       figures.set(peer.name, kb);
-      rows.push({ name: `${peer.name}: memory an idle connection`, value: kb, unit: "KB", how: `${CONNECTIONS} connections, both hops together, proportional set size ${SETTLE_MS / 1000} s after the last answer` });
+      rows.push({
+        name: `${peer.name}: memory an idle connection`,
+        value: kb,
+        unit: "KB",
+        how: `${CONNECTIONS} connections, both hops together, proportional set size ${SETTLE_MS / 1000} s after the last answer`,
+      });
     } finally {
       await pair.stop();
     }

@@ -26,24 +26,32 @@ http {
   upstream out { server 127.0.0.1:${upstreamPort}; keepalive 10000; keepalive_requests 100000000; keepalive_timeout 300s; }
   server {
     listen 127.0.0.1:${listenPort} backlog=4096 ${server ? "ssl" : ""} ${grpc ? "http2" : ""};
-${server ? `    ssl_certificate ${identity.certificate};
+${
+  server
+    ? `    ssl_certificate ${identity.certificate};
     ssl_certificate_key ${identity.key};
     ssl_client_certificate ${identity.root};
     ssl_verify_client on;
     ssl_protocols TLSv1.2 TLSv1.3;
-    if ($request_method != ${grpc ? "POST" : "GET"}) { return 403; }` : ""}
+    if ($request_method != ${grpc ? "POST" : "GET"}) { return 403; }`
+    : ""
+}
     location / {
       ${prefix}_pass ${scheme}://out;
       ${grpc ? "" : `proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;`}
       ${prefix}_set_header x-request-id $request_id;
       ${prefix}_set_header x-forwarded-proto $scheme;
-${server ? `      ${prefix}_set_header x-forwarded-client-cert 'Subject="$ssl_client_s_dn"';` : `      ${prefix}_ssl_certificate ${identity.certificate};
+${
+  server
+    ? `      ${prefix}_set_header x-forwarded-client-cert 'Subject="$ssl_client_s_dn"';`
+    : `      ${prefix}_ssl_certificate ${identity.certificate};
       ${prefix}_ssl_certificate_key ${identity.key};
       ${prefix}_ssl_verify on;
       ${prefix}_ssl_trusted_certificate ${identity.root};
       ${prefix}_ssl_protocols TLSv1.2 TLSv1.3;
       ${prefix}_ssl_server_name on;
-      ${prefix}_ssl_name ${SERVER_NAME};`}
+      ${prefix}_ssl_name ${SERVER_NAME};`
+}
     }
   }
 }

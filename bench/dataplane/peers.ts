@@ -92,7 +92,17 @@ export async function startPair({ name, program }: { readonly name: string; read
   const [port, tlsPort, clientAdmin, serverAdmin] = (await Promise.all([freePort(), freePort(), freePort(), freePort()])) as [number, number, number, number];
   const id = `${name}-${pairs++}`;
   const start = (role: Role, listenPort: number, adminPort: number, upstreamPort: number) => {
-    const hop: Hop = { role, listenPort, adminPort, upstreamPort, accessLog: join(folder, `${id}-${role}.log`), identity: identities[role], grpc, telemetry, ads: ads?.[role] };
+    const hop: Hop = {
+      role,
+      listenPort,
+      adminPort,
+      upstreamPort,
+      accessLog: join(folder, `${id}-${role}.log`),
+      identity: identities[role],
+      grpc,
+      telemetry,
+      ads: ads?.[role],
+    };
     options.announce?.(hop);
     const path = join(folder, `${id}-${role}.conf`);
     writeFileSync(path, peer.config(hop, folder));
@@ -128,7 +138,11 @@ async function waitForAnswer(name: string, port: number): Promise<void> {
 }
 
 async function waitForPort(name: string, ...ports: number[]): Promise<void> {
-  const open = (port: number) => Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).then((socket) => (socket.end(), true), () => false);
+  const open = (port: number) =>
+    Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).then(
+      (socket) => (socket.end(), true),
+      () => false,
+    );
   for (const end = Date.now() + START_MS; Date.now() < end; await Bun.sleep(100)) {
     if ((await Promise.all(ports.map(open))).every(Boolean)) return;
   }

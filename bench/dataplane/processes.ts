@@ -9,10 +9,12 @@ import { createServer } from "node:net";
 export function cpuMicros(pids: readonly number[]): number {
   const { symbols } = (libc ??= dlopen("libc.so.6", { clock_gettime: { returns: "int", args: ["int", "ptr"] } }));
   const time = new BigInt64Array(2);
-  return sum(withChildren(pids).map((pid) => {
-    if (symbols.clock_gettime((~pid << 3) | CPUCLOCK_SCHED, time) < 0) throw new Error(`process ${pid} is gone`);
-    return Number(time[0]) * 1e6 + Number(time[1]) / 1000;
-  }));
+  return sum(
+    withChildren(pids).map((pid) => {
+      if (symbols.clock_gettime((~pid << 3) | CPUCLOCK_SCHED, time) < 0) throw new Error(`process ${pid} is gone`);
+      return Number(time[0]) * 1e6 + Number(time[1]) / 1000;
+    }),
+  );
 }
 
 const CPUCLOCK_SCHED = 2;

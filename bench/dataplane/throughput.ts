@@ -39,7 +39,10 @@ async function startBare(identities: PairOptions["identities"], backendPort: num
   const [port, tlsPort] = [await freePort(), await freePort()];
   const start = async (role: Role, ...ports: number[]) => {
     const { certificate, key, root } = identities[role];
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, "bare-relay.ts"), role, ...ports.map(String), certificate, key, root], { stdout: "pipe", stderr: "inherit" });
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "bare-relay.ts"), role, ...ports.map(String), certificate, key, root], {
+      stdout: "pipe",
+      stderr: "inherit",
+    });
     await firstLine(child.stdout);
     return child;
   };

@@ -28,15 +28,26 @@ export function quantile(values: readonly number[], q: number): number {
 export function compare(name: string, ours: Cost, theirs: Cost, bar: number | undefined, what = "request"): Row[] {
   const perSecond = ({ cpuUs }: Cost) => (1e6 / cpuUs).toFixed(0);
   return [
-    { name: `${name}: CPU ours / theirs`, value: ours.cpuUs / theirs.cpuUs, unit: "", ...(bar === undefined ? {} : { bar }), how: `${ours.cpuUs.toFixed(0)} us against ${theirs.cpuUs.toFixed(0)}; ${perSecond(ours)} a CPU second against ${perSecond(theirs)}` },
-    { name: `${name}: p99 of a ${what}`, value: ours.p99, unit: "ms", how: `theirs ${theirs.p99.toFixed(2)}; p50 ${ours.p50.toFixed(2)} against ${theirs.p50.toFixed(2)}` },
+    {
+      name: `${name}: CPU ours / theirs`,
+      value: ours.cpuUs / theirs.cpuUs,
+      unit: "",
+      ...(bar === undefined ? {} : { bar }),
+      how: `${ours.cpuUs.toFixed(0)} us against ${theirs.cpuUs.toFixed(0)}; ${perSecond(ours)} a CPU second against ${perSecond(theirs)}`,
+    },
+    {
+      name: `${name}: p99 of a ${what}`,
+      value: ours.p99,
+      unit: "ms",
+      how: `theirs ${theirs.p99.toFixed(2)}; p50 ${ours.p50.toFixed(2)} against ${theirs.p50.toFixed(2)}`,
+    },
   ];
 }
 
 /** Waits until a server has nothing left to do for what was asked of it. */
 export async function quiet(server: Server): Promise<void> {
   const deadline = nowMs() + SETTLE_MS;
-  for (let last = server.cpu(); nowMs() < deadline; ) {
+  for (let last = server.cpu(); nowMs() < deadline;) {
     await Bun.sleep(QUIET_MS);
     const now = server.cpu();
     if (now - last < QUIET_MS * IDLE_SHARE) return;

@@ -44,7 +44,15 @@ export function pod(index: number) {
 
 export function podStatus(index: number) {
   const time = "2026-01-01T00:00:00Z";
-  const container = (name: string) => ({ name, image: `example/${name}:1`, imageID: "", ready: true, restartCount: 0, started: true, state: { running: { startedAt: time } } });
+  const container = (name: string) => ({
+    name,
+    image: `example/${name}:1`,
+    imageID: "",
+    ready: true,
+    restartCount: 0,
+    started: true,
+    state: { running: { startedAt: time } },
+  });
   return {
     status: {
       phase: "Running",
@@ -62,7 +70,11 @@ export const POD_LIST = `/api/v1/namespaces/${NAMESPACE}/pods`;
 /** What a pod needs to be admitted: the namespace, and an account that a controller would make. */
 export const WORLD: Call[] = [
   { method: "POST", path: "/api/v1/namespaces", body: JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } }) },
-  { method: "POST", path: `/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, body: JSON.stringify({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace: NAMESPACE } }) },
+  {
+    method: "POST",
+    path: `/api/v1/namespaces/${NAMESPACE}/serviceaccounts`,
+    body: JSON.stringify({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace: NAMESPACE } }),
+  },
 ];
 
 const MERGE_PATCH = "application/merge-patch+json";
@@ -72,7 +84,8 @@ const APPLY_PATCH = "application/apply-patch+yaml";
 export const OPERATIONS: Record<string, (set: string, count: number) => Call[]> = {
   create: (set, count) => times(count, (i) => ({ method: "POST", path: CONFIG_MAPS, body: JSON.stringify(configMap(`${set}-${i}`, "1")) })),
   get: (set, count) => times(count, (i) => ({ method: "GET", path: `${CONFIG_MAPS}/${set}-${i}` })),
-  "merge patch": (set, count) => times(count, (i) => ({ method: "PATCH", path: `${CONFIG_MAPS}/${set}-${i}`, type: MERGE_PATCH, body: JSON.stringify({ data: { value: "2" } }) })),
+  "merge patch": (set, count) =>
+    times(count, (i) => ({ method: "PATCH", path: `${CONFIG_MAPS}/${set}-${i}`, type: MERGE_PATCH, body: JSON.stringify({ data: { value: "2" } }) })),
   "apply, new": (set, count) => times(count, (i) => apply(`${set}-applied-${i}`, "1")),
   "apply, changed": (set, count) => times(count, (i) => apply(`${set}-applied-${i}`, "2")),
   "apply, same": (set, count) => times(count, (i) => apply(`${set}-applied-${i}`, "2")),

@@ -34,7 +34,10 @@ const DEPLOYMENTS = Object.entries(PROGRAMS).map(([name, { command, terminationG
     spec: {
       replicas: 0,
       selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { terminationGracePeriodSeconds, containers: [{ name: "main", image: "curlimages/curl", command }] } },
+      template: {
+        metadata: { labels: { app: name } },
+        spec: { terminationGracePeriodSeconds, containers: [{ name: "main", image: "curlimages/curl", command }] },
+      },
     },
   }),
 );
@@ -63,10 +66,32 @@ export async function pods(): Promise<Row[]> {
     const after = await settled(status);
     return [
       { name: `${PODS} pods, from 0 to Ready, first time`, value: warm, unit: "s", bar: READY_BAR_S, how: "from kubectl scale, a fresh cluster" },
-      { name: `${PODS} pods, from 0 to Ready`, value: quantile(ready, 0.5), unit: "s", bar: READY_BAR_S, how: `median of ${ROUNDS}, worst ${Math.max(...ready).toFixed(1)}` },
-      { name: `${PODS} pods, from Ready to gone`, value: quantile(gone, 0.5), unit: "s", how: `median of ${ROUNDS}, worst ${Math.max(...gone).toFixed(1)}; programs that end when they are asked to` },
-      { name: `${PODS} pods that do not end when they are asked to, from Ready to gone`, value: killed, unit: "s", how: "two seconds, the least that a node gives, are in it" },
-      ...(Object.keys(before) as (keyof ClusterTraces)[]).map((kind): Row => ({ name: `${kind} left of ${(ROUNDS + 1) * PODS} pods`, value: Math.max(0, after[kind] - before[kind]), unit: "", bar: 0, how: `${before[kind]} before, ${after[kind]} after` })),
+      {
+        name: `${PODS} pods, from 0 to Ready`,
+        value: quantile(ready, 0.5),
+        unit: "s",
+        bar: READY_BAR_S,
+        how: `median of ${ROUNDS}, worst ${Math.max(...ready).toFixed(1)}`,
+      },
+      {
+        name: `${PODS} pods, from Ready to gone`,
+        value: quantile(gone, 0.5),
+        unit: "s",
+        how: `median of ${ROUNDS}, worst ${Math.max(...gone).toFixed(1)}; programs that end when they are asked to`,
+      },
+      {
+        name: `${PODS} pods that do not end when they are asked to, from Ready to gone`,
+        value: killed,
+        unit: "s",
+        how: "two seconds, the least that a node gives, are in it",
+      },
+      ...(Object.keys(before) as (keyof ClusterTraces)[]).map((kind): Row => ({
+        name: `${kind} left of ${(ROUNDS + 1) * PODS} pods`,
+        value: Math.max(0, after[kind] - before[kind]),
+        unit: "",
+        bar: 0,
+        how: `${before[kind]} before, ${after[kind]} after`,
+      })),
     ];
   } finally {
     await sh(`${CHAINMAIL} down --name ${NAME} --delete`, env).catch((thrown: unknown) => console.error(String(thrown)));
@@ -84,7 +109,10 @@ async function start(env: Record<string, string>, program: Program): Promise<num
 
 /** Seconds until the last pod is gone, as one watch saw it: `kubectl wait` asks for each pod in turn, five a second. */
 async function stop(env: Record<string, string>, program: Program): Promise<number> {
-  const watch = Bun.spawn(["timeout", String(PATIENCE_S), "kubectl", "get", "pods", "-l", `app=${program}`, "--watch", "--output-watch-events", "-o", "jsonpath={.type} "], { env, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+  const watch = Bun.spawn(
+    ["timeout", String(PATIENCE_S), "kubectl", "get", "pods", "-l", `app=${program}`, "--watch", "--output-watch-events", "-o", "jsonpath={.type} "],
+    { env, stdin: "ignore", stdout: "pipe", stderr: "inherit" },
+  );
   try {
     const begun = Promise.withResolvers<void>();
     const counts = { ADDED: 0, DELETED: 0 };
@@ -116,7 +144,12 @@ async function settled(status: () => Promise<string>): Promise<ClusterTraces> {
 }
 
 async function sh(command: string, env: Record<string, string>, input?: string): Promise<string> {
-  const child = Bun.spawn(["bash", "-c", command], { env, stdin: input === undefined ? "ignore" : new TextEncoder().encode(input), stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(["bash", "-c", command], {
+    env,
+    stdin: input === undefined ? "ignore" : new TextEncoder().encode(input),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
   if (code !== 0) throw new Error(`${command}\nexit ${code}\n${stdout}${stderr}`);
   return stdout;

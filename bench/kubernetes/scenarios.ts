@@ -64,8 +64,21 @@ export async function lists(pair: Pair): Promise<Row[]> {
   for (const side of SIDES) {
     await withConnections(pair[side], 1, async (connections) => {
       await drive(connections, 1, WORLD);
-      await drive(connections, 8, all.map((index) => ({ method: "POST", path: POD_LIST, body: JSON.stringify(pod(index)) })));
-      await drive(connections, 8, all.map((index) => ({ method: "PATCH", path: `${POD_LIST}/${pod(index).metadata.name}/status`, type: "application/strategic-merge-patch+json", body: JSON.stringify(podStatus(index)) })));
+      await drive(
+        connections,
+        8,
+        all.map((index) => ({ method: "POST", path: POD_LIST, body: JSON.stringify(pod(index)) })),
+      );
+      await drive(
+        connections,
+        8,
+        all.map((index) => ({
+          method: "PATCH",
+          path: `${POD_LIST}/${pod(index).metadata.name}/status`,
+          type: "application/strategic-merge-patch+json",
+          body: JSON.stringify(podStatus(index)),
+        })),
+      );
     });
   }
   const variants: Record<string, Call> = {
@@ -95,7 +108,9 @@ export async function watches(pair: Pair): Promise<Row[]> {
   for (const side of SIDES) await withConnections(pair[side], 1, (connections) => drive(connections, 1, WORLD));
   const rows: Row[] = [];
   for (const pace of [0, PACE_MS]) {
-    const cost = await eachSide(pair, (server) => withConnections(server, 1 + WATCH_CONNECTIONS, ([writer, ...readers]) => fanOut(server, writer as Connection, readers, pace)));
+    const cost = await eachSide(pair, (server) =>
+      withConnections(server, 1 + WATCH_CONNECTIONS, ([writer, ...readers]) => fanOut(server, writer as Connection, readers, pace)),
+    );
     rows.push(...compare(`event to 200 watches, ${pace === 0 ? "back to back" : `each ${pace} ms`}`, cost.ours, cost.theirs, LIST_BAR, "watcher's event"));
   }
   return rows;

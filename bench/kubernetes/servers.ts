@@ -53,7 +53,11 @@ export async function startTheirs(): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "chainmail-bench-"));
   const pki = await loadClusterPki({ directory: folder, addresses: ["127.0.0.1"], now: Date.now() });
   const started = nowMs();
-  const oracle = await startOracle(programs, { durable: true, tls: { clientCa: join(folder, "ca.crt"), cert: join(folder, "apiserver.crt"), key: join(folder, "apiserver.key") }, pollMs: POLL_MS });
+  const oracle = await startOracle(programs, {
+    durable: true,
+    tls: { clientCa: join(folder, "ca.crt"), cert: join(folder, "apiserver.crt"), key: join(folder, "apiserver.key") },
+    pollMs: POLL_MS,
+  });
   const stop = async () => {
     await oracle.stop();
     rmSync(folder, { recursive: true, force: true });

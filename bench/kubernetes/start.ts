@@ -28,9 +28,21 @@ export async function start(): Promise<Row[]> {
     // Its database is still there.
     const again = await startOurs(folder);
     await again.stop();
-    const ratio = (name: string, of: (one: Figures) => number): Row => ({ name, value: of(ours) / of(theirs), unit: "", bar: MEMORY_BAR, how: `${of(ours).toFixed(0)} MB against ${of(theirs).toFixed(0)}, resident memory of all its processes` });
+    const ratio = (name: string, of: (one: Figures) => number): Row => ({
+      name,
+      value: of(ours) / of(theirs),
+      unit: "",
+      bar: MEMORY_BAR,
+      how: `${of(ours).toFixed(0)} MB against ${of(theirs).toFixed(0)}, resident memory of all its processes`,
+    });
     return [
-      { name: "start to ready", value: quantile(ours.ready, 0.5), unit: "ms", bar: READY_BAR_MS, how: `median of ${STARTS.ours}, worst ${Math.max(...ours.ready).toFixed(0)}; theirs ${quantile(theirs.ready, 0.5).toFixed(0)}` },
+      {
+        name: "start to ready",
+        value: quantile(ours.ready, 0.5),
+        unit: "ms",
+        bar: READY_BAR_MS,
+        how: `median of ${STARTS.ours}, worst ${Math.max(...ours.ready).toFixed(0)}; theirs ${quantile(theirs.ready, 0.5).toFixed(0)}`,
+      },
       { name: "start to ready with 10,000 objects", value: again.readyMs, unit: "ms", how: "the database read and checked" },
       ratio("memory at rest, ours / theirs", ({ rest }) => rest),
       ratio("memory after 10,000 objects, ours / theirs", ({ full }) => full),
@@ -55,7 +67,11 @@ async function figures(begin: () => Promise<Server>, starts: number): Promise<Fi
       const rest = server.memory();
       const connection = await Connection.open(server.access);
       await drive([connection], 1, WORLD);
-      const calls = Array.from({ length: OBJECTS }, (_, index) => ({ method: "POST" as const, path: CONFIG_MAPS, body: JSON.stringify(configMap(`many-${index}`, String(index))) }));
+      const calls = Array.from({ length: OBJECTS }, (_, index) => ({
+        method: "POST" as const,
+        path: CONFIG_MAPS,
+        body: JSON.stringify(configMap(`many-${index}`, String(index))),
+      }));
       await drive([connection], 8, calls);
       connection.close();
       await quiet(server);

@@ -11,10 +11,22 @@ export function agentMetrics(identity: WorkloadIdentity, startup: { readonly dur
   };
   const { expires, requests } = identity;
   const resource = `{resource_name="${WORKLOAD_SECRET}"}`;
-  metric("istio_agent_cert_expiry_seconds", "gauge", "Seconds until the workload's certificate ends.", expires === undefined ? [] : [[resource, (expires - now) / 1000]]);
+  metric(
+    "istio_agent_cert_expiry_seconds",
+    "gauge",
+    "Seconds until the workload's certificate ends.",
+    expires === undefined ? [] : [[resource, (expires - now) / 1000]],
+  );
   metric("istio_agent_num_outgoing_requests", "counter", "Requests to the certificate authority.", [['{request_type="csr"}', requests.sent]]);
-  metric("istio_agent_num_failed_outgoing_requests", "counter", "Requests to the certificate authority that failed.", [['{request_type="csr"}', requests.failed]]);
-  metric("istio_agent_startup_duration_seconds", "gauge", "Time from the agent's start to readiness.", startup.durationMs === undefined ? [] : [["", startup.durationMs / 1000]]);
+  metric("istio_agent_num_failed_outgoing_requests", "counter", "Requests to the certificate authority that failed.", [
+    ['{request_type="csr"}', requests.failed],
+  ]);
+  metric(
+    "istio_agent_startup_duration_seconds",
+    "gauge",
+    "Time from the agent's start to readiness.",
+    startup.durationMs === undefined ? [] : [["", startup.durationMs / 1000]],
+  );
   if (relay) {
     metric("istio_agent_xds_proxy_requests", "counter", "Requests of Envoy that were passed on to the control plane.", [["", relay.requests]]);
     metric("istio_agent_xds_proxy_responses", "counter", "Answers of the control plane.", [["", relay.responses]]);

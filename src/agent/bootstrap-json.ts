@@ -53,7 +53,12 @@ function controlPlaneCluster({ proxyConfig, paths }: AgentOptions): JsonObject {
   return {
     ...localCluster("xds-grpc", socketAddress(host, portOf(proxyConfig.discoveryAddress)), "1s"),
     type: "STRICT_DNS",
-    circuit_breakers: { thresholds: [{ priority: "DEFAULT", ...UNLIMITED }, { priority: "HIGH", ...UNLIMITED }] },
+    circuit_breakers: {
+      thresholds: [
+        { priority: "DEFAULT", ...UNLIMITED },
+        { priority: "HIGH", ...UNLIMITED },
+      ],
+    },
     ...HTTP2,
     transport_socket: {
       name: "envoy.transport_sockets.tls",
@@ -99,7 +104,9 @@ function httpListener(port: number, statPrefix: string, prefix: string, cluster:
               codec_type: "AUTO",
               stat_prefix: statPrefix,
               route_config: { virtual_hosts: [{ name: "backend", domains: ["*"], routes: [{ match: { prefix }, route: { cluster } }] }] },
-              http_filters: [{ name: "envoy.filters.http.router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
+              http_filters: [
+                { name: "envoy.filters.http.router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } },
+              ],
             },
           },
         ],

@@ -97,7 +97,8 @@ const FLAGS: FlagSpec[] = [
 export function agentOptions(argv: readonly string[], env: Readonly<Record<string, string | undefined>>, paths: AgentPaths = POD_PATHS): AgentOptions {
   const flags = parseFlags(FLAGS, argv);
   const [type = "sidecar", ...more] = flags.positional;
-  if ((type !== "sidecar" && type !== "router") || more.length > 0) throw new ChainmailError("PROXY_TYPE_INVALID", `proxy type "${flags.positional.join(" ")}" is neither sidecar nor router`);
+  if ((type !== "sidecar" && type !== "router") || more.length > 0)
+    throw new ChainmailError("PROXY_TYPE_INVALID", `proxy type "${flags.positional.join(" ")}" is neither sidecar nor router`);
   const namespace = required(env, "POD_NAMESPACE");
   const proxyConfig = readProxyConfig(env.PROXY_CONFIG, env.ISTIO_CPU_LIMIT, Number(flag(flags, "concurrency")));
   const curve = env.ECC_CURVE || "P256";
@@ -165,12 +166,14 @@ function readProxyConfig(text: string | undefined, cpuLimit: string | undefined,
 function workerCount(asked: unknown): number {
   if (asked === undefined || asked === null) return 1;
   const count = Number(asked);
-  if (!Number.isInteger(count) || count < 0) throw new ChainmailError("PROXY_CONFIG_INVALID", `concurrency ${JSON.stringify(asked)} is not a number of workers`);
+  if (!Number.isInteger(count) || count < 0)
+    throw new ChainmailError("PROXY_CONFIG_INVALID", `concurrency ${JSON.stringify(asked)} is not a number of workers`);
   return count || availableParallelism();
 }
 
 function readProxyKind(text: string | undefined): ProxyKind {
-  if (text !== undefined && text !== "" && text !== "chainmail" && text !== "envoy") throw new ChainmailError("PROXY_KIND_INVALID", `CHAINMAIL_PROXY is "${text}": it is either chainmail or envoy`);
+  if (text !== undefined && text !== "" && text !== "chainmail" && text !== "envoy")
+    throw new ChainmailError("PROXY_KIND_INVALID", `CHAINMAIL_PROXY is "${text}": it is either chainmail or envoy`);
   return text === "envoy" ? "envoy" : "chainmail";
 }
 

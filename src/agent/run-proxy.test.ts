@@ -116,7 +116,14 @@ test("an agent gets its certificate, describes its node as Istio's does, and is 
 
 test("the secrets page has the certificate and hides the key; the child process prints it", async () => {
   const body = await (await admin("/config_dump?mask=dynamic_active_secrets")).text();
-  const dump = JSON.parse(body) as { configs: { dynamic_active_secrets: { name: string; secret: { tls_certificate?: { certificate_chain: { inline_bytes: string }; private_key: { inline_bytes: string } } } }[] }[] };
+  const dump = JSON.parse(body) as {
+    configs: {
+      dynamic_active_secrets: {
+        name: string;
+        secret: { tls_certificate?: { certificate_chain: { inline_bytes: string }; private_key: { inline_bytes: string } } };
+      }[];
+    }[];
+  };
   const [own, root] = dump.configs[0]?.dynamic_active_secrets ?? [];
   expect([root?.name, own?.name]).toEqual(["ROOTCA", "default"]);
   const tls = own?.secret.tls_certificate;
@@ -150,7 +157,9 @@ test("metrics of proxy and agent come together, and filters of the admin page ke
   expect(merged).toMatch(/istio_agent_cert_expiry_seconds\{resource_name="default"\} 86\d{3}/);
   expect(merged).toContain("envoy_server_live{} 1\n");
   expect(await (await admin("/stats/prometheus?filter=server_live")).text()).toBe("# TYPE envoy_server_live gauge\nenvoy_server_live{} 1\n");
-  expect(await (await admin("/stats?filter=^cluster_manager.cds")).text()).toBe("cluster_manager.cds.update_attempt: 1\ncluster_manager.cds.update_rejected: 0\ncluster_manager.cds.update_success: 1\n");
+  expect(await (await admin("/stats?filter=^cluster_manager.cds")).text()).toBe(
+    "cluster_manager.cds.update_attempt: 1\ncluster_manager.cds.update_rejected: 0\ncluster_manager.cds.update_success: 1\n",
+  );
 });
 
 test("a real Envoy would get the same secrets over the Unix socket", async () => {

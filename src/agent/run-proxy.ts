@@ -44,7 +44,10 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
   const startedAt = systemClock.now();
   const log = createLogger("agent", { level: istioLevel(options.logLevel), write: writeError });
   const proxyLevel = envoyLevel(options.proxyLogLevel);
-  const loggers = { main: createLogger("proxy", { level: proxyLevel, write: writeError }), admin: createLogger("admin", { level: proxyLevel, write: writeError }) };
+  const loggers = {
+    main: createLogger("proxy", { level: proxyLevel, write: writeError }),
+    admin: createLogger("admin", { level: proxyLevel, write: writeError }),
+  };
   const sockets = new PodSockets();
   const connect = connectThrough(sockets);
   const node = nodeIdentity(options);
@@ -80,7 +83,12 @@ export function runProxy(options: AgentOptions, createDataPlane: DataPlaneFactor
     collection.end();
     startup.durationMs = systemClock.now() - startedAt;
     log.info("proxy is ready", { milliseconds: startup.durationMs });
-    stopShrink = shrinkWhenQuiet(systemClock, processCpuMs, () => process.memoryUsage.rss(), () => Bun.shrink());
+    stopShrink = shrinkWhenQuiet(
+      systemClock,
+      processCpuMs,
+      () => process.memoryUsage.rss(),
+      () => Bun.shrink(),
+    );
   });
 
   const { promise: done, resolve: end } = Promise.withResolvers<number>();

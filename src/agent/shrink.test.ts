@@ -8,11 +8,16 @@ const MB = 1024 * 1024;
 function start() {
   const clock = new FakeClock();
   const process = { cpuMs: 0, bytes: 30 * MB, shrunk: 0 };
-  const stop = shrinkWhenQuiet(clock, () => process.cpuMs, () => process.bytes, () => {
-    process.shrunk++;
-    process.cpuMs += 15;
-    process.bytes = 20 * MB;
-  });
+  const stop = shrinkWhenQuiet(
+    clock,
+    () => process.cpuMs,
+    () => process.bytes,
+    () => {
+      process.shrunk++;
+      process.cpuMs += 15;
+      process.bytes = 20 * MB;
+    },
+  );
   return { clock, process, stop };
 }
 

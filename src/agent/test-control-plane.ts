@@ -21,7 +21,13 @@ export class TestControlPlane {
     const rootKey = await generateKey();
     const root = issueRoot({ key: rootKey, organization: "cluster.local", now: Date.now() - 120_000, lifetimeMs: 3650 * 86_400_000 });
     const key = await generateKey();
-    const server = issueLeaf({ signer: { certificate: root, key: rootKey }, spki: publicKeyDer(key), names: { dnsNames: ["localhost"] }, now: Date.now(), lifetimeMs: 86_400_000 });
+    const server = issueLeaf({
+      signer: { certificate: root, key: rootKey },
+      spki: publicKeyDer(key),
+      names: { dnsNames: ["localhost"] },
+      now: Date.now(),
+      lifetimeMs: 86_400_000,
+    });
     const holder: { self?: TestControlPlane } = {};
     const ads = await TestManagementServer.start({
       tls: { pem: server.pem, keyPem: encodePrivateKey(key) },

@@ -41,7 +41,12 @@ export function startWorkload(options: AgentOptions, connect: ConnectFd, log: Lo
     log: log.child("identity"),
   });
   identity.start();
-  return { secrets, identity, credentials, dialDiscovery: tlsDial({ ...target(options.proxyConfig.discoveryAddress), identity: () => ownCertificate(secrets, identity) }) };
+  return {
+    secrets,
+    identity,
+    credentials,
+    dialDiscovery: tlsDial({ ...target(options.proxyConfig.discoveryAddress), identity: () => ownCertificate(secrets, identity) }),
+  };
 }
 
 /** An expired certificate would end the handshake, where the token alone would do. */

@@ -43,7 +43,14 @@ function numberProblem(bytes: string, start: number): number | string {
   const [matched = ""] = /^-?(?:0|[1-9]\d*)?(?:(?<=\d)\.\d*)?(?:(?<=\d)[eE][+-]?\d*)?/.exec(bytes.slice(start)) ?? [];
   const at = start + matched.length;
   const next = bytes.charAt(at);
-  const context = matched === "-" ? "in numeric literal" : matched.endsWith(".") ? "after decimal point in numeric literal" : /[eE][+-]?$/.test(matched) ? "in exponent of numeric literal" : undefined;
+  const context =
+    matched === "-"
+      ? "in numeric literal"
+      : matched.endsWith(".")
+        ? "after decimal point in numeric literal"
+        : /[eE][+-]?$/.test(matched)
+          ? "in exponent of numeric literal"
+          : undefined;
   if (context === undefined) return at;
   return next === "" ? "unexpected end of JSON input" : `invalid character ${quotedCharacter(next)} ${context}`;
 }

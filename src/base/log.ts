@@ -18,10 +18,7 @@ const ORDER: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3, 
  * Lines as Istio prints them: RFC 3339 time, level, scope, message, then key=value fields, tab separated.
  * Never hand it a key, a token or a Secret's data.
  */
-export function createLogger(
-  scope: string,
-  options: { level?: LogLevel; write?: (line: string) => void; now?: () => number } = {},
-): Logger {
+export function createLogger(scope: string, options: { level?: LogLevel; write?: (line: string) => void; now?: () => number } = {}): Logger {
   const state = { level: options.level ?? "info" };
   const write = options.write ?? ((line: string) => process.stderr.write(line));
   const now = options.now ?? Date.now;

@@ -7,7 +7,9 @@ import type { ClusterPaths } from "./home.ts";
 /** The client that a person with the admin kubeconfig has. */
 export async function adminClient(paths: ClusterPaths): Promise<KubeClient> {
   if (!existsSync(paths.kubeconfig)) {
-    throw new ChainmailError("CLUSTER_NOT_STARTED", `the cluster "${paths.name}" has never been started`, { hint: `chainmail up${paths.name === "default" ? "" : ` --name ${paths.name}`}` });
+    throw new ChainmailError("CLUSTER_NOT_STARTED", `the cluster "${paths.name}" has never been started`, {
+      hint: `chainmail up${paths.name === "default" ? "" : ` --name ${paths.name}`}`,
+    });
   }
   return createClient(await transportFromKubeconfig(paths.kubeconfig));
 }
@@ -42,7 +44,16 @@ export interface WaitingPod {
 /** What `up` answers for; what runs in other namespaces is its user's. */
 const MESH_NAMESPACES = new Set(["istio-system", "kube-system"]);
 /** Reasons that a kubelet gives for a container that somebody has to mend. */
-const STUCK = new Set(["CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "Unschedulable"]);
+const STUCK = new Set([
+  "CrashLoopBackOff",
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "InvalidImageName",
+  "CreateContainerConfigError",
+  "CreateContainerError",
+  "RunContainerError",
+  "Unschedulable",
+]);
 
 /** When the running cluster began, in ms; 0 while it starts. */
 export function clusterStart(paths: ClusterPaths): number {

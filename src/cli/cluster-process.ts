@@ -115,7 +115,13 @@ async function run(logger: Logger): Promise<void> {
   const imageWatch = watch(images, (_event, file) => file === "index.json" && agent?.imagesChanged());
   await agent.ready;
   if (settings.mesh) await (await import("./mesh.ts")).installMesh(client, { version: VERSION, proxy: settings.proxy });
-  await writeKubeconfig({ path: paths.kubeconfig, name: name === "default" ? "chainmail" : `chainmail-${name}`, server: `https://${address}:${api.port}`, caCert: pki.caCert, client: pki.admin });
+  await writeKubeconfig({
+    path: paths.kubeconfig,
+    name: name === "default" ? "chainmail" : `chainmail-${name}`,
+    server: `https://${address}:${api.port}`,
+    caCert: pki.caCert,
+    client: pki.admin,
+  });
   // Last: `up` waits for this file, and takes nothing for ready that began before it.
   writeFileSync(paths.started, JSON.stringify({ time: began }), { mode: 0o600 });
   logger.info("cluster is up", { api: `https://${address}:${api.port}`, started_ms: Math.round(performance.now()) });
@@ -137,12 +143,19 @@ async function run(logger: Logger): Promise<void> {
 
 /** What rules for traffic are made of; the rest of a pod need not lie in memory once more. */
 function forNetwork({ apiVersion, kind, metadata, spec }: Pod): Pod {
-  const ports = (containers: Container[] = []) => containers.map(({ name, ports: list, restartPolicy }) => ({ name, ...(list ? { ports: list } : {}), ...(restartPolicy ? { restartPolicy } : {}) }));
+  const ports = (containers: Container[] = []) =>
+    containers.map(({ name, ports: list, restartPolicy }) => ({ name, ...(list ? { ports: list } : {}), ...(restartPolicy ? { restartPolicy } : {}) }));
   const { name, namespace, uid, resourceVersion, labels } = metadata;
   return {
     apiVersion,
     kind,
-    metadata: { name, ...(namespace ? { namespace } : {}), ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}), ...(labels ? { labels } : {}) },
+    metadata: {
+      name,
+      ...(namespace ? { namespace } : {}),
+      ...(uid ? { uid } : {}),
+      ...(resourceVersion ? { resourceVersion } : {}),
+      ...(labels ? { labels } : {}),
+    },
     spec: { containers: ports(spec?.containers), initContainers: ports(spec?.initContainers) },
   };
 }
@@ -166,7 +179,8 @@ function lateStreams(current: () => PodStreams | undefined): PodStreams {
  * goes on, as Kubernetes' own programs do (HandleCrash). Tests look for this line: each is a defect.
  */
 function outliveMistakes(logger: Logger): void {
-  const tell = (thrown: unknown): void => logger.error("an error that nothing caught; the cluster goes on", { stack: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) });
+  const tell = (thrown: unknown): void =>
+    logger.error("an error that nothing caught; the cluster goes on", { stack: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) });
   process.on("uncaughtException", tell);
   process.on("unhandledRejection", tell);
 }

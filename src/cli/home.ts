@@ -103,5 +103,7 @@ export function chooseAddress(name: string, taken: string[]): string {
 }
 
 function damaged(paths: ClusterPaths): ChainmailError {
-  return new ChainmailError("CLUSTER_SETTINGS_DAMAGED", `${paths.settings} is not what this version writes`, { hint: `rm ${paths.settings} && chainmail up --name ${paths.name}` });
+  return new ChainmailError("CLUSTER_SETTINGS_DAMAGED", `${paths.settings} is not what this version writes`, {
+    hint: `rm ${paths.settings} && chainmail up --name ${paths.name}`,
+  });
 }

@@ -41,7 +41,7 @@ function chainmail(): Command {
   lazy("up", "start the cluster and the mesh", async () => (await import("./commands/up.ts")).upCommand());
   lazy("down", "stop the cluster; nothing of it stays running", async () => (await import("./commands/down.ts")).downCommand());
   lazy("status", "what runs, where it listens and how it is", async () => (await import("./commands/status.ts")).statusCommand());
-  lazy("env", "print the environment for a shell: eval \"$(chainmail env)\"", async () => (await import("./commands/env.ts")).envCommand());
+  lazy("env", 'print the environment for a shell: eval "$(chainmail env)"', async () => (await import("./commands/env.ts")).envCommand());
   lazy("lab", "the workshop: a shell in its folder; `lab check`, `lab reset`", async () => (await import("./commands/lab.ts")).labCommand());
   lazy("probe", "try whether this machine can host a cluster", async () => (await import("./commands/probe.ts")).probeCommand());
   lazy("image", "images that pods can name", async () => (await import("./commands/image.ts")).imageCommand());

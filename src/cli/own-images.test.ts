@@ -19,7 +19,14 @@ const define = (options: Partial<OwnImageOptions>) => defineImage({ env: [], por
 describe("images of programs", () => {
   test("a program on the path that pods do not see is shown to them", () => {
     expect(define({ exec: "node server.js", cwd: "app", env: ["A=b=c"], port: ["80", "53/udp"], user: "5:6" })).toEqual({
-      config: { entrypoint: ["/opt/chainmail/exec/node", "server.js"], cmd: [], env: { PATH: expect.any(String), A: "b=c" }, user: "5:6", workingDir: "/app", exposedPorts: ["80/tcp", "53/udp"] },
+      config: {
+        entrypoint: ["/opt/chainmail/exec/node", "server.js"],
+        cmd: [],
+        env: { PATH: expect.any(String), A: "b=c" },
+        user: "5:6",
+        workingDir: "/app",
+        exposedPorts: ["80/tcp", "53/udp"],
+      },
       mounts: [
         { hostPath: join(base, "app"), containerPath: "/app", writable: false },
         { hostPath: join(base, "tools/node"), containerPath: "/opt/chainmail/exec/node", writable: false },
@@ -34,7 +41,11 @@ describe("images of programs", () => {
   });
 
   test("a folder as root: program and working folder are paths in there", () => {
-    expect(define({ rootfs: "root", exec: "serve", cwd: "/srv" })).toMatchObject({ config: { entrypoint: ["serve"], workingDir: "/srv" }, folder: join(base, "root"), mounts: [] });
+    expect(define({ rootfs: "root", exec: "serve", cwd: "/srv" })).toMatchObject({
+      config: { entrypoint: ["serve"], workingDir: "/srv" },
+      folder: join(base, "root"),
+      mounts: [],
+    });
     expect(define({ rootfs: "root" }).config.entrypoint).toEqual([]);
   });
 

@@ -43,7 +43,10 @@ export interface Surroundings {
 
 /** An image out of a program or a folder of this machine. Throws with the reason and what to write instead. */
 export function defineImage(options: OwnImageOptions, around: Surroundings): OwnImageDefinition {
-  if (options.exec === undefined && options.rootfs === undefined) throw new ChainmailError("IMAGE_EMPTY", "the image would have neither program nor files", { hint: 'chainmail image add NAME --exec "node server.js" --cwd ./app, or --rootfs DIR' });
+  if (options.exec === undefined && options.rootfs === undefined)
+    throw new ChainmailError("IMAGE_EMPTY", "the image would have neither program nor files", {
+      hint: 'chainmail image add NAME --exec "node server.js" --cwd ./app, or --rootfs DIR',
+    });
   const argv = options.exec === undefined ? [] : splitWords(options.exec);
   const folder = options.rootfs === undefined ? undefined : folderOf(options.rootfs, around);
   const mounts = options.mount.map((text) => parseMount(text, around));
@@ -56,7 +59,10 @@ export function defineImage(options: OwnImageOptions, around: Surroundings): Own
     exposedPorts: options.port.map((port) => (port.includes("/") ? port : `${port}/tcp`)),
   };
   if (folder !== undefined) {
-    if (folder === "/") throw new ChainmailError("ROOTFS_REFUSED", "the machine's own root cannot be an image's", { hint: "chainmail image add NAME --exec PROGRAM runs a program of the machine" });
+    if (folder === "/")
+      throw new ChainmailError("ROOTFS_REFUSED", "the machine's own root cannot be an image's", {
+        hint: "chainmail image add NAME --exec PROGRAM runs a program of the machine",
+      });
     // In a root of its own, the working folder is a path in there.
     return { config: { ...config, workingDir: options.cwd ?? "/" }, folder, mounts };
   }
@@ -75,7 +81,8 @@ export function defineImage(options: OwnImageOptions, around: Surroundings): Own
 function findProgram(program: string, cwd: string | undefined, around: Surroundings): { path: string; mount?: ImageMount } {
   const candidates = program.includes("/") ? [resolve(cwd ?? around.cwd, program)] : around.path.split(":").map((folder) => join(folder, program));
   const path = candidates.find(isProgram);
-  if (path === undefined) throw new ChainmailError("PROGRAM_NOT_FOUND", `there is no program ${program} ${program.includes("/") ? "at that path" : "on the PATH"} of this machine`);
+  if (path === undefined)
+    throw new ChainmailError("PROGRAM_NOT_FOUND", `there is no program ${program} ${program.includes("/") ? "at that path" : "on the PATH"} of this machine`);
   const real = realpathSync(path);
   if (cwd !== undefined && within(real, cwd) && within(path, cwd)) return { path: join(APP, path.slice(cwd.length)) };
   // By its name where the pod's own PATH finds the same file, since programs look at how they were called.
@@ -110,12 +117,16 @@ function existing(path: string, around: Surroundings): string {
 
 function refuseSecret(path: string, around: Surroundings): void {
   const secret = around.secret.find((folder) => within(path, folder) || within(folder, path));
-  if (secret !== undefined) throw new ChainmailError("PATH_PROTECTED", `${path} would show ${secret} to pods, which holds the clusters' keys`, { hint: "name a narrower folder" });
+  if (secret !== undefined)
+    throw new ChainmailError("PATH_PROTECTED", `${path} would show ${secret} to pods, which holds the clusters' keys`, { hint: "name a narrower folder" });
 }
 
 function checkedWritable(writable: boolean, path: string, around: Surroundings): boolean {
   const protectedFolder = writable && around.readOnly.find((folder) => within(path, folder) || within(folder, path));
-  if (protectedFolder) throw new ChainmailError("PATH_PROTECTED", `pods could change ${protectedFolder}, which Chainmail itself runs from`, { hint: "leave out --writable or :rw, or name another folder" });
+  if (protectedFolder)
+    throw new ChainmailError("PATH_PROTECTED", `pods could change ${protectedFolder}, which Chainmail itself runs from`, {
+      hint: "leave out --writable or :rw, or name another folder",
+    });
   return writable;
 }
 
@@ -148,7 +159,9 @@ export function splitWords(line: string): string[] {
       if (word !== undefined) words.push(word);
       word = undefined;
     } else if ("|&;<>()$`".includes(sign)) {
-      throw new ChainmailError("COMMAND_NEEDS_SHELL", `the command holds "${sign}", which a shell would have to read`, { hint: `--exec "sh -c '${line.replaceAll("'", "'\\''")}'"` });
+      throw new ChainmailError("COMMAND_NEEDS_SHELL", `the command holds "${sign}", which a shell would have to read`, {
+        hint: `--exec "sh -c '${line.replaceAll("'", "'\\''")}'"`,
+      });
     } else word = (word ?? "") + sign;
   }
   if (quote !== "") throw unfinished(line);

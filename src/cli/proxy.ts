@@ -62,7 +62,11 @@ async function loadBootstrap(options: ProxyOptions): Promise<ProxyBootstrap> {
 function serverOf(bootstrap: ProxyBootstrap, options: ProxyOptions): ProxyServer {
   return new ProxyServer({
     bootstrap,
-    createDataPlane: workerDataPlanes({ count: options.mode === "validate" ? 1 : workerCount(options.concurrency), command: [process.execPath, ...process.argv.slice(1)], env: { [WORKER]: "1" } }),
+    createDataPlane: workerDataPlanes({
+      count: options.mode === "validate" ? 1 : workerCount(options.concurrency),
+      command: [process.execPath, ...process.argv.slice(1)],
+      env: { [WORKER]: "1" },
+    }),
     sockets: new PodSockets(0),
     accessLog: accessLogSinks(),
     concurrency: Number(options.concurrency),
@@ -112,7 +116,13 @@ const WORKER = "CHAINMAIL_PROXY_WORKER";
 
 /** They are told by the first what to do. */
 function work(options: ProxyOptions): Promise<never> {
-  return runWorker({ sockets: new PodSockets(0), accessLog: accessLogSinks(), clock: systemClock, random: Math.random, log: createLogger("worker", { level: logLevel(options.logLevel) }) });
+  return runWorker({
+    sockets: new PodSockets(0),
+    accessLog: accessLogSinks(),
+    clock: systemClock,
+    random: Math.random,
+    log: createLogger("worker", { level: logLevel(options.logLevel) }),
+  });
 }
 
 /** As Envoy: 0 is one for each core. */
@@ -123,7 +133,16 @@ function workerCount(concurrency: string): number {
 }
 
 function logLevel(level: string): LogLevel {
-  const levels: Record<string, LogLevel> = { trace: "debug", debug: "debug", info: "info", warning: "warn", warn: "warn", error: "error", critical: "error", off: "none" };
+  const levels: Record<string, LogLevel> = {
+    trace: "debug",
+    debug: "debug",
+    info: "info",
+    warning: "warn",
+    warn: "warn",
+    error: "error",
+    critical: "error",
+    off: "none",
+  };
   const known = levels[level];
   if (!known) throw new ChainmailError("USAGE", `error: invalid log level specified '${level}'`);
   return known;

@@ -6,11 +6,17 @@ import { parseNode } from "../controlplane/xds/index.ts";
 import type { KubeObject } from "../resources/index.ts";
 import { render, xdsCommand } from "./xds-render.ts";
 
-const SERVICE = { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] } } as KubeObject;
+const SERVICE = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: "web", namespace: "shop" },
+  spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] },
+} as KubeObject;
 
 test("renders the clusters and listeners of a proxy and what those refer to", async () => {
   const rendered = await render([SERVICE], parseNode("sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local", { NAMESPACE: "shop" }));
-  const names = (list: unknown[]) => list.map((resource) => (resource as { name?: string; clusterName?: string }).name ?? (resource as { clusterName?: string }).clusterName);
+  const names = (list: unknown[]) =>
+    list.map((resource) => (resource as { name?: string; clusterName?: string }).name ?? (resource as { clusterName?: string }).clusterName);
   expect(names(rendered.cds)).toContain("outbound|80||web.shop.svc.cluster.local");
   expect(names(rendered.lds)).toContain("0.0.0.0_80");
   expect(names(rendered.rds)).toEqual(["80"]);

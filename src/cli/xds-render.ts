@@ -38,7 +38,8 @@ export async function render(objects: readonly KubeObject[], node: ProxyNode): P
   const registry = await loadRegistry();
   const snapshot = snapshotOf(objects);
   const generator = createGenerator();
-  const generate = (typeUrl: string, names?: readonly string[]) => generator.generate(node, snapshot, typeUrl, names).map((resource) => resourceJson(resource, registry));
+  const generate = (typeUrl: string, names?: readonly string[]) =>
+    generator.generate(node, snapshot, typeUrl, names).map((resource) => resourceJson(resource, registry));
   const cds = generate(XDS_TYPES.CDS);
   const lds = generate(XDS_TYPES.LDS);
   return { cds, lds, rds: generate(XDS_TYPES.RDS, routeNames(lds)), eds: generate(XDS_TYPES.EDS, cds.flatMap(endpointName)) };
@@ -83,7 +84,10 @@ async function readNode(path: string, type: "sidecar" | "router"): Promise<Proxy
   }
   const field = (name: string): string => (isRecord(metadata) && typeof metadata[name] === "string" ? metadata[name] : "");
   const [name, namespace, ips] = [field("NAME"), field("NAMESPACE"), field("INSTANCE_IPS")];
-  if (!name || !namespace) throw new ChainmailError("RENDER_NODE_INVALID", `${path} lacks the pod's NAME or NAMESPACE`, { hint: "take the metadata of a running proxy: istioctl proxy-config bootstrap <pod> -o json" });
+  if (!name || !namespace)
+    throw new ChainmailError("RENDER_NODE_INVALID", `${path} lacks the pod's NAME or NAMESPACE`, {
+      hint: "take the metadata of a running proxy: istioctl proxy-config bootstrap <pod> -o json",
+    });
   const address = ips.split(",")[0]?.trim() || "127.0.0.1";
   return parseNode(`${type}~${address}~${name}.${namespace}~${namespace}.svc.cluster.local`, metadata);
 }
@@ -101,7 +105,8 @@ async function readObjects(path: string): Promise<KubeObject[]> {
 
 function flatten(document: unknown, path: string): KubeObject[] {
   if (isRecord(document) && Array.isArray(document["items"])) return document["items"].flatMap((item: unknown) => flatten(item, path));
-  if (!isObject(document)) throw new ChainmailError("RENDER_OBJECTS_INVALID", `${path} holds something that is no Kubernetes object: it lacks apiVersion, kind or metadata.name`);
+  if (!isObject(document))
+    throw new ChainmailError("RENDER_OBJECTS_INVALID", `${path} holds something that is no Kubernetes object: it lacks apiVersion, kind or metadata.name`);
   return [document];
 }
 

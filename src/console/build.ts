@@ -21,12 +21,16 @@ export async function buildWebApp(outdir: string): Promise<void> {
     metafile: true,
     throw: false,
   });
-  if (!result.success) throw new ChainmailError("WEB_APP_BUILD_FAILED", `the console's pages could not be built: ${result.logs.map(String).join("; ")}`, { hint: "npm install, then try again" });
+  if (!result.success)
+    throw new ChainmailError("WEB_APP_BUILD_FAILED", `the console's pages could not be built: ${result.logs.map(String).join("; ")}`, {
+      hint: "npm install, then try again",
+    });
   const page = join(outdir, "index.html");
   writeFileSync(page, readFileSync(page, "utf8").replace("</head>", `${preloads(result.metafile?.outputs ?? {})}</head>`));
   for (const name of readdirSync(outdir)) {
     const content = readFileSync(join(outdir, name));
-    if (/\.(?:js|css|html|svg)$/.test(name) && content.length >= MIN_COMPRESSED_BYTES) writeFileSync(join(outdir, `${name}.gz`), Bun.gzipSync(content, { level: 9 }));
+    if (/\.(?:js|css|html|svg)$/.test(name) && content.length >= MIN_COMPRESSED_BYTES)
+      writeFileSync(join(outdir, `${name}.gz`), Bun.gzipSync(content, { level: 9 }));
   }
 }
 

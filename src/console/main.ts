@@ -25,7 +25,8 @@ const handle = createConsole({
   queries: createQueryClient(process.env.PROMETHEUS_URL ?? "http://prometheus.istio-system:9090"),
   traces: createTraceClient(process.env.TRACING_URL ?? "http://tracing.istio-system"),
   logs: createPodLogs(client.transport),
-  istiod: createIstiod({ baseUrl: process.env.ISTIOD_URL ?? "http://istiod.istio-system:15014", // Read each time: the kubelet renews it.
+  istiod: createIstiod({
+    baseUrl: process.env.ISTIOD_URL ?? "http://istiod.istio-system:15014", // Read each time: the kubelet renews it.
     token: () => (existsSync(ISTIOD_TOKEN) ? readFileSync(ISTIOD_TOKEN, "utf8").trim() : undefined),
   }),
   asUser: (token) => httpsTransport({ ...server, token, userAgent: "chainmail-console" }),

@@ -18,7 +18,12 @@ export function consoleManifests({ version }: { version: string }): KubeObject[]
   const clusterScoped = { name: "kiali", labels: LABELS };
   return [
     { apiVersion: "v1", kind: "ServiceAccount", metadata },
-    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata: clusterScoped, rules: READ.map((rule) => ({ ...rule, verbs: ["get", "list", "watch"] })) },
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRole",
+      metadata: clusterScoped,
+      rules: READ.map((rule) => ({ ...rule, verbs: ["get", "list", "watch"] })),
+    },
     {
       apiVersion: "rbac.authorization.k8s.io/v1",
       kind: "ClusterRoleBinding",
@@ -49,7 +54,12 @@ export function consoleManifests({ version }: { version: string }): KubeObject[]
               },
             ],
             // istiod's debug pages take a token of istiod's namespace with its audience: no right to forward ports is needed for them.
-            volumes: [{ name: "istio-token", projected: { sources: [{ serviceAccountToken: { audience: "istio-ca", expirationSeconds: 43_200, path: "istio-token" } }] } }],
+            volumes: [
+              {
+                name: "istio-token",
+                projected: { sources: [{ serviceAccountToken: { audience: "istio-ca", expirationSeconds: 43_200, path: "istio-token" } }] },
+              },
+            ],
           },
         },
       },

@@ -19,9 +19,13 @@ function collection(kind: string, namespace: string | undefined): string {
 
 beforeAll(async () => {
   for (const object of meshManifests()) {
-    if (["Namespace", "ConfigMap", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"].includes(object.kind)) api.put(collection(object.kind, object.metadata.namespace), object);
+    if (["Namespace", "ConfigMap", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"].includes(object.kind))
+      api.put(collection(object.kind, object.metadata.namespace), object);
   }
-  api.fail = (method, path) => (method === "POST" && path.endsWith("/gateways") && reached ? "admission webhook denied the request: configuration is invalid: gateway must have at least one server" : undefined);
+  api.fail = (method, path) =>
+    method === "POST" && path.endsWith("/gateways") && reached
+      ? "admission webhook denied the request: configuration is invalid: gateway must have at least one server"
+      : undefined;
   api.review("gateways", (gateway) => gateway);
   api.review("tokenreviews", (review) => ({ ...review, status: { authenticated: false } }));
   istiod = await startIstiod({
@@ -41,14 +45,20 @@ beforeAll(async () => {
 });
 afterAll(() => istiod.stop(10));
 
-const rootOf = (namespace: string): string => (api.at(`/api/v1/namespaces/${namespace}/configmaps/istio-ca-root-cert`) as { data?: Record<string, string> } | undefined)?.data?.["root-cert.pem"] ?? "";
-const webhooks = (kind: string, name: string): NonNullable<WebhookConfiguration["webhooks"]> => (api.at(`${collection(kind, undefined)}/${name}`) as WebhookConfiguration | undefined)?.webhooks ?? [];
+const rootOf = (namespace: string): string =>
+  (api.at(`/api/v1/namespaces/${namespace}/configmaps/istio-ca-root-cert`) as { data?: Record<string, string> } | undefined)?.data?.["root-cert.pem"] ?? "";
+const webhooks = (kind: string, name: string): NonNullable<WebhookConfiguration["webhooks"]> =>
+  (api.at(`${collection(kind, undefined)}/${name}`) as WebhookConfiguration | undefined)?.webhooks ?? [];
 
 function review(path: string, request: object): Promise<Response> {
   return fetch(`https://localhost:${istiod.ports.webhook}${path}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ kind: "AdmissionReview", apiVersion: "admission.k8s.io/v1", request: { uid: "u1", operation: "CREATE", namespace: "default", ...request } }),
+    body: JSON.stringify({
+      kind: "AdmissionReview",
+      apiVersion: "admission.k8s.io/v1",
+      request: { uid: "u1", operation: "CREATE", namespace: "default", ...request },
+    }),
     tls: { ca: rootOf("istio-system"), serverName: "istiod.istio-system.svc" },
   } as RequestInit);
 }
@@ -63,7 +73,8 @@ describe("what pods wait for", () => {
 describe("webhooks", () => {
   test("carry our CA; validation fails closed only once it is reached", async () => {
     await istiod.webhooksPatched;
-    for (const { clientConfig } of webhooks("MutatingWebhookConfiguration", "istio-sidecar-injector")) expect(Buffer.from(clientConfig.caBundle ?? "", "base64").toString()).toBe(rootOf("istio-system"));
+    for (const { clientConfig } of webhooks("MutatingWebhookConfiguration", "istio-sidecar-injector"))
+      expect(Buffer.from(clientConfig.caBundle ?? "", "base64").toString()).toBe(rootOf("istio-system"));
     const [validation] = webhooks("ValidatingWebhookConfiguration", "istiod-default-validator");
     expect(validation?.failurePolicy).toBe("Ignore");
     reached = true;
@@ -76,7 +87,8 @@ describe("webhooks", () => {
     const path = collection("MutatingWebhookConfiguration", undefined);
     const object = api.at(`${path}/istio-sidecar-injector`) as WebhookConfiguration;
     api.put(path, { ...object, webhooks: object.webhooks?.map((w) => ({ ...w, clientConfig: { ...w.clientConfig, caBundle: "AAAA" } })) });
-    const isBack = (): boolean => webhooks("MutatingWebhookConfiguration", "istio-sidecar-injector").every(({ clientConfig }) => clientConfig.caBundle !== "AAAA");
+    const isBack = (): boolean =>
+      webhooks("MutatingWebhookConfiguration", "istio-sidecar-injector").every(({ clientConfig }) => clientConfig.caBundle !== "AAAA");
     for (let i = 0; i < 100 && !isBack(); i++) await Bun.sleep(5);
     expect(isBack()).toBe(true);
   });
@@ -90,9 +102,13 @@ describe("webhooks", () => {
 
   test("validate with the reason and with warnings, and refuse what is no review", async () => {
     const resource = { group: "security.istio.io", version: "v1", resource: "peerauthentications" };
-    const bad = (await (await review("/validate", { resource, object: { kind: "PeerAuthentication", metadata: { name: "bad" } } })).json()) as { response: unknown };
+    const bad = (await (await review("/validate", { resource, object: { kind: "PeerAuthentication", metadata: { name: "bad" } } })).json()) as {
+      response: unknown;
+    };
     expect(bad.response).toMatchObject({ uid: "u1", allowed: false, status: { message: "configuration is invalid: it is bad" } });
-    const good = (await (await review("/validate", { resource, object: { kind: "PeerAuthentication", metadata: { name: "good" } } })).json()) as { response: unknown };
+    const good = (await (await review("/validate", { resource, object: { kind: "PeerAuthentication", metadata: { name: "good" } } })).json()) as {
+      response: unknown;
+    };
     expect(good.response).toMatchObject({ allowed: true, warnings: ["it is odd"] });
     const url = `https://localhost:${istiod.ports.webhook}/inject`;
     const tls = { ca: rootOf("istio-system"), serverName: "istiod.istio-system.svc" };
@@ -105,7 +121,15 @@ describe("monitoring", () => {
   const get = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${istiod.ports.monitoring}${path}`)).text();
   test("metrics under Istio's names", async () => {
     const metrics = await get("/metrics");
-    for (const name of ["pilot_info", "pilot_services", "citadel_server_root_cert_expiry_timestamp", "galley_validation_failed", "sidecar_injection_success_total", "istiod_uptime_seconds"]) expect(metrics).toContain(`\n${name}`);
+    for (const name of [
+      "pilot_info",
+      "pilot_services",
+      "citadel_server_root_cert_expiry_timestamp",
+      "galley_validation_failed",
+      "sidecar_injection_success_total",
+      "istiod_uptime_seconds",
+    ])
+      expect(metrics).toContain(`\n${name}`);
   });
   test("version and debug pages for those in the pod", async () => {
     expect(await get("/version")).toMatch(/^[^-]+-[^-]+-[^-]+$/);
@@ -119,7 +143,10 @@ describe("monitoring", () => {
 });
 
 test("options are Istio's; a wrong one is an error", () => {
-  const options = parseOptions(["discovery", "--monitoringAddr=:15014", "--log_output_level=default:debug", "--domain", "cluster.local", "--keepaliveMaxServerConnectionAge", "30m"], { POD_NAMESPACE: "x" });
+  const options = parseOptions(
+    ["discovery", "--monitoringAddr=:15014", "--log_output_level=default:debug", "--domain", "cluster.local", "--keepaliveMaxServerConnectionAge", "30m"],
+    { POD_NAMESPACE: "x" },
+  );
   expect(options.kubeconfig).toBeUndefined();
   expect(parseOptions(["discovery", "--kubeconfig", "/etc/kube/config"], {}).kubeconfig).toBe("/etc/kube/config");
   expect(options).toMatchObject({ namespace: "x", monitoringPort: 15014, logLevel: "debug", domain: "cluster.local", revision: "default" });

@@ -1,12 +1,41 @@
 import { errorText, type Clock, type Logger } from "../base/index.ts";
 import { CONFIG_MAPS, createInformer, type KubeClient } from "../kube/index.ts";
 import type { ConfigMap, Pod } from "../resources/index.ts";
-import { createAuthenticator, createTokenReviewer, distributeRoots, followBoundObjects, openCa, type CertificateAuthority, type Holder, type OidcRule, type RootRotation } from "./ca/index.ts";
+import {
+  createAuthenticator,
+  createTokenReviewer,
+  distributeRoots,
+  followBoundObjects,
+  openCa,
+  type CertificateAuthority,
+  type Holder,
+  type OidcRule,
+  type RootRotation,
+} from "./ca/index.ts";
 import { configDump, createDebugAccess, DebugPages, describeMesh, describeProcess, MetricsRegistry, VERSION_LINE, type ConnectionView } from "./debug/index.ts";
 import { createInjector, defaultValues, parseTemplates, parseValues, type InjectionContext } from "./injection/index.ts";
 import { countIstiods, followLeadership, listIstiods, whileLeading } from "./leadership/index.ts";
 import { parseMeshConfig, REGISTRY_KINDS, type MeshSnapshot, type Registry } from "./registry/index.ts";
-import { AdsServer, createCredentialSource, createDebugTypes, createServingCertificate, createValidator, createXdsMetrics, fetchJson, patchWebhooks, serveMonitoring, servePlaintext, serveReadiness, serveSecure, serveWebhooks, warmUp, type BoundServer, type GrpcServerOptions, type IstioValidator, type JwksFetcher } from "./server/index.ts";
+import {
+  AdsServer,
+  createCredentialSource,
+  createDebugTypes,
+  createServingCertificate,
+  createValidator,
+  createXdsMetrics,
+  fetchJson,
+  patchWebhooks,
+  serveMonitoring,
+  servePlaintext,
+  serveReadiness,
+  serveSecure,
+  serveWebhooks,
+  warmUp,
+  type BoundServer,
+  type GrpcServerOptions,
+  type IstioValidator,
+  type JwksFetcher,
+} from "./server/index.ts";
 import { allocateAddresses, writeIngressStatus } from "./status/index.ts";
 import type { ProxyNode, XdsGenerator } from "./xds/types.ts";
 
@@ -80,7 +109,14 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     clock,
     log: log.child("leader"),
   });
-  const opening = openCa({ client, namespace, trustDomain: reading, clock, log: log.child("ca"), ...(options.rootSpreadMs !== undefined && { spreadMs: options.rootSpreadMs }) });
+  const opening = openCa({
+    client,
+    namespace,
+    trustDomain: reading,
+    clock,
+    log: log.child("ca"),
+    ...(options.rootSpreadMs !== undefined && { spreadMs: options.rootSpreadMs }),
+  });
   const [{ ca, rotation, stop: closeCa }, first] = await Promise.all([opening, reading]).catch(async (thrown: unknown) => {
     values.stop();
     await leadership.stop();
@@ -101,8 +137,18 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     // Most clusters have no such issuer: what verifies its tokens is loaded by those that do.
     ...(options.oidc && { oidc: (await import("./ca/oidc.ts")).createOidcVerifier(options.oidc, { clock, fetchJson }) }),
   });
-  const connections = (): ConnectionView[] => [...ads.connections()].filter((connection): connection is typeof connection & ConnectionView => connection.node !== undefined);
-  const pages = new DebugPages({ snapshot: () => registry.current(), connections, generator, version: () => ads.version, clusterId: options.clusterId, rotation: () => rotation.status(), changes: (key) => ads.distribution.changes(key), push: () => pushAll(ads) });
+  const connections = (): ConnectionView[] =>
+    [...ads.connections()].filter((connection): connection is typeof connection & ConnectionView => connection.node !== undefined);
+  const pages = new DebugPages({
+    snapshot: () => registry.current(),
+    connections,
+    generator,
+    version: () => ads.version,
+    clusterId: options.clusterId,
+    rotation: () => rotation.status(),
+    changes: (key) => ads.distribution.changes(key),
+    push: () => pushAll(ads),
+  });
   const ads = new AdsServer({
     registry,
     generator,
@@ -122,7 +168,9 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     log: log.child("ads"),
   });
   closers.push(() => ads.stop());
-  const keysChanged = options.jwks?.onChange(() => ads.push({ kinds: new Set(["RequestAuthentication"]), keys: new Set(), endpoints: new Set(), identities: new Set() }));
+  const keysChanged = options.jwks?.onChange(() =>
+    ads.push({ kinds: new Set(["RequestAuthentication"]), keys: new Set(), endpoints: new Set(), identities: new Set() }),
+  );
   if (keysChanged) closers.push(keysChanged);
   describeMesh(metrics, () => registry.current(), connections);
   describe(metrics, { registry, ads, ca, rotation, clock, started });
@@ -155,7 +203,17 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     const [secure, plaintext, webhook, monitor, readiness] = await Promise.all([
       listen(serveSecure(grpc, `${hostname}:${ports.secure}`)),
       listen(servePlaintext(grpc, `${hostname}:${ports.plaintext}`)),
-      listen(serveWebhooks({ serving, inject: injection, validate: createValidator({ validate: options.validate, metrics, log: log.child("validation") }), log: log.child("webhook") }, { hostname, port: ports.webhook })),
+      listen(
+        serveWebhooks(
+          {
+            serving,
+            inject: injection,
+            validate: createValidator({ validate: options.validate, metrics, log: log.child("validation") }),
+            log: log.child("webhook"),
+          },
+          { hostname, port: ports.webhook },
+        ),
+      ),
       listen(serveMonitoring(monitoring, { hostname, port: ports.monitoring })),
       listen(serveReadiness(monitoring, { hostname, port: ports.readiness })),
     ]);
@@ -165,11 +223,13 @@ export async function startIstiod(options: IstiodOptions): Promise<Istiod> {
     closers.push(whileLeading(leadership, () => allocateAddresses({ client, registry, clock, log: log.child("addresses") })).stop);
     ready = true;
     log.info("istiod is ready", { version: VERSION_LINE, ms: clock.now() - started });
-    const warm = warmUp({ generator, snapshot: () => registry.current(), over: () => stopped || ads.connections().next().done === false }).catch((thrown: unknown) => {
-      // Whoever comes has made what it asks for, and is told of what cannot be made.
-      log.warn("could not make ahead what proxies will ask for", { error: errorText(thrown) });
-      return [];
-    });
+    const warm = warmUp({ generator, snapshot: () => registry.current(), over: () => stopped || ads.connections().next().done === false }).catch(
+      (thrown: unknown) => {
+        // Whoever comes has made what it asks for, and is told of what cannot be made.
+        log.warn("could not make ahead what proxies will ask for", { error: errorText(thrown) });
+        return [];
+      },
+    );
     return {
       ports: { secure: secure.port, plaintext: plaintext.port, webhook: webhook.port, monitoring: monitor.port, readiness: readiness.port },
       metrics,
@@ -203,7 +263,8 @@ function* certificateHolders({ objects }: MeshSnapshot): Generator<Holder> {
     const hasProxy = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(({ name }) => name === "istio-proxy");
     if (hasProxy && !ended) yield { key: metadata.uid ?? "", name: `${metadata.namespace}/${metadata.name}` };
   }
-  for (const { metadata } of objects.list("WorkloadEntry")) yield { key: `WorkloadEntry/${metadata.namespace}/${metadata.name}`, name: `${metadata.namespace}/${metadata.name}` };
+  for (const { metadata } of objects.list("WorkloadEntry"))
+    yield { key: `WorkloadEntry/${metadata.namespace}/${metadata.name}`, name: `${metadata.namespace}/${metadata.name}` };
 }
 
 async function readTrustDomain({ client, namespace, revision }: IstiodOptions): Promise<string> {
@@ -214,7 +275,11 @@ async function readTrustDomain({ client, namespace, revision }: IstiodOptions): 
 const suffixOf = (revision: string): string => (revision === "default" ? "" : `-${revision}`);
 
 /** The injection values of the installation, as they are now. */
-function watchValues({ client, namespace, revision, clock, log }: IstiodOptions): { current(): Pick<InjectionContext, "values" | "templates">; synced: Promise<void>; stop(): void } {
+function watchValues({ client, namespace, revision, clock, log }: IstiodOptions): {
+  current(): Pick<InjectionContext, "values" | "templates">;
+  synced: Promise<void>;
+  stop(): void;
+} {
   const name = `istio-sidecar-injector${suffixOf(revision)}`;
   let current: Pick<InjectionContext, "values" | "templates"> = { values: defaultValues() };
   const informer = createInformer<ConfigMap>(client, CONFIG_MAPS, { namespace, fieldSelector: `metadata.name=${name}`, log, clock });
@@ -224,14 +289,27 @@ function watchValues({ client, namespace, revision, clock, log }: IstiodOptions)
       const { values = "{}", config = "" } = object.data ?? {};
       current = { values: parseValues(values), templates: parseTemplates(values, config) };
     } catch (cause) {
-      log.error("the values for injection cannot be read; the last ones stay in force", { configmap: name, error: cause instanceof Error ? cause : String(cause) });
+      log.error("the values for injection cannot be read; the last ones stay in force", {
+        configmap: name,
+        error: cause instanceof Error ? cause : String(cause),
+      });
     }
   });
   return { current: () => current, synced: informer.synced, stop: () => informer.stop() };
 }
 
 /** Gauges that are read when somebody scrapes. */
-function describe(metrics: MetricsRegistry, { registry, ads, ca, rotation, clock, started }: { registry: Registry; ads: AdsServer; ca: CertificateAuthority; rotation: RootRotation; clock: Clock; started: number }): void {
+function describe(
+  metrics: MetricsRegistry,
+  {
+    registry,
+    ads,
+    ca,
+    rotation,
+    clock,
+    started,
+  }: { registry: Registry; ads: AdsServer; ca: CertificateAuthority; rotation: RootRotation; clock: Clock; started: number },
+): void {
   metrics.gauge("istio_build", "Istio component build info").set(1, { component: "pilot", tag: VERSION_LINE });
   metrics.gauge("pilot_info", "Pilot version and build information.").set(1, { version: VERSION_LINE });
   metrics.observedGauge("istiod_uptime_seconds", "Current istiod server uptime in seconds", () => [{ value: (clock.now() - started) / 1000 }]);
@@ -246,12 +324,18 @@ function describe(metrics: MetricsRegistry, { registry, ads, ca, rotation, clock
     for (const { node } of ads.connections()) if (node) byVersion.set(node.istioVersion, (byVersion.get(node.istioVersion) ?? 0) + 1);
     return [...byVersion].map(([version, value]) => ({ labels: { version }, value }));
   });
-  metrics.observedGauge("citadel_server_root_cert_expiry_timestamp", "The unix timestamp, in seconds, when the root cert will expire.", () => [{ value: Math.floor(ca.material.certificate.notAfter / 1000) }]);
-  metrics.observedGauge("citadel_server_root_cert_expiry_seconds", "The time remaining, in seconds, before the root cert will expire. A negative value indicates the cert is expired.", () => [
-    { value: (ca.material.certificate.notAfter - clock.now()) / 1000 },
+  metrics.observedGauge("citadel_server_root_cert_expiry_timestamp", "The unix timestamp, in seconds, when the root cert will expire.", () => [
+    { value: Math.floor(ca.material.certificate.notAfter / 1000) },
   ]);
-  metrics.observedGauge("chainmail_ca_retired_root_workloads", "Workloads that may still hold a certificate of a root that signs no more; it is trusted until there is none.", () =>
-    rotation.status().retired.map(({ fingerprint, remaining }) => ({ labels: { root: fingerprint.slice(0, 16) }, value: remaining })),
+  metrics.observedGauge(
+    "citadel_server_root_cert_expiry_seconds",
+    "The time remaining, in seconds, before the root cert will expire. A negative value indicates the cert is expired.",
+    () => [{ value: (ca.material.certificate.notAfter - clock.now()) / 1000 }],
+  );
+  metrics.observedGauge(
+    "chainmail_ca_retired_root_workloads",
+    "Workloads that may still hold a certificate of a root that signs no more; it is trusted until there is none.",
+    () => rotation.status().retired.map(({ fingerprint, remaining }) => ({ labels: { root: fingerprint.slice(0, 16) }, value: remaining })),
   );
   describeProcess(metrics, started);
 }

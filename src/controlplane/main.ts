@@ -28,12 +28,22 @@ async function main(): Promise<void> {
       systemNamespace: options.namespace,
       meshConfigMap: options.revision === "default" ? "istio" : `istio-${options.revision}`,
       onInvalid: (reason, object) =>
-        log.warn("an object is left out, since it cannot be understood", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error: errorText(reason) }),
+        log.warn("an object is left out, since it cannot be understood", {
+          kind: object.kind,
+          name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`,
+          error: errorText(reason),
+        }),
     },
     createRegistryObserver(metrics),
   );
   // While the API server lists what there is, everything else is loaded: Envoy's types alone take as long as the lists.
-  const [{ validateIstio }, { checkPatchValue }, { startIstiod }, { createJwksFetcher }, { createGenerator }] = await Promise.all([import("../resources/index.ts"), import("../proto/go-json/index.ts"), import("./istiod.ts"), import("./server/index.ts"), import("./xds/index.ts")]);
+  const [{ validateIstio }, { checkPatchValue }, { startIstiod }, { createJwksFetcher }, { createGenerator }] = await Promise.all([
+    import("../resources/index.ts"),
+    import("../proto/go-json/index.ts"),
+    import("./istiod.ts"),
+    import("./server/index.ts"),
+    import("./xds/index.ts"),
+  ]);
   const jwks = createJwksFetcher({ registry, clock: systemClock, log: log.child("jwks") });
   const istiod = await startIstiod({
     client,
@@ -51,7 +61,13 @@ async function main(): Promise<void> {
     clock: systemClock,
     log,
     hostname: "0.0.0.0",
-    ports: { plaintext: options.grpcPort, secure: options.secureGrpcPort, webhook: options.httpsPort, monitoring: options.monitoringPort, readiness: options.httpPort },
+    ports: {
+      plaintext: options.grpcPort,
+      secure: options.secureGrpcPort,
+      webhook: options.httpsPort,
+      monitoring: options.monitoringPort,
+      readiness: options.httpPort,
+    },
   });
   void istiod.warm.then(() => Bun.unsafe.setJITPolicy(1));
   const shutdown = (signal: string): void => {

@@ -24,7 +24,19 @@ export interface DiscoveryOptions {
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "none"];
 /** Flags of Istio's that change nothing here; manifests written for Istio pass them. */
-const IGNORED = new Set(["keepaliveMaxServerConnectionAge", "keepaliveInterval", "keepaliveTimeout", "log_as_json", "caCertFile", "tlsCertFile", "tlsKeyFile", "registries", "profile", "networksConfig", "meshConfig"]);
+const IGNORED = new Set([
+  "keepaliveMaxServerConnectionAge",
+  "keepaliveInterval",
+  "keepaliveTimeout",
+  "log_as_json",
+  "caCertFile",
+  "tlsCertFile",
+  "tlsKeyFile",
+  "registries",
+  "profile",
+  "networksConfig",
+  "meshConfig",
+]);
 
 /** Reads `discovery [flags]`. Throws USAGE for an unknown command, flag or value. */
 export function parseOptions(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): DiscoveryOptions {
@@ -82,5 +94,7 @@ function spreadOf(text: string | undefined): number | undefined {
 }
 
 function usage(message: string): ChainmailError {
-  return new ChainmailError("USAGE", message, { hint: "pilot-discovery discovery [--monitoringAddr :15014] [--domain cluster.local] [--log_output_level default:info]" });
+  return new ChainmailError("USAGE", message, {
+    hint: "pilot-discovery discovery [--monitoringAddr :15014] [--domain cluster.local] [--log_output_level default:info]",
+  });
 }

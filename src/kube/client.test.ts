@@ -63,7 +63,9 @@ test("lists follow continue and give items their type", async () => {
 });
 
 test("watch events are split wherever the bytes were cut", async () => {
-  const bytes = new TextEncoder().encode('{"type":"ADDED","object":{"metadata":{"name":"ä"}}}\n{"type":"DELETED","object":{"metadata":{"name":"b"}}}\n{"type":"AD');
+  const bytes = new TextEncoder().encode(
+    '{"type":"ADDED","object":{"metadata":{"name":"ä"}}}\n{"type":"DELETED","object":{"metadata":{"name":"b"}}}\n{"type":"AD',
+  );
   for (const size of [1, 7, 64, bytes.length]) {
     const body = new ReadableStream<Uint8Array>({
       start(controller) {
@@ -78,7 +80,9 @@ test("watch events are split wherever the bytes were cut", async () => {
 });
 
 test("a watch's ERROR event is thrown as the Status in it", async () => {
-  const { client } = recorder(() => new Response('{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1 (321)"}}\n'));
+  const { client } = recorder(
+    () => new Response('{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1 (321)"}}\n'),
+  );
   const run = async () => {
     for await (const _ of client.watch(PODS, { resourceVersion: "1" })) void _;
   };

@@ -31,16 +31,39 @@ const REQUEST = { namespace: "lab", pod: "sleep-1", container: "sleep", command:
 const SUCCESS = JSON.stringify({ kind: "Status", status: "Success" });
 
 test("output, exit code and command line", async () => {
-  const { server: url, asked } = start([[1, ""], [1, "one "], [2, "warned"], [1, "two"], [3, SUCCESS]]);
+  const { server: url, asked } = start([
+    [1, ""],
+    [1, "one "],
+    [2, "warned"],
+    [1, "two"],
+    [3, SUCCESS],
+  ]);
   expect(await execInPod({ server: url, token: "T" }, REQUEST)).toEqual({ stdout: "one two", stderr: "warned", exitCode: 0 });
   expect(asked).toEqual(["/api/v1/namespaces/lab/pods/sleep-1/exec curl -s http://a/?b=c&d Bearer T"]);
 });
 
 test("a command that fails tells its code, one that could not start why", async () => {
-  const failed = { kind: "Status", status: "Failure", message: "command terminated with non-zero exit code", details: { causes: [{ reason: "ExitCode", message: "56" }] } };
-  expect(await execInPod({ server: start([[2, "reset"], [3, JSON.stringify(failed)]]).server }, REQUEST)).toMatchObject({ stderr: "reset", exitCode: 56 });
+  const failed = {
+    kind: "Status",
+    status: "Failure",
+    message: "command terminated with non-zero exit code",
+    details: { causes: [{ reason: "ExitCode", message: "56" }] },
+  };
+  expect(
+    await execInPod(
+      {
+        server: start([
+          [2, "reset"],
+          [3, JSON.stringify(failed)],
+        ]).server,
+      },
+      REQUEST,
+    ),
+  ).toMatchObject({ stderr: "reset", exitCode: 56 });
   await server?.stop(true);
-  await expect(execInPod({ server: start([[3, JSON.stringify({ kind: "Status", status: "Failure", message: "no such file: curl" })]]).server }, REQUEST)).rejects.toMatchObject({ code: "EXEC_FAILED", message: "no such file: curl" });
+  await expect(
+    execInPod({ server: start([[3, JSON.stringify({ kind: "Status", status: "Failure", message: "no such file: curl" })]]).server }, REQUEST),
+  ).rejects.toMatchObject({ code: "EXEC_FAILED", message: "no such file: curl" });
   await server?.stop(true);
   await expect(execInPod({ server: start([[1, "half"]]).server }, REQUEST)).rejects.toMatchObject({ code: "EXEC_LOST" });
 });
@@ -49,5 +72,15 @@ test("a refusal is the API server's own, and output has its limit", async () => 
   const refusal = Response.json({ kind: "Status", message: "pods/exec is forbidden", reason: "Forbidden" }, { status: 403 });
   await expect(execInPod({ server: start([], refusal).server }, REQUEST)).rejects.toMatchObject({ status: 403 });
   await server?.stop(true);
-  await expect(execInPod({ server: start([[1, "x".repeat(2_000)], [3, SUCCESS]]).server }, REQUEST)).rejects.toMatchObject({ code: "EXEC_OUTPUT_TOO_LARGE" });
+  await expect(
+    execInPod(
+      {
+        server: start([
+          [1, "x".repeat(2_000)],
+          [3, SUCCESS],
+        ]).server,
+      },
+      REQUEST,
+    ),
+  ).rejects.toMatchObject({ code: "EXEC_OUTPUT_TOO_LARGE" });
 });

@@ -30,8 +30,16 @@ const [STDOUT, STDERR, ERROR] = [1, 2, 3];
  * Runs a command in a container, as `kubectl exec` does, without input, and returns what it printed and how it ended.
  * Throws ApiError when the API server refuses, and a ChainmailError when the command cannot be started.
  */
-export async function execInPod(connection: HttpsTransportOptions, { namespace, pod, container, command, maxBytes, timeoutMs }: ExecRequest): Promise<ExecResult> {
-  const query = new URLSearchParams([["container", container], ["stdout", "true"], ["stderr", "true"], ...command.map((part): [string, string] => ["command", part])]);
+export async function execInPod(
+  connection: HttpsTransportOptions,
+  { namespace, pod, container, command, maxBytes, timeoutMs }: ExecRequest,
+): Promise<ExecResult> {
+  const query = new URLSearchParams([
+    ["container", container],
+    ["stdout", "true"],
+    ["stderr", "true"],
+    ...command.map((part): [string, string] => ["command", part]),
+  ]);
   const { socket, head } = await openWebSocket(connection, `${resourcePath(PODS, namespace, pod, "exec")}?${query}`, PROTOCOL);
   const output: Record<number, Buffer[]> = { [STDOUT]: [], [STDERR]: [], [ERROR]: [] };
   let size = 0;

@@ -7,7 +7,10 @@ import type { Transport } from "./types.ts";
 export const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** What a program in a pod needs to reach its API server, and the pod's namespace. */
-export function inClusterOptions(env: Record<string, string | undefined> = process.env, dir = SERVICE_ACCOUNT_DIR): HttpsTransportOptions & { namespace: string } {
+export function inClusterOptions(
+  env: Record<string, string | undefined> = process.env,
+  dir = SERVICE_ACCOUNT_DIR,
+): HttpsTransportOptions & { namespace: string } {
   const host = env["KUBERNETES_SERVICE_HOST"];
   const port = env["KUBERNETES_SERVICE_PORT"];
   if (!host || !port) {

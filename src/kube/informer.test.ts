@@ -29,7 +29,12 @@ function server(options: { watchList: boolean }) {
     watches.push({ controller, query });
     if (query.get("sendInitialEvents")) {
       for (const object of objects.values()) controller.enqueue(encode({ type: "ADDED", object }));
-      controller.enqueue(encode({ type: "BOOKMARK", object: { kind: "Pod", apiVersion: "v1", metadata: { resourceVersion: "5", annotations: { "k8s.io/initial-events-end": "true" } } } }));
+      controller.enqueue(
+        encode({
+          type: "BOOKMARK",
+          object: { kind: "Pod", apiVersion: "v1", metadata: { resourceVersion: "5", annotations: { "k8s.io/initial-events-end": "true" } } },
+        }),
+      );
     }
     arrived();
     return new Response(body);

@@ -127,7 +127,10 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     }
     const { items, resourceVersion } = await this.client.list<T>(this.gvr, this.options);
     if (this.#stop.signal.aborted) return;
-    this.#replace(items.map((item) => this.#transform(item)), resourceVersion);
+    this.#replace(
+      items.map((item) => this.#transform(item)),
+      resourceVersion,
+    );
     await this.#follow({ resourceVersion });
   }
 
@@ -140,7 +143,14 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     let initial = start.sendInitialEvents ? new Map<string, T>() : undefined;
     try {
       const { namespace, labelSelector, fieldSelector } = this.options;
-      for await (const { type, object } of this.client.watch<T>(this.gvr, { namespace, labelSelector, fieldSelector, ...start, timeoutSeconds, signal: dead.signal })) {
+      for await (const { type, object } of this.client.watch<T>(this.gvr, {
+        namespace,
+        labelSelector,
+        fieldSelector,
+        ...start,
+        timeoutSeconds,
+        signal: dead.signal,
+      })) {
         if (this.#stop.signal.aborted) return;
         const version = object.metadata.resourceVersion ?? "";
         if (!initial) this.#connected(true);

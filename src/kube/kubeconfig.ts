@@ -21,7 +21,10 @@ export async function loadKubeconfig(path: string, context?: string): Promise<Ku
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw new ChainmailError("KUBECONFIG_UNREADABLE", `cannot read the kubeconfig ${path}`, { cause, hint: "set KUBECONFIG, or start a cluster with: chainmail up" });
+    throw new ChainmailError("KUBECONFIG_UNREADABLE", `cannot read the kubeconfig ${path}`, {
+      cause,
+      hint: "set KUBECONFIG, or start a cluster with: chainmail up",
+    });
   }
   const { load } = await import("js-yaml");
   let parsed: unknown;

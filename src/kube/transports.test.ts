@@ -58,7 +58,12 @@ test("kubeconfig: what is wrong is named", async () => {
 });
 
 test("a pod's connection, and its token read again when the file changes", async () => {
-  for (const [name, text] of [["ca.crt", "CA"], ["token", "one\n"], ["namespace", "lab"]] as const) write(name, text);
+  for (const [name, text] of [
+    ["ca.crt", "CA"],
+    ["token", "one\n"],
+    ["namespace", "lab"],
+  ] as const)
+    write(name, text);
   const env = { KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT: "443" };
   expect(inClusterOptions(env, dir)).toMatchObject({ server: "https://10.96.0.1:443", ca: "CA", namespace: "lab" });
   expect(() => inClusterOptions({}, dir)).toThrow("does not run in a pod");

@@ -46,7 +46,13 @@ export interface KubeClient {
   watch<T extends KubeObject>(gvr: GroupVersionResource, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
   create<T extends KubeObject>(gvr: GroupVersionResource, object: T): Promise<T>;
   /** POST to a subresource: "binding", "token", "eviction". The answer may be of another kind. */
-  createSubresource<T extends KubeObject>(gvr: GroupVersionResource, name: string, namespace: string | undefined, subresource: string, body: KubeObject): Promise<T>;
+  createSubresource<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    name: string,
+    namespace: string | undefined,
+    subresource: string,
+    body: KubeObject,
+  ): Promise<T>;
   update<T extends KubeObject>(gvr: GroupVersionResource, object: T): Promise<T>;
   updateStatus<T extends KubeObject>(gvr: GroupVersionResource, object: T): Promise<T>;
   /** PUT to another subresource, such as "finalize" of a namespace. */
@@ -55,7 +61,12 @@ export interface KubeClient {
   patch<T extends KubeObject>(gvr: GroupVersionResource, name: string, namespace: string | undefined, body: unknown, subresource?: string): Promise<T>;
   /** Server-side apply, forced: creates or updates what it names, as `fieldManager`. */
   apply<T extends KubeObject>(gvr: GroupVersionResource, object: T, fieldManager: string): Promise<T>;
-  delete(gvr: GroupVersionResource, name: string, namespace?: string, options?: { gracePeriodSeconds?: number; propagationPolicy?: string; uid?: string }): Promise<void>;
+  delete(
+    gvr: GroupVersionResource,
+    name: string,
+    namespace?: string,
+    options?: { gracePeriodSeconds?: number; propagationPolicy?: string; uid?: string },
+  ): Promise<void>;
 }
 
 export interface Change<T extends KubeObject = KubeObject> {

@@ -17,6 +17,13 @@ const BACKDATE_MS = 120_000;
 export async function createGatewayCertificates(host: string, now = Date.now()): Promise<GatewayCertificates> {
   const [rootKey, key] = await Promise.all([generateKey("RSA-2048"), generateKey("RSA-2048")]);
   const root = issueRoot({ key: rootKey, commonName: "istio-workshop-ca", now: now - BACKDATE_MS, lifetimeMs: VALID_MS + BACKDATE_MS });
-  const leaf = issueLeaf({ signer: { certificate: root, key: rootKey }, spki: publicKeyDer(key), subject: { commonName: host, organizations: [] }, names: { dnsNames: [host] }, now, lifetimeMs: VALID_MS });
+  const leaf = issueLeaf({
+    signer: { certificate: root, key: rootKey },
+    spki: publicKeyDer(key),
+    subject: { commonName: host, organizations: [] },
+    names: { dnsNames: [host] },
+    now,
+    lifetimeMs: VALID_MS,
+  });
   return { rootCertificate: root.pem, rootKey: encodePrivateKey(rootKey), certificate: leaf.pem, key: encodePrivateKey(key) };
 }

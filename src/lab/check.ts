@@ -101,7 +101,8 @@ async function dashboard(shell: Shell): Promise<string | undefined> {
     const tls = (await (await fetch(`${url}/api/mesh/tls`)).json()) as { status?: unknown };
     if (tls.status !== "MTLS_ENABLED") return `the console says mesh-wide TLS is ${String(tls.status)}`;
     let problem: string | undefined = "the graph is empty";
-    for (const deadline = Date.now() + GRAPH_DEADLINE_MS; problem && Date.now() < deadline; await Bun.sleep(GRAPH_POLL_MS)) problem = graphProblem(await graph(url));
+    for (const deadline = Date.now() + GRAPH_DEADLINE_MS; problem && Date.now() < deadline; await Bun.sleep(GRAPH_POLL_MS))
+      problem = graphProblem(await graph(url));
     return problem;
   } finally {
     await tunnel.stop();
@@ -116,7 +117,9 @@ interface GraphData {
 }
 
 async function graph(url: string): Promise<GraphData> {
-  const answer = await fetch(`${url}/api/namespaces/graph?namespaces=istioinaction&graphType=workload&duration=60s&injectServiceNodes=false&appenders=deadNode,istio,securityPolicy`);
+  const answer = await fetch(
+    `${url}/api/namespaces/graph?namespaces=istioinaction&graphType=workload&duration=60s&injectServiceNodes=false&appenders=deadNode,istio,securityPolicy`,
+  );
   return (await answer.json()) as GraphData;
 }
 
@@ -131,7 +134,8 @@ function graphProblem(data: GraphData): string | undefined {
     const edge = data.elements?.edges?.find(({ data: e }) => nodes.get(e.source) === source && nodes.get(e.target) === target)?.data;
     if (!edge) return `no edge from ${source} to ${target}`;
     if (edge.isMTLS !== "100") return `the edge from ${source} to ${target} shows mutual TLS for ${edge.isMTLS ?? "none"} of its requests`;
-    if (!edge.sourcePrincipal?.startsWith("spiffe://") || !edge.destPrincipal?.startsWith("spiffe://")) return `the edge from ${source} to ${target} lacks a SPIFFE principal`;
+    if (!edge.sourcePrincipal?.startsWith("spiffe://") || !edge.destPrincipal?.startsWith("spiffe://"))
+      return `the edge from ${source} to ${target} lacks a SPIFFE principal`;
   }
   return undefined;
 }

@@ -24,7 +24,10 @@ export async function layDownEarlierLabs(shell: Shell, say: (text: string) => vo
 
 /** Waits until every pod of the lab is Ready. */
 export async function waitForLab(shell: Shell): Promise<void> {
-  await must(shell, `for d in web-api recommendation purchase-history-v1 sleep; do kubectl rollout status -n ${LAB_NAMESPACE} deploy/$d --timeout=60s || exit 1; done`);
+  await must(
+    shell,
+    `for d in web-api recommendation purchase-history-v1 sleep; do kubectl rollout status -n ${LAB_NAMESPACE} deploy/$d --timeout=60s || exit 1; done`,
+  );
 }
 
 /** Takes back what lab 4 adds: the policies and the sleep service in the default namespace. */

@@ -31,7 +31,22 @@ describe("lab steps", () => {
   test("step 16 compares with the dump from before STRICT", () => {
     const step = STEPS.find((s) => s.number === 16)!;
     const dump = (chains: string[]) =>
-      JSON.stringify({ configs: [{ dynamic_listeners: [{ name: "virtualInbound", active_state: { listener: { filter_chains: chains.map((c) => ({ filter_chain_match: { transport_protocol: c } })) } } }] }] }, null, 1);
+      JSON.stringify(
+        {
+          configs: [
+            {
+              dynamic_listeners: [
+                {
+                  name: "virtualInbound",
+                  active_state: { listener: { filter_chains: chains.map((c) => ({ filter_chain_match: { transport_protocol: c } })) } },
+                },
+              ],
+            },
+          ],
+        },
+        null,
+        1,
+      );
     const before = dump(["raw_buffer", "tls"]);
     expect(step.problem({ stdout: dump(["tls"]), stderr: "", exitCode: 0 }, { permissiveDump: before })).toBeUndefined();
     expect(step.problem({ stdout: before, stderr: "", exitCode: 0 }, { permissiveDump: before })).toContain("not fewer");

@@ -21,8 +21,7 @@ export interface Step {
   problem(result: CommandResult, findings: Findings): string | undefined;
 }
 
-const CERTIFICATE =
-  `istioctl proxy-config secret deploy/web-api -n istioinaction -o json | jq '[.dynamicActiveSecrets[] | select(.name == "default")][0].secret.tlsCertificate.certificateChain.inlineBytes' -r | base64 -d | openssl x509 -noout -text`;
+const CERTIFICATE = `istioctl proxy-config secret deploy/web-api -n istioinaction -o json | jq '[.dynamicActiveSecrets[] | select(.name == "default")][0].secret.tlsCertificate.certificateChain.inlineBytes' -r | base64 -d | openssl x509 -noout -text`;
 
 export const DUMP_COMMAND = "istioctl proxy-config all deploy/web-api -n istioinaction -o json";
 
@@ -126,8 +125,7 @@ EOF`,
     number: 12,
     title: "the SPIFFE identity of web-api",
     command: `${CERTIFICATE} | grep 'Subject Alternative Name' -A 1`,
-    problem: (r) =>
-      expectText(r, r.stdout, /X509v3 Subject Alternative Name: critical\n\s+URI:spiffe:\/\/cluster\.local\/ns\/istioinaction\/sa\/web-api\n/),
+    problem: (r) => expectText(r, r.stdout, /X509v3 Subject Alternative Name: critical\n\s+URI:spiffe:\/\/cluster\.local\/ns\/istioinaction\/sa\/web-api\n/),
   },
   {
     number: 13,
@@ -185,7 +183,7 @@ function lines(text: string): number {
 function threeServices(result: CommandResult, text: string): string | undefined {
   const answer = parse(text);
   const names: unknown[] = [];
-  for (let at = answer; typeof at === "object" && at !== null; ) {
+  for (let at = answer; typeof at === "object" && at !== null;) {
     const { name, code, upstream_calls } = at as { name?: unknown; code?: unknown; upstream_calls?: unknown };
     if (code !== 200) return `${String(name)} answered ${String(code)}`;
     names.push(name);

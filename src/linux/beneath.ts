@@ -25,7 +25,11 @@ export function openFolder(path: string): number {
  */
 export function openBeneath(folderFd: number, path: string, options: { followLinks?: boolean } = {}): number {
   // struct open_how {u64 flags, mode, resolve}
-  const how = new BigUint64Array([BigInt(O_PATH | O_CLOEXEC | (options.followLinks === false ? O_NOFOLLOW : 0)), 0n, BigInt(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)]);
+  const how = new BigUint64Array([
+    BigInt(O_PATH | O_CLOEXEC | (options.followLinks === false ? O_NOFOLLOW : 0)),
+    0n,
+    BigInt(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS),
+  ]);
   const name = cString(path);
   const fd = Number(libc().syscall(SYS_OPENAT2, folderFd, name, ptr(how), SIZE_OF_HOW, 0, 0));
   return check(fd, `open ${path}`);

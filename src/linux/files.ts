@@ -95,7 +95,7 @@ export function writeSome(fd: number, bytes: Uint8Array): number {
 
 /** Writes all of it, blocking. Throws EPIPE when the other end is gone. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const rest = bytes.subarray(offset);
     offset += check(Number(libc().write(fd, rest, rest.length)), "write");
   }

@@ -10,7 +10,19 @@ export { originalDestination, type SocketAddress } from "./original-destination.
 export { isIPv4, isIPv6, formatIPv4, parseIPv4 } from "./socket-address.ts";
 export { closeFd, getSocketOption, setSocketOption, shortestRoundTrip, shutdownWrite, SocketOption } from "./socket-options.ts";
 export { bindUdp, listenTcp } from "./listen.ts";
-export { changeOwner, createMemoryFile, createPipe, duplicateFd, growPipe, pollFd, readBlocking, setNonBlocking, tryLock, writeAll, writeSome } from "./files.ts";
+export {
+  changeOwner,
+  createMemoryFile,
+  createPipe,
+  duplicateFd,
+  growPipe,
+  pollFd,
+  readBlocking,
+  setNonBlocking,
+  tryLock,
+  writeAll,
+  writeSome,
+} from "./files.ts";
 export {
   enterNamespace,
   leaveSessionKeyring,
@@ -22,7 +34,19 @@ export {
   unshareThread,
   type NamespaceKind,
 } from "./namespaces.ts";
-export { bindMount, cloneTree, cloneTreeOf, makeReadOnly, mountFilesystem, moveTree, MountFlag, pivotRoot, pivotRootKeeping, setPropagationPrivate, unmountDetached } from "./mounts.ts";
+export {
+  bindMount,
+  cloneTree,
+  cloneTreeOf,
+  makeReadOnly,
+  mountFilesystem,
+  moveTree,
+  MountFlag,
+  pivotRoot,
+  pivotRootKeeping,
+  setPropagationPrivate,
+  unmountDetached,
+} from "./mounts.ts";
 export { makeFolderBeneath, openBeneath, openFolder } from "./beneath.ts";
 export { restrictSystemCalls } from "./seccomp.ts";
 export { openTerminal, resizeTerminal } from "./terminals.ts";

@@ -42,7 +42,15 @@ export function createVeth(name: string, mac: string, peer: { name: string; mac:
     attribute(IFLA.NET_NS_FD, peer.namespaceFd),
   );
   const info = attribute(IFLA.LINKINFO, attribute(IFLA.INFO_KIND, Buffer.from("veth")), attribute(IFLA.INFO_DATA, other));
-  return message(`create veth ${name}`, RTM.NEWLINK, CREATE_EXCLUSIVE, linkHeader(), attribute(IFLA.IFNAME, name), attribute(IFLA.ADDRESS, macBytes(mac)), info);
+  return message(
+    `create veth ${name}`,
+    RTM.NEWLINK,
+    CREATE_EXCLUSIVE,
+    linkHeader(),
+    attribute(IFLA.IFNAME, name),
+    attribute(IFLA.ADDRESS, macBytes(mac)),
+    info,
+  );
 }
 
 /** Deleting one end of a veth pair takes the other with it. */

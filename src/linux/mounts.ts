@@ -52,7 +52,10 @@ export function cloneTreeOf(sourceFd: number, flags = 0, what = "a descriptor"):
 
 function clone(directory: number, source: string, atFlags: number, flags: number, what: string): number {
   const path = cString(source);
-  const fd = check(Number(libc().syscall(SYS_OPEN_TREE, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | atFlags, null, 0, 0)), `open_tree ${what}`);
+  const fd = check(
+    Number(libc().syscall(SYS_OPEN_TREE, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | atFlags, null, 0, 0)),
+    `open_tree ${what}`,
+  );
   try {
     if (flags !== 0) setAttributes(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, flags, what);
   } catch (error) {

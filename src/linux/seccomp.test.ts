@@ -12,12 +12,19 @@ function run(filter: Uint8Array, call: { arch: number; number: number; argument?
     else if (code === 0x15) at += word === operand ? yes : no;
     else if (code === 0x35) at += word >= operand ? yes : no;
     else if (code === 0x45) at += (word & operand) !== 0 ? yes : no;
-    else if (code === 0x06) return operand === 0x7fff0000 ? "allowed" : { 1: "EPERM", 38: "ENOSYS" }[operand & 0xffff] ?? String(operand);
+    else if (code === 0x06) return operand === 0x7fff0000 ? "allowed" : ({ 1: "EPERM", 38: "ENOSYS" }[operand & 0xffff] ?? String(operand));
   }
   return "fell off the end";
 }
 
-describe.each([["x64", 0xc000003e, { keyctl: 250, add_key: 248, vhangup: 153, bpf: 321, clone: 56, unshare: 272, socket: 41, read: 0, execve: 59, mount: 165, setns: 308 }], ["arm64", 0xc00000b7, { keyctl: 219, add_key: 217, vhangup: 58, bpf: 280, clone: 220, unshare: 97, socket: 198, read: 63, execve: 221, mount: 40, setns: 268 }]] as const)("on %s", (arch, audit, numbers) => {
+describe.each([
+  ["x64", 0xc000003e, { keyctl: 250, add_key: 248, vhangup: 153, bpf: 321, clone: 56, unshare: 272, socket: 41, read: 0, execve: 59, mount: 165, setns: 308 }],
+  [
+    "arm64",
+    0xc00000b7,
+    { keyctl: 219, add_key: 217, vhangup: 58, bpf: 280, clone: 220, unshare: 97, socket: 198, read: 63, execve: 221, mount: 40, setns: 268 },
+  ],
+] as const)("on %s", (arch, audit, numbers) => {
   const filter = systemCallFilter(arch);
   const of = (number: number, argument = 0) => run(filter, { arch: audit, number, argument });
 
@@ -28,7 +35,12 @@ describe.each([["x64", 0xc000003e, { keyctl: 250, add_key: 248, vhangup: 153, bp
   });
 
   test("by arguments: user namespaces and vsock", () => {
-    expect([of(numbers.unshare, 0x10000000), of(numbers.clone, 0x10000000 | 17), of(numbers.unshare, 0x20000), of(numbers.clone, 17)]).toEqual(["EPERM", "EPERM", "allowed", "allowed"]);
+    expect([of(numbers.unshare, 0x10000000), of(numbers.clone, 0x10000000 | 17), of(numbers.unshare, 0x20000), of(numbers.clone, 17)]).toEqual([
+      "EPERM",
+      "EPERM",
+      "allowed",
+      "allowed",
+    ]);
     expect([of(numbers.socket, 40), of(numbers.socket, 2), of(numbers.socket, 16)]).toEqual(["EPERM", "allowed", "allowed"]);
   });
 

@@ -1,7 +1,15 @@
 import type { KeyObject } from "node:crypto";
 import { ascii, children, content, expectTag, malformed, readBits, readDer, readOid, readTime, TAG, whole, type DerNode } from "./der.ts";
 import { PkiError } from "./errors.ts";
-import { EXTENSION, readBasicConstraints, readExtendedKeyUsage, readExtensions, readKeyUsage, readSubjectAltNames, type SubjectAltNames } from "./extensions.ts";
+import {
+  EXTENSION,
+  readBasicConstraints,
+  readExtendedKeyUsage,
+  readExtensions,
+  readKeyUsage,
+  readSubjectAltNames,
+  type SubjectAltNames,
+} from "./extensions.ts";
 import { decodePublicKey } from "./keys.ts";
 import { decodePem, encodePem } from "./pem.ts";
 import { verifyBytes } from "./signature.ts";

@@ -14,7 +14,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 async function authority(organization: string) {
   const key = await generateKey();
   const certificate = issueRoot({ key, organization, now: Date.now() - 1000, lifetimeMs: DAY });
-  const leaf = async () => issueLeaf({ signer: { certificate, key }, spki: publicKeyDer(await generateKey()), names: { uris: ["spiffe://a/ns/b/sa/c"] }, now: Date.now(), lifetimeMs: DAY });
+  const leaf = async () =>
+    issueLeaf({
+      signer: { certificate, key },
+      spki: publicKeyDer(await generateKey()),
+      names: { uris: ["spiffe://a/ns/b/sa/c"] },
+      now: Date.now(),
+      lifetimeMs: DAY,
+    });
   return { key, certificate, leaf };
 }
 

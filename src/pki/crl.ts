@@ -33,7 +33,12 @@ export function isRevoked(certificate: Certificate, lists: readonly RevocationLi
 }
 
 /** A list that names these serial numbers (hexadecimal), for tests and for authorities of our own. */
-export function issueRevocationList(options: { signer: { certificate: Certificate; key: KeyObject }; serials: readonly string[]; now: number; lifetimeMs: number }): RevocationList {
+export function issueRevocationList(options: {
+  signer: { certificate: Certificate; key: KeyObject };
+  serials: readonly string[];
+  now: number;
+  lifetimeMs: number;
+}): RevocationList {
   const { signer, serials, now, lifetimeMs } = options;
   const algorithm = algorithmIdentifier(signatureFor(signer.key));
   const revoked = serials.map((serial) => sequence(integer(Buffer.from(serial.length % 2 === 0 ? serial : `0${serial}`, "hex")), time(now)));
@@ -68,7 +73,11 @@ function parseList(der: Uint8Array): RevocationList {
   if (entries?.tag === TAG.sequence) {
     for (const entry of children(entries)) {
       const serial = content(expectTag(children(entry)[0], TAG.integer, "a revoked serial number"));
-      serials.add(Buffer.from(serial).toString("hex").replace(/^0+(?=.)/, ""));
+      serials.add(
+        Buffer.from(serial)
+          .toString("hex")
+          .replace(/^0+(?=.)/, ""),
+      );
     }
   }
   const algorithmOid = readOid(expectTag(children(expectTag(algorithm, TAG.sequence, "the signature algorithm"))[0], TAG.oid, "the signature algorithm"));

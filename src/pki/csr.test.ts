@@ -41,9 +41,7 @@ describe("certificate requests", () => {
     const der = decodePem(createCsr({ key: await generateKey(), spiffeId }))[0]?.der ?? new Uint8Array();
     const changed = Uint8Array.from(der);
     changed[changed.length - 3] = (changed[changed.length - 3] ?? 0) ^ 1;
-    expect(() => parseCsr(encodePem("CERTIFICATE REQUEST", changed))).toThrow(
-      expect.objectContaining({ code: "PKI_SIGNATURE_INVALID" }),
-    );
+    expect(() => parseCsr(encodePem("CERTIFICATE REQUEST", changed))).toThrow(expect.objectContaining({ code: "PKI_SIGNATURE_INVALID" }));
   });
 
   test("cut, oversized and foreign input throws PkiError and nothing else", async () => {

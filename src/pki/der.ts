@@ -55,8 +55,7 @@ export const boolean = (value: boolean): Uint8Array => tlv(TAG.boolean, Uint8Arr
 export const explicit = (n: number, ...parts: Uint8Array[]): Uint8Array => tlv(0xa0 | n, ...parts);
 /** `[n] IMPLICIT` over primitive content. */
 export const implicit = (n: number, content: Uint8Array): Uint8Array => tlv(0x80 | n, content);
-export const bitString = (content: Uint8Array, unusedBits = 0): Uint8Array =>
-  tlv(TAG.bitString, Uint8Array.of(unusedBits), content);
+export const bitString = (content: Uint8Array, unusedBits = 0): Uint8Array => tlv(TAG.bitString, Uint8Array.of(unusedBits), content);
 
 /** A non-negative INTEGER from big-endian octets. */
 export function integer(magnitude: Uint8Array): Uint8Array {
@@ -117,7 +116,7 @@ export function readDer(bytes: Uint8Array, at = 0, limit = bytes.length): DerNod
 /** The elements inside a constructed one. */
 export function children(node: DerNode): DerNode[] {
   const out: DerNode[] = [];
-  for (let at = node.start; at < node.end; ) {
+  for (let at = node.start; at < node.end;) {
     const child = readDer(node.bytes, at, node.end);
     out.push(child);
     at = child.end;

@@ -1,4 +1,21 @@
-import { bitString, boolean, children, content, expectTag, implicit, integer, malformed, octetString, oid, readBits, readDer, readOid, sequence, TAG, type DerNode } from "./der.ts";
+import {
+  bitString,
+  boolean,
+  children,
+  content,
+  expectTag,
+  implicit,
+  integer,
+  malformed,
+  octetString,
+  oid,
+  readBits,
+  readDer,
+  readOid,
+  sequence,
+  TAG,
+  type DerNode,
+} from "./der.ts";
 
 /** Object identifiers of X.509 extensions. */
 export const EXTENSION = {

@@ -88,9 +88,9 @@ describe("chain verification", () => {
     expect(() => verifyChain(leaf, { ...options, roots: [] })).toThrow(expect.objectContaining({ code: "PKI_UNTRUSTED" }));
     expect(() => verifyChain(leaf, { ...options, now: now + 2 * HOUR })).toThrow(expect.objectContaining({ code: "PKI_EXPIRED" }));
     expect(() => verifyChain(leaf, { ...options, now: now - HOUR })).toThrow(expect.objectContaining({ code: "PKI_NOT_YET_VALID" }));
-    expect(() => issueLeaf({ signer: { certificate: leaf, key: leafKey }, spki: publicKeyDer(leafKey), names: { uris: [spiffe] }, now, lifetimeMs: HOUR })).toThrow(
-      expect.objectContaining({ code: "PKI_NOT_A_CA" }),
-    );
+    expect(() =>
+      issueLeaf({ signer: { certificate: leaf, key: leafKey }, spki: publicKeyDer(leafKey), names: { uris: [spiffe] }, now, lifetimeMs: HOUR }),
+    ).toThrow(expect.objectContaining({ code: "PKI_NOT_A_CA" }));
   });
 
   test("reads what a real istiod issued", () => {

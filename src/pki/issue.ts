@@ -2,7 +2,16 @@ import { createHash, createPublicKey, randomBytes, type KeyObject } from "node:c
 import { parseCertificate, type Certificate } from "./certificate.ts";
 import { children, explicit, implicit, integer, oid, octetString, readBits, readDer, sequence, set, text, time, bitString } from "./der.ts";
 import { PkiError } from "./errors.ts";
-import { encodeBasicConstraints, encodeExtension, encodeKeyUsage, encodeSubjectAltNames, EXTENSION, KEY_USAGE, PURPOSE, type SubjectAltNames } from "./extensions.ts";
+import {
+  encodeBasicConstraints,
+  encodeExtension,
+  encodeKeyUsage,
+  encodeSubjectAltNames,
+  EXTENSION,
+  KEY_USAGE,
+  PURPOSE,
+  type SubjectAltNames,
+} from "./extensions.ts";
 import { publicKeyDer } from "./keys.ts";
 import { algorithmIdentifier, signatureFor, signBytes } from "./signature.ts";
 import { verifyChain } from "./verify.ts";
@@ -79,7 +88,10 @@ export function issueRoot(options: {
   random?: (bytes: number) => Uint8Array;
 }): Certificate {
   const { organization, commonName } = options;
-  const name = sequence(...(organization === undefined ? [] : [attribute("2.5.4.10", organization)]), ...(commonName === undefined ? [] : [attribute("2.5.4.3", commonName)]));
+  const name = sequence(
+    ...(organization === undefined ? [] : [attribute("2.5.4.10", organization)]),
+    ...(commonName === undefined ? [] : [attribute("2.5.4.3", commonName)]),
+  );
   const spki = publicKeyDer(options.key);
   const root = sign(options.key, {
     issuer: name,

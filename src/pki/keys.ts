@@ -9,10 +9,7 @@ const generate = promisify(generateKeyPair);
 
 /** A new private key. RSA takes some 100 ms, off the event loop. */
 export async function generateKey(algorithm: KeyAlgorithm = "P-256"): Promise<KeyObject> {
-  const pair =
-    algorithm === "RSA-2048"
-      ? await generate("rsa", { modulusLength: 2048 })
-      : await generate("ec", { namedCurve: algorithm });
+  const pair = algorithm === "RSA-2048" ? await generate("rsa", { modulusLength: 2048 }) : await generate("ec", { namedCurve: algorithm });
   return pair.privateKey;
 }
 

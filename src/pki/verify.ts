@@ -76,7 +76,10 @@ export function mergeBundles(...bundles: string[]): string {
 
 function assertUsable(certificate: Certificate, now: number): void {
   const who = certificate.uris[0] ?? (certificate.subject || "without a name");
-  if (now < certificate.notBefore) throw new PkiError("PKI_NOT_YET_VALID", `the certificate of ${who} is valid only from ${iso(certificate.notBefore)}`, { hint: "compare the clocks of the two machines" });
+  if (now < certificate.notBefore)
+    throw new PkiError("PKI_NOT_YET_VALID", `the certificate of ${who} is valid only from ${iso(certificate.notBefore)}`, {
+      hint: "compare the clocks of the two machines",
+    });
   if (now > certificate.notAfter) throw new PkiError("PKI_EXPIRED", `the certificate of ${who} expired at ${iso(certificate.notAfter)}`);
   const unknown = certificate.unknownCritical[0];
   if (unknown) throw new PkiError("PKI_CONSTRAINT", `the certificate of ${who} has the critical extension ${unknown}, which is not understood here`);
@@ -84,8 +87,10 @@ function assertUsable(certificate: Certificate, now: number): void {
 
 /** `below`: how many CA certificates stand between this one and the leaf. */
 function assertIssuer(issuer: Certificate, below: number): void {
-  if (!issuer.isCa || (issuer.keyUsage && !issuer.keyUsage.has(KEY_USAGE.keyCertSign))) throw new PkiError("PKI_NOT_A_CA", `${issuer.subject} may not sign certificates`);
-  if (issuer.pathLength !== undefined && below > issuer.pathLength) throw new PkiError("PKI_CONSTRAINT", `${issuer.subject} allows ${issuer.pathLength} authorities below it`);
+  if (!issuer.isCa || (issuer.keyUsage && !issuer.keyUsage.has(KEY_USAGE.keyCertSign)))
+    throw new PkiError("PKI_NOT_A_CA", `${issuer.subject} may not sign certificates`);
+  if (issuer.pathLength !== undefined && below > issuer.pathLength)
+    throw new PkiError("PKI_CONSTRAINT", `${issuer.subject} allows ${issuer.pathLength} authorities below it`);
 }
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((octet, i) => octet === b[i]);

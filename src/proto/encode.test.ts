@@ -25,9 +25,15 @@ test("nested messages, oneofs, lists, maps, wrappers and numbers give the librar
     connectTimeout: { seconds: 10n, nanos: -5 },
     perConnectionBufferLimitBytes: 0,
     maxRequestsPerConnection: 7,
-    healthChecks: [{ timeout: { seconds: -1n }, healthChecker: { case: "httpHealthCheck", value: { path: "/", expectedStatuses: [{ start: 200n, end: 300n }] } } }],
+    healthChecks: [
+      { timeout: { seconds: -1n }, healthChecker: { case: "httpHealthCheck", value: { path: "/", expectedStatuses: [{ start: 200n, end: 300n }] } } },
+    ],
     typedExtensionProtocolOptions: { a: packAny(HttpConnectionManagerSchema, { statPrefix: "s" }), "": { typeUrl: "t", value: new Uint8Array([1, 2, 255]) } },
-    lbSubsetConfig: { fallbackPolicy: 1, defaultSubset: { a: "b", n: 1.5, t: true, z: null, l: [1, "x", { y: [] }], o: {} }, subsetSelectors: [{ keys: ["k", ""] }, {}] },
+    lbSubsetConfig: {
+      fallbackPolicy: 1,
+      defaultSubset: { a: "b", n: 1.5, t: true, z: null, l: [1, "x", { y: [] }], o: {} },
+      subsetSelectors: [{ keys: ["k", ""] }, {}],
+    },
     commonLbConfig: { healthyPanicThreshold: { value: 0 }, localityConfigSpecifier: { case: "localityWeightedLbConfig", value: {} } },
     filters: [{ name: "f" }, { name: "" }],
     respectDnsTtl: true,
@@ -46,7 +52,15 @@ test("wrappers inside oneofs, zeros that were set, and proto3's optional fields 
         routes: [
           {
             match: { pathSpecifier: { case: "prefix", value: "" }, caseSensitive: false, runtimeFraction: { defaultValue: { numerator: 0, denominator: 2 } } },
-            action: { case: "route", value: { clusterSpecifier: { case: "cluster", value: "c" }, timeout: { seconds: 0n }, retryPolicy: { retriableStatusCodes: [503, 1, 300], numRetries: 2 }, hostRewriteSpecifier: { case: "autoHostRewrite", value: { value: true } } } },
+            action: {
+              case: "route",
+              value: {
+                clusterSpecifier: { case: "cluster", value: "c" },
+                timeout: { seconds: 0n },
+                retryPolicy: { retriableStatusCodes: [503, 1, 300], numRetries: 2 },
+                hostRewriteSpecifier: { case: "autoHostRewrite", value: { value: true } },
+              },
+            },
           },
         ],
       },

@@ -30,7 +30,9 @@ class Encoded {
   ) {}
 }
 
-type Fields = Readonly<Record<string, unknown>> & { readonly $unknown?: readonly { readonly no: number; readonly wireType: number; readonly data: Uint8Array }[] };
+type Fields = Readonly<Record<string, unknown>> & {
+  readonly $unknown?: readonly { readonly no: number; readonly wireType: number; readonly data: Uint8Array }[];
+};
 
 /** How the value of a field is written, whether it stands alone, in a list or in a map. */
 interface ValuePlan {
@@ -275,7 +277,9 @@ function writeJson(value: JsonValue): void {
 }
 
 function isZero(value: unknown): boolean {
-  return value === 0 ? !Object.is(value, -0) : value === "" || value === false || value === 0n || (value instanceof Uint8Array && value.length === 0) || (Array.isArray(value) && value.length === 0);
+  return value === 0
+    ? !Object.is(value, -0)
+    : value === "" || value === false || value === 0n || (value instanceof Uint8Array && value.length === 0) || (Array.isArray(value) && value.length === 0);
 }
 
 /** Keys of maps are names of properties. */
@@ -315,7 +319,12 @@ function wireTypeOf(scalar: ScalarType): number {
 }
 
 function wrappedScalar(message: DescMessage | undefined): ScalarType | undefined {
-  return message?.typeName.startsWith("google.protobuf.") && message.typeName.endsWith("Value") && message.typeName !== "google.protobuf.Value" && message.typeName !== "google.protobuf.ListValue" ? message.fields[0]?.scalar : undefined;
+  return message?.typeName.startsWith("google.protobuf.") &&
+    message.typeName.endsWith("Value") &&
+    message.typeName !== "google.protobuf.Value" &&
+    message.typeName !== "google.protobuf.ListValue"
+    ? message.fields[0]?.scalar
+    : undefined;
 }
 
 function integer(field: DescField, value: unknown, min: number, max: number): number {

@@ -27,7 +27,12 @@ test("the registry knows Istio's own types and expands an Any in JSON", async ()
   expect(`type.googleapis.com/${NameTableSchema.typeName}`).toBe(XDS_TYPES.NDS);
   const json = {
     name: "c",
-    filters: [{ name: "istio.metadata_exchange", typedConfig: { "@type": "type.googleapis.com/udpa.type.v1.TypedStruct", typeUrl: "type.googleapis.com/x", value: { a: true } } }],
+    filters: [
+      {
+        name: "istio.metadata_exchange",
+        typedConfig: { "@type": "type.googleapis.com/udpa.type.v1.TypedStruct", typeUrl: "type.googleapis.com/x", value: { a: true } },
+      },
+    ],
   };
   expect(toJson(ClusterSchema, fromJson(ClusterSchema, json, { registry }), { registry })).toEqual(json);
 });

@@ -103,7 +103,12 @@ describe("a large request", () => {
   for (const listener of ["plain", "again", "mirrored"]) {
     for (const framing of ["length", "chunked", "slow"]) {
       test(`by listener ${listener}, ${framing === "slow" ? "for a slow server" : `framed by ${framing}`}`, async () => {
-        const answer = await ask(proxied.port(listener), "POST", { ...(framing === "length" && { "content-length": String(SIZE) }), "x-framing": framing }, (to) => send(to, 150_000));
+        const answer = await ask(
+          proxied.port(listener),
+          "POST",
+          { ...(framing === "length" && { "content-length": String(SIZE) }), "x-framing": framing },
+          (to) => send(to, 150_000),
+        );
         expect(await new Response(answer as unknown as ReadableStream).text()).toBe(DIGEST);
       });
     }
@@ -124,7 +129,10 @@ describe("a request of some chunks, small enough to be kept,", () => {
       }) as unknown as Server,
     );
     const routes = [forward("/", "c", { retryPolicy: { retryOn: "5xx", numRetries: 1 } })];
-    const proxy = await start([httpListener("l", { virtualHosts: [{ name: "v", domains: ["*"], includeRequestAttemptCount: true, routes }] })], [cluster("c", [port])]);
+    const proxy = await start(
+      [httpListener("l", { virtualHosts: [{ name: "v", domains: ["*"], includeRequestAttemptCount: true, routes }] })],
+      [cluster("c", [port])],
+    );
     const answer = await ask(proxy.port("l"), "POST", { "content-length": String(kept.length) }, (to) => to.end(kept));
     expect({ status: answer.statusCode, digest: await new Response(answer as unknown as ReadableStream).text() }).toEqual({ status: 200, digest: wanted });
   });
@@ -137,7 +145,10 @@ describe("a request of some chunks, small enough to be kept,", () => {
         answer.end();
       }) as unknown as Server,
     );
-    const proxy = await start([httpListener("l", { routes: [forward("/", "http", { requestMirrorPolicies: [{ cluster: "mirror" }] })] })], [cluster("http", [http]), cluster("mirror", [port])]);
+    const proxy = await start(
+      [httpListener("l", { routes: [forward("/", "http", { requestMirrorPolicies: [{ cluster: "mirror" }] })] })],
+      [cluster("http", [http]), cluster("mirror", [port])],
+    );
     const answer = await ask(proxy.port("l"), "POST", { "content-length": String(kept.length) }, (to) => to.end(kept));
     expect(await new Response(answer as unknown as ReadableStream).text()).toBe(wanted);
     expect(await promise).toBe(wanted);

@@ -28,36 +28,46 @@ const SETTLE_MS = 9000;
 /** What the second half may leave beyond the first: compiled code and full caches, not what grows with each client. */
 const HEAP_GROWTH = 4 * 1024 * 1024;
 
-test("churn", async () => {
-  if (LONG_S > 0) console.log(`churn: CHAINMAIL_CHURN_SEED=${SEED}`);
-  const random = new Random(SEED);
-  const before = descriptors();
-  const world = await World.start(random);
-  const counts = new Map<string, number>();
+test(
+  "churn",
+  async () => {
+    if (LONG_S > 0) console.log(`churn: CHAINMAIL_CHURN_SEED=${SEED}`);
+    const random = new Random(SEED);
+    const before = descriptors();
+    const world = await World.start(random);
+    const counts = new Map<string, number>();
 
-  await churn(world, random, counts);
-  const heap = await settledHeap(world);
-  await churn(world, random, counts);
-  const grown = (await settledHeap(world)) - heap;
+    await churn(world, random, counts);
+    const heap = await settledHeap(world);
+    await churn(world, random, counts);
+    const grown = (await settledHeap(world)) - heap;
 
-  expect(world.violations).toEqual([]);
-  expect([...world.client.faults, ...world.server.faults]).toEqual([]);
-  expect(grown).toBeLessThan(HEAP_GROWTH);
-  for (const { hosts } of world.client.dataPlane.clusters()) for (const { stats } of hosts) expect(stats.rqActive).toBe(0);
-  // With their clusters the pools go, and with these the connections that they kept.
-  for (const { name } of world.client.dataPlane.clusters()) world.client.dataPlane.removeCluster(name);
-  await until(() => open(world) === 0, 2000);
-  for (const proxy of [world.client, world.server]) {
-    expect(proxy.dataPlane.listeners().map((each) => [each.name, each.openConnections]).filter(([, open]) => open !== 0)).toEqual([]);
-    for (const { name, hosts } of proxy.dataPlane.clusters()) for (const { stats } of hosts) expect({ name, requests: stats.rqActive }).toEqual({ name, requests: 0 });
-  }
-  world.stop();
-  await Bun.sleep(100);
-  expect([world.client.clock.running.size, world.server.clock.running.size]).toEqual([0, 0]);
-  await until(() => descriptors() <= before, 2000);
-  expect(descriptors()).toBeLessThanOrEqual(before);
-  if (LONG_S > 0) console.log(Object.fromEntries(counts));
-}, LONG_S > 0 ? (LONG_S + 120) * 1000 : 60_000);
+    expect(world.violations).toEqual([]);
+    expect([...world.client.faults, ...world.server.faults]).toEqual([]);
+    expect(grown).toBeLessThan(HEAP_GROWTH);
+    for (const { hosts } of world.client.dataPlane.clusters()) for (const { stats } of hosts) expect(stats.rqActive).toBe(0);
+    // With their clusters the pools go, and with these the connections that they kept.
+    for (const { name } of world.client.dataPlane.clusters()) world.client.dataPlane.removeCluster(name);
+    await until(() => open(world) === 0, 2000);
+    for (const proxy of [world.client, world.server]) {
+      expect(
+        proxy.dataPlane
+          .listeners()
+          .map((each) => [each.name, each.openConnections])
+          .filter(([, open]) => open !== 0),
+      ).toEqual([]);
+      for (const { name, hosts } of proxy.dataPlane.clusters())
+        for (const { stats } of hosts) expect({ name, requests: stats.rqActive }).toEqual({ name, requests: 0 });
+    }
+    world.stop();
+    await Bun.sleep(100);
+    expect([world.client.clock.running.size, world.server.clock.running.size]).toEqual([0, 0]);
+    await until(() => descriptors() <= before, 2000);
+    expect(descriptors()).toBeLessThanOrEqual(before);
+    if (LONG_S > 0) console.log(Object.fromEntries(counts));
+  },
+  LONG_S > 0 ? (LONG_S + 120) * 1000 : 60_000,
+);
 
 async function churn(world: World, random: Random, counts: Map<string, number>): Promise<void> {
   const end = Date.now() + HALF_MS;
@@ -93,11 +103,14 @@ function open(world: World): number {
 }
 
 function pooled(world: World): number {
-  return world.client.dataPlane.clusters().flatMap(({ hosts }) => hosts).reduce((sum, { stats }) => sum + stats.cxActive, 0);
+  return world.client.dataPlane
+    .clusters()
+    .flatMap(({ hosts }) => hosts)
+    .reduce((sum, { stats }) => sum + stats.cxActive, 0);
 }
 
 async function until(met: () => boolean, ms: number): Promise<void> {
-  for (const end = Date.now() + ms; !met() && Date.now() < end; ) await Bun.sleep(20);
+  for (const end = Date.now() + ms; !met() && Date.now() < end;) await Bun.sleep(20);
 }
 
 function descriptors(): number {

@@ -52,8 +52,17 @@ async function sidecar(id: string, from: GoldenNode, spiffeId: string, signer = 
 
 /** sleep's sidecar calls web-api's: two data planes and the application behind. */
 async function mesh(options: { client?: string; server?: string; clientRoot?: Signer; serverId?: string } = {}): Promise<{ client: Sidecar; server: Sidecar }> {
-  const server = await sidecar("sidecar~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local", node(options.server ?? "permissive", "web-api"), options.serverId ?? WEB_API);
-  const client = await sidecar("sidecar~10.244.1.14~sleep-1.istioinaction~istioinaction.svc.cluster.local", node(options.client ?? "permissive", "sleep"), SLEEP, options.clientRoot);
+  const server = await sidecar(
+    "sidecar~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local",
+    node(options.server ?? "permissive", "web-api"),
+    options.serverId ?? WEB_API,
+  );
+  const client = await sidecar(
+    "sidecar~10.244.1.14~sleep-1.istioinaction~istioinaction.svc.cluster.local",
+    node(options.client ?? "permissive", "sleep"),
+    SLEEP,
+    options.clientRoot,
+  );
   server.sockets.place(POD, () => app.port as number);
   client.sockets.place(POD, () => server.port("virtualInbound"), server.sockets);
   return { client, server };
@@ -118,10 +127,14 @@ describe("sidecar to sidecar", () => {
     expect(server.sockets.connects.at(-1)).toEqual({ target: { address: "10.244.1.11", port: 8081 }, bindAddress: "127.0.0.6" });
     const id = headers.get("x-request-id");
     expect(client.log.at(-1)).toMatch(
-      new RegExp(`^\\[\\d{4}-.*Z\\] "GET /hello HTTP/1.1" 200 - via_upstream - "-" 0 17 \\d+ \\d+ "-" "-" "${id}" "web-api:8080" "10.244.1.11:8081" outbound\\|8080\\|\\|web-api.istioinaction.svc.cluster.local 127.0.0.1:\\d+ 10.96.125.31:8080 127.0.0.1:\\d+ - default$`),
+      new RegExp(
+        `^\\[\\d{4}-.*Z\\] "GET /hello HTTP/1.1" 200 - via_upstream - "-" 0 17 \\d+ \\d+ "-" "-" "${id}" "web-api:8080" "10.244.1.11:8081" outbound\\|8080\\|\\|web-api.istioinaction.svc.cluster.local 127.0.0.1:\\d+ 10.96.125.31:8080 127.0.0.1:\\d+ - default$`,
+      ),
     );
     expect(server.log.at(-1)).toMatch(
-      new RegExp(`"GET /hello HTTP/1.1" 200 - via_upstream - "-" 0 17 \\d+ \\d+ "-" "-" "${id}" "web-api:8080" "10.244.1.11:8081" inbound\\|8081\\|\\| 127.0.0.6:\\d+ 10.244.1.11:8081 127.0.0.1:\\d+ outbound_.8080_._.web-api.istioinaction.svc.cluster.local default$`),
+      new RegExp(
+        `"GET /hello HTTP/1.1" 200 - via_upstream - "-" 0 17 \\d+ \\d+ "-" "-" "${id}" "web-api:8080" "10.244.1.11:8081" inbound\\|8081\\|\\| 127.0.0.6:\\d+ 10.244.1.11:8081 127.0.0.1:\\d+ outbound_.8080_._.web-api.istioinaction.svc.cluster.local default$`,
+      ),
     );
   });
 
@@ -164,7 +177,9 @@ describe("sidecar to sidecar", () => {
     const response = await callService(client);
     expect(response.status).toBe(503);
     expect(response.body).toBe("upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure");
-    expect(client.log.at(-1)).toContain("503 URX,UF upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher,_certificate_SANs_are_[spiffe://cluster.local/ns/istioinaction/sa/other]:TLS_error_end}");
+    expect(client.log.at(-1)).toContain(
+      "503 URX,UF upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher,_certificate_SANs_are_[spiffe://cluster.local/ns/istioinaction/sa/other]:TLS_error_end}",
+    );
     expect(seen).toHaveLength(0);
     expect(server.log).toHaveLength(0);
   });
@@ -197,8 +212,12 @@ describe("plaintext", () => {
     const response = await callPod(server);
     expect(response).toMatchObject({ end: "reset", raw: "" });
     expect(seen).toHaveLength(0);
-    expect(server.log.at(-1)).toMatch(/^\[.*\] "- - -" 0 NR filter_chain_not_found - "-" 0 0 \d+ - "-" "-" "-" "-" "-" - - 10\.244\.1\.11:8081 127\.0\.0\.1:\d+ - -$/);
-    expect(server.metric("chainmail_refused_connections_total", { source_ip: "127.0.0.1", destination_port: "8081", reason: "filter_chain_not_found" })).toBe(1);
+    expect(server.log.at(-1)).toMatch(
+      /^\[.*\] "- - -" 0 NR filter_chain_not_found - "-" 0 0 \d+ - "-" "-" "-" "-" "-" - - 10\.244\.1\.11:8081 127\.0\.0\.1:\d+ - -$/,
+    );
+    expect(server.metric("chainmail_refused_connections_total", { source_ip: "127.0.0.1", destination_port: "8081", reason: "filter_chain_not_found" })).toBe(
+      1,
+    );
     expect(server.metric("chainmail_plaintext_connections_total")).toBe(0);
   });
 
@@ -320,7 +339,9 @@ describe("ingress gateway", () => {
 
   const call = (port: number, ca: string, servername: string): Promise<string> =>
     new Promise((resolve) => {
-      const socket = tlsConnect({ host: "127.0.0.1", port, servername, ca, ALPNProtocols: ["http/1.1"] }, () => socket.write(`GET / HTTP/1.1\r\nHost: ${HOST}:8443\r\nConnection: close\r\n\r\n`));
+      const socket = tlsConnect({ host: "127.0.0.1", port, servername, ca, ALPNProtocols: ["http/1.1"] }, () =>
+        socket.write(`GET / HTTP/1.1\r\nHost: ${HOST}:8443\r\nConnection: close\r\n\r\n`),
+      );
       let text = "";
       socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
       socket.on("error", (error: Error & { code?: string }) => resolve(`error ${error.code}`));
@@ -376,7 +397,9 @@ describe("traffic that no listener is for", () => {
     const echo = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: (socket, chunk) => void socket.write(chunk) } });
     // An opaque port of web-api, reached through the mutual TLS cluster of a TCP service.
     const from = node("permissive", "sleep");
-    const cluster = JSON.parse(JSON.stringify(from.cds.find((json) => (json as { name: string }).name === "outbound|8080||web-api.istioinaction.svc.cluster.local"))) as { name: string };
+    const cluster = JSON.parse(
+      JSON.stringify(from.cds.find((json) => (json as { name: string }).name === "outbound|8080||web-api.istioinaction.svc.cluster.local")),
+    ) as { name: string };
     cluster.name = "PassthroughCluster";
     await applyGolden(client.dataPlane, { cds: [cluster as unknown as JsonValue] });
     server.sockets.place("10.244.1.11:7000", () => echo.port);
@@ -387,9 +410,18 @@ describe("traffic that no listener is for", () => {
     client.sockets.expect({ address: "10.244.1.11", port: 7000 });
     const answer = await exchange(client.port("virtualOutbound"), "hello\n", { waitMs: 400 });
     expect(answer.raw).toBe("hello\n");
-    const ends = { source_workload: "sleep", destination_workload: "web-api", source_principal: SLEEP, destination_principal: WEB_API, request_protocol: "tcp" };
+    const ends = {
+      source_workload: "sleep",
+      destination_workload: "web-api",
+      source_principal: SLEEP,
+      destination_principal: WEB_API,
+      request_protocol: "tcp",
+    };
     // Counted when the connection ends, which each proxy sees in its own time.
-    await eventually(() => server.metric("istio_tcp_received_bytes_total", { reporter: "destination", connection_security_policy: "mutual_tls", ...ends }) === 6, "the server's proxy counts");
+    await eventually(
+      () => server.metric("istio_tcp_received_bytes_total", { reporter: "destination", connection_security_policy: "mutual_tls", ...ends }) === 6,
+      "the server's proxy counts",
+    );
     await eventually(() => client.metric("istio_tcp_sent_bytes_total", { reporter: "source", ...ends }) === 6, "the client's proxy counts");
     echo.stop(true);
   });

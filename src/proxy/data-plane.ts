@@ -95,7 +95,14 @@ export class DataPlane {
       clusters: this.#clusters,
       exchange: new PeerExchange(deps.node),
       istio: new IstioMetrics(this.stats, fromNodeMetadata(metadata), typeof version === "string" ? version : ""),
-      overload: deps.overload && new (require("./overload/index.ts") as typeof OverloadRoom).Overload(deps.overload, { clock: deps.clock, core: this.#core, memory: () => process.memoryUsage.rss(), shrink: () => void Bun.gc(false) }),
+      overload:
+        deps.overload &&
+        new (require("./overload/index.ts") as typeof OverloadRoom).Overload(deps.overload, {
+          clock: deps.clock,
+          core: this.#core,
+          memory: () => process.memoryUsage.rss(),
+          shrink: () => void Bun.gc(false),
+        }),
       extensions: this.#extensions,
       exporters: new SharedExporters(),
       hostname: hostname(),
@@ -108,7 +115,11 @@ export class DataPlane {
     this.#listeners = new ListenerManager(
       this.#services,
       { source: (name) => ({ current: () => this.#routes.get(name) }) },
-      { hasRoutes: (name) => this.#routes.has(name), hasSecret: (name) => deps.secrets.get(name) !== undefined, hasExtension: (name) => this.#extensions.has(name) },
+      {
+        hasRoutes: (name) => this.#routes.has(name),
+        hasSecret: (name) => deps.secrets.get(name) !== undefined,
+        hasExtension: (name) => this.#extensions.has(name),
+      },
     );
     publishManagerStats(this.stats, this.#listeners, this.#clusters);
     this.#tick();
@@ -252,7 +263,11 @@ export class DataPlane {
       this.#secretWatches.delete(name);
     }
     for (const name of wanted) {
-      if (!this.#secretWatches.has(name)) this.#secretWatches.set(name, this.deps.secrets.watch(name, () => this.#listeners.recheck()));
+      if (!this.#secretWatches.has(name))
+        this.#secretWatches.set(
+          name,
+          this.deps.secrets.watch(name, () => this.#listeners.recheck()),
+        );
     }
   }
 }

@@ -6,7 +6,8 @@ import { cluster, configure, forward, httpListener, typed } from "./test-support
 import { Sidecar } from "./test-support/sidecar.ts";
 
 const FAULT = "envoy.filters.http.fault";
-const abort = (httpStatus: number): JsonObject => typed("envoy.extensions.filters.http.fault.v3.HTTPFault", { abort: { httpStatus, percentage: { numerator: 100 } } }) as JsonObject;
+const abort = (httpStatus: number): JsonObject =>
+  typed("envoy.extensions.filters.http.fault.v3.HTTPFault", { abort: { httpStatus, percentage: { numerator: 100 } } }) as JsonObject;
 const echo = echoServer("echo");
 const proxy = new Sidecar({ id: "n" });
 afterAll(() => {
@@ -19,7 +20,12 @@ test("a filter that is off by default is on for the routes that configure it, an
   const off = typed("envoy.config.route.v3.FilterConfig", { disabled: true, config: abort(503) }) as JsonObject;
   await configure(proxy.dataPlane, {
     clusters: [cluster("echo", [echo.port])],
-    listeners: [httpListener("l", { filters: [{ name: FAULT, disabled: true, typedConfig: abort(500) }], routes: [on("/on", abort(418)), on("/off", off), forward("/", "echo")] })],
+    listeners: [
+      httpListener("l", {
+        filters: [{ name: FAULT, disabled: true, typedConfig: abort(500) }],
+        routes: [on("/on", abort(418)), on("/off", off), forward("/", "echo")],
+      }),
+    ],
   });
   const status = async (path: string): Promise<number> => (await get(proxy.port("l"), path, "a")).status;
   expect([await status("/on"), await status("/off"), await status("/")]).toEqual([418, 200, 200]);

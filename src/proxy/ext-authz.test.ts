@@ -57,22 +57,47 @@ afterAll(() => {
   void http.stop(true);
 });
 
-const HTTP2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
+const HTTP2: JsonObject = {
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicitHttpConfig: { http2ProtocolOptions: {} },
+    }),
+  },
+};
 const GRPC: JsonObject = { grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.3s" }, transportApiVersion: "V3" };
 
 async function start(config: JsonObject, before: readonly JsonObject[] = []): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar({ id: "n" });
   proxies.push(proxy);
   await configure(proxy.dataPlane, {
-    clusters: [cluster("echo", [echo.port]), cluster("grpc", [grpcPort], HTTP2), cluster("http", [http.port as number]), cluster("dead", [closedPort()], HTTP2)],
-    listeners: [httpListener("l", { filters: [...before, { name: "envoy.filters.http.ext_authz", typedConfig: typed("envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", config) }], routes: [forward("/", "echo")] })],
+    clusters: [
+      cluster("echo", [echo.port]),
+      cluster("grpc", [grpcPort], HTTP2),
+      cluster("http", [http.port as number]),
+      cluster("dead", [closedPort()], HTTP2),
+    ],
+    listeners: [
+      httpListener("l", {
+        filters: [...before, { name: "envoy.filters.http.ext_authz", typedConfig: typed("envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", config) }],
+        routes: [forward("/", "echo")],
+      }),
+    ],
   });
   return { port: proxy.port("l"), proxy };
 }
 
 describe("a gRPC service", () => {
   test("is told of the request and may change it", async () => {
-    decision = { httpResponse: { case: "okResponse", value: { headers: [{ header: { key: "X-User", value: "ann" } }], headersToRemove: ["x-secret"], responseHeadersToAdd: [{ header: { key: "x-checked", value: "yes" } }] } } };
+    decision = {
+      httpResponse: {
+        case: "okResponse",
+        value: {
+          headers: [{ header: { key: "X-User", value: "ann" } }],
+          headersToRemove: ["x-secret"],
+          responseHeadersToAdd: [{ header: { key: "x-checked", value: "yes" } }],
+        },
+      },
+    };
     const { port } = await start(GRPC);
     const response = await get(port, "/a?b", "h", { "x-secret": "1", "x-user": "eve" });
     expect((JSON.parse(response.body) as Echo).headers).toMatchObject({ "x-user": "ann" });
@@ -85,7 +110,13 @@ describe("a gRPC service", () => {
   });
 
   test("refuses with its own answer", async () => {
-    decision = { status: { code: 7 }, httpResponse: { case: "deniedResponse", value: { status: { code: 401 }, headers: [{ header: { key: "www-authenticate", value: "Basic" } }], body: "no" } } };
+    decision = {
+      status: { code: 7 },
+      httpResponse: {
+        case: "deniedResponse",
+        value: { status: { code: 401 }, headers: [{ header: { key: "www-authenticate", value: "Basic" } }], body: "no" },
+      },
+    };
     const { port, proxy } = await start(GRPC);
     const response = await get(port, "/", "h");
     expect(response).toMatchObject({ status: 401, body: "no", headers: { "www-authenticate": "Basic" } });
@@ -99,7 +130,10 @@ describe("a gRPC service", () => {
     expect(await get(dead.port, "/", "h")).toMatchObject({ status: 403, body: "" });
     expect(dead.proxy.log.at(-1)).toContain("403 UAEX ext_authz_error");
     decision = "never";
-    const slow = await start({ grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.05s" }, statusOnError: { code: "ServiceUnavailable" } });
+    const slow = await start({
+      grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.05s" },
+      statusOnError: { code: "ServiceUnavailable" },
+    });
     expect((await get(slow.port, "/", "h")).status).toBe(503);
     const open = await start({ grpcService: { envoyGrpc: { clusterName: "dead" } }, failureModeAllow: true, failureModeAllowHeaderAdd: true });
     expect((JSON.parse((await get(open.port, "/", "h")).body) as Echo).headers["x-envoy-auth-failure-mode-allowed"]).toBe("true");
@@ -117,8 +151,27 @@ describe("a gRPC service", () => {
 
   test("is asked only where an RBAC shadow rule says so, as Istio's CUSTOM policies do", async () => {
     decision = { status: { code: 7 } };
-    const shadow = { name: "envoy.filters.http.rbac", typedConfig: typed("envoy.extensions.filters.http.rbac.v3.RBAC", { shadowRules: { action: "DENY", policies: { "istio-ext-authz-ns[a]-policy[b]-rule[0]": { permissions: [{ urlPath: { path: { prefix: "/admin" } } }], principals: [{ any: true }] } } }, shadowRulesStatPrefix: "istio_ext_authz_" }) };
-    const { port } = await start({ ...GRPC, filterEnabledMetadata: { filter: "envoy.filters.http.rbac", path: [{ key: "istio_ext_authz_shadow_effective_policy_id" }], value: { stringMatch: { prefix: "istio-ext-authz" } } } }, [shadow]);
+    const shadow = {
+      name: "envoy.filters.http.rbac",
+      typedConfig: typed("envoy.extensions.filters.http.rbac.v3.RBAC", {
+        shadowRules: {
+          action: "DENY",
+          policies: { "istio-ext-authz-ns[a]-policy[b]-rule[0]": { permissions: [{ urlPath: { path: { prefix: "/admin" } } }], principals: [{ any: true }] } },
+        },
+        shadowRulesStatPrefix: "istio_ext_authz_",
+      }),
+    };
+    const { port } = await start(
+      {
+        ...GRPC,
+        filterEnabledMetadata: {
+          filter: "envoy.filters.http.rbac",
+          path: [{ key: "istio_ext_authz_shadow_effective_policy_id" }],
+          value: { stringMatch: { prefix: "istio-ext-authz" } },
+        },
+      },
+      [shadow],
+    );
     expect((await get(port, "/open", "h")).status).toBe(200);
     expect((await get(port, "/admin", "h")).status).toBe(403);
   });
@@ -152,13 +205,23 @@ test("an HTTP service: what it is sent, what of its answer counts", async () => 
 });
 
 describe("a TCP connection", () => {
-  const EXT = { name: "envoy.filters.network.ext_authz", typedConfig: typed("envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", { statPrefix: "tcp.", grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.3s" }, transportApiVersion: "V3" }) };
+  const EXT = {
+    name: "envoy.filters.network.ext_authz",
+    typedConfig: typed("envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", {
+      statPrefix: "tcp.",
+      grpcService: { envoyGrpc: { clusterName: "grpc", authority: "ext-authz.foo.svc" }, timeout: "0.3s" },
+      transportApiVersion: "V3",
+    }),
+  };
 
   async function tcp(handler: Parameters<typeof rawServer>[0]): Promise<{ port: number; proxy: Sidecar; stop: () => void }> {
     const server = rawServer(handler);
     const proxy = new Sidecar({ id: "n" });
     proxies.push(proxy);
-    await configure(proxy.dataPlane, { clusters: [cluster("tcp", [server.port]), cluster("grpc", [grpcPort], HTTP2)], listeners: [tcpListener("l", "tcp", [EXT])] });
+    await configure(proxy.dataPlane, {
+      clusters: [cluster("tcp", [server.port]), cluster("grpc", [grpcPort], HTTP2)],
+      listeners: [tcpListener("l", "tcp", [EXT])],
+    });
     return { port: proxy.port("l"), proxy, stop: () => server.stop() };
   }
 

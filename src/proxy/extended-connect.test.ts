@@ -21,7 +21,13 @@ afterAll(() => {
 });
 
 const UPGRADES: JsonObject = { upgradeConfigs: [{ upgradeType: "websocket" }] };
-const HTTP2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: { allowConnect: true } } }) } };
+const HTTP2: JsonObject = {
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicitHttpConfig: { http2ProtocolOptions: { allowConnect: true } },
+    }),
+  },
+};
 
 async function start(options: HcmOptions, clusters: readonly JsonObject[]): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar({ id: "n" });
@@ -30,7 +36,8 @@ async function start(options: HcmOptions, clusters: readonly JsonObject[]): Prom
   return { port: proxy.port("l"), proxy };
 }
 
-const receiving = (allowConnect: boolean) => start({ routes: [forward("/", "app")], hcm: { ...UPGRADES, http2ProtocolOptions: { allowConnect } } }, [cluster("app", [server.port as number])]);
+const receiving = (allowConnect: boolean) =>
+  start({ routes: [forward("/", "app")], hcm: { ...UPGRADES, http2ProtocolOptions: { allowConnect } } }, [cluster("app", [server.port as number])]);
 
 test("a browser's WebSocket crosses HTTP/1, HTTP/2 and HTTP/1", async () => {
   const inner = await receiving(true);
@@ -55,14 +62,24 @@ test("a browser's WebSocket crosses HTTP/1, HTTP/2 and HTTP/1", async () => {
 });
 
 describe("extended CONNECT", () => {
-  const ASKED: OutgoingHttpHeaders = { ":method": "CONNECT", ":protocol": "websocket", ":scheme": "http", ":path": "/ws", ":authority": "a.example", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
+  const ASKED: OutgoingHttpHeaders = {
+    ":method": "CONNECT",
+    ":protocol": "websocket",
+    ":scheme": "http",
+    ":path": "/ws",
+    ":authority": "a.example",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+  };
 
   async function ask(allowConnect: boolean): Promise<{ enabled: boolean | undefined; answer: IncomingHttpHeaders | "reset"; stream: ClientHttp2Stream }> {
     const { port } = await receiving(allowConnect);
     const session = connect(`http://127.0.0.1:${port}`);
     sessions.push(session);
     session.on("error", () => {});
-    const settings = await new Promise<{ enableConnectProtocol?: boolean }>((resolve) => session.once("remoteSettings", (found) => resolve(found as { enableConnectProtocol?: boolean })));
+    const settings = await new Promise<{ enableConnectProtocol?: boolean }>((resolve) =>
+      session.once("remoteSettings", (found) => resolve(found as { enableConnectProtocol?: boolean })),
+    );
     const stream = session.request(ASKED);
     const answer = await new Promise<IncomingHttpHeaders | "reset">((resolve) => {
       stream.on("response", resolve);

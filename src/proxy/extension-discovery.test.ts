@@ -21,10 +21,18 @@ const RBAC = "envoy.extensions.filters.http.rbac.v3.RBAC";
 const WASM = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
 function discovered(name: string, types: readonly string[], extra: JsonObject = {}): JsonObject {
-  return { name, configDiscovery: { configSource: { ads: {}, initialFetchTimeout: "0s", resourceApiVersion: "V3" }, typeUrls: types.map((type) => `type.googleapis.com/${type}`), ...extra } };
+  return {
+    name,
+    configDiscovery: {
+      configSource: { ads: {}, initialFetchTimeout: "0s", resourceApiVersion: "V3" },
+      typeUrls: types.map((type) => `type.googleapis.com/${type}`),
+      ...extra,
+    },
+  };
 }
 
-const denyHeader = (header: string): JsonObject => typed(RBAC, { rules: { action: "DENY", policies: { p: { permissions: [{ header: { name: header, presentMatch: true } }], principals: [{ any: true }] } } } });
+const denyHeader = (header: string): JsonObject =>
+  typed(RBAC, { rules: { action: "DENY", policies: { p: { permissions: [{ header: { name: header, presentMatch: true } }], principals: [{ any: true }] } } } });
 
 async function any(config: JsonObject): Promise<Any> {
   return fromJson(AnySchema, config, { registry: await loadRegistry() });
@@ -33,7 +41,9 @@ async function any(config: JsonObject): Promise<Any> {
 async function start(filter: JsonObject): Promise<Sidecar> {
   const proxy = new Sidecar({ id: "n" });
   proxies.push(proxy);
-  await configure(proxy.dataPlane, { listeners: [httpListener("l", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } } }], filters: [filter] })] });
+  await configure(proxy.dataPlane, {
+    listeners: [httpListener("l", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } } }], filters: [filter] })],
+  });
   return proxy;
 }
 
@@ -53,7 +63,9 @@ test("a configuration that the filter cannot take is refused, and the last good 
   const proxy = await start(discovered("f", [RBAC]));
   proxy.dataPlane.setExtension("f", await any(denyHeader("x-one")));
   const wrong = await any(typed("envoy.extensions.filters.http.cors.v3.Cors"));
-  expect(() => proxy.dataPlane.setExtension("f", wrong)).toThrow(`Error: filter config has type URL envoy.extensions.filters.http.cors.v3.Cors but expect ${RBAC}.`);
+  expect(() => proxy.dataPlane.setExtension("f", wrong)).toThrow(
+    `Error: filter config has type URL envoy.extensions.filters.http.cors.v3.Cors but expect ${RBAC}.`,
+  );
   expect((await get(proxy.port("l"), "/", "h", { "x-one": "1" })).status).toBe(403);
 });
 
@@ -74,19 +86,39 @@ test("a Wasm plug-in that may fail open is left out; another is refused", async 
 test("discovered over ADS: asked for by name, acknowledged or refused", async () => {
   const proxy = await start(discovered("f", [RBAC]));
   const store = new XdsStore();
-  const applier = new ConfigApplier({ dataPlane: proxy.dataPlane, store, secrets: new SecretStore(), providedLocally: () => false, clock: systemClock, log: createLogger("t", { level: "none" }) });
+  const applier = new ConfigApplier({
+    dataPlane: proxy.dataPlane,
+    store,
+    secrets: new SecretStore(),
+    providedLocally: () => false,
+    clock: systemClock,
+    log: createLogger("t", { level: "none" }),
+  });
   expect(applier.unanswered("ECDS")).toEqual(["f"]);
-  const resource = async (config: JsonObject) => ({ name: "f", version: "1", any: packAny(TypedExtensionConfigSchema, { name: "f", typedConfig: await any(config) }) });
+  const resource = async (config: JsonObject) => ({
+    name: "f",
+    version: "1",
+    any: packAny(TypedExtensionConfigSchema, { name: "f", typedConfig: await any(config) }),
+  });
   const update = (resources: Awaited<ReturnType<typeof resource>>[]) => ({ type: "ECDS" as const, nonce: "n", version: "1", resources, removed: [] });
   expect(applier.apply(update([await resource(denyHeader("x-one"))]))).toBeUndefined();
   expect([applier.unanswered("ECDS"), store.list("ECDS").map(({ active }) => active?.any.typeUrl)]).toEqual([[], [XDS_TYPES.ECDS]]);
   expect((await get(proxy.port("l"), "/", "h", { "x-one": "1" })).status).toBe(403);
-  expect(applier.apply(update([await resource(typed(WASM, {}))]))).toContain("Error adding/updating extension configuration(s) f: Error: filter config has type URL");
+  expect(applier.apply(update([await resource(typed(WASM, {}))]))).toContain(
+    "Error adding/updating extension configuration(s) f: Error: filter config has type URL",
+  );
 });
 
 test("the table of names goes to whoever answers for it, and is asked for only then", () => {
   const tables: string[][] = [];
-  const deps = { dataPlane: new Sidecar({ id: "n" }).dataPlane, store: new XdsStore(), secrets: new SecretStore(), providedLocally: () => false, clock: systemClock, log: createLogger("t", { level: "none" }) };
+  const deps = {
+    dataPlane: new Sidecar({ id: "n" }).dataPlane,
+    store: new XdsStore(),
+    secrets: new SecretStore(),
+    providedLocally: () => false,
+    clock: systemClock,
+    log: createLogger("t", { level: "none" }),
+  };
   proxies.push({ dataPlane: deps.dataPlane } as Sidecar);
   const applier = new ConfigApplier({ ...deps, nameTable: ({ table }) => void tables.push(Object.keys(table)) });
   const any = packAny(NameTableSchema, { table: { "a.b.svc.cluster.local": { ips: ["10.0.0.1"] } } });

@@ -59,26 +59,50 @@ async function start(listener: JsonObject, clusters: readonly JsonObject[]): Pro
 }
 
 function upstreamOptions(explicit: JsonObject): JsonObject {
-  return { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: explicit }) } };
+  return {
+    typedExtensionProtocolOptions: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+        explicitHttpConfig: explicit,
+      }),
+    },
+  };
 }
 
 describe("header_key_format", () => {
-  const PRESERVE: JsonObject = { headerKeyFormat: { statefulFormatter: { name: "preserve_case", typedConfig: typed("envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig") } } };
+  const PRESERVE: JsonObject = {
+    headerKeyFormat: {
+      statefulFormatter: { name: "preserve_case", typedConfig: typed("envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig") },
+    },
+  };
   const PROPER: JsonObject = { headerKeyFormat: { properCaseWords: {} } };
 
   async function through(downstream: JsonObject, upstream: JsonObject | undefined): Promise<{ request: string; response: string }> {
-    const { port } = await start(httpListener("l", { routes: [forward("/", "raw")], hcm: { httpProtocolOptions: downstream } }), [cluster("raw", [raw.port], upstream ? upstreamOptions({ httpProtocolOptions: upstream }) : {})]);
+    const { port } = await start(httpListener("l", { routes: [forward("/", "raw")], hcm: { httpProtocolOptions: downstream } }), [
+      cluster("raw", [raw.port], upstream ? upstreamOptions({ httpProtocolOptions: upstream }) : {}),
+    ]);
     const response = await exchange(port, "GET / HTTP/1.1\r\nHoSt: a\r\nX-FooBar: 1\r\nx-fOO: 2\r\nConnection: close\r\n\r\n");
-    return { request: (seen.pop() as string).split("\r\nx-request-id")[0]?.split("\r\nX-Request-Id")[0] as string, response: response.raw.split("\r\n").slice(1, 3).join("|") };
+    return {
+      request: (seen.pop() as string).split("\r\nx-request-id")[0]?.split("\r\nX-Request-Id")[0] as string,
+      response: response.raw.split("\r\n").slice(1, 3).join("|"),
+    };
   }
 
   test("preserved on both sides", async () => {
-    expect(await through(PRESERVE, PRESERVE)).toEqual({ request: "GET / HTTP/1.1\r\nHoSt: a\r\nX-FooBar: 1\r\nx-fOO: 2\r\nx-forwarded-proto: http", response: "X-ReSp-Case: a|conTent-length: 2" });
+    expect(await through(PRESERVE, PRESERVE)).toEqual({
+      request: "GET / HTTP/1.1\r\nHoSt: a\r\nX-FooBar: 1\r\nx-fOO: 2\r\nx-forwarded-proto: http",
+      response: "X-ReSp-Case: a|conTent-length: 2",
+    });
   });
 
   test("belongs to the message: the side that it came from decides", async () => {
-    expect(await through(PRESERVE, PROPER)).toEqual({ request: "GET / HTTP/1.1\r\nHoSt: a\r\nX-FooBar: 1\r\nx-fOO: 2\r\nx-forwarded-proto: http", response: "x-resp-case: a|content-length: 2" });
-    expect(await through({}, PRESERVE)).toEqual({ request: "GET / HTTP/1.1\r\nhost: a\r\nx-foobar: 1\r\nx-foo: 2\r\nx-forwarded-proto: http", response: "X-ReSp-Case: a|conTent-length: 2" });
+    expect(await through(PRESERVE, PROPER)).toEqual({
+      request: "GET / HTTP/1.1\r\nHoSt: a\r\nX-FooBar: 1\r\nx-fOO: 2\r\nx-forwarded-proto: http",
+      response: "x-resp-case: a|content-length: 2",
+    });
+    expect(await through({}, PRESERVE)).toEqual({
+      request: "GET / HTTP/1.1\r\nhost: a\r\nx-foobar: 1\r\nx-foo: 2\r\nx-forwarded-proto: http",
+      response: "X-ReSp-Case: a|conTent-length: 2",
+    });
   });
 
   test("words in capitals", async () => {
@@ -117,24 +141,38 @@ describe("local rate limit", () => {
 
   test("refuses when the bucket is empty", async () => {
     const { port, proxy } = await start(
-      httpListener("l", { filters: [filter({ ...bucket(2), responseHeadersToAdd: [{ header: { key: "x-limited", value: "yes" } }] })], routes: [forward("/", "echo")] }),
+      httpListener("l", {
+        filters: [filter({ ...bucket(2), responseHeadersToAdd: [{ header: { key: "x-limited", value: "yes" } }] })],
+        routes: [forward("/", "echo")],
+      }),
       [cluster("echo", [echo.port])],
     );
     expect([(await get(port, "/", "h")).status, (await get(port, "/", "h")).status]).toEqual([200, 200]);
     const refused = await get(port, "/", "h");
-    expect(refused.raw.replace(/date: .*/, "date: D")).toBe("HTTP/1.1 429 Too Many Requests\r\nx-limited: yes\r\ncontent-length: 18\r\ncontent-type: text/plain\r\ndate: D\r\nserver: envoy\r\n\r\nlocal_rate_limited");
+    expect(refused.raw.replace(/date: .*/, "date: D")).toBe(
+      "HTTP/1.1 429 Too Many Requests\r\nx-limited: yes\r\ncontent-length: 18\r\ncontent-type: text/plain\r\ndate: D\r\nserver: envoy\r\n\r\nlocal_rate_limited",
+    );
     expect(proxy.log.at(-1)).toBe('"GET / HTTP/1.1" 429 RL local_rate_limited - "-" 0 18 "-" echo');
-    expect((await get(port, "/", "h", { "content-type": "application/grpc" })).headers).toMatchObject({ "grpc-status": "14", "grpc-message": "local_rate_limited", "x-limited": "yes" });
+    expect((await get(port, "/", "h", { "content-type": "application/grpc" })).headers).toMatchObject({
+      "grpc-status": "14",
+      "grpc-message": "local_rate_limited",
+      "x-limited": "yes",
+    });
   });
 
   test("not enforced lets all through", async () => {
-    const { port } = await start(httpListener("l", { filters: [filter({ tokenBucket: { maxTokens: 1, fillInterval: "60s" }, filterEnabled: ALWAYS })], routes: [forward("/", "echo")] }), [cluster("echo", [echo.port])]);
+    const { port } = await start(
+      httpListener("l", { filters: [filter({ tokenBucket: { maxTokens: 1, fillInterval: "60s" }, filterEnabled: ALWAYS })], routes: [forward("/", "echo")] }),
+      [cluster("echo", [echo.port])],
+    );
     expect([(await get(port, "/", "h")).status, (await get(port, "/", "h")).status]).toEqual([200, 200]);
   });
 
   test("of one route, with its own status", async () => {
     const own = { typedPerFilterConfig: { "envoy.filters.http.local_ratelimit": limit({ ...bucket(1), status: { code: "ServiceUnavailable" } }) } };
-    const { port } = await start(httpListener("l", { filters: [filter({})], routes: [forward("/l", "echo", {}, own), forward("/", "echo")] }), [cluster("echo", [echo.port])]);
+    const { port } = await start(httpListener("l", { filters: [filter({})], routes: [forward("/l", "echo", {}, own), forward("/", "echo")] }), [
+      cluster("echo", [echo.port]),
+    ]);
     const statuses: number[] = [];
     for (const path of ["/l", "/l", "/o", "/o"]) statuses.push((await get(port, path, "h")).status);
     expect(statuses).toEqual([200, 503, 200, 200]);
@@ -146,7 +184,10 @@ describe("gRPC-Web", () => {
   let proxy: Sidecar;
   beforeAll(async () => {
     ({ port, proxy } = await start(
-      httpListener("l", { filters: [{ name: "envoy.filters.http.grpc_web", typedConfig: typed("envoy.extensions.filters.http.grpc_web.v3.GrpcWeb") }], routes: [forward("/nocluster", "nosuch"), forward("/echo", "echo"), forward("/", "grpc")] }),
+      httpListener("l", {
+        filters: [{ name: "envoy.filters.http.grpc_web", typedConfig: typed("envoy.extensions.filters.http.grpc_web.v3.GrpcWeb") }],
+        routes: [forward("/nocluster", "nosuch"), forward("/echo", "echo"), forward("/", "grpc")],
+      }),
       [cluster("grpc", [(grpc.address() as AddressInfo).port], upstreamOptions({ http2ProtocolOptions: {} })), cluster("echo", [echo.port])],
     ));
   });
@@ -177,7 +218,10 @@ describe("gRPC-Web", () => {
   });
 
   test("a head alone has its status already", async () => {
-    expect((await post("/head-only", "application/grpc-web", "abc")).headers).toMatchObject({ "content-type": "application/grpc-web+proto", "grpc-status": "5" });
+    expect((await post("/head-only", "application/grpc-web", "abc")).headers).toMatchObject({
+      "content-type": "application/grpc-web+proto",
+      "grpc-status": "5",
+    });
     const missing = await post("/nocluster", "application/grpc-web", "abc");
     expect([missing.status, missing.headers["grpc-status"]]).toEqual([503, undefined as unknown as string]);
   });
@@ -195,16 +239,40 @@ describe("gRPC-Web", () => {
 });
 
 test("a retry goes to the next priority where the policy says so", async () => {
-  const endpoints = [failing.port, echo.port].map((port, priority) => ({ priority, lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }] }));
-  const policy = { retryOn: "5xx", numRetries: 1, retryBackOff: { baseInterval: "0.001s" }, retryPriority: { name: "envoy.retry_priorities.previous_priorities", typedConfig: typed("envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", { updateFrequency: 1 }) } };
-  const { port } = await start(httpListener("l", { routes: [forward("/next", "c", { retryPolicy: policy }), forward("/", "c", { retryPolicy: { retryOn: "5xx", numRetries: 1 } })] }), [cluster("c", [], { loadAssignment: { clusterName: "c", endpoints } })]);
+  const endpoints = [failing.port, echo.port].map((port, priority) => ({
+    priority,
+    lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }],
+  }));
+  const policy = {
+    retryOn: "5xx",
+    numRetries: 1,
+    retryBackOff: { baseInterval: "0.001s" },
+    retryPriority: {
+      name: "envoy.retry_priorities.previous_priorities",
+      typedConfig: typed("envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", { updateFrequency: 1 }),
+    },
+  };
+  const { port } = await start(
+    httpListener("l", { routes: [forward("/next", "c", { retryPolicy: policy }), forward("/", "c", { retryPolicy: { retryOn: "5xx", numRetries: 1 } })] }),
+    [cluster("c", [], { loadAssignment: { clusterName: "c", endpoints } })],
+  );
   expect((await get(port, "/same", "h")).status).toBe(503);
   expect((await get(port, "/next", "h")).status).toBe(200);
 });
 
 test("an access log filter in CEL", async () => {
-  const filter = { extensionFilter: { name: "cel", typedConfig: typed("envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", { expression: "response.code >= 400 && request.headers['x-log'] == 'yes'" }) } };
-  const { port, proxy } = await start(httpListener("l", { routes: [forward("/", "echo")], hcm: { accessLog: [{ ...((accessLog as JsonObject[])[0] as JsonObject), filter }] } }), [cluster("echo", [echo.port])]);
+  const filter = {
+    extensionFilter: {
+      name: "cel",
+      typedConfig: typed("envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", {
+        expression: "response.code >= 400 && request.headers['x-log'] == 'yes'",
+      }),
+    },
+  };
+  const { port, proxy } = await start(
+    httpListener("l", { routes: [forward("/", "echo")], hcm: { accessLog: [{ ...((accessLog as JsonObject[])[0] as JsonObject), filter }] } }),
+    [cluster("echo", [echo.port])],
+  );
   await get(port, "/fine", "h", { "x-log": "yes" });
   await get(port, "/logged", "h", { "x-log": "yes", "x-want-status": "404" });
   await get(port, "/no-such-header", "h", { "x-want-status": "404" });
@@ -213,7 +281,15 @@ test("an access log filter in CEL", async () => {
 
 test("a direct response has the route's headers", async () => {
   const ops = { responseHeadersToAdd: [{ header: { key: "x-added", value: "1" } }] };
-  const { port } = await start(httpListener("l", { routes: [{ match: { prefix: "/d" }, directResponse: { status: 200, body: { inlineString: "x" } }, ...ops }, { match: { prefix: "/" }, redirect: { hostRedirect: "o" }, ...ops }] }), []);
+  const { port } = await start(
+    httpListener("l", {
+      routes: [
+        { match: { prefix: "/d" }, directResponse: { status: 200, body: { inlineString: "x" } }, ...ops },
+        { match: { prefix: "/" }, redirect: { hostRedirect: "o" }, ...ops },
+      ],
+    }),
+    [],
+  );
   expect((await get(port, "/d", "h")).headers["x-added"]).toBe("1");
   expect((await get(port, "/r", "h")).headers).toMatchObject({ "x-added": "1", location: "http://o/r" });
 });

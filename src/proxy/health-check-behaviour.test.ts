@@ -39,7 +39,10 @@ const QUICK: JsonObject = { timeout: "0.2s", interval: "0.02s", noTrafficInterva
 async function start(healthCheck: JsonObject, ports = [server.port as number], extra: JsonObject = {}): Promise<Sidecar> {
   const proxy = new Sidecar({ id: "n" });
   cleanups.push(() => proxy.dataPlane.stop());
-  await configure(proxy.dataPlane, { clusters: [cluster("c", ports, { healthChecks: [{ ...QUICK, ...healthCheck }], commonLbConfig: { healthyPanicThreshold: { value: 0 } }, ...extra })], listeners: [httpListener("l", { routes: [forward("/", "c")] })] });
+  await configure(proxy.dataPlane, {
+    clusters: [cluster("c", ports, { healthChecks: [{ ...QUICK, ...healthCheck }], commonLbConfig: { healthyPanicThreshold: { value: 0 } }, ...extra })],
+    listeners: [httpListener("l", { routes: [forward("/", "c")] })],
+  });
   return proxy;
 }
 
@@ -76,7 +79,9 @@ describe("HTTP", () => {
   });
 
   test("statuses that may be another soon count towards the threshold", async () => {
-    const proxy = await start({ httpHealthCheck: { path: "/health", expectedStatuses: [{ start: "200", end: "201" }], retriableStatuses: [{ start: "500", end: "504" }] } });
+    const proxy = await start({
+      httpHealthCheck: { path: "/health", expectedStatuses: [{ start: "200", end: "201" }], retriableStatuses: [{ start: "500", end: "504" }] },
+    });
     await healthy(proxy);
     const failures = proxy.metric("envoy_cluster_health_check_network_failure");
     answer = () => new Response("no", { status: 500 });
@@ -96,7 +101,21 @@ describe("HTTP", () => {
 
   test("at another port and name, where the endpoint says so", async () => {
     const proxy = await start(check, [], {
-      loadAssignment: { clusterName: "c", endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: closedPort() } }, healthCheckConfig: { portValue: server.port as number, hostname: "checked.example" } } }] }] },
+      loadAssignment: {
+        clusterName: "c",
+        endpoints: [
+          {
+            lbEndpoints: [
+              {
+                endpoint: {
+                  address: { socketAddress: { address: "127.0.0.1", portValue: closedPort() } },
+                  healthCheckConfig: { portValue: server.port as number, hostname: "checked.example" },
+                },
+              },
+            ],
+          },
+        ],
+      },
     });
     await healthy(proxy);
     expect(seen[0]?.headers.get("host")).toBe("checked.example");
@@ -140,13 +159,16 @@ test("gRPC: what grpc.health.v1 says", async () => {
 });
 
 test("a check that cannot be made is refused", async () => {
-  await expect(start({ customHealthCheck: { name: "envoy.health_checkers.redis" } })).rejects.toThrow("Didn't find a registered implementation for 'envoy.health_checkers.redis'");
+  await expect(start({ customHealthCheck: { name: "envoy.health_checkers.redis" } })).rejects.toThrow(
+    "Didn't find a registered implementation for 'envoy.health_checkers.redis'",
+  );
   await expect(start({ tcpHealthCheck: { send: { text: "zz" } } })).rejects.toThrow("invalid hex string 'zz'");
 });
 
 describe("an endpoint that is assigned no more", () => {
   const check: JsonObject = { httpHealthCheck: { path: "/health" } };
-  const assign = (proxy: Sidecar, ports: readonly number[]): void => proxy.dataPlane.setEndpoints(fromJson(ClusterLoadAssignmentSchema, (cluster("c", ports) as { loadAssignment: JsonObject }).loadAssignment));
+  const assign = (proxy: Sidecar, ports: readonly number[]): void =>
+    proxy.dataPlane.setEndpoints(fromJson(ClusterLoadAssignmentSchema, (cluster("c", ports) as { loadAssignment: JsonObject }).loadAssignment));
   const discovered: JsonObject = { type: "EDS", edsClusterConfig: { edsConfig: { ads: {} } } };
 
   async function assigned(extra: JsonObject = {}): Promise<Sidecar> {

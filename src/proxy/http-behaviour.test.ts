@@ -25,7 +25,10 @@ afterAll(() => {
 async function start(options: HcmOptions, clusters: readonly JsonObject[] = [], random?: () => number): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar(random ? { id: "n", random } : { id: "n" });
   proxies.push(proxy);
-  await configure(proxy.dataPlane, { clusters: [cluster("echo", [echo.port]), cluster("other", [other.port]), ...clusters], listeners: [httpListener("l", options)] });
+  await configure(proxy.dataPlane, {
+    clusters: [cluster("echo", [echo.port]), cluster("other", [other.port]), ...clusters],
+    listeners: [httpListener("l", options)],
+  });
   return { port: proxy.port("l"), proxy };
 }
 
@@ -43,7 +46,14 @@ describe("replies of the proxy itself", () => {
   const cases: { name: string; route: () => JsonObject; cluster?: () => JsonObject; status: number; body: string; headers?: string[]; log: string }[] = [
     { name: "no route", route: () => ({ match: { path: "/never" }, route: { cluster: "echo" } }), status: 404, body: "", log: "404 NR route_not_found - " },
     { name: "no such cluster", route: () => forward("/", "nosuch"), status: 503, body: "", log: "503 NC cluster_not_found - " },
-    { name: "no hosts", route: () => forward("/", "c"), cluster: () => cluster("c", []), status: 503, body: "no healthy upstream", log: '503 UH no_healthy_upstream - "-" 0 19 "-" c' },
+    {
+      name: "no hosts",
+      route: () => forward("/", "c"),
+      cluster: () => cluster("c", []),
+      status: 503,
+      body: "no healthy upstream",
+      log: '503 UH no_healthy_upstream - "-" 0 19 "-" c',
+    },
     {
       name: "connection refused",
       route: () => forward("/", "c"),
@@ -148,7 +158,11 @@ describe("replies of the proxy itself", () => {
     const { port, proxy } = await start({ routes: [forward("/", "c")] }, [cluster("c", [closedPort()])]);
     const response = await get(port, "/", "h", { "content-type": "application/grpc" });
     expect(response.status).toBe(200);
-    expect(response.headers).toMatchObject({ "content-type": "application/grpc", "grpc-status": "14", "grpc-message": `${RESET}reset reason: remote connection failure` });
+    expect(response.headers).toMatchObject({
+      "content-type": "application/grpc",
+      "grpc-status": "14",
+      "grpc-message": `${RESET}reset reason: remote connection failure`,
+    });
     expect(proxy.log.at(-1)).toContain("200 UF upstream_reset_before_response_started{");
   });
 
@@ -179,7 +193,18 @@ describe("replies of the proxy itself", () => {
 describe("requests on their way", () => {
   test("lose hop-by-hop headers and get Envoy's", async () => {
     const { port } = await start({ routes: [forward("/", "echo")] });
-    const { headers } = echoed(await get(port, "/", "a", { Connection: "keep-alive, X-Foo", "X-Foo": "1", TE: "trailers, gzip", "Keep-Alive": "5", "Proxy-Connection": "x", Upgrade: "foo", "x-envoy-max-retries": "9", "x-envoy-internal": "true" }));
+    const { headers } = echoed(
+      await get(port, "/", "a", {
+        Connection: "keep-alive, X-Foo",
+        "X-Foo": "1",
+        TE: "trailers, gzip",
+        "Keep-Alive": "5",
+        "Proxy-Connection": "x",
+        Upgrade: "foo",
+        "x-envoy-max-retries": "9",
+        "x-envoy-internal": "true",
+      }),
+    );
     expect(Object.keys(headers).sort()).toEqual(["host", "te", "x-forwarded-proto", "x-request-id"]);
     expect(headers).toMatchObject({ host: "a", te: "trailers", "x-forwarded-proto": "http" });
   });
@@ -194,7 +219,9 @@ describe("requests on their way", () => {
 
   test("at an edge the client's address is appended, its id replaced", async () => {
     const { port } = await start({ routes: [forward("/", "echo")], hcm: { useRemoteAddress: true } });
-    const { headers } = echoed(await get(port, "/", "a", { "x-request-id": "abc", "x-forwarded-for": "1.2.3.4", "x-forwarded-proto": "https", "x-envoy-decorator-operation": "z" }));
+    const { headers } = echoed(
+      await get(port, "/", "a", { "x-request-id": "abc", "x-forwarded-for": "1.2.3.4", "x-forwarded-proto": "https", "x-envoy-decorator-operation": "z" }),
+    );
     expect(headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
     expect(headers["x-forwarded-for"]).toMatch(/^1\.2\.3\.4,\d+\.\d+\.\d+\.\d+$/);
     expect(headers).toMatchObject({ "x-forwarded-proto": "http", "x-envoy-external-address": "127.0.0.1" });
@@ -236,7 +263,9 @@ describe("requests on their way", () => {
     const { port, proxy } = await start({ routes: [forward("/", "echo")] });
     const fixed = echoed(await exchange(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
     expect(fixed).toMatchObject({ body: "abc", headers: { "content-length": "3" } });
-    const chunked = echoed(await exchange(port, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n"));
+    const chunked = echoed(
+      await exchange(port, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n"),
+    );
     expect(chunked).toMatchObject({ body: "abc", headers: { "transfer-encoding": "chunked" } });
     expect(chunked.headers["x-t"]).toBeUndefined();
     expect(proxy.log.map((line) => / "-" (\d+) /.exec(line)?.[1])).toEqual(["3", "3"]);
@@ -287,7 +316,9 @@ describe("requests on their way", () => {
 });
 
 describe("filters", () => {
-  const fault = (config: JsonObject): JsonObject => ({ typedPerFilterConfig: { "envoy.filters.http.fault": typed("envoy.extensions.filters.http.fault.v3.HTTPFault", config) } });
+  const fault = (config: JsonObject): JsonObject => ({
+    typedPerFilterConfig: { "envoy.filters.http.fault": typed("envoy.extensions.filters.http.fault.v3.HTTPFault", config) },
+  });
   const FAULT = { name: "envoy.filters.http.fault", typedConfig: typed("envoy.extensions.filters.http.fault.v3.HTTPFault") };
   const ALWAYS = { numerator: 100 };
 
@@ -299,7 +330,10 @@ describe("filters", () => {
   });
 
   test("fault: a delay comes before the route's timeout begins", async () => {
-    const { port, proxy } = await start({ filters: [FAULT], routes: [forward("/", "echo", { timeout: "0.05s" }, fault({ delay: { fixedDelay: "0.12s", percentage: ALWAYS } }))] });
+    const { port, proxy } = await start({
+      filters: [FAULT],
+      routes: [forward("/", "echo", { timeout: "0.05s" }, fault({ delay: { fixedDelay: "0.12s", percentage: ALWAYS } }))],
+    });
     const before = performance.now();
     expect((await get(port, "/", "h")).status).toBe(200);
     expect(performance.now() - before).toBeGreaterThan(115);
@@ -312,25 +346,57 @@ describe("filters", () => {
   });
 
   test("cors: preflights are answered, responses marked, strangers left out", async () => {
-    const policy = { typedPerFilterConfig: { cors: typed("envoy.extensions.filters.http.cors.v3.CorsPolicy", { allowOriginStringMatch: [{ exact: "http://good" }], allowMethods: "GET,PUT", allowHeaders: "x-a", exposeHeaders: "x-b", maxAge: "60", allowCredentials: true }) } };
-    const { port } = await start({ filters: [{ name: "cors", typedConfig: typed("envoy.extensions.filters.http.cors.v3.Cors") }], routes: [forward("/", "echo", {}, policy)] });
+    const policy = {
+      typedPerFilterConfig: {
+        cors: typed("envoy.extensions.filters.http.cors.v3.CorsPolicy", {
+          allowOriginStringMatch: [{ exact: "http://good" }],
+          allowMethods: "GET,PUT",
+          allowHeaders: "x-a",
+          exposeHeaders: "x-b",
+          maxAge: "60",
+          allowCredentials: true,
+        }),
+      },
+    };
+    const { port } = await start({
+      filters: [{ name: "cors", typedConfig: typed("envoy.extensions.filters.http.cors.v3.Cors") }],
+      routes: [forward("/", "echo", {}, policy)],
+    });
     const preflight = await exchange(port, "OPTIONS / HTTP/1.1\r\nHost: a\r\nOrigin: http://good\r\nAccess-Control-Request-Method: PUT\r\n\r\n");
     expect(preflight.status).toBe(200);
-    expect(preflight.headers).toMatchObject({ "access-control-allow-origin": "http://good", "access-control-allow-credentials": "true", "access-control-allow-methods": "GET,PUT", "access-control-allow-headers": "x-a", "access-control-max-age": "60" });
-    expect((await get(port, "/", "h", { origin: "http://good" })).headers).toMatchObject({ "access-control-allow-origin": "http://good", "access-control-expose-headers": "x-b" });
+    expect(preflight.headers).toMatchObject({
+      "access-control-allow-origin": "http://good",
+      "access-control-allow-credentials": "true",
+      "access-control-allow-methods": "GET,PUT",
+      "access-control-allow-headers": "x-a",
+      "access-control-max-age": "60",
+    });
+    expect((await get(port, "/", "h", { origin: "http://good" })).headers).toMatchObject({
+      "access-control-allow-origin": "http://good",
+      "access-control-expose-headers": "x-b",
+    });
     expect((await get(port, "/", "h", { origin: "http://bad" })).headers["access-control-allow-origin"]).toBeUndefined();
   });
 
-  const rbac = (config: JsonObject): JsonObject => ({ name: "envoy.filters.http.rbac", typedConfig: typed("envoy.extensions.filters.http.rbac.v3.RBAC", config) });
+  const rbac = (config: JsonObject): JsonObject => ({
+    name: "envoy.filters.http.rbac",
+    typedConfig: typed("envoy.extensions.filters.http.rbac.v3.RBAC", config),
+  });
   const policy = (permission: JsonObject, principal: JsonObject = { any: true }): JsonObject => ({ permissions: [permission], principals: [principal] });
 
   test("rbac: ALLOW lets only what matches, DENY names what it refused", async () => {
     const isGet = { header: { name: ":method", stringMatch: { exact: "GET" } } };
-    const allow = await start({ filters: [rbac({ rules: { policies: { p: policy({ andRules: { rules: [isGet, { urlPath: { path: { prefix: "/ok" } } }] } }) } } })], routes: [forward("/", "echo")] });
+    const allow = await start({
+      filters: [rbac({ rules: { policies: { p: policy({ andRules: { rules: [isGet, { urlPath: { path: { prefix: "/ok" } } }] } }) } } })],
+      routes: [forward("/", "echo")],
+    });
     expect((await get(allow.port, "/ok?x", "h")).status).toBe(200);
     expect(await get(allow.port, "/no", "h")).toMatchObject({ status: 403, body: "RBAC: access denied" });
     expect(allow.proxy.log.at(-1)).toContain('403 - rbac_access_denied_matched_policy[none] - "-" 0 19 "-" echo');
-    const deny = await start({ filters: [rbac({ rules: { action: "DENY", policies: { "ns[a]-policy[b]-rule[0]": policy({ notRule: isGet }) } } })], routes: [forward("/", "echo")] });
+    const deny = await start({
+      filters: [rbac({ rules: { action: "DENY", policies: { "ns[a]-policy[b]-rule[0]": policy({ notRule: isGet }) } } })],
+      routes: [forward("/", "echo")],
+    });
     expect((await get(deny.port, "/", "h")).status).toBe(200);
     expect((await exchange(deny.port, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(403);
     expect(deny.proxy.log.at(-1)).toContain("rbac_access_denied_matched_policy[ns[a]-policy[b]-rule[0]]");
@@ -341,7 +407,14 @@ describe("filters", () => {
     expect((await get(none.port, "/", "h")).status).toBe(403);
     const shadow = await start({
       filters: [rbac({ shadowRules: { policies: {} }, shadowRulesStatPrefix: "dry_" })],
-      routes: [forward("/", "echo", {}, { requestHeadersToAdd: [{ header: { key: "x-shadow", value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:dry_shadow_engine_result)%" } }] })],
+      routes: [
+        forward(
+          "/",
+          "echo",
+          {},
+          { requestHeadersToAdd: [{ header: { key: "x-shadow", value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:dry_shadow_engine_result)%" } }] },
+        ),
+      ],
     });
     expect(echoed(await get(shadow.port, "/", "h")).headers["x-shadow"]).toBe("denied");
   });
@@ -363,7 +436,9 @@ describe("filters", () => {
 
   test("an unknown filter, and one that is no filter's type, are refused with Envoy's words", async () => {
     const unknown = { name: "x", typedConfig: typed("envoy.extensions.filters.http.lua.v3.Lua") };
-    await expect(start({ filters: [unknown], routes: [] })).rejects.toThrow("Didn't find a registered implementation for 'x' with type URL: 'envoy.extensions.filters.http.lua.v3.Lua'");
+    await expect(start({ filters: [unknown], routes: [] })).rejects.toThrow(
+      "Didn't find a registered implementation for 'x' with type URL: 'envoy.extensions.filters.http.lua.v3.Lua'",
+    );
   });
 });
 
@@ -374,7 +449,13 @@ describe("upgrades", () => {
     const server = raw({
       data(socket, chunk) {
         const text = chunk.toString();
-        socket.write(text.startsWith("GET /ws") ? (/upgrade: websocket/i.test(text) ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhi" : "HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n") : `<${text}>`);
+        socket.write(
+          text.startsWith("GET /ws")
+            ? /upgrade: websocket/i.test(text)
+              ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhi"
+              : "HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n"
+            : `<${text}>`,
+        );
       },
     });
     const { port, proxy } = await start({ routes: [forward("/", "c")], hcm: { upgradeConfigs: [{ upgradeType: "websocket" }] } }, [cluster("c", [server])]);

@@ -27,7 +27,16 @@ beforeAll(async () => {
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("end", () => {
       if (headers[":path"] === "/never") return;
-      stream.respond({ ":status": 200, "content-type": "application/grpc", "x-te": String(headers["te"]), "x-scheme": String(headers[":scheme"]), "x-authority": String(headers[":authority"]) }, { waitForTrailers: true });
+      stream.respond(
+        {
+          ":status": 200,
+          "content-type": "application/grpc",
+          "x-te": String(headers["te"]),
+          "x-scheme": String(headers[":scheme"]),
+          "x-authority": String(headers[":authority"]),
+        },
+        { waitForTrailers: true },
+      );
       stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0", "grpc-message": "fine" }));
       stream.end(Buffer.concat(chunks));
     });
@@ -42,12 +51,21 @@ afterAll(() => {
   h2.close();
 });
 
-const HTTP2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
+const HTTP2: JsonObject = {
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicitHttpConfig: { http2ProtocolOptions: {} },
+    }),
+  },
+};
 
 async function start(options: HcmOptions, clusters: readonly JsonObject[] = []): Promise<{ port: number; proxy: Sidecar; session: ClientHttp2Session }> {
   const proxy = new Sidecar({ id: "n" });
   proxies.push(proxy);
-  await configure(proxy.dataPlane, { clusters: [cluster("echo", [echo.port]), cluster("h2", [h2Port], HTTP2), ...clusters], listeners: [httpListener("l", options)] });
+  await configure(proxy.dataPlane, {
+    clusters: [cluster("echo", [echo.port]), cluster("h2", [h2Port], HTTP2), ...clusters],
+    listeners: [httpListener("l", options)],
+  });
   const port = proxy.port("l");
   const session = connect(`http://127.0.0.1:${port}`);
   session.on("error", () => {});
@@ -104,9 +122,15 @@ describe("HTTP/2 from the client", () => {
   test("to an HTTP/2 server: streams side by side on one connection, trailers at their end", async () => {
     const { session, proxy } = await start({ routes: [forward("/", "h2")] });
     const before = h2Connections;
-    const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => ask(session, { ":method": "POST", ":authority": "svc", te: "trailers", "content-type": "application/grpc" }, `m${index}`)));
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        ask(session, { ":method": "POST", ":authority": "svc", te: "trailers", "content-type": "application/grpc" }, `m${index}`),
+      ),
+    );
     expect(answers.map((each) => each.body)).toEqual(Array.from({ length: 40 }, (_, index) => `m${index}`));
-    expect(answers.every((each) => each.trailers["grpc-status"] === "0" && each.headers["x-te"] === "trailers" && each.headers["x-authority"] === "svc")).toBe(true);
+    expect(answers.every((each) => each.trailers["grpc-status"] === "0" && each.headers["x-te"] === "trailers" && each.headers["x-authority"] === "svc")).toBe(
+      true,
+    );
     expect(h2Connections - before).toBe(1);
     expect(proxy.dataPlane.clusters().find((each) => each.name === "h2")?.hosts[0]?.stats).toMatchObject({ cxTotal: 1, rqTotal: 40, rqActive: 0 });
   });
@@ -211,7 +235,7 @@ test("where all connections are full another one is made, as far as the circuit 
   expect((await get(port, "/", "a")).status).toBe(200);
   const answers = Array.from({ length: 4 }, () => get(port, "/hold", "a"));
   const until = async (condition: () => boolean): Promise<void> => {
-    for (const end = Date.now() + 10_000; !condition() && Date.now() < end; ) await Bun.sleep(5);
+    for (const end = Date.now() + 10_000; !condition() && Date.now() < end;) await Bun.sleep(5);
   };
   await until(() => held.length === 3);
   expect([held.length, sessions]).toEqual([3, 3]);

@@ -39,7 +39,10 @@ function hold(port: number): { readonly socket: Socket; ended: boolean } {
 }
 
 test("memory: requests are answered with 503, connections end after them, statistics say so", async () => {
-  const actions = [{ name: "stop_accepting_requests", monitor: MONITOR, from: 0.9 }, { name: "disable_http_keepalive", monitor: MONITOR, from: 0.9 }] as const;
+  const actions = [
+    { name: "stop_accepting_requests", monitor: MONITOR, from: 0.9 },
+    { name: "disable_http_keepalive", monitor: MONITOR, from: 0.9 },
+  ] as const;
   const { proxy, port } = await start({ maxHeapBytes: 1, actions });
   const shed = await get(port, "/", "h");
   expect([shed.status, shed.body, shed.headers["connection"]]).toEqual([503, "envoy overloaded", "close"]);
@@ -84,7 +87,10 @@ test("a listener may have its own limit, and ignore the global one", async () =>
 });
 
 test("the connection limit filter counts a chain's connections", async () => {
-  const limit = { name: "limit", typedConfig: typed("envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit", { statPrefix: "lim", maxConnections: "1", delay: "0.05s" }) };
+  const limit = {
+    name: "limit",
+    typedConfig: typed("envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit", { statPrefix: "lim", maxConnections: "1", delay: "0.05s" }),
+  };
   const { proxy, port } = await start({}, {}, [limit]);
   const first = hold(port);
   await eventually(() => proxy.dataPlane.listeners()[0]?.openConnections === 1, "a connection");

@@ -39,19 +39,27 @@ async function start(listeners: JsonObject[], port: number, secrets = new TestSe
 
 const deny = (prefix: string): JsonObject => ({
   name: "rbac",
-  typedConfig: typed("envoy.extensions.filters.http.rbac.v3.RBAC", { rules: { action: "DENY", policies: { p: { permissions: [{ urlPath: { path: { prefix } } }], principals: [{ any: true }] } } } }),
+  typedConfig: typed("envoy.extensions.filters.http.rbac.v3.RBAC", {
+    rules: { action: "DENY", policies: { p: { permissions: [{ urlPath: { path: { prefix } } }], principals: [{ any: true }] } } },
+  }),
 });
 /** Network rules that let everybody connect, or nobody. */
 const networkRbac = (allowed: boolean): JsonObject => ({
   name: "rbac",
-  typedConfig: typed("envoy.extensions.filters.network.rbac.v3.RBAC", { statPrefix: "tcp.", rules: { policies: allowed ? { p: { permissions: [{ any: true }], principals: [{ any: true }] } } : {} } }),
+  typedConfig: typed("envoy.extensions.filters.network.rbac.v3.RBAC", {
+    statPrefix: "tcp.",
+    rules: { policies: allowed ? { p: { permissions: [{ any: true }], principals: [{ any: true }] } } : {} },
+  }),
 });
 
 describe("authorization", () => {
-  const http = (filters: JsonObject[]): JsonObject => httpListener("l", { filters, routes: [forward("/", "c")], hcm: { upgradeConfigs: [{ upgradeType: "websocket" }] } });
+  const http = (filters: JsonObject[]): JsonObject =>
+    httpListener("l", { filters, routes: [forward("/", "c")], hcm: { upgradeConfigs: [{ upgradeType: "websocket" }] } });
 
   test("ends a request that waits for its answer, and lets its neighbours go on", async () => {
-    const port = backend({ data: (socket, chunk) => void (chunk.includes("/fine") && setTimeout(() => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), 150)) });
+    const port = backend({
+      data: (socket, chunk) => void (chunk.includes("/fine") && setTimeout(() => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), 150)),
+    });
     const proxy = await start([http([])], port);
     const [refused, fine] = [await Peer.open(proxy.port("l")), await Peer.open(proxy.port("l"))];
     refused.write("GET /secret HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -103,7 +111,10 @@ describe("who may connect", () => {
             requireClientCertificate,
             commonTlsContext: {
               tlsCertificateSdsSecretConfigs: [{ name: "default", sdsConfig: { ads: {} } }],
-              combinedValidationContext: { defaultValidationContext: { matchTypedSubjectAltNames: [{ sanType: "URI", matcher: { prefix: san } }] }, validationContextSdsSecretConfig: { name: "ROOTCA", sdsConfig: { ads: {} } } },
+              combinedValidationContext: {
+                defaultValidationContext: { matchTypedSubjectAltNames: [{ sanType: "URI", matcher: { prefix: san } }] },
+                validationContextSdsSecretConfig: { name: "ROOTCA", sdsConfig: { ads: {} } },
+              },
             },
           }),
         },
@@ -112,7 +123,10 @@ describe("who may connect", () => {
 
   test("whoever's certificate the new rules refuse is let go, others stay", async () => {
     const own = await makeWorkload(root, CLIENT);
-    const secrets = new TestSecrets({ default: await makeWorkload(root, "spiffe://cluster.local/ns/a/sa/server"), ROOTCA: { trustedCaPem: root.certificate.pem } });
+    const secrets = new TestSecrets({
+      default: await makeWorkload(root, "spiffe://cluster.local/ns/a/sa/server"),
+      ROOTCA: { trustedCaPem: root.certificate.pem },
+    });
     const proxy = await start([secure("spiffe://cluster.local/", false)], 1, secrets);
     const named = await Peer.open(proxy.port("l"), { cert: own.certificateChainPem, key: own.privateKeyPem, rejectUnauthorized: false });
     const nameless = await Peer.open(proxy.port("l"), { rejectUnauthorized: false });
@@ -136,7 +150,10 @@ describe("who may connect", () => {
 test("connections of chains that an update leaves alone do not notice it", async () => {
   const port = backend({ data: (socket, chunk) => void socket.write(chunk) });
   // By source: the first chain is for us, the second for nobody here.
-  const chain = (prefix: string, filters: JsonObject[]): JsonObject => ({ filterChainMatch: { sourcePrefixRanges: [{ addressPrefix: prefix, prefixLen: 8 }] }, filters: filters as JsonValue[] });
+  const chain = (prefix: string, filters: JsonObject[]): JsonObject => ({
+    filterChainMatch: { sourcePrefixRanges: [{ addressPrefix: prefix, prefixLen: 8 }] },
+    filters: filters as JsonValue[],
+  });
   const proxyOf = (before: JsonObject[]): JsonObject[] => (tcpListener("x", "c", before)["filterChains"] as { filters: JsonObject[] }[])[0]?.filters ?? [];
   const both = (second: JsonObject[]): JsonObject => listener("l", [chain("127.0.0.0", proxyOf([])), chain("10.0.0.0", proxyOf(second))]);
   const proxy = await start([both([networkRbac(true)])], port);

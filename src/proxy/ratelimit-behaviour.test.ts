@@ -2,7 +2,14 @@ import { create, fromBinary, toBinary, type JsonObject } from "@bufbuild/protobu
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { RateLimitRequestSchema, RateLimitResponse_Code as Code, RateLimitResponse_RateLimit_Unit as Unit, RateLimitResponseSchema, type RateLimitRequest, type RateLimitResponse } from "../proto/gen/envoy/service/ratelimit/v3/rls_pb.ts";
+import {
+  RateLimitRequestSchema,
+  RateLimitResponse_Code as Code,
+  RateLimitResponse_RateLimit_Unit as Unit,
+  RateLimitResponseSchema,
+  type RateLimitRequest,
+  type RateLimitResponse,
+} from "../proto/gen/envoy/service/ratelimit/v3/rls_pb.ts";
 import { echoServer, type Echo } from "./test-support/backends.ts";
 import { get } from "./test-support/http-exchange.ts";
 import { cluster, configure, forward, httpListener, typed } from "./test-support/plain-config.ts";
@@ -47,7 +54,13 @@ beforeEach(() => {
   answer = { overallCode: Code.OK };
 });
 
-const H2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
+const H2: JsonObject = {
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicitHttpConfig: { http2ProtocolOptions: {} },
+    }),
+  },
+};
 const HEADER: JsonObject = { actions: [{ genericKey: { descriptorValue: "v" } }, { requestHeaders: { headerName: "x-user", descriptorKey: "user" } }] };
 
 async function start(filter: JsonObject, route: JsonObject = { rateLimits: [HEADER] }, host: JsonObject = {}): Promise<{ port: number; proxy: Sidecar }> {
@@ -61,7 +74,15 @@ async function start(filter: JsonObject, route: JsonObject = { rateLimits: [HEAD
 }
 
 describe("a rate limit service", () => {
-  const filter = (extra: JsonObject = {}): JsonObject => ({ name: "envoy.filters.http.ratelimit", typedConfig: typed("envoy.extensions.filters.http.ratelimit.v3.RateLimit", { domain: "d", timeout: "0.2s", rateLimitService: { transportApiVersion: "V3", grpcService: { envoyGrpc: { clusterName: "rls" } } }, ...extra }) });
+  const filter = (extra: JsonObject = {}): JsonObject => ({
+    name: "envoy.filters.http.ratelimit",
+    typedConfig: typed("envoy.extensions.filters.http.ratelimit.v3.RateLimit", {
+      domain: "d",
+      timeout: "0.2s",
+      rateLimitService: { transportApiVersion: "V3", grpcService: { envoyGrpc: { clusterName: "rls" } } },
+      ...extra,
+    }),
+  });
 
   test("is asked with the route's descriptors; what it adds goes on", async () => {
     answer = { overallCode: Code.OK, requestHeadersToAdd: [{ key: "x-checked", value: "yes" }], responseHeadersToAdd: [{ key: "x-left", value: "9" }] };
@@ -69,7 +90,9 @@ describe("a rate limit service", () => {
     const response = await get(port, "/", "h", { "x-user": "ann" });
     expect((JSON.parse(response.body) as Echo).headers["x-checked"]).toBe("yes");
     expect(response.headers["x-left"]).toBe("9");
-    expect(asked.map(({ domain, descriptors }) => [domain, descriptors.map(({ entries }) => entries.map(({ key, value }) => `${key}=${value}`))])).toEqual([["d", [["generic_key=v", "user=ann"]]]]);
+    expect(asked.map(({ domain, descriptors }) => [domain, descriptors.map(({ entries }) => entries.map(({ key, value }) => `${key}=${value}`))])).toEqual([
+      ["d", [["generic_key=v", "user=ann"]]],
+    ]);
     expect(proxy.metric("envoy_cluster_ratelimit_ok")).toBe(1);
     // Without the header there is no descriptor, and nothing to ask.
     expect((await get(port, "/", "h")).status).toBe(200);
@@ -77,11 +100,19 @@ describe("a rate limit service", () => {
   });
 
   test("refuses with 429, and says how much there was", async () => {
-    answer = { overallCode: Code.OVER_LIMIT, statuses: [{ code: Code.OVER_LIMIT, currentLimit: { requestsPerUnit: 5, unit: Unit.MINUTE, name: "five" }, durationUntilReset: { seconds: 7n } }] };
+    answer = {
+      overallCode: Code.OVER_LIMIT,
+      statuses: [{ code: Code.OVER_LIMIT, currentLimit: { requestsPerUnit: 5, unit: Unit.MINUTE, name: "five" }, durationUntilReset: { seconds: 7n } }],
+    };
     const { port, proxy } = await start(filter({ enableXRatelimitHeaders: "DRAFT_VERSION_03" }));
     const { status, headers, body } = await get(port, "/", "h", { "x-user": "ann" });
     expect([status, body]).toEqual([429, ""]);
-    expect(headers).toMatchObject({ "x-envoy-ratelimited": "true", "x-ratelimit-limit": '5, 5;w=60;name="five"', "x-ratelimit-remaining": "0", "x-ratelimit-reset": "7" });
+    expect(headers).toMatchObject({
+      "x-envoy-ratelimited": "true",
+      "x-ratelimit-limit": '5, 5;w=60;name="five"',
+      "x-ratelimit-remaining": "0",
+      "x-ratelimit-reset": "7",
+    });
     expect(proxy.log.at(-1)).toContain("429 RL request_rate_limited");
     expect(proxy.metric("envoy_cluster_ratelimit_over_limit")).toBe(1);
   });
@@ -97,7 +128,13 @@ describe("a rate limit service", () => {
   });
 
   test("the virtual host's limits count where the route has none, or both are wished", async () => {
-    const host: JsonObject = { rateLimits: [{ actions: [{ remoteAddress: {} }] }, { actions: [{ maskedRemoteAddress: { v4PrefixMaskLen: 12 } }] }, { stage: 1, actions: [{ destinationCluster: {} }] }] };
+    const host: JsonObject = {
+      rateLimits: [
+        { actions: [{ remoteAddress: {} }] },
+        { actions: [{ maskedRemoteAddress: { v4PrefixMaskLen: 12 } }] },
+        { stage: 1, actions: [{ destinationCluster: {} }] },
+      ],
+    };
     await get((await start(filter(), {}, host)).port, "/", "h", { "x-user": "a" });
     await get((await start(filter(), { rateLimits: [HEADER] }, host)).port, "/", "h", { "x-user": "b" });
     await get((await start(filter({ stage: 1 }), {}, host)).port, "/", "h");
@@ -111,7 +148,21 @@ describe("local limits with descriptors", () => {
   const always: JsonObject = { filterEnabled: { defaultValue: { numerator: 100 } }, filterEnforced: { defaultValue: { numerator: 100 } } };
   const filter = (extra: JsonObject = {}): JsonObject => ({
     name: "envoy.filters.http.local_ratelimit",
-    typedConfig: typed("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", { statPrefix: "l", tokenBucket: bucket(3), ...always, descriptors: [{ entries: [{ key: "generic_key", value: "v" }, { key: "user", value: "ann" }], tokenBucket: bucket(1) }], ...extra }),
+    typedConfig: typed("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", {
+      statPrefix: "l",
+      tokenBucket: bucket(3),
+      ...always,
+      descriptors: [
+        {
+          entries: [
+            { key: "generic_key", value: "v" },
+            { key: "user", value: "ann" },
+          ],
+          tokenBucket: bucket(1),
+        },
+      ],
+      ...extra,
+    }),
   });
   const statuses = async (port: number, users: string[]): Promise<number[]> => {
     const seen: number[] = [];

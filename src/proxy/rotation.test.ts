@@ -23,7 +23,7 @@ test("leaves and roots rotate under load without a failed request", async () => 
   /** Requests one after another on one connection, or each on its own. */
   const http1 = async (path: string, kept: boolean): Promise<void> => {
     let peer = await Peer.open(port);
-    for (let sent = 0; on; ) {
+    for (let sent = 0; on;) {
       peer.write(`GET ${path} HTTP/1.1\r\nHost: svc\r\n\r\n`);
       sent++;
       const outcome = await peer.until((received) => responses(received).length >= sent, LATE_MS);
@@ -41,7 +41,7 @@ test("leaves and roots rotate under load without a failed request", async () => 
   const http2 = async (path: string): Promise<void> => {
     const peer = await Peer.open(port);
     peer.write(Buffer.concat([PREFACE, frame(4, 0, 0, Buffer.alloc(0))]));
-    for (let stream = 1; on; ) {
+    for (let stream = 1; on;) {
       for (let i = 0; i < 5; i++, stream += 2) peer.write(headersFrame(stream, path, true));
       const outcome = await peer.until((received) => endedStreams(received).ended.size >= (stream - 1) / 2, LATE_MS);
       if (outcome !== "fulfilled") failures.push(`HTTP/2 ${path}: ${outcome}`);
@@ -66,7 +66,7 @@ test("leaves and roots rotate under load without a failed request", async () => 
   const load = ["/ok", "/other/ok", "/slow"].flatMap((path) => [http1(path, true), http1(path, false), http2(path)]);
   /** Who trusts a root no more has waited until handshakes that began under it are over. */
   const handshakesDone = async (): Promise<void> => {
-    for (const before = handshakes; handshakes < before + 2 && failures.length === 0; ) await Bun.sleep(5);
+    for (const before = handshakes; handshakes < before + 2 && failures.length === 0;) await Bun.sleep(5);
   };
   const peers = direct();
   for (let i = 0; i < ROTATIONS; i++) {
@@ -76,7 +76,10 @@ test("leaves and roots rotate under load without a failed request", async () => 
   }
   on = false;
   await Promise.all([...load, peers]);
-  const made = world.client.dataPlane.clusters().filter(({ name }) => name !== "svc-tcp").map(({ hosts }) => hosts[0]?.stats.cxTotal ?? 0);
+  const made = world.client.dataPlane
+    .clusters()
+    .filter(({ name }) => name !== "svc-tcp")
+    .map(({ hosts }) => hosts[0]?.stats.cxTotal ?? 0);
   world.stop();
   expect(failures).toEqual([]);
   expect(served).toBeGreaterThan(ROTATIONS);

@@ -25,7 +25,10 @@ afterAll(() => {
 async function start(options: HcmOptions, clusters: readonly JsonObject[] = [], random?: () => number): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar(random ? { id: "n", random } : { id: "n" });
   proxies.push(proxy);
-  await configure(proxy.dataPlane, { clusters: [cluster("echo", [echo.port]), cluster("other", [other.port]), ...clusters], listeners: [httpListener("l", options)] });
+  await configure(proxy.dataPlane, {
+    clusters: [cluster("echo", [echo.port]), cluster("other", [other.port]), ...clusters],
+    listeners: [httpListener("l", options)],
+  });
   return { port: proxy.port("l"), proxy };
 }
 
@@ -38,10 +41,27 @@ const echoed = (response: RawResponse): Echo => JSON.parse(response.body) as Ech
 
 describe("routes", () => {
   test("by host: exact, the longest wildcards, then any; ports are ignored when told so", async () => {
-    const host = (name: string, domains: string[]): JsonObject => ({ name, domains, routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: name } } }] });
-    const virtualHosts = [host("any", ["*"]), host("suffix", ["*.example.com"]), host("longer", ["*.b.example.com"]), host("exact", ["a.b.example.com"]), host("prefix", ["www.*"])];
+    const host = (name: string, domains: string[]): JsonObject => ({
+      name,
+      domains,
+      routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: name } } }],
+    });
+    const virtualHosts = [
+      host("any", ["*"]),
+      host("suffix", ["*.example.com"]),
+      host("longer", ["*.b.example.com"]),
+      host("exact", ["a.b.example.com"]),
+      host("prefix", ["www.*"]),
+    ];
     const { port } = await start({ hcm: { routeConfig: { name: "r", ignorePortInHostMatching: true, virtualHosts } } });
-    for (const [authority, name] of [["A.b.example.com:8080", "exact"], ["x.b.example.com", "longer"], ["x.example.com", "suffix"], ["example.com", "any"], ["www.x", "prefix"], ["z", "any"]] as const) {
+    for (const [authority, name] of [
+      ["A.b.example.com:8080", "exact"],
+      ["x.b.example.com", "longer"],
+      ["x.example.com", "suffix"],
+      ["example.com", "any"],
+      ["www.x", "prefix"],
+      ["z", "any"],
+    ] as const) {
       expect((await get(port, "/", authority)).body).toBe(name);
     }
   });
@@ -84,12 +104,21 @@ describe("routes", () => {
   test("rewrite path and host, add and take headers", async () => {
     const { port } = await start({
       routes: [
-        forward("/rewrite/", "echo", { prefixRewrite: "/new/", hostRewriteLiteral: "hh", timeout: "15s" }, {
-          requestHeadersToAdd: [{ header: { key: "x-a", value: "%REQ(user-agent)% %PROTOCOL% 100%%" } }, { header: { key: "x-set", value: "1" }, appendAction: "OVERWRITE_IF_EXISTS_OR_ADD" }, { header: { key: "x-none", value: "%REQ(nothing)%" } }],
-          requestHeadersToRemove: ["x-drop"],
-          responseHeadersToAdd: [{ header: { key: "x-r", value: "v" } }],
-          responseHeadersToRemove: ["content-type"],
-        }),
+        forward(
+          "/rewrite/",
+          "echo",
+          { prefixRewrite: "/new/", hostRewriteLiteral: "hh", timeout: "15s" },
+          {
+            requestHeadersToAdd: [
+              { header: { key: "x-a", value: "%REQ(user-agent)% %PROTOCOL% 100%%" } },
+              { header: { key: "x-set", value: "1" }, appendAction: "OVERWRITE_IF_EXISTS_OR_ADD" },
+              { header: { key: "x-none", value: "%REQ(nothing)%" } },
+            ],
+            requestHeadersToRemove: ["x-drop"],
+            responseHeadersToAdd: [{ header: { key: "x-r", value: "v" } }],
+            responseHeadersToRemove: ["content-type"],
+          },
+        ),
         forward("/regex", "echo", { regexRewrite: { pattern: { regex: "/regex/(\\w+)/(\\w+)" }, substitution: "/\\2/\\1" } }),
       ],
     });
@@ -98,7 +127,14 @@ describe("routes", () => {
     expect(response.headers["content-type"]).toBeUndefined();
     const { path, headers } = echoed(response);
     expect(path).toBe("/new/z?q");
-    expect(headers).toMatchObject({ host: "hh", "x-a": "me HTTP/1.1 100%", "x-set": "1", "x-envoy-original-path": "/rewrite/z?q", "x-envoy-original-host": "original", "x-envoy-expected-rq-timeout-ms": "15000" });
+    expect(headers).toMatchObject({
+      host: "hh",
+      "x-a": "me HTTP/1.1 100%",
+      "x-set": "1",
+      "x-envoy-original-path": "/rewrite/z?q",
+      "x-envoy-original-host": "original",
+      "x-envoy-expected-rq-timeout-ms": "15000",
+    });
     expect(headers["x-drop"]).toBeUndefined();
     expect(headers["x-none"]).toBeUndefined();
     expect(echoed(await get(port, "/regex/a/b?q", "h")).path).toBe("/b/a?q");
@@ -106,7 +142,17 @@ describe("routes", () => {
 
   test("weighted clusters share the requests", async () => {
     let draw = 0;
-    const weighted: JsonObject = { match: { prefix: "/" }, route: { weightedClusters: { clusters: [{ name: "echo", weight: 80 }, { name: "other", weight: 20, requestHeadersToAdd: [{ header: { key: "x-w", value: "o" } }] }] as JsonObject[] } } };
+    const weighted: JsonObject = {
+      match: { prefix: "/" },
+      route: {
+        weightedClusters: {
+          clusters: [
+            { name: "echo", weight: 80 },
+            { name: "other", weight: 20, requestHeadersToAdd: [{ header: { key: "x-w", value: "o" } }] },
+          ] as JsonObject[],
+        },
+      },
+    };
     const { port } = await start({ routes: [weighted] }, [], () => draw);
     expect(echoed(await get(port, "/", "h")).by).toBe("echo");
     draw = 0.79;
@@ -121,10 +167,26 @@ describe("routes", () => {
       data(socket, chunk) {
         if (!chunk.toString().includes("abc")) return;
         calls++;
-        socket.write(calls < 3 ? "HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n" : `HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n${/x-envoy-attempt-count: (\d)/.exec(chunk.toString())?.[1]}`);
+        socket.write(
+          calls < 3
+            ? "HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n"
+            : `HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n${/x-envoy-attempt-count: (\d)/.exec(chunk.toString())?.[1]}`,
+        );
       },
     });
-    const { port, proxy } = await start({ virtualHosts: [{ name: "v", domains: ["*"], includeRequestAttemptCount: true, routes: [forward("/", "c", { retryPolicy: { retryOn: "5xx", numRetries: 5, retryBackOff: { baseInterval: "0.001s" } } })] }] }, [cluster("c", [flaky])]);
+    const { port, proxy } = await start(
+      {
+        virtualHosts: [
+          {
+            name: "v",
+            domains: ["*"],
+            includeRequestAttemptCount: true,
+            routes: [forward("/", "c", { retryPolicy: { retryOn: "5xx", numRetries: 5, retryBackOff: { baseInterval: "0.001s" } } })],
+          },
+        ],
+      },
+      [cluster("c", [flaky])],
+    );
     expect(await exchange(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")).toMatchObject({ status: 200, body: "3" });
     expect(calls).toBe(3);
     expect(proxy.log).toEqual([expect.stringContaining('"POST / HTTP/1.1" 200 - via_upstream - "-" 3 1 ')]);
@@ -132,7 +194,15 @@ describe("routes", () => {
 
   test("a retry avoids the host that failed", async () => {
     const dead = closedPort();
-    const retryPolicy = { retryOn: "connect-failure", numRetries: 1, retryHostPredicate: [{ name: "envoy.retry_host_predicates.previous_hosts", typedConfig: typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate") }], hostSelectionRetryMaxAttempts: "20", retryBackOff: { baseInterval: "0.001s" } };
+    const retryPolicy = {
+      retryOn: "connect-failure",
+      numRetries: 1,
+      retryHostPredicate: [
+        { name: "envoy.retry_host_predicates.previous_hosts", typedConfig: typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate") },
+      ],
+      hostSelectionRetryMaxAttempts: "20",
+      retryBackOff: { baseInterval: "0.001s" },
+    };
     const { port } = await start({ routes: [forward("/", "c", { retryPolicy })] }, [cluster("c", [dead, echo.port], { lbPolicy: "RANDOM" })]);
     for (let i = 0; i < 6; i++) expect((await get(port, "/", "h")).status).toBe(200);
   });
@@ -147,7 +217,9 @@ describe("routes", () => {
   });
 
   test("a hash policy keeps a user at one host", async () => {
-    const { port } = await start({ routes: [forward("/", "c", { hashPolicy: [{ header: { headerName: "x-user" } }] })] }, [cluster("c", [echo.port, other.port], { lbPolicy: "RING_HASH" })]);
+    const { port } = await start({ routes: [forward("/", "c", { hashPolicy: [{ header: { headerName: "x-user" } }] })] }, [
+      cluster("c", [echo.port, other.port], { lbPolicy: "RING_HASH" }),
+    ]);
     const hosts = new Map<string, Set<string>>();
     for (let i = 0; i < 40; i++) {
       const user = `u${i % 8}`;

@@ -139,11 +139,17 @@ describe("a relayed connection", () => {
 });
 
 describe("a listener", () => {
-  const inspectors = [{ name: "tls", typedConfig: typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") }, { name: "http", typedConfig: typed("envoy.extensions.filters.listener.http_inspector.v3.HttpInspector") }];
+  const inspectors = [
+    { name: "tls", typedConfig: typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") },
+    { name: "http", typedConfig: typed("envoy.extensions.filters.listener.http_inspector.v3.HttpInspector") },
+  ];
 
   test("waits for a first byte no longer than it should, then takes the connection for opaque", async () => {
     const proxy = await start(
-      [tcpListener("l", "c", [], { listenerFilters: inspectors, listenerFiltersTimeout: "0.05s", continueOnListenerFiltersTimeout: true }), tcpListener("strict", "c", [], { listenerFilters: inspectors, listenerFiltersTimeout: "0.05s" })],
+      [
+        tcpListener("l", "c", [], { listenerFilters: inspectors, listenerFiltersTimeout: "0.05s", continueOnListenerFiltersTimeout: true }),
+        tcpListener("strict", "c", [], { listenerFilters: inspectors, listenerFiltersTimeout: "0.05s" }),
+      ],
       [cluster("c", [backend({ open: (socket) => void socket.write("220") })])],
     );
     expect((await exchange(proxy.port("l"), "", { waitMs: 200 })).raw).toBe("220");
@@ -151,9 +157,19 @@ describe("a listener", () => {
   });
 
   test("tells HTTP from other protocols", async () => {
-    const http = httpListener("x", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "http" } } }] })["filterChains"] as JsonObject[];
+    const http = httpListener("x", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "http" } } }] })[
+      "filterChains"
+    ] as JsonObject[];
     const tcp = tcpListener("y", "c")["filterChains"] as JsonObject[];
-    const proxy = await start([listener("l", [{ ...http[0], filterChainMatch: { transportProtocol: "raw_buffer", applicationProtocols: ["http/1.1"] } }], { defaultFilterChain: tcp[0] as JsonObject, listenerFilters: inspectors })], [cluster("c", [backend(echo)])]);
+    const proxy = await start(
+      [
+        listener("l", [{ ...http[0], filterChainMatch: { transportProtocol: "raw_buffer", applicationProtocols: ["http/1.1"] } }], {
+          defaultFilterChain: tcp[0] as JsonObject,
+          listenerFilters: inspectors,
+        }),
+      ],
+      [cluster("c", [backend(echo)])],
+    );
     expect((await get(proxy.port("l"), "/", "h")).body).toBe("http");
     expect((await exchange(proxy.port("l"), "hello\n", { waitMs: 80 })).raw).toBe("hello\n");
   });
@@ -162,7 +178,13 @@ describe("a listener", () => {
     const app = echoServer();
     backends.push(app);
     const proxy = await start(
-      [httpListener("l", { routes: [forward("/", "c")], hcm: { useRemoteAddress: true }, listener: { listenerFilters: [{ name: "pp", typedConfig: typed("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol") }] } })],
+      [
+        httpListener("l", {
+          routes: [forward("/", "c")],
+          hcm: { useRemoteAddress: true },
+          listener: { listenerFilters: [{ name: "pp", typedConfig: typed("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol") }] },
+        }),
+      ],
       [cluster("c", [app.port])],
     );
     await exchange(proxy.port("l"), "PROXY TCP4 192.0.2.9 192.0.2.1 5000 80\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -185,14 +207,25 @@ describe("a listener", () => {
   });
 
   test("whose chains change keeps connections of chains that did not", async () => {
-    const http = (body: string, port: number): JsonObject => ({ ...(httpListener("x", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: body } } }] })["filterChains"] as JsonObject[])[0], filterChainMatch: { destinationPort: port } });
+    const http = (body: string, port: number): JsonObject => ({
+      ...(
+        httpListener("x", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: body } } }] })[
+          "filterChains"
+        ] as JsonObject[]
+      )[0],
+      filterChainMatch: { destinationPort: port },
+    });
     const originalDst = [{ name: "o", typedConfig: typed("envoy.extensions.filters.listener.original_dst.v3.OriginalDst") }];
     const proxy = await start([listener("l", [http("one", 1), http("two", 2)], { listenerFilters: originalDst })], []);
     const connection = (port: number): Promise<{ ask: () => Promise<string>; closed: () => boolean; end: () => void }> => {
       proxy.sockets.expect({ address: "10.0.0.1", port });
       let waiting: ((text: string) => void) | undefined;
       let gone = false;
-      return Bun.connect({ hostname: "127.0.0.1", port: proxy.port("l"), socket: { data: (_socket, chunk) => waiting?.(chunk.toString()), close: () => void (gone = true) } }).then((socket) => ({
+      return Bun.connect({
+        hostname: "127.0.0.1",
+        port: proxy.port("l"),
+        socket: { data: (_socket, chunk) => waiting?.(chunk.toString()), close: () => void (gone = true) },
+      }).then((socket) => ({
         ask: () => new Promise<string>((resolve) => ((waiting = resolve), socket.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))),
         closed: () => gone,
         end: () => void socket.end(),
@@ -216,8 +249,14 @@ describe("a listener", () => {
   test("that cannot be had is refused, and what was there goes on", async () => {
     const good = httpListener("l", { routes: [{ match: { prefix: "/" }, directResponse: { status: 204 } }] });
     const proxy = await start([good], []);
-    await expect(configure(proxy.dataPlane, { listeners: [{ ...good, listenerFilters: [{ name: "zzz", typedConfig: typed("envoy.extensions.filters.http.lua.v3.Lua") }] }] })).rejects.toThrow("Didn't find a registered implementation for 'zzz'");
-    await expect(configure(proxy.dataPlane, { clusters: [{ name: "c", type: "STATIC", lbPolicy: "CLUSTER_PROVIDED" }] })).rejects.toThrow("CLUSTER_PROVIDED is not valid");
+    await expect(
+      configure(proxy.dataPlane, {
+        listeners: [{ ...good, listenerFilters: [{ name: "zzz", typedConfig: typed("envoy.extensions.filters.http.lua.v3.Lua") }] }],
+      }),
+    ).rejects.toThrow("Didn't find a registered implementation for 'zzz'");
+    await expect(configure(proxy.dataPlane, { clusters: [{ name: "c", type: "STATIC", lbPolicy: "CLUSTER_PROVIDED" }] })).rejects.toThrow(
+      "CLUSTER_PROVIDED is not valid",
+    );
     expect((await get(proxy.port("l"), "/", "h")).status).toBe(204);
     proxy.dataPlane.removeListener("l");
     expect(proxy.dataPlane.listeners()).toEqual([]);

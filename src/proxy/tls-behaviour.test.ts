@@ -39,8 +39,17 @@ interface TlsListener {
 async function start({ common = {}, context = {}, hcm = {} }: TlsListener = {}): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar({ id: "n", secrets: new TestSecrets({ server, ROOT: { trustedCaPem: root.certificate.pem } }) });
   proxies.push(proxy);
-  const transportSocket = { name: "tls", typedConfig: typed(CONTEXT, { commonTlsContext: { tlsCertificateSdsSecretConfigs: [sds("server")], ...common }, ...context }) };
-  const routes = [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } }, responseHeadersToAdd: [{ header: { key: "x-seen-cert", value: "%REQ(x-forwarded-client-cert)%" } }] }];
+  const transportSocket = {
+    name: "tls",
+    typedConfig: typed(CONTEXT, { commonTlsContext: { tlsCertificateSdsSecretConfigs: [sds("server")], ...common }, ...context }),
+  };
+  const routes = [
+    {
+      match: { prefix: "/" },
+      directResponse: { status: 200, body: { inlineString: "ok" } },
+      responseHeadersToAdd: [{ header: { key: "x-seen-cert", value: "%REQ(x-forwarded-client-cert)%" } }],
+    },
+  ];
   await configure(proxy.dataPlane, { listeners: [httpListener("l", { routes, hcm, chain: { transportSocket } })] });
   return { port: proxy.port("l"), proxy };
 }
@@ -131,7 +140,15 @@ describe("sessions", () => {
     proxies.push(outer);
     const transportSocket = { name: "tls", typedConfig: typed(UPSTREAM, { sni: "gw.example", commonTlsContext: validation }) };
     // A connection for each request.
-    const upstream = cluster("c", [behind], { transportSocket, typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { commonHttpProtocolOptions: { maxRequestsPerConnection: 1 }, explicitHttpConfig: { httpProtocolOptions: {} } }) } });
+    const upstream = cluster("c", [behind], {
+      transportSocket,
+      typedExtensionProtocolOptions: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+          commonHttpProtocolOptions: { maxRequestsPerConnection: 1 },
+          explicitHttpConfig: { httpProtocolOptions: {} },
+        }),
+      },
+    });
     await configure(outer.dataPlane, { clusters: [upstream], listeners: [httpListener("l", { routes: [forward("/", "c")] })] });
     for (let i = 0; i < 3; i++) expect((await fetch(`http://127.0.0.1:${outer.port("l")}/`)).status).toBe(200);
     await eventually(() => outer.metric("envoy_cluster_ssl_session_reused") === 2, "two of three are resumed");
@@ -170,10 +187,16 @@ test("AUTO_PASSTHROUGH: the server name is the cluster, and the handshake is the
   proxies.push(proxy);
   const chain = {
     filterChainMatch: { transportProtocol: "tls", serverNames: ["*.mesh"] },
-    filters: [{ name: "sni", typedConfig: typed("envoy.extensions.filters.network.sni_cluster.v3.SniCluster") }, { name: "tcp", typedConfig: typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", { statPrefix: "t", cluster: "BlackHoleCluster" }) }],
+    filters: [
+      { name: "sni", typedConfig: typed("envoy.extensions.filters.network.sni_cluster.v3.SniCluster") },
+      { name: "tcp", typedConfig: typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", { statPrefix: "t", cluster: "BlackHoleCluster" }) },
+    ],
   };
   const tlsInspector = { name: "tls", typedConfig: typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") };
-  await configure(proxy.dataPlane, { clusters: [cluster("one.mesh", [one.port]), cluster("two.mesh", [two.port])], listeners: [listener("l", [chain], { listenerFilters: [tlsInspector] })] });
+  await configure(proxy.dataPlane, {
+    clusters: [cluster("one.mesh", [one.port]), cluster("two.mesh", [two.port])],
+    listeners: [listener("l", [chain], { listenerFilters: [tlsInspector] })],
+  });
   const through = (servername: string) => ask(proxy.port("l"), { servername, checkServerIdentity: () => undefined });
   expect((await through("one.mesh")).text).toContain("server: envoy");
   expect((await through("two.mesh")).text).toContain("server: two");

@@ -12,7 +12,13 @@ import { Sidecar } from "./test-support/sidecar.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = "b7ad6b7169203331";
-const H2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
+const H2: JsonObject = {
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicitHttpConfig: { http2ProtocolOptions: {} },
+    }),
+  },
+};
 
 let echo: ReturnType<typeof echoServer>;
 let otlp: GrpcCollector<typeof ExportTraceServiceRequestSchema>;
@@ -41,9 +47,15 @@ afterAll(() => {
   void zipkin.stop(true);
 });
 
-const OTEL: JsonObject = { name: "envoy.tracers.opentelemetry", typedConfig: typed("envoy.config.trace.v3.OpenTelemetryConfig", { serviceName: "svc", grpcService: { envoyGrpc: { clusterName: "otel" } } }) };
+const OTEL: JsonObject = {
+  name: "envoy.tracers.opentelemetry",
+  typedConfig: typed("envoy.config.trace.v3.OpenTelemetryConfig", { serviceName: "svc", grpcService: { envoyGrpc: { clusterName: "otel" } } }),
+};
 
-async function start(tracing: JsonObject, routes: readonly JsonObject[] = [forward("/", "echo", {}, { decorator: { operation: "op" } })]): Promise<{ port: number; proxy: Sidecar }> {
+async function start(
+  tracing: JsonObject,
+  routes: readonly JsonObject[] = [forward("/", "echo", {}, { decorator: { operation: "op" } })],
+): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar({ id: "sidecar~10.0.0.1~a.b~b.svc" });
   proxies.push(proxy);
   await configure(proxy.dataPlane, {
@@ -65,7 +77,11 @@ function spansWith(path: string): Span[] {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 test("a sampled request: W3C headers upstream, a span with Envoy's tags to the collector", async () => {
-  const customTags: JsonObject[] = [{ tag: "lit", literal: { value: "v" } }, { tag: "from-header", requestHeader: { name: "x-h", defaultValue: "none" } }, { tag: "absent", metadata: { kind: { request: {} }, metadataKey: { key: "a", path: [{ key: "b" }] } } }];
+  const customTags: JsonObject[] = [
+    { tag: "lit", literal: { value: "v" } },
+    { tag: "from-header", requestHeader: { name: "x-h", defaultValue: "none" } },
+    { tag: "absent", metadata: { kind: { request: {} }, metadataKey: { key: "a", path: [{ key: "b" }] } } },
+  ];
   const { port } = await start({ provider: OTEL, customTags });
   const response = await get(port, "/sampled", "h.example", { "user-agent": "ua", traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: "k=v" });
   const { headers } = JSON.parse(response.body) as Echo;
@@ -75,8 +91,24 @@ test("a sampled request: W3C headers upstream, a span with Envoy's tags to the c
   expect(span).toMatchObject({ name: "op", kind: 2, traceState: "k=v", flags: 0x301 });
   expect([hex((span as Span).traceId), hex((span as Span).parentSpanId)]).toEqual([TRACE, PARENT]);
   expect(tags(span as Span)).toEqual({
-    node_id: "sidecar~10.0.0.1~a.b~b.svc", zone: "", "guid:x-request-id": headers["x-request-id"] as string, "http.url": "http://h.example/sampled", "http.method": "GET", downstream_cluster: "-", user_agent: "ua", "http.protocol": "HTTP/1.1",
-    "peer.address": "127.0.0.1", request_size: "0", response_size: String(response.body.length), component: "proxy", upstream_cluster: "echo", "upstream_cluster.name": "echo", "http.status_code": "200", response_flags: "-", lit: "v", "from-header": "none",
+    node_id: "sidecar~10.0.0.1~a.b~b.svc",
+    zone: "",
+    "guid:x-request-id": headers["x-request-id"] as string,
+    "http.url": "http://h.example/sampled",
+    "http.method": "GET",
+    downstream_cluster: "-",
+    user_agent: "ua",
+    "http.protocol": "HTTP/1.1",
+    "peer.address": "127.0.0.1",
+    request_size: "0",
+    response_size: String(response.body.length),
+    component: "proxy",
+    upstream_cluster: "echo",
+    "upstream_cluster.name": "echo",
+    "http.status_code": "200",
+    response_flags: "-",
+    lit: "v",
+    "from-header": "none",
   });
   expect((span as Span).endTimeUnixNano > (span as Span).startTimeUnixNano).toBe(true);
   const call = otlp.calls.at(-1);
@@ -107,7 +139,9 @@ test("each try has a span of its own where the configuration asks for that", asy
   const [root] = await eventually(() => spansWith("/tried").length > 0 && spansWith("/tried"), "the span");
   const all = otlp.messages.flatMap(({ resourceSpans }) => resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)));
   const tries = all.filter((span) => hex(span.parentSpanId) === hex((root as Span).spanId));
-  expect(tries.map((span) => [span.name, span.kind, tags(span)["retry.count"], tags(span)["http.status_code"], tags(span)["upstream_address"], span.status?.code])).toEqual([
+  expect(
+    tries.map((span) => [span.name, span.kind, tags(span)["retry.count"], tags(span)["http.status_code"], tags(span)["upstream_address"], span.status?.code]),
+  ).toEqual([
     ["router echo egress", 3, undefined, "503", `127.0.0.1:${echo.port}`, 2],
     ["router echo egress", 3, "1", "503", `127.0.0.1:${echo.port}`, 2],
   ]);
@@ -116,14 +150,36 @@ test("each try has a span of its own where the configuration asks for that", asy
 });
 
 test("Zipkin: B3's headers and JSON", async () => {
-  const provider = { name: "envoy.tracers.zipkin", typedConfig: typed("envoy.config.trace.v3.ZipkinConfig", { collectorCluster: "zipkin", collectorEndpoint: "/api/v2/spans", traceId128bit: true, sharedSpanContext: false, collectorEndpointVersion: "HTTP_JSON" }) };
+  const provider = {
+    name: "envoy.tracers.zipkin",
+    typedConfig: typed("envoy.config.trace.v3.ZipkinConfig", {
+      collectorCluster: "zipkin",
+      collectorEndpoint: "/api/v2/spans",
+      traceId128bit: true,
+      sharedSpanContext: false,
+      collectorEndpointVersion: "HTTP_JSON",
+    }),
+  };
   const { port } = await start({ provider });
   const { headers } = JSON.parse((await get(port, "/zipkin", "h", { "x-b3-traceid": TRACE, "x-b3-spanid": PARENT, "x-b3-sampled": "1" })).body) as Echo;
   const [span] = await eventually(() => zipkinSpans.length > 0 && zipkinSpans, "the span");
   expect(headers).toMatchObject({ "x-b3-traceid": TRACE, "x-b3-parentspanid": PARENT, "x-b3-sampled": "1" });
-  expect(span).toMatchObject({ traceId: TRACE, parentId: PARENT, id: headers["x-b3-spanid"], kind: "SERVER", name: "op", localEndpoint: { serviceName: "test", ipv4: "10.0.0.1", port: 0 }, annotations: [{ value: "ss" }], tags: { "http.status_code": "200" } });
+  expect(span).toMatchObject({
+    traceId: TRACE,
+    parentId: PARENT,
+    id: headers["x-b3-spanid"],
+    kind: "SERVER",
+    name: "op",
+    localEndpoint: { serviceName: "test", ipv4: "10.0.0.1", port: 0 },
+    annotations: [{ value: "ss" }],
+    tags: { "http.status_code": "200" },
+  });
 });
 
 test("a tracer that nobody knows is refused with its name", async () => {
-  await expect(start({ provider: { name: "envoy.tracers.datadog", typedConfig: typed("envoy.config.trace.v3.DatadogConfig", { collectorCluster: "a", serviceName: "b" }) } })).rejects.toThrow("Didn't find a registered implementation for 'envoy.tracers.datadog' with type URL: 'envoy.config.trace.v3.DatadogConfig'");
+  await expect(
+    start({
+      provider: { name: "envoy.tracers.datadog", typedConfig: typed("envoy.config.trace.v3.DatadogConfig", { collectorCluster: "a", serviceName: "b" }) },
+    }),
+  ).rejects.toThrow("Didn't find a registered implementation for 'envoy.tracers.datadog' with type URL: 'envoy.config.trace.v3.DatadogConfig'");
 });

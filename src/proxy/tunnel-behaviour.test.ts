@@ -13,12 +13,21 @@ afterAll(() => {
   for (const clean of cleanups) clean();
 });
 
-const HTTP2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
+const HTTP2: JsonObject = {
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicitHttpConfig: { http2ProtocolOptions: {} },
+    }),
+  },
+};
 
 async function start(port: number, tunnelingConfig: JsonObject, extra: JsonObject = {}): Promise<{ port: number; proxy: Sidecar }> {
   const proxy = new Sidecar({ id: "n" });
   cleanups.push(() => proxy.dataPlane.stop());
-  const filter = { name: "tcp", typedConfig: typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", { statPrefix: "t", cluster: "c", accessLog, tunnelingConfig }) };
+  const filter = {
+    name: "tcp",
+    typedConfig: typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", { statPrefix: "t", cluster: "c", accessLog, tunnelingConfig }),
+  };
   await configure(proxy.dataPlane, { clusters: [cluster("c", [port], extra)], listeners: [listener("l", [{ filters: [filter] }])] });
   return { port: proxy.port("l"), proxy };
 }
@@ -57,7 +66,10 @@ function http1Tunnel(answer: string): { port: number; readonly seen: string[] } 
 
 test("CONNECT over HTTP/1: bytes pass both ways once the tunnel stands", async () => {
   const server = http1Tunnel("HTTP/1.1 200 OK\r\n\r\n");
-  const { port, proxy } = await start(server.port, { hostname: "target.example:5000", headersToAdd: [{ header: { key: "x-a", value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" } }] });
+  const { port, proxy } = await start(server.port, {
+    hostname: "target.example:5000",
+    headersToAdd: [{ header: { key: "x-a", value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" } }],
+  });
   expect(await talk(port, "hello", 7)).toEqual({ heard: "<hello>", ended: false });
   expect(server.seen).toEqual(["CONNECT target.example:5000 HTTP/1.1\r\nhost: target.example:5000\r\nx-a: 127.0.0.1\r\n\r\n", "hello"]);
   expect(proxy.metric("envoy_cluster_upstream_cx_total")).toBe(1);

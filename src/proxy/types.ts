@@ -125,7 +125,14 @@ export interface HostSnapshot {
   readonly priority: number;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   /** Empty means healthy. */
-  readonly healthFlags: readonly ("failed_active_hc" | "pending_dynamic_removal" | "failed_outlier_check" | "degraded_active_hc" | "failed_eds_health" | "degraded_eds_health")[];
+  readonly healthFlags: readonly (
+    | "failed_active_hc"
+    | "pending_dynamic_removal"
+    | "failed_outlier_check"
+    | "degraded_active_hc"
+    | "failed_eds_health"
+    | "degraded_eds_health"
+  )[];
   /** UNKNOWN, HEALTHY, UNHEALTHY, DRAINING, TIMEOUT or DEGRADED, as EDS said. */
   readonly edsHealthStatus: string;
   /** Success rates in percent, or -1 when outlier detection has none. */

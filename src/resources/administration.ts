@@ -54,7 +54,12 @@ export type TokenRequest = KubeObject<
 
 export type TokenReview = KubeObject<
   { token?: string; audiences?: string[] },
-  { authenticated?: boolean; audiences?: string[]; user?: { username?: string; uid?: string; groups?: string[]; extra?: Record<string, string[]> }; error?: string }
+  {
+    authenticated?: boolean;
+    audiences?: string[];
+    user?: { username?: string; uid?: string; groups?: string[]; extra?: Record<string, string[]> };
+    error?: string;
+  }
 >;
 
 export type CustomResourceDefinition = KubeObject<CrdSpec, CrdStatus>;

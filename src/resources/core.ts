@@ -148,7 +148,9 @@ export interface Volume {
   hostPath?: { path: string; type?: string };
   persistentVolumeClaim?: { claimName: string; readOnly?: boolean };
   /** A claim that comes and goes with the pod. */
-  ephemeral?: { volumeClaimTemplate?: { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }; spec?: Record<string, unknown> } };
+  ephemeral?: {
+    volumeClaimTemplate?: { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }; spec?: Record<string, unknown> };
+  };
 }
 
 export interface Toleration {
@@ -323,7 +325,11 @@ export interface EndpointAddress {
 }
 
 export interface Endpoints extends KubeObject {
-  subsets?: { addresses?: EndpointAddress[]; notReadyAddresses?: EndpointAddress[]; ports?: { name?: string; port: number; protocol?: string; appProtocol?: string }[] }[];
+  subsets?: {
+    addresses?: EndpointAddress[];
+    notReadyAddresses?: EndpointAddress[];
+    ports?: { name?: string; port: number; protocol?: string; appProtocol?: string }[];
+  }[];
 }
 
 export interface ConfigMap extends KubeObject {
@@ -358,7 +364,10 @@ export interface NodeStatus {
   images?: { names?: string[]; sizeBytes?: number }[];
 }
 
-export type Node = KubeObject<{ podCIDR?: string; podCIDRs?: string[]; unschedulable?: boolean; taints?: { key: string; value?: string; effect: string }[]; providerID?: string }, NodeStatus>;
+export type Node = KubeObject<
+  { podCIDR?: string; podCIDRs?: string[]; unschedulable?: boolean; taints?: { key: string; value?: string; effect: string }[]; providerID?: string },
+  NodeStatus
+>;
 
 export interface Event extends KubeObject {
   involvedObject: ObjectReference;

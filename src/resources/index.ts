@@ -7,6 +7,7 @@ export * from "./types.ts";
 export type * from "./core.ts";
 export type * from "./ingress.ts";
 export type * from "./istio.ts";
+export type * from "./istio-extensions.ts";
 export type * from "./storage.ts";
 export { builtinResources } from "./builtin/index.ts";
 export { zeroTime } from "./schema/dsl.ts";

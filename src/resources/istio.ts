@@ -300,7 +300,13 @@ export interface LoadBalancerSettings {
   warmup?: { duration: string; minimumPercent?: number | null; aggression?: number | null };
 }
 export interface ConnectionPoolSettings {
-  tcp?: { maxConnections?: number; connectTimeout?: string; tcpKeepalive?: { probes?: number; time?: string; interval?: string }; maxConnectionDuration?: string; idleTimeout?: string };
+  tcp?: {
+    maxConnections?: number;
+    connectTimeout?: string;
+    tcpKeepalive?: { probes?: number; time?: string; interval?: string };
+    maxConnectionDuration?: string;
+    idleTimeout?: string;
+  };
   http?: {
     http1MaxPendingRequests?: number;
     http2MaxRequests?: number;
@@ -375,7 +381,10 @@ export interface WorkloadEntrySpec {
   serviceAccount?: string;
 }
 export type WorkloadEntry = KubeObject<WorkloadEntrySpec, IstioStatus>;
-export type WorkloadGroup = KubeObject<{ metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }; template: WorkloadEntrySpec; probe?: unknown }, IstioStatus>;
+export type WorkloadGroup = KubeObject<
+  { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }; template: WorkloadEntrySpec; probe?: unknown },
+  IstioStatus
+>;
 
 export interface SidecarPort {
   number?: number;
@@ -385,26 +394,24 @@ export interface SidecarPort {
 }
 export interface SidecarSpec {
   workloadSelector?: { labels?: Record<string, string> };
-  ingress?: { port: SidecarPort; bind?: string; captureMode?: "DEFAULT" | "IPTABLES" | "NONE"; defaultEndpoint?: string; tls?: ServerTlsSettings; connectionPool?: ConnectionPoolSettings }[];
+  ingress?: {
+    port: SidecarPort;
+    bind?: string;
+    captureMode?: "DEFAULT" | "IPTABLES" | "NONE";
+    defaultEndpoint?: string;
+    tls?: ServerTlsSettings;
+    connectionPool?: ConnectionPoolSettings;
+  }[];
   egress?: { port?: SidecarPort; bind?: string; captureMode?: "DEFAULT" | "IPTABLES" | "NONE"; hosts: string[] }[];
   outboundTrafficPolicy?: { mode?: "REGISTRY_ONLY" | "ALLOW_ANY"; egressProxy?: Destination };
   inboundConnectionPool?: ConnectionPoolSettings;
 }
 export type Sidecar = KubeObject<SidecarSpec, IstioStatus>;
 
-export interface EnvoyFilterSpec {
-  workloadSelector?: { labels?: Record<string, string> };
-  targetRefs?: PolicyTargetReference[];
-  configPatches?: {
-    applyTo?: string;
-    match?: { context?: string; proxy?: { proxyVersion?: string; metadata?: Record<string, string> }; listener?: Record<string, unknown>; routeConfiguration?: Record<string, unknown>; cluster?: Record<string, unknown>; waypoint?: Record<string, unknown> };
-    patch?: { operation?: string; value?: Record<string, unknown>; filterClass?: string };
-  }[];
-  priority?: number;
-}
-export type EnvoyFilter = KubeObject<EnvoyFilterSpec, IstioStatus>;
-
-export type ProxyConfigResource = KubeObject<{ selector?: WorkloadSelector; concurrency?: number | null; environmentVariables?: Record<string, string>; image?: { imageType?: string } }, IstioStatus>;
+export type ProxyConfigResource = KubeObject<
+  { selector?: WorkloadSelector; concurrency?: number | null; environmentVariables?: Record<string, string>; image?: { imageType?: string } },
+  IstioStatus
+>;
 
 // telemetry.istio.io, extensions.istio.io
 
@@ -420,51 +427,25 @@ export interface TelemetrySpec {
     enableIstioTags?: boolean | null;
     disableContextPropagation?: boolean | null;
     useRequestIdForTraceSampling?: boolean | null;
-    customTags?: Record<string, { literal?: { value: string }; environment?: { name: string; defaultValue?: string }; header?: { name: string; defaultValue?: string }; formatter?: { value: string } }>;
+    customTags?: Record<
+      string,
+      {
+        literal?: { value: string };
+        environment?: { name: string; defaultValue?: string };
+        header?: { name: string; defaultValue?: string };
+        formatter?: { value: string };
+      }
+    >;
   }[];
   metrics?: {
     providers?: { name: string }[];
-    overrides?: { match?: { metric?: string; customMetric?: string; mode?: string }; disabled?: boolean | null; tagOverrides?: Record<string, { operation?: "UPSERT" | "REMOVE"; value?: string }> }[];
+    overrides?: {
+      match?: { metric?: string; customMetric?: string; mode?: string };
+      disabled?: boolean | null;
+      tagOverrides?: Record<string, { operation?: "UPSERT" | "REMOVE"; value?: string }>;
+    }[];
     reportingInterval?: string;
   }[];
   accessLogging?: { match?: { mode?: string }; providers?: { name: string }[]; disabled?: boolean | null; filter?: { expression?: string } }[];
 }
 export type Telemetry = KubeObject<TelemetrySpec, IstioStatus>;
-
-/** A Wasm module and what it is given. */
-export interface WasmConfig {
-  url: string;
-  sha256?: string;
-  imagePullPolicy?: "UNSPECIFIED_POLICY" | "IfNotPresent" | "Always";
-  imagePullSecret?: string;
-  verificationKey?: string;
-  pluginConfig?: Record<string, unknown>;
-  pluginName?: string;
-  failStrategy?: "FAIL_CLOSE" | "FAIL_OPEN" | "FAIL_RELOAD";
-  vmConfig?: { env?: { name: string; valueFrom?: "INLINE" | "HOST"; value?: string }[] };
-  type?: "UNSPECIFIED_PLUGIN_TYPE" | "HTTP" | "NETWORK";
-}
-
-/** What of the traffic an extension sees. */
-export type ExtensionMatch = { mode?: string; ports?: { number: number }[] };
-
-export interface WasmPluginSpec extends WasmConfig {
-  selector?: WorkloadSelector;
-  targetRef?: PolicyTargetReference;
-  targetRefs?: PolicyTargetReference[];
-  phase?: "UNSPECIFIED_PHASE" | "AUTHN" | "AUTHZ" | "STATS";
-  priority?: number | null;
-  match?: ExtensionMatch[];
-}
-
-export interface TrafficExtensionSpec {
-  selector?: WorkloadSelector;
-  targetRefs?: PolicyTargetReference[];
-  phase?: "UNSPECIFIED" | "AUTHN" | "AUTHZ" | "STATS";
-  priority?: number | null;
-  match?: ExtensionMatch[];
-  wasm?: WasmConfig;
-  lua?: { inlineCode: string };
-}
-export type TrafficExtension = KubeObject<TrafficExtensionSpec, IstioStatus>;
-export type WasmPlugin = KubeObject<WasmPluginSpec, IstioStatus>;

@@ -94,7 +94,17 @@ export interface JobSpec {
 
 export type Job = KubeObject<
   JobSpec,
-  { conditions?: Condition[]; startTime?: string; completionTime?: string; active?: number; ready?: number; succeeded?: number; failed?: number; terminating?: number; uncountedTerminatedPods?: unknown }
+  {
+    conditions?: Condition[];
+    startTime?: string;
+    completionTime?: string;
+    active?: number;
+    ready?: number;
+    succeeded?: number;
+    failed?: number;
+    terminating?: number;
+    uncountedTerminatedPods?: unknown;
+  }
 >;
 
 export type CronJob = KubeObject<
@@ -103,4 +113,3 @@ export type CronJob = KubeObject<
 >;
 
 export type ControllerRevision = KubeObject & { data?: unknown; revision: number };
-

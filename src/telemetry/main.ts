@@ -17,7 +17,10 @@ const SCRAPE_INTERVAL_MS = Number(process.env.SCRAPE_INTERVAL_MS ?? 1000);
 /** Half a day: long enough to look at this morning from the evening. */
 const RETENTION_MS = Number(process.env.RETENTION_HOURS ?? 12) * 3_600_000;
 /** Each second of the last minutes, four values a minute of the last hour, one a minute before. */
-const TIERS = [{ olderThanMs: 300_000, keepEveryMs: 15_000 }, { olderThanMs: 3_600_000, keepEveryMs: 60_000 }];
+const TIERS = [
+  { olderThanMs: 300_000, keepEveryMs: 15_000 },
+  { olderThanMs: 3_600_000, keepEveryMs: 60_000 },
+];
 /** What the tiers let a series have that changes with every scrape: 300 + 220 + 660, and some room. */
 const MAX_RUNS_PER_SERIES = 1_300;
 /** The history is written this often: what a kill can lose. */
@@ -102,7 +105,14 @@ process.on("SIGTERM", () => {
 /** Without a folder that can be written to, samples are kept in memory alone. */
 function openHistory(): History | undefined {
   try {
-    const opened = new History({ folder: HISTORY_FOLDER, maxBytes: HISTORY_BYTES, segmentBytes: SEGMENT_BYTES, endedMs: Math.max(10_000, GAP_MS), stepMs: SCRAPE_INTERVAL_MS, log });
+    const opened = new History({
+      folder: HISTORY_FOLDER,
+      maxBytes: HISTORY_BYTES,
+      segmentBytes: SEGMENT_BYTES,
+      endedMs: Math.max(10_000, GAP_MS),
+      stepMs: SCRAPE_INTERVAL_MS,
+      log,
+    });
     const count = opened.load(store);
     store.trim(Date.now());
     log.info("history read", { folder: HISTORY_FOLDER, series: count });

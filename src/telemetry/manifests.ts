@@ -37,7 +37,12 @@ export function prometheusManifests({ version }: { version: string }): KubeObjec
       subjects: [{ kind: "ServiceAccount", name: "prometheus", namespace: NAMESPACE }],
     },
     { apiVersion: "v1", kind: "Service", metadata, spec: { selector: { app: "prometheus" }, ports: [{ name: "http", port: 9090, targetPort: 9090 }] } },
-    ...TRACE_SERVICES.map(({ name, ports }): KubeObject => ({ apiVersion: "v1", kind: "Service", metadata: { name, namespace: NAMESPACE, labels: { ...LABELS, app: "jaeger" } }, spec: { selector: { app: "prometheus" }, ports } })),
+    ...TRACE_SERVICES.map(({ name, ports }): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: NAMESPACE, labels: { ...LABELS, app: "jaeger" } },
+      spec: { selector: { app: "prometheus" }, ports },
+    })),
     {
       apiVersion: "apps/v1",
       kind: "Deployment",

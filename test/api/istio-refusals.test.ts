@@ -28,8 +28,13 @@ test("what an API server with Istio's definitions and webhook refuses, as kubect
     await api.call("POST", "/api/v1/namespaces", { body: { apiVersion: "v1", kind: "Namespace", metadata: { name: "istioinaction" } } });
     for (const [name, object] of Object.entries(cases as unknown as Record<string, KubeObject>)) {
       const plural = crds.find((crd) => crd.spec?.names.kind === object.kind)?.spec?.names.plural;
-      const answer = await api.call("POST", `/apis/${object.apiVersion}/namespaces/istioinaction/${plural}?dryRun=All&fieldValidation=Strict`, { body: object });
-      expect([name, answer.status < 300 ? webhookText(object) : schemaText(object.kind, answer.body["details"] as { causes: Cause[] })]).toEqual([name, messages.get(name) ?? ""]);
+      const answer = await api.call("POST", `/apis/${object.apiVersion}/namespaces/istioinaction/${plural}?dryRun=All&fieldValidation=Strict`, {
+        body: object,
+      });
+      expect([name, answer.status < 300 ? webhookText(object) : schemaText(object.kind, answer.body["details"] as { causes: Cause[] })]).toEqual([
+        name,
+        messages.get(name) ?? "",
+      ]);
     }
   } finally {
     await api.close();

@@ -38,20 +38,26 @@ export const CALLS: readonly Call[] = [
 
 /** One script for all calls of one client, since starting a program in a pod costs more than the calls. */
 export function scriptFor(calls: readonly Call[], namespace: string, token: string): string {
-  const lines = calls.map(({ curl }) => `curl -s -m 5 -D /tmp/h -o /tmp/b ${curl.replaceAll("NS", namespace)}; code=$?; echo "== $code"; cat /tmp/h /tmp/b 2>/dev/null; rm -f /tmp/h /tmp/b; echo`);
+  const lines = calls.map(
+    ({ curl }) =>
+      `curl -s -m 5 -D /tmp/h -o /tmp/b ${curl.replaceAll("NS", namespace)}; code=$?; echo "== $code"; cat /tmp/h /tmp/b 2>/dev/null; rm -f /tmp/h /tmp/b; echo`,
+  );
   return `TOKEN=${token}; ${lines.join("; ")}`;
 }
 
 export function parse(output: string): Seen[] {
-  return output.split(/^== /m).slice(1).map((text) => {
-    const newline = text.indexOf("\n");
-    const exit = Number(text.slice(0, newline));
-    const answer = text.slice(newline + 1);
-    const end = answer.search(/\r?\n\r?\n/);
-    const head = end < 0 ? "" : answer.slice(0, end);
-    const status = Number(/^HTTP\/[\d.]+ (\d{3})/.exec(head)?.[1] ?? 0);
-    const server = /^server: (.*?)\r?$/im.exec(head)?.[1] ?? "";
-    // What the application says is its own business.
-    return { status, exit, server, body: status === 0 || status === 200 ? "" : answer.slice(end).trim() };
-  });
+  return output
+    .split(/^== /m)
+    .slice(1)
+    .map((text) => {
+      const newline = text.indexOf("\n");
+      const exit = Number(text.slice(0, newline));
+      const answer = text.slice(newline + 1);
+      const end = answer.search(/\r?\n\r?\n/);
+      const head = end < 0 ? "" : answer.slice(0, end);
+      const status = Number(/^HTTP\/[\d.]+ (\d{3})/.exec(head)?.[1] ?? 0);
+      const server = /^server: (.*?)\r?$/im.exec(head)?.[1] ?? "";
+      // What the application says is its own business.
+      return { status, exit, server, body: status === 0 || status === 200 ? "" : answer.slice(end).trim() };
+    });
 }

@@ -37,7 +37,9 @@ export class EnvoyCluster {
     try {
       await cluster.must(`${ROOT}/bin/chainmail up --name ${name} --port ${freePort()} ${flags}`);
       const env = await cluster.must(`eval "$(${ROOT}/bin/chainmail env --name ${name})" && env`);
-      cluster.#env = Object.fromEntries(env.split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [])));
+      cluster.#env = Object.fromEntries(
+        env.split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [])),
+      );
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -51,7 +53,12 @@ export class EnvoyCluster {
   }
 
   async sh(command: string, input?: string): Promise<Result> {
-    const child = Bun.spawn(["bash", "-c", command], { env: this.#env, stdin: input === undefined ? "ignore" : new TextEncoder().encode(input), stdout: "pipe", stderr: "pipe" });
+    const child = Bun.spawn(["bash", "-c", command], {
+      env: this.#env,
+      stdin: input === undefined ? "ignore" : new TextEncoder().encode(input),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const [stdout, stderr, exitCode] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
     return { stdout, stderr, exitCode };
   }

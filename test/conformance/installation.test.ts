@@ -59,14 +59,26 @@ describe.skipIf(reason !== undefined)(`istioctl installs, upgrades and removes${
   test("a bug report holds the mesh's state and no secret", async () => {
     await cluster.must(`istioctl bug-report --output-dir ${folder}`);
     const list = await cluster.must(`tar tzf ${folder}/bug-report.tar.gz`);
-    for (const part of ["bug-report/versions.txt", "bug-report/analyze.txt", "/discovery.log", "/istio-proxy.log", "/config_dump", "cluster/mesh-resources.yaml"]) expect(list).toContain(part);
+    for (const part of [
+      "bug-report/versions.txt",
+      "bug-report/analyze.txt",
+      "/discovery.log",
+      "/istio-proxy.log",
+      "/config_dump",
+      "cluster/mesh-resources.yaml",
+    ])
+      expect(list).toContain(part);
     expect(await cluster.must(`tar xzOf ${folder}/bug-report.tar.gz | grep -c 'PRIVATE KEY-----' || true`)).toBe("0\n");
   }, 120_000);
 
   test("everything goes, and comes back", async () => {
     await cluster.must("istioctl uninstall --purge -y");
     // Deployments go after their pods.
-    await eventually(async () => expect(await cluster.must("kubectl get crd,deploy,svc,mutatingwebhookconfigurations,validatingwebhookconfigurations -n istio-system -o name")).toBe(""), 60_000);
+    await eventually(
+      async () =>
+        expect(await cluster.must("kubectl get crd,deploy,svc,mutatingwebhookconfigurations,validatingwebhookconfigurations -n istio-system -o name")).toBe(""),
+      60_000,
+    );
     await cluster.must("istioctl manifest generate | kubectl apply --server-side -f - && kubectl rollout status -n istio-system deploy/istiod --timeout=60s");
     await cluster.must("kubectl rollout restart -n old deploy/sleep && kubectl rollout status -n old deploy/sleep --timeout=60s");
     await eventually(async () => expect(await proxies()).toMatch(/sleep-\S+\.old /), 30_000);

@@ -19,7 +19,8 @@ describe.skipIf(reason !== undefined)(`the real istioctl and ours on a mesh of o
     cluster = await EnvoyCluster.start("istioctl", "");
     await cluster.chainmail("lab --no-shell");
     await cluster.must("kubectl apply -f -", await Bun.file(join(import.meta.dir, "testdata/istioctl-world.yaml")).text());
-    const podOf = async (app: string, namespace: string): Promise<string> => (await cluster.must(`kubectl get pod -n ${namespace} -l ${app} -o jsonpath='{.items[0].metadata.name}'`)).trim();
+    const podOf = async (app: string, namespace: string): Promise<string> =>
+      (await cluster.must(`kubectl get pod -n ${namespace} -l ${app} -o jsonpath='{.items[0].metadata.name}'`)).trim();
     names.WEB_POD = await podOf("app=web-api", "istioinaction");
     names.RECOMMENDATION_POD = await podOf("app=recommendation", "istioinaction");
     names.GATEWAY_POD = await podOf("istio=ingressgateway", "istio-system");
@@ -44,7 +45,10 @@ describe.skipIf(reason !== undefined)(`the real istioctl and ours on a mesh of o
   }
 
   test("a tag that one has set the other lists, and removes", async () => {
-    for (const [setter, remover] of [[OURS, REAL], [REAL, OURS]] as const) {
+    for (const [setter, remover] of [
+      [OURS, REAL],
+      [REAL, OURS],
+    ] as const) {
       await cluster.must(`${setter} tag set prod --revision default`);
       await cluster.must("kubectl label namespace default istio.io/rev=prod");
       expect(await difference("tag list")).toBeUndefined();

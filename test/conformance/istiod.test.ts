@@ -29,14 +29,20 @@ describe.skipIf(reason !== undefined)(`the real istiod with our proxies${reason 
     await cluster.chainmail("lab --no-shell");
     await cluster.must(`chainmail image add conformance/pilot:1 --user 1337:1337 --exec ${pilot.path}`);
     await cluster.must("kubectl delete deploy/istiod -n istio-system");
-    await cluster.must(`${istioctl.path} manifest generate ${SETTINGS.map((setting) => `--set ${setting}`).join(" ")} | kubectl apply --server-side --force-conflicts -f -`);
+    await cluster.must(
+      `${istioctl.path} manifest generate ${SETTINGS.map((setting) => `--set ${setting}`).join(" ")} | kubectl apply --server-side --force-conflicts -f -`,
+    );
     await cluster.must("kubectl rollout status -n istio-system deploy/istiod --timeout=90s");
   }, 240_000);
   afterAll(() => cluster?.stop(), 60_000);
 
   test("its webhook injects our proxy, which gets its certificate and its configuration from it", async () => {
-    await cluster.must("kubectl rollout restart -n istioinaction deploy && kubectl rollout status -n istioinaction deploy/web-api --timeout=60s && kubectl rollout status -n istioinaction deploy/sleep --timeout=60s");
-    const image = await cluster.must(`kubectl get pod -n istioinaction -l app=web-api -o jsonpath='{.items[0].spec.initContainers[?(@.name=="istio-proxy")].image}'`);
+    await cluster.must(
+      "kubectl rollout restart -n istioinaction deploy && kubectl rollout status -n istioinaction deploy/web-api --timeout=60s && kubectl rollout status -n istioinaction deploy/sleep --timeout=60s",
+    );
+    const image = await cluster.must(
+      `kubectl get pod -n istioinaction -l app=web-api -o jsonpath='{.items[0].spec.initContainers[?(@.name=="istio-proxy")].image}'`,
+    );
     expect(image).toBe(`chainmail/proxyv2:${VERSION}`);
     await eventually(async () => expect(await cluster.must(CALL)).toBe("200"));
     const secrets = await cluster.must("istioctl proxy-config secret deploy/web-api.istioinaction");
@@ -54,12 +60,16 @@ describe.skipIf(reason !== undefined)(`the real istiod with our proxies${reason 
     expect(status).not.toMatch(/ERROR|STALE/);
     for (const workload of ["web-api", "recommendation", "purchase-history-v1", "sleep"]) {
       expect(status).toContain(workload);
-      for (const program of ["istioctl", istioctl.path]) expect(await cluster.must(`${program} proxy-status deploy/${workload}.istioinaction`)).toMatch(/^Clusters Match\nListeners Match\nRoutes Match/);
+      for (const program of ["istioctl", istioctl.path])
+        expect(await cluster.must(`${program} proxy-status deploy/${workload}.istioinaction`)).toMatch(/^Clusters Match\nListeners Match\nRoutes Match/);
     }
   }, 120_000);
 
   test("an AuthorizationPolicy binds, and is gone again", async () => {
-    await cluster.must("kubectl apply -n istioinaction -f -", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nothing}\nspec: {}\n");
+    await cluster.must(
+      "kubectl apply -n istioinaction -f -",
+      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nothing}\nspec: {}\n",
+    );
     await eventually(async () => expect(await cluster.must(CALL)).toBe("403"));
     await cluster.must("kubectl delete authorizationpolicy nothing -n istioinaction");
     await eventually(async () => expect(await cluster.must(CALL)).toBe("200"));

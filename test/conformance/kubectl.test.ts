@@ -91,7 +91,9 @@ function withVersion({ path: asked }: Exchange, path: string): string {
 }
 
 function withVersionInBody({ sent = "" }: Exchange, path: string): string {
-  return sent.replace(/"resourceVersion":"\d+"/g, () => `"resourceVersion":"${versionAt(path)}"`).replace(/("path":"\/metadata\/resourceVersion","value":)"\d+"/g, (_, head: string) => `${head}"${versionAt(path)}"`);
+  return sent
+    .replace(/"resourceVersion":"\d+"/g, () => `"resourceVersion":"${versionAt(path)}"`)
+    .replace(/("path":"\/metadata\/resourceVersion","value":)"\d+"/g, (_, head: string) => `${head}"${versionAt(path)}"`);
 }
 
 function versionAt(path: string): string {

@@ -5,7 +5,12 @@ const UID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 const UNSTABLE = new Set(["resourceVersion", "clusterIP", "nodePort", "continue"]);
 
 export function normalise(value: unknown, key = ""): unknown {
-  if (Array.isArray(value)) return key === "clusterIPs" ? ["<clusterIP>"] : key === "managedFields" ? sortedManagers(value.map((item) => normalise(item))) : value.map((item) => normalise(item));
+  if (Array.isArray(value))
+    return key === "clusterIPs"
+      ? ["<clusterIP>"]
+      : key === "managedFields"
+        ? sortedManagers(value.map((item) => normalise(item)))
+        : value.map((item) => normalise(item));
   if (typeof value === "object" && value !== null) {
     if (isTable(value)) return table(value);
     const entries = Object.entries(value).map(([name, item]): [string, unknown] => [name, normalise(item, name)]);

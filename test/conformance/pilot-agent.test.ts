@@ -55,7 +55,8 @@ spec:
   http: [{route: [{destination: {host: web-api.istioinaction.svc.cluster.local, port: {number: 8080}}}]}]
 `;
 const STRICT = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n";
-const only = (principal: string): string => `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: only, namespace: istioinaction}\nspec: {selector: {matchLabels: {app: web-api}}, rules: [{from: [{source: {principals: ["${principal}"]}}]}]}\n`;
+const only = (principal: string): string =>
+  `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: only, namespace: istioinaction}\nspec: {selector: {matchLabels: {app: web-api}}, rules: [{from: [{source: {principals: ["${principal}"]}}]}]}\n`;
 
 describe.skipIf(reason !== undefined)(`the real pilot-agent with a real Envoy on our istiod${reason ? ` (skipped: ${reason})` : ""}`, () => {
   let cluster: EnvoyCluster;
@@ -64,7 +65,9 @@ describe.skipIf(reason !== undefined)(`the real pilot-agent with a real Envoy on
   beforeAll(async () => {
     cluster = await EnvoyCluster.start("agent", "");
     await cluster.chainmail("lab --no-shell");
-    await cluster.must(`chainmail image add conformance/agent:1 --user 1338:1338 --exec ${agent.path} --mount ${findEnvoy(process.env.CHAINMAIL_ENVOY).path}:/opt/envoy/envoy --mount ${template.path}:/var/lib/istio/envoy/envoy_bootstrap_tmpl.json`);
+    await cluster.must(
+      `chainmail image add conformance/agent:1 --user 1338:1338 --exec ${agent.path} --mount ${findEnvoy(process.env.CHAINMAIL_ENVOY).path}:/opt/envoy/envoy --mount ${template.path}:/var/lib/istio/envoy/envoy_bootstrap_tmpl.json`,
+    );
     await cluster.must("kubectl apply -f -", OBJECTS);
     await cluster.must("kubectl rollout status -n real deploy/real-gateway --timeout=60s");
   }, 180_000);
@@ -74,13 +77,17 @@ describe.skipIf(reason !== undefined)(`the real pilot-agent with a real Envoy on
     const secrets = await cluster.must(`istioctl proxy-config secret ${GATEWAY}`);
     expect(secrets).toMatch(/^default +Cert Chain +ACTIVE +true/m);
     expect(secrets).toMatch(/^ROOTCA +CA +ACTIVE +true/m);
-    const chain = await cluster.must(`istioctl proxy-config secret ${GATEWAY} -o json | jq -r '.dynamicActiveSecrets[] | select(.name == "default").secret.tlsCertificate.certificateChain.inlineBytes' | base64 -d | openssl x509 -noout -text`);
+    const chain = await cluster.must(
+      `istioctl proxy-config secret ${GATEWAY} -o json | jq -r '.dynamicActiveSecrets[] | select(.name == "default").secret.tlsCertificate.certificateChain.inlineBytes' | base64 -d | openssl x509 -noout -text`,
+    );
     expect(chain).toContain("URI:spiffe://cluster.local/ns/real/sa/real-gateway");
   }, 60_000);
 
   test("its Envoy has refused nothing, and runs what istiod would send it", async () => {
     expect(await cluster.must(`istioctl proxy-status ${GATEWAY}`)).toMatch(/^Clusters Match\nListeners Match\nRoutes Match/);
-    const rejected = await cluster.must("kubectl exec -n real deploy/real-gateway -- /opt/chainmail/exec/pilot-agent request GET 'stats?filter=update_rejected'");
+    const rejected = await cluster.must(
+      "kubectl exec -n real deploy/real-gateway -- /opt/chainmail/exec/pilot-agent request GET 'stats?filter=update_rejected'",
+    );
     expect(rejected.split("\n").filter((line) => /: [1-9]/.test(line))).toEqual([]);
   }, 60_000);
 
@@ -99,6 +106,10 @@ describe.skipIf(reason !== undefined)(`the real pilot-agent with a real Envoy on
   test("a change of routes reaches its Envoy", async () => {
     await cluster.must(`kubectl patch virtualservice real -n real --type=merge -p '{"spec":{"http":[{"directResponse":{"status":418}}]}}'`);
     const address = await cluster.must("kubectl get pod -n real -l istio=real-gateway -o jsonpath='{.items[0].status.podIP}'");
-    await eventually(async () => expect(await cluster.must(`kubectl exec -n istioinaction deploy/sleep -c sleep -- curl -s -m 5 -o /dev/null -w %{http_code} http://${address}:8080/`)).toBe("418"));
+    await eventually(async () =>
+      expect(
+        await cluster.must(`kubectl exec -n istioinaction deploy/sleep -c sleep -- curl -s -m 5 -o /dev/null -w %{http_code} http://${address}:8080/`),
+      ).toBe("418"),
+    );
   }, 60_000);
 });

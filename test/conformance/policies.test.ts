@@ -15,39 +15,55 @@ describe.skipIf(SKIP !== undefined)(`policies through our proxy and through Envo
     cluster = await EnvoyCluster.start("conformance");
     await cluster.must("kubectl apply -f -", NAMESPACES);
     for (const [namespace, steps] of Object.entries(OBJECTS)) for (const objects of steps) await cluster.must(`kubectl apply -n ${namespace} -f -`, objects);
-    for (const namespace of [OURS, THEIRS, PLAIN]) await cluster.must(`kubectl rollout status -n ${namespace} deploy/web --timeout=60s && kubectl rollout status -n ${namespace} deploy/sleep --timeout=60s`);
+    for (const namespace of [OURS, THEIRS, PLAIN])
+      await cluster.must(
+        `kubectl rollout status -n ${namespace} deploy/web --timeout=60s && kubectl rollout status -n ${namespace} deploy/sleep --timeout=60s`,
+      );
   }, 120_000);
   afterAll(() => cluster?.stop(), 60_000);
 
   test("each namespace has the proxy that it is named after", async () => {
-    const server = async (namespace: string): Promise<string> => cluster.must(`kubectl exec -n ${namespace} deploy/web -c istio-proxy -- pilot-agent request GET server_info`);
+    const server = async (namespace: string): Promise<string> =>
+      cluster.must(`kubectl exec -n ${namespace} deploy/web -c istio-proxy -- pilot-agent request GET server_info`);
     expect(await server(THEIRS)).toContain("/Clean/RELEASE/BoringSSL");
     expect(await server(OURS)).toContain("chainmail");
   });
 
   for (const { name, objects, expected } of CASES) {
-    test(name, async () => {
-      for (const namespace of [OURS, THEIRS]) await cluster.must(`kubectl apply -n ${namespace} -f -`, objects);
-      try {
-        await Bun.sleep(SETTLE_MS);
-        const [ours, theirs] = [await callAll(OURS), await callAll(THEIRS)];
-        expect(ours).toEqual(theirs);
-        for (const [call, wanted] of Object.entries(expected)) expect(`${call}: ${short(theirs[call], wanted)}`).toBe(`${call}: ${wanted}`);
-        await refusedNothing();
-      } finally {
-        for (const namespace of [OURS, THEIRS]) await cluster.must(`kubectl delete -n ${namespace} -f - --ignore-not-found`, objects);
-      }
-    }, 60_000);
+    test(
+      name,
+      async () => {
+        for (const namespace of [OURS, THEIRS]) await cluster.must(`kubectl apply -n ${namespace} -f -`, objects);
+        try {
+          await Bun.sleep(SETTLE_MS);
+          const [ours, theirs] = [await callAll(OURS), await callAll(THEIRS)];
+          expect(ours).toEqual(theirs);
+          for (const [call, wanted] of Object.entries(expected)) expect(`${call}: ${short(theirs[call], wanted)}`).toBe(`${call}: ${wanted}`);
+          await refusedNothing();
+        } finally {
+          for (const namespace of [OURS, THEIRS]) await cluster.must(`kubectl delete -n ${namespace} -f - --ignore-not-found`, objects);
+        }
+      },
+      60_000,
+    );
   }
 
   test("the two call each other over mutual TLS, and each sees who calls", async () => {
-    await cluster.must(`kubectl apply -n istio-system -f -`, "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default}\nspec: {mtls: {mode: STRICT}}\n");
+    await cluster.must(
+      `kubectl apply -n istio-system -f -`,
+      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default}\nspec: {mtls: {mode: STRICT}}\n",
+    );
     await Bun.sleep(SETTLE_MS);
-    for (const [from, to] of [[OURS, THEIRS], [THEIRS, OURS]]) {
+    for (const [from, to] of [
+      [OURS, THEIRS],
+      [THEIRS, OURS],
+    ]) {
       expect(await cluster.must(`kubectl exec -n ${from} deploy/sleep -c sleep -- curl -s -o /dev/null -w %{http_code} http://web.${to}:8080/`)).toBe("200");
       await Bun.sleep(500);
       const metrics = await cluster.must(`kubectl exec -n ${to} deploy/web -c istio-proxy -- pilot-agent request --debug-port=15020 GET stats/prometheus`);
-      const seen = metrics.split("\n").filter((line) => line.startsWith("istio_requests_total") && line.includes(`source_principal="spiffe://cluster.local/ns/${from}/sa/sleep"`));
+      const seen = metrics
+        .split("\n")
+        .filter((line) => line.startsWith("istio_requests_total") && line.includes(`source_principal="spiffe://cluster.local/ns/${from}/sa/sleep"`));
       expect(seen.length).toBeGreaterThan(0);
       expect(seen[0]).toContain('connection_security_policy="mutual_tls"');
       expect(seen[0]).toContain(`destination_principal="spiffe://cluster.local/ns/${to}/sa/web"`);
@@ -72,7 +88,8 @@ describe.skipIf(SKIP !== undefined)(`policies through our proxy and through Envo
   /** Envoy has taken all that it was sent. */
   async function refusedNothing(): Promise<void> {
     for (const workload of ["web", "sleep"]) {
-      const request = (path: string): Promise<string> => cluster.must(`kubectl exec -n ${THEIRS} deploy/${workload} -c istio-proxy -- pilot-agent request GET '${path}'`);
+      const request = (path: string): Promise<string> =>
+        cluster.must(`kubectl exec -n ${THEIRS} deploy/${workload} -c istio-proxy -- pilot-agent request GET '${path}'`);
       const rejected = (await request("stats?filter=update_rejected")).split("\n").filter((line) => /: [1-9]/.test(line));
       expect(rejected).toEqual([]);
       expect(await request("config_dump?include_eds")).not.toContain('"error_state"');

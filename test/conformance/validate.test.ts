@@ -27,30 +27,43 @@ describe.skipIf(SKIP !== undefined)(`a real Envoy takes what is generated${SKIP 
   const envoy = SKIP ? "" : findEnvoy(process.env.CHAINMAIL_ENVOY).path;
   const world = read<{ objects: KubeObject[]; mesh: string }>("world");
   const nodes = read<Record<string, JsonObject>>("nodes");
-  const cases = readdirSync(GOLDEN).filter((file) => file.endsWith(".json.gz") && !/^(world|nodes)\./.test(file)).map((file) => file.replace(".json.gz", ""));
+  const cases = readdirSync(GOLDEN)
+    .filter((file) => file.endsWith(".json.gz") && !/^(world|nodes)\./.test(file))
+    .map((file) => file.replace(".json.gz", ""));
 
   for (const name of cases.sort()) {
-    test(name, async () => {
-      const golden = read<Case>(name);
-      const kept = world.objects.filter(({ kind, metadata }) => !golden.omit?.includes(`${kind}/${metadata.namespace}/${metadata.name}`));
-      const mesh = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: golden.mesh ?? world.mesh } };
-      for (const nodeName of Object.keys(nodes)) {
-        const metadata = { ...(golden.metadata?.[nodeName] ?? nodes[nodeName]), CHAINMAIL_DIALECT: "envoy", CHAINMAIL_TELEMETRY_PATH: "/dev/null" };
-        const rendered = await render([...kept, ...golden.objects, mesh], nodeOf(nodeName, metadata));
-        if (nodeName !== "gateway") expect(rendered.lds.length).toBeGreaterThan(0);
-        const path = join(folder, `${name}-${nodeName}.json`);
-        writeFileSync(path, JSON.stringify(bootstrapOf(rendered)));
-        // Into a file: access logs open /dev/stdout anew, which the pipes of Bun do not allow.
-        const { exitCode } = Bun.spawnSync(["sh", "-c", `exec ${envoy} --mode validate -c ${path} -l error --disable-hot-restart --concurrency 1 >${path}.log 2>&1`]);
-        expect(`${nodeName}: ${exitCode === 0 ? "accepted" : readFileSync(`${path}.log`, "utf8").slice(-2_000)}`).toBe(`${nodeName}: accepted`);
-      }
-    }, 60_000);
+    test(
+      name,
+      async () => {
+        const golden = read<Case>(name);
+        const kept = world.objects.filter(({ kind, metadata }) => !golden.omit?.includes(`${kind}/${metadata.namespace}/${metadata.name}`));
+        const mesh = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: golden.mesh ?? world.mesh } };
+        for (const nodeName of Object.keys(nodes)) {
+          const metadata = { ...(golden.metadata?.[nodeName] ?? nodes[nodeName]), CHAINMAIL_DIALECT: "envoy", CHAINMAIL_TELEMETRY_PATH: "/dev/null" };
+          const rendered = await render([...kept, ...golden.objects, mesh], nodeOf(nodeName, metadata));
+          if (nodeName !== "gateway") expect(rendered.lds.length).toBeGreaterThan(0);
+          const path = join(folder, `${name}-${nodeName}.json`);
+          writeFileSync(path, JSON.stringify(bootstrapOf(rendered)));
+          // Into a file: access logs open /dev/stdout anew, which the pipes of Bun do not allow.
+          const { exitCode } = Bun.spawnSync([
+            "sh",
+            "-c",
+            `exec ${envoy} --mode validate -c ${path} -l error --disable-hot-restart --concurrency 1 >${path}.log 2>&1`,
+          ]);
+          expect(`${nodeName}: ${exitCode === 0 ? "accepted" : readFileSync(`${path}.log`, "utf8").slice(-2_000)}`).toBe(`${nodeName}: accepted`);
+        }
+      },
+      60_000,
+    );
   }
 });
 
 function nodeOf(name: string, metadata: JsonObject): ProxyNode {
   const address = String(metadata["INSTANCE_IPS"]).split(",")[0];
-  return parseNode(`${name === "gateway" ? "router" : "sidecar"}~${address}~${metadata["NAME"]}.${metadata["NAMESPACE"]}~${metadata["NAMESPACE"]}.svc.cluster.local`, metadata);
+  return parseNode(
+    `${name === "gateway" ? "router" : "sidecar"}~${address}~${metadata["NAME"]}.${metadata["NAMESPACE"]}~${metadata["NAMESPACE"]}.svc.cluster.local`,
+    metadata,
+  );
 }
 
 /** All of it static: routes where listeners name them, endpoints in their clusters. */
@@ -72,7 +85,12 @@ function bootstrapOf({ cds, lds, rds, eds }: Rendered): JsonObject {
     name,
     type: "STATIC",
     loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path: `./${name}` } } } }] }] },
-    typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicitHttpConfig: { http2ProtocolOptions: {} } } },
+    typedExtensionProtocolOptions: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicitHttpConfig: { http2ProtocolOptions: {} },
+      },
+    },
   });
   const clusters = cds.map((cluster) => {
     const { edsClusterConfig, ...own } = plain(cluster) as JsonObject;
@@ -86,7 +104,10 @@ function bootstrapOf({ cds, lds, rds, eds }: Rendered): JsonObject {
   };
 }
 
-const SDS = { apiConfigSource: { apiType: "GRPC", transportApiVersion: "V3", grpcServices: [{ envoyGrpc: { clusterName: "sds-grpc" } }] }, resourceApiVersion: "V3" };
+const SDS = {
+  apiConfigSource: { apiType: "GRPC", transportApiVersion: "V3", grpcServices: [{ envoyGrpc: { clusterName: "sds-grpc" } }] },
+  resourceApiVersion: "V3",
+};
 
 /** A resource without the type that it travels under. */
 function plain(resource: JsonValue): JsonValue {

@@ -54,5 +54,11 @@ spec: {environmentVariables: {CHAINMAIL_PROXY: chainmail}}
 `;
 
 /** What to apply before anything else, and what each namespace gets then. */
-export const NAMESPACES = [OURS, THEIRS].map((name) => `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {istio-injection: enabled}}\n---\n`).join("") + `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${PLAIN}}\n`;
-export const OBJECTS: Record<string, string[]> = { [OURS]: [OUR_PROXY, `${CLIENT}---\n${SERVER}`], [THEIRS]: [`${CLIENT}---\n${SERVER}`], [PLAIN]: [`${CLIENT}---\n${SERVER}`] };
+export const NAMESPACES =
+  [OURS, THEIRS].map((name) => `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {istio-injection: enabled}}\n---\n`).join("") +
+  `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${PLAIN}}\n`;
+export const OBJECTS: Record<string, string[]> = {
+  [OURS]: [OUR_PROXY, `${CLIENT}---\n${SERVER}`],
+  [THEIRS]: [`${CLIENT}---\n${SERVER}`],
+  [PLAIN]: [`${CLIENT}---\n${SERVER}`],
+};

@@ -4,9 +4,23 @@ import { type AuthorizationPolicy, type AuthorizationSpec, type SeenRequest, dec
 import type { PodLogs } from "../../src/console/server/pod-logs.ts";
 import { fakeConsole, fakeMesh } from "./fake-mesh.ts";
 
-const policy = (spec: AuthorizationSpec, name = "p", namespace = "istioinaction"): AuthorizationPolicy => ({ apiVersion: "security.istio.io/v1", kind: "AuthorizationPolicy", metadata: { name, namespace }, spec });
-const request = (more: Partial<SeenRequest> = {}): SeenRequest => ({ principal: "cluster.local/ns/team-a/sa/web", ip: "10.244.0.7", method: "GET", path: "/api/v1/items?x=1", host: "web-api:8080", port: "8081", ...more });
-const rule = (from: object | undefined, to?: object) => ({ rules: [{ ...(from && { from: [{ source: from }] }), ...(to && { to: [{ operation: to }] }) }] }) as AuthorizationSpec;
+const policy = (spec: AuthorizationSpec, name = "p", namespace = "istioinaction"): AuthorizationPolicy => ({
+  apiVersion: "security.istio.io/v1",
+  kind: "AuthorizationPolicy",
+  metadata: { name, namespace },
+  spec,
+});
+const request = (more: Partial<SeenRequest> = {}): SeenRequest => ({
+  principal: "cluster.local/ns/team-a/sa/web",
+  ip: "10.244.0.7",
+  method: "GET",
+  path: "/api/v1/items?x=1",
+  host: "web-api:8080",
+  port: "8081",
+  ...more,
+});
+const rule = (from: object | undefined, to?: object) =>
+  ({ rules: [{ ...(from && { from: [{ source: from }] }), ...(to && { to: [{ operation: to }] }) }] }) as AuthorizationSpec;
 
 describe("what policies make of a request", () => {
   test.each<[string, AuthorizationSpec[], Partial<SeenRequest>, string]>([
@@ -29,18 +43,35 @@ describe("what policies make of a request", () => {
     ["a host without its port", [rule(undefined, { hosts: ["web-api"] })], {}, "allowed"],
     ["a port", [rule(undefined, { ports: ["8081"] })], { method: undefined }, "allowed"],
     ["HTTP's fields let no TCP in", [rule(undefined, { methods: ["GET"] })], { method: undefined }, "denied"],
-    ["HTTP's fields are left out of a DENY rule for TCP", [{ action: "DENY", ...rule(undefined, { ports: ["8081"], methods: ["POST"] }) }], { method: undefined }, "denied"],
+    [
+      "HTTP's fields are left out of a DENY rule for TCP",
+      [{ action: "DENY", ...rule(undefined, { ports: ["8081"], methods: ["POST"] }) }],
+      { method: undefined },
+      "denied",
+    ],
     ["DENY before ALLOW", [rule({ namespaces: ["team-a"] }), { action: "DENY", ...rule(undefined, { methods: ["GET"] }) }], {}, "denied"],
     ["AUDIT decides nothing", [{ action: "AUDIT", rules: [{}] }], {}, "allowed"],
     ["a claim that logs do not tell", [rule({ requestPrincipals: ["*"] })], {}, "unknown"],
     ["a claim beside what is false already", [rule({ requestPrincipals: ["*"], namespaces: ["team-b"] })], {}, "denied"],
     ["a condition on the port", [{ rules: [{ when: [{ key: "destination.port", notValues: ["8081"] }] }] }], {}, "denied"],
   ])("%s", (_, specs, more, decision) => {
-    expect(decide(specs.map((spec, i) => policy(spec, `p${i}`)), request(more)).decision).toBe(decision as never);
+    expect(
+      decide(
+        specs.map((spec, i) => policy(spec, `p${i}`)),
+        request(more),
+      ).decision,
+    ).toBe(decision as never);
   });
 
   test("whom a policy is for: its namespace, its selector, the whole mesh from the root namespace", () => {
-    const all = [policy({}, "here"), policy({}, "elsewhere", "other"), policy({}, "mesh", "istio-system"), policy({ selector: { matchLabels: { app: "web" } } }, "chosen"), policy({ selector: { matchLabels: { app: "db" } } }, "not"), policy({ targetRefs: [{}] }, "reference")];
+    const all = [
+      policy({}, "here"),
+      policy({}, "elsewhere", "other"),
+      policy({}, "mesh", "istio-system"),
+      policy({ selector: { matchLabels: { app: "web" } } }, "chosen"),
+      policy({ selector: { matchLabels: { app: "db" } } }, "not"),
+      policy({ targetRefs: [{}] }, "reference"),
+    ];
     expect(policiesOf(all, "istioinaction", { app: "web" }, "istio-system").map(({ metadata }) => metadata.name)).toEqual(["here", "mesh", "chosen"]);
   });
 });
@@ -61,20 +92,37 @@ describe("before an AuthorizationPolicy is applied", () => {
   } as unknown as PodLogs;
   const handle = fakeConsole({ webRoot: "/nowhere", mesh, logs });
   const look = async (body: string) => {
-    const response = await handle(new Request("http://localhost:20001/kiali/api/security/preview", { method: "POST", headers: { host: "localhost:20001", origin: "http://localhost:20001" }, body }));
+    const response = await handle(
+      new Request("http://localhost:20001/kiali/api/security/preview", {
+        method: "POST",
+        headers: { host: "localhost:20001", origin: "http://localhost:20001" },
+        body,
+      }),
+    );
     return { status: response.status, body: (await response.json()) as AuthorizationPreview };
   };
-  const manifest = (rules: string, action = "ALLOW") => `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: web, namespace: istioinaction}\nspec:\n  selector: {matchLabels: {app: web-api}}\n  action: ${action}\n  rules: ${rules}\n`;
+  const manifest = (rules: string, action = "ALLOW") =>
+    `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: web, namespace: istioinaction}\nspec:\n  selector: {matchLabels: {app: web-api}}\n  action: ${action}\n  rules: ${rules}\n`;
 
   test("the callers seen that would be refused are named, with what they did", async () => {
     const { body } = await look(manifest("[{from: [{source: {namespaces: [istio-system]}}]}]"));
     expect(body.chooses).toEqual([{ namespace: "istioinaction", workload: "web-api" }]);
-    expect(body).toMatchObject({ seen: 4, admitted: [], unknown: [], gaps: [], refused: [{ from: "recommendation.istioinaction", what: "POST /hello", requests: 1, policy: "istioinaction/web" }] });
+    expect(body).toMatchObject({
+      seen: 4,
+      admitted: [],
+      unknown: [],
+      gaps: [],
+      refused: [{ from: "recommendation.istioinaction", what: "POST /hello", requests: 1, policy: "istioinaction/web" }],
+    });
   });
 
   test("nobody seen is refused where the rule has room for all; a claim is not made up", async () => {
     expect((await look(manifest("[{to: [{operation: {methods: [GET, POST]}}]}]"))).body.refused).toEqual([]);
-    expect((await look(manifest("[{from: [{source: {requestPrincipals: ['*']}}]}]"))).body.unknown.map(({ from, requests }) => [from, requests])).toEqual([["istio-ingressgateway.istio-system", 2], ["recommendation.istioinaction", 1], ["purchase-history-v1.istioinaction", 1]]);
+    expect((await look(manifest("[{from: [{source: {requestPrincipals: ['*']}}]}]"))).body.unknown.map(({ from, requests }) => [from, requests])).toEqual([
+      ["istio-ingressgateway.istio-system", 2],
+      ["recommendation.istioinaction", 1],
+      ["purchase-history-v1.istioinaction", 1],
+    ]);
   });
 
   test("what is no policy is told", async () => {

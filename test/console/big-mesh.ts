@@ -22,7 +22,12 @@ export function bigMesh(workloads: number, edges: number): { mesh: FakeMesh; que
     }
     seen.add(key);
     const [namespace, workload] = of(to);
-    const sample = flow(of(from), workload, Math.round(random() * 400) / 10 + 0.1, { destination_workload_namespace: namespace, destination_service_namespace: namespace, ...(to % 11 === 0 && { response_code: "503" }), ...(to % 13 === 5 && { connection_security_policy: "none" }) });
+    const sample = flow(of(from), workload, Math.round(random() * 400) / 10 + 0.1, {
+      destination_workload_namespace: namespace,
+      destination_service_namespace: namespace,
+      ...(to % 11 === 0 && { response_code: "503" }),
+      ...(to % 13 === 5 && { connection_security_policy: "none" }),
+    });
     flows.push(sample);
   }
   const queries: QueryClient = {
@@ -33,7 +38,10 @@ export function bigMesh(workloads: number, edges: number): { mesh: FakeMesh; que
     },
     range: async () => [],
   };
-  return { mesh: fakeMesh({ pods, services: [], namespaces: Object.fromEntries(namespaces.map((name) => [name, { "istio-injection": "enabled" }])) }), queries };
+  return {
+    mesh: fakeMesh({ pods, services: [], namespaces: Object.fromEntries(namespaces.map((name) => [name, { "istio-injection": "enabled" }])) }),
+    queries,
+  };
 }
 
 /** The same numbers each time. */

@@ -20,9 +20,31 @@ export function fakePod(namespace: string, workload: string, ip: string, options
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: `${workload}-${HASH}-x2k4p`, namespace, creationTimestamp: "2026-01-01T00:00:00Z", labels: { app, ...(workload.includes("-v") && { version: /v\d+$/.exec(workload)![0] }), "pod-template-hash": HASH, ...(gateway && { istio: "ingressgateway" }) }, ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: `${workload}-${HASH}`, uid: "1", controller: true }] },
-    spec: { serviceAccountName: app, nodeName: "node", containers: gateway ? [] : [{ name: app, image: `example/${app}:1`, ports: [{ containerPort: 8081 }] }], initContainers: sidecar ? [{ name: "istio-proxy", image: "chainmail/proxyv2:1", restartPolicy: "Always" }] : [] },
-    status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }], containerStatuses: gateway ? [] : [{ name: app, ready: true, restartCount: 0 }], initContainerStatuses: sidecar ? [{ name: "istio-proxy", ready: true, restartCount: 0 }] : [] },
+    metadata: {
+      name: `${workload}-${HASH}-x2k4p`,
+      namespace,
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      labels: {
+        app,
+        ...(workload.includes("-v") && { version: /v\d+$/.exec(workload)![0] }),
+        "pod-template-hash": HASH,
+        ...(gateway && { istio: "ingressgateway" }),
+      },
+      ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: `${workload}-${HASH}`, uid: "1", controller: true }],
+    },
+    spec: {
+      serviceAccountName: app,
+      nodeName: "node",
+      containers: gateway ? [] : [{ name: app, image: `example/${app}:1`, ports: [{ containerPort: 8081 }] }],
+      initContainers: sidecar ? [{ name: "istio-proxy", image: "chainmail/proxyv2:1", restartPolicy: "Always" }] : [],
+    },
+    status: {
+      podIP: ip,
+      phase: "Running",
+      conditions: [{ type: "Ready", status: "True" }],
+      containerStatuses: gateway ? [] : [{ name: app, ready: true, restartCount: 0 }],
+      initContainerStatuses: sidecar ? [{ name: "istio-proxy", ready: true, restartCount: 0 }] : [],
+    },
   };
 }
 
@@ -41,7 +63,13 @@ export interface FakeMesh extends MeshView {
 }
 
 /** A mesh view over plain objects. */
-export function fakeMesh({ pods = LAB_PODS, policies = [], services = LAB_SERVICES, namespaces = LAB_NAMESPACES, objects = {} }: FakeMeshOptions = {}): FakeMesh {
+export function fakeMesh({
+  pods = LAB_PODS,
+  policies = [],
+  services = LAB_SERVICES,
+  namespaces = LAB_NAMESPACES,
+  objects = {},
+}: FakeMeshOptions = {}): FakeMesh {
   let current = policies;
   const listeners = new Set<() => void>();
   return {
@@ -62,7 +90,8 @@ export function fakeMesh({ pods = LAB_PODS, policies = [], services = LAB_SERVIC
     },
     meshNamespaces: () => [...new Set(pods.filter((pod) => pod.spec?.initContainers?.length).map((pod) => pod.metadata.namespace ?? ""))].sort(),
     // The caller names the type of the kind that it asks for.
-    objects: <T extends KubeObject>({ resource }: GroupVersionResource) => Promise.resolve((resource === "peerauthentications" ? current : (objects[resource] ?? [])) as T[]),
+    objects: <T extends KubeObject>({ resource }: GroupVersionResource) =>
+      Promise.resolve((resource === "peerauthentications" ? current : (objects[resource] ?? [])) as T[]),
     onChange: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -75,7 +104,12 @@ export function fakeMesh({ pods = LAB_PODS, policies = [], services = LAB_SERVIC
   };
 }
 
-export const STRICT: PeerAuthenticationView = { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: "default", namespace: "istio-system", creationTimestamp: "2026-01-01T00:00:00Z" }, spec: { mtls: { mode: "STRICT" } } };
+export const STRICT: PeerAuthenticationView = {
+  apiVersion: "security.istio.io/v1",
+  kind: "PeerAuthentication",
+  metadata: { name: "default", namespace: "istio-system", creationTimestamp: "2026-01-01T00:00:00Z" },
+  spec: { mtls: { mode: "STRICT" } },
+};
 
 export const LAB_PODS: PodView[] = [
   fakePod("istio-system", "istio-ingressgateway", "10.244.0.3", { gateway: true }),
@@ -88,7 +122,12 @@ export const LAB_PODS: PodView[] = [
 
 export const LAB_NAMESPACES: Record<string, Record<string, string>> = { default: {}, "istio-system": {}, istioinaction: { "istio-injection": "enabled" } };
 
-const labService = (name: string): ServiceView => ({ apiVersion: "v1", kind: "Service", metadata: { name, namespace: "istioinaction", creationTimestamp: "2026-01-01T00:00:00Z" }, spec: { type: "ClusterIP", clusterIP: "10.96.0.20", selector: { app: name }, ports: [{ name: "http", port: 8080, targetPort: 8081, protocol: "TCP" }] } });
+const labService = (name: string): ServiceView => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name, namespace: "istioinaction", creationTimestamp: "2026-01-01T00:00:00Z" },
+  spec: { type: "ClusterIP", clusterIP: "10.96.0.20", selector: { app: name }, ports: [{ name: "http", port: 8080, targetPort: 8081, protocol: "TCP" }] },
+});
 export const LAB_SERVICES: ServiceView[] = ["web-api", "recommendation", "purchase-history"].map(labService);
 
 const principal = (namespace: string, account: string) => `spiffe://cluster.local/ns/${namespace}/sa/${account}`;
@@ -97,10 +136,25 @@ export function flow(from: [string, string], to: string, value: number, more: Re
   const app = to.replace(/-v\d+$/, "");
   return {
     labels: {
-      source_cluster: "Kubernetes", source_workload_namespace: from[0], source_workload: from[1], source_canonical_service: from[1], source_canonical_revision: "v1",
-      destination_cluster: "Kubernetes", destination_workload_namespace: "istioinaction", destination_workload: to, destination_canonical_service: app, destination_canonical_revision: "v1",
-      destination_service_namespace: "istioinaction", destination_service_name: app, destination_service: `${app}.istioinaction.svc.cluster.local`, request_protocol: "http", response_code: "200", response_flags: "-",
-      connection_security_policy: "mutual_tls", source_principal: principal(from[0], from[1]), destination_principal: principal("istioinaction", app),
+      source_cluster: "Kubernetes",
+      source_workload_namespace: from[0],
+      source_workload: from[1],
+      source_canonical_service: from[1],
+      source_canonical_revision: "v1",
+      destination_cluster: "Kubernetes",
+      destination_workload_namespace: "istioinaction",
+      destination_workload: to,
+      destination_canonical_service: app,
+      destination_canonical_revision: "v1",
+      destination_service_namespace: "istioinaction",
+      destination_service_name: app,
+      destination_service: `${app}.istioinaction.svc.cluster.local`,
+      request_protocol: "http",
+      response_code: "200",
+      response_flags: "-",
+      connection_security_policy: "mutual_tls",
+      source_principal: principal(from[0], from[1]),
+      destination_principal: principal("istioinaction", app),
       ...more,
     },
     value,
@@ -115,20 +169,32 @@ export function labQueries(): QueryClient {
     flow(["istioinaction", "recommendation"], "purchase-history-v1", 2.2),
     flow(["istioinaction", "recommendation"], "purchase-history-v1", 0.2, { response_code: "503", response_flags: "UF,URX" }),
   ];
-  const refused = [{ labels: { namespace: "istioinaction", pod: `web-api-${HASH}-x2k4p`, source_ip: "10.244.0.9", destination_port: "8081", reason: "filter_chain_not_found" }, value: 3 }];
+  const refused = [
+    {
+      labels: { namespace: "istioinaction", pod: `web-api-${HASH}-x2k4p`, source_ip: "10.244.0.9", destination_port: "8081", reason: "filter_chain_not_found" },
+      value: 3,
+    },
+  ];
   return {
     async instant(query) {
       if (query.includes("chainmail_refused")) return refused;
-      if (query.includes("histogram_quantile")) return http.slice(0, 3).map((s, i) => ({ ...s, value: Number(/histogram_quantile\(([\d.]+)/.exec(query)![1]) * (20 - 5 * i) }));
+      if (query.includes("histogram_quantile"))
+        return http.slice(0, 3).map((s, i) => ({ ...s, value: Number(/histogram_quantile\(([\d.]+)/.exec(query)![1]) * (20 - 5 * i) }));
       if (query.includes('connection_security_policy="none"')) return [];
-      if (query.includes("istio_requests_total{destination_service_namespace")) return http.map((sample) => ({ ...sample, labels: { ...sample.labels, reporter: "destination" } }));
+      if (query.includes("istio_requests_total{destination_service_namespace"))
+        return http.map((sample) => ({ ...sample, labels: { ...sample.labels, reporter: "destination" } }));
       if (query.includes('response_code=~"0|[45]')) return http.filter(({ labels }) => labels.response_code === "503");
-      return query.includes('istio_requests_total{reporter="destination"') || query.includes('istio_requests_total{destination_workload!="unknown"') ? http : [];
+      return query.includes('istio_requests_total{reporter="destination"') || query.includes('istio_requests_total{destination_workload!="unknown"')
+        ? http
+        : [];
     },
     async range(query, start, end, step) {
       const scale = query.includes("duration") ? 12 : query.includes("bytes") ? 4_000 : 2.4;
       if (query.includes("tcp") || query.includes("messages")) return [];
-      const points = Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, i): [number, number] => [start + i * step, scale * (1 + 0.3 * Math.sin(i / 9))]);
+      const points = Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, i): [number, number] => [
+        start + i * step,
+        scale * (1 + 0.3 * Math.sin(i / 9)),
+      ]);
       return [{ labels: {}, points }];
     },
   };
@@ -149,13 +215,36 @@ export const LAB_LOGS: PodLogs = {
   },
 };
 
-const object = (kind: string, apiVersion: string, namespace: string, name: string, spec: unknown): KubeObject => ({ apiVersion, kind, metadata: { name, namespace, creationTimestamp: "2026-01-01T00:00:00Z" }, spec });
+const object = (kind: string, apiVersion: string, namespace: string, name: string, spec: unknown): KubeObject => ({
+  apiVersion,
+  kind,
+  metadata: { name, namespace, creationTimestamp: "2026-01-01T00:00:00Z" },
+  spec,
+});
 
 /** Istio objects of the lab, some of them wrong. */
 export const LAB_OBJECTS: Record<string, KubeObject[]> = {
-  gateways: [object("Gateway", "networking.istio.io/v1", "istioinaction", "outfitters-gateway", { selector: { istio: "ingressgateway" }, servers: [{ port: { number: 443, name: "https", protocol: "HTTPS" }, hosts: ["istioinaction.io"], tls: { mode: "SIMPLE", credentialName: "istioinaction-cert" } }] })],
-  virtualservices: [object("VirtualService", "networking.istio.io/v1", "istioinaction", "web-api-gw-vs", { hosts: ["istioinaction.io"], gateways: ["outfitters-gateway"], http: [{ route: [{ destination: { host: "web-api", subset: "v9", port: { number: 8080 } } }, { destination: { host: "nowhere" }, weight: 10 }] }] })],
-  authorizationpolicies: [object("AuthorizationPolicy", "security.istio.io/v1", "istioinaction", "allow-sleep", { selector: { matchLabels: { app: "gone" } }, rules: [{ from: [{ source: { principals: ["cluster.local/ns/istioinaction/sa/nobody"] } }] }] })],
+  gateways: [
+    object("Gateway", "networking.istio.io/v1", "istioinaction", "outfitters-gateway", {
+      selector: { istio: "ingressgateway" },
+      servers: [
+        { port: { number: 443, name: "https", protocol: "HTTPS" }, hosts: ["istioinaction.io"], tls: { mode: "SIMPLE", credentialName: "istioinaction-cert" } },
+      ],
+    }),
+  ],
+  virtualservices: [
+    object("VirtualService", "networking.istio.io/v1", "istioinaction", "web-api-gw-vs", {
+      hosts: ["istioinaction.io"],
+      gateways: ["outfitters-gateway"],
+      http: [{ route: [{ destination: { host: "web-api", subset: "v9", port: { number: 8080 } } }, { destination: { host: "nowhere" }, weight: 10 }] }],
+    }),
+  ],
+  authorizationpolicies: [
+    object("AuthorizationPolicy", "security.istio.io/v1", "istioinaction", "allow-sleep", {
+      selector: { matchLabels: { app: "gone" } },
+      rules: [{ from: [{ source: { principals: ["cluster.local/ns/istioinaction/sa/nobody"] } }] }],
+    }),
+  ],
   serviceaccounts: ["web-api", "sleep"].map((name) => object("ServiceAccount", "v1", "istioinaction", name, undefined)),
 };
 
@@ -165,7 +254,22 @@ export const NO_LOGS: PodLogs = { lines: async function* () {} };
 /** An istiod with all proxies in sync. */
 export function fakeIstiod(pods: PodView[] = LAB_PODS): Istiod {
   return {
-    syncz: async () => pods.filter((pod) => pod.spec?.initContainers?.length).map((pod) => ({ proxy: `${pod.metadata.name}.${pod.metadata.namespace}`, proxy_type: "sidecar", istio_version: "1.27.0", cluster_sent: "1", cluster_acked: "1", listener_sent: "1", listener_acked: "1", route_sent: "1", route_acked: "1", endpoint_sent: "1", endpoint_acked: "1" })),
+    syncz: async () =>
+      pods
+        .filter((pod) => pod.spec?.initContainers?.length)
+        .map((pod) => ({
+          proxy: `${pod.metadata.name}.${pod.metadata.namespace}`,
+          proxy_type: "sidecar",
+          istio_version: "1.27.0",
+          cluster_sent: "1",
+          cluster_acked: "1",
+          listener_sent: "1",
+          listener_acked: "1",
+          route_sent: "1",
+          route_acked: "1",
+          endpoint_sent: "1",
+          endpoint_acked: "1",
+        })),
     configDump: async () => ({ configs: [] }),
     changes: async () => [{ at: Date.now(), proxies: 7, unaffected: 1, applied: 6, refused: [], waiting: 0, milliseconds: 18 }],
     version: async () => "1.27.0-test-Clean",

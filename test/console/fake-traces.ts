@@ -14,10 +14,35 @@ export function labSpans(count = 12, now = Date.now()): Span[] {
   return Array.from({ length: count }, (_, i) => {
     const failed = i % 3 === 2;
     const at = (now - 1_000 * (count - i)) * 1_000;
-    const span = (id: number, parentId: number, service: string, operation: string, kind: Span["kind"], offset: number, duration: number, bad = failed): Span => ({
-      traceId: traceId(i + 1), spanId: id.toString(16).padStart(16, "0"), parentId: parentId === 0 ? "" : parentId.toString(16).padStart(16, "0"), service, operation, kind,
-      start: at + offset, duration, failed: bad, resource: [{ key: "service.name", value: service }], events: [],
-      tags: [{ key: "component", value: "proxy" }, { key: "http.method", value: "GET" }, { key: "http.url", value: "http://istioinaction.io/" }, { key: "http.status_code", value: bad ? "503" : "200" }, { key: "response_flags", value: bad && id === 4 ? "UF,URX" : "-" }, { key: "upstream_cluster", value: "outbound|8080||web-api.istioinaction.svc.cluster.local" }],
+    const span = (
+      id: number,
+      parentId: number,
+      service: string,
+      operation: string,
+      kind: Span["kind"],
+      offset: number,
+      duration: number,
+      bad = failed,
+    ): Span => ({
+      traceId: traceId(i + 1),
+      spanId: id.toString(16).padStart(16, "0"),
+      parentId: parentId === 0 ? "" : parentId.toString(16).padStart(16, "0"),
+      service,
+      operation,
+      kind,
+      start: at + offset,
+      duration,
+      failed: bad,
+      resource: [{ key: "service.name", value: service }],
+      events: [],
+      tags: [
+        { key: "component", value: "proxy" },
+        { key: "http.method", value: "GET" },
+        { key: "http.url", value: "http://istioinaction.io/" },
+        { key: "http.status_code", value: bad ? "503" : "200" },
+        { key: "response_flags", value: bad && id === 4 ? "UF,URX" : "-" },
+        { key: "upstream_cluster", value: "outbound|8080||web-api.istioinaction.svc.cluster.local" },
+      ],
     });
     return [
       span(1, 0, GATEWAY, "web-api.istioinaction.svc.cluster.local:8080/*", "client", 0, 9_400),

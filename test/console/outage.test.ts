@@ -20,7 +20,15 @@ async function ask(handle: ReturnType<typeof fakeConsole>, path: string): Promis
 describe("without the metrics store", () => {
   const handle = fakeConsole({ webRoot: "/nowhere", mesh: fakeMesh({ policies: [STRICT] }), queries: QUERIES });
 
-  test.each(["/clusters/workloads?health=true", "/clusters/services?health=true", "/clusters/apps?health=true", "/namespaces/istioinaction/workloads/web-api", "/namespaces/istioinaction/services/web-api", "/namespaces/istioinaction/apps/web-api", "/overview"])("%s tells what runs, and why it knows no more", async (path) => {
+  test.each([
+    "/clusters/workloads?health=true",
+    "/clusters/services?health=true",
+    "/clusters/apps?health=true",
+    "/namespaces/istioinaction/workloads/web-api",
+    "/namespaces/istioinaction/services/web-api",
+    "/namespaces/istioinaction/apps/web-api",
+    "/overview",
+  ])("%s tells what runs, and why it knows no more", async (path) => {
     const { status, body } = await ask(handle, path);
     expect([status, body.metricsProblem]).toEqual([200, "the metrics store does not answer"]);
     expect(JSON.stringify(body)).toContain("istioinaction");
@@ -28,12 +36,16 @@ describe("without the metrics store", () => {
   });
 
   test("what is made of metrics alone says so, with what to do", async () => {
-    for (const path of ["/graph", "/namespaces/graph?namespaces=istioinaction", "/namespaces/istioinaction/workloads/web-api/dashboard"]) expect(await ask(handle, path)).toEqual({ status: 503, body: { error: "the metrics store does not answer", detail: "kubectl get pods" } });
+    for (const path of ["/graph", "/namespaces/graph?namespaces=istioinaction", "/namespaces/istioinaction/workloads/web-api/dashboard"])
+      expect(await ask(handle, path)).toEqual({ status: 503, body: { error: "the metrics store does not answer", detail: "kubectl get pods" } });
   });
 
   test("a preview names what it could not look at", async () => {
     const open = fakeConsole({ webRoot: "/nowhere", mesh: fakeMesh(), queries: QUERIES });
-    expect((await ask(open, "/security/preview?level=mesh&mode=STRICT")).body).toMatchObject({ refused: [], gaps: ["metrics: the metrics store does not answer"] });
+    expect((await ask(open, "/security/preview?level=mesh&mode=STRICT")).body).toMatchObject({
+      refused: [],
+      gaps: ["metrics: the metrics store does not answer"],
+    });
   });
 });
 

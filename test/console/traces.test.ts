@@ -36,7 +36,9 @@ describe("the console's traces", () => {
   });
 
   test("at Kiali's paths: a workload's, an app's and a service's traces, spans and failures", async () => {
-    const traces = await get<{ data: JaegerTrace[]; tracingServiceName: string }>("/namespaces/istioinaction/workloads/recommendation/traces?startMicros=0&limit=100");
+    const traces = await get<{ data: JaegerTrace[]; tracingServiceName: string }>(
+      "/namespaces/istioinaction/workloads/recommendation/traces?startMicros=0&limit=100",
+    );
     expect([traces.body.tracingServiceName, traces.body.data.length]).toEqual(["recommendation.istioinaction", 8]);
     const spans = await get<{ operationName: string; process: { serviceName: string } }[]>("/namespaces/istioinaction/apps/web-api/spans?startMicros=0");
     expect([spans.body.length, new Set(spans.body.map(({ process }) => process.serviceName))]).toEqual([24, new Set(["web-api.istioinaction"])]);
@@ -46,6 +48,9 @@ describe("the console's traces", () => {
 
   test("a store that is gone is said, with what to look at", async () => {
     const gone = fakeConsole({ webRoot: "/nowhere", traces: createTraceClient("http://127.0.0.1:1") });
-    expect(await get("/traces", gone)).toMatchObject({ status: 503, body: { error: expect.stringContaining("does not answer"), detail: expect.stringContaining("kubectl") } });
+    expect(await get("/traces", gone)).toMatchObject({
+      status: 503,
+      body: { error: expect.stringContaining("does not answer"), detail: expect.stringContaining("kubectl") },
+    });
   });
 });

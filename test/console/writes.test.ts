@@ -29,7 +29,9 @@ describe("who writes", () => {
       webRoot: "/nowhere",
       asUser: (token) => (path, init) => {
         const user = USERS[token];
-        return user ? api.server.transport("test", user)(path, init) : Promise.resolve(Response.json({ kind: "Status", message: "Unauthorized" }, { status: 401 }));
+        return user
+          ? api.server.transport("test", user)(path, init)
+          : Promise.resolve(Response.json({ kind: "Status", message: "Unauthorized" }, { status: 401 }));
       },
     });
   });
@@ -40,9 +42,18 @@ describe("who writes", () => {
     headers?: Record<string, string>;
   }
   const call = (method: string, path: string, { body, headers = {} }: Call = {}) =>
-    handle(new Request(`http://localhost:20001/kiali/api${path}`, { method, headers: { host: "localhost:20001", origin: "http://localhost:20001", ...headers }, ...(body !== undefined && { body }) }));
+    handle(
+      new Request(`http://localhost:20001/kiali/api${path}`, {
+        method,
+        headers: { host: "localhost:20001", origin: "http://localhost:20001", ...headers },
+        ...(body !== undefined && { body }),
+      }),
+    );
   const signIn = async (token: string) => {
-    const response = await call("POST", "/authenticate", { body: new URLSearchParams({ token }).toString(), headers: { "content-type": "application/x-www-form-urlencoded" } });
+    const response = await call("POST", "/authenticate", {
+      body: new URLSearchParams({ token }).toString(),
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
     expect(response.status).toBe(200);
     const cookie = response.headers.get("set-cookie")!;
     const { csrf, username } = (await response.json()) as { csrf: string; username: string };
@@ -87,7 +98,10 @@ describe("who writes", () => {
   test("who may not, may not here either; what the API server says is shown", async () => {
     const { headers } = await signIn("reader-token");
     const refused = await call("POST", POLICIES, { body: STRICT, headers });
-    expect([refused.status, ((await refused.json()) as { error: string }).error]).toEqual([403, expect.stringContaining('User "rob" cannot create resource "peerauthentications"')]);
+    expect([refused.status, ((await refused.json()) as { error: string }).error]).toEqual([
+      403,
+      expect.stringContaining('User "rob" cannot create resource "peerauthentications"'),
+    ]);
     const ann = await signIn("admin-token");
     const wrong = await call("POST", POLICIES, { body: STRICT.replace("mode:", "mod:"), headers: ann.headers });
     expect([wrong.status, ((await wrong.json()) as { error: string }).error]).toEqual([400, expect.stringContaining('unknown field "spec.mtls.mod"')]);
@@ -110,7 +124,14 @@ describe("who writes", () => {
   });
 
   test("a script brings its own token and needs no session", async () => {
-    const script = (token: string, body: string) => handle(new Request(`http://localhost:20001/kiali/api${POLICIES}?dryRun=All`, { method: "POST", headers: { host: "localhost:20001", authorization: `Bearer ${token}` }, body }));
+    const script = (token: string, body: string) =>
+      handle(
+        new Request(`http://localhost:20001/kiali/api${POLICIES}?dryRun=All`, {
+          method: "POST",
+          headers: { host: "localhost:20001", authorization: `Bearer ${token}` },
+          body,
+        }),
+      );
     expect((await script("admin-token", STRICT)).status).toBe(200);
     expect((await script("reader-token", STRICT)).status).toBe(403);
     expect((await script("made-up", STRICT)).status).toBe(401);
@@ -131,7 +152,8 @@ describe("who writes", () => {
       [413, "POST", POLICIES, `${STRICT}# ${"x".repeat(1_600_000)}\n`],
       [404, "DELETE", `${POLICIES}/..%2F..%2Fsecrets`, ""],
     ];
-    for (const [status, method, path, body] of tries) expect([(await call(method, path, { body, headers })).status, path, body.slice(0, 40)]).toEqual([status, path, body.slice(0, 40)]);
+    for (const [status, method, path, body] of tries)
+      expect([(await call(method, path, { body, headers })).status, path, body.slice(0, 40)]).toEqual([status, path, body.slice(0, 40)]);
   });
 });
 
@@ -146,7 +168,8 @@ describe.if(CHROMIUM !== undefined)("a person who writes", () => {
     api = await startTestServer();
     for (const crd of istioCrds()) await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
     await api.call("POST", "/api/v1/namespaces", { body: { apiVersion: "v1", kind: "Namespace", metadata: { name: "istioinaction" } } });
-    const asUser: UserTransport = (token) => (path, init) => (token === "admin-token" ? api.server.transport("test", USERS[token])(path, init) : Promise.resolve(Response.json({}, { status: 401 })));
+    const asUser: UserTransport = (token) => (path, init) =>
+      token === "admin-token" ? api.server.transport("test", USERS[token])(path, init) : Promise.resolve(Response.json({}, { status: 401 }));
     server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: fakeConsole({ webRoot: folder, asUser }) });
     browser = await launchBrowser();
   }, 60_000);
@@ -186,7 +209,13 @@ describe.if(CHROMIUM !== undefined)("a person who writes", () => {
     expect((await api.call("GET", path)).status).toBe(404);
     await page.getByRole("button", { name: "Apply" }).click();
     await page.waitForURL(/AuthorizationPolicy\/web-api-allow/);
-    expect((await api.call("GET", path)).body).toMatchObject({ spec: { action: "ALLOW", selector: { matchLabels: { app: "web-api" } }, rules: [{ from: [{ source: { namespaces: ["istio-system"] } }], to: [{ operation: { methods: ["GET"] } }] }] } });
+    expect((await api.call("GET", path)).body).toMatchObject({
+      spec: {
+        action: "ALLOW",
+        selector: { matchLabels: { app: "web-api" } },
+        rules: [{ from: [{ source: { namespaces: ["istio-system"] } }], to: [{ operation: { methods: ["GET"] } }] }],
+      },
+    });
     expect(complaints).toEqual([]);
     await page.close();
   }, 30_000);

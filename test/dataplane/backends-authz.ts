@@ -25,7 +25,8 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, b
   const want = request.attributes?.request?.http?.headers["x-authz-want"] ?? "";
   if (want === "slow") await Bun.sleep(400);
   if (stream.destroyed) return;
-  if (want === "fail") return void stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "13", "grpc-message": "broken" }, { endStream: true });
+  if (want === "fail")
+    return void stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "13", "grpc-message": "broken" }, { endStream: true });
   if (want === "no grpc") return void stream.respond({ ":status": 503 }, { endStream: true });
   const message = toBinary(CheckResponseSchema, create(CheckResponseSchema, decide(want, request, headers)));
   const frame = Buffer.alloc(5 + message.length);
@@ -44,15 +45,36 @@ function decide(want: string, request: CheckRequest, headers: IncomingHttpHeader
         httpResponse: {
           case: "okResponse",
           value: {
-            headers: [option("x-a", "set"), option("x-new", "new"), option("x-b", "appended", Append.APPEND_IF_EXISTS_OR_ADD), option("x-c", "absent", Append.ADD_IF_ABSENT), option("x-none", "if there", Append.OVERWRITE_IF_EXISTS)],
+            headers: [
+              option("x-a", "set"),
+              option("x-new", "new"),
+              option("x-b", "appended", Append.APPEND_IF_EXISTS_OR_ADD),
+              option("x-c", "absent", Append.ADD_IF_ABSENT),
+              option("x-none", "if there", Append.OVERWRITE_IF_EXISTS),
+            ],
             headersToRemove: ["x-gone"],
-            responseHeadersToAdd: [option("x-from-authz", "yes", Append.APPEND_IF_EXISTS_OR_ADD), option("x-r", "replaced", Append.OVERWRITE_IF_EXISTS), option("x-nothing", "replaced", Append.OVERWRITE_IF_EXISTS), option("x-s", "set")],
+            responseHeadersToAdd: [
+              option("x-from-authz", "yes", Append.APPEND_IF_EXISTS_OR_ADD),
+              option("x-r", "replaced", Append.OVERWRITE_IF_EXISTS),
+              option("x-nothing", "replaced", Append.OVERWRITE_IF_EXISTS),
+              option("x-s", "set"),
+            ],
           },
         },
         dynamicMetadata: { user: "joe", level: 3 },
       };
     case "deny":
-      return { status: { code: 7 }, httpResponse: { case: "deniedResponse", value: { status: { code: 401 as never }, headers: [option("x-why", "policy"), option("www-authenticate", "Basic")], body: describe(request, headers) } } };
+      return {
+        status: { code: 7 },
+        httpResponse: {
+          case: "deniedResponse",
+          value: {
+            status: { code: 401 as never },
+            headers: [option("x-why", "policy"), option("www-authenticate", "Basic")],
+            body: describe(request, headers),
+          },
+        },
+      };
     case "deny without a word":
       return { status: { code: 7 } };
     case "deny with a body alone":
@@ -63,7 +85,9 @@ function decide(want: string, request: CheckRequest, headers: IncomingHttpHeader
 
 function describe({ attributes }: CheckRequest, headers: IncomingHttpHeaders): string {
   const http = attributes?.request?.http;
-  const sent = Object.entries(http?.headers ?? {}).filter(([name]) => name !== "x-request-id" && name !== "x-authz-want").sort(([a], [b]) => (a < b ? -1 : 1));
+  const sent = Object.entries(http?.headers ?? {})
+    .filter(([name]) => name !== "x-request-id" && name !== "x-authz-want")
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   return [
     `${String(headers[":path"])} ${String(headers[":authority"])}`,
     `${http?.method} ${http?.path} ${http?.host} ${http?.scheme} ${http?.protocol} size=${http?.size}`,

@@ -4,13 +4,18 @@ import type { AddressInfo } from "node:net";
 import { describeRequest, type Attempts } from "./backends.ts";
 
 /** An HTTP/2 backend that echoes, in the clear or over TLS with ALPN h2; `allowHTTP1`: it serves who asks for that too. */
-export async function startHttp2Backend(name: string, attempts: Attempts, tls?: { cert: string; key: string; ca: string; allowHTTP1?: boolean }): Promise<{ port: number; stop: () => void }> {
+export async function startHttp2Backend(
+  name: string,
+  attempts: Attempts,
+  tls?: { cert: string; key: string; ca: string; allowHTTP1?: boolean },
+): Promise<{ port: number; stop: () => void }> {
   const server = tls ? createSecureServer({ ...tls, requestCert: true, rejectUnauthorized: false }) : createServer();
   server.on("stream", (stream, headers) => void answer(stream as ServerHttp2Stream, headers, name, attempts));
   server.on("sessionError", () => {});
   if (tls?.allowHTTP1) {
     server.on("request", (request, response) => {
-      if (request.httpVersionMajor === 1) response.end(`${name}\n${request.method} ${request.url} HTTP/1\nalpn ${(request.socket as TLSSocket).alpnProtocol || "none"}`);
+      if (request.httpVersionMajor === 1)
+        response.end(`${name}\n${request.method} ${request.url} HTTP/1\nalpn ${(request.socket as TLSSocket).alpnProtocol || "none"}`);
     });
   }
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -30,7 +35,15 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, n
   if (want.rst !== undefined) return void stream.close(want.rst);
   if (want.end === "before") return void stream.session?.destroy();
   const line = `${headers[":method"]} ${headers[":path"]} HTTP/2 ${headers[":scheme"]} ${headers[":authority"]}`;
-  const text = want.body ?? describeRequest(name, line, list(headers).filter(([key]) => !key.startsWith(":")), body, trailers);
+  const text =
+    want.body ??
+    describeRequest(
+      name,
+      line,
+      list(headers).filter(([key]) => !key.startsWith(":")),
+      body,
+      trailers,
+    );
   const grpc = String(headers["content-type"] ?? "").startsWith("application/grpc");
   const out: Record<string, string | number | string[]> = { ":status": want.status ?? 200, ...(grpc && { "content-type": "application/grpc" }) };
   for (const [key, value] of want.headers ?? []) out[key] = value;
@@ -49,5 +62,7 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, n
 }
 
 function list(headers: IncomingHttpHeaders): [string, string][] {
-  return Object.entries(headers).flatMap(([name, value]): [string, string][] => (Array.isArray(value) ? value.map((each): [string, string] => [name, each]) : value === undefined ? [] : [[name, String(value)]]));
+  return Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+    Array.isArray(value) ? value.map((each): [string, string] => [name, each]) : value === undefined ? [] : [[name, String(value)]],
+  );
 }

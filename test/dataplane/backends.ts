@@ -68,7 +68,12 @@ export async function startBackends(certificates: CertificateFiles, root: string
   stops.push(authorizer.stop);
   ports.set("closed", closedPort());
   if (hasIpv6()) {
-    const server = Bun.listen<Connection>({ hostname: "::1", port: 0, allowHalfOpen: true, socket: handlers((socket) => serve(socket, "echo6", attempts), "echo6") });
+    const server = Bun.listen<Connection>({
+      hostname: "::1",
+      port: 0,
+      allowHalfOpen: true,
+      socket: handlers((socket) => serve(socket, "echo6", attempts), "echo6"),
+    });
     ports.set("echo6", server.port);
     stops.push(() => server.stop(true));
     for (const name of ["listener6", "listener6-2", "listener6-3"]) ports.set(name, closedPort("::1"));
@@ -98,8 +103,19 @@ export class Attempts {
 }
 
 /** The body of an echo: what came, in a form that two runs can be compared in. */
-export function describeRequest(by: string, line: string, headers: readonly (readonly [string, string])[], body: string, trailers: readonly (readonly [string, string])[], more: string[] = []): string {
-  const listed = (all: readonly (readonly [string, string])[]): string[] => all.filter(([name]) => name.toLowerCase() !== "x-want").map(([name, value]) => `${name}: ${value}`).sort();
+export function describeRequest(
+  by: string,
+  line: string,
+  headers: readonly (readonly [string, string])[],
+  body: string,
+  trailers: readonly (readonly [string, string])[],
+  more: string[] = [],
+): string {
+  const listed = (all: readonly (readonly [string, string])[]): string[] =>
+    all
+      .filter(([name]) => name.toLowerCase() !== "x-want")
+      .map(([name, value]) => `${name}: ${value}`)
+      .sort();
   const shown = body.length > 300 ? `(${body.length} bytes)` : body;
   return [by, line, ...listed(headers), ...more, ...(shown === "" ? [] : ["", shown]), ...(trailers.length > 0 ? ["", ...listed(trailers)] : [])].join("\n");
 }
@@ -187,7 +203,17 @@ interface Received {
 async function answer(socket: Socket<Connection>, name: string, request: Received, attempts: Attempts): Promise<void> {
   const header = (wanted: string): string | undefined => request.headers.find(([key]) => key.toLowerCase() === wanted)?.[1];
   const want = attempts.want(header("x-want"), header("x-request-id"));
-  if (header("host")?.includes("-shadow")) attempts.shadows.set(header("x-key") ?? "", describeRequest(name, request.line, request.headers.filter(([key]) => key !== "x-forwarded-for"), request.body, request.trailers));
+  if (header("host")?.includes("-shadow"))
+    attempts.shadows.set(
+      header("x-key") ?? "",
+      describeRequest(
+        name,
+        request.line,
+        request.headers.filter(([key]) => key !== "x-forwarded-for"),
+        request.body,
+        request.trailers,
+      ),
+    );
   if (want.delay) await Bun.sleep(want.delay);
   if (want.end === "before") return void socket.end();
   if (want.end === "reset-before") return void socket.terminate();
@@ -198,7 +224,14 @@ async function answer(socket: Socket<Connection>, name: string, request: Receive
   }
   for (const status of want.informational ?? []) write(socket, Buffer.from(`HTTP/1.1 ${status} Hint\r\nx-hint: ${status}\r\n\r\n`));
   if (request.upgrade && want.status === undefined) {
-    write(socket, Buffer.from(request.line.startsWith("CONNECT") ? "HTTP/1.1 200 OK\r\n\r\n" : `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${header("upgrade")}\r\n\r\n`));
+    write(
+      socket,
+      Buffer.from(
+        request.line.startsWith("CONNECT")
+          ? "HTTP/1.1 200 OK\r\n\r\n"
+          : `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${header("upgrade")}\r\n\r\n`,
+      ),
+    );
     // From here on it sends back what it gets, behind a mark.
     for (;;) {
       const { data } = socket;
@@ -212,7 +245,11 @@ async function answer(socket: Socket<Connection>, name: string, request: Receive
     }
   }
   const peer = (socket as unknown as { getPeerX509Certificate?: () => { subjectAltName?: string } | undefined }).getPeerX509Certificate;
-  const tls = name.includes("tls") ? [`tls: peer ${peer?.call(socket)?.subjectAltName ?? "none"} sni ${(socket as unknown as { getServername?: () => string }).getServername?.() ?? "none"} alpn ${socket.alpnProtocol || "none"}`] : [];
+  const tls = name.includes("tls")
+    ? [
+        `tls: peer ${peer?.call(socket)?.subjectAltName ?? "none"} sni ${(socket as unknown as { getServername?: () => string }).getServername?.() ?? "none"} alpn ${socket.alpnProtocol || "none"}`,
+      ]
+    : [];
   const recalled = want.recall === undefined ? undefined : (attempts.shadows.get(want.recall) ?? "nothing");
   const body = want.headersOnly ? "" : (want.body ?? recalled ?? describeRequest(name, request.line, request.headers, request.body, request.trailers, tls));
   const status = want.status ?? 200;

@@ -42,7 +42,9 @@ async function ask(session: ClientHttp2Session, request: H2Request): Promise<Ans
   let head: Record<string, string | string[]> = {};
   let text = "";
   let last: Record<string, string | string[]> | undefined;
-  stream.on("headers", (informational: IncomingHttpHeaders) => found.push({ status: Number(informational[":status"]), headers: fieldsOf(informational), body: "" }));
+  stream.on("headers", (informational: IncomingHttpHeaders) =>
+    found.push({ status: Number(informational[":status"]), headers: fieldsOf(informational), body: "" }),
+  );
   stream.on("response", (response: IncomingHttpHeaders) => {
     status = Number(response[":status"]);
     head = fieldsOf(response);

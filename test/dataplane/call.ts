@@ -49,7 +49,7 @@ export async function makeCall(call: Call, options: CallerOptions): Promise<Outc
   for (const step of steps) await wire.run(step, methods, options.patience);
   const { answers, rest } = readAnswers(wire.text, methods, wire.end !== "open");
   const mayClose = answers.some(({ headers }) => headers.connection === "close") || answers.some(({ status }) => status === 101);
-  await wire.until(() => wire.end !== "open", (mayClose ? CLOSE_MS : FATE_MS * options.patience));
+  await wire.until(() => wire.end !== "open", mayClose ? CLOSE_MS : FATE_MS * options.patience);
   wire.close();
   const final = readAnswers(wire.text, methods, wire.end !== "open");
   return wire.outcome(final.answers.length >= answers.length ? final.answers : answers, final.rest || rest);
@@ -76,7 +76,15 @@ export class Wire {
   }
 
   outcome(answers: readonly Answer[], rest = ""): Outcome {
-    return { ...(this.#tls && { tls: this.#tls }), ...(this.#alert && { alert: this.#alert }), ...(this.#alpn && { alpn: this.#alpn }), ...(this.#shown && { shown: this.#shown }), answers, ...(rest && { rest }), end: this.end };
+    return {
+      ...(this.#tls && { tls: this.#tls }),
+      ...(this.#alert && { alert: this.#alert }),
+      ...(this.#alpn && { alpn: this.#alpn }),
+      ...(this.#shown && { shown: this.#shown }),
+      answers,
+      ...(rest && { rest }),
+      end: this.end,
+    };
   }
 
   async run(step: Step, methods: readonly string[], patience: number): Promise<void> {
@@ -112,7 +120,7 @@ export class Wire {
     if (this.text === "") await this.until(() => this.end !== "open" || this.text !== "", FIRST_MS * patience);
     const ms = QUIET_MS * patience;
     const limit = Date.now() + LIMIT_MS;
-    for (let size = -1; this.end === "open" && size !== this.text.length && Date.now() < limit; ) {
+    for (let size = -1; this.end === "open" && size !== this.text.length && Date.now() < limit;) {
       size = this.text.length;
       await this.until(() => this.end !== "open" || this.text.length !== size, ms);
     }
@@ -200,7 +208,9 @@ export function http1(request: HttpRequest): string {
   const all = [["host", host], ...(want ? [["x-want", JSON.stringify(want)]] : []), ...headers];
   if (chunks) all.push(["transfer-encoding", "chunked"]);
   else if (body !== undefined && !headers.some(([name]) => name.toLowerCase() === "content-length")) all.push(["content-length", String(body.length)]);
-  const chunked = chunks && `${chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join("")}0\r\n${trailers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+  const chunked =
+    chunks &&
+    `${chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join("")}0\r\n${trailers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
   return `${method} ${path} HTTP/1.1\r\n${all.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${chunked ?? body ?? ""}`;
 }
 

@@ -27,18 +27,44 @@ beforeAll(async () => {
     async fetch(request, server) {
       if (new URL(request.url).pathname === "/ws") return server.upgrade(request) ? undefined : new Response("no upgrade", { status: 400 });
       const body = await request.arrayBuffer();
-      return new Response(body.byteLength > 0 ? body : `hello ${request.headers.get("x-forwarded-client-cert") ?? "nobody"}`, { headers: { "content-type": "text/html" } });
+      return new Response(body.byteLength > 0 ? body : `hello ${request.headers.get("x-forwarded-client-cert") ?? "nobody"}`, {
+        headers: { "content-type": "text/html" },
+      });
     },
     websocket: { message: (socket, message) => void socket.send(message), close() {} },
   });
   const rpcPort = await startGrpcServer();
   const root = await makeRoot();
-  const [client, server] = [await makeWorkload(root, "spiffe://cluster.local/ns/a/sa/client"), await makeWorkload(root, "spiffe://cluster.local/ns/a/sa/server")];
+  const [client, server] = [
+    await makeWorkload(root, "spiffe://cluster.local/ns/a/sa/client"),
+    await makeWorkload(root, "spiffe://cluster.local/ns/a/sa/server"),
+  ];
   const ca = root.certificate.pem;
   const behind = freePort();
   port = freePort();
-  await startProxy("behind", behind, [cluster("web", web.port as number), cluster("rpc", rpcPort, { http2: true })], { downstream: tls("Downstream", server, ca, ["h2", "http/1.1"]), routes: [["/ws", "web"], [ECHO, "rpc"], ["/", "web"]] });
-  await startProxy("front", port, [cluster("one", behind, { tls: tls("Upstream", client, ca, ["http/1.1"]) }), cluster("two", behind, { http2: true, tls: tls("Upstream", client, ca, ["h2"]) })], { routes: [["/ws", "one"], ["/one", "one"], ["/", "two"]] });
+  await startProxy("behind", behind, [cluster("web", web.port as number), cluster("rpc", rpcPort, { http2: true })], {
+    downstream: tls("Downstream", server, ca, ["h2", "http/1.1"]),
+    routes: [
+      ["/ws", "web"],
+      [ECHO, "rpc"],
+      ["/", "web"],
+    ],
+  });
+  await startProxy(
+    "front",
+    port,
+    [
+      cluster("one", behind, { tls: tls("Upstream", client, ca, ["http/1.1"]) }),
+      cluster("two", behind, { http2: true, tls: tls("Upstream", client, ca, ["h2"]) }),
+    ],
+    {
+      routes: [
+        ["/ws", "one"],
+        ["/one", "one"],
+        ["/", "two"],
+      ],
+    },
+  );
 }, 30_000);
 
 afterAll(async () => {
@@ -53,7 +79,9 @@ describe("curl", () => {
   for (const version of ["--http1.1", "--http2-prior-knowledge"]) {
     for (const path of ["/one", "/two"]) {
       test.skipIf(!Bun.which("curl"))(`${version} to ${path}${missing("curl")}`, async () => {
-        expect(await run("curl", "-sS", version, `http://127.0.0.1:${port}${path}`)).toMatch(/^hello By=spiffe:\/\/cluster\.local\/ns\/a\/sa\/server;.*URI=spiffe:\/\/cluster\.local\/ns\/a\/sa\/client$/);
+        expect(await run("curl", "-sS", version, `http://127.0.0.1:${port}${path}`)).toMatch(
+          /^hello By=spiffe:\/\/cluster\.local\/ns\/a\/sa\/server;.*URI=spiffe:\/\/cluster\.local\/ns\/a\/sa\/client$/,
+        );
         const file = join(scratch, "body");
         writeFileSync(file, Buffer.alloc(300_000, "0123456789"));
         // Twice over one connection with HTTP/1; with prior knowledge of HTTP/2 curl 7.88 fails at that with any server.
@@ -65,16 +93,26 @@ describe("curl", () => {
   }
 });
 
-test.skipIf(!Bun.which("wrk"))(`wrk${missing("wrk")}`, async () => {
-  const text = await run("wrk", "-t1", "-c16", "-d1s", `http://127.0.0.1:${port}/two`);
-  expect(Number(/(\d+) requests in/.exec(text)?.[1])).toBeGreaterThan(100);
-  expect(text).not.toContain("Socket errors");
-  expect(text).not.toContain("Non-2xx");
-}, 15_000);
+test.skipIf(!Bun.which("wrk"))(
+  `wrk${missing("wrk")}`,
+  async () => {
+    const text = await run("wrk", "-t1", "-c16", "-d1s", `http://127.0.0.1:${port}/two`);
+    expect(Number(/(\d+) requests in/.exec(text)?.[1])).toBeGreaterThan(100);
+    expect(text).not.toContain("Socket errors");
+    expect(text).not.toContain("Non-2xx");
+  },
+  15_000,
+);
 
-test.skipIf(!Bun.which("h2load"))(`h2load${missing("h2load")}`, async () => {
-  expect(await run("h2load", "-n", "2000", "-c", "4", "-m", "50", `http://127.0.0.1:${port}/two`)).toContain("2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored, 0 timeout");
-}, 15_000);
+test.skipIf(!Bun.which("h2load"))(
+  `h2load${missing("h2load")}`,
+  async () => {
+    expect(await run("h2load", "-n", "2000", "-c", "4", "-m", "50", `http://127.0.0.1:${port}/two`)).toContain(
+      "2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored, 0 timeout",
+    );
+  },
+  15_000,
+);
 
 describe("grpc-js", () => {
   test("unary calls, errors and streams both ways", async () => {
@@ -94,34 +132,38 @@ describe("grpc-js", () => {
   }, 15_000);
 });
 
-test.skipIf(CHROMIUM === undefined)(`a browser's WebSocket${CHROMIUM === undefined ? " (skipped: no chromium)" : ""}`, async () => {
-  const browser = await launchBrowser();
-  try {
-    const page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${port}/one`);
-    const echoed = await page.evaluate(
-      () =>
-        new Promise<unknown[]>((resolve, reject) => {
-          const got: unknown[] = [];
-          const socket = new WebSocket(`ws://${location.host}/ws`);
-          socket.binaryType = "arraybuffer";
-          socket.onopen = () => {
-            socket.send("hello");
-            socket.send(new Uint8Array(100_000).fill(7));
-          };
-          socket.onmessage = ({ data }) => {
-            got.push(typeof data === "string" ? data : (data as ArrayBuffer).byteLength);
-            if (got.length === 2) socket.close(4001, "done");
-          };
-          socket.onclose = ({ code, wasClean }) => resolve([...got, code, wasClean]);
-          socket.onerror = () => reject(new Error("the WebSocket failed"));
-        }),
-    );
-    expect(echoed).toEqual(["hello", 100_000, 4001, true]);
-  } finally {
-    await browser.close();
-  }
-}, 30_000);
+test.skipIf(CHROMIUM === undefined)(
+  `a browser's WebSocket${CHROMIUM === undefined ? " (skipped: no chromium)" : ""}`,
+  async () => {
+    const browser = await launchBrowser();
+    try {
+      const page = await browser.newPage();
+      await page.goto(`http://127.0.0.1:${port}/one`);
+      const echoed = await page.evaluate(
+        () =>
+          new Promise<unknown[]>((resolve, reject) => {
+            const got: unknown[] = [];
+            const socket = new WebSocket(`ws://${location.host}/ws`);
+            socket.binaryType = "arraybuffer";
+            socket.onopen = () => {
+              socket.send("hello");
+              socket.send(new Uint8Array(100_000).fill(7));
+            };
+            socket.onmessage = ({ data }) => {
+              got.push(typeof data === "string" ? data : (data as ArrayBuffer).byteLength);
+              if (got.length === 2) socket.close(4001, "done");
+            };
+            socket.onclose = ({ code, wasClean }) => resolve([...got, code, wasClean]);
+            socket.onerror = () => reject(new Error("the WebSocket failed"));
+          }),
+      );
+      expect(echoed).toEqual(["hello", 100_000, 4001, true]);
+    } finally {
+      await browser.close();
+    }
+  },
+  30_000,
+);
 
 function missing(program: string): string {
   return Bun.which(program) ? "" : ` (skipped: no ${program} on the path)`;
@@ -145,17 +187,28 @@ function unary(client: grpc.Client, method: string, text: string): Promise<strin
 }
 
 async function startGrpcServer(): Promise<number> {
-  const method = (name: string, streams: boolean) => ({ path: `${ECHO}${name}`, requestStream: streams, responseStream: streams, requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes });
+  const method = (name: string, streams: boolean) => ({
+    path: `${ECHO}${name}`,
+    requestStream: streams,
+    responseStream: streams,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  });
   rpc = new grpc.Server();
   rpc.addService(
     { Unary: method("Unary", false), Fails: method("Fails", false), Stream: method("Stream", true) },
     {
       Unary: (call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => answer(null, call.request),
-      Fails: (_call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => answer({ code: grpc.status.FAILED_PRECONDITION, details: "not now" }),
+      Fails: (_call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) =>
+        answer({ code: grpc.status.FAILED_PRECONDITION, details: "not now" }),
       Stream: (call: grpc.ServerDuplexStream<Buffer, Buffer>) => void call.on("data", (message: Buffer) => call.write(message)).on("end", () => call.end()),
     },
   );
-  return new Promise((resolve, reject) => rpc.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))));
+  return new Promise((resolve, reject) =>
+    rpc.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+  );
 }
 
 function tls(side: "Downstream" | "Upstream", own: CertificateSecret, ca: string, alpnProtocols: string[]): object {
@@ -164,7 +217,14 @@ function tls(side: "Downstream" | "Upstream", own: CertificateSecret, ca: string
     tlsCertificates: [{ certificateChain: { inlineString: own.certificateChainPem }, privateKey: { inlineString: own.privateKeyPem } }],
     validationContext: { trustedCa: { inlineString: ca } },
   };
-  return { name: "tls", typedConfig: { "@type": `type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.${side}TlsContext`, commonTlsContext, ...(side === "Downstream" ? { requireClientCertificate: true } : {}) } };
+  return {
+    name: "tls",
+    typedConfig: {
+      "@type": `type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.${side}TlsContext`,
+      commonTlsContext,
+      ...(side === "Downstream" ? { requireClientCertificate: true } : {}),
+    },
+  };
 }
 
 function address(portValue: number): object {
@@ -178,22 +238,54 @@ function cluster(name: string, to: number, { http2 = false, tls: transportSocket
     connectTimeout: "2s",
     ...(transportSocket ? { transportSocket } : {}),
     loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address: address(to) } }] }] },
-    ...(http2 ? { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicitHttpConfig: { http2ProtocolOptions: {} } } } } : {}),
+    ...(http2
+      ? {
+          typedExtensionProtocolOptions: {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+              "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+              explicitHttpConfig: { http2ProtocolOptions: {} },
+            },
+          },
+        }
+      : {}),
   };
 }
 
-async function startProxy(name: string, at: number, clusters: object[], { downstream, routes }: { downstream?: object; routes: [prefix: string, cluster: string][] }): Promise<void> {
+async function startProxy(
+  name: string,
+  at: number,
+  clusters: object[],
+  { downstream, routes }: { downstream?: object; routes: [prefix: string, cluster: string][] },
+): Promise<void> {
   const manager = {
     "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
     statPrefix: name,
     upgradeConfigs: [{ upgradeType: "websocket" }],
     forwardClientCertDetails: downstream ? "SANITIZE_SET" : "SANITIZE",
     setCurrentClientCertDetails: { uri: true },
-    routeConfig: { name: "r", virtualHosts: [{ name: "v", domains: ["*"], routes: routes.map(([prefix, to]) => ({ match: { prefix }, route: { cluster: to, timeout: "10s" } })) }] },
+    routeConfig: {
+      name: "r",
+      virtualHosts: [{ name: "v", domains: ["*"], routes: routes.map(([prefix, to]) => ({ match: { prefix }, route: { cluster: to, timeout: "10s" } })) }],
+    },
     httpFilters: [{ name: "router", typedConfig: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
   };
   const file = join(scratch, `${name}.json`);
-  writeFileSync(file, JSON.stringify({ staticResources: { clusters, listeners: [{ name: "l", address: address(at), filterChains: [{ ...(downstream ? { transportSocket: downstream } : {}), filters: [{ name: "hcm", typedConfig: manager }] }] }] } }), { mode: 0o600 });
+  writeFileSync(
+    file,
+    JSON.stringify({
+      staticResources: {
+        clusters,
+        listeners: [
+          {
+            name: "l",
+            address: address(at),
+            filterChains: [{ ...(downstream ? { transportSocket: downstream } : {}), filters: [{ name: "hcm", typedConfig: manager }] }],
+          },
+        ],
+      },
+    }),
+    { mode: 0o600 },
+  );
   children.push(Bun.spawn([join(import.meta.dir, "../../bin/chainmail"), "proxy", "-c", file], { stdout: "ignore", stderr: "inherit" }));
   await waitForPort(at);
 }

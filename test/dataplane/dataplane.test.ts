@@ -30,7 +30,8 @@ describe(live ? "as a real Envoy" : "as Envoy did", () => {
       ours = new Map([...ours, ...mine]);
       envoy = new Map([...envoy, ...theirs]);
     }
-    if (live && process.env.CHAINMAIL_GOLDEN === "write") writeGolden(GROUPS, new Map(ALL.map((row) => [row.name, unchanged(row) ?? envoy.get(row.name) ?? (golden.get(row.name) as RowResult)])));
+    if (live && process.env.CHAINMAIL_GOLDEN === "write")
+      writeGolden(GROUPS, new Map(ALL.map((row) => [row.name, unchanged(row) ?? envoy.get(row.name) ?? (golden.get(row.name) as RowResult)])));
   }, 120_000);
 
   test("every row has a name of its own", () => {

@@ -24,14 +24,24 @@ const nothing = (): string => "";
 
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
-    rows: ["bytes: two spaces", "bytes: tab in the line", "bytes: bare LF", "bytes: bare CR in a value", "bytes: folded header", "bytes: chunk size with a space", "bytes: chunk without its end"],
-    reason: "RFC 9112 and llhttp refuse these, and so does this proxy: a reader behind it that takes them differently is how requests are smuggled. Envoy's parser takes them.",
+    rows: [
+      "bytes: two spaces",
+      "bytes: tab in the line",
+      "bytes: bare LF",
+      "bytes: bare CR in a value",
+      "bytes: folded header",
+      "bytes: chunk size with a space",
+      "bytes: chunk without its end",
+    ],
+    reason:
+      "RFC 9112 and llhttp refuse these, and so does this proxy: a reader behind it that takes them differently is how requests are smuggled. Envoy's parser takes them.",
     call: answers,
     log: nothing,
   },
   {
     rows: ["upstream: status of two digits", "upstream: 101 that nobody asked for"],
-    reason: "RFC 9110, 15 and 7.8: no such status, and no switch of protocols that was not asked for. Envoy passes both on, the second of which leaves the client with a connection whose framing is anybody's guess.",
+    reason:
+      "RFC 9110, 15 and 7.8: no such status, and no switch of protocols that was not asked for. Envoy passes both on, the second of which leaves the client with a connection whose framing is anybody's guess.",
     call: answers,
     log: nothing,
   },
@@ -48,19 +58,24 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     rows: ["manager: repeated headers", "manager: repeated headers of a response"],
     reason: "RFC 9110, 5.3: a list may stand in one line or in several. Envoy joins the lines of the headers that it knows.",
-    call: (outcome) => ({ ...outcome, answers: outcome.answers.map((answer) => ({ ...answer, headers: { ...answer.headers, vary: "", "content-length": "" }, body: "" })) }),
+    call: (outcome) => ({
+      ...outcome,
+      answers: outcome.answers.map((answer) => ({ ...answer, headers: { ...answer.headers, vary: "", "content-length": "" }, body: "" })),
+    }),
     log: (line) => line.replace(/tx=\d+/, ""),
   },
   {
     rows: /^(PERMISSIVE|STRICT).*(of another root|has expired|without a SPIFFE id)$|^TLS: (.*of another root|.*required, expired|SAN.*another|SAN, DNS, but.*)$/,
-    reason: "Bun closes the connection of a client that it does not trust where BoringSSL would send the alert that says why (there is no way to make it send one). Refused it is either way.",
+    reason:
+      "Bun closes the connection of a client that it does not trust where BoringSSL would send the alert that says why (there is no way to make it send one). Refused it is either way.",
     byChance: true,
     call: ({ alert: _alert, ...outcome }) => outcome,
     log: withoutEarlyConnect,
   },
   {
     rows: /^(PERMISSIVE, TCP: Istio's ALPN without a certificate|STRICT, TCP: (Istio's ALPN without a certificate|plain TLS|TLS without SNI and ALPN)|STRICT, sniffed: (plain TLS|TLS without SNI and ALPN))$/,
-    reason: "Envoy's TCP proxy connects to the upstream before the client has proved who it is; here nothing reaches the application for a client that is refused.",
+    reason:
+      "Envoy's TCP proxy connects to the upstream before the client has proved who it is; here nothing reaches the application for a client that is refused.",
     log: withoutEarlyConnect,
   },
   {

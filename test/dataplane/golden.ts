@@ -7,10 +7,12 @@ import type { Group } from "./row.ts";
 const FOLDER = join(import.meta.dir, "../golden/dataplane");
 
 export function readGolden(groups: readonly Group[]): Map<string, RowResult> {
-  return new Map(groups.flatMap(({ name }) => {
-    const path = pathOf(name);
-    return existsSync(path) ? Object.entries(JSON.parse(readFileSync(path, "utf8")) as Record<string, RowResult>) : [];
-  }));
+  return new Map(
+    groups.flatMap(({ name }) => {
+      const path = pathOf(name);
+      return existsSync(path) ? Object.entries(JSON.parse(readFileSync(path, "utf8")) as Record<string, RowResult>) : [];
+    }),
+  );
 }
 
 export function writeGolden(groups: readonly Group[], results: ReadonlyMap<string, RowResult>): void {

@@ -18,4 +18,22 @@ import { tlsRows } from "./rows/tls.ts";
 import { upstreams } from "./rows/upstreams.ts";
 
 /** All rows, by feature. */
-export const GROUPS: readonly Group[] = [routeMatching, routeActions, http1, headers, failures, tlsRows, upstreams, listeners, filters, authorization, moreFilters, matchers, http2, accessLog, managers, findings, sessionRows];
+export const GROUPS: readonly Group[] = [
+  routeMatching,
+  routeActions,
+  http1,
+  headers,
+  failures,
+  tlsRows,
+  upstreams,
+  listeners,
+  filters,
+  authorization,
+  moreFilters,
+  matchers,
+  http2,
+  accessLog,
+  managers,
+  findings,
+  sessionRows,
+];

@@ -44,14 +44,18 @@ describe.skipIf(SKIP !== undefined)(`h2spec${SKIP ? ` (skipped: ${SKIP})` : ""}`
     expect(failures(ours)).toEqual([]);
   });
 
-  test.skipIf(!envoy)(`the proxy passes what Envoy passes${envoy ? "" : " (skipped: no envoy on the path)"}`, async () => {
-    const port = freePort();
-    await start([envoy as string, "-c", bootstrap("envoy", port), "--concurrency", "1", "--base-id", String(port), "-l", "error"], port);
-    const theirs = await run("envoy", port);
-    expect(theirs.size).toBe(ours.size);
-    expect([...theirs].filter(([name, passed]) => passed && ours.get(name) !== true)).toEqual([]);
-    console.log(`h2spec: ours passes ${ours.size - failures(ours).length} of ${ours.size}, Envoy ${theirs.size - failures(theirs).length}`);
-  }, 120_000);
+  test.skipIf(!envoy)(
+    `the proxy passes what Envoy passes${envoy ? "" : " (skipped: no envoy on the path)"}`,
+    async () => {
+      const port = freePort();
+      await start([envoy as string, "-c", bootstrap("envoy", port), "--concurrency", "1", "--base-id", String(port), "-l", "error"], port);
+      const theirs = await run("envoy", port);
+      expect(theirs.size).toBe(ours.size);
+      expect([...theirs].filter(([name, passed]) => passed && ours.get(name) !== true)).toEqual([]);
+      console.log(`h2spec: ours passes ${ours.size - failures(ours).length} of ${ours.size}, Envoy ${theirs.size - failures(theirs).length}`);
+    },
+    120_000,
+  );
 });
 
 async function start(command: string[], port: number): Promise<void> {
@@ -63,10 +67,15 @@ async function start(command: string[], port: number): Promise<void> {
 async function run(name: string, port: number): Promise<Map<string, boolean>> {
   const report = join(scratch, `${name}.xml`);
   // A case in which a server stays silent fails after so many seconds; on loopback an answer takes none.
-  const child = Bun.spawn([h2spec as string, "-h", "127.0.0.1", "-p", String(port), "--strict", "-o", "2", "-j", report], { stdout: "ignore", stderr: "inherit" });
+  const child = Bun.spawn([h2spec as string, "-h", "127.0.0.1", "-p", String(port), "--strict", "-o", "2", "-j", report], {
+    stdout: "ignore",
+    stderr: "inherit",
+  });
   await child.exited;
   const cases = new Map<string, boolean>();
-  for (const [, section, title, rest] of readFileSync(report, "utf8").matchAll(/<testcase package="([^"]*)" classname="([^"]*)" time="[^"]*">([\s\S]*?)<\/testcase>/g)) {
+  for (const [, section, title, rest] of readFileSync(report, "utf8").matchAll(
+    /<testcase package="([^"]*)" classname="([^"]*)" time="[^"]*">([\s\S]*?)<\/testcase>/g,
+  )) {
     cases.set(`${section}: ${title}`, rest === "");
   }
   return cases;
@@ -89,7 +98,14 @@ function bootstrap(name: string, port: number): string {
   };
   const staticResources = {
     listeners: [{ name: "l", address: address(port), filterChains: [{ filters: [{ name: "hcm", typedConfig: manager }] }] }],
-    clusters: [{ name: "backend", type: "STATIC", connectTimeout: "1s", loadAssignment: { clusterName: "backend", endpoints: [{ lbEndpoints: [{ endpoint: { address: address(backend?.port as number) } }] }] } }],
+    clusters: [
+      {
+        name: "backend",
+        type: "STATIC",
+        connectTimeout: "1s",
+        loadAssignment: { clusterName: "backend", endpoints: [{ lbEndpoints: [{ endpoint: { address: address(backend?.port as number) } }] }] },
+      },
+    ],
   };
   writeFileSync(file, JSON.stringify({ staticResources }));
   return file;

@@ -23,7 +23,17 @@ const TYPE = "type.googleapis.com/";
 const ANSWER_MS = 10_000;
 
 /** Those that rows name. */
-const CLUSTERS = [...new Set(["echo", "echo2", "closed", "tcp", "h2", "empty", ...GROUPS.flatMap(({ rows }) => rows).flatMap(({ clusters = [] }) => clusters.map(({ name }) => name as string))])];
+const CLUSTERS = [
+  ...new Set([
+    "echo",
+    "echo2",
+    "closed",
+    "tcp",
+    "h2",
+    "empty",
+    ...GROUPS.flatMap(({ rows }) => rows).flatMap(({ clusters = [] }) => clusters.map(({ name }) => name as string)),
+  ]),
+];
 const emptyCluster = (name: string): JsonObject => ({ name, load_assignment: { cluster_name: name } });
 
 interface Case {
@@ -45,7 +55,10 @@ async function main(seed: number, count: number): Promise<void> {
     const { schema, resource } = seeds[Math.floor(random() * seeds.length)] as (typeof seeds)[number];
     const copy = placed(resource, folder) as JsonObject;
     const change = mutate(copy, random);
-    const named = schema === ListenerSchema ? { ...copy, name: "m", address: { socket_address: { address: "127.0.0.1", port_value: 0 } } } : { ...copy, ...("name" in copy && copy["name"] !== "" && { name: "m" }) };
+    const named =
+      schema === ListenerSchema
+        ? { ...copy, name: "m", address: { socket_address: { address: "127.0.0.1", port_value: 0 } } }
+        : { ...copy, ...("name" in copy && copy["name"] !== "" && { name: "m" }) };
     return { schema, resource: named, change };
   });
   const admin = { address: "127.0.0.1", port: closedPort() };
@@ -55,7 +68,14 @@ async function main(seed: number, count: number): Promise<void> {
   const starting = startProxy("envoy", path, admin);
   for (const type of [ClusterSchema, ListenerSchema]) {
     await server.until(() => server.requests.some(({ typeUrl }) => typeUrl === TYPE + type.typeName), ANSWER_MS);
-    const resources = type === ClusterSchema ? CLUSTERS.map((name) => ({ name, version: "0", resource: { typeUrl: TYPE + ClusterSchema.typeName, value: toBinary(ClusterSchema, fromJson(ClusterSchema, emptyCluster(name), { registry })) } })) : [];
+    const resources =
+      type === ClusterSchema
+        ? CLUSTERS.map((name) => ({
+            name,
+            version: "0",
+            resource: { typeUrl: TYPE + ClusterSchema.typeName, value: toBinary(ClusterSchema, fromJson(ClusterSchema, emptyCluster(name), { registry })) },
+          }))
+        : [];
     server.send({ typeUrl: TYPE + type.typeName, systemVersionInfo: "0", resources });
   }
   const envoy = await starting;
@@ -70,7 +90,11 @@ async function main(seed: number, count: number): Promise<void> {
     }
     asked++;
     const typeUrl = TYPE + schema.typeName;
-    const nonce = server.send({ typeUrl, systemVersionInfo: "1", resources: [{ name: "m", version: String(index), resource: { typeUrl, value: toBinary(schema, message) } }] });
+    const nonce = server.send({
+      typeUrl,
+      systemVersionInfo: "1",
+      resources: [{ name: "m", version: String(index), resource: { typeUrl, value: toBinary(schema, message) } }],
+    });
     const answer = () => server.requests.find(({ responseNonce }) => responseNonce === nonce);
     try {
       await server.until(() => answer() !== undefined, ANSWER_MS);
@@ -111,12 +135,17 @@ async function mine(schema: DescMessage, message: never): Promise<string> {
 
 /** The end of what Envoy says: before it stands the whole configuration. */
 function shortened(message: string): string {
-  return message.replace(/goo\.gle\/debug\w+\s*/g, "").trim().slice(-220).replaceAll(/\s+/g, " ");
+  return message
+    .replace(/goo\.gle\/debug\w+\s*/g, "")
+    .trim()
+    .slice(-220)
+    .replaceAll(/\s+/g, " ");
 }
 
 /** Ports and files in place of their names. */
 function placed(value: JsonValue, folder: string): JsonValue {
-  if (typeof value === "string") return value.startsWith("{port:") ? 1 : value.replace(/\{file:([^}]+)\}/g, (_, name: string) => join(folder, name)).replaceAll("{row}", "row");
+  if (typeof value === "string")
+    return value.startsWith("{port:") ? 1 : value.replace(/\{file:([^}]+)\}/g, (_, name: string) => join(folder, name)).replaceAll("{row}", "row");
   if (Array.isArray(value)) return value.map((each) => placed(each, folder));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, placed(each as JsonValue, folder)]));
@@ -154,7 +183,16 @@ function mutate(root: JsonObject, random: () => number): string {
     holder.push(structuredClone(value));
     return `twice ${path}`;
   }
-  const to = typeof value === "string" ? pick(STRINGS) : typeof value === "number" ? pick(NUMBERS) : typeof value === "boolean" ? !value : Array.isArray(value) ? [] : {};
+  const to =
+    typeof value === "string"
+      ? pick(STRINGS)
+      : typeof value === "number"
+        ? pick(NUMBERS)
+        : typeof value === "boolean"
+          ? !value
+          : Array.isArray(value)
+            ? []
+            : {};
   (holder as Record<string | number, JsonValue>)[key] = to;
   return `${path} = ${JSON.stringify(to)} (was ${JSON.stringify(value).slice(0, 60)})`;
 }

@@ -28,7 +28,10 @@ export async function startProxy(side: Side, bootstrap: string, admin: { readonl
       child.kill("SIGKILL");
       throw new Error(`${side} did not start: ${await output}`);
     }
-    const ready = await fetch(`http://${admin.address}:${admin.port}/ready`).then((answer) => answer.status === 200, () => false);
+    const ready = await fetch(`http://${admin.address}:${admin.port}/ready`).then(
+      (answer) => answer.status === 200,
+      () => false,
+    );
     if (ready) break;
     await Bun.sleep(30);
   }

@@ -32,7 +32,10 @@ afterAll(async () => {
 async function askEnvoy(): Promise<void> {
   const server = await TestManagementServer.start();
   const folder = mkdtempSync(join(tmpdir(), "chainmail-refusals-"));
-  clean.push(() => rmSync(folder, { recursive: true, force: true }), () => server.stop());
+  clean.push(
+    () => rmSync(folder, { recursive: true, force: true }),
+    () => server.stop(),
+  );
   const admin = { address: "127.0.0.1", port: closedPort() };
   const path = join(folder, "bootstrap.json");
   writeFileSync(path, JSON.stringify(discoveryBootstrap(admin.port, server.port)));

@@ -23,7 +23,7 @@ export interface ReadAnswers {
 export function readAnswers(text: string, methods: readonly string[], ended: boolean): ReadAnswers {
   const answers: Answer[] = [];
   let at = 0;
-  for (let final = 0; ; ) {
+  for (let final = 0; ;) {
     const end = text.indexOf("\r\n\r\n", at);
     if (end < 0 || !text.startsWith("HTTP/1.", at)) return { answers, rest: text.slice(at) };
     const [first = "", ...lines] = text.slice(at, end).split("\r\n");
@@ -47,7 +47,12 @@ export function readAnswers(text: string, methods: readonly string[], ended: boo
         if (ended) answers.push({ status, headers, body: text.slice(bodyAt), cut: true });
         return { answers, rest: ended ? "" : text.slice(at) };
       }
-      answers.push({ status, headers, body: decoded(chunked.body, headers["content-encoding"]), ...(chunked.trailers.length > 0 && { trailers: collect(chunked.trailers) }) });
+      answers.push({
+        status,
+        headers,
+        body: decoded(chunked.body, headers["content-encoding"]),
+        ...(chunked.trailers.length > 0 && { trailers: collect(chunked.trailers) }),
+      });
       at = chunked.end;
     } else {
       const length = headers["content-length"] === undefined ? Infinity : Number(headers["content-length"]);
@@ -86,7 +91,7 @@ export function addHeader(all: Record<string, string | string[]>, name: string, 
 
 function readChunks(text: string, start: number): { body: string; trailers: string[]; end: number } | undefined {
   let body = "";
-  for (let at = start; ; ) {
+  for (let at = start; ;) {
     const line = text.indexOf("\r\n", at);
     if (line < 0) return undefined;
     const size = Number.parseInt(text.slice(at, line), 16);

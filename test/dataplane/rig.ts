@@ -64,7 +64,9 @@ export async function runRows(rows: readonly Row[], side: Side, patience = 1): P
 
 /** One bootstrap for all: a listener for each row, at a port for each. */
 function bootstrap(rows: readonly Row[], address: string, ports: ReadonlyMap<string, number>, folder: string): JsonObject {
-  const listeners = rows.map((row, index) => resolve({ name: row.name, address: { socket_address: { address, port_value: FIRST_PORT + index } }, ...row.listener }, ports, folder, row.name));
+  const listeners = rows.map((row, index) =>
+    resolve({ name: row.name, address: { socket_address: { address, port_value: FIRST_PORT + index } }, ...row.listener }, ports, folder, row.name),
+  );
   const clusters = [...COMMON, ...rows.flatMap((row) => row.clusters ?? [])].map((each) => resolve(each, ports, folder, ""));
   const names = clusters.map((each) => (each as JsonObject).name as string);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -92,7 +94,10 @@ function resolve(value: JsonValue, ports: ReadonlyMap<string, number>, folder: s
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, resolve(each as JsonValue, ports, folder, row)]));
 }
 
-async function callAll(rows: readonly Row[], how: { address: string; certificates: CertificateFiles; patience: number; ports: ReadonlyMap<string, number> }): Promise<Map<string, Outcome[]>> {
+async function callAll(
+  rows: readonly Row[],
+  how: { address: string; certificates: CertificateFiles; patience: number; ports: ReadonlyMap<string, number> },
+): Promise<Map<string, Outcome[]>> {
   const outcomes = new Map<string, Outcome[]>();
   const one = async (row: Row): Promise<void> => {
     const port = FIRST_PORT + rows.indexOf(row);
@@ -101,9 +106,11 @@ async function callAll(rows: readonly Row[], how: { address: string; certificate
     outcomes.set(row.name, calls);
   };
   const waiting = rows.filter(({ alone }) => !alone);
-  await Promise.all(Array.from({ length: PARALLEL }, async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) await one(next);
-  }));
+  await Promise.all(
+    Array.from({ length: PARALLEL }, async () => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) await one(next);
+    }),
+  );
   for (const row of rows) if (row.alone) await one(row);
   return outcomes;
 }
@@ -133,4 +140,3 @@ function ownAddress(side: Side): string {
   const host = 100 + (pid % 150);
   return `127.${net}.${host}.${(side === "envoy" ? 200 : 100) + (runs++ % 50)}`;
 }
-

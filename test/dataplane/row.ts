@@ -142,7 +142,9 @@ export function cluster(name: string, backends: readonly string[], more: JsonObj
 /** HTTP/2 to the backends of a cluster. */
 export const http2Upstream: JsonObject = {
   typed_extension_protocol_options: {
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicit_http_config: { http2_protocol_options: {} } }),
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicit_http_config: { http2_protocol_options: {} },
+    }),
   },
 };
 
@@ -158,14 +160,29 @@ export function direct(match: JsonObject, body: string, more: JsonObject = {}, s
 
 /** Everything that does not differ from run to run. */
 export const LOG = [
-  "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%", "%RESPONSE_CODE%", "%RESPONSE_FLAGS%", "%RESPONSE_CODE_DETAILS%", "%CONNECTION_TERMINATION_DETAILS%",
-  '"%UPSTREAM_TRANSPORT_FAILURE_REASON%"', "rx=%BYTES_RECEIVED%", "tx=%BYTES_SENT%", '"%REQ(:AUTHORITY)%"', "up=%UPSTREAM_HOST%", "%UPSTREAM_CLUSTER%", "sni=%REQUESTED_SERVER_NAME%", "route=%ROUTE_NAME%", "tries=%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+  "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%",
+  "%RESPONSE_CODE%",
+  "%RESPONSE_FLAGS%",
+  "%RESPONSE_CODE_DETAILS%",
+  "%CONNECTION_TERMINATION_DETAILS%",
+  '"%UPSTREAM_TRANSPORT_FAILURE_REASON%"',
+  "rx=%BYTES_RECEIVED%",
+  "tx=%BYTES_SENT%",
+  '"%REQ(:AUTHORITY)%"',
+  "up=%UPSTREAM_HOST%",
+  "%UPSTREAM_CLUSTER%",
+  "sni=%REQUESTED_SERVER_NAME%",
+  "route=%ROUTE_NAME%",
+  "tries=%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
 ].join(" ");
 
 export function fileLog(format = LOG, kind = "log"): JsonObject {
   return {
     name: "envoy.access_loggers.file",
-    typed_config: typed("envoy.extensions.access_loggers.file.v3.FileAccessLog", { path: file("access.log"), log_format: { text_format_source: { inline_string: `{row}\t${kind}\t${format}\n` } } }),
+    typed_config: typed("envoy.extensions.access_loggers.file.v3.FileAccessLog", {
+      path: file("access.log"),
+      log_format: { text_format_source: { inline_string: `{row}\t${kind}\t${format}\n` } },
+    }),
   };
 }
 
@@ -205,7 +222,15 @@ export function http(options: HttpOptions = {}): JsonObject {
 }
 
 export function tcpProxy(clusterName: string, more: JsonObject = {}): JsonObject {
-  return { name: "envoy.filters.network.tcp_proxy", typed_config: typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", { stat_prefix: "tcp", cluster: clusterName, access_log: [fileLog(LOG, "tcp")], ...more }) };
+  return {
+    name: "envoy.filters.network.tcp_proxy",
+    typed_config: typed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", {
+      stat_prefix: "tcp",
+      cluster: clusterName,
+      access_log: [fileLog(LOG, "tcp")],
+      ...more,
+    }),
+  };
 }
 
 export function tcp(clusterName: string, before: readonly JsonObject[] = [], more: JsonObject = {}, listener: JsonObject = {}): JsonObject {

@@ -15,7 +15,20 @@ test.skipIf(!CAN_TRACE)(
   async () => {
     const trace = join(folder, "trace");
     const writer = join(import.meta.dir, "../../src/cluster/store/testdata/writer.ts");
-    const command = ["strace", "-f", "-y", "-s", "40", "-e", "trace=write,pwrite64,fdatasync,fsync", "-o", trace, process.execPath, writer, join(folder, "state.db")];
+    const command = [
+      "strace",
+      "-f",
+      "-y",
+      "-s",
+      "40",
+      "-e",
+      "trace=write,pwrite64,fdatasync,fsync",
+      "-o",
+      trace,
+      process.execPath,
+      writer,
+      join(folder, "state.db"),
+    ];
     const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
     let seen = "";
     for await (const chunk of child.stdout) {

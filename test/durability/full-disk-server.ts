@@ -24,8 +24,12 @@ if (phase === "fill") {
   writeFileSync(ACKNOWLEDGED, " ".repeat(4096));
 }
 const api = await startTestServer({ store: new Store({ path: join(disk, "state.db") }) });
-const create = (name: string, text: string) => api.call("POST", CONFIG_MAPS, { body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { text } } });
-const names = async () => ((await api.call("GET", CONFIG_MAPS)).body.items as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name).filter((name) => name.startsWith("n"));
+const create = (name: string, text: string) =>
+  api.call("POST", CONFIG_MAPS, { body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { text } } });
+const names = async () =>
+  ((await api.call("GET", CONFIG_MAPS)).body.items as { metadata: { name: string } }[])
+    .map(({ metadata }) => metadata.name)
+    .filter((name) => name.startsWith("n"));
 
 if (phase === "fill") {
   let written = 0;
@@ -39,7 +43,10 @@ if (phase === "fill") {
   const one = await api.call("GET", `${CONFIG_MAPS}/n0`);
   const readyz = await api.call("GET", "/readyz");
   const livez = await api.call("GET", "/healthz");
-  writeSync(1, `${JSON.stringify({ acknowledged, refusal, read: { status: one.status, length: (one.body.data as { text: string }).text.length }, listed: (await names()).length, readyz: readyz.status, healthz: livez.status })}\n`);
+  writeSync(
+    1,
+    `${JSON.stringify({ acknowledged, refusal, read: { status: one.status, length: (one.body.data as { text: string }).text.length }, listed: (await names()).length, readyz: readyz.status, healthz: livez.status })}\n`,
+  );
   process.kill(process.pid, "SIGKILL");
 } else {
   const acknowledged = Number(readFileSync(ACKNOWLEDGED, "utf8"));

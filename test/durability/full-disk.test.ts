@@ -16,11 +16,23 @@ test.skipIf(!HAS_NAMESPACES)(
     const child = Bun.spawn([...UNSHARE, "sh", "-c", script, "full-disk", DISK, process.execPath, server], { stdout: "pipe", stderr: "pipe" });
     const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     await child.exited;
-    const [full, after] = out.trim().split("\n").map((line) => JSON.parse(line || "{}") as Record<string, unknown>);
+    const [full, after] = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line || "{}") as Record<string, unknown>);
     if (!full || !after) throw new Error(`the servers said: ${out}${err}`);
     expect(full.acknowledged).toBeGreaterThan(50);
     expect(full).toMatchObject({
-      refusal: { status: 507, body: { kind: "Status", status: "Failure", reason: "InsufficientStorage", code: 507, message: expect.stringContaining("the cluster's database cannot be written: database or disk is full") } },
+      refusal: {
+        status: 507,
+        body: {
+          kind: "Status",
+          status: "Failure",
+          reason: "InsufficientStorage",
+          code: 507,
+          message: expect.stringContaining("the cluster's database cannot be written: database or disk is full"),
+        },
+      },
       read: { status: 200, length: 40_000 },
       listed: full.acknowledged,
       readyz: 500,

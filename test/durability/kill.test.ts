@@ -47,7 +47,10 @@ test(
 );
 
 async function writeUntilKilled(path: string, steps: readonly number[]): Promise<Acknowledged[]> {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "writer.ts"), path, ...steps.map((step) => String(step + 1))], { stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "writer.ts"), path, ...steps.map((step) => String(step + 1))], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const lines: string[] = [];
   let rest = "";
   let doomed = false;
@@ -73,7 +76,8 @@ function survivedStep(store: Store, worker: number, acknowledged: number, round:
   const object = store.get("/configmaps", NAMESPACE, `w${worker}`)?.object;
   const at = object === undefined ? undefined : Number((object.data as { step: string }).step);
   const possible = [acknowledged, acknowledged + 1].filter((step) => (isAbsent(step) ? at === undefined : at === step));
-  if (possible.length !== 1) throw new Error(`round ${round}: w${worker} was acknowledged at step ${acknowledged} and is ${at === undefined ? "absent" : `at ${at}`}`);
+  if (possible.length !== 1)
+    throw new Error(`round ${round}: w${worker} was acknowledged at step ${acknowledged} and is ${at === undefined ? "absent" : `at ${at}`}`);
   return possible[0] as number;
 }
 
@@ -82,12 +86,17 @@ async function checkWatch(store: Store, from: number): Promise<void> {
   const api = await startTestServer({ store });
   try {
     const gone = new AbortController();
-    const response = await api.server.transport("watcher")(`/api/v1/namespaces/${NAMESPACE}/configmaps?watch=true&resourceVersion=${from}`, { signal: gone.signal });
+    const response = await api.server.transport("watcher")(`/api/v1/namespaces/${NAMESPACE}/configmaps?watch=true&resourceVersion=${from}`, {
+      signal: gone.signal,
+    });
     expect(response.status).toBe(200);
     const reader = response.body?.getReader();
     const first = await reader?.read();
     gone.abort();
-    const event = JSON.parse(new TextDecoder().decode(first?.value).split("\n")[0] ?? "") as { type: string; object: { code?: number; metadata?: { resourceVersion?: string } } };
+    const event = JSON.parse(new TextDecoder().decode(first?.value).split("\n")[0] ?? "") as {
+      type: string;
+      object: { code?: number; metadata?: { resourceVersion?: string } };
+    };
     if (event.type === "ERROR") expect(event.object.code).toBe(410);
     else expect(Number(event.object.metadata?.resourceVersion)).toBeGreaterThan(from);
   } finally {

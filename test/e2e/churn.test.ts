@@ -15,7 +15,12 @@ const small = {
     selector: { matchLabels: { app: "small" } },
     template: {
       metadata: { labels: { app: "small" } },
-      spec: { terminationGracePeriodSeconds: 1, containers: [{ name: "main", image: "curlimages/curl", command: ["sleep", "100000"], readinessProbe: { exec: { command: ["true"] }, periodSeconds: 1 } }] },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [
+          { name: "main", image: "curlimages/curl", command: ["sleep", "100000"], readinessProbe: { exec: { command: ["true"] }, periodSeconds: 1 } },
+        ],
+      },
     },
   },
 };
@@ -51,7 +56,8 @@ describe.if(HAS_CLUSTER)("pods that come and go", () => {
     }
     await eventually(async () => {
       const after = await traces();
-      for (const [kind, count] of Object.entries(before)) expect(`${kind} left: ${Math.max(0, after[kind as keyof ClusterTraces] - count)}`).toBe(`${kind} left: 0`);
+      for (const [kind, count] of Object.entries(before))
+        expect(`${kind} left: ${Math.max(0, after[kind as keyof ClusterTraces] - count)}`).toBe(`${kind} left: 0`);
     }, 30_000);
   }, 300_000);
 });

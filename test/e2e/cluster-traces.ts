@@ -24,7 +24,9 @@ export function clusterTraces(status: string): ClusterTraces {
   const tree = descendants(Number(outer));
   const pid = tree.find((one) => readlink(`/proc/${one}/exe`).includes("bun"));
   if (pid === undefined) throw new Error(`process ${outer} has no cluster below it`);
-  const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlink(`/proc/${pid}/fd/${fd}`)).filter((target) => target !== "");
+  const open = readdirSync(`/proc/${pid}/fd`)
+    .map((fd) => readlink(`/proc/${pid}/fd/${fd}`))
+    .filter((target) => target !== "");
   const namespaces = open.filter((target) => /^(net|uts|ipc):/.test(target)).length;
   // The thread that stands in the node's network sees its interfaces; the others stand in the host's.
   const interfaces = readdirSync(`/proc/${pid}/task`)
@@ -44,7 +46,11 @@ export function clusterTraces(status: string): ClusterTraces {
 function descendants(root: number): number[] {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const parent = Number(read(`/proc/${entry}/stat`).replace(/^.*\) /s, "").split(" ")[1]);
+    const parent = Number(
+      read(`/proc/${entry}/stat`)
+        .replace(/^.*\) /s, "")
+        .split(" ")[1],
+    );
     children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
   }
   const found = [root];

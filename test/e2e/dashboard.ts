@@ -8,8 +8,14 @@ export interface Dashboard {
 
 /** The console as a person opens it: through `istioctl dashboard`. */
 export async function openDashboard(): Promise<Dashboard> {
-  const env = (await must("env")).split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : []));
-  const tunnel = Bun.spawn([join(ROOT, "bin/istioctl"), "dashboard", "kiali", "--browser=false", "--address", "127.0.0.1"], { env: Object.fromEntries(env) as Record<string, string>, stdout: "pipe", stderr: "inherit" });
+  const env = (await must("env"))
+    .split("\n")
+    .flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : []));
+  const tunnel = Bun.spawn([join(ROOT, "bin/istioctl"), "dashboard", "kiali", "--browser=false", "--address", "127.0.0.1"], {
+    env: Object.fromEntries(env) as Record<string, string>,
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const reader = tunnel.stdout.getReader();
   let text = "";
   while (!/^http:\/\/\S+$/m.test(text)) {

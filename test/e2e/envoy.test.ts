@@ -14,7 +14,9 @@ describe.skipIf(SKIP !== undefined)(`the lab with a real Envoy in every pod${SKI
   afterAll(() => cluster?.stop(), 60_000);
 
   const request = (deployment: string, path: string, port = 15000): Promise<string> =>
-    cluster.must(`kubectl exec -n ${deployment === "istio-ingressgateway" ? "istio-system" : "istioinaction"} deploy/${deployment} -c istio-proxy -- pilot-agent request --debug-port=${port} GET '${path}'`);
+    cluster.must(
+      `kubectl exec -n ${deployment === "istio-ingressgateway" ? "istio-system" : "istioinaction"} deploy/${deployment} -c istio-proxy -- pilot-agent request --debug-port=${port} GET '${path}'`,
+    );
 
   test("lab check passes all steps", async () => {
     const { stdout, exitCode } = await cluster.chainmail("lab check");
@@ -33,7 +35,9 @@ describe.skipIf(SKIP !== undefined)(`the lab with a real Envoy in every pod${SKI
   test("the agent's metrics join Envoy's, under Istio's names", async () => {
     const metrics = await request("web-api", "stats/prometheus", 15020);
     expect(metrics).toMatch(/^envoy_server_live\{\} 1$/m);
-    expect(metrics).toMatch(/^istio_requests_total\{reporter="destination",source_workload="istio-ingressgateway".*connection_security_policy="mutual_tls"\} \d+$/m);
+    expect(metrics).toMatch(
+      /^istio_requests_total\{reporter="destination",source_workload="istio-ingressgateway".*connection_security_policy="mutual_tls"\} \d+$/m,
+    );
     expect(metrics).toMatch(/^chainmail_refused_connections_total\{source_ip="[\d.]+",destination_port="8081",reason="filter_chain_not_found"\} \d+$/m);
     expect(metrics).toMatch(/^istio_agent_cert_expiry_seconds\{resource_name="default"\} 8\d{4}/m);
   }, 30_000);
@@ -47,7 +51,10 @@ describe.skipIf(SKIP !== undefined)(`the lab with a real Envoy in every pod${SKI
       const status = await cluster.must("istioctl proxy-status");
       for (const workload of WORKLOADS) expect(status).toContain(workload);
     });
-    await cluster.must("kubectl apply -n istioinaction -f -", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nothing}\nspec: {}\n");
+    await cluster.must(
+      "kubectl apply -n istioinaction -f -",
+      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nothing}\nspec: {}\n",
+    );
     // Envoy judges requests on connections of before by the rules of before, for its drain time.
     await eventually(async () => expect(await cluster.must(CALL)).toBe("403"), 60_000);
     await cluster.must("kubectl delete authorizationpolicy nothing -n istioinaction");
@@ -55,7 +62,12 @@ describe.skipIf(SKIP !== undefined)(`the lab with a real Envoy in every pod${SKI
   }, 240_000);
 
   test("a pod whose Envoy ends starts it again", async () => {
-    const restarts = async (): Promise<number> => Number(await cluster.must(`kubectl get pod -n istioinaction -l app=web-api -o jsonpath='{.items[0].status.initContainerStatuses[?(@.name=="istio-proxy")].restartCount}'`));
+    const restarts = async (): Promise<number> =>
+      Number(
+        await cluster.must(
+          `kubectl get pod -n istioinaction -l app=web-api -o jsonpath='{.items[0].status.initContainerStatuses[?(@.name=="istio-proxy")].restartCount}'`,
+        ),
+      );
     const before = await restarts();
     await cluster.must("kubectl exec -n istioinaction deploy/web-api -c istio-proxy -- pilot-agent request POST quitquitquit");
     await eventually(async () => expect(await restarts()).toBe(before + 1), 30_000);

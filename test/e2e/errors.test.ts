@@ -9,7 +9,11 @@ describe.if(HAS_CLUSTER)("chainmail up", () => {
     const home = mkdtempSync(join(tmpdir(), "chainmail-errors-"));
     const taken = Bun.listen({ hostname: "127.77.1.1", port: 0, socket: { data() {} } });
     try {
-      const child = Bun.spawn([join(ROOT, "bin/chainmail"), "up", "--name", "taken", "--port", String(taken.port)], { env: { ...process.env, CHAINMAIL_HOME: home }, stdout: "pipe", stderr: "pipe" });
+      const child = Bun.spawn([join(ROOT, "bin/chainmail"), "up", "--name", "taken", "--port", String(taken.port)], {
+        env: { ...process.env, CHAINMAIL_HOME: home },
+        stdout: "pipe",
+        stderr: "pipe",
+      });
       const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
       expect(code).toBe(1);
       expect(stderr).toContain(`port 127.77.1.1:${taken.port} is taken`);

@@ -7,8 +7,10 @@ import { type Dashboard, openDashboard } from "./dashboard.ts";
 import { HAS_CLUSTER, ROOT, must, sh } from "./shell.ts";
 
 const PICTURES = process.env.CHAINMAIL_PICTURES ?? join(ROOT, "dist");
-const ACCOUNT = "kubectl create serviceaccount guide-reader -n default; kubectl create clusterrolebinding guide-reader --clusterrole=cluster-admin --serviceaccount=default:guide-reader";
-const CLEAN = "kubectl delete peerauthentication default -n istio-system --ignore-not-found; kubectl delete -n default -f sample-apps/sleep.yaml --ignore-not-found --wait=true; kubectl wait --for=delete pod -l app=sleep -n default --timeout=30s; kubectl delete clusterrolebinding guide-reader --ignore-not-found; kubectl delete serviceaccount guide-reader -n default --ignore-not-found";
+const ACCOUNT =
+  "kubectl create serviceaccount guide-reader -n default; kubectl create clusterrolebinding guide-reader --clusterrole=cluster-admin --serviceaccount=default:guide-reader";
+const CLEAN =
+  "kubectl delete peerauthentication default -n istio-system --ignore-not-found; kubectl delete -n default -f sample-apps/sleep.yaml --ignore-not-found --wait=true; kubectl wait --for=delete pod -l app=sleep -n default --timeout=30s; kubectl delete clusterrolebinding guide-reader --ignore-not-found; kubectl delete serviceaccount guide-reader -n default --ignore-not-found";
 
 describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("the lab guide in Chromium", () => {
   let dashboard: Dashboard;
@@ -50,7 +52,11 @@ describe.if(HAS_CLUSTER && CHROMIUM !== undefined)("the lab guide in Chromium", 
         if (number > 8) expect(await step.getAttribute("class")).toBe("step");
         await step.locator(".step-body .actions button").first().click();
       }
-      await page.locator("li.step").nth(number - 1).and(page.locator(".step-done")).waitFor({ timeout: 60_000 });
+      await page
+        .locator("li.step")
+        .nth(number - 1)
+        .and(page.locator(".step-done"))
+        .waitFor({ timeout: 60_000 });
       if (number === 8) await page.screenshot({ path: join(PICTURES, "guide.png") });
     }
     await page.getByText("16 of 16 done").waitFor();

@@ -82,7 +82,9 @@ describe.if(HAS_CLUSTER && HAS_HELM)("Helm", () => {
     expect(await message()).toBe("one");
     expect((await helm("history app -o json")).match(/"status":"\w+"/g)).toEqual(['"status":"superseded"', '"status":"superseded"', '"status":"deployed"']);
     await helm("uninstall app --wait --timeout 40s");
-    expect(await must(`kubectl get deployments,services,configmaps,poddisruptionbudgets,horizontalpodautoscalers -n ${NAMESPACE} -o name`)).not.toMatch(/\/app$/m);
+    expect(await must(`kubectl get deployments,services,configmaps,poddisruptionbudgets,horizontalpodautoscalers -n ${NAMESPACE} -o name`)).not.toMatch(
+      /\/app$/m,
+    );
     expect(await helm("list -q")).toBe("");
   }, 150_000);
 });

@@ -8,10 +8,40 @@ const { symbols: libc } = dlopen("libc.so.6", {
   __errno_location: { returns: "ptr", args: [] },
 });
 const NUMBERS: Record<string, [x64: number, arm64: number]> = {
-  add_key: [248, 217], bpf: [321, 280], chroot: [161, 51], clone3: [435, 435], io_uring_setup: [425, 425], keyctl: [250, 219], mknodat: [259, 33], mount: [165, 40], open_by_handle_at: [304, 265],
-  perf_event_open: [298, 241], pivot_root: [155, 41], setgid: [106, 144], sethostname: [170, 161], setns: [308, 268], setsockopt: [54, 208], setuid: [105, 146], socket: [41, 198], syslog: [103, 116], unshare: [272, 97], userfaultfd: [323, 282],
+  add_key: [248, 217],
+  bpf: [321, 280],
+  chroot: [161, 51],
+  clone3: [435, 435],
+  io_uring_setup: [425, 425],
+  keyctl: [250, 219],
+  mknodat: [259, 33],
+  mount: [165, 40],
+  open_by_handle_at: [304, 265],
+  perf_event_open: [298, 241],
+  pivot_root: [155, 41],
+  setgid: [106, 144],
+  sethostname: [170, 161],
+  setns: [308, 268],
+  setsockopt: [54, 208],
+  setuid: [105, 146],
+  socket: [41, 198],
+  syslog: [103, 116],
+  unshare: [272, 97],
+  userfaultfd: [323, 282],
 };
-const NAMES: Record<number, string> = { 1: "EPERM", 2: "ENOENT", 3: "ESRCH", 9: "EBADF", 13: "EACCES", 22: "EINVAL", 30: "EROFS", 38: "ENOSYS", 93: "EPROTONOSUPPORT", 94: "ESOCKTNOSUPPORT", 97: "EAFNOSUPPORT" };
+const NAMES: Record<number, string> = {
+  1: "EPERM",
+  2: "ENOENT",
+  3: "ESRCH",
+  9: "EBADF",
+  13: "EACCES",
+  22: "EINVAL",
+  30: "EROFS",
+  38: "ENOSYS",
+  93: "EPROTONOSUPPORT",
+  94: "ESOCKTNOSUPPORT",
+  97: "EAFNOSUPPORT",
+};
 const text = (value: string) => Buffer.from(`${value}\0`);
 const kept: Buffer[] = [];
 
@@ -77,7 +107,7 @@ function watch(milliseconds: number): { looked: number; foreign: string[] } {
   };
   const foreign = new Set<string>();
   let looked = 0;
-  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
+  for (const end = performance.now() + milliseconds; performance.now() < end;) {
     for (const pid of readdirSync("/proc")) {
       if (!/^\d+$/.test(pid)) continue;
       looked += 1;
@@ -85,7 +115,8 @@ function watch(milliseconds: number): { looked: number; foreign: string[] } {
       // Only the tools' root, and the machine's, have other folders than ours.
       const own = list("/");
       const seen = list(root);
-      if (seen !== own && !/^(E[A-Z]+)?$/.test(seen)) foreign.add(["/proc", "/etc", "/home", "/root", "/dev"].map((path) => `${path} ${describe(path, list(root + path))}`).join("; "));
+      if (seen !== own && !/^(E[A-Z]+)?$/.test(seen))
+        foreign.add(["/proc", "/etc", "/home", "/root", "/dev"].map((path) => `${path} ${describe(path, list(root + path))}`).join("; "));
     }
   }
   return { looked, foreign: [...foreign] };
@@ -107,17 +138,27 @@ const attempts = {
   "write ip_forward": file(() => writeFileSync("/proc/sys/net/ipv4/ip_forward", "1")),
   "write oom of init": file(() => writeFileSync("/proc/sys/vm/overcommit_memory", "1")),
   "look at /sys": file(() => readdirSync("/sys")),
-  "list devices": file(() => readdirSync("/dev").filter((name) => !["null", "zero", "full", "random", "urandom", "tty", "pts", "shm", "ptmx", "fd", "stdin", "stdout", "stderr", "termination-log"].includes(name))),
+  "list devices": file(() =>
+    readdirSync("/dev").filter(
+      (name) =>
+        !["null", "zero", "full", "random", "urandom", "tty", "pts", "shm", "ptmx", "fd", "stdin", "stdout", "stderr", "termination-log"].includes(name),
+    ),
+  ),
   "make a device": call("mknodat", -100, "/tmp/sda", 0o60666, 0x800),
-  "see other processes": file(() => readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => pid > 10_000)),
+  "see other processes": file(() =>
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => pid > 10_000),
+  ),
   // Namespaces and roots.
   "unshare a user namespace": call("unshare", CLONE.NEWUSER),
   "unshare mounts": call("unshare", CLONE.NEWNS),
   "unshare the network": call("unshare", CLONE.NEWNET),
-  "mount": call("mount", "none", "/tmp", "tmpfs", 0, 0),
+  mount: call("mount", "none", "/tmp", "tmpfs", 0, 0),
   "remount /usr for writing": call("mount", "none", "/usr", "none", 32 | 4096, 0),
-  "chroot": call("chroot", "/tmp"),
-  "pivot_root": call("pivot_root", "/tmp", "/tmp"),
+  chroot: call("chroot", "/tmp"),
+  pivot_root: call("pivot_root", "/tmp", "/tmp"),
   "name the host": call("sethostname", "mine", 4),
   // Identities and rights.
   "become the proxy": call("setuid", 1337),
@@ -127,14 +168,14 @@ const attempts = {
   "be transparent": call("setsockopt", stream, 0, 19, one, 4),
   "raw socket": call("socket", AF_INET, SOCK.RAW, 1),
   "packet socket": call("socket", 17, SOCK.RAW, 768),
-  "vsock": call("socket", 40, SOCK.STREAM, 0),
+  vsock: call("socket", 40, SOCK.STREAM, 0),
   // The kernel's own.
   "add a key to the user's keyring": call("add_key", "user", "chainmail", "x", 1, -4),
   "look into the user's keyring": call("keyctl", 0, -4, 0),
-  "bpf": call("bpf", 0, Buffer.alloc(128), 128),
-  "io_uring": call("io_uring_setup", 4, Buffer.alloc(128)),
+  bpf: call("bpf", 0, Buffer.alloc(128), 128),
+  io_uring: call("io_uring_setup", 4, Buffer.alloc(128)),
   "perf events": call("perf_event_open", Buffer.alloc(128), 0, -1, -1, 0),
-  "userfaultfd": call("userfaultfd", 0),
+  userfaultfd: call("userfaultfd", 0),
   "open by handle": call("open_by_handle_at", -100, Buffer.alloc(32), 0),
 };
 console.log(JSON.stringify(attempts));

@@ -20,19 +20,27 @@ function entries(root: string, name = ""): TarItem[] {
     const stat = lstatSync(join(root, path));
     const mode = stat.mode & 0o7777;
     if (stat.isSymbolicLink()) return [{ name: path, type: "2", linkName: readlinkSync(join(root, path)) }];
-    return stat.isDirectory() ? [{ name: `${path}/`, type: "5", mode }, ...entries(root, path)] : [{ name: path, content: readFileSync(join(root, path)), mode }];
+    return stat.isDirectory()
+      ? [{ name: `${path}/`, type: "5", mode }, ...entries(root, path)]
+      : [{ name: path, content: readFileSync(join(root, path)), mode }];
   });
 }
 
 function configFile(layers: Uint8Array[], config: object): Buffer {
-  return Buffer.from(JSON.stringify({ architecture, os: "linux", config, rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${sha256(layer)}`) } }));
+  return Buffer.from(
+    JSON.stringify({ architecture, os: "linux", config, rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${sha256(layer)}`) } }),
+  );
 }
 
 /** As `docker save` writes it. */
 function dockerArchive(name: string, layers: Buffer[], config: object): Buffer {
   const file = configFile(layers, config);
   const manifest = [{ Config: `${sha256(file)}.json`, RepoTags: [name], Layers: layers.map((_, i) => `${i}/layer.tar`) }];
-  return tar([...layers.map((content, i) => ({ name: `${i}/layer.tar`, content })), { name: `${sha256(file)}.json`, content: file }, { name: "manifest.json", content: JSON.stringify(manifest) }]);
+  return tar([
+    ...layers.map((content, i) => ({ name: `${i}/layer.tar`, content })),
+    { name: `${sha256(file)}.json`, content: file },
+    { name: "manifest.json", content: JSON.stringify(manifest) },
+  ]);
 }
 
 /** An OCI layout, its layers compressed, with an image for another platform beside. */
@@ -53,14 +61,18 @@ function writeLayout(path: string, name: string, layers: Buffer[], config: objec
     { platform: { os: "linux", architecture } },
   );
   const other = { ...manifest, digest: `sha256:${"0".repeat(64)}`, platform: { os: "windows", architecture } };
-  const index = json({ schemaVersion: 2, manifests: [other, manifest] }, "application/vnd.oci.image.index.v1+json", { annotations: { "io.containerd.image.name": `docker.io/library/${name}` } });
+  const index = json({ schemaVersion: 2, manifests: [other, manifest] }, "application/vnd.oci.image.index.v1+json", {
+    annotations: { "io.containerd.image.name": `docker.io/library/${name}` },
+  });
   writeFileSync(join(path, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [index] }));
   writeFileSync(join(path, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
 }
 
-const running = (pod: string) => eventually(async () => expect(await must(`kubectl get pod -n default ${pod} -o jsonpath='{.status.phase}'`)).toBe("Running"), 20_000);
+const running = (pod: string) =>
+  eventually(async () => expect(await must(`kubectl get pod -n default ${pod} -o jsonpath='{.status.phase}'`)).toBe("Running"), 20_000);
 const inPod = async (pod: string, command: string) => (await sh(`kubectl exec -n default ${pod} -- sh -c '${command}'`)).stdout;
-const run = (pod: string, image: string, more = "") => must(`kubectl run -n default ${pod} --image=${image} --restart=Never --annotations=sidecar.istio.io/inject=false ${more}`);
+const run = (pod: string, image: string, more = "") =>
+  must(`kubectl run -n default ${pod} --image=${image} --restart=Never --annotations=sidecar.istio.io/inject=false ${more}`);
 const asRoot = process.getuid?.() === 0;
 
 describe.if(HAS_CLUSTER)("images of the user's own", () => {
@@ -85,16 +97,30 @@ describe.if(HAS_CLUSTER)("images of the user's own", () => {
     const changes = tar([
       { name: "data/inner/.wh.file" },
       { name: "srv/greeting", content: "hello", mode: 0o600, uid: 1234, gid: 1235 },
-      { name: "start", content: '#!/bin/sh\necho "$GREETING from $0 as $(id -u) in $PWD at $HOME"\ntrap "echo stopped by QUIT; exit 3" QUIT\nwhile :; do sleep 0.05; done\n', mode: 0o755 },
+      {
+        name: "start",
+        content: '#!/bin/sh\necho "$GREETING from $0 as $(id -u) in $PWD at $HOME"\ntrap "echo stopped by QUIT; exit 3" QUIT\nwhile :; do sleep 0.05; done\n',
+        mode: 0o755,
+      },
     ]);
-    const config = { User: "app", WorkingDir: "/srv", Env: ["PATH=/bin", "GREETING=good day"], Entrypoint: ["/start"], Cmd: ["unused"], ExposedPorts: { "8080/tcp": {} }, StopSignal: "SIGQUIT" };
+    const config = {
+      User: "app",
+      WorkingDir: "/srv",
+      Env: ["PATH=/bin", "GREETING=good day"],
+      Entrypoint: ["/start"],
+      Cmd: ["unused"],
+      ExposedPorts: { "8080/tcp": {} },
+      StopSignal: "SIGQUIT",
+    };
     writeFileSync(join(folder, "app.tar.gz"), gzipSync(dockerArchive("own-app:1", [base, changes], config)));
     const started = performance.now();
     expect(await must(`chainmail image load ${folder}/app.tar.gz`)).toContain("loaded own-app:1");
     await running("own-1");
     console.log(`a waiting pod ran ${Math.round(performance.now() - started)} ms after its image was loaded`);
     expect(await must("kubectl logs -n default own-1")).toBe(`good day from /start as ${asRoot ? 1234 : 0} in /srv at /home/app\n`);
-    expect(await inPod("own-1", "cat /srv/greeting /marker; ls /data/inner /usr 2>&1 | cat; id -G")).toMatch(new RegExp(`^helloimage.*No such file.*${asRoot ? "1235 1300" : "0"}\\n$`, "s"));
+    expect(await inPod("own-1", "cat /srv/greeting /marker; ls /data/inner /usr 2>&1 | cat; id -G")).toMatch(
+      new RegExp(`^helloimage.*No such file.*${asRoot ? "1235 1300" : "0"}\\n$`, "s"),
+    );
     expect(await must("kubectl get pod own-1 -n default -o jsonpath='{.status.containerStatuses[0].imageID}'")).toMatch(/^own-app@sha256:[0-9a-f]{64}$/);
   }, 60_000);
 
@@ -118,36 +144,52 @@ describe.if(HAS_CLUSTER)("images of the user's own", () => {
     expect(await must("chainmail image list")).toMatch(/own-layout:2 +[0-9a-f]{12} +sleep 1000 +\d/);
   }, 40_000);
 
-  test.if(go !== undefined)("a static program on nothing else, by standard input", async () => {
-    writeFileSync(join(folder, "main.go"), 'package main\nimport ("fmt"; "net"; "os")\nfunc main() {\nfmt.Println("up", os.Getuid(), os.Args)\nh, _ := os.Hostname()\nl, _ := net.Listen("tcp", ":8080")\nfor { c, _ := l.Accept(); c.Read(make([]byte, 4096)); fmt.Fprintf(c, "HTTP/1.0 200 OK\\r\\n\\r\\nstatic on %s", h); c.Close() }\n}\n');
-    const built = Bun.spawnSync([go!, "build", "-o", join(folder, "static"), join(folder, "main.go")], { env: { ...process.env, CGO_ENABLED: "0" } });
-    expect(built.stderr.toString()).toBe("");
-    const layer = tar([{ name: "static", content: readFileSync(join(folder, "static")), mode: 0o755 }]);
-    writeFileSync(join(folder, "static.tar"), dockerArchive("own-static:latest", [layer], { Entrypoint: ["/static"], User: "65532:65532", WorkingDir: "/" }));
-    await must(`cat ${folder}/static.tar | chainmail image load -`);
-    await run("own-4", "own-static", "--port=8080");
-    await running("own-4");
-    const ip = await must("kubectl get pod own-4 -n default -o jsonpath='{.status.podIP}'");
-    await eventually(async () => expect(await must("kubectl logs -n default own-4")).toContain(`up ${asRoot ? 65532 : 0} [/static]`));
-    const forward = Bun.spawn(["bash", "-c", "exec kubectl port-forward -n default pod/own-4 18099:8080"], { env: { ...process.env, KUBECONFIG: (await must("echo $KUBECONFIG")).trim() }, stdout: "ignore", stderr: "ignore" });
-    try {
-      await eventually(async () => expect(await (await fetch("http://127.0.0.1:18099/")).text()).toBe("static on own-4"));
-    } finally {
-      forward.kill();
-    }
-    expect(ip).toMatch(/^10\.244\./);
-  }, 90_000);
+  test.if(go !== undefined)(
+    "a static program on nothing else, by standard input",
+    async () => {
+      writeFileSync(
+        join(folder, "main.go"),
+        'package main\nimport ("fmt"; "net"; "os")\nfunc main() {\nfmt.Println("up", os.Getuid(), os.Args)\nh, _ := os.Hostname()\nl, _ := net.Listen("tcp", ":8080")\nfor { c, _ := l.Accept(); c.Read(make([]byte, 4096)); fmt.Fprintf(c, "HTTP/1.0 200 OK\\r\\n\\r\\nstatic on %s", h); c.Close() }\n}\n',
+      );
+      const built = Bun.spawnSync([go!, "build", "-o", join(folder, "static"), join(folder, "main.go")], { env: { ...process.env, CGO_ENABLED: "0" } });
+      expect(built.stderr.toString()).toBe("");
+      const layer = tar([{ name: "static", content: readFileSync(join(folder, "static")), mode: 0o755 }]);
+      writeFileSync(join(folder, "static.tar"), dockerArchive("own-static:latest", [layer], { Entrypoint: ["/static"], User: "65532:65532", WorkingDir: "/" }));
+      await must(`cat ${folder}/static.tar | chainmail image load -`);
+      await run("own-4", "own-static", "--port=8080");
+      await running("own-4");
+      const ip = await must("kubectl get pod own-4 -n default -o jsonpath='{.status.podIP}'");
+      await eventually(async () => expect(await must("kubectl logs -n default own-4")).toContain(`up ${asRoot ? 65532 : 0} [/static]`));
+      const forward = Bun.spawn(["bash", "-c", "exec kubectl port-forward -n default pod/own-4 18099:8080"], {
+        env: { ...process.env, KUBECONFIG: (await must("echo $KUBECONFIG")).trim() },
+        stdout: "ignore",
+        stderr: "ignore",
+      });
+      try {
+        await eventually(async () => expect(await (await fetch("http://127.0.0.1:18099/")).text()).toBe("static on own-4"));
+      } finally {
+        forward.kill();
+      }
+      expect(ip).toMatch(/^10\.244\./);
+    },
+    90_000,
+  );
 
   test("a program of the machine, in a folder of the user's", async () => {
     mkdirSync(join(folder, "app"));
-    writeFileSync(join(folder, "app/server.sh"), 'echo "serving $1 from $PWD with $MODE"; cat data; (echo x > written) 2>/dev/null && echo wrote; exec sleep 1000\n');
+    writeFileSync(
+      join(folder, "app/server.sh"),
+      'echo "serving $1 from $PWD with $MODE"; cat data; (echo x > written) 2>/dev/null && echo wrote; exec sleep 1000\n',
+    );
     writeFileSync(join(folder, "app/data"), "first\n");
     chmodSync(folder, 0o755);
     await must(`cd ${folder} && chainmail image add own-program --exec 'sh server.sh "two words"' --cwd ./app --env MODE=test`);
     await run("own-5", "own-program");
     await running("own-5");
     await eventually(async () => expect(await must("kubectl logs -n default own-5")).toBe("serving two words from /app with test\nfirst\n"));
-    const refused = await sh(`chainmail image add own-x --exec 'cat x' --cwd $CHAINMAIL_HOME/images; chainmail image add own-x --exec 'a | b'; chainmail image add chainmail/proxyv2 --exec cat`);
+    const refused = await sh(
+      `chainmail image add own-x --exec 'cat x' --cwd $CHAINMAIL_HOME/images; chainmail image add own-x --exec 'a | b'; chainmail image add chainmail/proxyv2 --exec cat`,
+    );
     expect(refused.stderr).toMatch(/holds the clusters' keys[\s\S]*a shell would have to read[\s\S]*Chainmail's own/);
   }, 40_000);
 

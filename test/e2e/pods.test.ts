@@ -10,18 +10,29 @@ const asRoot = process.getuid?.() === 0;
 const IMAGE = "curlimages/curl";
 
 const pod = (name: string, spec: object, metadata: object = {}) =>
-  must("kubectl apply -f -", { input: JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: NAMESPACE, ...metadata }, spec: { terminationGracePeriodSeconds: 1, ...spec } }) });
+  must("kubectl apply -f -", {
+    input: JSON.stringify({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: NAMESPACE, ...metadata },
+      spec: { terminationGracePeriodSeconds: 1, ...spec },
+    }),
+  });
 const sleeper = (name = "main", more: object = {}) => ({ name, image: IMAGE, command: ["sleep", "10000"], ...more });
 const ready = (name: string) => must(`kubectl wait -n ${NAMESPACE} --for=condition=Ready pod/${name} --timeout=20s`);
 const get = (name: string, path: string) => must(`kubectl get pod ${name} -n ${NAMESPACE} -o jsonpath='${path}'`);
-const exec = async (name: string, command: string, container = "main") => (await sh(`kubectl exec -n ${NAMESPACE} ${name} -c ${container} -- sh -c '${command}'`)).stdout;
+const exec = async (name: string, command: string, container = "main") =>
+  (await sh(`kubectl exec -n ${NAMESPACE} ${name} -c ${container} -- sh -c '${command}'`)).stdout;
 
 /** A command at a terminal, as a person has it: says a line once an answer has come. */
 class Conversation {
   #text = "";
   readonly #child: Bun.Subprocess;
   private constructor(command: string, env: Record<string, string>) {
-    this.#child = Bun.spawn(["bash", "-c", `exec ${command}`], { env, terminal: { cols: 100, rows: 30, data: (_terminal, chunk) => void (this.#text += Buffer.from(chunk).toString()) } });
+    this.#child = Bun.spawn(["bash", "-c", `exec ${command}`], {
+      env,
+      terminal: { cols: 100, rows: 30, data: (_terminal, chunk) => void (this.#text += Buffer.from(chunk).toString()) },
+    });
   }
 
   static async start(command: string): Promise<Conversation> {
@@ -57,14 +68,20 @@ describe.if(HAS_CLUSTER)("pods", () => {
     await debug.say("cat /proc/1/cmdline | tr '\\0' ' '; tty\n", /sleep 10000 [^]*\/dev\/pts\/\d/);
     await debug.say("exit 3\n", /exit 3/);
     await debug.end();
-    await eventually(async () => expect(await get("plain", "{.status.ephemeralContainerStatuses[0].name} {.status.ephemeralContainerStatuses[0].state.terminated.exitCode}")).toBe("helper 3"));
+    await eventually(async () =>
+      expect(await get("plain", "{.status.ephemeralContainerStatuses[0].name} {.status.ephemeralContainerStatuses[0].state.terminated.exitCode}")).toBe(
+        "helper 3",
+      ),
+    );
     expect(await get("plain", "{.status.phase} {.status.containerStatuses[0].restartCount}")).toBe("Running 0");
     expect(await must(`kubectl describe pod plain -n ${NAMESPACE}`)).toMatch(/Ephemeral Containers:\n  helper:/);
     expect(await must(`kubectl logs -n ${NAMESPACE} plain -c helper`)).toContain("sleep 10000");
   }, 40_000);
 
   test("kubectl attach to a shell: job control, size, exit code", async () => {
-    await pod("shell", { containers: [{ name: "main", image: IMAGE, command: ["bash", "--norc", "-i"], stdin: true, tty: true, env: [{ name: "PS1", value: "$ " }] }] });
+    await pod("shell", {
+      containers: [{ name: "main", image: IMAGE, command: ["bash", "--norc", "-i"], stdin: true, tty: true, env: [{ name: "PS1", value: "$ " }] }],
+    });
     await ready("shell");
     const first = await Conversation.start(`kubectl attach -n ${NAMESPACE} -it shell`);
     // The terminal's size comes along a stream of its own, a moment after the first key may have been pressed.
@@ -94,16 +111,32 @@ describe.if(HAS_CLUSTER)("pods", () => {
     const bytes = crypto.getRandomValues(Buffer.alloc(65_536));
     writeFileSync(join(folder, "big"), Buffer.concat(Array<Buffer>(640).fill(bytes)));
     await must(`kubectl cp ${folder}/big ${NAMESPACE}/plain:/tmp/big && kubectl cp ${NAMESPACE}/plain:/tmp/big ${folder}/back`);
-    expect(await Bun.file(join(folder, "back")).slice(0, 40 << 20).arrayBuffer().then((b) => Bun.hash(b))).toBe(Bun.hash(await Bun.file(join(folder, "big")).arrayBuffer()));
+    expect(
+      await Bun.file(join(folder, "back"))
+        .slice(0, 40 << 20)
+        .arrayBuffer()
+        .then((b) => Bun.hash(b)),
+    ).toBe(Bun.hash(await Bun.file(join(folder, "big")).arrayBuffer()));
     await exec("plain", "rm /tmp/big");
   }, 60_000);
 
   test("volumes: claims outlive pods, memory is bounded, groups own, subPaths show a part", async () => {
-    await must("kubectl apply -f -", { input: JSON.stringify({ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "data", namespace: NAMESPACE }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } }) });
+    await must("kubectl apply -f -", {
+      input: JSON.stringify({
+        apiVersion: "v1",
+        kind: "PersistentVolumeClaim",
+        metadata: { name: "data", namespace: NAMESPACE },
+        spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+      }),
+    });
     const spec = (command: string) => ({
       restartPolicy: "Never",
       securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 4321 },
-      volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }, { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }, { name: "scratch", emptyDir: {} }],
+      volumes: [
+        { name: "data", persistentVolumeClaim: { claimName: "data" } },
+        { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+        { name: "scratch", emptyDir: {} },
+      ],
       containers: [
         {
           name: "main",
@@ -118,7 +151,12 @@ describe.if(HAS_CLUSTER)("pods", () => {
         },
       ],
     });
-    await pod("writer", spec("echo kept > /data/file; head -c 2000000 /dev/zero > /memory/f 2>/dev/null || echo full; stat -f -c %T /memory; stat -c %g /data/file /part; echo x > /part/y && echo wrote"));
+    await pod(
+      "writer",
+      spec(
+        "echo kept > /data/file; head -c 2000000 /dev/zero > /memory/f 2>/dev/null || echo full; stat -f -c %T /memory; stat -c %g /data/file /part; echo x > /part/y && echo wrote",
+      ),
+    );
     await must(`kubectl wait -n ${NAMESPACE} --for=jsonpath='{.status.phase}'=Succeeded pod/writer --timeout=20s`);
     expect(await must(`kubectl logs -n ${NAMESPACE} writer`)).toBe(`full\ntmpfs\n${asRoot ? "4321\n4321" : "0\n0"}\nwrote\n`);
     await must(`kubectl delete pod writer -n ${NAMESPACE}`);
@@ -132,7 +170,7 @@ describe.if(HAS_CLUSTER)("pods", () => {
     await pod("hostnet", { hostNetwork: true, containers: [sleeper()] });
     await pod("port", { containers: [{ name: "main", image: "nicholasjackson/fake-service:v0.7.8", ports: [{ containerPort: 9090, hostPort: 18088 }] }] });
     await Promise.all(["shared", "hostnet", "port"].map(ready));
-    expect(await exec("shared", "cat /proc/[0-9]*/cmdline | tr \"\\0\" \" \"")).toMatch(/sleep 10000.*sleep 20000/s);
+    expect(await exec("shared", 'cat /proc/[0-9]*/cmdline | tr "\\0" " "')).toMatch(/sleep 10000.*sleep 20000/s);
     expect(await get("hostnet", "{.status.podIP}")).toBe(await get("hostnet", "{.status.hostIP}"));
     const api = new URL((await must("kubectl config view -o jsonpath={.clusters[0].cluster.server}")).trim());
     await eventually(async () => expect((await fetch(`http://${api.hostname}:18088/`)).status).toBe(200));
@@ -143,14 +181,29 @@ describe.if(HAS_CLUSTER)("pods", () => {
 
   test("an end by deadline, last words, and what is not granted is told", async () => {
     await pod("late", { activeDeadlineSeconds: 2, containers: [sleeper()] });
-    await pod("words", { restartPolicy: "Never", hostPID: true, containers: [{ name: "main", image: IMAGE, command: ["sh", "-c", "echo goodbye > /tmp/words; exit 4"], terminationMessagePath: "/tmp/words" }] });
+    await pod("words", {
+      restartPolicy: "Never",
+      hostPID: true,
+      containers: [{ name: "main", image: IMAGE, command: ["sh", "-c", "echo goodbye > /tmp/words; exit 4"], terminationMessagePath: "/tmp/words" }],
+    });
     await eventually(async () => expect(await get("late", "{.status.phase} {.status.reason}")).toBe("Failed DeadlineExceeded"), 10_000);
-    await eventually(async () => expect(await get("words", "{.status.containerStatuses[0].state.terminated.exitCode} {.status.containerStatuses[0].state.terminated.message}")).toBe("4 goodbye\n"));
-    expect(await must(`kubectl get events -n ${NAMESPACE} --field-selector involvedObject.name=words -o jsonpath='{.items[*].message}'`)).toContain("runs without hostPID");
+    await eventually(async () =>
+      expect(await get("words", "{.status.containerStatuses[0].state.terminated.exitCode} {.status.containerStatuses[0].state.terminated.message}")).toBe(
+        "4 goodbye\n",
+      ),
+    );
+    expect(await must(`kubectl get events -n ${NAMESPACE} --field-selector involvedObject.name=words -o jsonpath='{.items[*].message}'`)).toContain(
+      "runs without hostPID",
+    );
   }, 40_000);
 
   test("limits: more memory than allowed ends a container, or the machine's lack of control groups is told", async () => {
-    const hungry = { name: "main", image: IMAGE, command: ["awk", 'BEGIN { s = "xxxxxxxx"; while (length(s) < 100000000) s = s s; print "had it" }'], resources: { limits: { memory: "32Mi" } } };
+    const hungry = {
+      name: "main",
+      image: IMAGE,
+      command: ["awk", 'BEGIN { s = "xxxxxxxx"; while (length(s) < 100000000) s = s s; print "had it" }'],
+      resources: { limits: { memory: "32Mi" } },
+    };
     await pod("hungry", { restartPolicy: "Never", containers: [hungry] });
     await eventually(async () => expect(await get("hungry", "{.status.phase}")).toMatch(/Succeeded|Failed/), 30_000);
     const told = await must(`kubectl get events -n ${NAMESPACE} --field-selector involvedObject.name=hungry -o jsonpath='{.items[*].reason}'`);

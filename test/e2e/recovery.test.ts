@@ -13,7 +13,10 @@ describe.if(HAS_CLUSTER)("kill -9", () => {
   test("of a pod's process: it is started again", async () => {
     const before = await restarts("app=recommendation", "istioinaction");
     // A container's first process cannot be killed from inside its own pid namespace: the signal comes from the host.
-    process.kill(await hostPid("recommendation", (environment, command) => environment.includes("NAME=recommendation") && command.includes("fake-service")), "SIGKILL");
+    process.kill(
+      await hostPid("recommendation", (environment, command) => environment.includes("NAME=recommendation") && command.includes("fake-service")),
+      "SIGKILL",
+    );
     await eventually(async () => expect(await restarts("app=recommendation", "istioinaction")).toBe(before + 1));
     await eventually(async () => expect((await sh(REQUEST)).stdout).toBe("200"));
   }, 60_000);
@@ -38,7 +41,8 @@ describe.if(HAS_CLUSTER)("kill -9", () => {
   }, 90_000);
 
   test("of the cluster: up brings back the same objects, and versions go on", async () => {
-    const objects = "kubectl get deploy,svc,cm,secret,sa,ns,peerauthentication,gateway,virtualservice -A -o jsonpath='{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {.metadata.uid}{\"\\n\"}{end}'";
+    const objects =
+      "kubectl get deploy,svc,cm,secret,sa,ns,peerauthentication,gateway,virtualservice -A -o jsonpath='{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {.metadata.uid}{\"\\n\"}{end}'";
     const version = async () => Number(await must("kubectl get --raw '/api/v1/namespaces?limit=1' | jq -r .metadata.resourceVersion"));
     const before = { objects: await must(objects), version: await version() };
     const status = await must(`${ROOT}/bin/chainmail status`);
@@ -55,11 +59,15 @@ async function hostPid(what: string, fits: (environment: string[], command: stri
   const outer = Number(/pid (\d+)/.exec(await must(`${ROOT}/bin/chainmail status`))![1]);
   const children = new Map<number, number[]>();
   for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const parent = Number(read(`/proc/${entry}/stat`).replace(/^.*\) /s, "").split(" ")[1]);
+    const parent = Number(
+      read(`/proc/${entry}/stat`)
+        .replace(/^.*\) /s, "")
+        .split(" ")[1],
+    );
     children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
   }
   const found: number[] = [];
-  for (const queue = [outer]; queue.length > 0; ) {
+  for (const queue = [outer]; queue.length > 0;) {
     const pid = queue.pop()!;
     queue.push(...(children.get(pid) ?? []));
     const command = read(`/proc/${pid}/cmdline`);

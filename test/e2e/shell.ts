@@ -17,7 +17,9 @@ let environment: Record<string, string> | undefined;
 async function clusterEnvironment(): Promise<Record<string, string>> {
   if (environment) return environment;
   const result = await run(`eval "$(${ROOT}/bin/chainmail env)" && env`, process.env as Record<string, string>);
-  environment = Object.fromEntries(result.stdout.split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [])));
+  environment = Object.fromEntries(
+    result.stdout.split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [])),
+  );
   return environment;
 }
 
@@ -48,7 +50,13 @@ export async function eventually<T>(check: () => Promise<T>, timeoutMs = 15_000)
 }
 
 async function run(command: string, env: Record<string, string>, cwd?: string, input?: string): Promise<Result> {
-  const child = Bun.spawn(["bash", "-c", command], { env, cwd, stdin: input === undefined ? "ignore" : new TextEncoder().encode(input), stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(["bash", "-c", command], {
+    env,
+    cwd,
+    stdin: input === undefined ? "ignore" : new TextEncoder().encode(input),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [stdout, stderr, exitCode] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
   return { stdout, stderr, exitCode };
 }

@@ -13,9 +13,21 @@ describe.if(HAS_CLUSTER)("walls of a pod", () => {
   });
 
   test("a container has no capabilities and cannot get any", async () => {
-    const result = await inSleep("grep -E \"^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs)\" /proc/self/status");
-    const fields = Object.fromEntries(result.stdout.trim().split("\n").map((line) => line.split(/:\s*/)));
-    expect(fields).toEqual({ CapInh: "0000000000000000", CapPrm: "0000000000000000", CapEff: "0000000000000000", CapBnd: "0000000000000000", CapAmb: "0000000000000000", NoNewPrivs: "1" });
+    const result = await inSleep('grep -E "^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs)" /proc/self/status');
+    const fields = Object.fromEntries(
+      result.stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split(/:\s*/)),
+    );
+    expect(fields).toEqual({
+      CapInh: "0000000000000000",
+      CapPrm: "0000000000000000",
+      CapEff: "0000000000000000",
+      CapBnd: "0000000000000000",
+      CapAmb: "0000000000000000",
+      NoNewPrivs: "1",
+    });
   });
 
   test("the capture cannot be taken off", async () => {
@@ -25,7 +37,7 @@ describe.if(HAS_CLUSTER)("walls of a pod", () => {
   });
 
   test("other pods' tokens and processes are out of sight", async () => {
-    expect((await inSleep("ls /proc | grep -cE \"^[0-9]+$\"")).stdout.trim()).toMatch(/^[1-9]$/);
+    expect((await inSleep('ls /proc | grep -cE "^[0-9]+$"')).stdout.trim()).toMatch(/^[1-9]$/);
     const token = await inSleep("cat /var/run/secrets/kubernetes.io/serviceaccount/token");
     const claims = JSON.parse(Buffer.from(token.stdout.split(".")[1]!, "base64url").toString()) as { sub: string };
     expect(claims.sub).toBe("system:serviceaccount:istioinaction:sleep");

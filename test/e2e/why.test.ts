@@ -54,19 +54,37 @@ describe.if(HAS_CLUSTER)("why was this refused", () => {
   };
 
   test.each<[string, string, string, string, [string, string], RegExp]>([
-    ["AuthorizationPolicy DENY: the rule that matched", call("http://web-api:8080/admin/x"), "403", "web-api", ["AuthorizationPolicy", "no-admin"], /paths:\n\s+- \/admin\*/],
+    [
+      "AuthorizationPolicy DENY: the rule that matched",
+      call("http://web-api:8080/admin/x"),
+      "403",
+      "web-api",
+      ["AuthorizationPolicy", "no-admin"],
+      /paths:\n\s+- \/admin\*/,
+    ],
     ["no ALLOW rule that fits", call("http://recommendation:8080/"), "403", "recommendation", ["AuthorizationPolicy", "only-web-api"], /sa\/web-api/],
-    ["a token that is none", call("-H 'Authorization: Bearer abc.def.ghi' http://purchase-history:8080/"), "401", "purchase-history-v1", ["RequestAuthentication", "tokens"], /issuer: someone/],
+    [
+      "a token that is none",
+      call("-H 'Authorization: Bearer abc.def.ghi' http://purchase-history:8080/"),
+      "401",
+      "purchase-history-v1",
+      ["RequestAuthentication", "tokens"],
+      /issuer: someone/,
+    ],
     ["an injected fault", call("-H 'user: Amy' http://purchase-history:8080/"), "503", "purchase-history-v1", ["VirtualService", "faulty"], /httpStatus: 503/],
-  ])("%s", async (_, command, code, workload, wanted, rule) => {
-    // A policy is in force some milliseconds after it was applied.
-    await eventually(async () => expect((await sh(command)).stdout).toBe(code));
-    await eventually(async () => {
-      const found = (await decided(workload, ["istioinaction", "sleep"])).decided.find(({ kind, name }) => kind === wanted[0] && name === wanted[1]);
-      expect(found?.rule).toMatch(rule);
-      expect(found?.proxy).toStartWith(wanted[0] === "VirtualService" ? "sleep-" : `${workload}-`);
-    });
-  }, 60_000);
+  ])(
+    "%s",
+    async (_, command, code, workload, wanted, rule) => {
+      // A policy is in force some milliseconds after it was applied.
+      await eventually(async () => expect((await sh(command)).stdout).toBe(code));
+      await eventually(async () => {
+        const found = (await decided(workload, ["istioinaction", "sleep"])).decided.find(({ kind, name }) => kind === wanted[0] && name === wanted[1]);
+        expect(found?.rule).toMatch(rule);
+        expect(found?.proxy).toStartWith(wanted[0] === "VirtualService" ? "sleep-" : `${workload}-`);
+      });
+    },
+    60_000,
+  );
 
   test("STRICT against plaintext: the policy, the proxy, the caller by name, and the same from the log's line", async () => {
     await eventually(async () => expect((await sh("kubectl exec deploy/sleep -n default -- curl -s http://web-api.istioinaction:8080/")).exitCode).toBe(56));
@@ -78,7 +96,11 @@ describe.if(HAS_CLUSTER)("why was this refused", () => {
     expect(answer.decided).toMatchObject([{ kind: "PeerAuthentication", namespace: "istio-system", name: "default", rule: "mtls:\n  mode: STRICT\n" }]);
     expect(answer.caller).toEqual({ name: "sleep.default", sidecar: false, known: true });
     const [line] = answer.lines;
-    const asked = await fetch(`${dashboard.url}/api/security/line?${new URLSearchParams({ namespace: "istioinaction", pod: line!.pod })}`, { method: "POST", body: line!.message, headers: { origin: new URL(dashboard.url).origin } });
+    const asked = await fetch(`${dashboard.url}/api/security/line?${new URLSearchParams({ namespace: "istioinaction", pod: line!.pod })}`, {
+      method: "POST",
+      body: line!.message,
+      headers: { origin: new URL(dashboard.url).origin },
+    });
     expect(((await asked.json()) as LineAnswer).decided).toEqual(answer.decided);
   }, 60_000);
 });

@@ -62,7 +62,10 @@ export class TestNode {
     });
     const services = new FakeWatch<Service>();
     const slices = new FakeWatch<EndpointSlice>();
-    writeFileSync(`${STATE_DIR}/resolv.conf`, "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5 timeout:1 attempts:1\n");
+    writeFileSync(
+      `${STATE_DIR}/resolv.conf`,
+      "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5 timeout:1 attempts:1\n",
+    );
     writeFileSync(`${STATE_DIR}/hosts`, "127.0.0.1 localhost\n");
     const [pods, namespaces, policies] = [new FakeWatch<Pod>(), new FakeWatch<Namespace>(), new FakeWatch<KubeObject>()];
     const { settled } = node.followPods({ pods, namespaces, policies, synced: Promise.resolve() });
@@ -124,7 +127,11 @@ export class TestNode {
     return this.run(pod, [BUN, POD_PROGRAM, ...args], more);
   }
 
-  async exec(containerId: string, argv: string[], more: Partial<ExecSpec> & { input?: string } = {}): Promise<ContainerExit & { stdout: string; stderr: string }> {
+  async exec(
+    containerId: string,
+    argv: string[],
+    more: Partial<ExecSpec> & { input?: string } = {},
+  ): Promise<ContainerExit & { stdout: string; stderr: string }> {
     const { input, ...spec } = more;
     const child = await this.node.runtime.exec(containerId, { argv, tty: false, stdin: input !== undefined, ...spec });
     if (input !== undefined) {
@@ -181,7 +188,7 @@ const PATIENCE_MS = 20_000;
 setDefaultTimeout(40_000);
 
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline;) {
     if (await Promise.resolve(condition()).catch(() => false)) return;
     await Bun.sleep(10);
   }

@@ -37,7 +37,9 @@ describe("images", () => {
   });
 
   test("can be read-only", async () => {
-    expect((await inImage("(echo x > /new) 2>/dev/null || echo no; echo y > /dev/shm/z && cat /dev/shm/z", { uid: 0, gid: 0, readOnlyRoot: true })).stdout).toBe("no\ny");
+    expect(
+      (await inImage("(echo x > /new) 2>/dev/null || echo no; echo y > /dev/shm/z && cat /dev/shm/z", { uid: 0, gid: 0, readOnlyRoot: true })).stdout,
+    ).toBe("no\ny");
   });
 
   test("are entered by exec, with terminal or without, under their uid and groups", async () => {

@@ -24,8 +24,17 @@ describe("network policies", () => {
     for (const name of ["one", "two", "three"]) await node.policy(name);
   });
   /** Of each `host:port`, or `dns`, whether a pod reaches it: all tried at once, 250 ms long. */
-  const reach = async (from: string, ...targets: string[]) => (await node.program(from, ["reach", ...targets])).stdout.split("\n").map((line) => line === "open").map(Number).join("");
-  const nodeReaches = (ip: string, port: number) => node.node.runtime.dial("node", ip, port).then((stream) => stream.destroy() !== undefined, () => false);
+  const reach = async (from: string, ...targets: string[]) =>
+    (await node.program(from, ["reach", ...targets])).stdout
+      .split("\n")
+      .map((line) => line === "open")
+      .map(Number)
+      .join("");
+  const nodeReaches = (ip: string, port: number) =>
+    node.node.runtime.dial("node", ip, port).then(
+      (stream) => stream.destroy() !== undefined,
+      () => false,
+    );
 
   test("without any, all is open", async () => {
     expect(await reach("a", `${ips.b}:8080`, `${ips.b}:9090`, `${other}:8080`, "10.96.0.21:80", "dns", new URL(OUTSIDE).host)).toBe("111111");
@@ -42,19 +51,38 @@ describe("network policies", () => {
   });
 
   test("ingress by pods, namespaces and ports; several policies add up", async () => {
-    await node.policy("one", { podSelector: { matchLabels: { app: "b" } }, ingress: [{ from: [{ podSelector: { matchLabels: { app: "a" } } }], ports: [{ port: 8080 }] }] });
-    expect(await Promise.all([reach("a", `${ips.b}:8080`, `${ips.b}:9090`, `${ips.c}:8080`), reach("c", `${ips.b}:8080`), reach("other", `${ips.b}:8080`)])).toEqual(["101", "0", "0"]);
-    await node.policy("two", { podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["b"] }] }, ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: "blue" } }, podSelector: { matchExpressions: [{ key: "tier", operator: "Exists" }] } }], ports: [{ port: 9000, endPort: 9999 }] }] });
+    await node.policy("one", {
+      podSelector: { matchLabels: { app: "b" } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: "a" } } }], ports: [{ port: 8080 }] }],
+    });
+    expect(
+      await Promise.all([reach("a", `${ips.b}:8080`, `${ips.b}:9090`, `${ips.c}:8080`), reach("c", `${ips.b}:8080`), reach("other", `${ips.b}:8080`)]),
+    ).toEqual(["101", "0", "0"]);
+    await node.policy("two", {
+      podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["b"] }] },
+      ingress: [
+        {
+          from: [{ namespaceSelector: { matchLabels: { team: "blue" } }, podSelector: { matchExpressions: [{ key: "tier", operator: "Exists" }] } }],
+          ports: [{ port: 9000, endPort: 9999 }],
+        },
+      ],
+    });
     expect(await Promise.all([reach("a", `${ips.b}:8080`, `${ips.b}:9090`), reach("other", `${ips.b}:8080`, `${ips.b}:9090`)])).toEqual(["10", "01"]);
     // Of another namespace, a pod's own labels are not enough.
     await node.policy("one", { podSelector: { matchLabels: { app: "b" } }, ingress: [{ from: [{ podSelector: { matchLabels: { app: "other" } } }] }] });
     expect(await reach("other", `${ips.b}:8080`)).toBe("0");
-    await node.policy("one", { podSelector: { matchLabels: { app: "b" } }, ingress: [{ from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "elsewhere" } } }] }] });
+    await node.policy("one", {
+      podSelector: { matchLabels: { app: "b" } },
+      ingress: [{ from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "elsewhere" } } }] }],
+    });
     expect(await reach("other", `${ips.b}:8080`)).toBe("1");
   });
 
   test("changes of pods and namespaces count at once, on standing connections too", async () => {
-    await node.policy("one", { podSelector: { matchLabels: { app: "b" } }, ingress: [{ from: [{ podSelector: { matchLabels: { role: "friend" } } }, { namespaceSelector: { matchLabels: { team: "blue" } } }] }] });
+    await node.policy("one", {
+      podSelector: { matchLabels: { app: "b" } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { role: "friend" } } }, { namespaceSelector: { matchLabels: { team: "blue" } } }] }],
+    });
     expect(await Promise.all([reach("a", `${ips.b}:8080`), reach("other", `${ips.b}:8080`)])).toEqual(["0", "1"]);
     node.tell("a", { labels: { app: "a", role: "friend" } });
     node.namespaces.emit({ apiVersion: "v1", kind: "Namespace", metadata: { name: "elsewhere", labels: { team: "red" } } });
@@ -71,18 +99,29 @@ describe("network policies", () => {
   });
 
   test("egress: to pods by labels and named ports, to DNS, to the outside by blocks with exceptions", async () => {
-    const dns = { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } }, podSelector: { matchLabels: { "k8s-app": "kube-dns" } } }], ports: [{ port: 53, protocol: "UDP" }] };
+    const dns = {
+      to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } }, podSelector: { matchLabels: { "k8s-app": "kube-dns" } } }],
+      ports: [{ port: 53, protocol: "UDP" }],
+    };
     const targets = [`${ips.b}:8080`, `${ips.b}:9090`, "10.96.0.21:80", "dns", new URL(OUTSIDE).host];
     await node.policy("one", { podSelector: { matchLabels: { app: "a" } }, policyTypes: ["Egress"] });
     expect(await Promise.all([reach("a", ...targets), reach("c", ...targets)])).toEqual(["00000", "11111"]);
     await node.policy("one", { podSelector: { matchLabels: { app: "a" } }, policyTypes: ["Egress"], egress: [dns] });
     expect(await reach("a", ...targets)).toBe("00010");
-    await node.policy("one", { podSelector: { matchLabels: { app: "a" } }, policyTypes: ["Egress"], egress: [{ to: [{ podSelector: { matchLabels: { app: "b" } } }], ports: [{ port: "web" }] }] });
+    await node.policy("one", {
+      podSelector: { matchLabels: { app: "a" } },
+      policyTypes: ["Egress"],
+      egress: [{ to: [{ podSelector: { matchLabels: { app: "b" } } }], ports: [{ port: "web" }] }],
+    });
     expect(await reach("a", ...targets)).toBe("00000");
     node.tell("b", { ports: [{ name: "web", containerPort: 8080 }] });
     await node.settled();
     expect(await reach("a", ...targets)).toBe("10100");
-    const block = (except?: string[]) => ({ podSelector: { matchLabels: { app: "a" } }, policyTypes: ["Egress"], egress: [{ to: [{ ipBlock: { cidr: "192.0.2.0/24", ...(except ? { except } : {}) } }], ports: [{ port: Number(new URL(OUTSIDE).port) }] }] });
+    const block = (except?: string[]) => ({
+      podSelector: { matchLabels: { app: "a" } },
+      policyTypes: ["Egress"],
+      egress: [{ to: [{ ipBlock: { cidr: "192.0.2.0/24", ...(except ? { except } : {}) } }], ports: [{ port: Number(new URL(OUTSIDE).port) }] }],
+    });
     await node.policy("one", block());
     expect(await reach("a", ...targets)).toBe("00001");
     await node.policy("one", block(["192.0.2.2/32"]));
@@ -96,7 +135,10 @@ describe("network policies", () => {
     node.tell("b", { ports: [{ name: "metrics", containerPort: 9090 }] });
     await node.policy("one", { podSelector: { matchLabels: { app: "b" } }, ingress: [{ ports: [{ port: "metrics" }] }] });
     expect(await reach("a", `${ips.b}:8080`, `${ips.b}:9090`)).toBe("01");
-    await node.policy("one", { podSelector: { matchLabels: { app: "b" } }, ingress: [{ from: [{ ipBlock: { cidr: "10.244.0.0/16", except: [`${ips.c}/32`] } }] }] });
+    await node.policy("one", {
+      podSelector: { matchLabels: { app: "b" } },
+      ingress: [{ from: [{ ipBlock: { cidr: "10.244.0.0/16", except: [`${ips.c}/32`] } }] }],
+    });
     expect(await Promise.all([reach("a", `${ips.b}:8080`), reach("c", `${ips.b}:8080`)])).toEqual(["1", "0"]);
     node.tell("b");
   });
@@ -129,7 +171,12 @@ describe("network policies", () => {
   test("many pods and policies are set up and taken away, and change fast", async () => {
     const labels = (index: number) => ({ app: `p${index}`, group: `g${index % 5}` });
     await Promise.all(Array.from({ length: 40 }, (_, index) => node.pod(`np-${index}`, { labels: labels(index) })));
-    const policy = (index: number, port: number) => ({ podSelector: { matchLabels: { group: `g${index % 5}` } }, policyTypes: ["Ingress", "Egress"], ingress: [{ from: [{ podSelector: { matchLabels: { group: `g${(index + 1) % 5}` } } }], ports: [{ port }] }], egress: [{ to: [{ ipBlock: { cidr: `10.${index}.0.0/16`, except: [`10.${index}.7.0/24`] } }] }] });
+    const policy = (index: number, port: number) => ({
+      podSelector: { matchLabels: { group: `g${index % 5}` } },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [{ from: [{ podSelector: { matchLabels: { group: `g${(index + 1) % 5}` } } }], ports: [{ port }] }],
+      egress: [{ to: [{ ipBlock: { cidr: `10.${index}.0.0/16`, except: [`10.${index}.7.0/24`] } }] }],
+    });
     const started = performance.now();
     for (let index = 0; index < 30; index++) await node.policy(`many-${index}`, policy(index, 1000 + index));
     const each = (performance.now() - started) / 30;

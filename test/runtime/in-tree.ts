@@ -3,7 +3,21 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ExecProcess } from "../../src/cluster/runtime/index.ts";
-import { BUN, failure, HOST_IP, LOOPBACK, NODE_IP, OUTSIDE, POD_PROGRAM, realUids, startShared, STATE_DIR, type Shared, type TestNode, until } from "./harness.ts";
+import {
+  BUN,
+  failure,
+  HOST_IP,
+  LOOPBACK,
+  NODE_IP,
+  OUTSIDE,
+  POD_PROGRAM,
+  realUids,
+  startShared,
+  STATE_DIR,
+  type Shared,
+  type TestNode,
+  until,
+} from "./harness.ts";
 
 let node: TestNode;
 let ips: Shared["ips"];
@@ -14,7 +28,12 @@ afterAll(() => node.node.stop());
 
 describe("services", () => {
   test("by address and by name, spread over the endpoints", async () => {
-    const { stdout } = await node.program("a", ["get", ...Array<string>(12).fill("http://10.96.0.20/"), "http://web/", "http://web.default.svc.cluster.local/"]);
+    const { stdout } = await node.program("a", [
+      "get",
+      ...Array<string>(12).fill("http://10.96.0.20/"),
+      "http://web/",
+      "http://web.default.svc.cluster.local/",
+    ]);
     const lines = stdout.split("\n");
     expect(new Set(lines)).toEqual(new Set([`b ${ips.a}`, `c ${ips.a}`]));
     expect(lines).toHaveLength(14);
@@ -66,7 +85,13 @@ describe("the outside", () => {
 
   test("is not the host, nor link-local, nor the relay itself", async () => {
     const server = Bun.serve({ hostname: "0.0.0.0", port: 0, fetch: () => new Response("the host") });
-    const { stdout } = await node.program("a", ["get", `http://${HOST_IP}:${server.port}/`, `http://${LOOPBACK}:${server.port}/`, "http://169.254.169.254/", `http://${NODE_IP}:15999/`]);
+    const { stdout } = await node.program("a", [
+      "get",
+      `http://${HOST_IP}:${server.port}/`,
+      `http://${LOOPBACK}:${server.port}/`,
+      "http://169.254.169.254/",
+      `http://${NODE_IP}:15999/`,
+    ]);
     expect(stdout).not.toContain("the host");
     // Reset after the relay has looked at where it was bound; refused; no route; reset.
     expect(stdout).toMatch(/^ECONN(RESET|REFUSED)\nECONNREFUSED\nENETUNREACH\nECONN(RESET|REFUSED)$/);
@@ -128,7 +153,13 @@ describe("walls of a pod", () => {
     const container = await node.start("a", ["sleep", "30"], { capabilities: "NET_ADMIN", env: { COLOUR: "green" } });
     const { stdout } = await node.exec(container.id, [BUN, POD_PROGRAM, "walls"]);
     const seen = JSON.parse(stdout) as { pids: number[] };
-    expect(seen).toMatchObject({ capabilities: Array<string>(5).fill("0000000000000000"), noNewPrivs: "1", mark: "EPERM", nft: "NFT_FAILED", user: realUids ? 1000 : 0 });
+    expect(seen).toMatchObject({
+      capabilities: Array<string>(5).fill("0000000000000000"),
+      noNewPrivs: "1",
+      mark: "EPERM",
+      nft: "NFT_FAILED",
+      user: realUids ? 1000 : 0,
+    });
     expect(seen.pids).toContain(1);
     expect((await node.exec(container.id, ["sh", "-c", "echo $COLOUR; hostname; echo err >&2; exit 7"])).stdout).toBe("green\na\n");
     container.kill("SIGKILL");
@@ -154,7 +185,8 @@ describe("walls of a pod", () => {
     mkdirSync(folder, { recursive: true });
     const tools = ["setpriv", "unshare", "nsenter", "setsid", "env"];
     const trap = '#!/bin/sh\necho "PLANTED $(sed -n s/^CapEff://p /proc/self/status)"\n';
-    for (const name of [...tools, "ld.so.preload", "nsswitch.conf"]) writeFileSync(`${folder}/${name}`, name.includes(".") ? "/tmp/planted.so\n" : trap, { mode: 0o755 });
+    for (const name of [...tools, "ld.so.preload", "nsswitch.conf"])
+      writeFileSync(`${folder}/${name}`, name.includes(".") ? "/tmp/planted.so\n" : trap, { mode: 0o755 });
     const over = (name: string, containerPath: string) => ({ hostPath: `${folder}/${name}`, containerPath, readOnly: true });
     const mounts = [...tools.map((name) => over(name, `/usr/bin/${name}`)), over("nsswitch.conf", "/etc/nsswitch.conf")];
     const container = await node.start("a", ["sleep", "35"], { uid: 0, gid: 0, mounts });
@@ -171,7 +203,8 @@ describe("walls of a pod", () => {
   });
 
   test("nothing of the tools' root is left in a container's sight", async () => {
-    const script = "ls /container /pid-namespace 2>/dev/null; cut -d' ' -f5 /proc/self/mountinfo | sort | uniq -d | grep -v '^/proc$'; grep -c . /proc/self/mountinfo";
+    const script =
+      "ls /container /pid-namespace 2>/dev/null; cut -d' ' -f5 /proc/self/mountinfo | sort | uniq -d | grep -v '^/proc$'; grep -c . /proc/self/mountinfo";
     const container = await node.start("a", ["sleep", "37"]);
     const lines = async () => (await node.exec(container.id, ["sh", "-c", script])).stdout.trim().split("\n");
     const first = await lines();
@@ -224,7 +257,9 @@ describe("files", () => {
     mkdirSync(`${volume}/a/b`, { recursive: true });
     writeFileSync(`${volume}/a/b/mine`, "");
     for (const path of [volume, `${volume}/a`, `${volume}/a/b`]) chmodSync(path, 0o777);
-    const racer = await node.start("a", ["sh", "-c", "cd /v; while :; do mv a x; ln -s /usr a; rm a; ln -s ../../.. a; rm a; mv x a; done"], { mounts: [{ hostPath: volume, containerPath: "/v", readOnly: false }] });
+    const racer = await node.start("a", ["sh", "-c", "cd /v; while :; do mv a x; ln -s /usr a; rm a; ln -s ../../.. a; rm a; mv x a; done"], {
+      mounts: [{ hostPath: volume, containerPath: "/v", readOnly: false }],
+    });
     const seen = { mine: 0, refused: 0 };
     for (let round = 0; round < 60; round++) {
       const mounts = [{ hostPath: volume, subPath: "a/b", containerPath: "/m", readOnly: true }];
@@ -247,7 +282,15 @@ describe("files", () => {
     mkdirSync(folder);
     await node.node.runtime.mountMemory(folder, 1 << 20);
     const mounts = [{ hostPath: folder, containerPath: "/m", readOnly: false }];
-    expect((await node.run("a", ["sh", "-c", "stat -f -c %T /m; head -c 2000000 /dev/zero > /m/f 2>/dev/null || echo full; stat -c %s /m/f; rm /m/f; echo kept > /m/g"], { mounts })).stdout).toBe("tmpfs\nfull\n1048576");
+    expect(
+      (
+        await node.run(
+          "a",
+          ["sh", "-c", "stat -f -c %T /m; head -c 2000000 /dev/zero > /m/f 2>/dev/null || echo full; stat -c %s /m/f; rm /m/f; echo kept > /m/g"],
+          { mounts },
+        )
+      ).stdout,
+    ).toBe("tmpfs\nfull\n1048576");
     expect((await node.run("b", ["cat", "/m/g"], { mounts })).stdout).toBe("kept");
     await node.node.runtime.releaseMemory(folder);
     expect(readdirSync(folder)).toEqual([]);
@@ -277,7 +320,18 @@ describe("processes", () => {
   });
 
   test("the environment arrives as it was given", async () => {
-    const env = { PLAIN: "1", QUOTES: "it's \"$HOME\" `x` \\\\", LINES: "a\n b\n", EMPTY: "", "dotted.name": "d", "dash-ed": "e", UID: "u", IFS: "xyz", OPTIND: "none", PATH: "/usr/bin:/bin" };
+    const env = {
+      PLAIN: "1",
+      QUOTES: 'it\'s "$HOME" `x` \\\\',
+      LINES: "a\n b\n",
+      EMPTY: "",
+      "dotted.name": "d",
+      "dash-ed": "e",
+      UID: "u",
+      IFS: "xyz",
+      OPTIND: "none",
+      PATH: "/usr/bin:/bin",
+    };
     const { stdout } = await node.run("a", [BUN, "-e", "console.log(JSON.stringify(process.env))"], { env });
     expect(JSON.parse(stdout)).toMatchObject({ ...env, HOSTNAME: "a", HOME: "/" });
     const inside = await node.exec(web["b"]?.id ?? "", [BUN, "-e", "console.log(JSON.stringify(process.env))"], { env });
@@ -395,7 +449,12 @@ describe("processes", () => {
     await node.node.runtime.createSandbox({ id: "shared", hostname: "shared", hostNetwork: false, sharedPids: true });
     const one = await node.start("shared", ["sh", "-c", "sleep 301 & sleep 302 & wait"]);
     const two = await node.start("shared", ["sleep", "303"]);
-    const commands = async () => (await node.exec(two.id, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; cat /proc/1/comm; ls /proc/keys /proc/sys/kernel > /dev/null; echo x > /proc/sys/kernel/domainname"]));
+    const commands = async () =>
+      await node.exec(two.id, [
+        "sh",
+        "-c",
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; cat /proc/1/comm; ls /proc/keys /proc/sys/kernel > /dev/null; echo x > /proc/sys/kernel/domainname",
+      ]);
     await until(async () => /sleep 301.*sleep 302/s.test((await commands()).stdout));
     const { stdout, stderr } = await commands();
     expect(stdout).toMatch(/sleep 303[^]*\nsh\n$/);
@@ -414,7 +473,10 @@ describe("processes", () => {
   test("a container can join the processes of another, as kubectl debug --target wants it", async () => {
     const target = await node.start("a", ["sleep", "305"]);
     await until(() => readFileSync(`/proc/${target.pid}/cmdline`, "utf8").startsWith("sleep"));
-    const joining = await node.run("a", ["sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '; ls /proc/1/root > /dev/null && echo seen"], { joins: target.id, uid: 1000 });
+    const joining = await node.run("a", ["sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '; ls /proc/1/root > /dev/null && echo seen"], {
+      joins: target.id,
+      uid: 1000,
+    });
     expect(joining.stdout).toMatch(/^sleep 305 ?(seen)?$/m);
     expect(existsSync(`/proc/${target.pid}`)).toBe(true);
     target.kill("SIGKILL");
@@ -423,7 +485,11 @@ describe("processes", () => {
   });
 
   test("dial reaches a pod from the node and from its own loopback; what nobody serves is refused", async () => {
-    for (const [from, host] of [["node", ips.b], ["node", "10.96.0.21"], [{ sandboxId: "b" }, "127.0.0.1"]] as const) {
+    for (const [from, host] of [
+      ["node", ips.b],
+      ["node", "10.96.0.21"],
+      [{ sandboxId: "b" }, "127.0.0.1"],
+    ] as const) {
       const stream = await node.node.runtime.dial(from, host, host.startsWith("10.96") ? 80 : 8080);
       stream.write("GET / HTTP/1.0\r\n\r\n");
       let text = "";

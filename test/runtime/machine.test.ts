@@ -36,9 +36,8 @@ async function obstacle(mode: "root" | "user"): Promise<string | undefined> {
 describe("pods as processes", () => {
   for (const mode of ["root", "user"] as const) {
     const as = mode === "root" ? "as root" : "as an ordinary user";
-    for (const [title, ...more] of PARTS) test(
-      `${as}: ${title}`,
-      async () => {
+    for (const [title, ...more] of PARTS)
+      test(`${as}: ${title}`, async () => {
         const why = await obstacle(mode);
         if (why !== undefined) return void console.log(`SKIPPED as ${mode}: ${why}`);
         const folder = mkdtempSync(`${tmpdir()}/chainmail-${mode}-`);
@@ -54,9 +53,7 @@ describe("pods as processes", () => {
         const [output, errors, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
         if (code !== 0) console.log(output, errors);
         expect(code).toBe(0);
-      },
-      90_000,
-    );
+      }, 90_000);
   }
 });
 

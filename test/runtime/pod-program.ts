@@ -42,14 +42,20 @@ const commands: Record<string, () => void | Promise<void>> = {
         try {
           // What is the address of "a."? Any answer will do.
           socket.send(Buffer.from("000101000001000000000000" + "016100" + "00010001", "hex"), 53, "10.96.0.10");
-          return await Promise.race([new Promise<string>((resolve) => socket.once("message", () => resolve("open"))), Bun.sleep(LIMIT_MS).then(() => "silent")]);
+          return await Promise.race([
+            new Promise<string>((resolve) => socket.once("message", () => resolve("open"))),
+            Bun.sleep(LIMIT_MS).then(() => "silent"),
+          ]);
         } finally {
           socket.close();
         }
       }
       const [host = "", port] = target.split(":");
       const socket = connect(Number(port), host);
-      const result = await Promise.race([new Promise<string>((resolve) => socket.once("connect", () => resolve("open")).once("error", () => resolve("refused"))), Bun.sleep(LIMIT_MS).then(() => "silent")]);
+      const result = await Promise.race([
+        new Promise<string>((resolve) => socket.once("connect", () => resolve("open")).once("error", () => resolve("refused"))),
+        Bun.sleep(LIMIT_MS).then(() => "silent"),
+      ]);
       socket.destroy();
       return result;
     };
@@ -75,10 +81,17 @@ const commands: Record<string, () => void | Promise<void>> = {
     console.log(
       JSON.stringify({
         seen,
-        home: [...readdirSync("/home"), ...outcome(() => readdirSync("/root").join()).split(",").filter((name) => name !== "" && name !== "EACCES")],
+        home: [
+          ...readdirSync("/home"),
+          ...outcome(() => readdirSync("/root").join())
+            .split(",")
+            .filter((name) => name !== "" && name !== "EACCES"),
+        ],
         capabilities: ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(field),
         noNewPrivs: field("NoNewPrivs"),
-        pids: readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number),
+        pids: readdirSync("/proc")
+          .filter((name) => /^\d+$/.test(name))
+          .map(Number),
         mark: outcome(() => closeFd(connectMarked("127.0.0.1", 1, 1337))),
         nft: outcome(() => void runNft("add table ip probe")),
         forwarding: outcome(() => writeFileSync("/proc/sys/net/ipv4/ip_forward", "1")),

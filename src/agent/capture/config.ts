@@ -53,7 +53,11 @@ const FLAGS: (FlagSpec & { env?: string })[] = [
 ];
 
 /** Reads flags and environment, and `nameservers` where DNS is captured. Throws where a value is malformed or asks for what is not there: no rules, no pod. */
-export function captureConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>, nameservers: () => readonly string[] = () => []): CaptureConfig {
+export function captureConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  nameservers: () => readonly string[] = () => [],
+): CaptureConfig {
   const specs = FLAGS.map((spec) => {
     const fromEnv = spec.env === undefined ? undefined : env[spec.env];
     return fromEnv ? { ...spec, default: fromEnv } : spec;
@@ -92,7 +96,10 @@ const MAX_PORT = 65535;
 const MAX_ID = 0xffffffff;
 
 function split(list: string): string[] {
-  return list.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  return list
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
 }
 
 function numbers(list: string, name: string, max: number): number[] {

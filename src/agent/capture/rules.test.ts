@@ -2,7 +2,25 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { captureConfig, captureRules, runIstioIptables, toNft } from "./index.ts";
 
-const INJECTED = ["-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020", "--log_output_level=default:info"];
+const INJECTED = [
+  "-p",
+  "15001",
+  "-z",
+  "15006",
+  "-u",
+  "1337",
+  "-m",
+  "REDIRECT",
+  "-i",
+  "*",
+  "-x",
+  "",
+  "-b",
+  "*",
+  "-d",
+  "15090,15021,15020",
+  "--log_output_level=default:info",
+];
 
 const rulesOf = (argv: string[], env = {}): Record<string, readonly string[]> =>
   Object.fromEntries(captureRules(captureConfig(argv, env)).chains.map(({ name, rules }) => [name, rules]));
@@ -71,7 +89,10 @@ test("without the mark, the rules of an injected pod are Istio's own, chain by c
   }
   const ours = rulesOf(INJECTED);
   const withoutMark = Object.fromEntries(
-    Object.entries(ours).map(([chain, rules]) => [chain, rules.filter((rule) => !/meta mark 1337/.test(rule)).map((rule) => rule.replace(" meta mark != 1337", ""))]),
+    Object.entries(ours).map(([chain, rules]) => [
+      chain,
+      rules.filter((rule) => !/meta mark 1337/.test(rule)).map((rule) => rule.replace(" meta mark != 1337", "")),
+    ]),
   );
   expect(withoutMark).toEqual(golden);
 });
@@ -83,11 +104,36 @@ test("wherever the proxy's user decides, its mark decides too", () => {
 });
 
 test("included and excluded ports, ranges and interfaces, in Istio's order", () => {
-  const rules = rulesOf(["-i", "10.0.0.0/8,172.16.0.1", "-x", "10.1.0.0/16", "-b", "80,443", "-o", "22", "-q", "9999", "-c", "eth6", "-k", "eth5", "-u", "1337", "-g", "1338"]);
+  const rules = rulesOf([
+    "-i",
+    "10.0.0.0/8,172.16.0.1",
+    "-x",
+    "10.1.0.0/16",
+    "-b",
+    "80,443",
+    "-o",
+    "22",
+    "-q",
+    "9999",
+    "-c",
+    "eth6",
+    "-k",
+    "eth5",
+    "-u",
+    "1337",
+    "-g",
+    "1338",
+  ]);
   expect(rules.ISTIO_INBOUND).toEqual(["tcp dport 15008 return", "tcp dport 80 jump ISTIO_IN_REDIRECT", "tcp dport 443 jump ISTIO_IN_REDIRECT"]);
   const output = rules.ISTIO_OUTPUT ?? [];
   expect(output[0]).toBe("tcp dport 22 return");
-  expect(output.slice(-5)).toEqual(["ip daddr 127.0.0.1 return", "ip daddr 10.1.0.0/16 return", "tcp dport 9999 jump ISTIO_REDIRECT", "ip daddr 10.0.0.0/8 jump ISTIO_REDIRECT", "ip daddr 172.16.0.1 jump ISTIO_REDIRECT"]);
+  expect(output.slice(-5)).toEqual([
+    "ip daddr 127.0.0.1 return",
+    "ip daddr 10.1.0.0/16 return",
+    "tcp dport 9999 jump ISTIO_REDIRECT",
+    "ip daddr 10.0.0.0/8 jump ISTIO_REDIRECT",
+    "ip daddr 172.16.0.1 jump ISTIO_REDIRECT",
+  ]);
   expect(output).toContain("meta skgid 1338 return");
   expect(rules.PREROUTING).toEqual([
     'iifname "eth6" return',
@@ -116,7 +162,10 @@ test("environment variables stand in for flags, and flags win", () => {
 });
 
 test("what cannot be honoured is an error, so that the pod does not start half captured", () => {
-  const config = (...argv: string[]) => () => captureConfig(argv, {});
+  const config =
+    (...argv: string[]) =>
+    () =>
+      captureConfig(argv, {});
   expect(config("-m", "TPROXY")).toThrow("interception mode TPROXY is not supported");
   expect(config("-d", "80;drop")).toThrow('"80;drop" is not a number');
   expect(config("-d", "70000")).toThrow("65535");

@@ -65,11 +65,7 @@ function prerouting(config: CaptureConfig): string[] {
       : [...config.outboundRangesInclude.ranges.map((range) => `iifname "${name}" ip daddr ${range} jump ${REDIRECT}`), `iifname "${name}" return`],
   );
   const capture = config.inboundPortsInclude.all || config.inboundPortsInclude.ports.length > 0;
-  return [
-    ...config.excludeInterfaces.map((name) => `iifname "${name}" return`),
-    ...virtual,
-    ...(capture ? [`meta l4proto tcp jump ${INBOUND}`] : []),
-  ];
+  return [...config.excludeInterfaces.map((name) => `iifname "${name}" return`), ...virtual, ...(capture ? [`meta l4proto tcp jump ${INBOUND}`] : [])];
 }
 
 function inbound(config: CaptureConfig): string[] {

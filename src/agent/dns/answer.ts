@@ -32,10 +32,17 @@ export function answerQuestion(question: Uint8Array, lookUp: LookUp, limit: numb
   const addresses = asked.type === "A" ? found.ipv4 : asked.type === "AAAA" ? found.ipv6 : [];
   const canonical = found.canonical === asked.name.toLowerCase() ? asked.name : found.canonical;
   const first = addresses.length === 0 ? 0 : turn % addresses.length;
-  const records: Answer[] = [...addresses.slice(first), ...addresses.slice(0, first)].map((data) => ({ type: asked.type as "A" | "AAAA", name: canonical, ttl: TTL_SECONDS, data }));
-  const answers: Answer[] = canonical === asked.name || records.length === 0 ? records : [{ type: "CNAME", name: asked.name, ttl: TTL_SECONDS, data: canonical }, ...records];
+  const records: Answer[] = [...addresses.slice(first), ...addresses.slice(0, first)].map((data) => ({
+    type: asked.type as "A" | "AAAA",
+    name: canonical,
+    ttl: TTL_SECONDS,
+    data,
+  }));
+  const answers: Answer[] =
+    canonical === asked.name || records.length === 0 ? records : [{ type: "CNAME", name: asked.name, ttl: TTL_SECONDS, data: canonical }, ...records];
   const flags = packet.AUTHORITATIVE_ANSWER | packet.RECURSION_AVAILABLE | (decoded.flag_rd ? packet.RECURSION_DESIRED : 0);
-  const encode = (content: Answer[], more: number): Uint8Array => packet.encode({ type: "response", id: decoded.id ?? 0, flags: flags | more, questions: [asked], answers: content });
+  const encode = (content: Answer[], more: number): Uint8Array =>
+    packet.encode({ type: "response", id: decoded.id ?? 0, flags: flags | more, questions: [asked], answers: content });
   const reply = encode(answers, 0);
   return { kind: "answer", reply: reply.length <= limit ? reply : encode([], FLAG_TRUNCATED) };
 }

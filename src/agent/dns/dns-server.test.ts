@@ -12,7 +12,13 @@ import { compileNameTable } from "./name-table.ts";
 const TABLE = create(NameTableSchema, {
   table: {
     "web.shop.svc.cluster.local": { ips: ["10.96.0.1"], registry: "Kubernetes", shortname: "web", namespace: "shop" },
-    "db.data.svc.cluster.local": { ips: ["10.96.0.2", "fd00::2", "10.96.0.3"], registry: "Kubernetes", shortname: "db", namespace: "data", altHosts: ["db-0.db.data.svc.cluster.local"] },
+    "db.data.svc.cluster.local": {
+      ips: ["10.96.0.2", "fd00::2", "10.96.0.3"],
+      registry: "Kubernetes",
+      shortname: "db",
+      namespace: "data",
+      altHosts: ["db-0.db.data.svc.cluster.local"],
+    },
     "api.example.com": { ips: ["240.240.0.1"], registry: "External" },
     "*.wild.example": { ips: ["240.240.0.2"], registry: "External" },
     "*.deep.wild.example": { ips: ["240.240.0.3"], registry: "External" },
@@ -34,8 +40,13 @@ function answers(name: string, type: "A" | "AAAA" | "MX" = "A", turn = 0): strin
 
 describe("names", () => {
   test("of services: in full, short in the pod's own namespace, with their namespace elsewhere", () => {
-    for (const name of ["web.shop.svc.cluster.local", "web.shop.svc", "web.shop", "web", "WEB"]) expect((answers(name) as string[]).at(-1)).toEndWith(" A 10.96.0.1");
-    expect(answers("db.data")).toEqual(["db.data CNAME db.data.svc.cluster.local", "db.data.svc.cluster.local A 10.96.0.2", "db.data.svc.cluster.local A 10.96.0.3"]);
+    for (const name of ["web.shop.svc.cluster.local", "web.shop.svc", "web.shop", "web", "WEB"])
+      expect((answers(name) as string[]).at(-1)).toEndWith(" A 10.96.0.1");
+    expect(answers("db.data")).toEqual([
+      "db.data CNAME db.data.svc.cluster.local",
+      "db.data.svc.cluster.local A 10.96.0.2",
+      "db.data.svc.cluster.local A 10.96.0.3",
+    ]);
     expect(answers("db")).toBe("forward");
     expect((answers("db-0.db.data.svc.cluster.local") as string[]).length).toBe(3);
   });
@@ -49,7 +60,10 @@ describe("names", () => {
 
   test("outside, also with the first search domain after them, and under the longest wildcard", () => {
     expect(answers("api.example.com")).toEqual(["api.example.com A 240.240.0.1"]);
-    expect(answers("api.example.com.shop.svc.cluster.local")).toEqual(["api.example.com.shop.svc.cluster.local CNAME api.example.com", "api.example.com A 240.240.0.1"]);
+    expect(answers("api.example.com.shop.svc.cluster.local")).toEqual([
+      "api.example.com.shop.svc.cluster.local CNAME api.example.com",
+      "api.example.com A 240.240.0.1",
+    ]);
     expect(answers("a.b.wild.example")).toEqual(["a.b.wild.example A 240.240.0.2"]);
     expect(answers("x.deep.wild.example")).toEqual(["x.deep.wild.example A 240.240.0.3"]);
     expect(answers("wild.example")).toBe("forward");
@@ -72,11 +86,19 @@ describe("names", () => {
 test("questions for others go to one name server after the other, under ids of our own", () => {
   const clock = new FakeClock();
   const sent: { id: number; to: string }[] = [];
-  const forwarder = new Forwarder(["10.0.0.1", "10.0.0.2"], { send: (bytes, _port, to) => void sent.push({ id: new DataView(bytes.buffer).getUint16(0), to }) }, clock, () => 99);
+  const forwarder = new Forwarder(
+    ["10.0.0.1", "10.0.0.2"],
+    { send: (bytes, _port, to) => void sent.push({ id: new DataView(bytes.buffer).getUint16(0), to }) },
+    clock,
+    () => 99,
+  );
   const replies: (Uint8Array | undefined)[] = [];
   forwarder.forward(question("a"), (reply) => void replies.push(reply));
   forwarder.forward(question("b"), (reply) => void replies.push(reply));
-  expect(sent).toEqual([{ id: 99, to: "10.0.0.1" }, { id: 100, to: "10.0.0.1" }]);
+  expect(sent).toEqual([
+    { id: 99, to: "10.0.0.1" },
+    { id: 100, to: "10.0.0.1" },
+  ]);
   const reply = Uint8Array.from(question("a"));
   new DataView(reply.buffer).setUint16(0, 99);
   forwarder.receive(reply, "10.9.9.9", 53);
@@ -94,7 +116,16 @@ test("questions for others go to one name server after the other, under ids of o
 describe("on the wire", () => {
   let proxy: DnsProxy;
   beforeAll(async () => {
-    proxy = await serveDns({ address: "127.0.0.1", port: 0, namespace: "shop", resolv: { nameservers: [], search: SEARCH }, upstreamFd: () => bindUdp("127.0.0.1", 0), clock: systemClock, random: Math.random, log: createLogger("t", { level: "none" }) });
+    proxy = await serveDns({
+      address: "127.0.0.1",
+      port: 0,
+      namespace: "shop",
+      resolv: { nameservers: [], search: SEARCH },
+      upstreamFd: () => bindUdp("127.0.0.1", 0),
+      clock: systemClock,
+      random: Math.random,
+      log: createLogger("t", { level: "none" }),
+    });
     proxy.setTable(TABLE);
   });
   afterAll(() => proxy.stop());
@@ -106,18 +137,33 @@ describe("on the wire", () => {
     client.send(question("elsewhere.test"), proxy.port, "127.0.0.1");
     for (let i = 0; i < 100 && replies.length < 2; i++) await Bun.sleep(5);
     client.close();
-    expect(replies.map((reply) => [reply.questions?.[0]?.name, reply.answers?.length])).toEqual([["web", 2], ["elsewhere.test", 0]]);
+    expect(replies.map((reply) => [reply.questions?.[0]?.name, reply.answers?.length])).toEqual([
+      ["web", 2],
+      ["elsewhere.test", 0],
+    ]);
   });
 
   test("TCP: two questions in one write", async () => {
     const framed = [question("web"), question("api.example.com")].map((bytes) => Buffer.concat([Buffer.from([0, bytes.length]), bytes]));
     const { promise, resolve } = Promise.withResolvers<Buffer>();
     let held = Buffer.alloc(0);
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port: proxy.port, socket: { data: (_socket, chunk) => { held = Buffer.concat([held, chunk]); if (held.length > 4 && held.length >= 2 + held.readUInt16BE(0) + 2 + (held.readUInt16BE(2 + held.readUInt16BE(0)) || 1)) resolve(held); } } });
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: proxy.port,
+      socket: {
+        data: (_socket, chunk) => {
+          held = Buffer.concat([held, chunk]);
+          if (held.length > 4 && held.length >= 2 + held.readUInt16BE(0) + 2 + (held.readUInt16BE(2 + held.readUInt16BE(0)) || 1)) resolve(held);
+        },
+      },
+    });
     socket.write(Buffer.concat(framed));
     const bytes = await promise;
     const first = bytes.readUInt16BE(0);
-    expect([packet.decode(bytes.subarray(2, 2 + first)), packet.decode(bytes.subarray(4 + first))].map((reply) => reply.answers?.at(-1))).toMatchObject([{ data: "10.96.0.1" }, { data: "240.240.0.1" }]);
+    expect([packet.decode(bytes.subarray(2, 2 + first)), packet.decode(bytes.subarray(4 + first))].map((reply) => reply.answers?.at(-1))).toMatchObject([
+      { data: "10.96.0.1" },
+      { data: "240.240.0.1" },
+    ]);
     socket.end();
   });
 });

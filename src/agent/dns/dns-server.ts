@@ -42,7 +42,9 @@ export async function serveDns(options: DnsOptions): Promise<DnsProxy> {
     binaryType: "uint8array",
     socket: { data: (_socket: unknown, bytes: Uint8Array, fromPort: number, from: string) => forwarder.receive(bytes, from, fromPort) },
   } as never as Parameters<typeof Bun.udpSocket>[0]);
-  const forwarder = new Forwarder(resolv.nameservers, { send: (bytes, toPort, to) => void upstream.send(bytes, toPort, to) }, clock, () => Math.floor(random() * 0x10000));
+  const forwarder = new Forwarder(resolv.nameservers, { send: (bytes, toPort, to) => void upstream.send(bytes, toPort, to) }, clock, () =>
+    Math.floor(random() * 0x10000),
+  );
   const handle = (question: Uint8Array, limit: number, reply: (bytes: Uint8Array) => void): void => {
     const verdict = answerQuestion(question, lookUp, limit, turn++);
     if (verdict.kind === "answer") reply(verdict.reply);

@@ -32,7 +32,12 @@ export function compileNameTable({ table }: NameTable, namespace: string, search
     exact.set(canonical, answers);
     if (info.registry !== KUBERNETES) continue;
     const shortname = info.shortname.toLowerCase();
-    const aliases = [...info.altHosts.map((alias) => alias.toLowerCase()), `${shortname}.${info.namespace}`, `${shortname}.${info.namespace}.svc`, ...(info.namespace === namespace ? [shortname] : [])];
+    const aliases = [
+      ...info.altHosts.map((alias) => alias.toLowerCase()),
+      `${shortname}.${info.namespace}`,
+      `${shortname}.${info.namespace}.svc`,
+      ...(info.namespace === namespace ? [shortname] : []),
+    ];
     for (const alias of aliases) if (!exact.has(alias)) exact.set(alias, answers);
   }
   const find = (name: string): NameAnswers | undefined => {

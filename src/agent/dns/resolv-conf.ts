@@ -18,7 +18,10 @@ export function readResolvConf(path = "/etc/resolv.conf"): ResolvConf {
   const nameservers: string[] = [];
   let search: string[] = [];
   for (const line of text.split("\n")) {
-    const [keyword, ...values] = line.replace(/[#;].*$/, "").trim().split(/\s+/);
+    const [keyword, ...values] = line
+      .replace(/[#;].*$/, "")
+      .trim()
+      .split(/\s+/);
     if (keyword === "nameserver" && values[0] !== undefined && isIP(values[0]) !== 0) nameservers.push(values[0]);
     // The last such line counts, as for the C library.
     else if (keyword === "search") search = values.map((value) => value.replace(/\.$/, "").toLowerCase());

@@ -19,7 +19,16 @@ export function startDns(options: AgentOptions, sockets: PodSockets, log: Logger
   let stopped = false;
   const start = async (): Promise<void> => {
     const { readResolvConf, serveDns } = await import("./index.ts");
-    const made = await serveDns({ address: "127.0.0.1", port: DNS_PROXY_PORT, namespace: options.namespace, resolv: readResolvConf(), upstreamFd: () => sockets.udp(), clock: systemClock, random: Math.random, log });
+    const made = await serveDns({
+      address: "127.0.0.1",
+      port: DNS_PROXY_PORT,
+      namespace: options.namespace,
+      resolv: readResolvConf(),
+      upstreamFd: () => sockets.udp(),
+      clock: systemClock,
+      random: Math.random,
+      log,
+    });
     if (stopped) return made.stop();
     proxy = made;
     if (table) made.setTable(table);

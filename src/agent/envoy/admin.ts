@@ -39,7 +39,9 @@ export class EnvoyAdmin {
 
   async #stats(filter: string): Promise<Map<string, number>> {
     const text = await this.#ask("GET", `/stats?filter=${encodeURIComponent(filter)}`);
-    return new Map(text.split("\n").flatMap((line) => (line.includes(": ") ? [[line.slice(0, line.indexOf(": ")), Number(line.slice(line.indexOf(": ") + 2))]] : [])));
+    return new Map(
+      text.split("\n").flatMap((line) => (line.includes(": ") ? [[line.slice(0, line.indexOf(": ")), Number(line.slice(line.indexOf(": ") + 2))]] : [])),
+    );
   }
 
   async #ask(method: "GET" | "POST", path: string): Promise<string> {

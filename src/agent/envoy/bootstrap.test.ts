@@ -42,7 +42,10 @@ test("the node says that this Envoy lacks Istio's filters, and where its agent r
 });
 
 test("ports of ProxyConfig and statistics of annotations are taken", () => {
-  const given = options({ PROXY_CONFIG: "proxyAdminPort: 15999\nstatusPort: 15998\n" }, { "sidecar.istio.io/statsInclusionPrefixes": "cluster.outbound,http", "sidecar.istio.io/statsInclusionRegexps": "a.*b" });
+  const given = options(
+    { PROXY_CONFIG: "proxyAdminPort: 15999\nstatusPort: 15998\n" },
+    { "sidecar.istio.io/statsInclusionPrefixes": "cluster.outbound,http", "sidecar.istio.io/statsInclusionRegexps": "a.*b" },
+  );
   const text = JSON.stringify(bootstrap(given));
   expect(text).toContain('"port_value":15999');
   expect(text).toContain('"port_value":15998');

@@ -14,14 +14,30 @@ export function envoyBootstrap(options: AgentOptions, node: NodeIdentity, xdsSoc
   return {
     application_log_config: { log_format: { text_format: "%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v\tthread=%t" } },
     node: { id: node.id, cluster: node.cluster, locality: {}, metadata: node.metadata as JsonObject },
-    layered_runtime: { layers: [{ name: "global config", static_layer: RUNTIME }, { name: "admin", admin_layer: {} }] },
+    layered_runtime: {
+      layers: [
+        { name: "global config", static_layer: RUNTIME },
+        { name: "admin", admin_layer: {} },
+      ],
+    },
     bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: internalListener() }],
     stats_config: statsConfig(options),
-    admin: { access_log: [{ name: "envoy.access_loggers.file", typed_config: { "@type": `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: "/dev/null" } }], profile_path: "/var/lib/istio/data/envoy.prof", address: { socket_address: { address: "127.0.0.1", port_value: proxyConfig.proxyAdminPort } } },
+    admin: {
+      access_log: [
+        { name: "envoy.access_loggers.file", typed_config: { "@type": `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: "/dev/null" } },
+      ],
+      profile_path: "/var/lib/istio/data/envoy.prof",
+      address: { socket_address: { address: "127.0.0.1", port_value: proxyConfig.proxyAdminPort } },
+    },
     dynamic_resources: {
       lds_config: { ads: {}, initial_fetch_timeout: "0s", resource_api_version: "V3" },
       cds_config: { ads: {}, initial_fetch_timeout: "0s", resource_api_version: "V3" },
-      ads_config: { api_type: "DELTA_GRPC", set_node_on_first_message_only: true, transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds-grpc" } }] },
+      ads_config: {
+        api_type: "DELTA_GRPC",
+        set_node_on_first_message_only: true,
+        transport_api_version: "V3",
+        grpc_services: [{ envoy_grpc: { cluster_name: "xds-grpc" } }],
+      },
     },
     static_resources: {
       clusters: [
@@ -30,14 +46,23 @@ export function envoyBootstrap(options: AgentOptions, node: NodeIdentity, xdsSoc
         { ...localCluster("sds-grpc", { pipe: { path: relative(paths.workloadSocket) } }, "1s"), ...HTTP2 },
         {
           ...localCluster("xds-grpc", { pipe: { path: relative(xdsSocket) } }, "1s"),
-          circuit_breakers: { thresholds: [{ priority: "DEFAULT", ...UNLIMITED }, { priority: "HIGH", ...UNLIMITED }] },
+          circuit_breakers: {
+            thresholds: [
+              { priority: "DEFAULT", ...UNLIMITED },
+              { priority: "HIGH", ...UNLIMITED },
+            ],
+          },
           upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } },
           max_requests_per_connection: 1,
           ...HTTP2,
         },
       ],
       listeners: [
-        httpListener(PROMETHEUS_PORT, "stats", "/stats/prometheus", "prometheus_stats", [compressor("brotli", "Brotli"), compressor("zstd", "Zstd"), compressor("gzip", "Gzip")]),
+        httpListener(PROMETHEUS_PORT, "stats", "/stats/prometheus", "prometheus_stats", [
+          compressor("brotli", "Brotli"),
+          compressor("zstd", "Zstd"),
+          compressor("gzip", "Gzip"),
+        ]),
         httpListener(HEALTH_PORT, "agent", "/healthz/ready", "agent", []),
       ],
     },
@@ -45,7 +70,10 @@ export function envoyBootstrap(options: AgentOptions, node: NodeIdentity, xdsSoc
       resource_monitors: [
         {
           name: "envoy.resource_monitors.global_downstream_max_connections",
-          typed_config: { "@type": `${TYPE}envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`, max_active_downstream_connections: 2147483647 },
+          typed_config: {
+            "@type": `${TYPE}envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
+            max_active_downstream_connections: 2147483647,
+          },
         },
       ],
     },
@@ -69,7 +97,11 @@ const HTTP2 = {
 };
 
 function internalListener(): JsonObject {
-  return { "@type": `${TYPE}udpa.type.v1.TypedStruct`, type_url: `${TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener`, value: { buffer_size_kb: 64 } };
+  return {
+    "@type": `${TYPE}udpa.type.v1.TypedStruct`,
+    type_url: `${TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener`,
+    value: { buffer_size_kb: 64 },
+  };
 }
 
 function localCluster(name: string, address: JsonObject, timeout: string): JsonObject {

@@ -3,14 +3,32 @@ import { createLogger } from "../../base/index.ts";
 import type { PeerMetadata } from "../../proxy/telemetry/peer-metadata.ts";
 import { RequestCounter } from "./request-counter.ts";
 
-const SLEEP: PeerMetadata = { workload: "sleep", namespace: "a", cluster: "Kubernetes", canonicalName: "sleep", canonicalRevision: "latest", app: "sleep", version: "" };
-const NODE = { WORKLOAD_NAME: "web", NAMESPACE: "b", CLUSTER_ID: "Kubernetes", ISTIO_VERSION: "1", LABELS: { app: "web", "service.istio.io/canonical-name": "web", "service.istio.io/canonical-revision": "v1" } };
+const SLEEP: PeerMetadata = {
+  workload: "sleep",
+  namespace: "a",
+  cluster: "Kubernetes",
+  canonicalName: "sleep",
+  canonicalRevision: "latest",
+  app: "sleep",
+  version: "",
+};
+const NODE = {
+  WORKLOAD_NAME: "web",
+  NAMESPACE: "b",
+  CLUSTER_ID: "Kubernetes",
+  ISTIO_VERSION: "1",
+  LABELS: { app: "web", "service.istio.io/canonical-name": "web", "service.istio.io/canonical-revision": "v1" },
+};
 const ID = { peerId: "spiffe://cluster.local/ns/a/sa/sleep", ownId: "spiffe://cluster.local/ns/b/sa/web" };
 const SERVICES = [{ host: "web.b.svc.cluster.local", name: "web", namespace: "b" }];
 
 function counter() {
   const logs: string[] = [];
-  const made = new RequestCounter(NODE, { find: (address, found) => found(address === "10.0.0.1" ? SLEEP : undefined) }, createLogger("t", { write: (line) => void logs.push(line) }));
+  const made = new RequestCounter(
+    NODE,
+    { find: (address, found) => found(address === "10.0.0.1" ? SLEEP : undefined) },
+    createLogger("t", { write: (line) => void logs.push(line) }),
+  );
   const count = (...lines: object[]): void => lines.forEach((line) => made.line(JSON.stringify(line)));
   /** The series of a metric, as sets of labels without those that say "unknown". */
   const series = (name: string): { labels: Record<string, string>; value: number }[] =>
@@ -19,7 +37,10 @@ function counter() {
       .split("\n")
       .filter((line) => line.startsWith(`${name}{`))
       .map((line) => ({
-        labels: Object.fromEntries([...line.matchAll(/(\w+)="([^"]*)"/g)].flatMap(([, key, value]) => (value === "unknown" ? [] : [[key, value]]))) as Record<string, string>,
+        labels: Object.fromEntries([...line.matchAll(/(\w+)="([^"]*)"/g)].flatMap(([, key, value]) => (value === "unknown" ? [] : [[key, value]]))) as Record<
+          string,
+          string
+        >,
         value: Number(line.slice(line.lastIndexOf(" "))),
       }));
   return { made, count, series, logs };
@@ -27,7 +48,22 @@ function counter() {
 
 test("a request over mutual TLS is counted by the server with both ends", () => {
   const { count, series } = counter();
-  const line = { kind: "http", class: "inbound", flags: "-", sourceIp: "10.0.0.1", status: 200, milliseconds: 3, received: 10, sent: 20, requestHead: 100, responseHead: 50, cluster: "inbound|8081||", services: SERVICES, authority: "web", ...ID };
+  const line = {
+    kind: "http",
+    class: "inbound",
+    flags: "-",
+    sourceIp: "10.0.0.1",
+    status: 200,
+    milliseconds: 3,
+    received: 10,
+    sent: 20,
+    requestHead: 100,
+    responseHead: 50,
+    cluster: "inbound|8081||",
+    services: SERVICES,
+    authority: "web",
+    ...ID,
+  };
   count(line, line);
   expect(series("istio_requests_total")).toMatchObject([
     {
@@ -62,9 +98,32 @@ test("plaintext counts as such; an address that is nobody's stays unknown", () =
 
 test("a client's request names the endpoint's workload and what it is called by", () => {
   const { count, series } = counter();
-  const known = { kind: "http", class: "outbound", status: 200, cluster: "outbound|80||x.c.svc.cluster.local", services: [{ host: "x.c.svc.cluster.local", name: "x", namespace: "c" }], workload: "x-v1;c;x;v1;Kubernetes", upstreamPeerId: "spiffe://cluster.local/ns/c/sa/x", upstreamOwnId: ID.ownId };
-  count(known, { kind: "http", class: "outbound", status: 503, flags: "NR", authority: "nobody:80" }, { ...known, contentType: "application/grpc+proto", grpcStatus: 14 });
-  expect(series("istio_requests_total").map(({ labels }) => [labels.reporter, labels.destination_workload, labels.destination_service, labels.destination_principal, labels.request_protocol, labels.grpc_response_status, labels.response_flags])).toEqual([
+  const known = {
+    kind: "http",
+    class: "outbound",
+    status: 200,
+    cluster: "outbound|80||x.c.svc.cluster.local",
+    services: [{ host: "x.c.svc.cluster.local", name: "x", namespace: "c" }],
+    workload: "x-v1;c;x;v1;Kubernetes",
+    upstreamPeerId: "spiffe://cluster.local/ns/c/sa/x",
+    upstreamOwnId: ID.ownId,
+  };
+  count(
+    known,
+    { kind: "http", class: "outbound", status: 503, flags: "NR", authority: "nobody:80" },
+    { ...known, contentType: "application/grpc+proto", grpcStatus: 14 },
+  );
+  expect(
+    series("istio_requests_total").map(({ labels }) => [
+      labels.reporter,
+      labels.destination_workload,
+      labels.destination_service,
+      labels.destination_principal,
+      labels.request_protocol,
+      labels.grpc_response_status,
+      labels.response_flags,
+    ]),
+  ).toEqual([
     ["source", "x-v1", "x.c.svc.cluster.local", "spiffe://cluster.local/ns/c/sa/x", "http", "", "-"],
     ["source", undefined, "nobody:80", undefined, "http", "", "NR"],
     ["source", "x-v1", "x.c.svc.cluster.local", "spiffe://cluster.local/ns/c/sa/x", "grpc", "14", "-"],
@@ -97,13 +156,24 @@ test("who is not let in is counted with the reason", () => {
   count(
     { ...line, flags: "NR", transportFailure: "TLS_error|error:1000009c:SSL_routines:OPENSSL_internal:HTTP_REQUEST:TLS_error_end" },
     { ...line, transportFailure: "TLS_error:|268435648:SSL_routines:OPENSSL_internal:PEER_DID_NOT_RETURN_A_CERTIFICATE:TLS_error_end" },
-    { ...line, transportFailure: "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: X509_verify_cert:TLS_error_end" },
+    {
+      ...line,
+      transportFailure: "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: X509_verify_cert:TLS_error_end",
+    },
     { ...line, transportFailure: "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: SAN matcher:TLS_error_end" },
     { ...line, transportFailure: "TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end" },
     // Let in: what the inspector of first bytes says of plaintext is no refusal.
     { ...line, transportFailure: "TLS_error|error:1000009c:SSL_routines:OPENSSL_internal:HTTP_REQUEST:TLS_error_end" },
     { ...line, flags: "-" },
-    { kind: "tcp", class: "inbound", connection: 1, sourceIp: "10.0.0.9", port: 3306, moment: "TcpConnectionEnd", termination: "rbac_access_denied_matched_policy[none]" },
+    {
+      kind: "tcp",
+      class: "inbound",
+      connection: 1,
+      sourceIp: "10.0.0.9",
+      port: 3306,
+      moment: "TcpConnectionEnd",
+      termination: "rbac_access_denied_matched_policy[none]",
+    },
   );
   expect(series("chainmail_refused_connections_total").map(({ labels, value }) => `${labels.destination_port} ${labels.reason} ${value}`)).toEqual([
     "8081 filter_chain_not_found 1",

@@ -84,7 +84,12 @@ export class RequestCounter {
 
   /** Envoy tells of a connection when it stands, while it lasts, and when it ends, each time with all its bytes so far. */
   #connection(line: TelemetryLine, ends: Ends): void {
-    const series = this.#istio.tcp(line.class === "inbound" ? "destination" : "source", ends, this.#cluster(line), line.moment === CONNECTION_END ? flagsOf(line) : "");
+    const series = this.#istio.tcp(
+      line.class === "inbound" ? "destination" : "source",
+      ends,
+      this.#cluster(line),
+      line.moment === CONNECTION_END ? flagsOf(line) : "",
+    );
     const id = line.connection ?? 0;
     const known = this.#open.get(id);
     if (!known) series.opened.inc();

@@ -8,7 +8,13 @@ const resource = { typeUrl: XDS_TYPES.LDS, value: new Uint8Array(70_000) };
 
 test("the type is read behind resources of any size, in both protocols", () => {
   const sotw = create(DiscoveryResponseSchema, { versionInfo: "v", canary: true, typeUrl: XDS_TYPES.LDS, nonce: "n", resources: [resource, resource] });
-  const delta = create(DeltaDiscoveryResponseSchema, { systemVersionInfo: "v", typeUrl: XDS_TYPES.CDS, nonce: "n", removedResources: ["a"], resources: [{ name: "x", version: "1", resource, aliases: ["y"], ttl: { seconds: 3n } }] });
+  const delta = create(DeltaDiscoveryResponseSchema, {
+    systemVersionInfo: "v",
+    typeUrl: XDS_TYPES.CDS,
+    nonce: "n",
+    removedResources: ["a"],
+    resources: [{ name: "x", version: "1", resource, aliases: ["y"], ttl: { seconds: 3n } }],
+  });
   expect(typeUrlOfResponse(toBinary(DiscoveryResponseSchema, sotw))).toBe(XDS_TYPES.LDS);
   expect(typeUrlOfResponse(toBinary(DeltaDiscoveryResponseSchema, delta))).toBe(XDS_TYPES.CDS);
 });

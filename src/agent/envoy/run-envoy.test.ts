@@ -57,8 +57,23 @@ function options(binaryPath: string): AgentOptions {
   const config = { discoveryAddress: `localhost:${plane.ads.port}`, proxyAdminPort: adminPort, statusPort, binaryPath, drainDuration: "7s", concurrency: 3 };
   return agentOptions(
     ["sidecar", "--domain", "ns1.svc.cluster.local", "--proxyLogLevel=warning", "--proxyComponentLogLevel=misc:error", "--log_output_level=default:none"],
-    { POD_NAME: "web-1", POD_NAMESPACE: "ns1", INSTANCE_IP: "127.0.0.1", SERVICE_ACCOUNT: "web", CA_ADDR: `localhost:${plane.ads.port}`, PROXY_CONFIG: JSON.stringify(config), CHAINMAIL_PROXY: "envoy" },
-    { token: join(folder, "token"), rootCert: join(folder, "root-cert.pem"), revocations: join(folder, "crl.pem"), workloadSocket: join(folder, name, "sds"), podInfo: folder, configFolder: join(folder, name) },
+    {
+      POD_NAME: "web-1",
+      POD_NAMESPACE: "ns1",
+      INSTANCE_IP: "127.0.0.1",
+      SERVICE_ACCOUNT: "web",
+      CA_ADDR: `localhost:${plane.ads.port}`,
+      PROXY_CONFIG: JSON.stringify(config),
+      CHAINMAIL_PROXY: "envoy",
+    },
+    {
+      token: join(folder, "token"),
+      rootCert: join(folder, "root-cert.pem"),
+      revocations: join(folder, "crl.pem"),
+      workloadSocket: join(folder, name, "sds"),
+      podInfo: folder,
+      configFolder: join(folder, name),
+    },
   );
 }
 

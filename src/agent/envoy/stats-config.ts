@@ -17,7 +17,11 @@ export function statsConfig({ annotations, proxyConfig }: Pick<AgentOptions, "an
     ...[...STATS_SUFFIXES, ...added("Suffixes")].map((suffix) => ({ suffix })),
     ...[ROUTE_STATS, ...added("Regexps")].map((regex) => ({ safe_regex: { regex } })),
   ];
-  return { use_all_default_tags: false, stats_tags: STATS_TAGS.map(([tag_name, regex]) => ({ tag_name, regex })), stats_matcher: { inclusion_list: { patterns } } };
+  return {
+    use_all_default_tags: false,
+    stats_tags: STATS_TAGS.map(([tag_name, regex]) => ({ tag_name, regex })),
+    stats_matcher: { inclusion_list: { patterns } },
+  };
 }
 
 /** How Envoy splits names of statistics into labels: tag and pattern, as Istio's dashboards expect them. */

@@ -5,7 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger, systemClock } from "../../base/index.ts";
 import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
-import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, type DeltaDiscoveryResponse } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
+import {
+  DeltaDiscoveryRequestSchema,
+  DeltaDiscoveryResponseSchema,
+  type DeltaDiscoveryResponse,
+} from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { WorkloadSchema } from "../../proto/gen/istio/workload/workload_pb.ts";
 import { packAny, WORKLOAD_TYPE, XDS_TYPES } from "../../proto/index.ts";
 import { GrpcClient, serveGrpcUnix, tcpDial, unixDial, type GrpcStatus } from "../../proxy/grpc/index.ts";
@@ -19,7 +23,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const METHOD = "envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const quiet = createLogger("test", { level: "none" });
-const request = (typeUrl: string, more: object = {}): Uint8Array => toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, { typeUrl, ...more }));
+const request = (typeUrl: string, more: object = {}): Uint8Array =>
+  toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, { typeUrl, ...more }));
 
 /** A relay on a socket in front of a control plane that listens on `port`, and a client in Envoy's place. */
 async function world(name: string, port: () => number) {
@@ -66,7 +71,16 @@ test("requests and answers pass unchanged; the agent's own type stays with the a
   names.find("10.0.0.9", (peer) => void found.push(peer));
   await plane.until(() => plane.requests.length === 2);
   expect(plane.requests[1]).toMatchObject({ typeUrl: WORKLOAD_TYPE, resourceNamesSubscribe: ["/10.0.0.9"] });
-  plane.send({ typeUrl: WORKLOAD_TYPE, resources: [{ name: "/10.0.0.9", version: "1", resource: packAny(WorkloadSchema, { workloadName: "sleep", namespace: "a", canonicalName: "sleep", canonicalRevision: "v2" }) }] });
+  plane.send({
+    typeUrl: WORKLOAD_TYPE,
+    resources: [
+      {
+        name: "/10.0.0.9",
+        version: "1",
+        resource: packAny(WorkloadSchema, { workloadName: "sleep", namespace: "a", canonicalName: "sleep", canonicalRevision: "v2" }),
+      },
+    ],
+  });
   plane.send({ typeUrl: XDS_TYPES.CDS, resources: [{ name: "c", version: "1", resource: packAny(ClusterSchema, { name: "c" }) }] });
   await eventually(() => answers.length === 1);
   expect(answers[0]).toMatchObject({ typeUrl: XDS_TYPES.CDS, nonce: "n2" });

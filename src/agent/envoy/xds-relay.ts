@@ -68,7 +68,9 @@ export class XdsRelay {
   lost(reason: string): void {
     if (this.#lastError === reason) return;
     this.#lastError = reason;
-    this.deps.log.warn(`control plane lost, ${this.#everConnected ? "Envoy goes on with the configuration of before" : "nothing to serve yet"}`, { error: reason });
+    this.deps.log.warn(`control plane lost, ${this.#everConnected ? "Envoy goes on with the configuration of before" : "nothing to serve yet"}`, {
+      error: reason,
+    });
   }
 
   forget(stream: RelayedStream): void {

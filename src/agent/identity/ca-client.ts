@@ -25,7 +25,8 @@ export async function createCertificate(options: CaClientOptions, csrPem: string
     const bytes = await client.unary(METHOD, options.metadata(), toBinary(IstioCertificateRequestSchema, request), TIMEOUT_MS);
     const { certChain } = fromBinary(IstioCertificateResponseSchema, bytes);
     const rootsPem = certChain.at(-1);
-    if (certChain.length < 2 || rootsPem === undefined) throw new ChainmailError("CA_ANSWER_INVALID", `the CA answered with ${certChain.length} certificates; a leaf and a root at least were expected`);
+    if (certChain.length < 2 || rootsPem === undefined)
+      throw new ChainmailError("CA_ANSWER_INVALID", `the CA answered with ${certChain.length} certificates; a leaf and a root at least were expected`);
     return { chain: certChain.slice(0, -1), rootsPem };
   } finally {
     client.close();

@@ -34,7 +34,10 @@ export function serveSds(path: string, secrets: SecretStore): { stop: () => void
 function sotwStream(call: GrpcCall, secrets: SecretStore): GrpcCallHandlers {
   const watched = new Watched(secrets, (name, any, version) => {
     call.send(
-      toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { typeUrl: XDS_TYPES.SDS, versionInfo: version, nonce: nonce(), resources: any ? [any] : [] })),
+      toBinary(
+        DiscoveryResponseSchema,
+        create(DiscoveryResponseSchema, { typeUrl: XDS_TYPES.SDS, versionInfo: version, nonce: nonce(), resources: any ? [any] : [] }),
+      ),
     );
   });
   return {
@@ -52,7 +55,12 @@ function deltaStream(call: GrpcCall, secrets: SecretStore): GrpcCallHandlers {
   const names = new Set<string>();
   const watched = new Watched(secrets, (name, resource, version) => {
     const body = resource ? { resources: [{ name, version, resource }] } : { removedResources: [name] };
-    call.send(toBinary(DeltaDiscoveryResponseSchema, create(DeltaDiscoveryResponseSchema, { typeUrl: XDS_TYPES.SDS, systemVersionInfo: version, nonce: nonce(), ...body })));
+    call.send(
+      toBinary(
+        DeltaDiscoveryResponseSchema,
+        create(DeltaDiscoveryResponseSchema, { typeUrl: XDS_TYPES.SDS, systemVersionInfo: version, nonce: nonce(), ...body }),
+      ),
+    );
   });
   return {
     message(bytes) {
@@ -84,7 +92,10 @@ class Watched {
     }
     for (const name of wanted) {
       if (this.#stops.has(name)) continue;
-      this.#stops.set(name, this.secrets.watch(name, () => this.#sendNow(name)));
+      this.#stops.set(
+        name,
+        this.secrets.watch(name, () => this.#sendNow(name)),
+      );
       if (this.secrets.get(name)) this.#sendNow(name);
     }
   }

@@ -29,7 +29,13 @@ async function world(name: string, change: (issue: (csr: string) => IssuedChain)
   let issued = 0;
   const issue = (csr: string): IssuedChain => {
     issued++;
-    const leaf = issueLeaf({ signer: { certificate: signer.root, key: signer.key }, spki: parseCsr(csr).spki, names: { uris: ["spiffe://cluster.local/ns/a/sa/b"] }, now: clock.now(), lifetimeMs: 24 * HOUR });
+    const leaf = issueLeaf({
+      signer: { certificate: signer.root, key: signer.key },
+      spki: parseCsr(csr).spki,
+      names: { uris: ["spiffe://cluster.local/ns/a/sa/b"] },
+      now: clock.now(),
+      lifetimeMs: 24 * HOUR,
+    });
     return { chain: [leaf.pem], rootsPem: signer.root.pem };
   };
   const changed = change(issue);
@@ -108,7 +114,13 @@ test("a certificate for somebody else, or for another key, is never used", async
     ["spiffe://cluster.local/ns/a/sa/b", otherKey],
   ] as const) {
     const { secrets, identity, logs } = await world(`bad-${names.length}-${key ? "key" : "name"}`, () => (csr) => {
-      const leaf = issueLeaf({ signer: { certificate: signer.root, key: signer.key }, spki: key ?? parseCsr(csr).spki, names: { uris: [names] }, now, lifetimeMs: 24 * HOUR });
+      const leaf = issueLeaf({
+        signer: { certificate: signer.root, key: signer.key },
+        spki: key ?? parseCsr(csr).spki,
+        names: { uris: [names] },
+        now,
+        lifetimeMs: 24 * HOUR,
+      });
       return { chain: [leaf.pem], rootsPem: signer.root.pem };
     });
     await until(() => logs.some((line) => line.includes("the CA issued a certificate for")));

@@ -1,5 +1,17 @@
 import { ChainmailError, errorText, type Clock, type Logger } from "../../base/index.ts";
-import { createCsr, encodePrivateKey, formatSpiffeId, generateKey, parseCertificate, PkiError, publicKeyDer, splitCertificates, verifyChain, type Certificate, type KeyAlgorithm } from "../../pki/index.ts";
+import {
+  createCsr,
+  encodePrivateKey,
+  formatSpiffeId,
+  generateKey,
+  parseCertificate,
+  PkiError,
+  publicKeyDer,
+  splitCertificates,
+  verifyChain,
+  type Certificate,
+  type KeyAlgorithm,
+} from "../../pki/index.ts";
 import { Backoff, type SecretStore } from "../../proxy/xds/index.ts";
 import type { IssuedChain } from "./ca-client.ts";
 import type { TrustBundleFile } from "./trust-bundle.ts";
@@ -86,7 +98,11 @@ export class WorkloadIdentity {
       this.#publishRoots(version);
       this.#backoff.reset();
       const wait = rotationDelay(leaf, clock.now(), random);
-      log.info("workload certificate issued", { serial: leaf.serialNumber, notAfter: new Date(leaf.notAfter).toISOString(), rotateInSeconds: Math.round(wait / 1000) });
+      log.info("workload certificate issued", {
+        serial: leaf.serialNumber,
+        notAfter: new Date(leaf.notAfter).toISOString(),
+        rotateInSeconds: Math.round(wait / 1000),
+      });
       this.#cancel = clock.after(wait, () => void this.#renew());
     } catch (error) {
       if (this.#stopped) return;
@@ -104,7 +120,8 @@ export class WorkloadIdentity {
       throw new ChainmailError("CA_ANSWER_INVALID", `the CA issued a certificate for ${leaf.uris.join(", ") || "nobody"}, this pod is ${expected}`);
     }
     if (Buffer.compare(leaf.spki, spki) !== 0) throw new ChainmailError("CA_ANSWER_INVALID", "the CA issued a certificate for another key");
-    if (leaf.notAfter <= this.#deps.clock.now()) throw new ChainmailError("CA_ANSWER_INVALID", "the CA issued a certificate that has expired: compare the clocks");
+    if (leaf.notAfter <= this.#deps.clock.now())
+      throw new ChainmailError("CA_ANSWER_INVALID", "the CA issued a certificate that has expired: compare the clocks");
   }
 
   #bundleChanged(): void {
@@ -145,7 +162,12 @@ export class WorkloadIdentity {
 /** The root that a certificate leads to; undefined when it leads to none, which the first handshake will tell. */
 function rootOf(leaf: Certificate, intermediates: readonly string[], roots: readonly string[], now: number): string | undefined {
   try {
-    return verifyChain(leaf, { intermediates: intermediates.flatMap(splitCertificates).map((pem) => parseCertificate(pem)), roots: roots.map((pem) => parseCertificate(pem)), now, anchors: "any" }).at(-1)?.pem;
+    return verifyChain(leaf, {
+      intermediates: intermediates.flatMap(splitCertificates).map((pem) => parseCertificate(pem)),
+      roots: roots.map((pem) => parseCertificate(pem)),
+      now,
+      anchors: "any",
+    }).at(-1)?.pem;
   } catch (error) {
     if (error instanceof PkiError) return undefined;
     throw error;

@@ -12,6 +12,7 @@ export function readAppMetrics(text: string | undefined): AppMetrics | undefined
   const { scrape, port, path } = value as Record<string, unknown>;
   if (String(scrape) === "false") return undefined;
   const number = Number(port ?? 80);
-  if (!Number.isInteger(number) || number < 1 || number > 65535) throw new ChainmailError("APP_METRICS_INVALID", `ISTIO_PROMETHEUS_ANNOTATIONS: port ${String(port)} is not a number`);
+  if (!Number.isInteger(number) || number < 1 || number > 65535)
+    throw new ChainmailError("APP_METRICS_INVALID", `ISTIO_PROMETHEUS_ANNOTATIONS: port ${String(port)} is not a number`);
   return { port: number, path: typeof path === "string" && path !== "" ? path : "/metrics" };
 }

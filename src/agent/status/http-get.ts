@@ -65,7 +65,11 @@ export function httpGet(request: HttpGetRequest): Promise<HttpGetAnswer> {
     connectError: (_, error) => fail(error.message),
     close: finish,
   };
-  const options = { fd: request.fd, socket: handlers, ...(request.https && { tls: { rejectUnauthorized: false } }) } as unknown as Bun.TCPSocketConnectOptions<undefined>;
+  const options = {
+    fd: request.fd,
+    socket: handlers,
+    ...(request.https && { tls: { rejectUnauthorized: false } }),
+  } as unknown as Bun.TCPSocketConnectOptions<undefined>;
   Bun.connect(options).catch((error: unknown) => fail(errorText(error)));
   return promise;
 }
@@ -97,7 +101,7 @@ function complete(bytes: Buffer): boolean {
 
 function dechunk(bytes: Buffer): string {
   const parts: Buffer[] = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const line = bytes.indexOf("\r\n", at);
     if (line < 0) break;
     const size = parseInt(bytes.toString("latin1", at, line), 16);

@@ -118,7 +118,15 @@ async function mergedMetrics(deps: StatusServerDeps): Promise<Response> {
   if (deps.appMetrics) {
     const { port, path } = deps.appMetrics;
     try {
-      const { status, body } = await httpGet({ fd: connectToApp(deps.podIp, port), https: false, host: `${deps.podIp}:${port}`, path, headers: [], timeoutMs: APP_METRICS_TIMEOUT_MS, maxBytes: MAX_METRICS_BYTES });
+      const { status, body } = await httpGet({
+        fd: connectToApp(deps.podIp, port),
+        https: false,
+        host: `${deps.podIp}:${port}`,
+        path,
+        headers: [],
+        timeoutMs: APP_METRICS_TIMEOUT_MS,
+        maxBytes: MAX_METRICS_BYTES,
+      });
       if (status === 200) app = body.endsWith("\n") ? body : `${body}\n`;
       else deps.log.warn("the application's metrics answered with an error", { port, path, status });
     } catch (error) {

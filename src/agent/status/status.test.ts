@@ -10,7 +10,12 @@ const app = Bun.serve({
   port: 0,
   fetch(request, server) {
     const { pathname, search } = new URL(request.url);
-    seen.push({ path: pathname + search, host: request.headers.get("host") ?? "", peer: server.requestIP(request)?.address ?? "", custom: request.headers.get("x-custom") });
+    seen.push({
+      path: pathname + search,
+      host: request.headers.get("host") ?? "",
+      peer: server.requestIP(request)?.address ?? "",
+      custom: request.headers.get("x-custom"),
+    });
     if (pathname === "/fail") return new Response("broken", { status: 503 });
     if (pathname === "/move") return new Response(null, { status: 302, headers: { location: "https://elsewhere/" } });
     if (pathname === "/metrics") return new Response("app_up 1");
@@ -19,7 +24,18 @@ const app = Bun.serve({
 });
 const port = app.port ?? 0;
 const probes = {
-  "/app-health/web/readyz": { httpGet: { path: "/ok?a=1", port, scheme: "HTTP", httpHeaders: [{ name: "Host", value: "my.host" }, { name: "X-Custom", value: "1" }] }, timeoutSeconds: 1 },
+  "/app-health/web/readyz": {
+    httpGet: {
+      path: "/ok?a=1",
+      port,
+      scheme: "HTTP",
+      httpHeaders: [
+        { name: "Host", value: "my.host" },
+        { name: "X-Custom", value: "1" },
+      ],
+    },
+    timeoutSeconds: 1,
+  },
   "/app-health/web/livez": { httpGet: { path: "/fail", port } },
   "/app-health/web/startupz": { tcpSocket: { port } },
   "/app-health/moved/readyz": { httpGet: { path: "move", port } },

@@ -82,7 +82,8 @@ function characters(name: string): CharClass | undefined {
   for (let from = 0; from <= MAX_CODE_POINT; from += BLOCK) {
     // Halves of pairs are no characters.
     const block: number[] = [];
-    for (let character = from; character < from + BLOCK && character <= MAX_CODE_POINT; character++) if (character < 0xd800 || character > 0xdfff) block.push(character);
+    for (let character = from; character < from + BLOCK && character <= MAX_CODE_POINT; character++)
+      if (character < 0xd800 || character > 0xdfff) block.push(character);
     const text = String.fromCodePoint(...block);
     for (const match of text.matchAll(runs)) {
       for (const letter of match[0]) {

@@ -47,7 +47,10 @@ class Parser {
   /** Where the repetition began that was just read. */
   #repetition: number | undefined;
 
-  constructor(readonly source: string, readonly dialect: Dialect) {
+  constructor(
+    readonly source: string,
+    readonly dialect: Dialect,
+  ) {
     this.#max = dialect === "re2" ? MAX_BYTE : MAX_CODE_POINT;
     this.#scanner = new Scanner(source, dialect, this.#max);
   }
@@ -159,7 +162,8 @@ class Parser {
   #escape(): void {
     const scanner = this.#scanner;
     const kind = scanner.peek(1);
-    const simple: Assertion | undefined = kind === "A" ? "begin-text" : kind === "z" ? "end-text" : kind === "b" ? "word-boundary" : kind === "B" ? "no-word-boundary" : undefined;
+    const simple: Assertion | undefined =
+      kind === "A" ? "begin-text" : kind === "z" ? "end-text" : kind === "b" ? "word-boundary" : kind === "B" ? "no-word-boundary" : undefined;
     if (simple !== undefined || kind === "C" || kind === "Q") {
       if (kind === "C" && this.dialect === "go") throw this.#problem("escape", "\\C");
       scanner.at += 2;
@@ -188,7 +192,8 @@ class Parser {
       const end = rest.indexOf(">");
       if (end < 0) throw this.#problem("named-capture", rest);
       const name = rest.slice(named[0].length, end);
-      if (!(this.dialect === "re2" ? /^[\w\xaa\xb2\xb3\xb5\xb9\xba\xbc-\xbe\xc0-\xd6\xd8-\xf6\xf8-\xff]+$/ : /^\w+$/).test(name)) throw this.#problem("named-capture", rest.slice(0, end + 1));
+      if (!(this.dialect === "re2" ? /^[\w\xaa\xb2\xb3\xb5\xb9\xba\xbc-\xbe\xc0-\xd6\xd8-\xf6\xf8-\xff]+$/ : /^\w+$/).test(name))
+        throw this.#problem("named-capture", rest.slice(0, end + 1));
       scanner.at += end + 1;
       return this.#capture(name);
     }
@@ -229,7 +234,8 @@ class Parser {
   #repeat(start: number, repetition: number | undefined, min: number, max: number, counted = false): void {
     const scanner = this.#scanner;
     const sizes = (): void => {
-      if (counted && (min > MAX_REPEAT || (max !== Number.POSITIVE_INFINITY && (max > MAX_REPEAT || max < min)))) throw this.#problem("repeat-size", scanner.since(start));
+      if (counted && (min > MAX_REPEAT || (max !== Number.POSITIVE_INFINITY && (max > MAX_REPEAT || max < min))))
+        throw this.#problem("repeat-size", scanner.since(start));
     };
     // Go looks at the numbers before it looks whether the operator is a lazy one.
     if (this.dialect === "go") sizes();

@@ -50,7 +50,9 @@ class Compiler {
       case "sequence":
         return node.parts.reduceRight((after, part) => this.part(part, after), next);
       case "choice":
-        return node.parts.slice(0, -1).reduceRight((second, part) => this.add({ op: "fork", first: this.part(part, next), second }), this.part(node.parts.at(-1) ?? EMPTY, next));
+        return node.parts
+          .slice(0, -1)
+          .reduceRight((second, part) => this.add({ op: "fork", first: this.part(part, next), second }), this.part(node.parts.at(-1) ?? EMPTY, next));
       case "capture": {
         const end = this.add({ op: "save", slot: node.index * 2 + 1, next });
         return this.add({ op: "save", slot: node.index * 2, next: this.part(node.part, end) });

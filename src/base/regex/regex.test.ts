@@ -63,7 +63,15 @@ test("what JavaScript's engine finds, of the expressions that both know", () => 
   const atom = fc.constantFrom("a", "b", "c", ".", "[ab]", "[^a]", "\\d", "\\w", "\\b", "\\B", "^", "$", "-");
   const times = fc.constantFrom("", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}");
   const piece = fc.tuple(atom, times).map(([one, count]) => (/^(?:\\[bB]|[$^])$/.test(one) ? one : one + count));
-  const expression = fc.array(fc.oneof(piece, fc.array(piece, { minLength: 1, maxLength: 3 }).map((parts) => `(${parts.join("")})`)), { maxLength: 4 }).map((parts) => parts.join(""));
+  const expression = fc
+    .array(
+      fc.oneof(
+        piece,
+        fc.array(piece, { minLength: 1, maxLength: 3 }).map((parts) => `(${parts.join("")})`),
+      ),
+      { maxLength: 4 },
+    )
+    .map((parts) => parts.join(""));
   const text = fc.string({ unit: fc.constantFrom("a", "b", "c", "1", "-", "\n", "é"), maxLength: 8 });
   fc.assert(
     fc.property(fc.array(expression, { minLength: 1, maxLength: 3 }), fc.array(text, { maxLength: 5 }), (alternatives, texts) => {

@@ -9,7 +9,11 @@ const CONTROLS: Readonly<Record<string, number>> = { a: 7, f: 12, n: 10, r: 13, 
 export class Scanner {
   at = 0;
 
-  constructor(readonly source: string, readonly dialect: Dialect, readonly maxCharacter: number) {}
+  constructor(
+    readonly source: string,
+    readonly dialect: Dialect,
+    readonly maxCharacter: number,
+  ) {}
 
   problem(code: ProblemCode, fragment: string): RegexProblem {
     return new RegexProblem(this.dialect, code, fragment);

@@ -10,7 +10,12 @@ export function shapeTest(node: RegexNode): TextTest | undefined {
   if (literal !== undefined) return (text) => text === literal;
   if (parts.length === 1 && parts[0]?.kind === "choice") {
     const texts = parts[0].parts.map((part) => literalOf(flattened(part)));
-    return texts.includes(undefined) ? undefined : ((set) => (text) => set.has(text))(new Set(texts as string[]));
+    return texts.includes(undefined)
+      ? undefined
+      : (
+          (set) => (text) =>
+            set.has(text)
+        )(new Set(texts as string[]));
   }
   const rest = anything(parts.at(-1));
   const prefix = rest && literalOf(parts.slice(0, -1));

@@ -41,7 +41,14 @@ function repeated(node: Repeat): RegexNode {
   if (max === 0 || isEmpty(part)) return EMPTY;
   if (max === 1 && min === 1) return part;
   // `(?:a+)?` is `a*`, and `(?:a*)*` too.
-  if (min <= 1 && (max === 1 || !Number.isFinite(max)) && part.kind === "repeat" && part.lazy === lazy && part.min <= 1 && (part.max === 1 || !Number.isFinite(part.max))) {
+  if (
+    min <= 1 &&
+    (max === 1 || !Number.isFinite(max)) &&
+    part.kind === "repeat" &&
+    part.lazy === lazy &&
+    part.min <= 1 &&
+    (part.max === 1 || !Number.isFinite(part.max))
+  ) {
     return part.min === min && part.max === max ? part : { ...part, min: 0, max: Number.POSITIVE_INFINITY };
   }
   return onlyConditions(part) ? onceEnough({ ...node, min: Math.min(min, 1), max: Number.isFinite(max) ? 1 : max }) : node;
@@ -77,7 +84,12 @@ function coalesced(parts: readonly RegexNode[]): RegexNode[] {
   for (const part of parts) {
     const last = out.at(-1);
     if (last?.kind === "repeat" && last.part.kind === "class") {
-      const more: Repeat | undefined = part.kind === "class" ? { kind: "repeat", part, min: 1, max: 1, lazy: last.lazy } : part.kind === "repeat" && part.lazy === last.lazy ? part : undefined;
+      const more: Repeat | undefined =
+        part.kind === "class"
+          ? { kind: "repeat", part, min: 1, max: 1, lazy: last.lazy }
+          : part.kind === "repeat" && part.lazy === last.lazy
+            ? part
+            : undefined;
       if (more && same(last.part, more.part)) {
         out[out.length - 1] = { ...last, min: last.min + more.min, max: last.max + more.max };
         continue;
@@ -92,7 +104,7 @@ function coalesced(parts: readonly RegexNode[]): RegexNode[] {
 function factored(parts: readonly RegexNode[]): RegexNode[] {
   const shared = (given: readonly RegexNode[], lead: (node: RegexNode) => readonly RegexNode[]): RegexNode[] => {
     const out: RegexNode[] = [];
-    for (let at = 0; at < given.length; ) {
+    for (let at = 0; at < given.length;) {
       let common = lead(given[at] as RegexNode);
       let end = at + 1;
       for (; end < given.length && common.length > 0; end++) {
@@ -144,7 +156,8 @@ function isLiteral(node: RegexNode | undefined): node is RegexNode & { kind: "cl
 }
 
 function same(a: RegexNode, b: RegexNode): boolean {
-  if (a.kind === "class") return b.kind === "class" && a.fold === b.fold && a.set.length === b.set.length && a.set.every((edge, index) => edge === b.set[index]);
+  if (a.kind === "class")
+    return b.kind === "class" && a.fold === b.fold && a.set.length === b.set.length && a.set.every((edge, index) => edge === b.set[index]);
   if (a.kind === "assertion") return b.kind === "assertion" && a.what === b.what;
   return a.kind === "repeat" && b.kind === "repeat" && a.min === b.min && a.max === b.max && a.lazy === b.lazy && same(a.part, b.part);
 }

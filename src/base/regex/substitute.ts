@@ -24,7 +24,7 @@ export function replaceAll(regex: Regex, text: string, rewrite: Rewrite): string
   if (!regex.found(text)) return text;
   let out = "";
   let at = 0;
-  for (let lastEnd = -1; at <= text.length; ) {
+  for (let lastEnd = -1; at <= text.length;) {
     const match = regex.search(text, at);
     if (!match) break;
     const start = match[0] as number;
@@ -51,7 +51,7 @@ export function groupText(text: string, match: ArrayLike<number>, group: number)
 /** All matches in a text as Go's FindAll has them: an empty one does not count right behind another. */
 export function allMatches(regex: Regex, text: string): ArrayLike<number>[] {
   const out: ArrayLike<number>[] = [];
-  for (let at = 0, lastEnd = -1; at <= text.length; ) {
+  for (let at = 0, lastEnd = -1; at <= text.length;) {
     const match = regex.search(text, at);
     if (!match) break;
     const start = match[0] as number;

@@ -25,8 +25,19 @@ export type Dialect = "re2" | "go";
 
 /** Why a text is no expression. */
 export type ProblemCode =
-  | "missing-bracket" | "missing-paren" | "unexpected-paren" | "trailing-backslash" | "repeat-argument" | "repeat-size" | "repeat-operator"
-  | "class-range" | "perl-operator" | "named-capture" | "escape" | "nesting" | "too-large";
+  | "missing-bracket"
+  | "missing-paren"
+  | "unexpected-paren"
+  | "trailing-backslash"
+  | "repeat-argument"
+  | "repeat-size"
+  | "repeat-operator"
+  | "class-range"
+  | "perl-operator"
+  | "named-capture"
+  | "escape"
+  | "nesting"
+  | "too-large";
 
 const WORDS: Readonly<Record<Dialect, Readonly<Record<ProblemCode, string>>>> = {
   re2: {
@@ -63,7 +74,11 @@ const WORDS: Readonly<Record<Dialect, Readonly<Record<ProblemCode, string>>>> = 
 
 /** A text is no expression; the message has the words of RE2 or of Go. */
 export class RegexProblem extends Error {
-  constructor(dialect: Dialect, readonly code: ProblemCode, fragment: string) {
+  constructor(
+    dialect: Dialect,
+    readonly code: ProblemCode,
+    fragment: string,
+  ) {
     const words = WORDS[dialect][code];
     const shown = dialect === "re2" ? Buffer.from(fragment, "latin1").toString("utf8") : fragment;
     super(dialect === "go" ? `error parsing regexp: ${words}: \`${shown}\`` : shown === "" || code === "too-large" ? words : `${words}: ${shown}`);

@@ -56,7 +56,7 @@ export class Tracer {
     let found: Places | undefined;
     let before = from === 0 ? NONE : this.#letterAt(text, lowSurrogate(text, from - 1) ? from - 2 : from - 1);
     let letter = this.#letterAt(text, from);
-    for (let at = from; ; ) {
+    for (let at = from; ;) {
       if (!found && (at === 0 || !(whole || this.#onlyAtBegin)) && (this.#starts === undefined || (letter !== NONE && this.#starts[letter] === 1))) {
         const places = this.#nothing.slice();
         places[0] = at;
@@ -77,7 +77,8 @@ export class Tracer {
           // What is preferred less than this is given up.
           break;
         }
-        if (step.op === "character" && letter !== NONE && (this.#members[number] as Uint8Array)[letter] === 1) this.#follow(next, step.next, places, after, letter, letterAfter);
+        if (step.op === "character" && letter !== NONE && (this.#members[number] as Uint8Array)[letter] === 1)
+          this.#follow(next, step.next, places, after, letter, letterAfter);
       }
       if (letter === NONE) return found;
       [now, next] = [next, now];
@@ -139,7 +140,8 @@ export class Tracer {
       const step = this.#steps[number] as Step;
       if (step.op === "match") return undefined;
       if (step.op === "fork") pending.push(step.first, step.second);
-      else if (step.op === "character") for (const [letter, member] of (this.#members[number] as Uint8Array).entries()) letters[letter] = (letters[letter] as number) | member;
+      else if (step.op === "character")
+        for (const [letter, member] of (this.#members[number] as Uint8Array).entries()) letters[letter] = (letters[letter] as number) | member;
       else pending.push(step.next);
     }
     return letters;

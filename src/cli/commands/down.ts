@@ -11,7 +11,8 @@ function deleteFolder(folder: string): void {
     rmSync(folder, { recursive: true, force: true });
   } catch (cause) {
     const removed = removeAsSubordinates(folder);
-    if (!removed.success) throw new ChainmailError("NOT_DELETED", `${folder} could not be deleted: ${removed.stderr.toString().trim()}`, { cause, hint: `sudo rm -r ${folder}` });
+    if (!removed.success)
+      throw new ChainmailError("NOT_DELETED", `${folder} could not be deleted: ${removed.stderr.toString().trim()}`, { cause, hint: `sudo rm -r ${folder}` });
   }
 }
 

@@ -5,7 +5,7 @@ import { exportLines, shellEnvironment } from "../shell-env.ts";
 
 export function envCommand(): Command {
   return new Command("env")
-    .description("print the environment for a shell: eval \"$(chainmail env)\"")
+    .description('print the environment for a shell: eval "$(chainmail env)"')
     .option("--name <cluster>", "which cluster", "default")
     .action(async (options: { name: string }) => {
       const paths = clusterPaths(options.name);

@@ -39,11 +39,7 @@ export function imageCommand(): Command {
     .option("--port <port>", "a port that it serves (may be given again)", collect, [])
     .option("--mount <host:path[:rw]>", "a further file or folder (may be given again)", collect, [])
     .action(add);
-  command
-    .command("remove <name...>")
-    .alias("rm")
-    .description("take images of your own off the list")
-    .action(remove);
+  command.command("remove <name...>").alias("rm").description("take images of your own off the list").action(remove);
   command.command("prune").description("delete the files of images that are no longer on the list").action(prune);
   return command;
 }
@@ -53,10 +49,20 @@ async function list(options: { quiet?: boolean; output?: string }): Promise<void
   const own = new ImageStore(imagesFolder(home)).list();
   if (options.output === "json") return say(JSON.stringify(own, null, 2));
   const { folder } = await buildPrograms(home);
-  const brought = catalogue(folder).list().map((image) => image.repository);
+  const brought = catalogue(folder)
+    .list()
+    .map((image) => image.repository);
   if (options.quiet) return [...own.map((image) => shortName(image.name)), ...brought].forEach(say);
-  const rows = own.map((image) => [shortName(image.name), image.digest.slice(7, 19), describe(image), image.sizeBytes === 0 ? "-" : formatSize(image.sizeBytes), image.loadedAt.slice(0, 16).replace("T", " ")]);
-  process.stdout.write(tabwriter([["IMAGE", "ID", "RUNS", "SIZE", "ADDED"], ...rows, ...brought.map((name) => [name, "-", "comes with Chainmail", "-", "-"])], 3));
+  const rows = own.map((image) => [
+    shortName(image.name),
+    image.digest.slice(7, 19),
+    describe(image),
+    image.sizeBytes === 0 ? "-" : formatSize(image.sizeBytes),
+    image.loadedAt.slice(0, 16).replace("T", " "),
+  ]);
+  process.stdout.write(
+    tabwriter([["IMAGE", "ID", "RUNS", "SIZE", "ADDED"], ...rows, ...brought.map((name) => [name, "-", "comes with Chainmail", "-", "-"])], 3),
+  );
 }
 
 async function load(archive: string, options: { name?: string; maxSize: string }): Promise<void> {

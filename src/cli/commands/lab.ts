@@ -29,7 +29,9 @@ export function labCommand(): Command {
       await waitForLab(shell);
       const { failed, passed } = await checkLab(shell, ({ number, title, problem, milliseconds }) => {
         const label = number === 0 ? "  before" : `step ${String(number).padStart(3)}`;
-        process.stdout.write(`${problem === undefined ? "ok    " : "FAILED"} ${label}  ${title} (${Math.round(milliseconds)} ms)${problem === undefined ? "" : `\n       ${problem}`}\n`);
+        process.stdout.write(
+          `${problem === undefined ? "ok    " : "FAILED"} ${label}  ${title} (${Math.round(milliseconds)} ms)${problem === undefined ? "" : `\n       ${problem}`}\n`,
+        );
       });
       process.stdout.write(`lab check: ${passed} passed, ${failed} failed\n`);
       process.exitCode = failed === 0 ? 0 : 1;
@@ -61,7 +63,9 @@ async function prepare(name: string, options: { fresh?: boolean } = {}): Promise
   const client = await adminClient(paths);
   const shellEnv = await shellEnvironment(paths, client);
   if (!shellEnv.SECURE_INGRESS_PORT) {
-    throw new ChainmailError("GATEWAY_MISSING", "the ingress gateway has no address, so the lab's requests could not reach it", { hint: "kubectl get svc istio-ingressgateway -n istio-system" });
+    throw new ChainmailError("GATEWAY_MISSING", "the ingress gateway has no address, so the lab's requests could not reach it", {
+      hint: "kubectl get svc istio-ingressgateway -n istio-system",
+    });
   }
   const env = { ...stringsOf(process.env), ...shellEnv };
   const shell = createShell(paths.lab, env);

@@ -6,7 +6,18 @@ import { ChainmailError } from "../../base/index.ts";
 import { clusterRunning, launchCluster, machineError, probeMachine, requireUser } from "../../cluster/launch/index.ts";
 import { type Readiness, adminClient, clusterStart, readiness } from "../cluster-api.ts";
 import { findEnvoy } from "../envoy.ts";
-import { type ClusterPaths, type ClusterSettings, DEFAULT_API_PORT, chainmailHome, chooseAddress, clusterNames, clusterPaths, prepareFolders, readSettings, writeSettings } from "../home.ts";
+import {
+  type ClusterPaths,
+  type ClusterSettings,
+  DEFAULT_API_PORT,
+  chainmailHome,
+  chooseAddress,
+  clusterNames,
+  clusterPaths,
+  prepareFolders,
+  readSettings,
+  writeSettings,
+} from "../home.ts";
 import { BUN_PATH, PROJECT_ROOT, buildPrograms } from "../programs.ts";
 import { printStatus } from "./status.ts";
 
@@ -71,7 +82,10 @@ function settingsFor(paths: ClusterPaths, options: BringUpOptions): ClusterSetti
 function proxyFor(old: ClusterSettings | undefined, { proxy, envoyPath }: BringUpOptions): Pick<ClusterSettings, "proxy" | "envoyPath"> {
   const kind = proxy ?? (envoyPath === undefined ? (old?.proxy ?? "chainmail") : "envoy");
   if (kind === "chainmail" && envoyPath === undefined) return { proxy: kind };
-  if (kind !== "envoy") throw new ChainmailError("USAGE", `--proxy ${kind}: it is either chainmail or envoy, and --envoy-path goes with envoy`, { hint: "chainmail up --proxy envoy" });
+  if (kind !== "envoy")
+    throw new ChainmailError("USAGE", `--proxy ${kind}: it is either chainmail or envoy, and --envoy-path goes with envoy`, {
+      hint: "chainmail up --proxy envoy",
+    });
   return { proxy: kind, envoyPath: findEnvoy(envoyPath ?? old?.envoyPath).path };
 }
 
@@ -121,7 +135,10 @@ async function requirePortFree(paths: ClusterPaths, settings: ClusterSettings): 
       hint: `chainmail up${paths.name === "default" ? "" : ` --name ${paths.name}`} --port ${apiPort + 10000}   (who has it: ss -ltnp 'sport = :${apiPort}')`,
     });
   }
-  throw new ChainmailError("API_PORT_REFUSED", `the API cannot listen on ${address}:${apiPort}: ${problem.message}`, { cause: problem, hint: "chainmail up --port 16443" });
+  throw new ChainmailError("API_PORT_REFUSED", `the API cannot listen on ${address}:${apiPort}: ${problem.message}`, {
+    cause: problem,
+    hint: "chainmail up --port 16443",
+  });
 }
 
 /** The cluster process answers, or has said why it does not. */
@@ -154,7 +171,9 @@ async function waitUntilReady(paths: ClusterPaths, say: (text: string) => void):
     }
   }
   const waiting = state?.waiting.map((pod) => `${pod.name} (${pod.reason})`).join(", ");
-  throw new ChainmailError("PODS_NOT_READY", `not ready after ${READY_TIMEOUT_MS / 1000} s: ${waiting || "a Deployment has too few pods"}`, { hint: "kubectl get events -A" });
+  throw new ChainmailError("PODS_NOT_READY", `not ready after ${READY_TIMEOUT_MS / 1000} s: ${waiting || "a Deployment has too few pods"}`, {
+    hint: "kubectl get events -A",
+  });
 }
 
 function lastLines(path: string): string {

@@ -48,9 +48,16 @@ export function adminCommand(): Command {
     const pods = name === undefined ? await istiodsOf(kube, options) : [{ name, namespace: kube.istioNamespace }];
     for (const pod of pods) process.stdout.write(await adminLog(kube, pod, options));
   });
-  const root = group(withGlobals(new Command("admin")).aliases(["istiod"]).summary("Settings of a running istiod").description("Settings of a running istiod")).option("-l, --selector <string>", "label selector", "app=istiod");
+  const root = group(
+    withGlobals(new Command("admin")).aliases(["istiod"]).summary("Settings of a running istiod").description("Settings of a running istiod"),
+  ).option("-l, --selector <string>", "label selector", "app=istiod");
   withHelp(root, { runnable: true, example: "  istioctl admin log --revision default\n  istioctl admin log -l app=istiod" });
-  root.addCommand(withHelp(log, { use: "[<pod-name>]|[-r|--revision] [--level <scope>:<level>][--stack-trace-level <scope>:<level>]|[--reset|--log-reset|--stack-trace-reset]|[--output|-o short|json|yaml]", example: "  istioctl admin log\n  istioctl admin log --level ads:debug,authorization:debug" }));
+  root.addCommand(
+    withHelp(log, {
+      use: "[<pod-name>]|[-r|--revision] [--level <scope>:<level>][--stack-trace-level <scope>:<level>]|[--reset|--log-reset|--stack-trace-reset]|[--output|-o short|json|yaml]",
+      example: "  istioctl admin log\n  istioctl admin log --level ads:debug,authorization:debug",
+    }),
+  );
   return root;
 }
 
@@ -70,7 +77,11 @@ async function adminLog(kube: KubeAccess, pod: PodRef, options: LogOptions): Pro
       if (answer.status >= 400) throw new Error(`request not successful ${answer.status}`);
       return answer.body;
     } catch (cause) {
-      throw new ChainmailError("CONTROLZ_MISSING", `could not get scopes information: ${pod.name} does not answer on ControlZ's port ${port}: ${errorText(cause)}`, { cause, hint: "Chainmail's istiod has no ControlZ; its log level is its flag --log_output_level" });
+      throw new ChainmailError(
+        "CONTROLZ_MISSING",
+        `could not get scopes information: ${pod.name} does not answer on ControlZ's port ${port}: ${errorText(cause)}`,
+        { cause, hint: "Chainmail's istiod has no ControlZ; its log level is its flag --log_output_level" },
+      );
     }
   };
   const scopes = async (): Promise<Scope[]> => JSON.parse(await send("GET", "/scopej")) as Scope[];
@@ -84,7 +95,10 @@ async function adminLog(kube: KubeAccess, pod: PodRef, options: LogOptions): Pro
 export function changesOf(options: Pick<LogOptions, "level" | "stackTraceLevel" | "reset" | "logReset" | "stackTraceReset">, all: readonly Scope[]): Scope[] {
   const [logs, traces] = [options.reset || options.logReset, options.reset || options.stackTraceReset];
   if (logs || traces) return all.map(({ name }) => ({ name, ...(logs && { output_level: "info" }), ...(traces && { stack_trace_level: "none" }) }));
-  return [...pairs(options.level).map(([name, level]) => ({ name, output_level: level })), ...pairs(options.stackTraceLevel).map(([name, level]) => ({ name, stack_trace_level: level }))];
+  return [
+    ...pairs(options.level).map(([name, level]) => ({ name, output_level: level })),
+    ...pairs(options.stackTraceLevel).map(([name, level]) => ({ name, stack_trace_level: level })),
+  ];
 }
 
 function pairs(text: string | undefined): [name: string, level: string][] {
@@ -93,15 +107,32 @@ function pairs(text: string | undefined): [name: string, level: string][] {
     .filter((part) => part !== "")
     .map((part) => {
       const [, name, level] = /^(\w[\w-]*):(debug|info|warn|error|none)$/.exec(part) ?? [];
-      if (name === undefined || level === undefined) throw new ChainmailError("USAGE", `${JSON.stringify(part)} is no scope and level: scope:debug, info, warn, error or none`);
+      if (name === undefined || level === undefined)
+        throw new ChainmailError("USAGE", `${JSON.stringify(part)} is no scope and level: scope:debug, info, warn, error or none`);
       return [name, level];
     });
 }
 
 async function scopeText(scopes: readonly Scope[], output: string): Promise<string> {
   const sorted = [...scopes].sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (output === "short") return tabwriter([["ACTIVE SCOPE", "DESCRIPTION", "LOG LEVEL", "STACK TRACE LEVEL"], ...sorted.map((scope) => [scope.name, scope.description ?? "", scope.output_level ?? "", scope.stack_trace_level ?? ""])], 3);
+  if (output === "short")
+    return tabwriter(
+      [
+        ["ACTIVE SCOPE", "DESCRIPTION", "LOG LEVEL", "STACK TRACE LEVEL"],
+        ...sorted.map((scope) => [scope.name, scope.description ?? "", scope.output_level ?? "", scope.stack_trace_level ?? ""]),
+      ],
+      3,
+    );
   if (output !== "json" && output !== "yaml") throw new ChainmailError("USAGE", `output format ${JSON.stringify(output)} not supported`);
   const { printValue } = await import("./proxy-config/messages.ts");
-  return printValue(sorted.map((scope) => ({ scope_name: scope.name, log_level: scope.output_level ?? "", stack_trace_level: scope.stack_trace_level ?? "", description: scope.description ?? "" })), output, "  ");
+  return printValue(
+    sorted.map((scope) => ({
+      scope_name: scope.name,
+      log_level: scope.output_level ?? "",
+      stack_trace_level: scope.stack_trace_level ?? "",
+      description: scope.description ?? "",
+    })),
+    output,
+    "  ",
+  );
 }

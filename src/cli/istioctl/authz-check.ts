@@ -24,7 +24,10 @@ export function authzCommand(): Command {
     requirePort(proxyAdminPort);
     process.stdout.write(authzTable(file === undefined ? await podDump(check, pods[0], proxyAdminPort) : fileDump(file)));
   });
-  withHelp(check, { use: "[<type>/]<name>[.<namespace>]", example: "  istioctl x authz check deployment/web-api\n  istioctl x authz check -f config_dump.json" });
+  withHelp(check, {
+    use: "[<type>/]<name>[.<namespace>]",
+    example: "  istioctl x authz check deployment/web-api\n  istioctl x authz check -f config_dump.json",
+  });
   return group(withGlobals(new Command("authz")).description("Authorization policies")).addCommand(check);
 }
 
@@ -75,7 +78,9 @@ export function authzTable(dump: ConfigDump): string {
       else add(action, `${policy}.${namespace}`, rule ?? "");
     }
   }
-  const rows = ACTIONS.flatMap((action) => [...(rules.get(action) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([policy, indices]) => [action, policy, String(indices.size)]));
+  const rows = ACTIONS.flatMap((action) =>
+    [...(rules.get(action) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([policy, indices]) => [action, policy, String(indices.size)]),
+  );
   return tabwriter([["ACTION", "AuthorizationPolicy", "RULES"], ...rows], 3);
 }
 

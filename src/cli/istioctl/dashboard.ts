@@ -38,10 +38,15 @@ const DASHBOARDS: readonly Dashboard[] = [
 
 /** `istioctl dashboard`: a local port that leads to a page in the cluster, and a browser on it. */
 export function dashboardCommand(): Command {
-  const root = group(withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("Access to the mesh's web pages"), (word) => `unknown dashboard ${JSON.stringify(word)}`);
+  const root = group(
+    withGlobals(new Command("dashboard")).aliases(["dash", "d"]).description("Access to the mesh's web pages"),
+    (word) => `unknown dashboard ${JSON.stringify(word)}`,
+  );
   withHelp(pageOptions(root), { runnable: true, hides: ["--istioNamespace", "--namespace"] });
   for (const dashboard of DASHBOARDS) {
-    const command = dashboardOptions(new Command(dashboard.name), `the ${dashboard.name} page`).addOption(intOption("--ui-port <int>", "port of the page in the pod", dashboard.port));
+    const command = dashboardOptions(new Command(dashboard.name), `the ${dashboard.name} page`).addOption(
+      intOption("--ui-port <int>", "port of the page in the pod", dashboard.port),
+    );
     withHelp(command, { example: `  istioctl dashboard ${dashboard.name}\n  istioctl dash ${dashboard.name}` });
     root.addCommand(
       command.action(async (options: DashboardOptions) => {
@@ -51,10 +56,19 @@ export function dashboardCommand(): Command {
       }),
     );
   }
-  for (const [name, summary] of [["proxy", "the admin page of the proxy in a pod"], ["envoy", "the same as proxy"]] as const) {
-    const command = dashboardOptions(new Command(name), summary).argument("[pod...]", POD_USE).option("-l, --selector <string>", "a pod by labels").addOption(intOption("--ui-port <int>", "the proxy's admin port", 15000));
+  for (const [name, summary] of [
+    ["proxy", "the admin page of the proxy in a pod"],
+    ["envoy", "the same as proxy"],
+  ] as const) {
+    const command = dashboardOptions(new Command(name), summary)
+      .argument("[pod...]", POD_USE)
+      .option("-l, --selector <string>", "a pod by labels")
+      .addOption(intOption("--ui-port <int>", "the proxy's admin port", 15000));
     root.addCommand(
-      withHelp(command, { use: POD_USE, example: `  istioctl dashboard ${name} productpage-123-456.default\n  istioctl dash ${name} deployment/web-api -n istioinaction` }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string }) => {
+      withHelp(command, {
+        use: POD_USE,
+        example: `  istioctl dashboard ${name} productpage-123-456.default\n  istioctl dash ${name} deployment/web-api -n istioinaction`,
+      }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string }) => {
         requireOne(command, [argument, options.selector], ["a pod", "--selector"]);
         const kube = await openKube(globalsOf(command));
         const pod = argument === undefined ? await findPod(kube, options.selector ?? "", kube.namespace) : await resolvePod(kube, argument);
@@ -69,12 +83,16 @@ export function dashboardCommand(): Command {
       .option("-r, --revision <string>", "revision of the control plane");
     if (name === "controlz") command.addOption(intOption("--ctrlz_port <int>", "accepted: istiod has its debug pages instead", 9876));
     root.addCommand(
-      withHelp(command, { use: POD_USE, example: `  istioctl dashboard ${name} istiod-123-456.istio-system\n  istioctl dash ${name} --revision default` }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string; revision?: string }) => {
+      withHelp(command, {
+        use: POD_USE,
+        example: `  istioctl dashboard ${name} istiod-123-456.istio-system\n  istioctl dash ${name} --revision default`,
+      }).action(async ([argument]: string[], options: DashboardOptions & { selector?: string; revision?: string }) => {
         const { selector, revision } = options;
         requireOne(command, [argument, selector, revision], ["a pod", "--selector", "--revision"]);
         const kube = await openKube(globalsOf(command));
         const labels = revision === undefined ? selector : `istio.io/rev=${revision}`;
-        const pod = argument === undefined ? await findPod(kube, `${labels},app=istiod`) : await resolvePod({ ...kube, namespace: kube.istioNamespace }, argument);
+        const pod =
+          argument === undefined ? await findPod(kube, `${labels},app=istiod`) : await resolvePod({ ...kube, namespace: kube.istioNamespace }, argument);
         await open(kube, pod, 15014, "/debug", options);
       }),
     );
@@ -90,7 +108,10 @@ function requireOne(command: Command, given: readonly (string | undefined)[], wa
   const [last, ...others] = [...ways].reverse();
   const choice = ways.length > 2 ? `${others.reverse().join(", ")}, or ${last}` : ways.join(" or ");
   if (count === 0) throw new ChainmailError("USAGE", `specify ${choice}`);
-  throw new ChainmailError("USAGE", ways.length > 2 ? `only one of ${choice.replace("a pod", "name")} can be specified` : "name cannot be provided when a selector is specified");
+  throw new ChainmailError(
+    "USAGE",
+    ways.length > 2 ? `only one of ${choice.replace("a pod", "name")} can be specified` : "name cannot be provided when a selector is specified",
+  );
 }
 
 function dashboardOptions(command: Command, summary: string): Command {
@@ -130,7 +151,13 @@ async function findPod(kube: KubeAccess, selector: string, namespace = kube.isti
 async function open(kube: KubeAccess, pod: PodRef, remotePort: number, path: string, options: DashboardOptions): Promise<void> {
   // A pod that is not there is told now, and not to a browser's first request.
   await kube.client.get(PODS, pod.name, pod.namespace).catch((cause: unknown) => {
-    throw isNotFound(cause) ? new ChainmailError("PORT_FORWARD_FAILED", `failure running port forward process: failure running port forward process: building port forwarded: failed retrieving: ${errorText(cause)} in the ${JSON.stringify(pod.namespace)} namespace`, { cause }) : cause;
+    throw isNotFound(cause)
+      ? new ChainmailError(
+          "PORT_FORWARD_FAILED",
+          `failure running port forward process: failure running port forward process: building port forwarded: failed retrieving: ${errorText(cause)} in the ${JSON.stringify(pod.namespace)} namespace`,
+          { cause },
+        )
+      : cause;
   });
   const server = await listen(options.address, options.port, remotePort);
   const local = server.address();
@@ -171,7 +198,11 @@ async function listen(address: string, wanted: number, preferred: number): Promi
   try {
     return await bind(host, wanted || preferred);
   } catch (cause) {
-    if (wanted) throw new ChainmailError("PORT_TAKEN", `unable to listen on ${address}:${wanted}: ${errorText(cause)}`, { cause, hint: "choose another port with -p, or 0 for any" });
+    if (wanted)
+      throw new ChainmailError("PORT_TAKEN", `unable to listen on ${address}:${wanted}: ${errorText(cause)}`, {
+        cause,
+        hint: "choose another port with -p, or 0 for any",
+      });
     return bind(host, 0);
   }
 }
@@ -194,4 +225,3 @@ function openBrowser(url: string): void {
   }
   Bun.spawn({ cmd: [program, url], stdout: "ignore", stderr: "ignore" }).unref();
 }
-

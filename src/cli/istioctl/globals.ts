@@ -23,7 +23,7 @@ export function withGlobals<C extends Command>(command: C): C {
     .option("--as <string>", "user to act as")
     .option("--as-group <stringArray>", "group to act as; more than once for several", collect)
     .option("--as-uid <string>", "UID to act as")
-    .option("--kubeclient-timeout <string>", "accepted and ignored (default \"15s\")")
+    .option("--kubeclient-timeout <string>", 'accepted and ignored (default "15s")')
     .option("-n, --namespace <string>", "namespace to look in")
     .option("-i, --istioNamespace <string>", 'namespace of the control plane (default "istio-system")')
     .option("--vklog <Level>", "accepted and ignored");

@@ -6,7 +6,8 @@ test("one request over a connection that somebody else made", async () => {
   const page = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
-    fetch: (request) => new Response(new URL(request.url).pathname === "/big" ? "x".repeat(1_000_000) : `${request.method} ${request.headers.get("host")}`, { status: 404 }),
+    fetch: (request) =>
+      new Response(new URL(request.url).pathname === "/big" ? "x".repeat(1_000_000) : `${request.method} ${request.headers.get("host")}`, { status: 404 }),
   });
   const ask = (path: string) => httpOver(connect(page.port ?? 0, "127.0.0.1"), { method: "POST", path, host: "localhost:15000" });
   expect(await ask("logging")).toEqual({ status: 404, body: "POST localhost:15000" });

@@ -84,9 +84,12 @@ function experimentalCommand(): Command {
 /** A name that people try, and where it really is. */
 function seeExperimental(name: string): Command {
   const text = `(${name} is experimental. Use \`istioctl experimental ${name}\`)`;
-  const command = withGlobals(new Command(name)).description(text).argument("[args...]").action(() => {
-    throw new ChainmailError("SEE_EXPERIMENTAL", text);
-  });
+  const command = withGlobals(new Command(name))
+    .description(text)
+    .argument("[args...]")
+    .action(() => {
+      throw new ChainmailError("SEE_EXPERIMENTAL", text);
+    });
   return withHelp(command, { use: "" });
 }
 
@@ -112,7 +115,9 @@ function helpCommand(root: Command): Command {
 function optionsCommand(): Command {
   const command = withGlobals(new Command("options")).summary("Displays istioctl global options").description("Flags that every command takes");
   command.action(() => {
-    const rows = command.options.filter(({ hidden, long }) => hidden && long?.startsWith("--log_")).map(({ long }) => `      ${long}: accepted, and without effect: this program keeps no log\n`);
+    const rows = command.options
+      .filter(({ hidden, long }) => hidden && long?.startsWith("--log_"))
+      .map(({ long }) => `      ${long}: accepted, and without effect: this program keeps no log\n`);
     process.stdout.write(`The following options can be passed to any command:\n${rows.join("")}`);
   });
   return withHelp(command, { topic: true });

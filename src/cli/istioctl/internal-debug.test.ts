@@ -4,7 +4,10 @@ import { DiscoveryResponseSchema, type DiscoveryResponse } from "../../proto/gen
 import { debugText } from "./internal-debug.ts";
 
 const answer = (id: string, page: string): DiscoveryResponse =>
-  create(DiscoveryResponseSchema, { controlPlane: { identifier: JSON.stringify({ ID: id }) }, resources: [{ typeUrl: "type.googleapis.com/google.protobuf.StringValue", value: Buffer.from(page) }] });
+  create(DiscoveryResponseSchema, {
+    controlPlane: { identifier: JSON.stringify({ ID: id }) },
+    resources: [{ typeUrl: "type.googleapis.com/google.protobuf.StringValue", value: Buffer.from(page) }],
+  });
 
 test("pages that are JSON are indented, others come as they are; those of all replicas are one document", () => {
   expect(debugText([answer("istiod-1", '{"a":[1]}')], false)).toBe('{\n  "a": [\n    1\n  ]\n}\n');

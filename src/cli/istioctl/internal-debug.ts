@@ -39,14 +39,17 @@ async function debugPage(kube: KubeAccess, page: string, { all, ...xds }: DebugO
   };
   const answers = await ask(page);
   const texts = answers.flatMap(({ resources }) => resources.map(({ value }) => Buffer.from(value).toString("utf8")));
-  if (texts.some((text) => text.includes("You must provide a proxyID in the query string"))) throw new ChainmailError("USAGE", " You must provide a proxyID in the query string, e.g. [edsz?proxyID=istio-ingressgateway]");
+  if (texts.some((text) => text.includes("You must provide a proxyID in the query string")))
+    throw new ChainmailError("USAGE", " You must provide a proxyID in the query string, e.g. [edsz?proxyID=istio-ingressgateway]");
   if (!texts.some((text) => text.includes("404 page not found"))) return debugText(answers, all);
   return `error: according to below command list, please check all supported internal debug commands\n${debugText(await ask("list"), all)}`;
 }
 
 /** Pages as they are, indented where they are JSON; of all replicas, one document by replica. */
 export function debugText(answers: readonly DiscoveryResponse[], all: boolean): string {
-  const pages = answers.flatMap((answer) => answer.resources.map(({ value }) => ({ id: answer.controlPlane?.identifier ?? "", text: Buffer.from(value).toString("utf8") })));
+  const pages = answers.flatMap((answer) =>
+    answer.resources.map(({ value }) => ({ id: answer.controlPlane?.identifier ?? "", text: Buffer.from(value).toString("utf8") })),
+  );
   if (all) return `${marshalIndent(Object.fromEntries(pages.map(({ id, text }) => [replicaName(id), parsed(text) ?? text])), "  ")}\n`;
   return pages.map(({ text }) => `${parsed(text) === undefined ? text : marshalIndent(parsed(text), "  ")}\n`).join("");
 }

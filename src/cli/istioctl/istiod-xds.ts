@@ -20,11 +20,19 @@ const METHOD = "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggr
 export async function askIstiod(kube: KubeAccess, typeUrl: string, resourceNames: readonly string[], options: XdsOptions): Promise<DiscoveryResponse[]> {
   const { plaintext, timeout } = options;
   const timeoutMs = parseGoDuration(timeout, "--timeout");
-  const [connections, token, trust] = await Promise.all([connectAll(kube, options), plaintext ? undefined : istiodToken(kube), plaintext ? undefined : trustOf(kube, options)]);
+  const [connections, token, trust] = await Promise.all([
+    connectAll(kube, options),
+    plaintext ? undefined : istiodToken(kube),
+    plaintext ? undefined : trustOf(kube, options),
+  ]);
   return Promise.all(
     connections.map(async (connection) => {
       const serverName = options.authority ?? `istiod.${kube.istioNamespace}.svc`;
-      const client = await GrpcClient.connect({ dial: trust ? tlsOver(connection, serverName, trust) : plainOver(connection), authority: `${serverName}:${options.xdsPort}`, clock: systemClock });
+      const client = await GrpcClient.connect({
+        dial: trust ? tlsOver(connection, serverName, trust) : plainOver(connection),
+        authority: `${serverName}:${options.xdsPort}`,
+        clock: systemClock,
+      });
       try {
         return await ask(client, token, { node: nodeOf(kube.istioNamespace), typeUrl, resourceNames: [...resourceNames] }, timeoutMs);
       } finally {
@@ -71,10 +79,18 @@ export function resourcesOf(answers: readonly DiscoveryResponse[]): Any[] {
  * no other kind of node. GENERATOR says that no configuration is wanted.
  */
 function nodeOf(namespace: string): { id: string; metadata: JsonObject } {
-  return { id: `sidecar~0.0.0.0~istioctl.${namespace}~${namespace}.svc.cluster.local`, metadata: { GENERATOR: "event", NAMESPACE: namespace, SERVICE_ACCOUNT: "default" } };
+  return {
+    id: `sidecar~0.0.0.0~istioctl.${namespace}~${namespace}.svc.cluster.local`,
+    metadata: { GENERATOR: "event", NAMESPACE: namespace, SERVICE_ACCOUNT: "default" },
+  };
 }
 
-function ask(client: GrpcClient, token: string | undefined, request: MessageInitShape<typeof DiscoveryRequestSchema>, timeoutMs: number): Promise<DiscoveryResponse> {
+function ask(
+  client: GrpcClient,
+  token: string | undefined,
+  request: MessageInitShape<typeof DiscoveryRequestSchema>,
+  timeoutMs: number,
+): Promise<DiscoveryResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<DiscoveryResponse>();
   const stream = client.stream(METHOD, token === undefined ? [] : [["authorization", `Bearer ${token}`]], {
     message: (bytes) => {
@@ -92,7 +108,11 @@ function ask(client: GrpcClient, token: string | undefined, request: MessageInit
 async function istiodToken(kube: KubeAccess): Promise<string> {
   const path = resourcePath(SERVICE_ACCOUNTS, kube.istioNamespace, "default", "token");
   const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: ["istio-ca"], expirationSeconds: 3600 } };
-  const response = await kube.client.transport(path, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify(body) });
+  const response = await kube.client.transport(path, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json" },
+    body: JSON.stringify(body),
+  });
   const answer = (await response.json()) as { status?: { token?: string } | string; message?: string };
   const token = typeof answer.status === "object" ? answer.status.token : undefined;
   if (!response.ok || !token) throw new ChainmailError("TOKEN_REFUSED", `no token for istiod: ${answer.message ?? response.statusText}`);
@@ -149,7 +169,13 @@ function writerOf(stream: Duplex): { write(bytes: Uint8Array): number; end(): vo
 function tlsOver(connection: Duplex, serverName: string, { ca, ...own }: Trust): Dial {
   return (handlers) => {
     const { promise, resolve, reject } = Promise.withResolvers<{ write(bytes: Uint8Array): number; end(): void }>();
-    const socket = connectTls({ socket: connection, servername: serverName, ...(ca === undefined ? { rejectUnauthorized: false } : { ca }), ...own, ALPNProtocols: ["h2"] });
+    const socket = connectTls({
+      socket: connection,
+      servername: serverName,
+      ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
+      ...own,
+      ALPNProtocols: ["h2"],
+    });
     socket.on("data", (bytes: Buffer) => handlers.data(bytes));
     socket.on("drain", () => handlers.drain());
     socket.on("close", () => handlers.closed("connection closed"));

@@ -1,6 +1,16 @@
 import type { Duplex } from "node:stream";
 import { ChainmailError } from "../../base/index.ts";
-import { createClient, isNotFound, loadKubeconfig, httpsTransport, PODS, portForward, type GroupVersionResource, type KubeClient, type Transport } from "../../kube/index.ts";
+import {
+  createClient,
+  isNotFound,
+  loadKubeconfig,
+  httpsTransport,
+  PODS,
+  portForward,
+  type GroupVersionResource,
+  type KubeClient,
+  type Transport,
+} from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { kubeconfigPath, type GlobalOptions } from "./globals.ts";
 import { httpOver, type HttpAnswer } from "./http-over.ts";
@@ -33,7 +43,9 @@ export async function openKube(options: GlobalOptions, env: Readonly<Record<stri
       return await portForward(target.connection, pod.namespace, pod.name, port);
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
-      const reason = isNotFound(cause) ? `failure running port forward process: building port forwarded: failed retrieving: ${text} in the ${JSON.stringify(pod.namespace)} namespace` : text;
+      const reason = isNotFound(cause)
+        ? `failure running port forward process: building port forwarded: failed retrieving: ${text} in the ${JSON.stringify(pod.namespace)} namespace`
+        : text;
       throw new ChainmailError("PORT_FORWARD_FAILED", `failure running port forward process: ${reason}`, { cause });
     }
   };
@@ -44,7 +56,8 @@ export async function openKube(options: GlobalOptions, env: Readonly<Record<stri
     connect,
     async request(pod, port, method, path) {
       const answer = await httpOver(await connect(pod, port), { method, path, host: `localhost:${port}` });
-      if (answer.status >= 400) throw new ChainmailError("ADMIN_REQUEST_FAILED", `${method} /${path.replace(/^\//, "")}: ${answer.status} ${answer.body.trim()}`);
+      if (answer.status >= 400)
+        throw new ChainmailError("ADMIN_REQUEST_FAILED", `${method} /${path.replace(/^\//, "")}: ${answer.status} ${answer.body.trim()}`);
       return answer;
     },
   };

@@ -24,10 +24,20 @@ test("order, versions, times and what is draining make no difference", async () 
   const route = (hosts: string[]): Json => ({ "@type": ROUTE, name: "80", virtual_hosts: hosts.map((name) => ({ name })) });
   const proxy = dump({
     clusters: [cluster("b", "1"), cluster("a", "1")],
-    listeners: [{ name: "x", active_state: { version_info: "2", listener: listener("x") }, draining_state: { listener: listener("x") } }, { name: "w", warming_state: { listener: listener("w") } }],
-    routes: [{ version_info: "1", route_config: route(["q", "p"]), last_updated: "2026-11-24T06:01:35Z" }, { route_config: { "@type": ROUTE, name: "8080" }, last_updated: "2026-11-24T05:00:00Z" }],
+    listeners: [
+      { name: "x", active_state: { version_info: "2", listener: listener("x") }, draining_state: { listener: listener("x") } },
+      { name: "w", warming_state: { listener: listener("w") } },
+    ],
+    routes: [
+      { version_info: "1", route_config: route(["q", "p"]), last_updated: "2026-11-24T06:01:35Z" },
+      { route_config: { "@type": ROUTE, name: "8080" }, last_updated: "2026-11-24T05:00:00Z" },
+    ],
   });
-  const istiod = dump({ clusters: [cluster("a", "9"), cluster("b", "9")], listeners: [{ active_state: { listener: listener("x") } }], routes: [{ route_config: { "@type": ROUTE, name: "8080" } }, { route_config: route(["p", "q"]) }].reverse() });
+  const istiod = dump({
+    clusters: [cluster("a", "9"), cluster("b", "9")],
+    listeners: [{ active_state: { listener: listener("x") } }],
+    routes: [{ route_config: { "@type": ROUTE, name: "8080" } }, { route_config: route(["p", "q"]) }].reverse(),
+  });
   expect(await compareDumps(proxy, istiod)).toBe("Clusters Match\nListeners Match\nRoutes Match (RDS last loaded at Tue, 24 Nov 2026 06:01:35 UTC)\n");
 });
 

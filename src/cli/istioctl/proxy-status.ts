@@ -71,7 +71,10 @@ export function proxyStatusCommand(): Command {
     else if (options.output === "table") process.stdout.write(statusTable(answers, { verbose: options.verbosity > 0, namespace }));
     else throw new ChainmailError("USAGE", `output format ${JSON.stringify(options.output)} not supported`);
   });
-  return withHelp(command, { use: "[<type>/]<name>[.<namespace>]", example: "  istioctl proxy-status\n  istioctl proxy-status -n istioinaction\n  istioctl proxy-status deploy/web-api.istioinaction" });
+  return withHelp(command, {
+    use: "[<type>/]<name>[.<namespace>]",
+    example: "  istioctl proxy-status\n  istioctl proxy-status -n istioinaction\n  istioctl proxy-status deploy/web-api.istioinaction",
+  });
 }
 
 /** One row a proxy, by name. */
@@ -87,7 +90,9 @@ export function statusTable(answers: readonly DiscoveryResponse[], { verbose = f
     });
     return tabwriter([["NAME", "CLUSTER", "ISTIOD", "VERSION", "SUBSCRIBED TYPES"], ...rows], 5);
   }
-  const shown = TYPES.filter(([url, name]) => !["SDS", "NDS"].includes(name) || proxies.some(({ config }) => config.genericXdsConfigs.some((entry) => entry.typeUrl === url))).sort(([, a], [, b]) => (a < b ? -1 : 1));
+  const shown = TYPES.filter(
+    ([url, name]) => !["SDS", "NDS"].includes(name) || proxies.some(({ config }) => config.genericXdsConfigs.some((entry) => entry.typeUrl === url)),
+  ).sort(([, a], [, b]) => (a < b ? -1 : 1));
   const rows = proxies.map(({ config, istiod }) => {
     const states = shown.map(([url]) => stateOf(config, url, now));
     return [nameOf(config), metadataOf(config, "CLUSTER_ID"), ...states, istiod, metadataOf(config, "ISTIO_VERSION")];
@@ -99,7 +104,9 @@ export function statusTable(answers: readonly DiscoveryResponse[], { verbose = f
 export async function statusDocument(answers: readonly DiscoveryResponse[], format: "json" | "yaml", namespace?: string): Promise<string> {
   const registry = await loadRegistry();
   const inside = ({ value }: Any): boolean => namespace === undefined || metadataOf(fromBinary(ClientConfigSchema, value), "NAMESPACE") === namespace;
-  const documents = answers.map((answer) => jsonpb(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { ...answer, resources: answer.resources.filter(inside) }), registry));
+  const documents = answers.map((answer) =>
+    jsonpb(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { ...answer, resources: answer.resources.filter(inside) }), registry),
+  );
   return documents.map((json) => `${format === "json" ? json : goYaml(JSON.parse(json))}\n`).join("");
 }
 

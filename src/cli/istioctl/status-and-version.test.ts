@@ -19,20 +19,35 @@ test("proxy-status: table, JSON and YAML as recorded", async () => {
   for (const line of table.slice(1)) expect(recorded).toContain(line);
   const verbose = statusTable([answer], { verbose: true });
   expect(verbose).toContain("IGNORED");
-  expect(statusTable([answer], { namespace: "istio-system" }).split("\n").slice(1).every((line) => line === "" || /^\S+\.istio-system /.test(line))).toBeTrue();
+  expect(
+    statusTable([answer], { namespace: "istio-system" })
+      .split("\n")
+      .slice(1)
+      .every((line) => line === "" || /^\S+\.istio-system /.test(line)),
+  ).toBeTrue();
   expect(await statusDocument([answer], "json", "nosuch")).not.toContain('"resources"');
   expect(verbose.split("\n")[0]).toMatch(/^NAME +CLUSTER +CDS +ECDS +EDS +LDS +RDS +/);
 });
 
 test("a YAML recording of another moment has the same shape", async () => {
-  const answer = create(DiscoveryResponseSchema, { typeUrl: "istio.io/debug/syncz", nonce: "n", versionInfo: "v", controlPlane: { identifier: '{"ID":"istiod-1"}' } });
-  expect(await statusDocument([answer], "yaml")).toBe("controlPlane:\n  identifier: '{\"ID\":\"istiod-1\"}'\nnonce: \"n\"\ntypeUrl: istio.io/debug/syncz\nversionInfo: v\n\n");
+  const answer = create(DiscoveryResponseSchema, {
+    typeUrl: "istio.io/debug/syncz",
+    nonce: "n",
+    versionInfo: "v",
+    controlPlane: { identifier: '{"ID":"istiod-1"}' },
+  });
+  expect(await statusDocument([answer], "yaml")).toBe(
+    'controlPlane:\n  identifier: \'{"ID":"istiod-1"}\'\nnonce: "n"\ntypeUrl: istio.io/debug/syncz\nversionInfo: v\n\n',
+  );
 });
 
 test("version: short text, and the recorded JSON", () => {
   const unknown = { version: "unknown", revision: "unknown", golang_version: "go1.26.8", status: "unknown", tag: "unknown" };
   const recorded = JSON.parse(golden("version.json")) as { dataPlaneVersion: MeshVersions["data"] };
-  const mesh: MeshVersions = { control: [{ Component: "pilot", Revision: "default", Info: parseBuild("unknown-unknown-unknown") }], data: recorded.dataPlaneVersion };
+  const mesh: MeshVersions = {
+    control: [{ Component: "pilot", Revision: "default", Info: parseBuild("unknown-unknown-unknown") }],
+    data: recorded.dataPlaneVersion,
+  };
   expect(versionText(mesh, true, unknown)).toBe(golden("version.txt"));
   expect(printValue(versionValue(mesh, unknown), "json", "  ")).toBe(golden("version.json"));
   expect(versionText({ ...mesh, data: [] }, true, unknown)).toContain("data plane version: none\n");

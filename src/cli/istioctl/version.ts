@@ -61,7 +61,11 @@ export function versionCommand(): Command {
 export async function istiodPods(kube: KubeAccess, revision?: string, label = "app=istiod"): Promise<KubeObject[]> {
   const labelSelector = revision === undefined ? label : `${label},istio.io/rev=${revision}`;
   const { items } = await kube.client.list(PODS, { namespace: kube.istioNamespace, labelSelector, fieldSelector: "status.phase=Running" });
-  if (items.length === 0) throw new ChainmailError("ISTIOD_MISSING", `Istio is not present in the cluster: no running Istio pods in namespace ${JSON.stringify(kube.istioNamespace)}`);
+  if (items.length === 0)
+    throw new ChainmailError(
+      "ISTIOD_MISSING",
+      `Istio is not present in the cluster: no running Istio pods in namespace ${JSON.stringify(kube.istioNamespace)}`,
+    );
   return items;
 }
 
@@ -83,7 +87,11 @@ export async function meshVersions(kube: KubeAccess, revision?: string): Promise
     const statuses: unknown = JSON.parse((await kube.request(podRef(pod), MONITORING_PORT, "GET", "/debug/syncz")).body);
     for (const status of Array.isArray(statuses) ? (statuses as Record<string, unknown>[]) : []) {
       const id = String(status.proxy ?? "");
-      data.set(id, { ID: id, IstioVersion: String(status.istio_version ?? ""), Type: status.proxy_type === "router" ? "gateway" : String(status.proxy_type ?? "sidecar") });
+      data.set(id, {
+        ID: id,
+        IstioVersion: String(status.istio_version ?? ""),
+        Type: status.proxy_type === "router" ? "gateway" : String(status.proxy_type ?? "sidecar"),
+      });
     }
   }
   return { control, data: [...data.values()].sort((a, b) => (a.ID < b.ID ? -1 : 1)) };
@@ -93,17 +101,27 @@ export async function meshVersions(kube: KubeAccess, revision?: string): Promise
 export function parseBuild(text: string): BuildInfo {
   const parts = text.split("-");
   if (parts.length < 3) return { version: text, revision: "unknown", golang_version: "", status: "unknown", tag: "unknown" };
-  return { version: parts.slice(0, -2).join("-"), revision: parts.at(-2) ?? "", golang_version: "", status: parts.at(-1) ?? "", tag: parts.slice(0, -2).join("-") };
+  return {
+    version: parts.slice(0, -2).join("-"),
+    revision: parts.at(-2) ?? "",
+    golang_version: "",
+    status: parts.at(-1) ?? "",
+    tag: parts.slice(0, -2).join("-"),
+  };
 }
 
 export function versionText(mesh: MeshVersions | undefined, short: boolean, client: BuildInfo = CLIENT): string {
   const build = (info: BuildInfo): string =>
-    short ? info.version : `version.BuildInfo{Version:${JSON.stringify(info.version)}, GitRevision:${JSON.stringify(info.revision)}, GolangVersion:${JSON.stringify(info.golang_version)}, BuildStatus:${JSON.stringify(info.status)}, GitTag:${JSON.stringify(info.tag)}}`;
+    short
+      ? info.version
+      : `version.BuildInfo{Version:${JSON.stringify(info.version)}, GitRevision:${JSON.stringify(info.revision)}, GolangVersion:${JSON.stringify(info.golang_version)}, BuildStatus:${JSON.stringify(info.status)}, GitTag:${JSON.stringify(info.tag)}}`;
   const lines = [`client version: ${build(client)}`];
   if (mesh) {
     const versions = new Set(mesh.control.map(({ Info }) => Info.version));
     if (versions.size === 1 && short) lines.push(`control plane version: ${[...versions].join("")}`);
-    else for (const { Component, Info, Revision } of mesh.control) lines.push(mesh.control.length === 1 ? `control plane version: ${build(Info)}` : `${Component} version: ${build(Info)} (${Revision})`);
+    else
+      for (const { Component, Info, Revision } of mesh.control)
+        lines.push(mesh.control.length === 1 ? `control plane version: ${build(Info)}` : `${Component} version: ${build(Info)} (${Revision})`);
     lines.push(`data plane version: ${dataPlaneText(mesh)}`);
   }
   return `${lines.join("\n")}\n`;

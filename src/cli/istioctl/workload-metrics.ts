@@ -27,9 +27,18 @@ export function metricsCommand(): Command {
       command.outputHelp();
       throw new ChainmailError("USAGE", "metrics requires workload name");
     }
-    await workloadMetrics(await openKube(globalsOf(command)), workloads, parseGoDuration(duration, "-d, --duration"), (line) => void process.stdout.write(line));
+    await workloadMetrics(
+      await openKube(globalsOf(command)),
+      workloads,
+      parseGoDuration(duration, "-d, --duration"),
+      (line) => void process.stdout.write(line),
+    );
   });
-  return withHelp(command, { noFlags: true, use: "<workload name>...", example: "  istioctl experimental metrics productpage-v1\n  istioctl experimental metrics productpage-v1.foo -d 2m" });
+  return withHelp(command, {
+    noFlags: true,
+    use: "<workload name>...",
+    example: "  istioctl experimental metrics productpage-v1\n  istioctl experimental metrics productpage-v1.foo -d 2m",
+  });
 }
 
 /** A line for each workload, as it is known. */
@@ -52,7 +61,9 @@ function queriesOf(workload: string, duration: string): [rates: string[], latenc
   const from = `destination_workload=~"${name}.*", destination_workload_namespace=~"${namespace}.*",reporter="destination"`;
   return [
     [`sum(rate(istio_requests_total{${from}}[${duration}]))`, `sum(rate(istio_requests_total{${from},response_code=~"[45][0-9]{2}"}[${duration}]))`],
-    QUANTILES.map((quantile) => `histogram_quantile(${quantile.toFixed(6)}, sum(rate(istio_request_duration_milliseconds_bucket{${from}}[${duration}])) by (le))`),
+    QUANTILES.map(
+      (quantile) => `histogram_quantile(${quantile.toFixed(6)}, sum(rate(istio_request_duration_milliseconds_bucket{${from}}[${duration}])) by (le))`,
+    ),
   ];
 }
 

@@ -66,7 +66,13 @@ spec:
     const diff = await kubectl("diff", "-f", file);
     expect([diff.code, diff.out]).toEqual([1, expect.stringContaining("+  replicas: 2")]);
     expect((await kubectl("apply", "-f", file)).out).toBe("service/app configured\ndeployment.apps/app configured\n");
-    const found = await kubectl("get", "deploy,svc", "app", "-o", "jsonpath={.items[0].spec.replicas} {.items[0].spec.template.spec.containers[0].image} {.items[1].spec.ports[*].name}");
+    const found = await kubectl(
+      "get",
+      "deploy,svc",
+      "app",
+      "-o",
+      "jsonpath={.items[0].spec.replicas} {.items[0].spec.template.spec.containers[0].image} {.items[1].spec.ports[*].name}",
+    );
     expect(found.out).toBe("2 busybox:2 http");
   });
 
@@ -103,14 +109,21 @@ spec:
   });
 
   test("a watch shows changes; a delete waits until the object is gone", async () => {
-    const watching = Bun.spawn([kubectlPath as string, "get", "cm", "c", "-w", "-o", "jsonpath={.data.a}{\"\\n\"}"], { cwd: folder, env: { PATH: process.env.PATH ?? "", HOME: folder, KUBECONFIG: join(folder, "kubeconfig") }, stdout: "pipe" });
+    const watching = Bun.spawn([kubectlPath as string, "get", "cm", "c", "-w", "-o", 'jsonpath={.data.a}{"\\n"}'], {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? "", HOME: folder, KUBECONFIG: join(folder, "kubeconfig") },
+      stdout: "pipe",
+    });
     const lines = linesOf(watching.stdout);
     expect((await lines.next()).value).toBe("1");
     // kubectl reads the object, and leaves out the first event of the watch that it then begins: a change in between is
     // never shown, by no server. So there are changes until one is.
     const shown = lines.next();
     let changes = 1;
-    const changing = setInterval(() => void api.call("PATCH", "/api/v1/namespaces/lab/configmaps/c", { body: { data: { a: String(++changes) } }, type: "application/merge-patch+json" }), 100);
+    const changing = setInterval(
+      () => void api.call("PATCH", "/api/v1/namespaces/lab/configmaps/c", { body: { data: { a: String(++changes) } }, type: "application/merge-patch+json" }),
+      100,
+    );
     const { value } = await shown;
     clearInterval(changing);
     expect(Number(value)).toBeWithin(2, changes + 1);

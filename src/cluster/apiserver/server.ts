@@ -198,7 +198,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         app,
         log,
         tls: { cert: pki.serving.cert, key: pki.serving.key, clientCa: pki.caCert },
-        upgrade: (incoming, credentials, raw, socket, head) => handleUpgrade({ context, streams, app, authenticator, log }, incoming, credentials, raw, socket, head),
+        upgrade: (incoming, credentials, raw, socket, head) =>
+          handleUpgrade({ context, streams, app, authenticator, log }, incoming, credentials, raw, socket, head),
       },
       target,
     );

@@ -22,15 +22,25 @@ test("hierarchies: version 2 alone, both, and a mount that shows a part", () => 
     unified: { top: "/sys/fs/cgroup/unified", own: "/sys/fs/cgroup/unified" },
     legacy: { cpu: "/sys/fs/cgroup/cpu,cpuacct", memory: "/sys/fs/cgroup/memory/jobs/7" },
   });
-  expect(parseHierarchies("35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n", "4:memory:/docker/abc\n").legacy).toEqual({ memory: "/sys/fs/cgroup/memory" });
+  expect(parseHierarchies("35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n", "4:memory:/docker/abc\n").legacy).toEqual({
+    memory: "/sys/fs/cgroup/memory",
+  });
   expect(parseHierarchies("1 1 0:1 / / rw - overlay overlay rw\n", "")).toEqual({ legacy: {} });
 });
 
 test("limits in the kernel's terms", () => {
   const limits = { memory: 64 * 1024 * 1024, cpus: 0.25, cpuRequest: 0.1 };
-  expect(unifiedSettings("memory", limits).map(({ file, value }) => `${file} ${value}`)).toEqual(["memory.max 67108864", "memory.swap.max 0", "memory.oom.group 1"]);
+  expect(unifiedSettings("memory", limits).map(({ file, value }) => `${file} ${value}`)).toEqual([
+    "memory.max 67108864",
+    "memory.swap.max 0",
+    "memory.oom.group 1",
+  ]);
   expect(unifiedSettings("cpu", limits).map(({ file, value }) => `${file} ${value}`)).toEqual(["cpu.max 25000 100000", "cpu.weight 4"]);
-  expect(legacySettings("cpu", limits).map(({ file, value }) => `${file} ${value}`)).toEqual(["cpu.cfs_period_us 100000", "cpu.cfs_quota_us 25000", "cpu.shares 102"]);
+  expect(legacySettings("cpu", limits).map(({ file, value }) => `${file} ${value}`)).toEqual([
+    "cpu.cfs_period_us 100000",
+    "cpu.cfs_quota_us 25000",
+    "cpu.shares 102",
+  ]);
   expect(legacySettings("memory", limits).map(({ value }) => value)).toEqual(["67108864", "67108864"]);
   expect(unifiedSettings("memory", { cpus: 1 })).toEqual([]);
   expect(unifiedSettings("cpu", { cpus: 0.001 })[0]?.value).toBe("1000 100000");

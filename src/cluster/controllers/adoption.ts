@@ -7,7 +7,13 @@ import { controllerOf, controllerReference } from "./objects.ts";
  * Which of `candidates` belong to `owner`: those it controls already whose labels still fit, and orphans that fit, which
  * it takes over. Those it controls whose labels no longer fit are let go.
  */
-export async function claim<T extends KubeObject>(client: KubeClient, gvr: GroupVersionResource, owner: KubeObject, selector: LabelSelector | undefined, candidates: T[]): Promise<T[]> {
+export async function claim<T extends KubeObject>(
+  client: KubeClient,
+  gvr: GroupVersionResource,
+  owner: KubeObject,
+  selector: LabelSelector | undefined,
+  candidates: T[],
+): Promise<T[]> {
   const claimed: T[] = [];
   for (const object of candidates) {
     const controller = controllerOf(object);
@@ -25,7 +31,11 @@ export async function claim<T extends KubeObject>(client: KubeClient, gvr: Group
 
 function adopt<T extends KubeObject>(client: KubeClient, gvr: GroupVersionResource, owner: KubeObject, object: T): Promise<T> {
   return client.patch<T>(gvr, object.metadata.name, object.metadata.namespace, {
-    metadata: { uid: object.metadata.uid, resourceVersion: object.metadata.resourceVersion, ownerReferences: [...(object.metadata.ownerReferences ?? []), controllerReference(owner)] },
+    metadata: {
+      uid: object.metadata.uid,
+      resourceVersion: object.metadata.resourceVersion,
+      ownerReferences: [...(object.metadata.ownerReferences ?? []), controllerReference(owner)],
+    },
   });
 }
 

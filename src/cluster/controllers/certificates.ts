@@ -6,7 +6,10 @@ import { stoppable } from "./work-queue.ts";
 
 export interface SigningRequest extends KubeObject {
   spec?: { request?: string; signerName?: string; usages?: string[]; expirationSeconds?: number };
-  status?: { certificate?: string; conditions?: { type: string; status: string; reason?: string; message?: string; lastUpdateTime?: string; lastTransitionTime?: string }[] };
+  status?: {
+    certificate?: string;
+    conditions?: { type: string; status: string; reason?: string; message?: string; lastUpdateTime?: string; lastTransitionTime?: string }[];
+  };
 }
 
 /** For users of the API. The kubelets' signers have nothing to sign here, and others are programs of their own. */
@@ -23,7 +26,10 @@ export function startCertificates(context: Context): Controller {
     const { spec = {}, status = {} } = request;
     const failed = (reason: string, message: string) => {
       const now = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
-      return { ...status, conditions: [...(status.conditions ?? []), { type: "Failed", status: "True", reason, message, lastUpdateTime: now, lastTransitionTime: now }] };
+      return {
+        ...status,
+        conditions: [...(status.conditions ?? []), { type: "Failed", status: "True", reason, message, lastUpdateTime: now, lastTransitionTime: now }],
+      };
     };
     const usages = spec.usages ?? [];
     let next: SigningRequest["status"];

@@ -70,17 +70,30 @@ test("a new template rolls without falling below what must be available; undo br
   await api.send("PATCH", "/apis/apps/v1/namespaces/default/deployments/web", { spec: { template: { metadata: { annotations: { restartedAt: "now" } } } } });
   const rolled = (revision: string) => () => {
     const now = deploymentOf(api, "web");
-    return now?.metadata.annotations?.["deployment.kubernetes.io/revision"] === revision && now.status?.updatedReplicas === 4 && now.status.replicas === 4 && now.status.availableReplicas === 4 && now.status.observedGeneration === now.metadata.generation;
+    return (
+      now?.metadata.annotations?.["deployment.kubernetes.io/revision"] === revision &&
+      now.status?.updatedReplicas === 4 &&
+      now.status.replicas === 4 &&
+      now.status.availableReplicas === 4 &&
+      now.status.observedGeneration === now.metadata.generation
+    );
   };
   await until("second rollout", rolled("2"));
   clearInterval(watch);
   expect(fewest).toBeGreaterThanOrEqual(3);
   expect(most).toBeLessThanOrEqual(5);
-  expect(sets(api).map((set) => set.spec?.replicas).sort()).toEqual([0, 4]);
+  expect(
+    sets(api)
+      .map((set) => set.spec?.replicas)
+      .sort(),
+  ).toEqual([0, 4]);
   await api.send("PATCH", "/apis/apps/v1/namespaces/default/deployments/web", { spec: { template: { metadata: { annotations: null } } } });
   await until("undo", rolled("3"));
   expect(sets(api).length).toBe(2);
-  expect(sets(api).find((set) => set.spec?.replicas === 4)?.metadata.annotations).toMatchObject({ "deployment.kubernetes.io/revision": "3", "deployment.kubernetes.io/revision-history": "1" });
+  expect(sets(api).find((set) => set.spec?.replicas === 4)?.metadata.annotations).toMatchObject({
+    "deployment.kubernetes.io/revision": "3",
+    "deployment.kubernetes.io/revision-history": "1",
+  });
 });
 
 test("scaling up and down, and a deleted pod comes back", async () => {
@@ -93,7 +106,10 @@ test("scaling up and down, and a deleted pod comes back", async () => {
   await api.send("PATCH", "/apis/apps/v1/namespaces/default/deployments/web", { spec: { replicas: 1 } });
   const [survivor] = await until("one", () => pods(api).length === 1 && deploymentOf(api, "web")?.status?.replicas === 1 && pods(api));
   await api.send("DELETE", `/api/v1/namespaces/default/pods/${survivor?.metadata.name}`);
-  await until("another", () => pods(api).length === 1 && pods(api)[0]?.metadata.uid !== survivor?.metadata.uid && deploymentOf(api, "web")?.status?.availableReplicas === 1);
+  await until(
+    "another",
+    () => pods(api).length === 1 && pods(api)[0]?.metadata.uid !== survivor?.metadata.uid && deploymentOf(api, "web")?.status?.availableReplicas === 1,
+  );
 });
 
 test("recreate starts nothing new before the old pods are gone", async () => {
@@ -117,7 +133,10 @@ test("pods that cannot be created show in events and conditions, and are tried a
   harness = await start();
   const { api, until } = harness;
   let refuse = true;
-  api.intercept = (method, resource) => (refuse && method === "POST" && resource === "pods" ? Response.json({ kind: "Status", code: 403, reason: "Forbidden", message: "no account" }, { status: 403 }) : undefined);
+  api.intercept = (method, resource) =>
+    refuse && method === "POST" && resource === "pods"
+      ? Response.json({ kind: "Status", code: 403, reason: "Forbidden", message: "no account" }, { status: 403 })
+      : undefined;
   await api.apply(deployment("web", { replicas: 1 }));
   await until("failure in the status", () => condition(deploymentOf(api, "web"), "ReplicaFailure")?.message === "no account");
   expect((api.all("events") as Event[]).some((event) => event.reason === "FailedCreate" && event.message === "Error creating: no account")).toBe(true);
@@ -128,7 +147,12 @@ test("pods that cannot be created show in events and conditions, and are tried a
 test("a pod that no node takes says why, and is placed when one does", async () => {
   harness = await start();
   const { api, until } = harness;
-  await api.apply({ apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "default" }, spec: { nodeSelector: { disk: "ssd" }, containers: [{ name: "c", image: "x:1" }] } } as KubeObject);
+  await api.apply({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p", namespace: "default" },
+    spec: { nodeSelector: { disk: "ssd" }, containers: [{ name: "c", image: "x:1" }] },
+  } as KubeObject);
   const pending = await until("refusal", () => {
     const pod = api.get("pods", "p", "default") as Pod;
     return pod.status?.conditions?.find((one) => one.type === "PodScheduled");
@@ -136,7 +160,8 @@ test("a pod that no node takes says why, and is placed when one does", async () 
   expect(pending).toMatchObject({
     status: "False",
     reason: "Unschedulable",
-    message: "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+    message:
+      "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
   });
   await api.send("PATCH", "/api/v1/nodes/node-1", { metadata: { labels: { disk: "ssd" } } });
   await until("placed", () => (api.get("pods", "p", "default") as Pod).spec?.nodeName === "node-1");
@@ -146,20 +171,37 @@ test("services: slices with named ports, endpoints, load balancers, the API itse
   harness = await start({ ready: (pod) => pod.metadata.labels?.["app"] !== "slow" });
   const { api, until } = harness;
   await api.apply(
-    { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "default", labels: { team: "a" } }, spec: { selector: { app: "web" }, type: "LoadBalancer", ports: [{ name: "http", port: 8080, targetPort: "web", appProtocol: "http" }] } } as KubeObject,
-    { apiVersion: "v1", kind: "Service", metadata: { name: "slow", namespace: "default" }, spec: { selector: { app: "slow" }, clusterIP: "None", ports: [{ port: 80 }] } } as KubeObject,
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web", namespace: "default", labels: { team: "a" } },
+      spec: { selector: { app: "web" }, type: "LoadBalancer", ports: [{ name: "http", port: 8080, targetPort: "web", appProtocol: "http" }] },
+    } as KubeObject,
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "slow", namespace: "default" },
+      spec: { selector: { app: "slow" }, clusterIP: "None", ports: [{ port: 80 }] },
+    } as KubeObject,
     deployment("web", { replicas: 2 }),
     deployment("slow", { replicas: 1 }),
   );
-  const slicesOf = (name: string) => (api.all("endpointslices") as EndpointSlice[]).filter((slice) => slice.metadata.labels?.["kubernetes.io/service-name"] === name);
-  const slice = await until("two ready endpoints", () => slicesOf("web").find((one) => one.endpoints.filter((endpoint) => endpoint.conditions?.ready).length === 2));
+  const slicesOf = (name: string) =>
+    (api.all("endpointslices") as EndpointSlice[]).filter((slice) => slice.metadata.labels?.["kubernetes.io/service-name"] === name);
+  const slice = await until("two ready endpoints", () =>
+    slicesOf("web").find((one) => one.endpoints.filter((endpoint) => endpoint.conditions?.ready).length === 2),
+  );
   expect(slicesOf("web").length).toBe(1);
   expect(slice).toMatchObject({
     addressType: "IPv4",
     ports: [{ name: "http", port: 8081, protocol: "TCP", appProtocol: "http" }],
     metadata: { labels: { team: "a", "kubernetes.io/service-name": "web", "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io" } },
   });
-  expect(slice.endpoints[0]).toMatchObject({ conditions: { ready: true, serving: true, terminating: false }, nodeName: "node-1", targetRef: { kind: "Pod", namespace: "default" } });
+  expect(slice.endpoints[0]).toMatchObject({
+    conditions: { ready: true, serving: true, terminating: false },
+    nodeName: "node-1",
+    targetRef: { kind: "Pod", namespace: "default" },
+  });
   const slow = await until("an endpoint that is not ready", () => slicesOf("slow").find((one) => one.endpoints.length === 1));
   expect(slow.endpoints[0]?.conditions).toEqual({ ready: false, serving: false, terminating: false });
   expect(slow.metadata.labels?.["service.kubernetes.io/headless"]).toBe("");
@@ -179,7 +221,11 @@ test("each namespace has its service account and the API's CA, again when they a
   harness = await start();
   const { api, until, namespace } = harness;
   await namespace("lab");
-  await until("content", () => api.get("serviceaccounts", "default", "lab") && (api.get("configmaps", "kube-root-ca.crt", "lab") as ConfigMap | undefined)?.data?.["ca.crt"] === "CA");
+  await until(
+    "content",
+    () =>
+      api.get("serviceaccounts", "default", "lab") && (api.get("configmaps", "kube-root-ca.crt", "lab") as ConfigMap | undefined)?.data?.["ca.crt"] === "CA",
+  );
   await api.send("DELETE", "/api/v1/namespaces/lab/serviceaccounts/default");
   await until("again", () => api.get("serviceaccounts", "default", "lab"));
   await api.send("PATCH", "/api/v1/namespaces/lab/configmaps/kube-root-ca.crt", { data: { "ca.crt": "forged" } });
@@ -196,7 +242,9 @@ test("a deleted namespace goes with all that is in it", async () => {
   await until("pods", () => api.all("pods", "lab").length === 2);
   await api.send("DELETE", "/api/v1/namespaces/lab", {});
   await until("what holds it up", () =>
-    (api.get("namespaces", "lab") as Namespace | undefined)?.status?.conditions?.some((one) => one.type === "NamespaceFinalizersRemaining" && one.message?.includes("example.com/hold")),
+    (api.get("namespaces", "lab") as Namespace | undefined)?.status?.conditions?.some(
+      (one) => one.type === "NamespaceFinalizersRemaining" && one.message?.includes("example.com/hold"),
+    ),
   );
   await api.send("PATCH", "/api/v1/namespaces/lab/configmaps/held", { metadata: { finalizers: null } });
   await until("the end", () => api.get("namespaces", "lab") === undefined);
@@ -209,7 +257,10 @@ test("garbage collection: background, foreground, orphan", async () => {
   await api.apply(deployment("a", { replicas: 1 }), deployment("b", { replicas: 1 }), deployment("c", { replicas: 1 }));
   await until("pods", () => pods(api).length === 3 && pods(api).every((pod) => pod.spec?.nodeName));
   const path = (name: string) => `/apis/apps/v1/namespaces/default/deployments/${name}`;
-  const named = (name: string) => ({ sets: sets(api).filter((set) => set.metadata.name.startsWith(`${name}-`)), pods: pods(api).filter((pod) => pod.metadata.name.startsWith(`${name}-`)) });
+  const named = (name: string) => ({
+    sets: sets(api).filter((set) => set.metadata.name.startsWith(`${name}-`)),
+    pods: pods(api).filter((pod) => pod.metadata.name.startsWith(`${name}-`)),
+  });
   await api.send("DELETE", path("a"), { propagationPolicy: "Background" });
   await until("all of a gone", () => named("a").sets.length + named("a").pods.length === 0);
   await api.send("DELETE", path("b"), { propagationPolicy: "Foreground" });

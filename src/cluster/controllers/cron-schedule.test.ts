@@ -24,6 +24,7 @@ test("the next time of a schedule", () => {
 });
 
 test("what cannot be read is said", () => {
-  for (const bad of ["* * * *", "60 * * * *", "* * * foo *", "*/0 * * * *", "5-1 * * * *", "1/2/3 * * * *"]) expect(() => parseSchedule(bad)).toThrow("cannot be read");
+  for (const bad of ["* * * *", "60 * * * *", "* * * foo *", "*/0 * * * *", "5-1 * * * *", "1/2/3 * * * *"])
+    expect(() => parseSchedule(bad)).toThrow("cannot be read");
   expect(() => parseSchedule("* * * * *", "Nowhere/Land")).toThrow("no time zone");
 });

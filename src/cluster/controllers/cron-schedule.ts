@@ -39,7 +39,7 @@ export function parseSchedule(text: string, timeZone = "UTC"): CronSchedule {
   return {
     next(after) {
       const end = after + HORIZON;
-      for (let at = Math.floor(after / MINUTE) * MINUTE + MINUTE; at <= end; ) {
+      for (let at = Math.floor(after / MINUTE) * MINUTE + MINUTE; at <= end;) {
         const now = local(at);
         const inDay = either ? day.has(now.day) || weekday.has(now.weekday) : day.has(now.day) && weekday.has(now.weekday);
         if (!month.has(now.month) || !inDay) at += Math.max(HOUR - now.minute * MINUTE, MINUTE);
@@ -69,14 +69,28 @@ function localTime(text: string, timeZone: string): (at: number) => LocalTime {
   }
   let format: Intl.DateTimeFormat;
   try {
-    format = new Intl.DateTimeFormat("en-US", { timeZone, hourCycle: "h23", minute: "numeric", hour: "numeric", day: "numeric", month: "numeric", weekday: "short" });
+    format = new Intl.DateTimeFormat("en-US", {
+      timeZone,
+      hourCycle: "h23",
+      minute: "numeric",
+      hour: "numeric",
+      day: "numeric",
+      month: "numeric",
+      weekday: "short",
+    });
   } catch {
     throw invalid(text, `there is no time zone ${timeZone}`);
   }
   return (at) => {
     const parts = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
     const number = (name: string) => Number(parts[name] ?? 0);
-    return { minute: number("minute"), hour: number("hour"), day: number("day"), month: number("month"), weekday: DAYS.indexOf((parts["weekday"] ?? "").toLowerCase()) };
+    return {
+      minute: number("minute"),
+      hour: number("hour"),
+      day: number("day"),
+      month: number("month"),
+      weekday: DAYS.indexOf((parts["weekday"] ?? "").toLowerCase()),
+    };
   };
 }
 

@@ -64,7 +64,15 @@ async function sync(context: Context, key: string, again: (ms: number) => void):
   const lastSuccessfulTime = [cronJob.status?.lastSuccessfulTime ?? "", ...successes].sort().at(-1);
   const status: CronJob["status"] = {
     ...(running.length > 0
-      ? { active: running.map(({ metadata }) => ({ kind: "Job", apiVersion: "batch/v1", namespace, name: metadata.name, ...(metadata.uid ? { uid: metadata.uid } : {}) })) }
+      ? {
+          active: running.map(({ metadata }) => ({
+            kind: "Job",
+            apiVersion: "batch/v1",
+            namespace,
+            name: metadata.name,
+            ...(metadata.uid ? { uid: metadata.uid } : {}),
+          })),
+        }
       : {}),
     ...(lastScheduleTime ? { lastScheduleTime } : {}),
     ...(lastSuccessfulTime ? { lastSuccessfulTime } : {}),
@@ -128,7 +136,10 @@ async function startJob(context: Context, cronJob: CronJob, due: number): Promis
 
 /** Finished Jobs beyond the history that is kept go, the oldest first. */
 async function trim(context: Context, cronJob: CronJob, jobs: Job[], spec: CronSpec): Promise<void> {
-  for (const [type, keep] of [["Complete", spec.successfulJobsHistoryLimit ?? 3], ["Failed", spec.failedJobsHistoryLimit ?? 1]] as const) {
+  for (const [type, keep] of [
+    ["Complete", spec.successfulJobsHistoryLimit ?? 3],
+    ["Failed", spec.failedJobsHistoryLimit ?? 1],
+  ] as const) {
     const finished = jobs
       .filter((job) => isFinished(job) === type && !job.metadata.deletionTimestamp)
       .sort((a, b) => ((a.status?.startTime ?? "") < (b.status?.startTime ?? "") ? -1 : 1));
@@ -148,6 +159,7 @@ async function remove(context: Context, { metadata: { name, namespace, uid } }: 
 }
 
 function isFinished(job: Job): "Complete" | "Failed" | undefined {
-  for (const type of ["Complete", "Failed"] as const) if (job.status?.conditions?.some((condition) => condition.type === type && condition.status === "True")) return type;
+  for (const type of ["Complete", "Failed"] as const)
+    if (job.status?.conditions?.some((condition) => condition.type === type && condition.status === "True")) return type;
   return undefined;
 }

@@ -15,7 +15,11 @@ const TEMPLATE_GENERATION = "deprecated.daemonset.template.generation";
 /** Daemons stay on nodes that are in trouble. */
 const DAEMON_TOLERATIONS: Toleration[] = [
   ...["not-ready", "unreachable"].map((name) => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect: "NoExecute" })),
-  ...["disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"].map((name) => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect: "NoSchedule" })),
+  ...["disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"].map((name) => ({
+    key: `node.kubernetes.io/${name}`,
+    operator: "Exists",
+    effect: "NoSchedule",
+  })),
 ];
 
 /** Keeps one pod of each DaemonSet on every node that fits. */
@@ -61,11 +65,26 @@ async function sync(context: Context, key: string, again: (ms: number) => void):
     if (living.length === 0) missing.push(node);
   }
   const misplaced = [...byNode.values()].flat();
-  await deletePods(context, COMPONENT, set, [...surplus, ...misplaced].filter((pod) => !pod.metadata.deletionTimestamp));
-  await createPods(context, COMPONENT, set, missing.map((node) => daemonPod(set, hash, node.metadata.name)));
+  await deletePods(
+    context,
+    COMPONENT,
+    set,
+    [...surplus, ...misplaced].filter((pod) => !pod.metadata.deletionTimestamp),
+  );
+  await createPods(
+    context,
+    COMPONENT,
+    set,
+    missing.map((node) => daemonPod(set, hash, node.metadata.name)),
+  );
   if (missing.length === 0) await renew(context, set, hash, pods, nodes.length);
   const wait = await writeStatus(context, set, hash, nodes, misplaced.length);
-  await trimHistory(context, all, new Set([current.metadata.name, ...pods.map((pod) => `${name}-${pod.metadata.labels?.[REVISION_HASH]}`)]), spec.revisionHistoryLimit ?? 10);
+  await trimHistory(
+    context,
+    all,
+    new Set([current.metadata.name, ...pods.map((pod) => `${name}-${pod.metadata.labels?.[REVISION_HASH]}`)]),
+    spec.revisionHistoryLimit ?? 10,
+  );
   if (wait !== undefined) again(wait);
 }
 
@@ -88,7 +107,10 @@ function daemonPod(set: DaemonSet, hash: string, node: string): Pod {
   if (!pod.spec) return pod;
   const affinity = (pod.spec.affinity ?? {}) as { nodeAffinity?: object };
   const term = { matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] };
-  pod.spec.affinity = { ...affinity, nodeAffinity: { ...affinity.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } } };
+  pod.spec.affinity = {
+    ...affinity,
+    nodeAffinity: { ...affinity.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } },
+  };
   pod.spec.tolerations = [...(pod.spec.tolerations ?? []), ...DAEMON_TOLERATIONS];
   return pod;
 }
@@ -113,7 +135,9 @@ function targetNode(pod: Pod): string {
 async function writeStatus(context: Context, set: DaemonSet, hash: string, nodes: Node[], misplaced: number): Promise<number | undefined> {
   const { informers, client, clock } = context;
   const names = new Set(nodes.map((node) => node.metadata.name));
-  const pods = informers.pods.list(set.metadata.namespace).filter((pod) => controllerOf(pod)?.uid === set.metadata.uid && names.has(targetNode(pod)) && !isPodFinished(pod) && !pod.metadata.deletionTimestamp);
+  const pods = informers.pods
+    .list(set.metadata.namespace)
+    .filter((pod) => controllerOf(pod)?.uid === set.metadata.uid && names.has(targetNode(pod)) && !isPodFinished(pod) && !pod.metadata.deletionTimestamp);
   const waits = pods.map((pod) => untilAvailable(pod, set.spec?.minReadySeconds ?? 0, clock.now()));
   const available = waits.filter((wait) => wait === 0).length;
   const status: DaemonSet["status"] = {

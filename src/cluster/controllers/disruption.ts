@@ -39,7 +39,9 @@ export function startDisruption(context: Context): Controller {
 }
 
 function statusOf(context: Context, { metadata, spec = {}, status: old }: DisruptionBudget, now: string): NonNullable<DisruptionBudget["status"]> {
-  const pods = context.informers.pods.list(metadata.namespace).filter((pod) => spec.selector && selectorMatches(spec.selector, pod.metadata.labels) && !isPodFinished(pod));
+  const pods = context.informers.pods
+    .list(metadata.namespace)
+    .filter((pod) => spec.selector && selectorMatches(spec.selector, pod.metadata.labels) && !isPodFinished(pod));
   const healthy = pods.filter((pod) => isPodReady(pod) && !pod.metadata.deletionTimestamp).length;
   const { maxUnavailable, minAvailable = 1 } = spec;
   // A number of pods is one of those that there are; a part is one of those that there should be.

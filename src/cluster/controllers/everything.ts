@@ -113,7 +113,12 @@ export class Everything {
   #watchCustom({ spec }: CustomResourceDefinition): void {
     if (!spec) return;
     const [version] = spec.versions.filter((one) => one.served).sort((a, b) => compareVersions(a.name, b.name));
-    if (version) this.#watch({ gvr: { group: spec.group, version: version.name, resource: spec.names.plural }, kind: spec.names.kind, namespaced: spec.scope === "Namespaced" });
+    if (version)
+      this.#watch({
+        gvr: { group: spec.group, version: version.name, resource: spec.names.plural },
+        kind: spec.names.kind,
+        namespaced: spec.scope === "Namespaced",
+      });
   }
 
   #unwatch({ spec }: CustomResourceDefinition): void {

@@ -142,7 +142,9 @@ class Collector {
     const { resourceVersion, finalizers = [] } = live.metadata;
     if (!finalizers.includes(finalizer)) return;
     const rest = finalizers.filter((one) => one !== finalizer);
-    await this.#unlessGone(this.context.client.patch(resource.gvr, name, namespace, { metadata: { uid, resourceVersion, finalizers: rest.length > 0 ? rest : null } }));
+    await this.#unlessGone(
+      this.context.client.patch(resource.gvr, name, namespace, { metadata: { uid, resourceVersion, finalizers: rest.length > 0 ? rest : null } }),
+    );
   }
 
   #dependentsOf(uid: string): Node[] {

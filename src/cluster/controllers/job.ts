@@ -93,14 +93,16 @@ class Run {
   /** The condition that ends the Job, if it is time. */
   outcome(): Pick<Condition, "type" | "status" | "reason" | "message"> | undefined {
     const { completions, backoffLimit = 6 } = this.job.spec ?? {};
-    if (this.#done(completions)) return { type: "Complete", status: "True", reason: "CompletionsReached", message: "Reached expected number of succeeded pods" };
+    if (this.#done(completions))
+      return { type: "Complete", status: "True", reason: "CompletionsReached", message: "Reached expected number of succeeded pods" };
     const restarts = this.active.flatMap((pod) => pod.status?.containerStatuses ?? []).reduce((sum, status) => sum + status.restartCount, 0);
     const onFailure = this.job.spec?.template.spec.restartPolicy === "OnFailure";
     if (this.#failed.length > backoffLimit || (onFailure && restarts > backoffLimit)) {
       return { type: "Failed", status: "True", reason: "BackoffLimitExceeded", message: "Job has reached the specified backoff limit" };
     }
     const left = this.untilDeadline();
-    if (left !== undefined && left <= 0) return { type: "Failed", status: "True", reason: "DeadlineExceeded", message: "Job was active longer than specified deadline" };
+    if (left !== undefined && left <= 0)
+      return { type: "Failed", status: "True", reason: "DeadlineExceeded", message: "Job was active longer than specified deadline" };
     return undefined;
   }
 
@@ -127,7 +129,15 @@ class Run {
     const wait = this.#backoff();
     if (wait > 0) return wait;
     const free = this.#indexed() ? this.#freeIndexes(completions ?? 0).slice(0, missing) : Array.from({ length: missing }, () => undefined);
-    this.active = [...this.active, ...(await createPods(this.context, COMPONENT, this.job, free.map((index) => this.#pod(index))))];
+    this.active = [
+      ...this.active,
+      ...(await createPods(
+        this.context,
+        COMPONENT,
+        this.job,
+        free.map((index) => this.#pod(index)),
+      )),
+    ];
     return undefined;
   }
 
@@ -136,7 +146,9 @@ class Run {
     const time = timestamp(this.#now);
     const known = (before.conditions ?? []).find((condition) => condition.type === news?.type);
     const changed = news && (known?.status !== news.status || known.reason !== news.reason);
-    const conditions = changed ? [...(before.conditions ?? []).filter((condition) => condition !== known), { ...news, lastProbeTime: time, lastTransitionTime: time }] : before.conditions;
+    const conditions = changed
+      ? [...(before.conditions ?? []).filter((condition) => condition !== known), { ...news, lastProbeTime: time, lastTransitionTime: time }]
+      : before.conditions;
     const ended = news?.type === "Complete" || news?.type === "Failed";
     const startTime = this.job.spec?.suspend ? undefined : (before.startTime ?? time);
     const status: Job["status"] = {
@@ -195,7 +207,8 @@ function indexOf(pod: Pod): number {
 }
 
 function finishedAt(pod: Pod): number {
-  const times = (pod.status?.containerStatuses ?? []).map((status) => Date.parse(status.state?.terminated?.finishedAt ?? "")).filter((time) => !Number.isNaN(time));
+  const times = (pod.status?.containerStatuses ?? [])
+    .map((status) => Date.parse(status.state?.terminated?.finishedAt ?? ""))
+    .filter((time) => !Number.isNaN(time));
   return times.length > 0 ? Math.max(...times) : Date.parse(pod.metadata.creationTimestamp ?? "") || 0;
 }
-

@@ -9,7 +9,9 @@ export function startNamespaceContent(context: Context): Controller {
   const queue = context.queue("namespace-content", (name) => sync(context, name));
   const stops = [
     informers.namespaces.onChange(({ type, object }) => type !== "DELETED" && queue.add(object.metadata.name)),
-    informers.serviceAccounts.onChange(({ type, object }) => type === "DELETED" && object.metadata.name === "default" && queue.add(object.metadata.namespace ?? "")),
+    informers.serviceAccounts.onChange(
+      ({ type, object }) => type === "DELETED" && object.metadata.name === "default" && queue.add(object.metadata.namespace ?? ""),
+    ),
     informers.rootCertificates.onChange(({ type, object }) => type !== "ADDED" && queue.add(object.metadata.namespace ?? "")),
   ];
   return stoppable(stops, queue);
@@ -29,7 +31,12 @@ async function sync(context: Context, namespace: string): Promise<void> {
   const existing = informers.rootCertificates.get(ROOT_CA_CONFIG_MAP, namespace);
   const description = "The CA of this cluster's API server, for pods that call it at kubernetes.default.svc or its address";
   if (!existing) {
-    const map: ConfigMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: ROOT_CA_CONFIG_MAP, namespace, annotations: { "kubernetes.io/description": description } }, data };
+    const map: ConfigMap = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: ROOT_CA_CONFIG_MAP, namespace, annotations: { "kubernetes.io/description": description } },
+      data,
+    };
     work.push(unlessThere(client.create(CONFIG_MAPS, map)));
   } else if (existing.data?.["ca.crt"] !== caPem) {
     work.push(client.update<ConfigMap>(CONFIG_MAPS, { ...existing, data }));

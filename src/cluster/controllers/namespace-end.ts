@@ -58,7 +58,11 @@ async function sync(context: Context, everything: Everything, name: string): Pro
 }
 
 /** `kubectl describe namespace` shows why a namespace does not go. */
-async function noteWhatIsLeft(context: Context, namespace: Namespace, left: { resource: Resource; object: { metadata: { finalizers?: string[] } } }[]): Promise<void> {
+async function noteWhatIsLeft(
+  context: Context,
+  namespace: Namespace,
+  left: { resource: Resource; object: { metadata: { finalizers?: string[] } } }[],
+): Promise<void> {
   const kinds = new Map<string, number>();
   const finalizers = new Map<string, number>();
   for (const { resource, object } of left) {
@@ -69,7 +73,11 @@ async function noteWhatIsLeft(context: Context, namespace: Namespace, left: { re
   const content = { type: "NamespaceContentRemaining", reason: "SomeResourcesRemain", message: `Some resources are remaining: ${list(kinds, "has")}` };
   const held =
     finalizers.size > 0
-      ? { type: "NamespaceFinalizersRemaining", reason: "SomeFinalizersRemain", message: `Some content in the namespace has finalizers remaining: ${list(finalizers, "in")}` }
+      ? {
+          type: "NamespaceFinalizersRemaining",
+          reason: "SomeFinalizersRemain",
+          message: `Some content in the namespace has finalizers remaining: ${list(finalizers, "in")}`,
+        }
       : undefined;
   const now = timestamp(context.clock.now());
   const before = namespace.status?.conditions ?? [];
@@ -86,7 +94,8 @@ async function noteWhatIsLeft(context: Context, namespace: Namespace, left: { re
 
 async function deleteEvents(context: Context, namespace: string): Promise<void> {
   const response = await context.client.transport(resourcePath(EVENTS, namespace), { method: "DELETE" });
-  if (!response.ok && response.status !== 404) throw new ApiError(response.status, { kind: "Status", message: `the events of namespace ${namespace} could not be deleted` });
+  if (!response.ok && response.status !== 404)
+    throw new ApiError(response.status, { kind: "Status", message: `the events of namespace ${namespace} could not be deleted` });
   await response.body?.cancel();
 }
 

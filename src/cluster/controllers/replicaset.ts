@@ -53,7 +53,12 @@ async function scale(context: Context, set: ReplicaSet, pods: Pod[]): Promise<Po
   const template = set.spec?.template;
   const missing = wanted - pods.length;
   if (missing > 0 && template) {
-    const created = await createPods(context, COMPONENT, set, Array.from({ length: missing }, () => podFromTemplate(template, set)));
+    const created = await createPods(
+      context,
+      COMPONENT,
+      set,
+      Array.from({ length: missing }, () => podFromTemplate(template, set)),
+    );
     return [...pods, ...created];
   }
   if (missing < 0) {
@@ -94,7 +99,13 @@ async function writeStatus(context: Context, set: ReplicaSet, pods: Pod[], failu
     conditions.push(
       known?.message === message
         ? known
-        : { type: "ReplicaFailure", status: "True", reason: pods.length < (set.spec?.replicas ?? 0) ? "FailedCreate" : "FailedDelete", message, lastTransitionTime: timestamp(now) },
+        : {
+            type: "ReplicaFailure",
+            status: "True",
+            reason: pods.length < (set.spec?.replicas ?? 0) ? "FailedCreate" : "FailedDelete",
+            message,
+            lastTransitionTime: timestamp(now),
+          },
     );
   }
   const count = (test: (pod: Pod, index: number) => boolean) => pods.filter(test).length;

@@ -59,7 +59,14 @@ async function sync(context: Context, key: string, waiting: Set<string>): Promis
   const known = pod.status?.conditions?.find((condition) => condition.type === "PodScheduled");
   if (known?.status === "False" && known.message === message) return;
   events.warning(COMPONENT, pod, "FailedScheduling", message);
-  const condition = { type: "PodScheduled", status: "False" as const, reason: "Unschedulable", message, lastProbeTime: null, lastTransitionTime: known?.status === "False" ? known.lastTransitionTime : timestamp(context.clock.now()) };
+  const condition = {
+    type: "PodScheduled",
+    status: "False" as const,
+    reason: "Unschedulable",
+    message,
+    lastProbeTime: null,
+    lastTransitionTime: known?.status === "False" ? known.lastTransitionTime : timestamp(context.clock.now()),
+  };
   const others = (pod.status?.conditions ?? []).filter((one) => one.type !== "PodScheduled");
   await client.patch(PODS, name, namespace, { metadata: { uid: pod.metadata.uid }, status: { conditions: [...others, condition] } }, "status");
 }
@@ -83,7 +90,13 @@ async function bind(context: Context, pod: Pod, node: string): Promise<void> {
 }
 
 function needsNode(pod: Pod): boolean {
-  return !pod.spec?.nodeName && !pod.metadata.deletionTimestamp && !isPodFinished(pod) && pod.spec?.schedulerName === "default-scheduler" && !pod.spec.schedulingGates?.length;
+  return (
+    !pod.spec?.nodeName &&
+    !pod.metadata.deletionTimestamp &&
+    !isPodFinished(pod) &&
+    pod.spec?.schedulerName === "default-scheduler" &&
+    !pod.spec.schedulingGates?.length
+  );
 }
 
 /** Why the node does not take the pod, in the scheduler's words; empty when it does. */
@@ -92,7 +105,8 @@ export function whyNot(pod: Pod, node: Node, placed: Pod[]): string[] {
   if (!spec) return ["node(s) had no use for an empty pod"];
   const tolerations = spec.tolerations ?? [];
   const taints = (node.spec?.taints ?? []).filter((taint) => taint.effect !== "PreferNoSchedule");
-  if (node.spec?.unschedulable && !tolerations.some((one) => tolerates(one, { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }))) return ["node(s) were unschedulable"];
+  if (node.spec?.unschedulable && !tolerations.some((one) => tolerates(one, { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" })))
+    return ["node(s) were unschedulable"];
   const taint = taints.find((one) => !tolerations.some((toleration) => tolerates(toleration, one)));
   if (taint) return [`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`];
   if (!matchesNode(spec, node)) return ["node(s) didn't match Pod's node affinity/selector"];
@@ -114,8 +128,8 @@ interface NodeTerm {
 function matchesNode(spec: PodSpec, node: Node): boolean {
   const labels = node.metadata.labels ?? {};
   for (const [key, value] of Object.entries(spec.nodeSelector ?? {})) if (labels[key] !== value) return false;
-  const required = (spec.affinity as { nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeTerm[] } } } | undefined)?.nodeAffinity
-    ?.requiredDuringSchedulingIgnoredDuringExecution;
+  const required = (spec.affinity as { nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeTerm[] } } } | undefined)
+    ?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   if (!required) return true;
   const fields = { "metadata.name": node.metadata.name };
   return (required.nodeSelectorTerms ?? []).some(

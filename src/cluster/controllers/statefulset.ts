@@ -65,7 +65,9 @@ async function step(context: Context, set: StatefulSet, pods: Pod[], current: Co
       if (ordered) return;
     } else if (ordered && (pod.metadata.deletionTimestamp || !isPodReady(pod))) return;
   }
-  const condemned = pods.filter((pod) => (ordinalOf(set, pod) ?? 0) >= end || (ordinalOf(set, pod) ?? 0) < first).sort((a, b) => (ordinalOf(set, b) ?? 0) - (ordinalOf(set, a) ?? 0));
+  const condemned = pods
+    .filter((pod) => (ordinalOf(set, pod) ?? 0) >= end || (ordinalOf(set, pod) ?? 0) < first)
+    .sort((a, b) => (ordinalOf(set, b) ?? 0) - (ordinalOf(set, a) ?? 0));
   if (condemned.length > 0) {
     if (ordered && condemned.some((pod) => pod.metadata.deletionTimestamp)) return;
     const doomed = condemned.filter((pod) => !pod.metadata.deletionTimestamp);
@@ -88,7 +90,12 @@ async function createMember(context: Context, set: StatefulSet, ordinal: number,
   const { spec } = set;
   const name = `${set.metadata.name}-${ordinal}`;
   const pod = podFromTemplate(templateOf(revision), set, name);
-  pod.metadata.labels = { ...pod.metadata.labels, "apps.kubernetes.io/pod-index": String(ordinal), [REVISION_HASH]: hashOf(revision), "statefulset.kubernetes.io/pod-name": name };
+  pod.metadata.labels = {
+    ...pod.metadata.labels,
+    "apps.kubernetes.io/pod-index": String(ordinal),
+    [REVISION_HASH]: hashOf(revision),
+    "statefulset.kubernetes.io/pod-name": name,
+  };
   if (!pod.spec) return;
   pod.spec.hostname = name;
   if (spec?.serviceName) pod.spec.subdomain = spec.serviceName;
@@ -122,7 +129,9 @@ async function settleClaims({ informers, client }: Context, set: StatefulSet): P
   const first = spec.ordinals?.start ?? 0;
   await informers.claims.synced;
   for (const held of informers.claims.list(metadata.namespace)) {
-    const ordinal = templates.map((template) => ordinalBehind(`${template.metadata.name}-${metadata.name}-`, held.metadata.name)).find((found) => found !== undefined);
+    const ordinal = templates
+      .map((template) => ordinalBehind(`${template.metadata.name}-${metadata.name}-`, held.metadata.name))
+      .find((found) => found !== undefined);
     if (ordinal === undefined || held.metadata.deletionTimestamp || !selectorMatches(spec.selector, held.metadata.labels)) continue;
     const unwanted = ordinal < first || ordinal >= first + (spec.replicas ?? 1);
     const pod = informers.pods.get(`${metadata.name}-${ordinal}`, metadata.namespace);
@@ -132,7 +141,8 @@ async function settleClaims({ informers, client }: Context, set: StatefulSet): P
     }
     const others = (held.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== metadata.uid);
     const owners = whenDeleted === "Delete" ? [...others, { ...controllerReference(set), controller: false, blockOwnerDeletion: false }] : others;
-    if (owners.length !== (held.metadata.ownerReferences ?? []).length) await client.patch(PERSISTENT_VOLUME_CLAIMS, held.metadata.name, metadata.namespace, { metadata: { uid: held.metadata.uid, ownerReferences: owners } });
+    if (owners.length !== (held.metadata.ownerReferences ?? []).length)
+      await client.patch(PERSISTENT_VOLUME_CLAIMS, held.metadata.name, metadata.namespace, { metadata: { uid: held.metadata.uid, ownerReferences: owners } });
   }
 }
 

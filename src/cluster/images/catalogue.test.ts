@@ -15,7 +15,14 @@ test("references take their long form", () => {
     ["localhost:5000/a/b", "localhost:5000/a/b:latest"],
     [`a/b@${digest}`, `docker.io/a/b@${digest}`],
     [`a/b:1@${digest}`, `docker.io/a/b:1@${digest}`],
-    ["", undefined], ["UPPER", undefined], ["a/b:", undefined], ["a/b@sha256:1", undefined], ["a//b", undefined], ["http://x/y", undefined], [" a", undefined], ["a/b:tag with space", undefined],
+    ["", undefined],
+    ["UPPER", undefined],
+    ["a/b:", undefined],
+    ["a/b@sha256:1", undefined],
+    ["a//b", undefined],
+    ["http://x/y", undefined],
+    [" a", undefined],
+    ["a/b:tag with space", undefined],
   ];
   for (const [text, long] of cases) {
     const parsed = parseReference(text);

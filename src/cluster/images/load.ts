@@ -20,7 +20,8 @@ export async function loadImages(store: ImageStore, path: string, input: Readabl
   try {
     source = await open(path, input, join(scratch, "archive.tar"), options.maxBytes);
     const archived = readManifests(source);
-    if (options.name !== undefined && archived.length > 1) throw new ChainmailError("IMAGE_NAME_AMBIGUOUS", `the archive holds ${archived.length} images, and one name cannot stand for all`);
+    if (options.name !== undefined && archived.length > 1)
+      throw new ChainmailError("IMAGE_NAME_AMBIGUOUS", `the archive holds ${archived.length} images, and one name cannot stand for all`);
     const loaded: StoredImage[] = [];
     for (const image of archived) loaded.push(...(await store.load(source, image, options)));
     return loaded;

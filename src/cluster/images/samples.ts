@@ -51,7 +51,13 @@ export function sampleImages(options: { programsDir: string; bunPath: string }):
   const runtime = { hostPath: options.bunPath, containerPath: bun };
   // Each program of `samples.js` loads the part of the bundle that it needs, from the folder.
   const folder = [runtime, { hostPath: options.programsDir, containerPath: `${PROGRAMS}/samples` }];
-  const program = ([repository = "", ...aliases]: readonly string[], file: string, files: Image["files"], command: readonly string[] = [], env: Record<string, string> = {}): Image => ({
+  const program = (
+    [repository = "", ...aliases]: readonly string[],
+    file: string,
+    files: Image["files"],
+    command: readonly string[] = [],
+    env: Record<string, string> = {},
+  ): Image => ({
     repository,
     aliases,
     // A mesh is many small processes: `--smol` keeps each heap small.
@@ -62,26 +68,34 @@ export function sampleImages(options: { programsDir: string; bunPath: string }):
     files,
     proxy: false,
   });
-  const fakeService = program(["nicholasjackson/fake-service"], "fake-service.js", [runtime, { hostPath: join(options.programsDir, "fake-service.js"), containerPath: `${PROGRAMS}/samples/fake-service.js` }]);
-  const samples = (repositories: readonly string[], command: readonly string[], env?: Record<string, string>): Image => program(repositories, "samples.js", folder, command, env);
+  const fakeService = program(["nicholasjackson/fake-service"], "fake-service.js", [
+    runtime,
+    { hostPath: join(options.programsDir, "fake-service.js"), containerPath: `${PROGRAMS}/samples/fake-service.js` },
+  ]);
+  const samples = (repositories: readonly string[], command: readonly string[], env?: Record<string, string>): Image =>
+    program(repositories, "samples.js", folder, command, env);
   const istio = [
     ...HTTPBINS.map(({ repositories, command }) => samples(repositories, command)),
-    ...ISTIO_SAMPLES.map(({ name, command, env }) => samples(ISTIO_REPOSITORIES.map((registry) => `${registry}/${name}`), command, env)),
+    ...ISTIO_SAMPLES.map(({ name, command, env }) =>
+      samples(
+        ISTIO_REPOSITORIES.map((registry) => `${registry}/${name}`),
+        command,
+        env,
+      ),
+    ),
   ];
-  const curl = CURL_REPOSITORIES.map(
-    ({ repository, user }): Image => ({
-      repository,
-      entrypoint: ["/bin/sh", "-c", CURL_ENTRYPOINT, "entrypoint"],
-      cmd: ["curl"],
-      env: { PATH: `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PROGRAMS}/tools` },
-      workingDir: "/",
-      ...(user ? { user } : {}),
-      files: [
-        ...folder,
-        ...Object.keys(SAMPLE_TOOLS).map((name) => ({ hostPath: join(options.programsDir, "tools", name), containerPath: `${PROGRAMS}/tools/${name}` })),
-      ],
-      proxy: false,
-    }),
-  );
+  const curl = CURL_REPOSITORIES.map(({ repository, user }): Image => ({
+    repository,
+    entrypoint: ["/bin/sh", "-c", CURL_ENTRYPOINT, "entrypoint"],
+    cmd: ["curl"],
+    env: { PATH: `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PROGRAMS}/tools` },
+    workingDir: "/",
+    ...(user ? { user } : {}),
+    files: [
+      ...folder,
+      ...Object.keys(SAMPLE_TOOLS).map((name) => ({ hostPath: join(options.programsDir, "tools", name), containerPath: `${PROGRAMS}/tools/${name}` })),
+    ],
+    proxy: false,
+  }));
   return [fakeService, ...curl, ...istio];
 }

@@ -18,7 +18,9 @@ describe("advice", () => {
   });
 
   test("not permitted is told by what the machine restricts", () => {
-    expect(advise("process tree", "EPERM", { ...PLAIN, distribution: ["ubuntu", "debian"], apparmorRestricted: true })).toContain("apparmor_restrict_unprivileged_userns=0");
+    expect(advise("process tree", "EPERM", { ...PLAIN, distribution: ["ubuntu", "debian"], apparmorRestricted: true })).toContain(
+      "apparmor_restrict_unprivileged_userns=0",
+    );
     expect(advise("process tree", "EPERM", { ...PLAIN, userNamespacesOff: true })).toContain("unprivileged_userns_clone=1");
     expect(advise("process tree", "EPERM", { ...PLAIN, inContainer: true })).toContain("--privileged");
     expect(advise("process tree", "EPERM", PLAIN)).toContain("sudo");

@@ -26,11 +26,13 @@ export function advise(check: CheckName, code: string, facts: MachineFacts): str
 }
 
 function adviseNamespaces(code: string, facts: MachineFacts): string {
-  if (code === "ENOSPC" || facts.userNamespacesNone) return `${facts.root ? "" : "sudo "}sysctl -w user.max_user_namespaces=15000 user.max_net_namespaces=15000 user.max_mnt_namespaces=15000`;
+  if (code === "ENOSPC" || facts.userNamespacesNone)
+    return `${facts.root ? "" : "sudo "}sysctl -w user.max_user_namespaces=15000 user.max_net_namespaces=15000 user.max_mnt_namespaces=15000`;
   if (facts.inContainer) return "start this container with --privileged: Docker's default profile forbids namespaces and mounts";
   if (facts.root) return "this root may not make namespaces: run it outside of the sandbox that holds it";
   if (facts.userNamespacesOff) return "sudo sysctl -w kernel.unprivileged_userns_clone=1   or run with sudo";
-  if (facts.apparmorRestricted) return "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   or run with sudo   or give Bun's binary an AppArmor profile with `userns,`";
+  if (facts.apparmorRestricted)
+    return "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   or run with sudo   or give Bun's binary an AppArmor profile with `userns,`";
   return "run with sudo: this machine gives ordinary users no user namespaces";
 }
 

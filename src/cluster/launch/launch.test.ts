@@ -97,5 +97,16 @@ test("the probe tells all checks of this machine", () => {
   const failed = report.checks.filter((check) => !check.ok);
   for (const check of failed) expect(check.hint).toBeTruthy();
   if (!report.ok) console.log(`SKIPPED the launcher's tests: ${JSON.stringify(failed)}`);
-  else expect(report.checks.map(({ name }) => name)).toEqual(["linux", "util-linux", "libnftables", "process tree", "mounts", "network namespace", "veth", "traffic rules", "socket mark"]);
+  else
+    expect(report.checks.map(({ name }) => name)).toEqual([
+      "linux",
+      "util-linux",
+      "libnftables",
+      "process tree",
+      "mounts",
+      "network namespace",
+      "veth",
+      "traffic rules",
+      "socket mark",
+    ]);
 });

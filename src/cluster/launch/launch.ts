@@ -105,7 +105,9 @@ export async function stopCluster(options: { pidPath: string; graceMs?: number }
     signal(outer, "SIGKILL");
     for (const process of init) signal(process, "SIGKILL");
     if (!(await waitFor(gone, KILL_TIMEOUT_MS))) {
-      throw new ChainmailError("CLUSTER_STUCK", `process ${outer.pid} does not end, even by SIGKILL`, { hint: `ps -o pid,stat,wchan,cmd ${outer.pid}   shows what it waits for` });
+      throw new ChainmailError("CLUSTER_STUCK", `process ${outer.pid} does not end, even by SIGKILL`, {
+        hint: `ps -o pid,stat,wchan,cmd ${outer.pid}   shows what it waits for`,
+      });
     }
   }
   rmSync(options.pidPath, { force: true });
@@ -127,7 +129,10 @@ function signal(target: ProcessIdentity, name: "SIGTERM" | "SIGKILL"): void {
     process.kill(target.pid, name);
   } catch (cause) {
     if (!isAlive(target)) return; // It ended in between.
-    throw new ChainmailError("CLUSTER_NOT_OURS", `process ${target.pid} belongs to another user`, { cause, hint: "run chainmail down as the user who ran chainmail up" });
+    throw new ChainmailError("CLUSTER_NOT_OURS", `process ${target.pid} belongs to another user`, {
+      cause,
+      hint: "run chainmail down as the user who ran chainmail up",
+    });
   }
 }
 

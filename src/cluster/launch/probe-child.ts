@@ -59,7 +59,9 @@ if (network) {
     interfaceIndex("probe0");
   });
   attempt("traffic rules", () => {
-    runNft(nodeRules({ podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12", nodeIp: NODE, localAddresses: ["10.96.0.1"], dnsIp: "10.96.0.10", egressPort: 15999 }));
+    runNft(
+      nodeRules({ podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/12", nodeIp: NODE, localAddresses: ["10.96.0.1"], dnsIp: "10.96.0.10", egressPort: 15999 }),
+    );
     // What sidecars, services and NetworkPolicies use beyond the node's own rules.
     runNft(`table ip probe {
  chain output {

@@ -67,7 +67,11 @@ export async function probeMachine(options: { rootless: boolean }): Promise<Mach
 /** One ChainmailError for a report that is not ok: what failed first, and its hint. */
 export function machineError(report: MachineReport): ChainmailError {
   const failed = report.checks.find((check) => !check.ok);
-  return new ChainmailError("MACHINE_UNFIT", `this machine cannot host the cluster: ${failed?.name}: ${failed?.detail}`, failed?.hint === undefined ? {} : { hint: failed.hint });
+  return new ChainmailError(
+    "MACHINE_UNFIT",
+    `this machine cannot host the cluster: ${failed?.name}: ${failed?.detail}`,
+    failed?.hint === undefined ? {} : { hint: failed.hint },
+  );
 }
 
 function parseResults(output: string, facts: MachineFacts): MachineCheck[] {

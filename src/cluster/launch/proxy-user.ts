@@ -15,18 +15,32 @@ export type UserMapping = "host" | "subordinate";
 export function requireUser(uid: number): UserMapping {
   if (process.getuid?.() === 0) {
     if (canBecome({ uid, gid: uid }, readIdMaps())) return "host";
-    throw unmapped(`user ${uid} does not exist in the user namespace that this root is in`, "run it outside of the container that maps few users, or without --proxy envoy");
+    throw unmapped(
+      `user ${uid} does not exist in the user namespace that this root is in`,
+      "run it outside of the container that maps few users, or without --proxy envoy",
+    );
   }
   const user = userInfo().username;
   for (const tool of ["newuidmap", "newgidmap"]) {
     if (Bun.which(tool) === null) throw unmapped(`${tool} is not on the path`, `${installUidmap()}   or run with sudo, or without --proxy envoy`);
   }
   for (const file of ["/etc/subuid", "/etc/subgid"]) {
-    if (subordinateCount(file, user) < uid) throw unmapped(`${file} gives ${user} too few ids`, `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user}   or run with sudo, or without --proxy envoy`);
+    if (subordinateCount(file, user) < uid)
+      throw unmapped(
+        `${file} gives ${user} too few ids`,
+        `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user}   or run with sudo, or without --proxy envoy`,
+      );
   }
   const { unshare, setpriv } = findTools();
-  const trial = Bun.spawnSync([unshare, ...frameArguments(true, "subordinate"), "--", setpriv, `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "true"], { stdout: "ignore", stderr: "pipe" });
-  if (!trial.success) throw unmapped(`a trial as user ${uid} failed: ${trial.stderr.toString().trim()}`, "util-linux 2.38 or later has unshare --map-auto; or run with sudo, or without --proxy envoy");
+  const trial = Bun.spawnSync([unshare, ...frameArguments(true, "subordinate"), "--", setpriv, `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "true"], {
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  if (!trial.success)
+    throw unmapped(
+      `a trial as user ${uid} failed: ${trial.stderr.toString().trim()}`,
+      "util-linux 2.38 or later has unshare --map-auto; or run with sudo, or without --proxy envoy",
+    );
   return "subordinate";
 }
 
@@ -39,12 +53,18 @@ export function removeAsSubordinates(folder: string): { success: boolean; stderr
 /** The length of the first range that a subid file gives a user: the one that unshare takes. */
 export function subordinateCount(file: string, user: string): number {
   if (!existsSync(file)) return 0;
-  const line = readFileSync(file, "utf8").split("\n").find((text) => text.startsWith(`${user}:`) || text.startsWith(`${process.getuid?.() ?? ""}:`));
+  const line = readFileSync(file, "utf8")
+    .split("\n")
+    .find((text) => text.startsWith(`${user}:`) || text.startsWith(`${process.getuid?.() ?? ""}:`));
   return Number(line?.split(":")[2] ?? 0);
 }
 
 function unmapped(reason: string, hint: string): ChainmailError {
-  return new ChainmailError("PROXY_USER_UNMAPPED", `a real Envoy runs as user 1337, by which capture tells its traffic, and this machine cannot give it that user: ${reason}`, { hint });
+  return new ChainmailError(
+    "PROXY_USER_UNMAPPED",
+    `a real Envoy runs as user 1337, by which capture tells its traffic, and this machine cannot give it that user: ${reason}`,
+    { hint },
+  );
 }
 
 function installUidmap(): string {

@@ -72,6 +72,7 @@ function ownAddresses(): string[] {
 /** Undocumented, but there: src/proxy relies on it too. */
 function fdOf(socket: Bun.Socket<Side>): number {
   const fd: unknown = Reflect.get(socket, "fd");
-  if (typeof fd !== "number" || fd < 0) throw new ChainmailError("BUN_CHANGED", "this version of Bun shows no descriptor of a socket", { hint: "use Bun 1.4.5 exactly: npm install" });
+  if (typeof fd !== "number" || fd < 0)
+    throw new ChainmailError("BUN_CHANGED", "this version of Bun shows no descriptor of a socket", { hint: "use Bun 1.4.5 exactly: npm install" });
   return fd;
 }

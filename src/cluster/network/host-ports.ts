@@ -53,5 +53,12 @@ function hostPortsOf(pod: Pod, ip: string): HostPort[] {
 
 /** In a service's form: without an address of its own, at the node's port. */
 function entryOf({ key, hostPort, ip, port, protocol }: HostPort): ServiceEntry {
-  return { key, clusterIP: "", externalIPs: [], loadBalancer: false, sticky: false, ports: [{ protocol, port: hostPort, nodePort: hostPort, endpoints: [{ ip, port }] }] };
+  return {
+    key,
+    clusterIP: "",
+    externalIPs: [],
+    loadBalancer: false,
+    sticky: false,
+    ports: [{ protocol, port: hostPort, nodePort: hostPort, endpoints: [{ ip, port }] }],
+  };
 }

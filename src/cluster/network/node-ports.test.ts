@@ -73,7 +73,10 @@ describe("node ports", () => {
     const echo = (await udpSocket({ hostname: "127.0.0.1", port: 0 }, (data, port, address) => echo.send(data, port, address))) as Datagrams & { port: number };
     const answers: string[] = [];
     const client = await udpSocket({ hostname: ADDRESS, port: 0 }, (data) => answers.push(Buffer.from(data).toString()));
-    ports.updateHostPorts([{ key: "a/dns", hostPort: 31096, ip: "127.0.0.1", port: echo.port, protocol: "udp" }, { key: "a/dns", hostPort: 31096, ip: "10.244.0.7", port: 80, protocol: "tcp" }]);
+    ports.updateHostPorts([
+      { key: "a/dns", hostPort: 31096, ip: "127.0.0.1", port: echo.port, protocol: "udp" },
+      { key: "a/dns", hostPort: 31096, ip: "10.244.0.7", port: 80, protocol: "tcp" },
+    ]);
     for (const deadline = Date.now() + 10_000; answers.length === 0 && Date.now() < deadline; await Bun.sleep(5)) client.send(Buffer.from("?"), 31096, ADDRESS);
     expect(answers[0]).toBe("?");
     expect(await get(31096)).toBe("the pod");

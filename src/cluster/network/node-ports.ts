@@ -163,7 +163,10 @@ export class NodePorts {
     const listener = {
       stop: () => {
         isWanted = false;
-        const closed = relay.then((opened) => opened?.stop(), () => {});
+        const closed = relay.then(
+          (opened) => opened?.stop(),
+          () => {},
+        );
         this.#closing.set(hostPort, closed);
         void closed.finally(() => {
           if (this.#closing.get(hostPort) === closed) this.#closing.delete(hostPort);

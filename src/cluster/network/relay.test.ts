@@ -22,7 +22,8 @@ function relayToPort(target: number, maxConnections = 10): { port: number; refus
     allowHalfOpen: true,
     socket: relayHandlers({
       maxConnections,
-      connect: (accepted, handlers) => Bun.connect<Side>({ hostname: "127.0.0.1", port: target, data: newSide(accepted), allowHalfOpen: true, socket: handlers }),
+      connect: (accepted, handlers) =>
+        Bun.connect<Side>({ hostname: "127.0.0.1", port: target, data: newSide(accepted), allowHalfOpen: true, socket: handlers }),
       onRefused: (reason) => refused.push(reason),
     }),
   });
@@ -80,7 +81,12 @@ describe("relay", () => {
   test("a server that cannot be reached, and one connection too many, are refused", async () => {
     const nobody = relayToPort(1);
     const client = connect({ port: nobody.port, host: "127.0.0.1" });
-    await new Promise((resolve) => client.on("close", resolve).on("error", () => {}).resume());
+    await new Promise((resolve) =>
+      client
+        .on("close", resolve)
+        .on("error", () => {})
+        .resume(),
+    );
     expect(nobody.refused).toHaveLength(1);
 
     const { port, refused } = await relayTo((socket) => void socket.pipe(socket), 1);
@@ -88,7 +94,12 @@ describe("relay", () => {
     first.write("a");
     await new Promise((resolve) => first.once("data", resolve));
     const second = connect({ port, host: "127.0.0.1" });
-    await new Promise((resolve) => second.on("close", resolve).on("error", () => {}).resume());
+    await new Promise((resolve) =>
+      second
+        .on("close", resolve)
+        .on("error", () => {})
+        .resume(),
+    );
     expect(refused).toEqual(["too many connections"]);
     first.destroy();
   });

@@ -19,7 +19,13 @@ function slice(endpoints: Endpoint[], port = 8080, name?: string): EndpointSlice
 
 describe("serviceEntry", () => {
   test("ports meet endpoint ports by name, addresses of several slices are joined and sorted", () => {
-    const spec = { clusterIP: "10.96.0.20", ports: [{ name: "http", port: 80, nodePort: 30080 }, { name: "admin", port: 81 }] };
+    const spec = {
+      clusterIP: "10.96.0.20",
+      ports: [
+        { name: "http", port: 80, nodePort: 30080 },
+        { name: "admin", port: 81 },
+      ],
+    };
     const slices = [slice([{ addresses: ["10.244.0.9"] }], 8080, "http"), slice([{ addresses: ["10.244.0.2"] }], 9090, "http")];
     expect(serviceEntry(service(spec), slices)).toEqual({
       key: "shop/web",

@@ -17,7 +17,12 @@ class FakeWatch<T> implements Watched<T> {
   }
 }
 
-const WEB: Service = { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.20", ports: [{ port: 80 }] } };
+const WEB: Service = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: "web", namespace: "shop" },
+  spec: { clusterIP: "10.96.0.20", ports: [{ port: 80 }] },
+};
 function slice(...ips: string[]): EndpointSlice {
   return {
     apiVersion: "discovery.k8s.io/v1",

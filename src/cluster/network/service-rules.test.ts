@@ -7,11 +7,16 @@ const EMPTY: RuleState = { elements: new Map(), chains: new Map() };
 
 function entry(clusterIP: string, endpoints: string[], more: Partial<ServiceEntry> & { nodePort?: number } = {}): ServiceEntry {
   const { nodePort, ...rest } = more;
-  const ports = [{ protocol: "tcp" as const, port: 80, endpoints: endpoints.map((ip) => ({ ip, port: 8080 })), ...(nodePort === undefined ? {} : { nodePort }) }];
+  const ports = [
+    { protocol: "tcp" as const, port: 80, endpoints: endpoints.map((ip) => ({ ip, port: 8080 })), ...(nodePort === undefined ? {} : { nodePort }) },
+  ];
   return { key: `ns/${clusterIP}`, clusterIP, externalIPs: [], loadBalancer: false, sticky: false, ports, ...rest };
 }
 
-const commands = (from: RuleState, to: RuleState) => diffRules(from, to).map((change) => change.commands).join("");
+const commands = (from: RuleState, to: RuleState) =>
+  diffRules(from, to)
+    .map((change) => change.commands)
+    .join("");
 
 describe("service rules", () => {
   test("a new service: its chain, its rule, then the way to it", () => {
@@ -28,14 +33,18 @@ describe("service rules", () => {
   test("changed endpoints touch the chain alone", () => {
     const from = desiredRules([entry("10.96.0.20", ["10.244.0.2"]), entry("10.96.0.21", ["10.244.0.2"])], OPTIONS);
     const to = desiredRules([entry("10.96.0.20", ["10.244.0.3"]), entry("10.96.0.21", ["10.244.0.2"])], OPTIONS);
-    expect(commands(from, to)).toBe("flush chain ip chainmail svc_10.96.0.20_tcp_80\nadd rule ip chainmail svc_10.96.0.20_tcp_80 meta l4proto tcp dnat ip to 10.244.0.3:8080\n");
+    expect(commands(from, to)).toBe(
+      "flush chain ip chainmail svc_10.96.0.20_tcp_80\nadd rule ip chainmail svc_10.96.0.20_tcp_80 meta l4proto tcp dnat ip to 10.244.0.3:8080\n",
+    );
     expect(diffRules(to, to)).toEqual([]);
   });
 
   test("without endpoints nothing leads to the service any more, and its chain goes last", () => {
     const from = desiredRules([entry("10.96.0.20", ["10.244.0.2"])], OPTIONS);
     const to = desiredRules([entry("10.96.0.20", [])], OPTIONS);
-    expect(commands(from, to)).toBe("delete element ip chainmail services { 10.96.0.20 . tcp . 80 }\nflush chain ip chainmail svc_10.96.0.20_tcp_80\ndelete chain ip chainmail svc_10.96.0.20_tcp_80\n");
+    expect(commands(from, to)).toBe(
+      "delete element ip chainmail services { 10.96.0.20 . tcp . 80 }\nflush chain ip chainmail svc_10.96.0.20_tcp_80\ndelete chain ip chainmail svc_10.96.0.20_tcp_80\n",
+    );
   });
 
   test("affinity hashes the source, node ports and external addresses lead to the same chain", () => {

@@ -42,7 +42,8 @@ export function diffRules(from: RuleState, to: RuleState): Change<RuleState>[] {
     changes.add(`${start}\nadd rule ip ${TABLE} ${chain} ${body}\n`, (state) => state.chains.set(chain, body));
   }
   for (const [key, chain] of to.elements) {
-    if (from.elements.get(key) !== chain) changes.add(`add element ip ${TABLE} services { ${key} : goto ${chain} }\n`, (state) => state.elements.set(key, chain));
+    if (from.elements.get(key) !== chain)
+      changes.add(`add element ip ${TABLE} services { ${key} : goto ${chain} }\n`, (state) => state.elements.set(key, chain));
   }
   for (const chain of from.chains.keys()) {
     if (!to.chains.has(chain)) changes.add(`flush chain ip ${TABLE} ${chain}\ndelete chain ip ${TABLE} ${chain}\n`, (state) => state.chains.delete(chain));

@@ -55,7 +55,9 @@ export interface Node {
    * NetworkPolicies and host ports follow what these tell, from now on; no pod starts before `synced` resolves, which
    * must mean that all there is has been told. Call once, before the first pod. `settled`: the kernel follows the rules.
    */
-  followPods(watched: { pods: Watched<Pod>; namespaces: Watched<Namespace>; policies: Watched<KubeObject>; synced: Promise<unknown> }): { settled(): Promise<void> };
+  followPods(watched: { pods: Watched<Pod>; namespaces: Watched<Namespace>; policies: Watched<KubeObject>; synced: Promise<unknown> }): {
+    settled(): Promise<void>;
+  };
   /**
    * A listening descriptor in the node's namespace, where pods reach it (or in one pod's): for Bun.listen, Bun.udpSocket or a net.Server's
    * listen, not for Bun.serve or an http.Server, which ignore it silently.
@@ -105,11 +107,28 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     },
     released: (uid: string) => addresses.release(uid),
   };
-  const runtime = new ProcessRuntime({ client, network, pool, maps: readIdMaps(), rootMode: () => rootMode, podRules, logger: logger.child("runtime"), onFatal: options.onFatal, ...(options.cgroup ? { cgroups: openCgroups(options.cgroup) } : {}) });
+  const runtime = new ProcessRuntime({
+    client,
+    network,
+    pool,
+    maps: readIdMaps(),
+    rootMode: () => rootMode,
+    podRules,
+    logger: logger.child("runtime"),
+    onFatal: options.onFatal,
+    ...(options.cgroup ? { cgroups: openCgroups(options.cgroup) } : {}),
+  });
   const listen: Node["listen"] = (protocol, host, port, where = "node") => client.call("listen", { where, protocol, host, port });
   const stops: (() => void)[] = [() => client.stop()];
   try {
-    const rules = nodeRules({ podCidr: options.podCidr, serviceCidr: options.serviceCidr, nodeIp, localAddresses, dnsIp: options.dnsIp, egressPort: EGRESS_PORT });
+    const rules = nodeRules({
+      podCidr: options.podCidr,
+      serviceCidr: options.serviceCidr,
+      nodeIp,
+      localAddresses,
+      dnsIp: options.dnsIp,
+      egressPort: EGRESS_PORT,
+    });
     const setup = { nodeIp, localAddresses, mountPoint, toolsPoint, probeFolder, rootMode: options.rootMode, tools, hiddenPaths, serviceCidr, rules };
     ({ rootMode } = await client.call("init", setup));
     const zone = emptyZone(options.clusterDomain);
@@ -151,7 +170,11 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         policies = { table: policyTable, synced };
         const hostPorts = new HostPorts({ addresses, nodeIp, table, nodePorts });
         const unfollow = addresses.follow(pods);
-        stops.unshift(unfollow, () => policyTable.stop(), () => hostPorts.stop());
+        stops.unshift(
+          unfollow,
+          () => policyTable.stop(),
+          () => hostPorts.stop(),
+        );
         return { settled: () => policyTable.settled() };
       },
       rules: () => nft(`list table ip ${TABLE}`),

@@ -34,7 +34,10 @@ export async function relayUdp(options: UdpRelayOptions): Promise<{ stop(): void
   const clients = new Map<string, Client>();
   const drop = (key: string, client: Client): void => {
     clients.delete(key);
-    void client.to.then((socket) => socket.close(), () => {});
+    void client.to.then(
+      (socket) => socket.close(),
+      () => {},
+    );
   };
   // A datagram that the kernel does not take, such as one to a service without endpoints, is lost like any other.
   const sent = (send: () => unknown): void => {
@@ -69,7 +72,10 @@ export async function relayUdp(options: UdpRelayOptions): Promise<{ stop(): void
     const { target } = client;
     // A copy: the buffer is Bun's, and the socket may come later.
     const copy = new Uint8Array(data);
-    void client.to.then((socket) => sent(() => socket.send(copy, target.port, target.ip)), () => {});
+    void client.to.then(
+      (socket) => sent(() => socket.send(copy, target.port, target.ip)),
+      () => {},
+    );
   });
   return {
     stop() {

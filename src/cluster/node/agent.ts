@@ -141,7 +141,12 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
       const units = [...(worker?.units.values() ?? [])].filter((unit) => unit.alive);
       const usages = await Promise.all(
         // One that ends just now has nothing to tell.
-        units.map((unit) => runtime.usage(unit.spec.id).then((usage) => ({ container: unit.record.name, startedAt: unit.startedAt, ...usage })).catch(() => [])),
+        units.map((unit) =>
+          runtime
+            .usage(unit.spec.id)
+            .then((usage) => ({ container: unit.record.name, startedAt: unit.startedAt, ...usage }))
+            .catch(() => []),
+        ),
       );
       return worker && usages.flat();
     },

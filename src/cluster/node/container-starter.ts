@@ -111,7 +111,12 @@ export class ContainerStarter {
     this.#event(record, "Normal", "Pulled", `Container image "${container.image}" already present on machine`);
     const refused = refusedRights(container, image);
     if (refused.length > 0) {
-      this.#event(record, "Warning", "RightsNotGranted", `Container ${record.name} runs without ${refused.join(", ")}: containers on this node get no capabilities`);
+      this.#event(
+        record,
+        "Warning",
+        "RightsNotGranted",
+        `Container ${record.name} runs without ${refused.join(", ")}: containers on this node get no capabilities`,
+      );
     }
     this.#tellUnenforced(record, image, spec);
     let handle: RunningContainer;
@@ -162,7 +167,12 @@ export class ContainerStarter {
         }),
       });
       if (skipped.length > 0) {
-        this.#event(record, "Warning", "InvalidEnvironmentVariableNames", `Keys [${skipped.join(", ")}] were skipped since they are invalid environment variable names.`);
+        this.#event(
+          record,
+          "Warning",
+          "InvalidEnvironmentVariableNames",
+          `Keys [${skipped.join(", ")}] were skipped since they are invalid environment variable names.`,
+        );
       }
       return containerSpec({
         pod,
@@ -223,7 +233,10 @@ export class ContainerStarter {
   #tellUnenforced(record: ContainerRecord, image: Image, { limits }: ContainerSpec): void {
     if (!limits || image.proxy || record.starts > 0) return;
     const { runtime } = this.context;
-    const free = [...(limits.memory !== undefined && !runtime.enforces?.("memory") ? ["memory"] : []), ...(limits.cpus !== undefined && !runtime.enforces?.("cpu") ? ["cpu"] : [])];
+    const free = [
+      ...(limits.memory !== undefined && !runtime.enforces?.("memory") ? ["memory"] : []),
+      ...(limits.cpus !== undefined && !runtime.enforces?.("cpu") ? ["cpu"] : []),
+    ];
     if (free.length === 0) return;
     const hint = "no control group is delegated to the cluster; as root, or by systemd-run --user --scope -p Delegate=yes chainmail up, it has one";
     this.#event(record, "Warning", "LimitsNotEnforced", `Container ${record.name} is not held to its limits of ${free.join(" and ")}: ${hint}`);

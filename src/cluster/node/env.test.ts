@@ -18,8 +18,12 @@ function build(container: Partial<Container>, extra: Partial<EnvInput> = {}) {
     addresses: { podIP: "10.1.2.3", hostIP: "192.0.2.1" },
     capacity: { cpu: 4, memoryBytes: 8 * 2 ** 30 },
     source: {
-      configMap: (ns, name) => (ns === "ns" && name === "conf" ? { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { KEY: "value", OTHER: "o", "bad=name": "x" } } : undefined),
-      secret: (_ns, name) => (name === "sec" ? { apiVersion: "v1", kind: "Secret", metadata: { name }, data: { pass: Buffer.from("hush").toString("base64") } } : undefined),
+      configMap: (ns, name) =>
+        ns === "ns" && name === "conf"
+          ? { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { KEY: "value", OTHER: "o", "bad=name": "x" } }
+          : undefined,
+      secret: (_ns, name) =>
+        name === "sec" ? { apiVersion: "v1", kind: "Secret", metadata: { name }, data: { pass: Buffer.from("hush").toString("base64") } } : undefined,
     },
     imageEnv: { PATH: "/bin", LEVEL: "image" },
     serviceEnv: { DB_SERVICE_HOST: "10.96.0.5", LEVEL: "service" },
@@ -38,7 +42,13 @@ test("later sources are stronger, and references see what came before", () => {
     ],
   });
   expect(env).toEqual({
-    PATH: "/bin", DB_SERVICE_HOST: "10.96.0.5", KEY: "value", OTHER: "own", P_pass: "hush", EMPTY: "", LEVEL: "pod",
+    PATH: "/bin",
+    DB_SERVICE_HOST: "10.96.0.5",
+    KEY: "value",
+    OTHER: "own",
+    P_pass: "hush",
+    EMPTY: "",
+    LEVEL: "pod",
     URL: "http://10.96.0.5/own/$(NOPE)/$(OTHER)",
   });
   expect(skipped).toEqual(["bad=name"]);
@@ -48,8 +58,15 @@ test("fields, resources, keys", () => {
   const from = (valueFrom: NonNullable<NonNullable<Container["env"]>[number]["valueFrom"]>, container: Partial<Container> = {}) =>
     build({ ...container, env: [{ name: "X", valueFrom }] }).env["X"];
   const fields: [string, string][] = [
-    ["metadata.name", "web"], ["metadata.namespace", "ns"], ["metadata.uid", "u1"], ["metadata.labels['app']", "web"],
-    ["metadata.annotations['a/b']", 'say "hi"'], ["spec.nodeName", "chainmail"], ["spec.serviceAccountName", "sa"], ["status.podIP", "10.1.2.3"], ["status.hostIP", "192.0.2.1"],
+    ["metadata.name", "web"],
+    ["metadata.namespace", "ns"],
+    ["metadata.uid", "u1"],
+    ["metadata.labels['app']", "web"],
+    ["metadata.annotations['a/b']", 'say "hi"'],
+    ["spec.nodeName", "chainmail"],
+    ["spec.serviceAccountName", "sa"],
+    ["status.podIP", "10.1.2.3"],
+    ["status.hostIP", "192.0.2.1"],
   ];
   for (const [fieldPath, value] of fields) expect(from({ fieldRef: { fieldPath } })).toBe(value);
   const resources = { limits: { cpu: "1500m", memory: "1Gi" }, requests: { cpu: "10m" } };
@@ -79,19 +96,44 @@ test("what is missing is said in the kubelet's words", () => {
 
 test("expansion leaves what is no reference alone", () => {
   const known = (name: string) => ({ A: "1", B: "$(A)" })[name];
-  const cases = [["$(A)", "1"], ["x$(A)y$(B)", "x1y$(A)"], ["$A $ $( $(C)", "$A $ $( $(C)"], ["$$", "$"], ["$$$(A)", "$1"], ["cost: 5$", "cost: 5$"]];
+  const cases = [
+    ["$(A)", "1"],
+    ["x$(A)y$(B)", "x1y$(A)"],
+    ["$A $ $( $(C)", "$A $ $( $(C)"],
+    ["$$", "$"],
+    ["$$$(A)", "$1"],
+    ["cost: 5$", "cost: 5$"],
+  ];
   for (const [text, expected] of cases) expect(expand(text ?? "", known)).toBe(expected ?? "");
 });
 
 test("services of the namespace become variables; kubernetes is always there", () => {
-  const service = (name: string, namespace: string, clusterIP: string, ports: { name?: string; port: number }[]): Service => ({ apiVersion: "v1", kind: "Service", metadata: { name, namespace }, spec: { clusterIP, ports } });
-  const services = [service("web-api", "ns", "10.96.1.1", [{ name: "http", port: 8080 }, { name: "grpc-x", port: 9090 }]), service("other", "elsewhere", "10.96.1.2", [{ port: 1 }]), service("headless", "ns", "None", [{ port: 1 }])];
+  const service = (name: string, namespace: string, clusterIP: string, ports: { name?: string; port: number }[]): Service => ({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace },
+    spec: { clusterIP, ports },
+  });
+  const services = [
+    service("web-api", "ns", "10.96.1.1", [
+      { name: "http", port: 8080 },
+      { name: "grpc-x", port: 9090 },
+    ]),
+    service("other", "elsewhere", "10.96.1.2", [{ port: 1 }]),
+    service("headless", "ns", "None", [{ port: 1 }]),
+  ];
   const options = { namespace: "ns", links: true, kubernetes: { host: "10.96.0.1", port: 443 } };
   const env = serviceEnv(services, options);
   expect(env).toMatchObject({
-    WEB_API_SERVICE_HOST: "10.96.1.1", WEB_API_SERVICE_PORT: "8080", WEB_API_SERVICE_PORT_HTTP: "8080", WEB_API_SERVICE_PORT_GRPC_X: "9090",
-    WEB_API_PORT: "tcp://10.96.1.1:8080", WEB_API_PORT_9090_TCP_ADDR: "10.96.1.1", WEB_API_PORT_9090_TCP_PROTO: "tcp",
-    KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT_HTTPS: "443",
+    WEB_API_SERVICE_HOST: "10.96.1.1",
+    WEB_API_SERVICE_PORT: "8080",
+    WEB_API_SERVICE_PORT_HTTP: "8080",
+    WEB_API_SERVICE_PORT_GRPC_X: "9090",
+    WEB_API_PORT: "tcp://10.96.1.1:8080",
+    WEB_API_PORT_9090_TCP_ADDR: "10.96.1.1",
+    WEB_API_PORT_9090_TCP_PROTO: "tcp",
+    KUBERNETES_SERVICE_HOST: "10.96.0.1",
+    KUBERNETES_SERVICE_PORT_HTTPS: "443",
   });
   expect(Object.keys(env).some((key) => key.startsWith("OTHER_") || key.startsWith("HEADLESS_"))).toBe(false);
   expect(Object.keys(serviceEnv(services, { ...options, links: false })).every((key) => key.startsWith("KUBERNETES_"))).toBe(true);

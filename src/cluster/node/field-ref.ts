@@ -62,5 +62,8 @@ export function resourceValue(container: Container, resource: string, divisor: s
 
 /** Sorted `key="value"` lines without a newline at the end, as the downward API writes labels and annotations. */
 function mapLines(map: Record<string, string> | undefined): string {
-  return Object.keys(map ?? {}).sort().map((key) => `${key}=${JSON.stringify(map?.[key])}`).join("\n");
+  return Object.keys(map ?? {})
+    .sort()
+    .map((key) => `${key}=${JSON.stringify(map?.[key])}`)
+    .join("\n");
 }

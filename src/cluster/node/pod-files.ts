@@ -86,7 +86,10 @@ export function resolvConf(pod: Pod, dns: DnsSettings): string {
 function parseResolvConf(text: string): { nameservers: string[]; searches: string[]; options: string[] } {
   const result = { nameservers: [] as string[], searches: [] as string[], options: [] as string[] };
   for (const line of text.split("\n")) {
-    const [keyword, ...values] = line.replace(/[#;].*/, "").trim().split(/\s+/);
+    const [keyword, ...values] = line
+      .replace(/[#;].*/, "")
+      .trim()
+      .split(/\s+/);
     if (keyword === "nameserver" && values[0]) result.nameservers.push(values[0]);
     if (keyword === "search" || keyword === "domain") result.searches = values;
     if (keyword === "options") result.options.push(...values);

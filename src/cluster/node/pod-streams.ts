@@ -98,7 +98,14 @@ function sinceOf(request: LogOptions, clock: Clock): { since?: number } {
 /** Where the runtime cannot join a container's own streams: its output from now on, and no input. */
 function attachToLog(unit: ContainerUnit, clock: Clock, tty: boolean): ExecProcess {
   const { logPath } = unit.spec;
-  const stdout = logStream({ clock, path: logPath, rotatedPath: rotatedPath(logPath), timestamps: false, tailLines: 0, follow: { finished: () => !unit.alive } });
+  const stdout = logStream({
+    clock,
+    path: logPath,
+    rotatedPath: rotatedPath(logPath),
+    timestamps: false,
+    tailLines: 0,
+    follow: { finished: () => !unit.alive },
+  });
   const empty = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
   return { stdout, ...(tty ? {} : { stderr: empty }), resize() {}, exited: unit.handle.exited, kill() {} };
 }

@@ -177,7 +177,12 @@ export class PodWorker {
           nextMs = Math.min(nextMs, step.remainingMs);
         } else if (step.kind === "replace") {
           if (this.units.get(record.name)?.stopping) continue;
-          this.#event({ type: "Normal", reason: "Killing", message: `Container ${record.name} definition changed, will be restarted`, ...containerFieldPath(record) });
+          this.#event({
+            type: "Normal",
+            reason: "Killing",
+            message: `Container ${record.name} definition changed, will be restarted`,
+            ...containerFieldPath(record),
+          });
           this.#restart(record);
         } else if (await this.#start(record)) startedAny = true;
         else nextMs = Math.min(nextMs, this.#starter.remaining(record));
@@ -252,7 +257,15 @@ export class PodWorker {
     const sandbox = this.#sandbox;
     if (!sandbox) return false;
     const podFiles = writePodFiles(this.folders.etc, this.#pod, sandbox.ip, this.context.dns);
-    const unit = await this.#starter.start({ pod: this.#pod, record, sandbox, volumes: this.#volumes.mounted, podFiles, folders: this.folders, runningId: (name) => this.#runningId(name) });
+    const unit = await this.#starter.start({
+      pod: this.#pod,
+      record,
+      sandbox,
+      volumes: this.#volumes.mounted,
+      podFiles,
+      folders: this.folders,
+      runningId: (name) => this.#runningId(name),
+    });
     if (!unit) return false;
     if (unit.alive) this.units.set(record.name, unit);
     if (unit.container.lifecycle?.postStart) this.#publish();
@@ -264,7 +277,11 @@ export class PodWorker {
   #tellRefused(): void {
     const refused = (["hostPID", "hostIPC"] as const).filter((field) => this.#pod.spec?.[field]);
     if (refused.length === 0) return;
-    this.#event({ type: "Warning", reason: "RightsNotGranted", message: `The pod runs without ${refused.join(" and ")}: pods on this node do not see the machine's processes` });
+    this.#event({
+      type: "Warning",
+      reason: "RightsNotGranted",
+      message: `The pod runs without ${refused.join(" and ")}: pods on this node do not see the machine's processes`,
+    });
   }
 
   #runningId(name: string): string | undefined {

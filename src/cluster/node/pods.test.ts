@@ -49,7 +49,11 @@ test("a pod that is active for too long fails, whatever it is doing", async () =
   await node.advance(29_000);
   expect((await node.pod()).status?.phase).toBe("Running");
   await node.advance(3_000);
-  expect((await node.pod()).status).toMatchObject({ phase: "Failed", reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" });
+  expect((await node.pod()).status).toMatchObject({
+    phase: "Failed",
+    reason: "DeadlineExceeded",
+    message: "Pod was active on the node longer than the specified deadline",
+  });
   expect(node.runtime.calls.slice(-3)).toEqual(["SIGTERM app", "exit app 143", expect.stringContaining("remove ")]);
   expect(await node.events()).toContain("DeadlineExceeded: Pod was active on the node longer than the specified deadline");
 
@@ -59,7 +63,10 @@ test("a pod that is active for too long fails, whatever it is doing", async () =
 });
 
 test("emptyDir in memory: of its size, and given back with the pod", async () => {
-  await node.createPod({ volumes: [{ name: "cache", emptyDir: { medium: "Memory", sizeLimit: "10Mi" } }], containers: [{ ...app, volumeMounts: [{ name: "cache", mountPath: "/cache" }] }] });
+  await node.createPod({
+    volumes: [{ name: "cache", emptyDir: { medium: "Memory", sizeLimit: "10Mi" } }],
+    containers: [{ ...app, volumeMounts: [{ name: "cache", mountPath: "/cache" }] }],
+  });
   expect(node.runtime.calls[0]).toBe(`memory cache ${10 * 2 ** 20}`);
   await node.api.delete(PODS, "web", "default");
   await node.advance(2_000);
@@ -69,7 +76,14 @@ test("emptyDir in memory: of its size, and given back with the pod", async () =>
 test.if(asRoot)("fsGroup: the pod's group owns its volumes and reads what comes from the API", async () => {
   await node.api.create<Secret>(SECRETS, { apiVersion: "v1", kind: "Secret", metadata: { name: "keys", namespace: "default" }, data: { key: "eA==" } });
   const volumeMounts = ["data", "keys"].map((name) => ({ name, mountPath: `/${name}` }));
-  await node.createPod({ securityContext: { fsGroup: 4321, supplementalGroups: [77] }, volumes: [{ name: "data", emptyDir: {} }, { name: "keys", secret: { secretName: "keys", defaultMode: 0o400 } }], containers: [{ ...app, volumeMounts }] });
+  await node.createPod({
+    securityContext: { fsGroup: 4321, supplementalGroups: [77] },
+    volumes: [
+      { name: "data", emptyDir: {} },
+      { name: "keys", secret: { secretName: "keys", defaultMode: 0o400 } },
+    ],
+    containers: [{ ...app, volumeMounts }],
+  });
   const { spec } = node.runtime.container("app");
   const path = (at: string) => spec.mounts.find((mount) => mount.containerPath === at)?.hostPath ?? "";
   const stat = (at: string) => [statSync(at).gid, (statSync(at).mode & 0o7777).toString(8)];
@@ -87,7 +101,11 @@ test.if(asRoot)("a volume is given to a group without touching what its links le
   symlinkSync("/etc", join(volume, "deep/etc"));
   giveToGroup(volume, 4321, false);
   const stat = (path: string) => [statSync(path).gid, (statSync(path).mode & 0o7777).toString(8)];
-  expect([volume, join(volume, "deep"), join(volume, "deep/file")].map(stat)).toEqual([[4321, "2775"], [4321, "2775"], [4321, "660"]]);
+  expect([volume, join(volume, "deep"), join(volume, "deep/file")].map(stat)).toEqual([
+    [4321, "2775"],
+    [4321, "2775"],
+    [4321, "660"],
+  ]);
   expect([stat(outside), statSync("/etc").gid]).toEqual([[0, "600"], 0]);
   writeFileSync(join(volume, "later"), "", { mode: 0o600 });
   giveToGroup(volume, 4321, true);
@@ -104,17 +122,31 @@ test("what pods do not get here is told: the machine's processes", async () => {
 test("limits reach the runtime; what is not enforced is told once, and an end for want of memory is called so", async () => {
   node.runtime.enforced = ["cpu"];
   const resources = { limits: { memory: "64Mi", cpu: "250m" }, requests: { cpu: "100m" } };
-  await node.createPod({ restartPolicy: "Never", containers: [{ ...app, resources }, { ...app, name: "free" }] });
+  await node.createPod({
+    restartPolicy: "Never",
+    containers: [
+      { ...app, resources },
+      { ...app, name: "free" },
+    ],
+  });
   const [limited, free] = node.runtime.containers;
   expect([limited?.spec.limits, free?.spec.limits]).toEqual([{ memory: 64 * 2 ** 20, cpus: 0.25, cpuRequest: 0.1 }, undefined]);
-  expect((await node.events()).filter((event) => event.startsWith("LimitsNotEnforced"))).toEqual([expect.stringMatching(/Container \w+ is not held to its limits of memory: no control group/)]);
+  expect((await node.events()).filter((event) => event.startsWith("LimitsNotEnforced"))).toEqual([
+    expect.stringMatching(/Container \w+ is not held to its limits of memory: no control group/),
+  ]);
   limited?.exit(137, true);
   free?.exit(137);
   await node.settle();
-  expect((await node.pod()).status?.containerStatuses?.map(({ state }) => [state?.terminated?.reason, state?.terminated?.exitCode])).toEqual([["OOMKilled", 137], ["Error", 137]]);
+  expect((await node.pod()).status?.containerStatuses?.map(({ state }) => [state?.terminated?.reason, state?.terminated?.exitCode])).toEqual([
+    ["OOMKilled", 137],
+    ["Error", 137],
+  ]);
 });
 
 test("a mount over the root is refused", async () => {
   await node.createPod({ volumes: [{ name: "v", emptyDir: {} }], containers: [{ ...app, volumeMounts: [{ name: "v", mountPath: "/a/.." }] }] });
-  expect((await node.pod()).status?.containerStatuses?.[0]?.state?.waiting).toMatchObject({ reason: "CreateContainerConfigError", message: expect.stringContaining("would hide the image's own files") });
+  expect((await node.pod()).status?.containerStatuses?.[0]?.state?.waiting).toMatchObject({
+    reason: "CreateContainerConfigError",
+    message: expect.stringContaining("would hide the image's own files"),
+  });
 });

@@ -80,7 +80,11 @@ export function restarts(policy: string, exitCode: number): boolean {
 }
 
 export function containerOf(pod: Pod, name: string): EphemeralContainer | undefined {
-  return pod.spec?.containers.find((c) => c.name === name) ?? pod.spec?.initContainers?.find((c) => c.name === name) ?? pod.spec?.ephemeralContainers?.find((c) => c.name === name);
+  return (
+    pod.spec?.containers.find((c) => c.name === name) ??
+    pod.spec?.initContainers?.find((c) => c.name === name) ??
+    pod.spec?.ephemeralContainers?.find((c) => c.name === name)
+  );
 }
 
 function record(container: Container, role: ContainerRole, statuses: ContainerStatus[] | undefined, now: number): ContainerRecord {

@@ -5,17 +5,45 @@ import { hostsFile, podHostname, resolvConf } from "./pod-files.ts";
 import { qosClass } from "./qos.ts";
 import { divideQuantity, parseQuantity } from "./quantity.ts";
 
-const pod = (spec: Partial<PodSpec> = {}, name = "web"): Pod => ({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "ns" }, spec: { containers: [], ...spec } });
-const dns = { nameserver: "10.96.0.10", clusterDomain: "cluster.local", hostResolvConf: "# host\nnameserver 192.0.2.53\nsearch example.org\noptions timeout:1\n" };
+const pod = (spec: Partial<PodSpec> = {}, name = "web"): Pod => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, namespace: "ns" },
+  spec: { containers: [], ...spec },
+});
+const dns = {
+  nameserver: "10.96.0.10",
+  clusterDomain: "cluster.local",
+  hostResolvConf: "# host\nnameserver 192.0.2.53\nsearch example.org\noptions timeout:1\n",
+};
 
 test("quantities", () => {
-  const values: [string | number, number | undefined][] = [["100m", 0.1], ["2", 2], [3, 3], ["1Gi", 2 ** 30], ["1.5M", 1.5e6], ["1e3", 1000], ["5E", 5e18], ["x", undefined], ["", undefined], ["1 Gi", undefined]];
+  const values: [string | number, number | undefined][] = [
+    ["100m", 0.1],
+    ["2", 2],
+    [3, 3],
+    ["1Gi", 2 ** 30],
+    ["1.5M", 1.5e6],
+    ["1e3", 1000],
+    ["5E", 5e18],
+    ["x", undefined],
+    ["", undefined],
+    ["1 Gi", undefined],
+  ];
   for (const [text, value] of values) expect([text, parseQuantity(text)]).toEqual([text, value]);
-  expect([divideQuantity("300m", "1m"), divideQuantity("1500m", "1"), divideQuantity("1Gi", "1Mi"), divideQuantity("1", "0"), divideQuantity("1", "x")]).toEqual(["300", "2", "1024", "1", undefined]);
+  expect([
+    divideQuantity("300m", "1m"),
+    divideQuantity("1500m", "1"),
+    divideQuantity("1Gi", "1Mi"),
+    divideQuantity("1", "0"),
+    divideQuantity("1", "x"),
+  ]).toEqual(["300", "2", "1024", "1", undefined]);
 });
 
 test("quality of service", () => {
-  const containers = (...resources: NonNullable<PodSpec["containers"][number]["resources"]>[]) => ({ containers: resources.map((r, i) => ({ name: `c${i}`, resources: r })) });
+  const containers = (...resources: NonNullable<PodSpec["containers"][number]["resources"]>[]) => ({
+    containers: resources.map((r, i) => ({ name: `c${i}`, resources: r })),
+  });
   const full = { limits: { cpu: "1", memory: "1Gi" } };
   expect(qosClass(containers({}))).toBe("BestEffort");
   expect(qosClass(containers({ requests: { cpu: "0" } }))).toBe("BestEffort");

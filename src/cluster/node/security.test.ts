@@ -4,7 +4,8 @@ import type { Container, Pod } from "../../resources/index.ts";
 import { processIdentity } from "./security.ts";
 
 const catalogue = {} as ImageCatalogue;
-const pod = (spec: object = {}): Pod => ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "ns" }, spec: { containers: [], ...spec } }) as unknown as Pod;
+const pod = (spec: object = {}): Pod =>
+  ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "ns" }, spec: { containers: [], ...spec } }) as unknown as Pod;
 const container = (securityContext: object = {}): Container => ({ name: "c", securityContext }) as unknown as Container;
 const program = (user: string): Image => ({ own: { user } }) as unknown as Image;
 

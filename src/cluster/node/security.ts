@@ -31,7 +31,8 @@ export function processIdentity(pod: Pod, container: Container, image: Image, ca
   const who = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}", container: ${container.name})`;
   if ((own?.runAsNonRoot ?? shared?.runAsNonRoot) && (own?.runAsUser ?? shared?.runAsUser) === undefined) {
     const name = image.own?.user.split(":")[0] ?? "";
-    if (name !== "" && !/^\d+$/.test(name)) throw configError(`container has runAsNonRoot and image has non-numeric user (${name}), cannot verify user is non-root ${who}`);
+    if (name !== "" && !/^\d+$/.test(name))
+      throw configError(`container has runAsNonRoot and image has non-numeric user (${name}), cannot verify user is non-root ${who}`);
     if (uid === 0) throw configError(`container has runAsNonRoot and image will run as root ${who}`);
   } else if ((own?.runAsNonRoot ?? shared?.runAsNonRoot) && uid === 0) {
     throw configError(`container's runAsUser breaks non-root policy ${who}`);

@@ -74,7 +74,11 @@ function conditions(input: StatusInput, phase: Phase): Condition[] {
   const missingGate = (pod.spec?.readinessGates ?? []).find((gate) => !input.previous.some((c) => c.type === gate.conditionType && c.status === "True"));
   const ready: Verdict =
     containersReady.status === "True" && missingGate
-      ? { status: "False", reason: "ReadinessGatesNotReady", message: `corresponding condition of pod readiness gate "${missingGate.conditionType}" does not exist or is not "True".` }
+      ? {
+          status: "False",
+          reason: "ReadinessGatesNotReady",
+          message: `corresponding condition of pod readiness gate "${missingGate.conditionType}" does not exist or is not "True".`,
+        }
       : containersReady;
   const init: Verdict =
     phase === "Succeeded"
@@ -156,4 +160,3 @@ function exitOf({ phase, last }: ContainerRecord): Exit | undefined {
 export function rfc3339(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
-

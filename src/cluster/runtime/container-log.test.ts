@@ -21,8 +21,15 @@ describe("container log", () => {
 
   test("a line above 16 KiB is written in parts", () => {
     const text = lines("a".repeat(20_000), `${"b".repeat(20_000)}\n`);
-    const parts = text.trimEnd().split("\n").map((line) => line.slice(TIME.length + 8));
-    expect(parts.map((part) => [part[0], part.length - 2])).toEqual([["P", 16384], ["P", 16384], ["F", 7232]]);
+    const parts = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.slice(TIME.length + 8));
+    expect(parts.map((part) => [part[0], part.length - 2])).toEqual([
+      ["P", 16384],
+      ["P", 16384],
+      ["F", 7232],
+    ]);
     expect(parts.map((part) => part.slice(2)).join("")).toBe("a".repeat(20_000) + "b".repeat(20_000));
   });
 

@@ -38,7 +38,7 @@ export class ContainerLog {
   }
 
   #append(bytes: Uint8Array): void {
-    for (let offset = 0; offset < bytes.length; ) offset += writeSync(this.#fd, bytes, offset);
+    for (let offset = 0; offset < bytes.length;) offset += writeSync(this.#fd, bytes, offset);
   }
 }
 

@@ -6,7 +6,8 @@ import type { ImageRoot } from "./types.ts";
  * Shells give these a meaning of their own, or refuse to set them. They go through `env`, where for a moment they can be
  * read off its command line, so no other does.
  */
-const SPECIAL = /^(?:_|IFS|LINENO|OPTIND|OPTERR|PPID|PS4|UID|EUID|GROUPS|RANDOM|SECONDS|DIRSTACK|FUNCNAME|HISTCMD|PIPESTATUS|SHELLOPTS|POSIXLY_CORRECT|BASH.*)$/;
+const SPECIAL =
+  /^(?:_|IFS|LINENO|OPTIND|OPTERR|PPID|PS4|UID|EUID|GROUPS|RANDOM|SECONDS|DIRSTACK|FUNCNAME|HISTCMD|PIPESTATUS|SHELLOPTS|POSIXLY_CORRECT|BASH.*)$/;
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
@@ -22,7 +23,10 @@ export function environmentScript(env: Record<string, string>, envPath: string |
   let script = "";
   for (const [name, value] of Object.entries(env)) {
     if (name === "" || /[=\0]/.test(name) || value.includes("\0")) {
-      throw new ChainmailError("INVALID_ENVIRONMENT", `"${name.replaceAll("\0", "")}" cannot be an environment variable: its name is empty or holds "=", or there is a NUL`);
+      throw new ChainmailError(
+        "INVALID_ENVIRONMENT",
+        `"${name.replaceAll("\0", "")}" cannot be an environment variable: its name is empty or holds "=", or there is a NUL`,
+      );
     }
     if (IDENTIFIER.test(name) && !SPECIAL.test(name)) script += `export ${name}=${quote(value)}\n`;
     else {
@@ -30,7 +34,8 @@ export function environmentScript(env: Record<string, string>, envPath: string |
       names.push(name);
     }
   }
-  if (words.length > 0 && envPath === undefined) script += `echo "chainmail: the image has no env program, which variables of such names need:" ${names.map(quote).join(" ")} >&2\n`;
+  if (words.length > 0 && envPath === undefined)
+    script += `echo "chainmail: the image has no env program, which variables of such names need:" ${names.map(quote).join(" ")} >&2\n`;
   else if (words.length > 0 && envPath !== undefined) script += `set -- ${quote(envPath)} ${words.join(" ")} "$@"\n`;
   return script;
 }

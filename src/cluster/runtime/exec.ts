@@ -12,7 +12,12 @@ import type { ContainerExit, ExecProcess, ExecSpec } from "./types.ts";
  * Starts a process in a running container: in all its namespaces, with its uid, without capabilities, even where the
  * container itself was given one. `onExited` registers for the worker's word that `processId` has ended.
  */
-export async function execIn(container: Container, spec: ExecSpec, processId: string, onExited: (tell: (exit: ContainerExit) => void) => void): Promise<ExecProcess> {
+export async function execIn(
+  container: Container,
+  spec: ExecSpec,
+  processId: string,
+  onExited: (tell: (exit: ContainerExit) => void) => void,
+): Promise<ExecProcess> {
   const { client, maps } = container;
   const exited = Promise.withResolvers<ContainerExit>();
   onExited(exited.resolve);

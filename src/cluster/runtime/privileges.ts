@@ -22,7 +22,9 @@ export function privilegeArguments(spec: { uid: number; gid: number; groups?: nu
   // A group that does not exist here could not own anything either.
   const groups = (spec.groups ?? []).filter((gid) => isMapped(gid, maps.gids));
   const sets = spec.capabilities === "NET_ADMIN" ? "-all,+net_admin" : "-all";
-  const identity = canBecome(spec, maps) ? [`--reuid=${spec.uid}`, `--regid=${spec.gid}`, groups.length > 0 ? `--groups=${groups.join(",")}` : "--clear-groups"] : [];
+  const identity = canBecome(spec, maps)
+    ? [`--reuid=${spec.uid}`, `--regid=${spec.gid}`, groups.length > 0 ? `--groups=${groups.join(",")}` : "--clear-groups"]
+    : [];
   return [...identity, `--bounding-set=${sets}`, `--inh-caps=${sets}`, `--ambient-caps=${sets}`, "--no-new-privs"];
 }
 

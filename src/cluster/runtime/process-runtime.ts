@@ -132,7 +132,8 @@ export class ProcessRuntime implements ContainerRuntime {
     if (this.#containers.has(spec.id)) throw new ChainmailError("CONTAINER_EXISTS", `container ${spec.id} exists already`);
     const { client, maps, logger, cgroups } = this.#options;
     const joined = spec.joins === undefined ? state.pause : this.#containers.get(spec.joins);
-    if (spec.joins !== undefined && !joined?.running) throw new ChainmailError("CONTAINER_NOT_RUNNING", `container ${spec.joins}, whose processes are to be joined, is not running`);
+    if (spec.joins !== undefined && !joined?.running)
+      throw new ChainmailError("CONTAINER_NOT_RUNNING", `container ${spec.joins}, whose processes are to be joined, is not running`);
     const container = new Container(sandboxId, spec, state.spec.hostname, client, maps, logger, joined?.pid, cgroups);
     this.#containers.set(spec.id, container);
     state.containers.set(spec.id, container);
@@ -222,7 +223,8 @@ export class ProcessRuntime implements ContainerRuntime {
   /** A thread of the worker that started in the pod's network namespace by chance would keep it, and so the link, alive. */
   #dropLinkLater(link: string): void {
     const { client, logger } = this.#options;
-    const drop = () => client.call("dropLink", { link }).catch((error: unknown) => logger.debug("a link could not be dropped", { link, error: errorText(error) }));
+    const drop = () =>
+      client.call("dropLink", { link }).catch((error: unknown) => logger.debug("a link could not be dropped", { link, error: errorText(error) }));
     setTimeout(() => void drop(), LINK_GRACE_MS).unref();
   }
 

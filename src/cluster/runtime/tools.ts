@@ -19,5 +19,7 @@ function find(name: string): string {
       continue; // Not in this folder.
     }
   }
-  throw new ChainmailError("TOOL_MISSING", `${name} is not installed: pods cannot be started without it`, { hint: "sudo apt-get install -y util-linux coreutils" });
+  throw new ChainmailError("TOOL_MISSING", `${name} is not installed: pods cannot be started without it`, {
+    hint: "sudo apt-get install -y util-linux coreutils",
+  });
 }

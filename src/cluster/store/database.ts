@@ -51,7 +51,9 @@ export class ObjectDatabase {
       db?.close();
       throw openError(path, cause);
     }
-    this.#insert = this.#db.prepare("INSERT INTO objects (id, resource, namespace, name, revision, api_version, kind, tail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    this.#insert = this.#db.prepare(
+      "INSERT INTO objects (id, resource, namespace, name, revision, api_version, kind, tail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    );
     this.#update = this.#db.prepare("UPDATE objects SET revision = ?2, api_version = ?3, kind = ?4, tail = ?5 WHERE id = ?1");
     this.#remove = this.#db.prepare("DELETE FROM objects WHERE id = ?1");
     this.#removed = this.#db.prepare("INSERT INTO revisions (resource, revision) VALUES (?1, ?2) ON CONFLICT (resource) DO UPDATE SET revision = ?2");
@@ -130,7 +132,9 @@ export class ObjectDatabase {
           "revision INTEGER NOT NULL, api_version TEXT NOT NULL, kind TEXT NOT NULL, tail TEXT NOT NULL)",
       );
       if (version === 1) {
-        this.#db.run("INSERT INTO objects (resource, namespace, name, revision, api_version, kind, tail) SELECT resource, namespace, name, revision, api_version, kind, tail FROM objects_1");
+        this.#db.run(
+          "INSERT INTO objects (resource, namespace, name, revision, api_version, kind, tail) SELECT resource, namespace, name, revision, api_version, kind, tail FROM objects_1",
+        );
         this.#db.run("DROP TABLE objects_1");
       } else this.#db.run("CREATE TABLE revisions (resource TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID");
       this.#db.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);

@@ -77,7 +77,13 @@ test("writes of one turn become durable and visible to watches together", async 
 
 test("lists are in key order, by namespace, from a key, and as of a revision", async () => {
   const store = new Store({ path: ":memory:" });
-  for (const [name, namespace] of [["b", "x"], ["a", "x"], ["a", "x-y"], ["c", "a"]] as const) await store.put(PODS, pod(name, namespace), undefined);
+  for (const [name, namespace] of [
+    ["b", "x"],
+    ["a", "x"],
+    ["a", "x-y"],
+    ["c", "a"],
+  ] as const)
+    await store.put(PODS, pod(name, namespace), undefined);
   const keys = (objects: { key: string }[]) => objects.map((object) => object.key);
   expect(keys(store.list(PODS))).toEqual(["a/c", "x-y/a", "x/a", "x/b"]);
   expect(keys(store.list(PODS, "x"))).toEqual(["x/a", "x/b"]);
@@ -146,10 +152,16 @@ test("files are private, locked against a second cluster, and damage is named", 
 test("a database of the first schema goes on: objects, revisions and removals", async () => {
   const path = join(folder(), "state.db");
   const old = new Database(path, { create: true });
-  old.run("CREATE TABLE objects (resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, api_version TEXT NOT NULL, kind TEXT NOT NULL, tail TEXT NOT NULL, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID");
+  old.run(
+    "CREATE TABLE objects (resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, api_version TEXT NOT NULL, kind TEXT NOT NULL, tail TEXT NOT NULL, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID",
+  );
   old.run("CREATE TABLE revisions (resource TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID");
   old.run("INSERT INTO revisions VALUES ('/pods', 7), ('/nodes', 9)");
-  for (const name of ["b", "a"]) old.run("INSERT INTO objects VALUES ('/pods', 'default', ?1, 5, 'v1', 'Pod', ?2)", [name, `"metadata":{"name":"${name}","namespace":"default","resourceVersion":"5"}}`]);
+  for (const name of ["b", "a"])
+    old.run("INSERT INTO objects VALUES ('/pods', 'default', ?1, 5, 'v1', 'Pod', ?2)", [
+      name,
+      `"metadata":{"name":"${name}","namespace":"default","resourceVersion":"5"}}`,
+    ]);
   old.run("PRAGMA user_version = 1");
   old.close();
   for (const round of [1, 2]) {

@@ -50,7 +50,10 @@ export class Store {
     const revisions = this.#db.removals();
     this.#log = new ChangeLog((resource) => revisions.get(resource) ?? 0, options.history ?? DEFAULT_LIMITS);
     // Tables take what comes in order without looking for its place.
-    const objects = this.#db.rows().map(StoredObject.fromRow).sort((a, b) => (a.resource === b.resource ? (a.key < b.key ? -1 : 1) : a.resource < b.resource ? -1 : 1));
+    const objects = this.#db
+      .rows()
+      .map(StoredObject.fromRow)
+      .sort((a, b) => (a.resource === b.resource ? (a.key < b.key ? -1 : 1) : a.resource < b.resource ? -1 : 1));
     for (const object of objects) {
       this.#table(object.resource).set(object);
       revisions.set(object.resource, Math.max(revisions.get(object.resource) ?? 0, object.revision));

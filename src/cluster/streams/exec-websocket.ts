@@ -22,8 +22,7 @@ export async function serveExecWebSocket(socket: Duplex, head: Uint8Array, proce
           connection.pause();
           void room.then(() => connection.resume());
         }
-      }
-      else if (channel === CHANNEL.close && payload[0] === CHANNEL.stdin) process.stdin?.end();
+      } else if (channel === CHANNEL.close && payload[0] === CHANNEL.stdin) process.stdin?.end();
       else if (channel === CHANNEL.resize) {
         const size = parseResize(payload.toString());
         if (size) process.resize(size.columns, size.rows);
@@ -42,7 +41,11 @@ export async function serveExecWebSocket(socket: Duplex, head: Uint8Array, proce
   };
   let status: string;
   try {
-    const [, , { exitCode }] = await Promise.all([pump(process.stdout, CHANNEL.stdout), process.stderr && pump(process.stderr, CHANNEL.stderr), process.exited]);
+    const [, , { exitCode }] = await Promise.all([
+      pump(process.stdout, CHANNEL.stdout),
+      process.stderr && pump(process.stderr, CHANNEL.stderr),
+      process.exited,
+    ]);
     status = exitStatus(exitCode, command);
   } catch (thrown) {
     status = failureStatus(thrown);

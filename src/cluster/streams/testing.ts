@@ -38,7 +38,12 @@ export function upgradeRequest(headers: Record<string, string>, method = "GET"):
   return Object.assign(new EventEmitter(), { method, url: "/", headers }) as unknown as IncomingMessage;
 }
 
-export const WEBSOCKET_HEADERS = { upgrade: "websocket", connection: "Upgrade", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
+export const WEBSOCKET_HEADERS = {
+  upgrade: "websocket",
+  connection: "Upgrade",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+};
 
 /** A client's frame, masked with zeros, which leaves the payload as it is. */
 export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
@@ -126,7 +131,9 @@ export class SpdyClient {
 
   /** All data of a stream so far. */
   received(streamId: number): string {
-    return Buffer.concat(this.frames.filter((f) => f.type === "data" && f.streamId === streamId).map((f) => (f.type === "data" ? f.data : Buffer.alloc(0)))).toString();
+    return Buffer.concat(
+      this.frames.filter((f) => f.type === "data" && f.streamId === streamId).map((f) => (f.type === "data" ? f.data : Buffer.alloc(0))),
+    ).toString();
   }
 
   has(predicate: (frame: Frame) => boolean): boolean {

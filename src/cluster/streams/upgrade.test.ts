@@ -11,7 +11,7 @@ const v5 = { ...WEBSOCKET_HEADERS, "sec-websocket-protocol": "v5.channel.k8s.io"
 function serverFrames(bytes: Buffer): { messages: string[]; close: number | undefined } {
   const messages: string[] = [];
   let close: number | undefined;
-  for (let at = bytes.indexOf("\r\n\r\n") + 4; at < bytes.length; ) {
+  for (let at = bytes.indexOf("\r\n\r\n") + 4; at < bytes.length;) {
     const long = bytes[at + 1] === 126;
     const length = long ? bytes.readUInt16BE(at + 2) : (bytes[at + 1] ?? 0);
     const start = at + (long ? 4 : 2);
@@ -45,7 +45,11 @@ test("exec by WebSocket v5: streams, half-close, resize, status, close 1000", as
   await done;
   const { messages, close } = serverFrames(await collector.until((b) => b.includes("ExitCode")));
   expect(messages.slice(0, 2).sort()).toEqual(["1:out", "2:err"]);
-  expect(JSON.parse(messages[2]?.slice(2) ?? "")).toMatchObject({ status: "Failure", reason: "NonZeroExitCode", details: { causes: [{ reason: "ExitCode", message: "7" }] } });
+  expect(JSON.parse(messages[2]?.slice(2) ?? "")).toMatchObject({
+    status: "Failure",
+    reason: "NonZeroExitCode",
+    details: { causes: [{ reason: "ExitCode", message: "7" }] },
+  });
   expect(close).toBe(1000);
   expect(fake.seen.killed).toBe(false);
 });
@@ -74,13 +78,18 @@ test("nothing is written when the request or the exec is refused", async () => {
     const [client, server] = duplexPair();
     const collector = new Collector(client);
     let executed = false;
-    const attempt = handleExecUpgrade(upgradeRequest(headers), server, new Uint8Array(), { ...EXEC, exec: async () => ((executed = true), fakeProcess().process) });
+    const attempt = handleExecUpgrade(upgradeRequest(headers), server, new Uint8Array(), {
+      ...EXEC,
+      exec: async () => ((executed = true), fakeProcess().process),
+    });
     await expect(attempt).rejects.toThrow(text);
     expect([executed, collector.bytes.length]).toEqual([false, 0]);
   }
   const [client, server] = duplexPair();
   const collector = new Collector(client);
-  await expect(handleExecUpgrade(upgradeRequest(v5), server, new Uint8Array(), { ...EXEC, exec: () => Promise.reject(new Error("no such container")) })).rejects.toThrow("no such container");
+  await expect(
+    handleExecUpgrade(upgradeRequest(v5), server, new Uint8Array(), { ...EXEC, exec: () => Promise.reject(new Error("no such container")) }),
+  ).rejects.toThrow("no such container");
   expect(collector.bytes.length).toBe(0);
 });
 
@@ -88,7 +97,12 @@ test("exec by SPDY v4: one stream a purpose, status on the error stream", async 
   const [client, server] = duplexPair();
   const head = new Promise<string>((resolve) => client.once("data", (chunk: Buffer) => resolve(chunk.toString())));
   const fake = fakeProcess();
-  const done = handleExecUpgrade(upgradeRequest({ upgrade: "SPDY/3.1", "x-stream-protocol-version": "v5.channel.k8s.io, v4.channel.k8s.io" }, "POST"), server, new Uint8Array(), { ...EXEC, exec: async () => fake.process });
+  const done = handleExecUpgrade(
+    upgradeRequest({ upgrade: "SPDY/3.1", "x-stream-protocol-version": "v5.channel.k8s.io, v4.channel.k8s.io" }, "POST"),
+    server,
+    new Uint8Array(),
+    { ...EXEC, exec: async () => fake.process },
+  );
   expect(await head).toContain("X-Stream-Protocol-Version: v4.channel.k8s.io\r\n");
   const spdy = new SpdyClient(client);
   const ids: Record<string, number> = {};
@@ -111,7 +125,12 @@ test("exec by SPDY v4: one stream a purpose, status on the error stream", async 
 async function portForward(dial: (port: number) => Promise<Duplex>) {
   const [client, server] = duplexPair();
   const head = new Promise<void>((resolve) => client.once("data", () => resolve()));
-  const done = handlePortForwardUpgrade(upgradeRequest({ upgrade: "SPDY/3.1", "x-stream-protocol-version": "portforward.k8s.io" }, "POST"), server, new Uint8Array(), { dial });
+  const done = handlePortForwardUpgrade(
+    upgradeRequest({ upgrade: "SPDY/3.1", "x-stream-protocol-version": "portforward.k8s.io" }, "POST"),
+    server,
+    new Uint8Array(),
+    { dial },
+  );
   await head;
   const spdy = new SpdyClient(client);
   const connect = async (port: string, requestid: string) => {
@@ -183,9 +202,18 @@ test("port-forward by channels of a WebSocket: data and error of each port, begu
   const [near, far] = duplexPair();
   const request = upgradeRequest({ ...WEBSOCKET_HEADERS, "sec-websocket-protocol": "v4.channel.k8s.io" });
   request.url = "/api/v1/namespaces/a/pods/b/portforward?ports=9090&ports=1";
-  const done = handlePortForwardUpgrade(request, server, new Uint8Array(), { dial: (port) => (port === 9090 ? Promise.resolve(near) : Promise.reject(new Error("connection refused"))) });
+  const done = handlePortForwardUpgrade(request, server, new Uint8Array(), {
+    dial: (port) => (port === 9090 ? Promise.resolve(near) : Promise.reject(new Error("connection refused"))),
+  });
   const message = (channel: number, data: string | number[]) => Buffer.concat([Buffer.of(0x82, data.length + 1, channel), Buffer.from(data as string)]);
-  for (const expected of [message(0, [0x82, 0x23]), message(1, [0x82, 0x23]), message(2, [1, 0]), message(3, [1, 0]), message(3, "error forwarding port 1: connection refused")]) await collector.until((bytes) => bytes.includes(expected));
+  for (const expected of [
+    message(0, [0x82, 0x23]),
+    message(1, [0x82, 0x23]),
+    message(2, [1, 0]),
+    message(3, [1, 0]),
+    message(3, "error forwarding port 1: connection refused"),
+  ])
+    await collector.until((bytes) => bytes.includes(expected));
   client.write(maskedFrame(OPCODE.binary, Buffer.from("\0GET /")));
   client.write(maskedFrame(OPCODE.binary, Buffer.from("\x09nobody's")));
   await new Collector(far).until((bytes) => bytes.toString() === "GET /");
@@ -198,7 +226,9 @@ test("port-forward by channels of a WebSocket: data and error of each port, begu
   await done;
   for (const ports of ["", "?ports=x", "?ports=0", "?ports=70000"]) {
     const wrong = Object.assign(upgradeRequest({ ...WEBSOCKET_HEADERS, "sec-websocket-protocol": "v4.channel.k8s.io" }), { url: `/portforward${ports}` });
-    await expect(handlePortForwardUpgrade(wrong, duplexPair()[0], new Uint8Array(), { dial: () => Promise.reject(new Error()) })).rejects.toThrow(/ports|as a port/);
+    await expect(handlePortForwardUpgrade(wrong, duplexPair()[0], new Uint8Array(), { dial: () => Promise.reject(new Error()) })).rejects.toThrow(
+      /ports|as a port/,
+    );
   }
 });
 

@@ -67,7 +67,10 @@ function spdyAccept(request: IncomingMessage, supported: readonly string[]): str
     throw new UpgradeError(`unable to upgrade: Upgrade header must be websocket or SPDY/3.1, not ${JSON.stringify(request.headers.upgrade ?? "")}`);
   }
   // Clients send the header several times, once for each version; the parser joins them.
-  const offered = [request.headers["x-stream-protocol-version"] ?? ""].flat().flatMap((value) => value.split(",")).map((name) => name.trim());
+  const offered = [request.headers["x-stream-protocol-version"] ?? ""]
+    .flat()
+    .flatMap((value) => value.split(","))
+    .map((name) => name.trim());
   const chosen = supported.find((name) => offered.includes(name));
   if (chosen === undefined) {
     throw new UpgradeError(`unable to upgrade: unable to negotiate protocol: client supports [${offered.join(" ")}], server accepts [${supported.join(" ")}]`);

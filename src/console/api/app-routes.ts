@@ -16,9 +16,20 @@ export const APP_ROUTES: Route[] = [
       if (members.length === 0) throw new ApiProblem(404, `App "${name}" not found in namespace ${namespace}`);
       const health = await healthOrUnknown(queries, [namespace], durationSeconds(request.query.get("rateInterval")));
       return {
-        namespace: { name: namespace, cluster: CLUSTER }, name, cluster: CLUSTER, isAmbient: false,
-        workloads: members.map((w) => ({ workloadName: w.name, gvk: { Group: "apps", Version: "v1", Kind: w.kind }, istioSidecar: w.pods.length > 0 && w.pods.every(hasProxy), labels: w.labels, serviceAccountNames: [...new Set(w.pods.map((pod) => pod.spec?.serviceAccountName ?? "default"))] })),
-        serviceNames: [...new Set(members.flatMap((w) => servicesOf(mesh, namespace, w.pods[0]?.metadata.labels ?? w.labels).map(({ metadata }) => metadata.name)))],
+        namespace: { name: namespace, cluster: CLUSTER },
+        name,
+        cluster: CLUSTER,
+        isAmbient: false,
+        workloads: members.map((w) => ({
+          workloadName: w.name,
+          gvk: { Group: "apps", Version: "v1", Kind: w.kind },
+          istioSidecar: w.pods.length > 0 && w.pods.every(hasProxy),
+          labels: w.labels,
+          serviceAccountNames: [...new Set(w.pods.map((pod) => pod.spec?.serviceAccountName ?? "default"))],
+        })),
+        serviceNames: [
+          ...new Set(members.flatMap((w) => servicesOf(mesh, namespace, w.pods[0]?.metadata.labels ?? w.labels).map(({ metadata }) => metadata.name))),
+        ],
         runtimes: [],
         health: healthItem(members, health.app(namespace, name)),
         ...(health.problem && { metricsProblem: health.problem }),
@@ -31,9 +42,24 @@ export const APP_ROUTES: Route[] = [
       const [type, namespaces] = [query.get("type") ?? "app", queryList(query, "namespaces")];
       const workloads = await workloadsIn(mesh, namespaces);
       const health = await healthOrUnknown(queries, [...new Set(workloads.map((w) => w.namespace))], durationSeconds(query.get("rateInterval")));
-      const result: Record<"namespaceAppHealth" | "namespaceServiceHealth" | "namespaceWorkloadHealth", Record<string, Record<string, unknown>>> = { namespaceAppHealth: {}, namespaceServiceHealth: {}, namespaceWorkloadHealth: {} };
-      if (type === "workload") for (const w of workloads) (result.namespaceWorkloadHealth[w.namespace] ??= {})[w.name] = { workloadStatus: replicas(w), requests: health.workload(w.namespace, w.name), status: { status: kialiStatus(statusOf(health.workload(w.namespace, w.name))) } };
-      if (type === "app") for (const [key, members] of byApp(workloads)) (result.namespaceAppHealth[members[0]!.namespace] ??= {})[key.split("/")[1]!] = healthItem(members, health.app(members[0]!.namespace, key.split("/")[1]!));
+      const result: Record<"namespaceAppHealth" | "namespaceServiceHealth" | "namespaceWorkloadHealth", Record<string, Record<string, unknown>>> = {
+        namespaceAppHealth: {},
+        namespaceServiceHealth: {},
+        namespaceWorkloadHealth: {},
+      };
+      if (type === "workload")
+        for (const w of workloads)
+          (result.namespaceWorkloadHealth[w.namespace] ??= {})[w.name] = {
+            workloadStatus: replicas(w),
+            requests: health.workload(w.namespace, w.name),
+            status: { status: kialiStatus(statusOf(health.workload(w.namespace, w.name))) },
+          };
+      if (type === "app")
+        for (const [key, members] of byApp(workloads))
+          (result.namespaceAppHealth[members[0]!.namespace] ??= {})[key.split("/")[1]!] = healthItem(
+            members,
+            health.app(members[0]!.namespace, key.split("/")[1]!),
+          );
       if (type === "service") {
         for (const { metadata } of mesh.services()) {
           const namespace = metadata.namespace ?? "";
@@ -49,12 +75,23 @@ export const APP_ROUTES: Route[] = [
 
 async function listApps({ query }: ApiRequest, { mesh, queries }: ApiContext, namespaces: string[]): Promise<unknown> {
   const workloads = await workloadsIn(mesh, namespaces);
-  const health = query.get("health") === "true" ? await healthOrUnknown(queries, [...new Set(workloads.map((w) => w.namespace))], durationSeconds(query.get("rateInterval"))) : undefined;
+  const health =
+    query.get("health") === "true"
+      ? await healthOrUnknown(queries, [...new Set(workloads.map((w) => w.namespace))], durationSeconds(query.get("rateInterval")))
+      : undefined;
   const apps = [...byApp(workloads)].map(([key, members]) => {
     const [namespace = "", name = ""] = key.split("/");
     return {
-      name, namespace, cluster: CLUSTER, instanceType: "App", istioSidecar: members.every((w) => w.pods.length > 0 && w.pods.every(hasProxy)), isAmbient: false, isGateway: members.some((w) => w.labels.istio?.endsWith("gateway")),
-      labels: members[0]!.labels, istioReferences: [], ...(health && { health: healthItem(members, health.app(namespace, name)) }),
+      name,
+      namespace,
+      cluster: CLUSTER,
+      instanceType: "App",
+      istioSidecar: members.every((w) => w.pods.length > 0 && w.pods.every(hasProxy)),
+      isAmbient: false,
+      isGateway: members.some((w) => w.labels.istio?.endsWith("gateway")),
+      labels: members[0]!.labels,
+      istioReferences: [],
+      ...(health && { health: healthItem(members, health.app(namespace, name)) }),
     };
   });
   return { cluster: CLUSTER, applications: apps, apps, ...(health?.problem && { metricsProblem: health.problem }) };

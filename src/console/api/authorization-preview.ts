@@ -45,10 +45,13 @@ export async function previewAuthorization(policy: AuthorizationPolicy, windowSe
   const same = ({ metadata }: AuthorizationPolicy) => metadata.namespace === policy.metadata.namespace && metadata.name === policy.metadata.name;
   const then = [...now.filter((other) => !same(other)), policy];
   const gaps: string[] = [];
-  if (policy.spec?.targetRef !== undefined || (policy.spec?.targetRefs?.length ?? 0) > 0) gaps.push("it names what it is for by targetRefs: whom that chooses is not worked out here");
+  if (policy.spec?.targetRef !== undefined || (policy.spec?.targetRefs?.length ?? 0) > 0)
+    gaps.push("it names what it is for by targetRefs: whom that chooses is not worked out here");
   const old = now.filter(same);
   // A policy that stops choosing a workload changes that one too.
-  const pods = mesh.pods().filter((pod) => hasProxy(pod) && policiesOf([policy, ...old], pod.metadata.namespace ?? "", pod.metadata.labels ?? {}, ROOT_NAMESPACE).length > 0);
+  const pods = mesh
+    .pods()
+    .filter((pod) => hasProxy(pod) && policiesOf([policy, ...old], pod.metadata.namespace ?? "", pod.metadata.labels ?? {}, ROOT_NAMESPACE).length > 0);
   if (pods.length > MAX_LOG_PODS) gaps.push(`it chooses ${pods.length} pods: the logs of ${MAX_LOG_PODS} were read`);
   const since = new Date(clock.now() - windowSeconds * 1000).toISOString();
   const outcome: Record<"refused" | "admitted" | "unknown", Map<string, JudgedRequest>> = { refused: new Map(), admitted: new Map(), unknown: new Map() };
@@ -64,9 +67,25 @@ export async function previewAuthorization(policy: AuthorizationPolicy, windowSe
           if (!request) continue;
           seen++;
           const [was, becomes] = [decide(before, request.request).decision, decide(after, request.request)];
-          const kind = becomes.decision === was ? undefined : becomes.decision === "unknown" ? "unknown" : becomes.decision === "denied" ? "refused" : was === "denied" ? "admitted" : undefined;
+          const kind =
+            becomes.decision === was
+              ? undefined
+              : becomes.decision === "unknown"
+                ? "unknown"
+                : becomes.decision === "denied"
+                  ? "refused"
+                  : was === "denied"
+                    ? "admitted"
+                    : undefined;
           if (!kind || (kind === "refused" && request.refused)) continue;
-          count(outcome[kind], { from: request.from, to: { namespace, workload }, what: request.what, requests: 1, lastSeen: request.timestamp, policy: becomes.policy });
+          count(outcome[kind], {
+            from: request.from,
+            to: { namespace, workload },
+            what: request.what,
+            requests: 1,
+            lastSeen: request.timestamp,
+            policy: becomes.policy,
+          });
         }
       } catch (thrown) {
         gaps.push(`the log of ${pod.metadata.name} could not be read: ${errorText(thrown)}`);
@@ -75,11 +94,21 @@ export async function previewAuthorization(policy: AuthorizationPolicy, windowSe
   );
   const chosen = new Map(chosenBy(policy, pods).map((row) => [`${row.namespace}/${row.workload}`, row]));
   const rows = (map: ReadonlyMap<string, JudgedRequest>) => [...map.values()].sort((a, b) => b.requests - a.requests).slice(0, MAX_ROWS);
-  return { windowSeconds, chooses: [...chosen.values()], seen, refused: rows(outcome.refused), admitted: rows(outcome.admitted), unknown: rows(outcome.unknown), gaps };
+  return {
+    windowSeconds,
+    chooses: [...chosen.values()],
+    seen,
+    refused: rows(outcome.refused),
+    admitted: rows(outcome.admitted),
+    unknown: rows(outcome.unknown),
+    gaps,
+  };
 }
 
 function chosenBy(policy: AuthorizationPolicy, pods: readonly PodView[]): { namespace: string; workload: string }[] {
-  return pods.filter((pod) => policiesOf([policy], pod.metadata.namespace ?? "", pod.metadata.labels ?? {}, ROOT_NAMESPACE).length > 0).map((pod) => ({ namespace: workloadOf(pod).namespace, workload: workloadOf(pod).workload }));
+  return pods
+    .filter((pod) => policiesOf([policy], pod.metadata.namespace ?? "", pod.metadata.labels ?? {}, ROOT_NAMESPACE).length > 0)
+    .map((pod) => ({ namespace: workloadOf(pod).namespace, workload: workloadOf(pod).workload }));
 }
 
 function count(map: Map<string, JudgedRequest>, row: JudgedRequest): void {
@@ -100,7 +129,10 @@ function requestOf(line: string, { mesh }: ApiContext): { request: SeenRequest; 
   const ip = accessLog.downstream_remote.replace(/:\d+$/, "");
   const caller = mesh.workloadByIp(ip);
   const pod = mesh.pods().find((candidate) => candidate.status?.podIP === ip);
-  const principal = explanation.transport === "plaintext" || !caller ? "" : `${trustDomain(mesh.meshConfig())}/ns/${caller.namespace}/sa/${pod?.spec?.serviceAccountName ?? "default"}`;
+  const principal =
+    explanation.transport === "plaintext" || !caller
+      ? ""
+      : `${trustDomain(mesh.meshConfig())}/ns/${caller.namespace}/sa/${pod?.spec?.serviceAccountName ?? "default"}`;
   const path = accessLog.uri_path ?? "";
   return {
     request: { principal, ip, method: accessLog.method, path, host: accessLog.authority ?? "", port: accessLog.downstream_local?.replace(/^.*:/, "") ?? "" },

@@ -61,7 +61,12 @@ export function decide(policies: readonly AuthorizationPolicy[], request: SeenRe
 }
 
 /** Those that apply to pods of a namespace with these labels; a policy that names a gateway or a service by reference is not among them. */
-export function policiesOf(policies: readonly AuthorizationPolicy[], namespace: string, labels: Record<string, string>, rootNamespace: string): AuthorizationPolicy[] {
+export function policiesOf(
+  policies: readonly AuthorizationPolicy[],
+  namespace: string,
+  labels: Record<string, string>,
+  rootNamespace: string,
+): AuthorizationPolicy[] {
   return policies.filter(({ metadata, spec }) => {
     if (metadata.namespace !== namespace && metadata.namespace !== rootNamespace) return false;
     if (spec?.targetRef !== undefined || (spec?.targetRefs?.length ?? 0) > 0) return false;
@@ -74,11 +79,31 @@ function key({ metadata }: AuthorizationPolicy): string {
 }
 
 function matches(spec: AuthorizationSpec | undefined, request: SeenRequest, action: "ALLOW" | "DENY"): Tri {
-  return any((spec?.rules ?? []).map((rule) => all([
-    rule.from === undefined ? true : any(rule.from.map(({ source }) => source === undefined ? true : all(Object.entries(source).map(([name, values]) => sourceField(name, values ?? [], request))))),
-    rule.to === undefined ? true : any(rule.to.map(({ operation }) => operation === undefined ? true : all(Object.entries(operation).map(([name, values]) => operationField(name, values ?? [], request, action))))),
-    all((rule.when ?? []).map(({ key: name = "", values, notValues }) => all([values ? condition(name, values, request) : true, notValues ? not(condition(name, notValues, request)) : true]))),
-  ])));
+  return any(
+    (spec?.rules ?? []).map((rule) =>
+      all([
+        rule.from === undefined
+          ? true
+          : any(
+              rule.from.map(({ source }) =>
+                source === undefined ? true : all(Object.entries(source).map(([name, values]) => sourceField(name, values ?? [], request))),
+              ),
+            ),
+        rule.to === undefined
+          ? true
+          : any(
+              rule.to.map(({ operation }) =>
+                operation === undefined ? true : all(Object.entries(operation).map(([name, values]) => operationField(name, values ?? [], request, action))),
+              ),
+            ),
+        all(
+          (rule.when ?? []).map(({ key: name = "", values, notValues }) =>
+            all([values ? condition(name, values, request) : true, notValues ? not(condition(name, notValues, request)) : true]),
+          ),
+        ),
+      ]),
+    ),
+  );
 }
 
 const NEGATED = /^not([A-Z])(.*)$/;
@@ -115,7 +140,9 @@ function operationField(name: string, values: string[], request: SeenRequest, ac
     case "methods":
       return values.some((value) => fits(value, request.method ?? ""));
     case "hosts":
-      return values.some((value) => fits(value.toLowerCase(), request.host.toLowerCase()) || fits(value.toLowerCase(), request.host.toLowerCase().replace(/:\d+$/, "")));
+      return values.some(
+        (value) => fits(value.toLowerCase(), request.host.toLowerCase()) || fits(value.toLowerCase(), request.host.toLowerCase().replace(/:\d+$/, "")),
+      );
     case "paths":
       return values.some((value) => pathFits(value, request.path.replace(/[?#].*$/s, "")));
     default:
@@ -151,7 +178,9 @@ function fits(pattern: string, text: string): boolean {
 /** Paths may have `{*}` for one segment and `{**}` for any number. */
 function pathFits(pattern: string, path: string): boolean {
   if (!pattern.includes("{")) return fits(pattern, path);
-  const expression = pattern.split(/(\{\*{1,2}\})/).map((part) => (part === "{*}" ? "[^/]+" : part === "{**}" ? ".*" : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  const expression = pattern
+    .split(/(\{\*{1,2}\})/)
+    .map((part) => (part === "{*}" ? "[^/]+" : part === "{**}" ? ".*" : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
   return new RegExp(`^${expression.join("")}$`).test(path);
 }
 

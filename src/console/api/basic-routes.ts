@@ -8,8 +8,18 @@ export const BASIC_ROUTES: Route[] = [
   {
     pattern: "/status",
     answer: () => ({
-      status: { "Kiali commit hash": "", "Kiali container version": VERSION, "Kiali state": "running", "Kiali version": VERSION, "Mesh name": "Istio", "Mesh version": VERSION },
-      externalServices: [{ name: "Istio", version: VERSION }, { name: "Prometheus", version: VERSION }],
+      status: {
+        "Kiali commit hash": "",
+        "Kiali container version": VERSION,
+        "Kiali state": "running",
+        "Kiali version": VERSION,
+        "Mesh name": "Istio",
+        "Mesh version": VERSION,
+      },
+      externalServices: [
+        { name: "Istio", version: VERSION },
+        { name: "Prometheus", version: VERSION },
+      ],
       warningMessages: [],
       istioEnvironment: { isMaistra: false, istioAPIEnabled: true },
     }),
@@ -18,33 +28,69 @@ export const BASIC_ROUTES: Route[] = [
   { pattern: "/namespaces", answer: (_, { mesh }) => mesh.namespaces().map(namespaceOf) },
   {
     pattern: "/namespaces/:namespace/info",
-    answer: (request, { mesh }) => mesh.namespaces().filter((n) => n.metadata.name === param(request, "namespace")).map(namespaceOf)[0] ?? {},
+    answer: (request, { mesh }) =>
+      mesh
+        .namespaces()
+        .filter((n) => n.metadata.name === param(request, "namespace"))
+        .map(namespaceOf)[0] ?? {},
   },
-  { pattern: "/mesh/tls", answer: (_, { mesh }) => ({ status: meshStatus(mesh.peerAuthentications()), autoMTLSEnabled: autoMtlsEnabled(mesh.meshConfig()), minTLS: "N/A" }) },
+  {
+    pattern: "/mesh/tls",
+    answer: (_, { mesh }) => ({ status: meshStatus(mesh.peerAuthentications()), autoMTLSEnabled: autoMtlsEnabled(mesh.meshConfig()), minTLS: "N/A" }),
+  },
   {
     pattern: "/clusters/tls",
     answer({ query }, { mesh }) {
       const asked = queryList(query, "namespaces");
       const names = asked.length > 0 ? asked : mesh.namespaces().map((n) => n.metadata.name);
-      return names.map((namespace) => ({ namespace, cluster: CLUSTER, status: namespaceStatus(namespace, mesh.peerAuthentications()), autoMTLSEnabled: autoMtlsEnabled(mesh.meshConfig()), minTLS: "" }));
+      return names.map((namespace) => ({
+        namespace,
+        cluster: CLUSTER,
+        status: namespaceStatus(namespace, mesh.peerAuthentications()),
+        autoMTLSEnabled: autoMtlsEnabled(mesh.meshConfig()),
+        minTLS: "",
+      }));
     },
   },
   {
     pattern: "/namespaces/:namespace/tls",
     answer(request, { mesh }) {
       const namespace = param(request, "namespace");
-      return { namespace, cluster: CLUSTER, status: namespaceStatus(namespace, mesh.peerAuthentications()), autoMTLSEnabled: autoMtlsEnabled(mesh.meshConfig()), minTLS: "" };
+      return {
+        namespace,
+        cluster: CLUSTER,
+        status: namespaceStatus(namespace, mesh.peerAuthentications()),
+        autoMTLSEnabled: autoMtlsEnabled(mesh.meshConfig()),
+        minTLS: "",
+      };
     },
   },
 ];
 
-function namespaceOf({ metadata }: { metadata: { name: string; labels?: Record<string, string>; annotations?: Record<string, string> } }): Record<string, unknown> {
+function namespaceOf({
+  metadata,
+}: {
+  metadata: { name: string; labels?: Record<string, string>; annotations?: Record<string, string> };
+}): Record<string, unknown> {
   const labels = metadata.labels ?? {};
   const revision = labels["istio.io/rev"] ?? (labels["istio-injection"] === "enabled" ? "default" : "");
-  return { name: metadata.name, cluster: CLUSTER, isAmbient: labels["istio.io/dataplane-mode"] === "ambient", isControlPlane: metadata.name === ROOT_NAMESPACE, labels, annotations: metadata.annotations ?? {}, revision };
+  return {
+    name: metadata.name,
+    cluster: CLUSTER,
+    isAmbient: labels["istio.io/dataplane-mode"] === "ambient",
+    isControlPlane: metadata.name === ROOT_NAMESPACE,
+    labels,
+    annotations: metadata.annotations ?? {},
+    revision,
+  };
 }
 
-const UI_DEFAULTS = { refreshInterval: "15s", metricsPerRefresh: "1m", namespaces: [], graph: { findOptions: [], hideOptions: [], traffic: { grpc: "requests", http: "requests", tcp: "sent" } } };
+const UI_DEFAULTS = {
+  refreshInterval: "15s",
+  metricsPerRefresh: "1m",
+  namespaces: [],
+  graph: { findOptions: [], hideOptions: [], traffic: { grpc: "requests", http: "requests", tcp: "sent" } },
+};
 
 /** Kiali's own defaults, as its pages and scripts expect them. */
 const CONFIG = {
@@ -75,7 +121,13 @@ const CONFIG = {
   istioAnnotations: { istioInjectionAnnotation: "sidecar.istio.io/inject" },
   istioIdentityDomain: "svc.cluster.local",
   istioInjectionAction: false,
-  istioLabels: { ambientNamespaceLabel: "istio.io/dataplane-mode", appLabelName: "app", injectionLabelName: "istio-injection", injectionLabelRev: "istio.io/rev", versionLabelName: "version" },
+  istioLabels: {
+    ambientNamespaceLabel: "istio.io/dataplane-mode",
+    appLabelName: "app",
+    injectionLabelName: "istio-injection",
+    injectionLabelRev: "istio.io/rev",
+    versionLabelName: "version",
+  },
   istioStatusEnabled: true,
   kialiFeatureFlags: { uiDefaults: UI_DEFAULTS },
   uiDefaults: UI_DEFAULTS,

@@ -29,7 +29,13 @@ const READ_ONLY = { create: false, update: false, delete: false };
 export const CONFIG_ROUTES: Route[] = [
   { pattern: "/istio/config", liveMs: 0, answer: ({ query }, context) => configOf(context, queryList(query, "namespaces")) },
   { pattern: "/namespaces/:namespace/istio", answer: (request, context) => configOf(context, [param(request, "namespace")]) },
-  { pattern: "/istio/permissions", answer: ({ query }) => Object.fromEntries(queryList(query, "namespaces").map((namespace) => [namespace, Object.fromEntries(ISTIO_KINDS.map((kind) => [gvkText(kind), READ_ONLY]))])) },
+  {
+    pattern: "/istio/permissions",
+    answer: ({ query }) =>
+      Object.fromEntries(
+        queryList(query, "namespaces").map((namespace) => [namespace, Object.fromEntries(ISTIO_KINDS.map((kind) => [gvkText(kind), READ_ONLY]))]),
+      ),
+  },
   {
     pattern: "/istio/validations",
     async answer(_, context) {
@@ -46,7 +52,8 @@ export const CONFIG_ROUTES: Route[] = [
   {
     // How far the last change of an object has come: to which proxies, and after how many ms.
     pattern: "/namespaces/:namespace/istio/:group/:version/:kind/:name/applied",
-    answer: async (request, { istiod }) => (await istiod.changes(`${param(request, "kind")}/${param(request, "namespace")}/${param(request, "name")}`))[0] ?? null,
+    answer: async (request, { istiod }) =>
+      (await istiod.changes(`${param(request, "kind")}/${param(request, "namespace")}/${param(request, "name")}`))[0] ?? null,
   },
   {
     pattern: "/namespaces/:namespace/istio/:group/:version/:kind/:name",
@@ -73,7 +80,10 @@ export const CONFIG_ROUTES: Route[] = [
       const [namespace, kind] = [param(request, "namespace"), param(request, "kind")];
       const known = ISTIO_KINDS.find((k) => k.kind === kind);
       if (!known) throw new ApiProblem(404, `no such kind: ${kind}`);
-      return { resources: { [gvkText(known)]: ((await istioObjects(context.mesh)).get(kind) ?? []).filter(({ metadata }) => metadata.namespace === namespace) }, permissions: READ_ONLY };
+      return {
+        resources: { [gvkText(known)]: ((await istioObjects(context.mesh)).get(kind) ?? []).filter(({ metadata }) => metadata.namespace === namespace) },
+        permissions: READ_ONLY,
+      };
     },
   },
 ];
@@ -92,14 +102,24 @@ async function configOf(context: ApiContext, namespaces: string[]): Promise<Conf
     const key = gvkText(kind);
     answer.resources[key] = wanted;
     answer.permissions[key] = READ_ONLY;
-    answer.validations[key] = Object.fromEntries(wanted.map((object) => [`${object.metadata.name}.${object.metadata.namespace}`, validationOf(object, checks.get(objectKey(object)) ?? [])]));
+    answer.validations[key] = Object.fromEntries(
+      wanted.map((object) => [`${object.metadata.name}.${object.metadata.namespace}`, validationOf(object, checks.get(objectKey(object)) ?? [])]),
+    );
   }
   return answer;
 }
 
 function validationOf(object: KubeObject, checks: Check[]): ObjectValidation {
   const [group = "", version = ""] = object.apiVersion.split("/");
-  return { name: object.metadata.name, namespace: object.metadata.namespace ?? "", cluster: CLUSTER, objectGVK: { Group: group, Version: version, Kind: object.kind }, valid: !checks.some(({ severity }) => severity === "error"), checks, references: [] };
+  return {
+    name: object.metadata.name,
+    namespace: object.metadata.namespace ?? "",
+    cluster: CLUSTER,
+    objectGVK: { Group: group, Version: version, Kind: object.kind },
+    valid: !checks.some(({ severity }) => severity === "error"),
+    checks,
+    references: [],
+  };
 }
 
 /** The workloads that an object's selector chooses. */

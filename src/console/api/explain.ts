@@ -21,24 +21,50 @@ export function explain(log: AccessLog, addresses: AddressBook): Explanation {
   const inbound = log.upstream_cluster?.startsWith("inbound|") === true || log.upstream_cluster === "InboundPassthroughCluster" || isInboundRefusal(log);
   const name = (address: string | undefined) => address && nameOf(address, addresses);
   const from = inbound ? name(log.downstream_remote) : undefined;
-  const to = inbound ? undefined : serviceOf(log) ?? name(log.upstream_service);
+  const to = inbound ? undefined : (serviceOf(log) ?? name(log.upstream_service));
   // Sidecars name the service in the handshake; a plain connection has no server name.
-  const transport = !inbound ? "unknown" : log.requested_server?.startsWith("outbound_.") ? "mtls" : log.requested_server === undefined ? "plaintext" : "unknown";
+  const transport = !inbound
+    ? "unknown"
+    : log.requested_server?.startsWith("outbound_.")
+      ? "mtls"
+      : log.requested_server === undefined
+        ? "plaintext"
+        : "unknown";
   const verdict = verdictOf(log);
   const request = log.method ? `${log.method} ${log.uri_path ?? ""}`.trim() : "a connection";
   const parts = [
     request,
     from && `from ${from}`,
     to && `to ${to}`,
-    verdict === "refused" ? "was refused" : log.method ? (log.status_code && log.status_code !== "0" ? `answered ${log.status_code}` : "got no answer") : verdict === "ok" ? "carried data" : "failed",
+    verdict === "refused"
+      ? "was refused"
+      : log.method
+        ? log.status_code && log.status_code !== "0"
+          ? `answered ${log.status_code}`
+          : "got no answer"
+        : verdict === "ok"
+          ? "carried data"
+          : "failed",
     log.duration && verdict !== "refused" && `in ${log.duration} ms`,
     inbound && transport !== "unknown" && verdict !== "refused" && (transport === "mtls" ? "over mutual TLS" : "in plaintext"),
   ];
-  return { verdict, direction: inbound ? "inbound" : "outbound", summary: parts.filter(Boolean).join(" "), ...(from && { from }), ...(to && { to }), transport, reasons: reasonsOf(log) };
+  return {
+    verdict,
+    direction: inbound ? "inbound" : "outbound",
+    summary: parts.filter(Boolean).join(" "),
+    ...(from && { from }),
+    ...(to && { to }),
+    transport,
+    reasons: reasonsOf(log),
+  };
 }
 
 function isInboundRefusal(log: AccessLog): boolean {
-  return log.response_code_details === "filter_chain_not_found" || log.response_code_details?.startsWith("rbac_access_denied") === true || log.response_code_details?.startsWith("jwt_authn_access_denied") === true;
+  return (
+    log.response_code_details === "filter_chain_not_found" ||
+    log.response_code_details?.startsWith("rbac_access_denied") === true ||
+    log.response_code_details?.startsWith("jwt_authn_access_denied") === true
+  );
 }
 
 function verdictOf(log: AccessLog): Explanation["verdict"] {
@@ -53,18 +79,25 @@ function reasonsOf(log: AccessLog): string[] {
   const reasons: string[] = [];
   const details = log.response_code_details;
   if (details === "filter_chain_not_found") {
-    reasons.push("The proxy has no filter chain for this connection: the workload accepts mutual TLS only (PeerAuthentication STRICT) and this was plaintext, or TLS that is not the mesh's.");
+    reasons.push(
+      "The proxy has no filter chain for this connection: the workload accepts mutual TLS only (PeerAuthentication STRICT) and this was plaintext, or TLS that is not the mesh's.",
+    );
   }
   const policy = details && /^rbac_access_denied_matched_policy\[(.*)\]$/.exec(details)?.[1];
   if (policy) reasons.push(policyText(policy));
   if (details && /^AuthzDenied|^rbac_access_denied$/.test(details)) reasons.push("An AuthorizationPolicy refused it.");
-  if (details === "jwt_authn_access_denied" || details?.startsWith("jwt_authn_access_denied")) reasons.push(`RequestAuthentication refused the token: ${details.replace(/^jwt_authn_access_denied\{?|\}$/g, "").replaceAll("_", " ") || "it is not valid"}.`);
+  if (details === "jwt_authn_access_denied" || details?.startsWith("jwt_authn_access_denied"))
+    reasons.push(
+      `RequestAuthentication refused the token: ${details.replace(/^jwt_authn_access_denied\{?|\}$/g, "").replaceAll("_", " ") || "it is not valid"}.`,
+    );
   if (details === "direct_response") reasons.push("The proxy answered by itself: a route says so.");
   if (details === "route_not_found") reasons.push("No route of this listener fits the host and path: look at VirtualServices and at the Host header.");
-  if (details === "cluster_not_found") reasons.push("The route points to a cluster that is not there: a VirtualService or DestinationRule names a host or subset that does not exist.");
+  if (details === "cluster_not_found")
+    reasons.push("The route points to a cluster that is not there: a VirtualService or DestinationRule names a host or subset that does not exist.");
   if (details === "no_healthy_upstream") reasons.push("No pod behind the service is ready.");
   if (log.upstream_failure_reason) reasons.push(`The TLS or transport layer said: ${log.upstream_failure_reason}`);
-  for (const flag of log.response_flags?.split(",") ?? []) if (FLAG_TEXT[flag] && details !== "filter_chain_not_found") reasons.push(`${flag}: ${FLAG_TEXT[flag]}.`);
+  for (const flag of log.response_flags?.split(",") ?? [])
+    if (FLAG_TEXT[flag] && details !== "filter_chain_not_found") reasons.push(`${flag}: ${FLAG_TEXT[flag]}.`);
   return reasons;
 }
 

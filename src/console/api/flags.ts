@@ -1,9 +1,28 @@
 /** What Envoy's response flags say. https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage */
 export const FLAG_TEXT: Record<string, string> = {
-  UF: "the upstream could not be connected to", UH: "no healthy upstream", UO: "a circuit breaker is open", NR: "no route or filter chain fits", URX: "the retry limit is reached",
-  UC: "the upstream closed the connection", DC: "the client closed the connection", UT: "the upstream timed out", RL: "rate limited", FI: "an injected fault", DI: "an injected delay",
-  UAEX: "refused by an external authorizer", NC: "no such cluster", DPE: "the client broke the protocol", UPE: "the upstream broke the protocol", LR: "the connection was reset locally",
-  UR: "the upstream reset the request", LH: "the local service failed its health check", IH: "a header was refused", SI: "the stream was idle too long", DT: "the request took too long", UMSDR: "the upstream's stream ran too long", NFCF: "no filter configuration",
+  UF: "the upstream could not be connected to",
+  UH: "no healthy upstream",
+  UO: "a circuit breaker is open",
+  NR: "no route or filter chain fits",
+  URX: "the retry limit is reached",
+  UC: "the upstream closed the connection",
+  DC: "the client closed the connection",
+  UT: "the upstream timed out",
+  RL: "rate limited",
+  FI: "an injected fault",
+  DI: "an injected delay",
+  UAEX: "refused by an external authorizer",
+  NC: "no such cluster",
+  DPE: "the client broke the protocol",
+  UPE: "the upstream broke the protocol",
+  LR: "the connection was reset locally",
+  UR: "the upstream reset the request",
+  LH: "the local service failed its health check",
+  IH: "a header was refused",
+  SI: "the stream was idle too long",
+  DT: "the request took too long",
+  UMSDR: "the upstream's stream ran too long",
+  NFCF: "no filter configuration",
 };
 
 const REFUSALS: Record<string, string> = {

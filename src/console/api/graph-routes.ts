@@ -34,8 +34,15 @@ export const GRAPH_ROUTES: Route[] = [
     liveMs: GRAPH_EVERY_MS,
     async answer({ query }, { graphs, clock }): Promise<GraphAnswer> {
       const [namespace, kind, name] = [query.get("namespace") ?? "", query.get("kind") ?? "workload", query.get("name") ?? ""];
-      const request = { ...graphRequest(query, clock.now()), namespaces: [namespace], graphType: kind === "service" ? ("service" as const) : kind === "app" ? ("app" as const) : ("workload" as const), responseTimes: true, throughput: true };
-      const node = (n: GraphNode) => n.namespace === namespace && (kind === "namespace" || n[kind === "service" || kind === "app" ? kind : "workload"] === name);
+      const request = {
+        ...graphRequest(query, clock.now()),
+        namespaces: [namespace],
+        graphType: kind === "service" ? ("service" as const) : kind === "app" ? ("app" as const) : ("workload" as const),
+        responseTimes: true,
+        throughput: true,
+      };
+      const node = (n: GraphNode) =>
+        n.namespace === namespace && (kind === "namespace" || n[kind === "service" || kind === "app" ? kind : "workload"] === name);
       return { durationSeconds: request.durationSeconds, namespaces: [namespace], graph: near(await graphs.load(request), node) };
     },
   },
@@ -58,15 +65,26 @@ export const GRAPH_ROUTES: Route[] = [
   ]),
 ];
 
-async function kialiGraph({ query }: ApiRequest, { graphs, mesh, clock }: ApiContext, namespaces: string[], chosen?: (node: GraphNode) => boolean): Promise<KialiGraph> {
+async function kialiGraph(
+  { query }: ApiRequest,
+  { graphs, mesh, clock }: ApiContext,
+  namespaces: string[],
+  chosen?: (node: GraphNode) => boolean,
+): Promise<KialiGraph> {
   const appenders = queryList(query, "appenders");
   // Kiali's default is all appenders.
   const all = !query.has("appenders");
-  const request = { ...graphRequest(query, clock.now()), namespaces, responseTimes: all || appenders.includes("responseTime"), throughput: all || appenders.includes("throughput") };
+  const request = {
+    ...graphRequest(query, clock.now()),
+    namespaces,
+    responseTimes: all || appenders.includes("responseTime"),
+    throughput: all || appenders.includes("throughput"),
+  };
   let graph = await graphs.load(request);
   if (chosen) graph = near(graph, chosen);
   // The graph is shared with whoever asks at the same time: what was not asked for is left out of a copy.
-  if (!all && !appenders.includes("securityPolicy")) graph = { ...graph, edges: graph.edges.map((edge) => ({ ...edge, mtls: undefined, sourcePrincipals: [], destinationPrincipals: [] })) };
+  if (!all && !appenders.includes("securityPolicy"))
+    graph = { ...graph, edges: graph.edges.map((edge) => ({ ...edge, mtls: undefined, sourcePrincipals: [], destinationPrincipals: [] })) };
   const appended = (name: string) => all || appenders.includes(name);
   const states = workloadStates(mesh);
   const gateways = new Set(states.flatMap((w) => (w.gateway ? [`${w.namespace}/${w.workload}`] : [])));
@@ -83,7 +101,10 @@ async function kialiGraph({ query }: ApiRequest, { graphs, mesh, clock }: ApiCon
     namespaces,
     traits: traits && {
       of: (node) => traits[node.id],
-      labels: appended("labeler"), istio: appended("istio"), serviceEntry: appended("serviceEntry"), workloadEntry: appended("workloadEntry"),
+      labels: appended("labeler"),
+      istio: appended("istio"),
+      serviceEntry: appended("serviceEntry"),
+      workloadEntry: appended("workloadEntry"),
     },
     missingSidecar: appended("meshCheck") || appended("sidecarsCheck") ? (node) => outside.has(`${node.namespace}/${node.workload}`) : () => false,
   });

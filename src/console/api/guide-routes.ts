@@ -23,7 +23,12 @@ export const GUIDE_ROUTES: Route[] = [
   {
     pattern: "/guides/:id/state",
     liveMs: STATE_EVERY_MS,
-    answer: (request, context): Promise<StepState[]> => stepStates(guideOf(param(request, "id"), context), Number(request.query.get("since") ?? 0) || 0, { mesh: context.mesh, queries: context.queries, now: context.clock.now() }),
+    answer: (request, context): Promise<StepState[]> =>
+      stepStates(guideOf(param(request, "id"), context), Number(request.query.get("since") ?? 0) || 0, {
+        mesh: context.mesh,
+        queries: context.queries,
+        now: context.clock.now(),
+      }),
   },
 ];
 
@@ -36,8 +41,17 @@ export function guideOf(id: string, { guides }: ApiContext): Guide {
 function guideAnswer({ id, title, about, needs, steps }: Guide, { mesh }: ApiContext): GuideAnswer {
   const there = new Set(mesh.pods().map((pod) => `${pod.metadata.namespace}/${mesh.workloadByPod(pod.metadata.namespace ?? "", pod.metadata.name)?.workload}`));
   return {
-    id, title, about, missing: needs.workloads.filter((workload) => !there.has(workload)), hint: needs.hint,
+    id,
+    title,
+    about,
+    missing: needs.workloads.filter((workload) => !there.has(workload)),
+    hint: needs.hint,
     mesh: mesh.namespaces().find(({ metadata }) => metadata.name === "kube-system")?.metadata.uid ?? "",
-    steps: steps.map(({ run, done, ...step }) => ({ ...step, run: run !== undefined, needsUser: run !== undefined && needsUser(run), watched: done.kind !== "shown" })),
+    steps: steps.map(({ run, done, ...step }) => ({
+      ...step,
+      run: run !== undefined,
+      needsUser: run !== undefined && needsUser(run),
+      watched: done.kind !== "shown",
+    })),
   };
 }

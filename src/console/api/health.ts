@@ -20,7 +20,15 @@ export interface HealthIndex {
 }
 
 const CODES = ["request_protocol", "response_code", "grpc_response_status"];
-const INBOUND = ["reporter", "destination_workload_namespace", "destination_workload", "destination_canonical_service", "destination_service_namespace", "destination_service_name", ...CODES];
+const INBOUND = [
+  "reporter",
+  "destination_workload_namespace",
+  "destination_workload",
+  "destination_canonical_service",
+  "destination_service_namespace",
+  "destination_service_name",
+  ...CODES,
+];
 const OUTBOUND = ["source_workload_namespace", "source_workload", "source_canonical_service", ...CODES];
 
 /** Two questions for any number of namespaces. */
@@ -44,7 +52,14 @@ export async function healthOrUnknown(queries: QueryClient, namespaces: readonly
 
 /** The word for rates by code. */
 export function statusOf({ inbound, outbound }: Pick<RequestHealth, "inbound" | "outbound">): Health {
-  const flows = (rates: Rates) => Object.entries(rates).flatMap(([protocol, codes]) => Object.entries(codes).map(([code, rate]) => ({ protocol: protocol === "grpc" ? ("grpc" as const) : ("http" as const), code: code === "-" ? "0" : code, rate })));
+  const flows = (rates: Rates) =>
+    Object.entries(rates).flatMap(([protocol, codes]) =>
+      Object.entries(codes).map(([code, rate]) => ({
+        protocol: protocol === "grpc" ? ("grpc" as const) : ("http" as const),
+        code: code === "-" ? "0" : code,
+        rate,
+      })),
+    );
   const [into, out] = [healthOf(flows(inbound)), healthOf(flows(outbound))];
   return (["failing", "degraded", "healthy", "idle"] as const).find((word) => into === word || out === word) ?? "idle";
 }
@@ -74,15 +89,24 @@ class Index implements HealthIndex {
   ) {}
 
   workload(namespace: string, name: string): RequestHealth {
-    return this.#of((l) => l.destination_workload_namespace === namespace && l.destination_workload === name, (l) => l.source_workload_namespace === namespace && l.source_workload === name);
+    return this.#of(
+      (l) => l.destination_workload_namespace === namespace && l.destination_workload === name,
+      (l) => l.source_workload_namespace === namespace && l.source_workload === name,
+    );
   }
 
   service(namespace: string, name: string): RequestHealth {
-    return this.#of((l) => l.destination_service_namespace === namespace && l.destination_service_name === name, () => false);
+    return this.#of(
+      (l) => l.destination_service_namespace === namespace && l.destination_service_name === name,
+      () => false,
+    );
   }
 
   app(namespace: string, name: string): RequestHealth {
-    return this.#of((l) => l.destination_workload_namespace === namespace && l.destination_canonical_service === name, (l) => l.source_workload_namespace === namespace && l.source_canonical_service === name);
+    return this.#of(
+      (l) => l.destination_workload_namespace === namespace && l.destination_canonical_service === name,
+      (l) => l.source_workload_namespace === namespace && l.source_canonical_service === name,
+    );
   }
 
   #of(into: (labels: QuerySample["labels"]) => boolean, from: (labels: QuerySample["labels"]) => boolean): RequestHealth {
@@ -90,7 +114,9 @@ class Index implements HealthIndex {
     for (const { labels, value } of this.inbound) if (into(labels)) add((byReporter[labels.reporter ?? ""] ??= {}), labels, value);
     // Both ends report what both have seen: the higher of the two is what happened.
     const inbound: Rates = {};
-    for (const rates of Object.values(byReporter)) for (const [protocol, codes] of Object.entries(rates)) for (const [code, rate] of Object.entries(codes)) (inbound[protocol] ??= {})[code] = Math.max(inbound[protocol][code] ?? 0, rate);
+    for (const rates of Object.values(byReporter))
+      for (const [protocol, codes] of Object.entries(rates))
+        for (const [code, rate] of Object.entries(codes)) (inbound[protocol] ??= {})[code] = Math.max(inbound[protocol][code] ?? 0, rate);
     const outbound: Rates = {};
     for (const { labels, value } of this.outbound) if (from(labels)) add(outbound, labels, value);
     return { inbound, outbound, healthAnnotations: {} };
@@ -99,7 +125,8 @@ class Index implements HealthIndex {
 
 function add(rates: Rates, labels: QuerySample["labels"], value: number): void {
   const protocol = labels.request_protocol ?? "http";
-  const code = labels.response_code === "0" ? "-" : protocol === "grpc" ? (labels.grpc_response_status ?? labels.response_code ?? "-") : (labels.response_code ?? "-");
+  const code =
+    labels.response_code === "0" ? "-" : protocol === "grpc" ? (labels.grpc_response_status ?? labels.response_code ?? "-") : (labels.response_code ?? "-");
   const codes = (rates[protocol] ??= {});
   codes[code] = Math.round(((codes[code] ?? 0) + value) * 1000) / 1000;
 }

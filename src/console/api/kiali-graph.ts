@@ -35,7 +35,12 @@ export function toKialiGraph(graph: Graph, options: KialiGraphOptions): KialiGra
   const namespaces = options.boxBy.includes("namespace") ? namespaceBoxes(graph.nodes) : [];
   const apps = options.boxBy.includes("app") ? appBoxes(graph.nodes, namespaces.length > 0) : new Map<string, { data: Record<string, unknown> }>();
   const boxes = [...namespaces, ...apps.values()];
-  const parentOf = (node: GraphNode) => (apps.has(appBoxId(node)) && node.type === "app" ? hashId(appBoxId(node)) : namespaces.length > 0 && node.type !== "unknown" ? hashId(boxId(node)) : undefined);
+  const parentOf = (node: GraphNode) =>
+    apps.has(appBoxId(node)) && node.type === "app"
+      ? hashId(appBoxId(node))
+      : namespaces.length > 0 && node.type !== "unknown"
+        ? hashId(boxId(node))
+        : undefined;
   const nodes = graph.nodes.map((node) => {
     const incoming = graph.edges.filter((edge) => edge.target === node.id);
     const outgoing = graph.edges.filter((edge) => edge.source === node.id);
@@ -51,7 +56,13 @@ export function toKialiGraph(graph: Graph, options: KialiGraphOptions): KialiGra
         version: node.version,
         service: node.service,
         traffic: nodeTraffic(incoming, outgoing),
-        healthData: options.health && node.type !== "unknown" ? { requests: { inbound: byCode(incoming), outbound: byCode(outgoing), healthAnnotations: {} }, status: { status: kialiStatus(worst(incoming, outgoing)) } } : undefined,
+        healthData:
+          options.health && node.type !== "unknown"
+            ? {
+                requests: { inbound: byCode(incoming), outbound: byCode(outgoing), healthAnnotations: {} },
+                status: { status: kialiStatus(worst(incoming, outgoing)) },
+              }
+            : undefined,
         destServices: node.type === "service" ? undefined : destinations(incoming),
         ...traitFields(node, options.traits),
         hasMissingSC: options.missingSidecar(node) ? true : undefined,
@@ -64,7 +75,8 @@ export function toKialiGraph(graph: Graph, options: KialiGraphOptions): KialiGra
     };
   });
   const sent = new Map<string, number>();
-  for (const edge of graph.edges) for (const flow of edge.traffic) sent.set(`${edge.source} ${flow.protocol}`, (sent.get(`${edge.source} ${flow.protocol}`) ?? 0) + flow.rate);
+  for (const edge of graph.edges)
+    for (const flow of edge.traffic) sent.set(`${edge.source} ${flow.protocol}`, (sent.get(`${edge.source} ${flow.protocol}`) ?? 0) + flow.rate);
   const edges = graph.edges.map((edge) => ({ data: edgeData(edge, ids, sent, options.health) }));
   return { timestamp: options.timestamp, duration: options.durationSeconds, graphType: options.graphType, elements: { nodes: [...boxes, ...nodes], edges } };
 }
@@ -80,10 +92,16 @@ function traitFields(node: GraphNode, asked: KialiGraphOptions["traits"]): Recor
     ...(asked.istio && {
       hasCB: has("circuitbreaker"),
       // Kiali marks the services that are routed, not the workloads behind them.
-      ...(node.type === "service" && has("virtualservice") && {
-        hasVS: { hostnames: hosts }, hasFaultInjection: has("faultinjection"), hasMirroring: has("mirroring"), hasRequestRouting: has("requestrouting"), hasRequestTimeout: has("requesttimeout"),
-        hasTCPTrafficShifting: has("tcptrafficshifting"), hasTrafficShifting: has("trafficshifting"),
-      }),
+      ...(node.type === "service" &&
+        has("virtualservice") && {
+          hasVS: { hostnames: hosts },
+          hasFaultInjection: has("faultinjection"),
+          hasMirroring: has("mirroring"),
+          hasRequestRouting: has("requestrouting"),
+          hasRequestTimeout: has("requesttimeout"),
+          hasTCPTrafficShifting: has("tcptrafficshifting"),
+          hasTrafficShifting: has("trafficshifting"),
+        }),
     }),
     ...(asked.serviceEntry && serviceEntry && { isServiceEntry: serviceEntry }),
     ...(asked.workloadEntry && workloadEntries && { hasWorkloadEntry: workloadEntries.map((name) => ({ name })) }),
@@ -131,7 +149,11 @@ function rates(flows: EdgeTraffic[], protocol: string, sent: number): Record<str
   const total = sum(flows);
   if (protocol === "tcp") return { tcp: total.toFixed(2) };
   const classes: Record<string, string> = {};
-  for (const [suffix, low, high] of [["3xx", 300, 400], ["4xx", 400, 500], ["5xx", 500, 600]] as const) {
+  for (const [suffix, low, high] of [
+    ["3xx", 300, 400],
+    ["4xx", 400, 500],
+    ["5xx", 500, 600],
+  ] as const) {
     const rate = sum(flows.filter((flow) => Number(flow.code) >= low && Number(flow.code) < high));
     if (protocol === "http" && rate > 0) classes[`http${suffix}`] = text(rate);
   }
@@ -155,7 +177,8 @@ function responses(flows: EdgeTraffic[]): Record<string, { flags: Record<string,
     const ofCode = flows.filter((flow) => flow.code === code);
     const share = (key: "flags" | "host") => {
       const shares: Record<string, string> = {};
-      for (const value of new Set(ofCode.map((flow) => flow[key]))) shares[value] = ((sum(ofCode.filter((flow) => flow[key] === value)) / total) * 100).toFixed(1);
+      for (const value of new Set(ofCode.map((flow) => flow[key])))
+        shares[value] = ((sum(ofCode.filter((flow) => flow[key] === value)) / total) * 100).toFixed(1);
       return shares;
     };
     byCode[code] = { flags: share("flags"), hosts: share("host") };
@@ -191,8 +214,28 @@ function worst(...groups: GraphEdge[][]): ReturnType<typeof healthOf> {
 
 /** A box around the versions of an application that has several. */
 function appBoxes(nodes: GraphNode[], inNamespaces: boolean): Map<string, { data: Record<string, unknown> }> {
-  const versions = Map.groupBy(nodes.filter(({ type }) => type === "app"), appBoxId);
-  return new Map([...versions].filter(([, members]) => members.length > 1).map(([id, [node]]) => [id, { data: defined({ id: hashId(id), parent: inNamespaces ? hashId(boxId(node!)) : undefined, nodeType: "box", isBox: "app", cluster: node!.cluster, namespace: node!.namespace, app: node!.app }) }]));
+  const versions = Map.groupBy(
+    nodes.filter(({ type }) => type === "app"),
+    appBoxId,
+  );
+  return new Map(
+    [...versions]
+      .filter(([, members]) => members.length > 1)
+      .map(([id, [node]]) => [
+        id,
+        {
+          data: defined({
+            id: hashId(id),
+            parent: inNamespaces ? hashId(boxId(node!)) : undefined,
+            nodeType: "box",
+            isBox: "app",
+            cluster: node!.cluster,
+            namespace: node!.namespace,
+            app: node!.app,
+          }),
+        },
+      ]),
+  );
 }
 
 const appBoxId = (node: GraphNode) => `box/${node.cluster}/${node.namespace}/${node.app}`;
@@ -200,7 +243,8 @@ const appBoxId = (node: GraphNode) => `box/${node.cluster}/${node.namespace}/${n
 function namespaceBoxes(nodes: GraphNode[]): { data: Record<string, unknown> }[] {
   const boxes = new Map<string, { data: Record<string, unknown> }>();
   for (const node of nodes) {
-    if (node.type !== "unknown") boxes.set(boxId(node), { data: { id: hashId(boxId(node)), nodeType: "box", isBox: "namespace", cluster: node.cluster, namespace: node.namespace } });
+    if (node.type !== "unknown")
+      boxes.set(boxId(node), { data: { id: hashId(boxId(node)), nodeType: "box", isBox: "namespace", cluster: node.cluster, namespace: node.namespace } });
   }
   return [...boxes.values()];
 }

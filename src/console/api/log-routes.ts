@@ -15,7 +15,13 @@ export const LOG_ROUTES: Route[] = [
       const maxLines = queryNumber(query, "maxLines", DEFAULT_LINES, 1, MAX_LINES);
       const since = queryNumber(query, "sinceTime", 0, 0, 1e11);
       const entries: LogEntry[] = [];
-      for await (const line of logs.lines({ namespace, pod, container, tailLines: maxLines + 1, ...(since > 0 && { sinceTime: new Date(since * 1000).toISOString() }) })) {
+      for await (const line of logs.lines({
+        namespace,
+        pod,
+        container,
+        tailLines: maxLines + 1,
+        ...(since > 0 && { sinceTime: new Date(since * 1000).toISOString() }),
+      })) {
         const entry = logEntry(line, container, mesh);
         if (entry) entries.push(entry);
       }

@@ -72,8 +72,20 @@ export function workloadStates(mesh: MeshView): WorkloadState[] {
     const { mode, policy } = effectiveMode(pod, policies);
     const gateway = sidecar && pod.metadata.labels?.istio?.endsWith("gateway") === true;
     found.set(`${namespace}/${workload}`, {
-      namespace, workload, kind, app, version, sidecar, gateway, ready, pods: 1, restarts, mode: sidecar ? mode : "NONE", policy: sidecar ? policy : undefined,
-      ports: sidecar ? portModes(pod, policies) : {}, serviceAccount: pod.spec?.serviceAccountName ?? "default",
+      namespace,
+      workload,
+      kind,
+      app,
+      version,
+      sidecar,
+      gateway,
+      ready,
+      pods: 1,
+      restarts,
+      mode: sidecar ? mode : "NONE",
+      policy: sidecar ? policy : undefined,
+      ports: sidecar ? portModes(pod, policies) : {},
+      serviceAccount: pod.spec?.serviceAccountName ?? "default",
     });
   }
   return [...found.values()].sort((a, b) => (`${a.namespace}/${a.workload}` < `${b.namespace}/${b.workload}` ? -1 : 1));

@@ -69,7 +69,11 @@ export const METRICS_ROUTES: Route[] = (["workloads", "services", "apps"] as con
     async answer(request, context) {
       const filters = request.query.getAll("filters[]");
       const asked = askedOf(request, context, targetOf(request, kind));
-      const charts = await load(CHARTS.filter(({ key }) => filters.length === 0 || filters.includes(key)), asked, context);
+      const charts = await load(
+        CHARTS.filter(({ key }) => filters.length === 0 || filters.includes(key)),
+        asked,
+        context,
+      );
       return Object.fromEntries(charts.map(({ key, metrics }) => [key, metrics]));
     },
   },
@@ -80,7 +84,11 @@ export const METRICS_ROUTES: Route[] = (["workloads", "services", "apps"] as con
       const asked = askedOf(request, context, targetOf(request, kind));
       const charts = await load(CHARTS, asked, context);
       return {
-        name: "", title: asked.direction === "inbound" ? "Inbound Metrics" : "Outbound Metrics", aggregations: [], externalLinks: [], rows: 2,
+        name: "",
+        title: asked.direction === "inbound" ? "Inbound Metrics" : "Outbound Metrics",
+        aggregations: [],
+        externalLinks: [],
+        rows: 2,
         charts: charts.map(({ title, unit, metrics }): Chart => ({ name: title, unit, spans: 3, startCollapsed: false, metrics, xAxis: null, error: "" })),
       };
     },
@@ -100,8 +108,22 @@ function askedOf({ query }: ApiRequest, { clock }: ApiContext, target: Target): 
   const side = direction === "inbound" ? "destination" : "source";
   const label = { workloads: `${side}_workload`, apps: `${side}_canonical_service`, services: "destination_service_name" }[target.kind];
   const where = target.kind === "services" ? "destination_service_namespace" : `${side}_workload_namespace`;
-  const selector = [...(reporter === "both" ? [] : [`reporter="${quoted(reporter)}"`]), `${where}="${quoted(target.namespace)}"`, `${label}="${quoted(target.name)}"`].join(",");
-  return { direction, selector, by: query.getAll("byLabels[]").filter((name) => /^[a-z_]+$/.test(name)), start: end - seconds, end, step, rate: `${durationSeconds(query.get("rateInterval"))}s`, quantiles: query.getAll("quantiles[]").filter((q) => /^0?\.\d+$/.test(q)), average: query.get("avg") !== "false" };
+  const selector = [
+    ...(reporter === "both" ? [] : [`reporter="${quoted(reporter)}"`]),
+    `${where}="${quoted(target.namespace)}"`,
+    `${label}="${quoted(target.name)}"`,
+  ].join(",");
+  return {
+    direction,
+    selector,
+    by: query.getAll("byLabels[]").filter((name) => /^[a-z_]+$/.test(name)),
+    start: end - seconds,
+    end,
+    step,
+    rate: `${durationSeconds(query.get("rateInterval"))}s`,
+    quantiles: query.getAll("quantiles[]").filter((q) => /^0?\.\d+$/.test(q)),
+    average: query.get("avg") !== "false",
+  };
 }
 
 async function load(charts: typeof CHARTS, asked: Asked, { queries }: ApiContext): Promise<{ key: string; title: string; unit: string; metrics: Metric[] }[]> {
@@ -112,8 +134,16 @@ async function load(charts: typeof CHARTS, asked: Asked, { queries }: ApiContext
       const selector = `{${asked.selector}${errors ? ',response_code=~"^0$|^[4-5]\\\\d\\\\d$"' : ""}}[${asked.rate}]`;
       if (!histogram) return { key, title, unit, metrics: lines(key, await range(`sum(rate(${metric}${selector})) by (${by()})`)) };
       const stats = await Promise.all([
-        ...(asked.average ? [range(`sum(rate(${metric}_sum${selector})) by (${by()}) / sum(rate(${metric}_count${selector})) by (${by()})`).then((series) => lines(key, series, "avg"))] : []),
-        ...asked.quantiles.map((q) => range(`histogram_quantile(${q}, sum(rate(${metric}_bucket${selector})) by (${by("le")}))`).then((series) => lines(key, series, q))),
+        ...(asked.average
+          ? [
+              range(`sum(rate(${metric}_sum${selector})) by (${by()}) / sum(rate(${metric}_count${selector})) by (${by()})`).then((series) =>
+                lines(key, series, "avg"),
+              ),
+            ]
+          : []),
+        ...asked.quantiles.map((q) =>
+          range(`histogram_quantile(${q}, sum(rate(${metric}_bucket${selector})) by (${by("le")}))`).then((series) => lines(key, series, q)),
+        ),
       ]);
       return { key, title, unit, metrics: stats.flat() };
     }),
@@ -122,7 +152,12 @@ async function load(charts: typeof CHARTS, asked: Asked, { queries }: ApiContext
 
 /** Gaps are left out: a quantile of nothing is no number. */
 function lines(name: string, series: Series, stat?: string): Metric[] {
-  return series.map(({ labels, points }) => ({ name, labels, datapoints: points.flatMap(([time, value]): [number, string][] => (Number.isFinite(value) ? [[time, String(value)]] : [])), ...(stat && { stat }) }));
+  return series.map(({ labels, points }) => ({
+    name,
+    labels,
+    datapoints: points.flatMap(([time, value]): [number, string][] => (Number.isFinite(value) ? [[time, String(value)]] : [])),
+    ...(stat && { stat }),
+  }));
 }
 
 /** A name inside a quoted PromQL string. */

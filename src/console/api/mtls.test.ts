@@ -2,8 +2,16 @@ import { expect, test } from "bun:test";
 import type { PeerAuthenticationView, PodView } from "../server/mesh-view.ts";
 import { effectiveMode, meshStatus, namespaceStatus, portModes } from "./mtls.ts";
 
-const policy = (namespace: string, mode: string, more: Partial<PeerAuthenticationView["spec"]> = {}, created = "2026-01-01T00:00:00Z"): PeerAuthenticationView => ({
-  apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: `p-${mode}`.toLowerCase(), namespace, creationTimestamp: created }, spec: { mtls: { mode }, ...more },
+const policy = (
+  namespace: string,
+  mode: string,
+  more: Partial<PeerAuthenticationView["spec"]> = {},
+  created = "2026-01-01T00:00:00Z",
+): PeerAuthenticationView => ({
+  apiVersion: "security.istio.io/v1",
+  kind: "PeerAuthentication",
+  metadata: { name: `p-${mode}`.toLowerCase(), namespace, creationTimestamp: created },
+  spec: { mtls: { mode }, ...more },
 });
 const pod: PodView = { apiVersion: "v1", kind: "Pod", metadata: { name: "web-1", namespace: "shop", labels: { app: "web" } } };
 const webOnly = { selector: { matchLabels: { app: "web" } } };

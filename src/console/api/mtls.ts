@@ -2,7 +2,14 @@ import type { KubeObject } from "../../resources/types.ts";
 import { type PeerAuthenticationView, type PodView, ROOT_NAMESPACE } from "../server/mesh-view.ts";
 
 /** Kiali's words for a mesh or a namespace. */
-export type MtlsStatus = "MTLS_ENABLED" | "MTLS_PARTIALLY_ENABLED" | "MTLS_NOT_ENABLED" | "MTLS_DISABLED" | "UNSET" | "UNSET_INHERITED_STRICT" | "UNSET_INHERITED_PERMISSIVE";
+export type MtlsStatus =
+  | "MTLS_ENABLED"
+  | "MTLS_PARTIALLY_ENABLED"
+  | "MTLS_NOT_ENABLED"
+  | "MTLS_DISABLED"
+  | "UNSET"
+  | "UNSET_INHERITED_STRICT"
+  | "UNSET_INHERITED_PERMISSIVE";
 
 export type MtlsMode = "STRICT" | "PERMISSIVE" | "DISABLE";
 
@@ -35,7 +42,9 @@ export function namespaceStatus(namespace: string, policies: PeerAuthenticationV
     case "DISABLE":
       return "MTLS_DISABLED";
     default:
-      return { STRICT: "UNSET_INHERITED_STRICT", PERMISSIVE: "UNSET_INHERITED_PERMISSIVE", DISABLE: "UNSET" }[meshMode(policies)?.mode ?? "DISABLE"] as MtlsStatus;
+      return { STRICT: "UNSET_INHERITED_STRICT", PERMISSIVE: "UNSET_INHERITED_PERMISSIVE", DISABLE: "UNSET" }[
+        meshMode(policies)?.mode ?? "DISABLE"
+      ] as MtlsStatus;
   }
 }
 
@@ -77,7 +86,9 @@ function levelMode(namespace: string, policies: PeerAuthenticationView[]): Effec
 function first(policies: PeerAuthenticationView[]): EffectiveMode | undefined {
   const policy = policies.toSorted(oldestFirst)[0];
   const mode = policy?.spec?.mtls?.mode;
-  return policy && (mode === "STRICT" || mode === "PERMISSIVE" || mode === "DISABLE") ? { mode, policy: `${policy.metadata.namespace}/${policy.metadata.name}` } : undefined;
+  return policy && (mode === "STRICT" || mode === "PERMISSIVE" || mode === "DISABLE")
+    ? { mode, policy: `${policy.metadata.namespace}/${policy.metadata.name}` }
+    : undefined;
 }
 
 function oldestFirst(a: KubeObject, b: KubeObject): number {

@@ -33,7 +33,12 @@ export interface SeenClient {
 }
 
 /** The policy as it would be applied; it counts as the oldest of its level, since it takes the place of the one there. */
-export function withPolicy(policies: readonly PeerAuthenticationView[], scope: PolicyScope, mode: string, labels: Record<string, string>): PeerAuthenticationView[] {
+export function withPolicy(
+  policies: readonly PeerAuthenticationView[],
+  scope: PolicyScope,
+  mode: string,
+  labels: Record<string, string>,
+): PeerAuthenticationView[] {
   const namespace = scope.level === "mesh" ? ROOT_NAMESPACE : scope.namespace;
   const hasSelector = (policy: PeerAuthenticationView) => Object.keys(policy.spec?.selector?.matchLabels ?? {}).length > 0;
   const replaced = (policy: PeerAuthenticationView) => {
@@ -42,7 +47,9 @@ export function withPolicy(policies: readonly PeerAuthenticationView[], scope: P
     return hasSelector(policy) && Object.entries(policy.spec?.selector?.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
   };
   const wanted: PeerAuthenticationView = {
-    apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: scope.level === "workload" ? scope.workload : "default", namespace, creationTimestamp: "" },
+    apiVersion: "security.istio.io/v1",
+    kind: "PeerAuthentication",
+    metadata: { name: scope.level === "workload" ? scope.workload : "default", namespace, creationTimestamp: "" },
     spec: { ...(scope.level === "workload" && { selector: { matchLabels: labels } }), mtls: { mode } },
   };
   return [...policies.filter((policy) => !replaced(policy)), wanted];
@@ -58,7 +65,9 @@ export function selectorOf(pod: PodView): Record<string, string> {
 /** The workloads whose effective mode would be another. */
 export function affectedBy(mesh: MeshView, scope: PolicyScope, mode: string): AffectedWorkload[] {
   const now = mesh.peerAuthentications();
-  const chosen = mesh.pods(scope.namespace || undefined).find((pod) => workloadOf(pod).workload === scope.workload && pod.metadata.namespace === scope.namespace);
+  const chosen = mesh
+    .pods(scope.namespace || undefined)
+    .find((pod) => workloadOf(pod).workload === scope.workload && pod.metadata.namespace === scope.namespace);
   return differences(mesh, now, withPolicy(now, scope, mode, chosen ? selectorOf(chosen) : {}));
 }
 
@@ -78,7 +87,9 @@ function differences(mesh: MeshView, now: PeerAuthenticationView[], then: PeerAu
     const [before, after] = [effectiveMode(pod, now), effectiveMode(pod, then)];
     const { namespace, workload } = workloadOf(pod);
     if (before.mode === after.mode) continue;
-    const openPorts = Object.entries(portModes(pod, then)).filter(([, portMode]) => portMode === "PERMISSIVE" || portMode === "DISABLE").map(([port]) => port);
+    const openPorts = Object.entries(portModes(pod, then))
+      .filter(([, portMode]) => portMode === "PERMISSIVE" || portMode === "DISABLE")
+      .map(([port]) => port);
     found.set(`${namespace}/${workload}`, { namespace, workload, now: before.mode, becomes: after.mode, openPorts });
   }
   return [...found.values()].sort((a, b) => (`${a.namespace}/${a.workload}` < `${b.namespace}/${b.workload}` ? -1 : 1));
@@ -108,7 +119,12 @@ export function clientsRefused(affected: readonly AffectedWorkload[], seen: Obse
     const lastSeen = client.lastSeen ?? known?.lastSeen;
     clients.set(key, { ...(!known || known.requests < client.requests ? client : known), lastSeen });
   };
-  const sidecars = new Set(mesh.pods().filter(hasProxy).map((pod) => nameOf(workloadOf(pod))));
+  const sidecars = new Set(
+    mesh
+      .pods()
+      .filter(hasProxy)
+      .map((pod) => nameOf(workloadOf(pod))),
+  );
   const because = (name: string) => (sidecars.has(name) ? ("sidecar-in-plaintext" as const) : ("no-sidecar" as const));
   const unnamed = new Map<string, number>();
   for (const { labels, value } of seen.plaintext) {
@@ -134,7 +150,8 @@ export function clientsRefused(affected: readonly AffectedWorkload[], seen: Obse
     add({ from, because: workload ? because(from) : "unknown", to, requests: count, source: "access log", lastSeen });
   }
   // A sidecar that says it sent what no destination saw over mutual TLS spoke plaintext, as a DestinationRule can make it.
-  const pair = (l: QuerySample["labels"]) => `${l.source_workload}.${l.source_workload_namespace} ${l.destination_workload_namespace}/${l.destination_workload}`;
+  const pair = (l: QuerySample["labels"]) =>
+    `${l.source_workload}.${l.source_workload_namespace} ${l.destination_workload_namespace}/${l.destination_workload}`;
   const mutual = new Map(seen.mutual.map(({ labels, value }) => [pair(labels), value]));
   for (const { labels, value } of seen.sent) {
     const [from = "", to = ""] = pair(labels).split(" ");
@@ -147,7 +164,8 @@ export function clientsRefused(affected: readonly AffectedWorkload[], seen: Obse
     const [namespace = "", workload = ""] = to.split("/");
     const named = [...clients.values()].filter((c) => c.to.namespace === namespace && c.to.workload === workload).reduce((sum, c) => sum + c.requests, 0);
     const left = Math.round(value) - named;
-    if (left > 0 && (named === 0 || left > value / 4)) add({ from: undefined, because: "unknown", to: { namespace, workload }, requests: left, source: "metrics", lastSeen: undefined });
+    if (left > 0 && (named === 0 || left > value / 4))
+      add({ from: undefined, because: "unknown", to: { namespace, workload }, requests: left, source: "metrics", lastSeen: undefined });
   }
   return [...clients.values()].sort((a, b) => b.requests - a.requests || ((a.from ?? "") < (b.from ?? "") ? -1 : 1));
 }

@@ -10,7 +10,10 @@ export interface ProxyTables {
 }
 
 export const PROXY_ROUTES: Route[] = [
-  { pattern: "/namespaces/:namespace/pods/:pod/config_dump", answer: async (request, { istiod }) => ({ ...(await dumpOf(istiod, request.params)), source: "istiod" }) },
+  {
+    pattern: "/namespaces/:namespace/pods/:pod/config_dump",
+    answer: async (request, { istiod }) => ({ ...(await dumpOf(istiod, request.params)), source: "istiod" }),
+  },
   {
     pattern: "/namespaces/:namespace/pods/:pod/config_dump/:part",
     liveMs: 0,
@@ -36,7 +39,10 @@ export const PROXY_ROUTES: Route[] = [
   },
 ];
 
-async function dumpOf(istiod: { configDump(proxy: string): Promise<{ configs: Fields[] }> }, { namespace = "", pod = "" }: Readonly<Record<string, string>>): Promise<{ configs: Fields[] }> {
+async function dumpOf(
+  istiod: { configDump(proxy: string): Promise<{ configs: Fields[] }> },
+  { namespace = "", pod = "" }: Readonly<Record<string, string>>,
+): Promise<{ configs: Fields[] }> {
   try {
     return await istiod.configDump(`${pod}.${namespace}`);
   } catch (thrown) {
@@ -47,9 +53,14 @@ async function dumpOf(istiod: { configDump(proxy: string): Promise<{ configs: Fi
 
 /** Tables from the parts of a config dump in protojson. Pure. */
 export function proxyTables(configs: Fields[]): ProxyTables {
-  const clusters = [...items(section(configs, "ClustersConfigDump").dynamicActiveClusters), ...items(section(configs, "ClustersConfigDump").staticClusters)].map(({ cluster }) => fields(cluster));
+  const clusters = [
+    ...items(section(configs, "ClustersConfigDump").dynamicActiveClusters),
+    ...items(section(configs, "ClustersConfigDump").staticClusters),
+  ].map(({ cluster }) => fields(cluster));
   const listeners = items(section(configs, "ListenersConfigDump").dynamicListeners).map(({ activeState }) => fields(fields(activeState).listener));
-  const routes = [...items(section(configs, "RoutesConfigDump").dynamicRouteConfigs), ...items(section(configs, "RoutesConfigDump").staticRouteConfigs)].map(({ routeConfig }) => fields(routeConfig));
+  const routes = [...items(section(configs, "RoutesConfigDump").dynamicRouteConfigs), ...items(section(configs, "RoutesConfigDump").staticRouteConfigs)].map(
+    ({ routeConfig }) => fields(routeConfig),
+  );
   return {
     clusters: clusters.map(clusterRow).sort((a, b) => (`${a.service_fqdn} ${a.port.padStart(6)}` < `${b.service_fqdn} ${b.port.padStart(6)}` ? -1 : 1)),
     listeners: listeners.flatMap(listenerRows).sort((a, b) => Number(a.port) - Number(b.port)),
@@ -85,14 +96,20 @@ function matchText(match: Fields): string {
   const protocols = strings(match.applicationProtocols);
   if (protocols.length > 0) parts.push(`App: ${protocolText(protocols)}`);
   const port = match.destinationPort ? `:${String(match.destinationPort)}` : "";
-  const ranges = items(match.prefixRanges).map((range) => `${text(range.addressPrefix)}${range.prefixLen === 32 || range.prefixLen === undefined ? "" : `/${String(range.prefixLen)}`}`);
+  const ranges = items(match.prefixRanges).map(
+    (range) => `${text(range.addressPrefix)}${range.prefixLen === 32 || range.prefixLen === undefined ? "" : `/${String(range.prefixLen)}`}`,
+  );
   if (ranges.length > 0) parts.push(`Addr: ${ranges.map((range) => `${range}${port}`).join(",")}`);
   else if (port) parts.push(`Addr: *${port}`);
   return parts.length > 0 ? parts.join("; ") : "ALL";
 }
 
 function protocolText(protocols: string[]): string {
-  const known: [string, (p: string) => boolean][] = [["HTTP TLS", (p) => p.startsWith("istio-http")], ["TCP TLS", (p) => p === "istio" || p === "istio-peer-exchange"], ["HTTP", (p) => p === "http/1.1" || p === "h2c" || p === "http/1.0"]];
+  const known: [string, (p: string) => boolean][] = [
+    ["HTTP TLS", (p) => p.startsWith("istio-http")],
+    ["TCP TLS", (p) => p === "istio" || p === "istio-peer-exchange"],
+    ["HTTP", (p) => p === "http/1.1" || p === "h2c" || p === "http/1.0"],
+  ];
   const words = known.filter(([, fits]) => protocols.some(fits)).map(([word]) => word);
   return words.length > 0 ? words.join(",") : protocols.join(",");
 }
@@ -106,11 +123,26 @@ function destinationOf(chain: Fields): string {
       if (named) return [`Route: ${named}`];
       const inline = fields(config.routeConfig);
       const clusters = new Set(items(inline.virtualHosts).flatMap((host) => items(host.routes).flatMap((route) => text(fields(route.route).cluster) || [])));
-      return [clusters.size === 1 ? `Cluster: ${[...clusters][0]}` : `Inline Route: ${items(inline.virtualHosts).flatMap((host) => items(host.routes).map((route) => routeMatch(fields(route.match)))).join(", ")}`];
+      return [
+        clusters.size === 1
+          ? `Cluster: ${[...clusters][0]}`
+          : `Inline Route: ${items(inline.virtualHosts)
+              .flatMap((host) => items(host.routes).map((route) => routeMatch(fields(route.match))))
+              .join(", ")}`,
+      ];
     }
     if (type.endsWith("TcpProxy")) {
       const cluster = text(config.cluster);
-      return [cluster === "PassthroughCluster" || cluster === "BlackHoleCluster" ? cluster : `Cluster: ${cluster || items(fields(config.weightedClusters).clusters).map((c) => text(c.name)).join(", ")}`];
+      return [
+        cluster === "PassthroughCluster" || cluster === "BlackHoleCluster"
+          ? cluster
+          : `Cluster: ${
+              cluster ||
+              items(fields(config.weightedClusters).clusters)
+                .map((c) => text(c.name))
+                .join(", ")
+            }`,
+      ];
     }
     return [];
   });
@@ -133,8 +165,19 @@ function routeRows(route: Fields): ProxyTables["routes"] {
 }
 
 function routeMatch(match: Fields): string {
-  const path = match.prefix !== undefined ? `${text(match.prefix)}*` : match.path !== undefined ? text(match.path) : match.pathSeparatedPrefix !== undefined ? `PathPrefix:${text(match.pathSeparatedPrefix)}` : match.safeRegex !== undefined ? `regex ${text(fields(match.safeRegex).regex)}` : "";
-  const headers = items(match.headers).map((header) => text(header.name)).filter((header) => header !== ":method");
+  const path =
+    match.prefix !== undefined
+      ? `${text(match.prefix)}*`
+      : match.path !== undefined
+        ? text(match.path)
+        : match.pathSeparatedPrefix !== undefined
+          ? `PathPrefix:${text(match.pathSeparatedPrefix)}`
+          : match.safeRegex !== undefined
+            ? `regex ${text(fields(match.safeRegex).regex)}`
+            : "";
+  const headers = items(match.headers)
+    .map((header) => text(header.name))
+    .filter((header) => header !== ":method");
   return headers.length > 0 ? `${path} (headers: ${headers.join(", ")})` : path;
 }
 

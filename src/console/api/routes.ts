@@ -18,5 +18,20 @@ import { WORKLOAD_ROUTES } from "./workload-routes.ts";
 
 /** Everything below /kiali/api. Fixed paths stand before those with names in them. */
 export const ROUTES: readonly Route[] = [
-  ...GRAPH_ROUTES, ...BASIC_ROUTES, ...CERTIFICATE_ROUTES, ...OVERVIEW_ROUTES, ...MESH_ROUTES, ...CONFIG_ROUTES, ...SECURITY_ROUTES, ...METRICS_ROUTES, ...WORKLOAD_ROUTES, ...SERVICE_ROUTES, ...APP_ROUTES, ...LOG_ROUTES, ...TRACE_ROUTES, ...SCHEMA_ROUTES, ...PROXY_ROUTES, ...GUIDE_ROUTES,
+  ...GRAPH_ROUTES,
+  ...BASIC_ROUTES,
+  ...CERTIFICATE_ROUTES,
+  ...OVERVIEW_ROUTES,
+  ...MESH_ROUTES,
+  ...CONFIG_ROUTES,
+  ...SECURITY_ROUTES,
+  ...METRICS_ROUTES,
+  ...WORKLOAD_ROUTES,
+  ...SERVICE_ROUTES,
+  ...APP_ROUTES,
+  ...LOG_ROUTES,
+  ...TRACE_ROUTES,
+  ...SCHEMA_ROUTES,
+  ...PROXY_ROUTES,
+  ...GUIDE_ROUTES,
 ];

@@ -44,7 +44,16 @@ export const SCHEMA_ROUTES: Route[] = [
       const version = crd?.versions.find(({ storage }) => storage);
       if (!crd || !version) throw new ApiProblem(404, `no such kind: ${kind}`);
       const schema = version.schema?.openAPIV3Schema as OpenApi | undefined;
-      return { type: "object", ...(schema?.description && { description: schema.description }), properties: { apiVersion: { type: "string", enum: [`${crd.group}/${version.name}`] }, kind: { type: "string", enum: [kind] }, metadata: METADATA, spec: nodeOf(schema?.properties?.spec ?? {}, 0) } };
+      return {
+        type: "object",
+        ...(schema?.description && { description: schema.description }),
+        properties: {
+          apiVersion: { type: "string", enum: [`${crd.group}/${version.name}`] },
+          kind: { type: "string", enum: [kind] },
+          metadata: METADATA,
+          spec: nodeOf(schema?.properties?.spec ?? {}, 0),
+        },
+      };
     },
   },
 ];

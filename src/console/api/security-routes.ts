@@ -49,7 +49,11 @@ async function preview(query: URLSearchParams, context: ApiContext): Promise<Pre
 }
 
 /** What would become of a manifest's policy: of the workloads it changes and the clients that were seen. */
-export async function previewManifest(object: KubeObject, query: URLSearchParams, context: ApiContext): Promise<Omit<PreviewAnswer, "manifest"> | AuthorizationPreview> {
+export async function previewManifest(
+  object: KubeObject,
+  query: URLSearchParams,
+  context: ApiContext,
+): Promise<Omit<PreviewAnswer, "manifest"> | AuthorizationPreview> {
   const windowSeconds = durationSeconds(query.get("duration"), WINDOW_SECONDS);
   if (object.kind === "AuthorizationPolicy") return previewAuthorization(object as AuthorizationPolicy, windowSeconds, context);
   return outcomeOf(affectedByPolicy(context.mesh, object as PeerAuthenticationView), windowSeconds, context);
@@ -64,22 +68,47 @@ async function outcomeOf(affected: AffectedWorkload[], windowSeconds: number, co
     return [];
   };
   const pair = "source_workload_namespace,source_workload,destination_workload_namespace,destination_workload";
-  const counted = (selector: string) => ["istio_requests_total", "istio_tcp_connections_opened_total"].map((metric) => `sum(increase(${metric}{${selector}}[${windowSeconds}s])) by (${pair}) > 0`).join(" or ");
+  const counted = (selector: string) =>
+    ["istio_requests_total", "istio_tcp_connections_opened_total"]
+      .map((metric) => `sum(increase(${metric}{${selector}}[${windowSeconds}s])) by (${pair}) > 0`)
+      .join(" or ");
   const [plaintext, sent, mutual, refusals, connections, logged] = await Promise.all([
     strict.length === 0 ? [] : queries.instant(counted('reporter="destination",connection_security_policy="none"')).catch(failed("metrics")),
     strict.length === 0 ? [] : queries.instant(counted('reporter="source",destination_workload!="unknown"')).catch(() => []),
     strict.length === 0 ? [] : queries.instant(counted('reporter="destination",connection_security_policy="mutual_tls"')).catch(() => []),
     queries.instant(`sum(increase(chainmail_refused_connections_total[${windowSeconds}s])) by (namespace,pod,source_ip,reason) > 0`).catch(() => []),
-    strict.length === 0 ? [] : queries.instant(`sum(increase(chainmail_plaintext_connections_total[${windowSeconds}s])) by (namespace,pod,source_ip) > 0 or sum(chainmail_plaintext_connections_active) by (namespace,pod,source_ip) > 0`).catch(() => []),
+    strict.length === 0
+      ? []
+      : queries
+          .instant(
+            `sum(increase(chainmail_plaintext_connections_total[${windowSeconds}s])) by (namespace,pod,source_ip) > 0 or sum(chainmail_plaintext_connections_active) by (namespace,pod,source_ip) > 0`,
+          )
+          .catch(() => []),
     strict.length === 0 ? [] : plaintextInLogs(strict, windowSeconds, context).catch(failed("access logs")),
   ]);
   const already = refusals.flatMap(({ labels, value }) => {
     const to = mesh.workloadByPod(labels.namespace ?? "", labels.pod ?? "");
     if (!to) return [];
     const from = mesh.workloadByIp(labels.source_ip ?? "");
-    return [{ from: from ? `${from.workload}.${from.namespace}` : labels.source_ip, because: "unknown" as const, to: { namespace: to.namespace, workload: to.workload }, requests: Math.round(value), source: "refusals" as const, lastSeen: undefined, reason: refusalText(labels.reason ?? "") }];
+    return [
+      {
+        from: from ? `${from.workload}.${from.namespace}` : labels.source_ip,
+        because: "unknown" as const,
+        to: { namespace: to.namespace, workload: to.workload },
+        requests: Math.round(value),
+        source: "refusals" as const,
+        lastSeen: undefined,
+        reason: refusalText(labels.reason ?? ""),
+      },
+    ];
   });
-  return { windowSeconds, affected, refused: clientsRefused(affected, { plaintext, sent, mutual, connections: byCaller(connections, mesh), logged }, mesh), already, gaps };
+  return {
+    windowSeconds,
+    affected,
+    refused: clientsRefused(affected, { plaintext, sent, mutual, connections: byCaller(connections, mesh), logged }, mesh),
+    already,
+    gaps,
+  };
 }
 
 /** Samples by pod as connections to that pod's workload. */
@@ -91,9 +120,16 @@ function byCaller(samples: readonly QuerySample[], mesh: MeshView): { ip: string
 }
 
 /** A workload's callers in plaintext, by name: metrics call them all unknown. */
-async function plaintextCallers(query: URLSearchParams, context: ApiContext): Promise<{ callers: { name: string; known: boolean; requests: number; lastSeen: string }[] }> {
+async function plaintextCallers(
+  query: URLSearchParams,
+  context: ApiContext,
+): Promise<{ callers: { name: string; known: boolean; requests: number; lastSeen: string }[] }> {
   const [namespace, workload] = [query.get("namespace") ?? "", query.get("workload") ?? ""];
-  const logged = await plaintextInLogs([{ namespace, workload, now: "", becomes: "", openPorts: [] }], durationSeconds(query.get("duration"), WINDOW_SECONDS), context);
+  const logged = await plaintextInLogs(
+    [{ namespace, workload, now: "", becomes: "", openPorts: [] }],
+    durationSeconds(query.get("duration"), WINDOW_SECONDS),
+    context,
+  );
   return {
     callers: logged.map(({ ip, count, lastSeen }) => {
       const from = context.mesh.workloadByIp(ip);
@@ -103,7 +139,11 @@ async function plaintextCallers(query: URLSearchParams, context: ApiContext): Pr
 }
 
 /** Plaintext that came in, by the address it came from, as the proxies of workloads wrote it down. */
-async function plaintextInLogs(workloads: AffectedWorkload[], windowSeconds: number, context: ApiContext): Promise<{ ip: string; to: { namespace: string; workload: string }; count: number; lastSeen: string }[]> {
+async function plaintextInLogs(
+  workloads: AffectedWorkload[],
+  windowSeconds: number,
+  context: ApiContext,
+): Promise<{ ip: string; to: { namespace: string; workload: string }; count: number; lastSeen: string }[]> {
   const { mesh, clock } = context;
   const wanted = new Set(workloads.map(({ namespace, workload }) => `${namespace}/${workload}`));
   const pods = mesh.pods().filter((pod) => hasProxy(pod) && wanted.has(`${pod.metadata.namespace}/${workloadOf(pod).workload}`));
@@ -115,7 +155,14 @@ async function plaintextInLogs(workloads: AffectedWorkload[], windowSeconds: num
       for await (const line of context.logs.lines({ namespace, pod: pod.metadata.name, container: "istio-proxy", sinceTime: since, tailLines: LOG_LINES })) {
         const entry = logEntry(line, "istio-proxy", mesh);
         const { accessLog, explanation } = entry ?? {};
-        if (!entry || !accessLog?.downstream_remote || explanation?.direction !== "inbound" || explanation.transport !== "plaintext" || explanation.verdict === "refused") continue;
+        if (
+          !entry ||
+          !accessLog?.downstream_remote ||
+          explanation?.direction !== "inbound" ||
+          explanation.transport !== "plaintext" ||
+          explanation.verdict === "refused"
+        )
+          continue;
         const ip = accessLog.downstream_remote.replace(/:\d+$/, "");
         const key = `${ip} ${namespace}/${workload}`;
         const known = seen.get(key);
@@ -141,5 +188,7 @@ function policyText(name: string, namespace: string, labels: Record<string, stri
 }
 
 function labelLines(labels: Record<string, string>, indent: number): string {
-  return Object.entries(labels).map(([name, value]) => `${" ".repeat(indent)}${name}: ${JSON.stringify(value)}`).join("\n");
+  return Object.entries(labels)
+    .map(([name, value]) => `${" ".repeat(indent)}${name}: ${JSON.stringify(value)}`)
+    .join("\n");
 }

@@ -16,5 +16,8 @@ export function proxyStatus(row: SyncRow): Record<keyof typeof FIELDS, string> {
 export function lastSent(row: SyncRow): string | undefined {
   const resources = row.resources;
   if (typeof resources !== "object" || resources === null) return undefined;
-  return Object.values(resources).flatMap((state: { sentTime?: string }) => state.sentTime ?? []).sort().at(-1);
+  return Object.values(resources)
+    .flatMap((state: { sentTime?: string }) => state.sentTime ?? [])
+    .sort()
+    .at(-1);
 }

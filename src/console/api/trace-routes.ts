@@ -22,10 +22,25 @@ const MAX_LOOKBACK_SECONDS = 86_400;
 
 /** Search and detail for the pages; and Kiali's paths, by namespace and by app, workload or service. */
 export const TRACE_ROUTES: Route[] = [
-  { pattern: "/tracing", answer: () => ({ enabled: true, integration: true, provider: "jaeger", internalURL: "", url: "", namespaceSelector: true, useGRPC: false, whiteListIstioSystem: [] }) },
+  {
+    pattern: "/tracing",
+    answer: () => ({
+      enabled: true,
+      integration: true,
+      provider: "jaeger",
+      internalURL: "",
+      url: "",
+      namespaceSelector: true,
+      useGRPC: false,
+      whiteListIstioSystem: [],
+    }),
+  },
   { pattern: "/traces", liveMs: LIVE_MS, answer: search },
   { pattern: "/traces/services", liveMs: LIVE_MS, answer: async (_, { traces }) => ({ services: await traces.services() }) },
-  { pattern: "/traces/operations", answer: async ({ query }, { traces }) => ({ operations: query.get("service") ? await traces.operations(query.get("service")!) : [] }) },
+  {
+    pattern: "/traces/operations",
+    answer: async ({ query }, { traces }) => ({ operations: query.get("service") ? await traces.operations(query.get("service")!) : [] }),
+  },
   { pattern: "/traces/:trace", liveMs: LIVE_MS, answer: detail },
   ...(["apps", "workloads", "services"] as const).flatMap((kind): Route[] => [
     {
@@ -40,7 +55,11 @@ export const TRACE_ROUTES: Route[] = [
       async answer(request, context) {
         const service = serviceName(kind, request, context);
         const traces = await context.traces.search(parameters(request, service));
-        return traces.flatMap(({ spans, processes }) => spans.filter(({ processID }) => processes[processID]?.serviceName === service).map((span) => ({ ...span, traceSize: spans.length, process: processes[span.processID] })));
+        return traces.flatMap(({ spans, processes }) =>
+          spans
+            .filter(({ processID }) => processes[processID]?.serviceName === service)
+            .map((span) => ({ ...span, traceSize: spans.length, process: processes[span.processID] })),
+        );
       },
     },
     {
@@ -117,7 +136,13 @@ export function isFailed({ tags }: Pick<JaegerSpan, "tags">): boolean {
 function serviceName(kind: "apps" | "workloads" | "services", request: ApiRequest, { mesh }: ApiContext): string {
   const [namespace, name] = [param(request, "namespace"), param(request, "name")];
   if (kind === "apps") return `${name}.${namespace}`;
-  const pod = mesh.pods(namespace).find((candidate) => (kind === "workloads" ? workloadOf(candidate).workload === name : selects(mesh.services(namespace).find((service) => service.metadata.name === name)?.spec?.selector, candidate.metadata.labels)));
+  const pod = mesh
+    .pods(namespace)
+    .find((candidate) =>
+      kind === "workloads"
+        ? workloadOf(candidate).workload === name
+        : selects(mesh.services(namespace).find((service) => service.metadata.name === name)?.spec?.selector, candidate.metadata.labels),
+    );
   return `${pod ? (pod.metadata.labels?.app ?? workloadOf(pod).workload) : name}.${namespace}`;
 }
 
@@ -131,5 +156,12 @@ function parameters({ query }: ApiRequest, service: string): Record<string, stri
   const micros = (name: string, as: string) => (/^\d{1,17}$/.test(query.get(name) ?? "") ? { [as]: query.get(name)! } : {});
   const duration: Record<string, string> = /^\d{1,15}$/.test(query.get("minDuration") ?? "") ? { minDuration: `${query.get("minDuration")}us` } : {};
   const tags = query.get("tags");
-  return { service, ...micros("startMicros", "start"), ...micros("endMicros", "end"), ...duration, ...(tags ? { tags } : {}), limit: String(queryNumber(query, "limit", 100, 1, MAX_LIMIT)) };
+  return {
+    service,
+    ...micros("startMicros", "start"),
+    ...micros("endMicros", "end"),
+    ...duration,
+    ...(tags ? { tags } : {}),
+    limit: String(queryNumber(query, "limit", 100, 1, MAX_LIMIT)),
+  };
 }

@@ -5,7 +5,18 @@ import { type Fields, fields, items, list, strings, text } from "./fields.ts";
 import { isHost, podsOf, routesTo } from "./service-routes.ts";
 
 /** What Istio's configuration does to a node, by the words of Kiali's find expressions. */
-export const FEATURES = ["virtualservice", "circuitbreaker", "faultinjection", "mirroring", "requestrouting", "requesttimeout", "tcptrafficshifting", "trafficshifting", "serviceentry", "workloadentry"] as const;
+export const FEATURES = [
+  "virtualservice",
+  "circuitbreaker",
+  "faultinjection",
+  "mirroring",
+  "requestrouting",
+  "requesttimeout",
+  "tcptrafficshifting",
+  "trafficshifting",
+  "serviceentry",
+  "workloadentry",
+] as const;
 export type Feature = (typeof FEATURES)[number];
 
 /** What the objects behind a node of the graph say beyond its traffic. */
@@ -32,8 +43,17 @@ export interface TraitObjects {
 }
 
 export async function meshTraits(mesh: MeshView): Promise<Traits> {
-  const [virtualServices, destinationRules, serviceEntries, workloadEntries] = await Promise.all([VIRTUAL_SERVICES, DESTINATION_RULES, SERVICE_ENTRIES, WORKLOAD_ENTRIES].map((kind) => mesh.objects(kind)));
-  return traitsOf({ pods: mesh.pods(), services: mesh.services(), virtualServices: virtualServices!, destinationRules: destinationRules!, serviceEntries: serviceEntries!, workloadEntries: workloadEntries! });
+  const [virtualServices, destinationRules, serviceEntries, workloadEntries] = await Promise.all(
+    [VIRTUAL_SERVICES, DESTINATION_RULES, SERVICE_ENTRIES, WORKLOAD_ENTRIES].map((kind) => mesh.objects(kind)),
+  );
+  return traitsOf({
+    pods: mesh.pods(),
+    services: mesh.services(),
+    virtualServices: virtualServices!,
+    destinationRules: destinationRules!,
+    serviceEntries: serviceEntries!,
+    workloadEntries: workloadEntries!,
+  });
 }
 
 /** Traits of every workload, application and service. A workload has those of the services that select it. Pure. */
@@ -62,7 +82,8 @@ export function traitsOf(objects: TraitObjects): Traits {
         if (!breaks(fields(subset.trafficPolicy))) continue;
         const wanted = Object.entries(fields(subset.labels));
         add(own, "circuitbreaker");
-        for (const pod of pods) if (wanted.every(([label, value]) => pod.metadata.labels?.[label] === value)) for (const id of nodesOf(pod)) add(at(id), "circuitbreaker");
+        for (const pod of pods)
+          if (wanted.every(([label, value]) => pod.metadata.labels?.[label] === value)) for (const id of nodesOf(pod)) add(at(id), "circuitbreaker");
       }
     }
   }

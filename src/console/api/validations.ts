@@ -37,7 +37,8 @@ export function validate(world: ValidationWorld): Map<string, Check[]> {
     for (const object of objects) {
       const list: Check[] = [];
       checks[kind]?.(object, (check) => list.push(check));
-      if (["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "Sidecar", "Telemetry", "WasmPlugin"].includes(kind)) checkSelector(object, world, (check) => list.push(check));
+      if (["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "Sidecar", "Telemetry", "WasmPlugin"].includes(kind))
+        checkSelector(object, world, (check) => list.push(check));
       found.set(objectKey(object), list);
     }
   }
@@ -50,7 +51,9 @@ function checkSelector(object: KubeObject, { pods }: ValidationWorld, add: (chec
   const namespace = object.metadata.namespace ?? "";
   if (Object.keys(selector).length === 0) return;
   const anywhere = namespace === ROOT_NAMESPACE && object.kind !== "PeerAuthentication";
-  const selected = pods.some((pod) => (anywhere || pod.metadata.namespace === namespace) && Object.entries(selector).every(([name, value]) => pod.metadata.labels?.[name] === value));
+  const selected = pods.some(
+    (pod) => (anywhere || pod.metadata.namespace === namespace) && Object.entries(selector).every(([name, value]) => pod.metadata.labels?.[name] === value),
+  );
   if (!selected) add({ code: "KIA0004", message: "No matching workload found for the selector in this namespace", severity: "warning", path: "spec/selector" });
 }
 
@@ -58,16 +61,31 @@ function checkPeerAuthentication(object: KubeObject, { objects }: ValidationWorl
   const spec = fields(object.spec);
   const selector = fields(fields(spec.selector).matchLabels);
   if (Object.keys(selector).length === 0) {
-    const others = (objects.get("PeerAuthentication") ?? []).filter((other) => other.metadata.namespace === object.metadata.namespace && Object.keys(fields(fields(fields(other.spec).selector).matchLabels)).length === 0);
-    if (others.length > 1) add({ code: "KIA0505", message: "More than one selector-less PeerAuthentication in the same namespace: only the oldest counts", severity: "error", path: "metadata/name" });
+    const others = (objects.get("PeerAuthentication") ?? []).filter(
+      (other) => other.metadata.namespace === object.metadata.namespace && Object.keys(fields(fields(fields(other.spec).selector).matchLabels)).length === 0,
+    );
+    if (others.length > 1)
+      add({
+        code: "KIA0505",
+        message: "More than one selector-less PeerAuthentication in the same namespace: only the oldest counts",
+        severity: "error",
+        path: "metadata/name",
+      });
   }
   if (fields(spec.mtls).mode !== "STRICT") return;
   // A client that is told to speak plaintext cannot reach a server that takes mutual TLS only.
   for (const rule of objects.get("DestinationRule") ?? []) {
     const mode = fields(fields(fields(rule.spec).trafficPolicy).tls).mode;
     const host = text(fields(rule.spec).host);
-    const covered = object.metadata.namespace === ROOT_NAMESPACE || host.includes(`.${object.metadata.namespace}.`) || rule.metadata.namespace === object.metadata.namespace;
-    if (mode === "DISABLE" && covered && Object.keys(selector).length === 0) add({ code: "KIA0501", message: `DestinationRule ${rule.metadata.namespace}/${rule.metadata.name} disables mTLS for ${host}: its clients will be refused`, severity: "error", path: "spec/mtls" });
+    const covered =
+      object.metadata.namespace === ROOT_NAMESPACE || host.includes(`.${object.metadata.namespace}.`) || rule.metadata.namespace === object.metadata.namespace;
+    if (mode === "DISABLE" && covered && Object.keys(selector).length === 0)
+      add({
+        code: "KIA0501",
+        message: `DestinationRule ${rule.metadata.namespace}/${rule.metadata.name} disables mTLS for ${host}: its clients will be refused`,
+        severity: "error",
+        path: "spec/mtls",
+      });
   }
 }
 
@@ -81,11 +99,29 @@ function checkAuthorizationPolicy(object: KubeObject, { serviceAccounts, trustDo
         const match = /^(?:spiffe:\/\/)?([^/*]+)\/ns\/([^/*]+)\/sa\/([^/*]+)$/.exec(text(principal));
         if (!match) continue;
         const [, domain, namespace, account] = match;
-        if (domain !== trustDomain && domain !== "cluster.local") add({ code: "KIA0107", message: `Trust domain ${domain} is not this mesh's (${trustDomain})`, severity: "warning", path: `spec/rules[${i}]/from[${j}]/source/principals[${k}]` });
-        else if (!accounts.has(`${namespace}/sa/${account}`)) add({ code: "KIA0106", message: "Service Account not found for this principal", severity: "error", path: `spec/rules[${i}]/from[${j}]/source/principals[${k}]` });
+        if (domain !== trustDomain && domain !== "cluster.local")
+          add({
+            code: "KIA0107",
+            message: `Trust domain ${domain} is not this mesh's (${trustDomain})`,
+            severity: "warning",
+            path: `spec/rules[${i}]/from[${j}]/source/principals[${k}]`,
+          });
+        else if (!accounts.has(`${namespace}/sa/${account}`))
+          add({
+            code: "KIA0106",
+            message: "Service Account not found for this principal",
+            severity: "error",
+            path: `spec/rules[${i}]/from[${j}]/source/principals[${k}]`,
+          });
       }
       for (const [k, namespace] of list(source.namespaces).entries()) {
-        if (!text(namespace).includes("*") && !namespaces.has(text(namespace))) add({ code: "KIA0101", message: "Namespace not found for this rule", severity: "warning", path: `spec/rules[${i}]/from[${j}]/source/namespaces[${k}]` });
+        if (!text(namespace).includes("*") && !namespaces.has(text(namespace)))
+          add({
+            code: "KIA0101",
+            message: "Namespace not found for this rule",
+            severity: "warning",
+            path: `spec/rules[${i}]/from[${j}]/source/namespaces[${k}]`,
+          });
       }
     }
   }
@@ -98,7 +134,8 @@ function checkVirtualService(object: KubeObject, { objects }: ValidationWorld, n
     const gateway = text(name);
     if (gateway === "mesh") continue;
     const [ns, gw] = gateway.includes("/") ? gateway.split("/") : [namespace, gateway];
-    if (!objects.get("Gateway")?.some(({ metadata }) => metadata.namespace === ns && metadata.name === gw)) add({ code: "KIA1102", message: "VirtualService is pointing to a non-existent gateway", severity: "error", path: `spec/gateways[${i}]` });
+    if (!objects.get("Gateway")?.some(({ metadata }) => metadata.namespace === ns && metadata.name === gw))
+      add({ code: "KIA1102", message: "VirtualService is pointing to a non-existent gateway", severity: "error", path: `spec/gateways[${i}]` });
   }
   for (const protocol of ["http", "tcp", "tls"] as const) {
     for (const [i, route] of list(spec[protocol]).entries()) {
@@ -107,11 +144,24 @@ function checkVirtualService(object: KubeObject, { objects }: ValidationWorld, n
         const destination = fields(fields(target).destination);
         const host = text(destination.host);
         const path = `spec/${protocol}[${i}]/route[${j}]/destination`;
-        if (!names.knows(host, namespace)) add({ code: "KIA1101", message: "DestinationWeight on route doesn't have a valid service (host not found)", severity: "error", path: `${path}/host` });
-        else if (destination.subset !== undefined && !names.hasSubset(host, namespace, text(destination.subset))) add({ code: "KIA1107", message: "Subset not found", severity: "warning", path: `${path}/subset` });
+        if (!names.knows(host, namespace))
+          add({
+            code: "KIA1101",
+            message: "DestinationWeight on route doesn't have a valid service (host not found)",
+            severity: "error",
+            path: `${path}/host`,
+          });
+        else if (destination.subset !== undefined && !names.hasSubset(host, namespace, text(destination.subset)))
+          add({ code: "KIA1107", message: "Subset not found", severity: "warning", path: `${path}/subset` });
       }
       const weights = targets.map((target) => fields(target).weight).filter((weight) => typeof weight === "number");
-      if (targets.length > 1 && weights.length > 0 && weights.length < targets.length) add({ code: "KIA1106", message: "Some destinations of the route have no weight: they get none of the traffic", severity: "warning", path: `spec/${protocol}[${i}]/route` });
+      if (targets.length > 1 && weights.length > 0 && weights.length < targets.length)
+        add({
+          code: "KIA1106",
+          message: "Some destinations of the route have no weight: they get none of the traffic",
+          severity: "warning",
+          path: `spec/${protocol}[${i}]/route`,
+        });
     }
   }
 }
@@ -120,11 +170,18 @@ function checkDestinationRule(object: KubeObject, names: HostNames, add: (check:
   const spec = fields(object.spec);
   const namespace = object.metadata.namespace ?? "";
   const host = text(spec.host);
-  if (!names.knows(host, namespace)) add({ code: "KIA0202", message: "This host has no matching entry in the service registry (service, workload or service entries)", severity: "error", path: "spec/host" });
+  if (!names.knows(host, namespace))
+    add({
+      code: "KIA0202",
+      message: "This host has no matching entry in the service registry (service, workload or service entries)",
+      severity: "error",
+      path: "spec/host",
+    });
   for (const [i, subset] of list(spec.subsets).entries()) {
     const labels = fields(fields(subset).labels);
     if (Object.keys(labels).length === 0) add({ code: "KIA0209", message: "This subset has not labels", severity: "warning", path: `spec/subsets[${i}]` });
-    else if (names.knows(host, namespace) && !names.hasPods(host, namespace, labels)) add({ code: "KIA0203", message: "This subset's labels are not found in any matching host", severity: "warning", path: `spec/subsets[${i}]` });
+    else if (names.knows(host, namespace) && !names.hasPods(host, namespace, labels))
+      add({ code: "KIA0203", message: "This subset's labels are not found in any matching host", severity: "warning", path: `spec/subsets[${i}]` });
   }
 }
 
@@ -134,9 +191,17 @@ function checkGateway(object: KubeObject, { pods, objects }: ValidationWorld, ad
   if (Object.keys(selector).length > 0 && !pods.some((pod) => Object.entries(selector).every(([name, value]) => pod.metadata.labels?.[name] === value))) {
     add({ code: "KIA0302", message: "No matching workload found for gateway selector in this namespace", severity: "warning", path: "spec/selector" });
   }
-  const claims = (gateway: KubeObject) => list(fields(gateway.spec).servers).flatMap((server, i) => list(fields(server).hosts).map((host) => ({ i, claim: `${JSON.stringify(fields(gateway.spec).selector)} ${text(host)} ${String(fields(fields(server).port).number)}` })));
+  const claims = (gateway: KubeObject) =>
+    list(fields(gateway.spec).servers).flatMap((server, i) =>
+      list(fields(server).hosts).map((host) => ({
+        i,
+        claim: `${JSON.stringify(fields(gateway.spec).selector)} ${text(host)} ${String(fields(fields(server).port).number)}`,
+      })),
+    );
   const others = new Set((objects.get("Gateway") ?? []).filter((other) => other !== object).flatMap((other) => claims(other).map(({ claim }) => claim)));
-  for (const { i, claim } of claims(object)) if (others.has(claim)) add({ code: "KIA0301", message: "More than one Gateway for the same host port combination", severity: "warning", path: `spec/servers[${i}]/hosts` });
+  for (const { i, claim } of claims(object))
+    if (others.has(claim))
+      add({ code: "KIA0301", message: "More than one Gateway for the same host port combination", severity: "warning", path: `spec/servers[${i}]/hosts` });
 }
 
 /** Which hosts and subsets there are, by the names that Istio's resources use for them. */
@@ -145,12 +210,18 @@ class HostNames {
 
   knows(host: string, namespace: string): boolean {
     if (host === "" || host.startsWith("*") || this.#service(host, namespace)) return true;
-    return (this.world.objects.get("ServiceEntry") ?? []).some((entry) => list(fields(entry.spec).hosts).some((name) => text(name) === host || (text(name).startsWith("*.") && host.endsWith(text(name).slice(1)))));
+    return (this.world.objects.get("ServiceEntry") ?? []).some((entry) =>
+      list(fields(entry.spec).hosts).some((name) => text(name) === host || (text(name).startsWith("*.") && host.endsWith(text(name).slice(1)))),
+    );
   }
 
   hasSubset(host: string, namespace: string, subset: string): boolean {
     const full = this.#full(host, namespace);
-    return (this.world.objects.get("DestinationRule") ?? []).some((rule) => this.#full(text(fields(rule.spec).host), rule.metadata.namespace ?? "") === full && list(fields(rule.spec).subsets).some((s) => fields(s).name === subset));
+    return (this.world.objects.get("DestinationRule") ?? []).some(
+      (rule) =>
+        this.#full(text(fields(rule.spec).host), rule.metadata.namespace ?? "") === full &&
+        list(fields(rule.spec).subsets).some((s) => fields(s).name === subset),
+    );
   }
 
   hasPods(host: string, namespace: string, labels: Fields): boolean {
@@ -158,7 +229,9 @@ class HostNames {
     // What a ServiceEntry or a wildcard stands for is not known here.
     if (!service) return true;
     const wanted = { ...service.spec?.selector, ...labels };
-    return this.world.pods.some((pod) => pod.metadata.namespace === service.metadata.namespace && Object.entries(wanted).every(([name, value]) => pod.metadata.labels?.[name] === value));
+    return this.world.pods.some(
+      (pod) => pod.metadata.namespace === service.metadata.namespace && Object.entries(wanted).every(([name, value]) => pod.metadata.labels?.[name] === value),
+    );
   }
 
   #service(host: string, namespace: string): ServiceView | undefined {

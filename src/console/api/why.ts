@@ -53,7 +53,11 @@ export async function why(query: URLSearchParams, context: ApiContext): Promise<
   const callers = mesh.pods(fromNamespace || undefined).filter((pod) => workloadOf(pod).workload === fromWorkload && pod.metadata.namespace === fromNamespace);
   const ips = new Set(callers.length > 0 ? callers.flatMap((pod) => pod.status?.podIP ?? []) : [fromWorkload]);
   const sidecar = callers.length > 0 && callers.every(hasProxy);
-  const hosts = new Set([...(service ? [service] : []), ...(target ? servicesOf(mesh, namespace, target.metadata.labels ?? {}).map(({ metadata }) => metadata.name) : [])].map((name) => `${name}.${namespace}`));
+  const hosts = new Set(
+    [...(service ? [service] : []), ...(target ? servicesOf(mesh, namespace, target.metadata.labels ?? {}).map(({ metadata }) => metadata.name) : [])].map(
+      (name) => `${name}.${namespace}`,
+    ),
+  );
   const gaps: string[] = [];
   const read = (pods: PodView[], wanted: (entry: LogEntry) => boolean) =>
     badLines(pods.filter(hasProxy), wanted, context).catch((thrown: unknown) => {
@@ -64,7 +68,13 @@ export async function why(query: URLSearchParams, context: ApiContext): Promise<
     deciding(mesh),
     read(targets, ({ explanation, accessLog }) => explanation?.direction === "inbound" && ips.has(accessLog?.downstream_remote?.replace(/:\d+$/, "") ?? "")),
     // What the destination answered is told there.
-    read(callers, ({ explanation, accessLog }) => explanation?.direction === "outbound" && accessLog?.response_code_details !== "via_upstream" && (explanation.to !== undefined ? hosts.has(explanation.to) : [...hosts].some((host) => accessLog?.authority?.startsWith(host.split(".")[0]!) === true))),
+    read(
+      callers,
+      ({ explanation, accessLog }) =>
+        explanation?.direction === "outbound" &&
+        accessLog?.response_code_details !== "via_upstream" &&
+        (explanation.to !== undefined ? hosts.has(explanation.to) : [...hosts].some((host) => accessLog?.authority?.startsWith(host.split(".")[0]!) === true)),
+    ),
   ]);
   const lines = [...inbound, ...outbound].sort((a, b) => (a.entry.timestamp < b.entry.timestamp ? 1 : -1)).slice(0, SHOWN_LINES);
   const { mode, policy } = target ? effectiveMode(target, objects.peerAuthentications) : { mode: undefined, policy: undefined };
@@ -72,13 +82,44 @@ export async function why(query: URLSearchParams, context: ApiContext): Promise<
   const caller = { name: callers.length > 0 ? `${fromWorkload}.${fromNamespace}` : fromWorkload || "unknown", sidecar, known: callers.length > 0 };
   const port = query.get("port") ?? "";
   return {
-    decided: once([...lines.flatMap(({ pod, entry }) => decided(entry, pod, objects)), ...(lines.length === 0 && target ? unwritten(query.get("reason") ?? "", port, target, objects) : [])]),
-    mode, ports: target ? portModes(target, objects.peerAuthentications) : {}, caller, gaps,
-    lines: lines.map(({ pod, entry }) => ({ pod: pod.metadata.name, timestamp: entry.timestamp, summary: entry.explanation?.summary ?? "", message: entry.message })),
+    decided: once([
+      ...lines.flatMap(({ pod, entry }) => decided(entry, pod, objects)),
+      ...(lines.length === 0 && target ? unwritten(query.get("reason") ?? "", port, target, objects) : []),
+    ]),
+    mode,
+    ports: target ? portModes(target, objects.peerAuthentications) : {},
+    caller,
+    gaps,
+    lines: lines.map(({ pod, entry }) => ({
+      pod: pod.metadata.name,
+      timestamp: entry.timestamp,
+      summary: entry.explanation?.summary ?? "",
+      message: entry.message,
+    })),
     reasons: [...new Set(lines.flatMap(({ entry }) => entry.explanation?.reasons ?? []))],
     policy: object && { name: object.metadata.name, namespace: object.metadata.namespace ?? "", created: object.metadata.creationTimestamp ?? "" },
-    authorization: target ? policiesOf(objects.authorization, namespace, target.metadata.labels ?? {}, ROOT_NAMESPACE).map(({ metadata, spec }) => ({ name: metadata.name, namespace: metadata.namespace ?? "", action: spec?.action ?? "ALLOW" })) : [],
-    remedies: target ? remedies({ namespace, workload, labels: selectorOf(target), port, mode: mode ?? "", caller, fromNamespace, fromWorkload, kind: callers[0] ? workloadOf(callers[0]).kind : "Deployment", refused: query.get("reason") === "filter_chain_not_found" || lines.some(({ entry }) => entry.accessLog?.response_code_details === "filter_chain_not_found") }) : [],
+    authorization: target
+      ? policiesOf(objects.authorization, namespace, target.metadata.labels ?? {}, ROOT_NAMESPACE).map(({ metadata, spec }) => ({
+          name: metadata.name,
+          namespace: metadata.namespace ?? "",
+          action: spec?.action ?? "ALLOW",
+        }))
+      : [],
+    remedies: target
+      ? remedies({
+          namespace,
+          workload,
+          labels: selectorOf(target),
+          port,
+          mode: mode ?? "",
+          caller,
+          fromNamespace,
+          fromWorkload,
+          kind: callers[0] ? workloadOf(callers[0]).kind : "Deployment",
+          refused:
+            query.get("reason") === "filter_chain_not_found" || lines.some(({ entry }) => entry.accessLog?.response_code_details === "filter_chain_not_found"),
+        })
+      : [],
   };
 }
 
@@ -98,7 +139,9 @@ function decided({ accessLog }: LogEntry, pod: PodView, objects: Deciding): Deci
 
 /** Where no access log is written the metric of the refusal still says what kind it was. */
 function unwritten(reason: string, port: string, pod: PodView, objects: Deciding): Decided[] {
-  return reason ? decidersOf({ response_code_details: reason, downstream_local: `:${port}` }, pod, objects).map((decider) => ({ ...decider, proxy: pod.metadata.name })) : [];
+  return reason
+    ? decidersOf({ response_code_details: reason, downstream_local: `:${port}` }, pod, objects).map((decider) => ({ ...decider, proxy: pod.metadata.name }))
+    : [];
 }
 
 function once(list: Decided[]): Decided[] {
@@ -109,7 +152,12 @@ async function badLines(pods: PodView[], wanted: (entry: LogEntry) => boolean, {
   const found: Line[] = [];
   await Promise.all(
     pods.slice(0, MAX_LOG_PODS).map(async (pod) => {
-      for await (const line of logs.lines({ namespace: pod.metadata.namespace ?? "", pod: pod.metadata.name, container: "istio-proxy", tailLines: LOG_LINES })) {
+      for await (const line of logs.lines({
+        namespace: pod.metadata.namespace ?? "",
+        pod: pod.metadata.name,
+        container: "istio-proxy",
+        tailLines: LOG_LINES,
+      })) {
         const entry = logEntry(line, "istio-proxy", mesh);
         if (entry?.explanation && entry.explanation.verdict !== "ok" && wanted(entry)) found.push({ pod, entry });
       }
@@ -118,7 +166,18 @@ async function badLines(pods: PodView[], wanted: (entry: LogEntry) => boolean, {
   return found;
 }
 
-function remedies(about: { namespace: string; workload: string; labels: Record<string, string>; port: string; mode: string; caller: WhyAnswer["caller"]; fromNamespace: string; fromWorkload: string; kind: string; refused: boolean }): WhyAnswer["remedies"] {
+function remedies(about: {
+  namespace: string;
+  workload: string;
+  labels: Record<string, string>;
+  port: string;
+  mode: string;
+  caller: WhyAnswer["caller"];
+  fromNamespace: string;
+  fromWorkload: string;
+  kind: string;
+  refused: boolean;
+}): WhyAnswer["remedies"] {
   const list: WhyAnswer["remedies"] = [];
   if (about.caller.known && !about.caller.sidecar) {
     list.push({
@@ -127,7 +186,9 @@ function remedies(about: { namespace: string; workload: string; labels: Record<s
     });
   }
   if (about.mode === "STRICT" && about.port && about.refused) {
-    const labels = Object.entries(about.labels).map(([name, value]) => `      ${name}: ${JSON.stringify(value)}`).join("\n");
+    const labels = Object.entries(about.labels)
+      .map(([name, value]) => `      ${name}: ${JSON.stringify(value)}`)
+      .join("\n");
     list.push({
       title: `Accept plaintext on port ${about.port} alone, for as long as the caller needs it`,
       text: `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata:\n  name: ${about.workload}-plaintext-port\n  namespace: ${about.namespace}\nspec:\n  selector:\n    matchLabels:\n${labels}\n  portLevelMtls:\n    ${about.port}:\n      mode: PERMISSIVE\n`,

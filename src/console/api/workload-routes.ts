@@ -8,7 +8,10 @@ import { effectiveMode, portModes } from "./mtls.ts";
 import { type ApiContext, ApiProblem, type ApiRequest, type Route, param, queryList } from "./router.ts";
 import { proxyStatus } from "./sync-status.ts";
 
-type Controller = KubeObject<{ replicas?: number; template?: { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> } } }, { replicas?: number; availableReplicas?: number; readyReplicas?: number; desiredNumberScheduled?: number; numberAvailable?: number }>;
+type Controller = KubeObject<
+  { replicas?: number; template?: { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> } } },
+  { replicas?: number; availableReplicas?: number; readyReplicas?: number; desiredNumberScheduled?: number; numberAvailable?: number }
+>;
 
 /** A workload with its pods, whichever kind of object made them. */
 export interface Workload {
@@ -25,7 +28,11 @@ export interface Workload {
   pods: PodView[];
 }
 
-const CONTROLLERS = [["Deployment", DEPLOYMENTS], ["StatefulSet", STATEFUL_SETS], ["DaemonSet", DAEMON_SETS]] as const;
+const CONTROLLERS = [
+  ["Deployment", DEPLOYMENTS],
+  ["StatefulSet", STATEFUL_SETS],
+  ["DaemonSet", DAEMON_SETS],
+] as const;
 
 export const WORKLOAD_ROUTES: Route[] = [
   { pattern: "/clusters/workloads", liveMs: 2_000, answer: (request, context) => listWorkloads(request, context, queryList(request.query, "namespaces")) },
@@ -57,8 +64,17 @@ export async function workloadsIn(mesh: MeshView, namespaces: readonly string[])
       if (!wanted(metadata.namespace)) continue;
       const daemon = kind === "DaemonSet";
       found.set(`${metadata.namespace}/${metadata.name}`, {
-        namespace: metadata.namespace ?? "", name: metadata.name, kind, labels: spec?.template?.metadata?.labels ?? {}, annotations: metadata.annotations ?? {}, createdAt: metadata.creationTimestamp ?? "", resourceVersion: metadata.resourceVersion ?? "",
-        desired: daemon ? (status?.desiredNumberScheduled ?? 0) : (spec?.replicas ?? 1), current: status?.replicas ?? 0, available: daemon ? (status?.numberAvailable ?? 0) : (status?.availableReplicas ?? status?.readyReplicas ?? 0), pods: [],
+        namespace: metadata.namespace ?? "",
+        name: metadata.name,
+        kind,
+        labels: spec?.template?.metadata?.labels ?? {},
+        annotations: metadata.annotations ?? {},
+        createdAt: metadata.creationTimestamp ?? "",
+        resourceVersion: metadata.resourceVersion ?? "",
+        desired: daemon ? (status?.desiredNumberScheduled ?? 0) : (spec?.replicas ?? 1),
+        current: status?.replicas ?? 0,
+        available: daemon ? (status?.numberAvailable ?? 0) : (status?.availableReplicas ?? status?.readyReplicas ?? 0),
+        pods: [],
       });
     }
   }
@@ -68,7 +84,19 @@ export async function workloadsIn(mesh: MeshView, namespaces: readonly string[])
     const key = `${namespace}/${name}`;
     let workload = found.get(key);
     if (!workload) {
-      workload = { namespace, name, kind, labels: pod.metadata.labels ?? {}, annotations: {}, createdAt: pod.metadata.creationTimestamp ?? "", resourceVersion: pod.metadata.resourceVersion ?? "", desired: 0, current: 0, available: 0, pods: [] };
+      workload = {
+        namespace,
+        name,
+        kind,
+        labels: pod.metadata.labels ?? {},
+        annotations: {},
+        createdAt: pod.metadata.creationTimestamp ?? "",
+        resourceVersion: pod.metadata.resourceVersion ?? "",
+        desired: 0,
+        current: 0,
+        available: 0,
+        pods: [],
+      };
       found.set(key, workload);
     }
     if (!CONTROLLERS.some(([known]) => known === kind) || workload.desired === 0) {
@@ -95,16 +123,40 @@ export function servicesOf(mesh: MeshView, namespace: string, labels: Record<str
 
 async function listWorkloads(request: ApiRequest, { mesh, queries }: ApiContext, namespaces: string[]): Promise<unknown> {
   const workloads = await workloadsIn(mesh, namespaces);
-  const health = request.query.get("health") === "true" ? await healthOrUnknown(queries, [...new Set(workloads.map((w) => w.namespace))], durationSeconds(request.query.get("rateInterval"))) : undefined;
-  return { cluster: CLUSTER, workloads: workloads.map((workload) => listItem(workload, health)), validations: {}, ...(health?.problem && { metricsProblem: health.problem }) };
+  const health =
+    request.query.get("health") === "true"
+      ? await healthOrUnknown(queries, [...new Set(workloads.map((w) => w.namespace))], durationSeconds(request.query.get("rateInterval")))
+      : undefined;
+  return {
+    cluster: CLUSTER,
+    workloads: workloads.map((workload) => listItem(workload, health)),
+    validations: {},
+    ...(health?.problem && { metricsProblem: health.problem }),
+  };
 }
 
 function listItem(workload: Workload, health: HealthIndex | undefined): Record<string, unknown> {
   const { namespace, name, kind, labels, createdAt, resourceVersion, pods } = workload;
   return {
-    name, namespace, cluster: CLUSTER, gvk: { Group: kind === "Pod" ? "" : "apps", Version: "v1", Kind: kind }, createdAt, resourceVersion,
-    instanceType: "Workload", istioSidecar: pods.every(hasProxy), isAmbient: false, isGateway: labels.istio?.endsWith("gateway") ?? false, isWaypoint: false, isZtunnel: false,
-    labels, appLabel: "app" in labels, versionLabel: "version" in labels, podCount: pods.length, istioReferences: [], healthAnnotations: {}, notCoveredAuthPolicy: false,
+    name,
+    namespace,
+    cluster: CLUSTER,
+    gvk: { Group: kind === "Pod" ? "" : "apps", Version: "v1", Kind: kind },
+    createdAt,
+    resourceVersion,
+    instanceType: "Workload",
+    istioSidecar: pods.every(hasProxy),
+    isAmbient: false,
+    isGateway: labels.istio?.endsWith("gateway") ?? false,
+    isWaypoint: false,
+    isZtunnel: false,
+    labels,
+    appLabel: "app" in labels,
+    versionLabel: "version" in labels,
+    podCount: pods.length,
+    istioReferences: [],
+    healthAnnotations: {},
+    notCoveredAuthPolicy: false,
     serviceAccountNames: [...new Set(pods.map((pod) => pod.spec?.serviceAccountName ?? "default"))],
     ...(health && { health: healthItem(workload, health.workload(namespace, name)) }),
   };
@@ -113,7 +165,11 @@ function listItem(workload: Workload, health: HealthIndex | undefined): Record<s
 function healthItem(workload: Workload, requests: RequestHealth, syncedProxies = -1): Record<string, unknown> {
   const { name, desired, current, available } = workload;
   const word = desired > 0 && available < desired ? (available === 0 ? "Failure" : "Degraded") : kialiStatus(statusOf(requests));
-  return { workloadStatus: { name, desiredReplicas: desired, currentReplicas: current, availableReplicas: available, syncedProxies }, requests, status: { status: word } };
+  return {
+    workloadStatus: { name, desiredReplicas: desired, currentReplicas: current, availableReplicas: available, syncedProxies },
+    requests,
+    status: { status: word },
+  };
 }
 
 function workloadDetail(workload: Workload, requests: RequestHealth, rows: SyncRow[] | undefined, mesh: MeshView): Record<string, unknown> {
@@ -124,11 +180,29 @@ function workloadDetail(workload: Workload, requests: RequestHealth, rows: SyncR
   return {
     ...listItem(workload, undefined),
     annotations,
-    desiredReplicas: desired, currentReplicas: current, availableReplicas: available,
+    desiredReplicas: desired,
+    currentReplicas: current,
+    availableReplicas: available,
     pods: views,
-    services: servicesOf(mesh, namespace, first?.metadata.labels ?? labels).map(({ metadata, spec }) => ({ name: metadata.name, namespace, cluster: CLUSTER, type: spec?.type ?? "ClusterIP", ip: spec?.clusterIP ?? "", ports: spec?.ports ?? [], labels: metadata.labels ?? {}, createdAt: metadata.creationTimestamp ?? "" })),
-    runtimes: [], additionalDetails: [], validations: {}, waypointWorkloads: [],
-    health: healthItem(workload, requests, rows ? views.filter((view) => view.proxyStatus && Object.values(view.proxyStatus).every((state) => state === "Synced")).length : -1),
+    services: servicesOf(mesh, namespace, first?.metadata.labels ?? labels).map(({ metadata, spec }) => ({
+      name: metadata.name,
+      namespace,
+      cluster: CLUSTER,
+      type: spec?.type ?? "ClusterIP",
+      ip: spec?.clusterIP ?? "",
+      ports: spec?.ports ?? [],
+      labels: metadata.labels ?? {},
+      createdAt: metadata.creationTimestamp ?? "",
+    })),
+    runtimes: [],
+    additionalDetails: [],
+    validations: {},
+    waypointWorkloads: [],
+    health: healthItem(
+      workload,
+      requests,
+      rows ? views.filter((view) => view.proxyStatus && Object.values(view.proxyStatus).every((state) => state === "Synced")).length : -1,
+    ),
     // Beyond Kiali: what the workload's proxies ask of their callers, and who decided it.
     security: first && hasProxy(first) ? { ...effectiveMode(first, policies), ports: portModes(first, policies) } : undefined,
   };
@@ -143,7 +217,13 @@ function podItem(pod: PodView, rows: SyncRow[] | undefined): PodItem {
   const { metadata, spec, status } = pod;
   const proxy = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find((c) => c.name === "istio-proxy");
   const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
-  const container = ({ name, image }: { name: string; image?: string }) => ({ name, image: image ?? "", isProxy: name === "istio-proxy", isReady: statuses.find((s) => s.name === name)?.ready ?? false, isAmbient: false });
+  const container = ({ name, image }: { name: string; image?: string }) => ({
+    name,
+    image: image ?? "",
+    isProxy: name === "istio-proxy",
+    isReady: statuses.find((s) => s.name === name)?.ready ?? false,
+    isAmbient: false,
+  });
   const row = rows?.find((r) => r.proxy === `${metadata.name}.${metadata.namespace}`);
   return {
     name: metadata.name,
@@ -155,11 +235,16 @@ function podItem(pod: PodView, rows: SyncRow[] | undefined): PodItem {
     istioContainers: proxy ? [container(proxy)] : [],
     istioInitContainers: (spec?.initContainers ?? []).filter((c) => c.name === "istio-init" || c.name === "istio-validation").map(container),
     status: status?.phase ?? "Unknown",
-    statusMessage: "", statusReason: reasonOf(pod),
+    statusMessage: "",
+    statusReason: reasonOf(pod),
     ready: isReady(pod),
     restarts: statuses.reduce((sum, s) => sum + s.restartCount, 0),
-    appLabel: "app" in (metadata.labels ?? {}), versionLabel: "version" in (metadata.labels ?? {}),
-    protocol: "http", ip: status?.podIP ?? "", node: spec?.nodeName ?? "", serviceAccountName: spec?.serviceAccountName ?? "default",
+    appLabel: "app" in (metadata.labels ?? {}),
+    versionLabel: "version" in (metadata.labels ?? {}),
+    protocol: "http",
+    ip: status?.podIP ?? "",
+    node: spec?.nodeName ?? "",
+    serviceAccountName: spec?.serviceAccountName ?? "default",
     proxyStatus: proxy && rows ? (row ? proxyStatus(row) : { CDS: "Not connected", EDS: "Not connected", LDS: "Not connected", RDS: "Not connected" }) : null,
   };
 }

@@ -25,7 +25,15 @@ export function certificatesOf(dump: string): HeldCertificate[] {
 /** As a table of all, or one part of the workload's own in OpenSSL's words. `now` (Unix ms) decides which are valid. */
 export function certificateText(held: readonly HeldCertificate[], show: CertificatePart, now: number): string {
   if (show === "table") {
-    const rows = held.map(({ name, certificate: c }) => [name, c.ca ? "CA" : "Cert Chain", "ACTIVE", String(now > Date.parse(c.validFrom) && now < Date.parse(c.validTo)), c.serialNumber.toLowerCase().padStart(32, "0"), time(c.validTo), time(c.validFrom)]);
+    const rows = held.map(({ name, certificate: c }) => [
+      name,
+      c.ca ? "CA" : "Cert Chain",
+      "ACTIVE",
+      String(now > Date.parse(c.validFrom) && now < Date.parse(c.validTo)),
+      c.serialNumber.toLowerCase().padStart(32, "0"),
+      time(c.validTo),
+      time(c.validFrom),
+    ]);
     return columns([["RESOURCE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE"], ...rows]);
   }
   const own = held.find(({ name }) => name === "default")?.certificate;

@@ -39,13 +39,23 @@ async function look(condition: Condition, seconds: number, { mesh, queries }: So
       return { met: undefined, evidence: "" };
     case "none": {
       const found = await objectsOf(mesh, condition.resource);
-      return found.length === 0 ? { met: true, evidence: `there is no object of ${condition.resource}` } : { met: false, evidence: `this comes before ${found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(", ")}, which is there already` };
+      return found.length === 0
+        ? { met: true, evidence: `there is no object of ${condition.resource}` }
+        : {
+            met: false,
+            evidence: `this comes before ${found.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(", ")}, which is there already`,
+          };
     }
     case "object": {
       const { namespace, name, field, value } = condition;
       const found = (await objectsOf(mesh, condition.resource)).find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
       if (!found) return { met: false, evidence: `${namespace}/${name} is not there yet` };
-      const has = field === undefined ? undefined : String(field.split(".").reduce<unknown>((at, key) => (typeof at === "object" && at !== null ? (at as Record<string, unknown>)[key] : undefined), found));
+      const has =
+        field === undefined
+          ? undefined
+          : String(
+              field.split(".").reduce<unknown>((at, key) => (typeof at === "object" && at !== null ? (at as Record<string, unknown>)[key] : undefined), found),
+            );
       return { met: field === undefined || has === value, evidence: `${namespace}/${name}${field === undefined ? " is there" : ` has ${field} ${has}`}` };
     }
     case "workload": {
@@ -53,10 +63,21 @@ async function look(condition: Condition, seconds: number, { mesh, queries }: So
       const ready = pods.filter((pod) => pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True"));
       const right = ready.filter((pod) => hasProxy(pod) === condition.sidecar);
       if (right.length > 0) return { met: true, evidence: `${right[0]!.metadata.name} is ready, ${condition.sidecar ? "with" : "without"} a sidecar` };
-      return { met: false, evidence: ready.length > 0 ? `it runs ${condition.sidecar ? "without" : "with"} a sidecar` : pods.length > 0 ? "its pod is not ready yet" : "no pod of it runs yet" };
+      return {
+        met: false,
+        evidence:
+          ready.length > 0
+            ? `it runs ${condition.sidecar ? "without" : "with"} a sidecar`
+            : pods.length > 0
+              ? "its pod is not ready yet"
+              : "no pod of it runs yet",
+      };
     }
     case "traffic": {
-      const count = condition.security === "refused" ? await refused(condition.from, condition.to, seconds, mesh, queries) : await encrypted(condition.from, condition.to, seconds, queries);
+      const count =
+        condition.security === "refused"
+          ? await refused(condition.from, condition.to, seconds, mesh, queries)
+          : await encrypted(condition.from, condition.to, seconds, queries);
       const what = condition.security === "refused" ? "refused" : "answered over mutual TLS";
       return { met: count >= condition.atLeast, evidence: `${count} of ${condition.atLeast} seen that ${condition.atLeast === 1 ? "was" : "were"} ${what}` };
     }
@@ -71,7 +92,15 @@ async function look(condition: Condition, seconds: number, { mesh, queries }: So
 /** Requests that a destination answered over mutual TLS. */
 async function encrypted(from: string, to: string, seconds: number, queries: QueryClient): Promise<number> {
   const [[fromNamespace = "", source = ""], [toNamespace = "", target = ""]] = [from.split("/"), to.split("/")];
-  const labels = [`reporter="destination"`, `connection_security_policy="mutual_tls"`, `response_code="200"`, `source_workload_namespace="${fromNamespace}"`, `source_workload="${source}"`, `destination_workload_namespace="${toNamespace}"`, `destination_workload="${target}"`];
+  const labels = [
+    `reporter="destination"`,
+    `connection_security_policy="mutual_tls"`,
+    `response_code="200"`,
+    `source_workload_namespace="${fromNamespace}"`,
+    `source_workload="${source}"`,
+    `destination_workload_namespace="${toNamespace}"`,
+    `destination_workload="${target}"`,
+  ];
   const samples = await queries.instant(`sum(increase(istio_requests_total{${labels.join(",")}}[${seconds}s]))`);
   return Math.round(samples[0]?.value ?? 0);
 }
@@ -79,8 +108,15 @@ async function encrypted(from: string, to: string, seconds: number, queries: Que
 /** Connections that a workload's proxies refused to pods of another. */
 async function refused(from: string, to: string, seconds: number, mesh: MeshView, queries: QueryClient): Promise<number> {
   const samples = await queries.instant(`sum(increase(chainmail_refused_connections_total[${seconds}s])) by (namespace,pod,source_ip) > 0`);
-  const same = (workload: { namespace: string; workload: string } | undefined, name: string) => workload !== undefined && `${workload.namespace}/${workload.workload}` === name;
-  return Math.round(samples.reduce((sum, { labels, value }) => (same(mesh.workloadByIp(labels.source_ip ?? ""), from) && same(mesh.workloadByPod(labels.namespace ?? "", labels.pod ?? ""), to) ? sum + value : sum), 0));
+  const same = (workload: { namespace: string; workload: string } | undefined, name: string) =>
+    workload !== undefined && `${workload.namespace}/${workload.workload}` === name;
+  return Math.round(
+    samples.reduce(
+      (sum, { labels, value }) =>
+        same(mesh.workloadByIp(labels.source_ip ?? ""), from) && same(mesh.workloadByPod(labels.namespace ?? "", labels.pod ?? ""), to) ? sum + value : sum,
+      0,
+    ),
+  );
 }
 
 async function objectsOf(mesh: MeshView, resource: string): Promise<{ metadata: { name: string; namespace?: string } }[]> {

@@ -55,11 +55,14 @@ const MAX_BYTES = 1 << 20;
 /** All guides in a folder, by their ids; none where there is no such folder. */
 export function readGuides(folder: string): Guide[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder).filter((name) => name.endsWith(".json")).sort().map((name) => {
-    const text = readFileSync(join(folder, name), "utf8");
-    if (text.length > MAX_BYTES) throw new ChainmailError("GUIDE_INVALID", `${name} is larger than ${MAX_BYTES} bytes`);
-    return parseGuide(JSON.parse(text));
-  });
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".json"))
+    .sort()
+    .map((name) => {
+      const text = readFileSync(join(folder, name), "utf8");
+      if (text.length > MAX_BYTES) throw new ChainmailError("GUIDE_INVALID", `${name} is larger than ${MAX_BYTES} bytes`);
+      return parseGuide(JSON.parse(text));
+    });
 }
 
 /** Checks the outline, on which pages and watchers rely. Throws GUIDE_INVALID with the place. */
@@ -67,7 +70,13 @@ export function parseGuide(value: unknown): Guide {
   try {
     const guide = fields(value, "the guide");
     const { workloads, hint } = fields(guide.needs, "needs");
-    return { id: text(guide.id, "id"), title: text(guide.title, "title"), about: text(guide.about, "about"), needs: { workloads: texts(workloads, "needs.workloads"), hint: text(hint, "needs.hint") }, steps: list(guide.steps, "steps").map(step) };
+    return {
+      id: text(guide.id, "id"),
+      title: text(guide.title, "title"),
+      about: text(guide.about, "about"),
+      needs: { workloads: texts(workloads, "needs.workloads"), hint: text(hint, "needs.hint") },
+      steps: list(guide.steps, "steps").map(step),
+    };
   } catch (thrown) {
     throw new ChainmailError("GUIDE_INVALID", `this is no guide: ${errorText(thrown)}`);
   }
@@ -77,12 +86,21 @@ type Fields = Record<string, unknown>;
 
 /** The fields that each kind must have, with what they hold. */
 const RUNS: Record<string, Record<string, "text" | "texts" | "list">> = {
-  table: { path: "text" }, object: { path: "text" }, pod: { workload: "text", container: "text" }, apply: { objects: "list" },
-  exec: { workload: "text", container: "text", command: "texts" }, certificate: { workload: "text", show: "text" }, listener: { workload: "text", listener: "text" },
+  table: { path: "text" },
+  object: { path: "text" },
+  pod: { workload: "text", container: "text" },
+  apply: { objects: "list" },
+  exec: { workload: "text", container: "text", command: "texts" },
+  certificate: { workload: "text", show: "text" },
+  listener: { workload: "text", listener: "text" },
 };
 const CONDITIONS: Record<string, Record<string, "text" | "texts" | "list" | "number" | "flag">> = {
-  none: { resource: "text" }, object: { resource: "text", namespace: "text", name: "text" }, workload: { workload: "text", sidecar: "flag" },
-  traffic: { from: "text", to: "text", security: "text", atLeast: "number" }, edges: { edges: "list" }, shown: { patterns: "texts" },
+  none: { resource: "text" },
+  object: { resource: "text", namespace: "text", name: "text" },
+  workload: { workload: "text", sidecar: "flag" },
+  traffic: { from: "text", to: "text", security: "text", atLeast: "number" },
+  edges: { edges: "list" },
+  shown: { patterns: "texts" },
 };
 
 function step(value: unknown, index: number): GuideStep {
@@ -90,8 +108,13 @@ function step(value: unknown, index: number): GuideStep {
   const { number, section, title, text: words, command, run, done } = fields(value, at);
   if (typeof number !== "number") throw new Error(`${at}.number is no number`);
   return {
-    number, section: text(section, `${at}.section`), title: text(title, `${at}.title`), text: text(words, `${at}.text`), command: text(command, `${at}.command`),
-    ...(run !== undefined && { run: ofKind<Run>(run, RUNS, `${at}.run`) }), done: ofKind<Condition>(done, CONDITIONS, `${at}.done`),
+    number,
+    section: text(section, `${at}.section`),
+    title: text(title, `${at}.title`),
+    text: text(words, `${at}.text`),
+    command: text(command, `${at}.command`),
+    ...(run !== undefined && { run: ofKind<Run>(run, RUNS, `${at}.run`) }),
+    done: ofKind<Condition>(done, CONDITIONS, `${at}.done`),
   };
 }
 

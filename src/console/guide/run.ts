@@ -1,5 +1,14 @@
 import { stringify } from "yaml";
-import { DEPLOYMENTS, type ExecRequest, type ExecResult, type GroupVersionResource, SERVICES, SERVICE_ACCOUNTS, type Transport, resourcePath } from "../../kube/index.ts";
+import {
+  DEPLOYMENTS,
+  type ExecRequest,
+  type ExecResult,
+  type GroupVersionResource,
+  SERVICES,
+  SERVICE_ACCOUNTS,
+  type Transport,
+  resourcePath,
+} from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { ISTIO_KINDS } from "../api/istio-kinds.ts";
 import { ApiProblem } from "../api/router.ts";
@@ -59,15 +68,34 @@ async function execute(run: Run, runners: Runners): Promise<Printed> {
     case "table":
       return printed(tableText(await read(own, run.path, TABLE), !run.path.includes("/namespaces/")));
     case "object": {
-      const { apiVersion, kind, metadata: { managedFields: _, annotations, ...metadata }, ...rest } = (await read(own, run.path)) as KubeObject;
+      const {
+        apiVersion,
+        kind,
+        metadata: { managedFields: _, annotations, ...metadata },
+        ...rest
+      } = (await read(own, run.path)) as KubeObject;
       const { "kubectl.kubernetes.io/last-applied-configuration": __, ...others } = annotations ?? {};
-      const text = stringify({ apiVersion, kind, metadata: { ...metadata, ...(Object.keys(others).length > 0 && { annotations: others }) }, ...rest }, { lineWidth: 0 });
-      return printed(run.lines ? `${text.split("\n").filter((line) => run.lines!.some((word) => line.includes(word))).join("\n")}\n` : text);
+      const text = stringify(
+        { apiVersion, kind, metadata: { ...metadata, ...(Object.keys(others).length > 0 && { annotations: others }) }, ...rest },
+        { lineWidth: 0 },
+      );
+      return printed(
+        run.lines
+          ? `${text
+              .split("\n")
+              .filter((line) => run.lines!.some((word) => line.includes(word)))
+              .join("\n")}\n`
+          : text,
+      );
     }
     case "pod": {
       type Container = { name: string; volumeMounts?: unknown[] };
       const { metadata } = firstPod(mesh, run.workload);
-      const { spec } = (await read(own, resourcePath({ group: "", version: "v1", resource: "pods" }, metadata.namespace, metadata.name))) as KubeObject<{ containers?: Container[]; initContainers?: Container[]; volumes?: unknown[] }>;
+      const { spec } = (await read(own, resourcePath({ group: "", version: "v1", resource: "pods" }, metadata.namespace, metadata.name))) as KubeObject<{
+        containers?: Container[];
+        initContainers?: Container[];
+        volumes?: unknown[];
+      }>;
       const container = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find(({ name }) => name === run.container);
       if (!container) throw new ApiProblem(404, `${metadata.name} has no container ${run.container}`);
       return printed(stringify({ volumeMounts: container.volumeMounts ?? [], volumes: spec?.volumes ?? [] }, { lineWidth: 0 }));
@@ -75,16 +103,29 @@ async function execute(run: Run, runners: Runners): Promise<Printed> {
     case "listener":
       return printed(listenerText(await istiod.configDump(proxyName(mesh, run.workload)), run.listener));
     case "apply":
-      return printed((await inOrder(run.objects, async (object) => `${await apply(object, signedIn(runners).transport)}${await appliedText(object, runners)}`)).join(""));
+      return printed(
+        (await inOrder(run.objects, async (object) => `${await apply(object, signedIn(runners).transport)}${await appliedText(object, runners)}`)).join(""),
+      );
     case "exec": {
       const { metadata } = firstPod(mesh, run.workload);
-      const { stdout, stderr, exitCode } = await signedIn(runners).exec({ namespace: metadata.namespace ?? "", pod: metadata.name, container: run.container, command: run.command, maxBytes: MAX_EXEC_BYTES, timeoutMs: EXEC_TIMEOUT_MS });
+      const { stdout, stderr, exitCode } = await signedIn(runners).exec({
+        namespace: metadata.namespace ?? "",
+        pod: metadata.name,
+        container: run.container,
+        command: run.command,
+        maxBytes: MAX_EXEC_BYTES,
+        timeoutMs: EXEC_TIMEOUT_MS,
+      });
       return { output: `${stdout}${stderr}${exitCode === 0 ? "" : `command terminated with exit code ${exitCode}\n`}`, exitCode };
     }
     case "certificate": {
       const { metadata } = firstPod(mesh, run.workload);
       const { stdout, stderr, exitCode } = await signedIn(runners).exec({
-        namespace: metadata.namespace ?? "", pod: metadata.name, container: "istio-proxy", maxBytes: MAX_EXEC_BYTES, timeoutMs: EXEC_TIMEOUT_MS,
+        namespace: metadata.namespace ?? "",
+        pod: metadata.name,
+        container: "istio-proxy",
+        maxBytes: MAX_EXEC_BYTES,
+        timeoutMs: EXEC_TIMEOUT_MS,
         command: ["pilot-agent", "request", "GET", "config_dump?resource=dynamic_active_secrets"],
       });
       return exitCode === 0 ? printed(certificateText(certificatesOf(stdout), run.show as CertificatePart, runners.now)) : { output: stderr, exitCode };
@@ -109,14 +150,23 @@ async function read(transport: Transport, path: string, accept = "application/js
 }
 
 /** Kinds that a guide may apply. */
-const APPLICABLE: Record<string, GroupVersionResource> = { ServiceAccount: SERVICE_ACCOUNTS, Service: SERVICES, Deployment: DEPLOYMENTS, ...Object.fromEntries(ISTIO_KINDS.map(({ kind, resource }) => [kind, resource])) };
+const APPLICABLE: Record<string, GroupVersionResource> = {
+  ServiceAccount: SERVICE_ACCOUNTS,
+  Service: SERVICES,
+  Deployment: DEPLOYMENTS,
+  ...Object.fromEntries(ISTIO_KINDS.map(({ kind, resource }) => [kind, resource])),
+};
 
 /** Server-side apply, as the console's editor does it; says what became of it as kubectl does. */
 async function apply(object: KubeObject, transport: Transport): Promise<string> {
   const known = APPLICABLE[object.kind];
   if (!known) throw new ApiProblem(400, `a guide applies no ${object.kind}`);
   const { namespace, name } = object.metadata;
-  const answer = await transport(`${resourcePath(known, namespace, name)}?fieldManager=chainmail-console&force=true`, { method: "PATCH", body: JSON.stringify(object), headers: { "content-type": "application/apply-patch+yaml" } });
+  const answer = await transport(`${resourcePath(known, namespace, name)}?fieldManager=chainmail-console&force=true`, {
+    method: "PATCH",
+    body: JSON.stringify(object),
+    headers: { "content-type": "application/apply-patch+yaml" },
+  });
   const body = (await answer.json().catch(() => ({}))) as { message?: string };
   if (!answer.ok) throw new ApiProblem(answer.status, body.message ?? `the API server answered ${answer.status}`);
   return `${object.kind.toLowerCase()}${known.group ? `.${known.group}` : ""}/${name} ${answer.status === 201 ? "created" : "configured"}\n`;
@@ -134,7 +184,8 @@ async function appliedText({ kind, metadata }: KubeObject, { istiod, now }: Runn
   for (let tries = 0; tries < APPLIED_TRIES; tries++) {
     const [change] = await istiod.changes(`${kind}/${metadata.namespace}/${metadata.name}`).catch(() => []);
     // An older change of the same object is not this one's.
-    if (change && change.at >= now - CLOCKS_MS && change.waiting === 0) return `applied on ${change.applied + change.unaffected} of ${change.proxies} proxies${change.milliseconds === undefined ? "" : ` in ${change.milliseconds} ms`}\n`;
+    if (change && change.at >= now - CLOCKS_MS && change.waiting === 0)
+      return `applied on ${change.applied + change.unaffected} of ${change.proxies} proxies${change.milliseconds === undefined ? "" : ` in ${change.milliseconds} ms`}\n`;
     await new Promise((resolve) => setTimeout(resolve, APPLIED_EVERY_MS));
   }
   return "";

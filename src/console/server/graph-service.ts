@@ -59,5 +59,10 @@ async function loadGraph(request: GraphRequest, queries: QueryClient, mesh: Mesh
   const wanted = new Set(request.namespaces);
   // Refusals are asked for once for the whole mesh; their pods say where they belong.
   results.refused = results.refused?.filter((sample) => wanted.has(sample.labels.namespace ?? ""));
-  return buildGraph(results, { graphType: request.graphType, injectServiceNodes: request.injectServiceNodes, workloadByIp: mesh.workloadByIp, workloadByPod: mesh.workloadByPod });
+  return buildGraph(results, {
+    graphType: request.graphType,
+    injectServiceNodes: request.injectServiceNodes,
+    workloadByIp: mesh.workloadByIp,
+    workloadByPod: mesh.workloadByPod,
+  });
 }

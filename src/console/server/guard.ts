@@ -11,7 +11,9 @@ const SERVICE_NAMES = ["kiali", "kiali.istio-system", "kiali.istio-system.svc", 
 export function refuse(request: Request, allowedHosts: string[]): Response | undefined {
   const host = request.headers.get("host") ?? "";
   if (!isKnownHost(hostName(host), allowedHosts)) {
-    return new Response(`This console does not answer to the name "${hostName(host)}". Open it by its address, or set CONSOLE_ALLOWED_HOSTS.\n`, { status: 421 });
+    return new Response(`This console does not answer to the name "${hostName(host)}". Open it by its address, or set CONSOLE_ALLOWED_HOSTS.\n`, {
+      status: 421,
+    });
   }
   const origin = request.headers.get("origin");
   if (origin !== null && origin !== "null" && safeHost(origin) === host) return undefined;
@@ -23,7 +25,8 @@ export function refuse(request: Request, allowedHosts: string[]): Response | und
 
 /** Sent with every answer: nothing is loaded from, sent to or framed by another host. */
 export const SECURITY_HEADERS = {
-  "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",

@@ -87,7 +87,8 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
   const api = async (request: Request, url: URL): Promise<Response> => {
     const path = url.pathname.slice(`${ROOT}/api`.length);
     if (request.method !== "GET" && request.method !== "HEAD") {
-      if (request.method === "POST" && path === "/security/preview") return Response.json(await previewManifest(await policyOf(request), url.searchParams, context));
+      if (request.method === "POST" && path === "/security/preview")
+        return Response.json(await previewManifest(await policyOf(request), url.searchParams, context));
       if (request.method === "POST" && path === "/security/line") return Response.json(await whyLine(await bodyText(request), url.searchParams, context));
       const [, guide, step] = /^\/guides\/([\w-]+)\/steps\/(\d{1,3})\/run$/.exec(path) ?? [];
       if (request.method === "POST" && guide !== undefined) return runGuide(request, guide, Number(step));
@@ -122,7 +123,10 @@ export function createConsole(options: ConsoleOptions): (request: Request) => Pr
     } catch (thrown) {
       const status = thrown instanceof ApiProblem || thrown instanceof ApiError ? thrown.status : thrown instanceof ChainmailError ? 503 : 500;
       if (status >= 500) log.error("request failed", { path: url.pathname, error: errorText(thrown) });
-      return Response.json({ error: errorText(thrown), ...(thrown instanceof ChainmailError && thrown.hint && { detail: thrown.hint }) }, { status, headers: SECURITY_HEADERS });
+      return Response.json(
+        { error: errorText(thrown), ...(thrown instanceof ChainmailError && thrown.hint && { detail: thrown.hint }) },
+        { status, headers: SECURITY_HEADERS },
+      );
     }
   };
 }

@@ -13,11 +13,14 @@ function setUp(everyMs: number) {
   const hub = new Hub(
     (name) =>
       name === "x"
-        ? { everyMs, compute: async () => {
-            state.rounds++;
-            if (state.failure) throw state.failure;
-            return state.value;
-          } }
+        ? {
+            everyMs,
+            compute: async () => {
+              state.rounds++;
+              if (state.failure) throw state.failure;
+              return state.value;
+            },
+          }
         : undefined,
     clock,
     createLogger("test", { level: "none" }),

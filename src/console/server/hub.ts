@@ -7,7 +7,9 @@ export interface Watchable {
   compute(): Promise<unknown>;
 }
 
-export type HubMessage = { event: "update"; data: { watch: string; time: number; data: unknown } } | { event: "problem"; data: { watch: string; message: string; hint: string | undefined } };
+export type HubMessage =
+  | { event: "update"; data: { watch: string; time: number; data: unknown } }
+  | { event: "problem"; data: { watch: string; message: string; hint: string | undefined } };
 
 type Listener = (message: HubMessage) => void;
 
@@ -113,7 +115,8 @@ class Topic {
     if (this.#listeners.size === 0) return;
     if (this.#again) this.#schedule(TOUCH_DELAY_MS);
     // What failed is tried again, even where only changes would bring a new round.
-    else if (this.watchable.everyMs > 0 || this.#last?.event === "problem") this.#schedule(Math.max(this.watchable.everyMs || 2_000, SHARE_OF_TIME * (this.clock.now() - started)));
+    else if (this.watchable.everyMs > 0 || this.#last?.event === "problem")
+      this.#schedule(Math.max(this.watchable.everyMs || 2_000, SHARE_OF_TIME * (this.clock.now() - started)));
     this.#again = false;
   }
 

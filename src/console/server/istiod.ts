@@ -46,23 +46,35 @@ export function createIstiod(options: { baseUrl: string; token(): string | undef
     const token = options.token();
     let answer: Response;
     try {
-      answer = await fetch(`${options.baseUrl}${path}`, { headers: token ? { authorization: `Bearer ${token}` } : {}, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      answer = await fetch(`${options.baseUrl}${path}`, {
+        headers: token ? { authorization: `Bearer ${token}` } : {},
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
     } catch (cause) {
-      throw new ChainmailError("ISTIOD_UNREACHABLE", `istiod at ${options.baseUrl} does not answer`, { cause, hint: "kubectl get pods -n istio-system -l app=istiod" });
+      throw new ChainmailError("ISTIOD_UNREACHABLE", `istiod at ${options.baseUrl} does not answer`, {
+        cause,
+        hint: "kubectl get pods -n istio-system -l app=istiod",
+      });
     }
     if (!answer.ok) {
       const text = (await answer.text()).trim().slice(0, 300);
-      throw new ChainmailError(answer.status === 404 ? "PROXY_NOT_CONNECTED" : "ISTIOD_REFUSED", `istiod answered ${answer.status}: ${text}`, { hint: "istioctl proxy-status" });
+      throw new ChainmailError(answer.status === 404 ? "PROXY_NOT_CONNECTED" : "ISTIOD_REFUSED", `istiod answered ${answer.status}: ${text}`, {
+        hint: "istioctl proxy-status",
+      });
     }
-    if (Number(answer.headers.get("content-length") ?? 0) > MAX_BYTES) throw new ChainmailError("ISTIOD_ANSWER_TOO_LARGE", `istiod's answer to ${path} is larger than ${MAX_BYTES} bytes`);
+    if (Number(answer.headers.get("content-length") ?? 0) > MAX_BYTES)
+      throw new ChainmailError("ISTIOD_ANSWER_TOO_LARGE", `istiod's answer to ${path} is larger than ${MAX_BYTES} bytes`);
     return answer;
   };
   return {
     async changes(key) {
-      const rows = await ask(`/debug/changez?key=${encodeURIComponent(key)}`).then((answer) => answer.json() as Promise<unknown>, (thrown: unknown) => {
-        if (thrown instanceof ChainmailError && thrown.code === "PROXY_NOT_CONNECTED") return []; // 404: an istiod of Istio's.
-        throw thrown;
-      });
+      const rows = await ask(`/debug/changez?key=${encodeURIComponent(key)}`).then(
+        (answer) => answer.json() as Promise<unknown>,
+        (thrown: unknown) => {
+          if (thrown instanceof ChainmailError && thrown.code === "PROXY_NOT_CONNECTED") return []; // 404: an istiod of Istio's.
+          throw thrown;
+        },
+      );
       return Array.isArray(rows) ? (rows as ChangeRow[]).filter((row) => typeof row.at === "number") : [];
     },
     async syncz() {

@@ -1,5 +1,16 @@
 import type { Clock, Logger } from "../../base/index.ts";
-import { CONFIG_MAPS, type GroupVersionResource, type Informer, type InformerOptions, type KubeClient, NAMESPACES, PEER_AUTHENTICATIONS, PODS, SERVICES, createInformer } from "../../kube/index.ts";
+import {
+  CONFIG_MAPS,
+  type GroupVersionResource,
+  type Informer,
+  type InformerOptions,
+  type KubeClient,
+  NAMESPACES,
+  PEER_AUTHENTICATIONS,
+  PODS,
+  SERVICES,
+  createInformer,
+} from "../../kube/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import type { WorkloadIdentity } from "../../telemetry/index.ts";
 import { OtherKinds } from "./other-kinds.ts";
@@ -8,7 +19,13 @@ import { PastAddresses } from "./past-addresses.ts";
 /** What the console keeps of a pod. */
 export type PodView = KubeObject<
   { containers?: ContainerView[]; initContainers?: ContainerView[]; serviceAccountName?: string; nodeName?: string; hostNetwork?: boolean },
-  { podIP?: string; phase?: string; conditions?: { type: string; status: string; reason?: string }[]; containerStatuses?: ContainerStatusView[]; initContainerStatuses?: ContainerStatusView[] }
+  {
+    podIP?: string;
+    phase?: string;
+    conditions?: { type: string; status: string; reason?: string }[];
+    containerStatuses?: ContainerStatusView[];
+    initContainerStatuses?: ContainerStatusView[];
+  }
 >;
 export interface ContainerView {
   name: string;
@@ -22,8 +39,18 @@ export interface ContainerStatusView {
   restartCount: number;
   state?: Record<string, { reason?: string; message?: string; startedAt?: string } | undefined>;
 }
-export type ServiceView = KubeObject<{ type?: string; selector?: Record<string, string>; ports?: { name?: string; port: number; targetPort?: number | string; protocol?: string; appProtocol?: string }[]; clusterIP?: string; externalName?: string }>;
-export type PeerAuthenticationView = KubeObject<{ selector?: { matchLabels?: Record<string, string> }; mtls?: { mode?: string }; portLevelMtls?: Record<string, { mode?: string }> }>;
+export type ServiceView = KubeObject<{
+  type?: string;
+  selector?: Record<string, string>;
+  ports?: { name?: string; port: number; targetPort?: number | string; protocol?: string; appProtocol?: string }[];
+  clusterIP?: string;
+  externalName?: string;
+}>;
+export type PeerAuthenticationView = KubeObject<{
+  selector?: { matchLabels?: Record<string, string> };
+  mtls?: { mode?: string };
+  portLevelMtls?: Record<string, { mode?: string }>;
+}>;
 
 /** Istio's own namespace: mesh-wide policies live there. */
 export const ROOT_NAMESPACE = "istio-system";
@@ -55,14 +82,24 @@ export interface MeshView {
 }
 
 export function createMeshView(client: KubeClient, log: Logger, clock: Clock): MeshView {
-  const informer = <T extends KubeObject>(gvr: GroupVersionResource, options: { namespace?: string; fieldSelector?: string } = {}, more: Pick<InformerOptions<T>, "indexes" | "transform"> = {}): Informer<T> =>
-    createInformer<T>(client, gvr, { ...options, log, transform: trim, ...more });
-  const pods = informer<PodView>(PODS, {}, { transform: trimPod, indexes: { ip: (pod) => (pod.status?.podIP && pod.status.phase === "Running" ? [pod.status.podIP] : []) } });
+  const informer = <T extends KubeObject>(
+    gvr: GroupVersionResource,
+    options: { namespace?: string; fieldSelector?: string } = {},
+    more: Pick<InformerOptions<T>, "indexes" | "transform"> = {},
+  ): Informer<T> => createInformer<T>(client, gvr, { ...options, log, transform: trim, ...more });
+  const pods = informer<PodView>(
+    PODS,
+    {},
+    { transform: trimPod, indexes: { ip: (pod) => (pod.status?.podIP && pod.status.phase === "Running" ? [pod.status.podIP] : []) } },
+  );
   const services = informer<ServiceView>(SERVICES);
   const namespaces = informer<KubeObject>(NAMESPACES);
   const policies = informer<PeerAuthenticationView>(PEER_AUTHENTICATIONS);
   const config = informer<KubeObject>(CONFIG_MAPS, { namespace: ROOT_NAMESPACE, fieldSelector: "metadata.name=istio" });
-  const roots = informer<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, { namespace: ROOT_NAMESPACE, fieldSelector: "metadata.name=istio-ca-root-cert" });
+  const roots = informer<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, {
+    namespace: ROOT_NAMESPACE,
+    fieldSelector: "metadata.name=istio-ca-root-cert",
+  });
   const always = [pods, services, namespaces, policies, config, roots];
   const listeners = new Set<() => void>();
   const tell = () => listeners.forEach((listener) => listener());
@@ -71,7 +108,8 @@ export function createMeshView(client: KubeClient, log: Logger, clock: Clock): M
   pods.onChange(({ type, object, old }) => {
     const was = type === "DELETED" ? object : old;
     // A pod in its node's network leaves an address behind that is the node's.
-    if (was?.status?.podIP && !was.spec?.hostNetwork && (type === "DELETED" || object.status?.podIP !== was.status.podIP)) past.left(was.status.podIP, workloadOf(was));
+    if (was?.status?.podIP && !was.spec?.hostNetwork && (type === "DELETED" || object.status?.podIP !== was.status.podIP))
+      past.left(was.status.podIP, workloadOf(was));
   });
   const others = new OtherKinds((gvr) => informer(gvr), tell, clock);
   return {
@@ -90,7 +128,15 @@ export function createMeshView(client: KubeClient, log: Logger, clock: Clock): M
       const pod = pods.get(name, namespace);
       return pod && workloadOf(pod);
     },
-    meshNamespaces: () => [...new Set(pods.list().filter(hasProxy).map((pod) => pod.metadata.namespace ?? ""))].sort(),
+    meshNamespaces: () =>
+      [
+        ...new Set(
+          pods
+            .list()
+            .filter(hasProxy)
+            .map((pod) => pod.metadata.namespace ?? ""),
+        ),
+      ].sort(),
     objects: (gvr) => others.list(gvr),
     onChange(listener) {
       listeners.add(listener);
@@ -140,16 +186,35 @@ function trim<T extends KubeObject>(object: T): T {
 /** A pod's environment, mounts and probes are on no page either. */
 function trimPod(pod: PodView): PodView {
   const { spec, status } = trim(pod);
-  const container = ({ name, image, restartPolicy, ports }: ContainerView): ContainerView => ({ name, ...(image && { image }), ...(restartPolicy && { restartPolicy }), ...(ports && { ports }) });
-  const containerStatus = ({ name, ready, restartCount, state }: ContainerStatusView): ContainerStatusView => ({ name, ready, restartCount, ...(state && { state }) });
+  const container = ({ name, image, restartPolicy, ports }: ContainerView): ContainerView => ({
+    name,
+    ...(image && { image }),
+    ...(restartPolicy && { restartPolicy }),
+    ...(ports && { ports }),
+  });
+  const containerStatus = ({ name, ready, restartCount, state }: ContainerStatusView): ContainerStatusView => ({
+    name,
+    ready,
+    restartCount,
+    ...(state && { state }),
+  });
   return {
     apiVersion: pod.apiVersion,
     kind: pod.kind,
     metadata: pod.metadata,
-    spec: { containers: spec?.containers?.map(container), initContainers: spec?.initContainers?.map(container), serviceAccountName: spec?.serviceAccountName, nodeName: spec?.nodeName, ...(spec?.hostNetwork && { hostNetwork: true }) },
+    spec: {
+      containers: spec?.containers?.map(container),
+      initContainers: spec?.initContainers?.map(container),
+      serviceAccountName: spec?.serviceAccountName,
+      nodeName: spec?.nodeName,
+      ...(spec?.hostNetwork && { hostNetwork: true }),
+    },
     status: {
-      podIP: status?.podIP, phase: status?.phase, conditions: status?.conditions?.map(({ type, status: is, reason }) => ({ type, status: is, ...(reason && { reason }) })),
-      containerStatuses: status?.containerStatuses?.map(containerStatus), initContainerStatuses: status?.initContainerStatuses?.map(containerStatus),
+      podIP: status?.podIP,
+      phase: status?.phase,
+      conditions: status?.conditions?.map(({ type, status: is, reason }) => ({ type, status: is, ...(reason && { reason }) })),
+      containerStatuses: status?.containerStatuses?.map(containerStatus),
+      initContainerStatuses: status?.initContainerStatuses?.map(containerStatus),
     },
   };
 }

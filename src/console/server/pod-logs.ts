@@ -33,7 +33,9 @@ export function createPodLogs(transport: Transport): PodLogs {
       const answer = await transport(`${resourcePath(PODS, namespace, pod, "log")}?${query}`, init);
       if (!answer.ok) {
         const body = (await answer.json().catch(() => undefined)) as { message?: string } | undefined;
-        throw new ChainmailError("LOGS_UNAVAILABLE", body?.message ?? `the API server answered ${answer.status} for the logs of ${pod}`, { hint: `kubectl logs -n ${namespace} ${pod} -c ${container}` });
+        throw new ChainmailError("LOGS_UNAVAILABLE", body?.message ?? `the API server answered ${answer.status} for the logs of ${pod}`, {
+          hint: `kubectl logs -n ${namespace} ${pod} -c ${container}`,
+        });
       }
       if (answer.body) yield* splitLines(answer.body);
     },

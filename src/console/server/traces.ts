@@ -20,7 +20,10 @@ export function createTraceClient(baseUrl: string): TraceClient {
     try {
       answer = await fetch(`${baseUrl}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (cause) {
-      throw new ChainmailError("TRACE_STORE_UNREACHABLE", `the trace store at ${baseUrl} does not answer`, { cause, hint: "kubectl get pods -n istio-system -l app=prometheus" });
+      throw new ChainmailError("TRACE_STORE_UNREACHABLE", `the trace store at ${baseUrl} does not answer`, {
+        cause,
+        hint: "kubectl get pods -n istio-system -l app=prometheus",
+      });
     }
     const body = (await answer.json().catch(() => undefined)) as { data?: unknown; errors?: { msg?: string }[] | null } | undefined;
     if (answer.status === 404) return undefined;

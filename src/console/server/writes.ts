@@ -38,8 +38,15 @@ export function createWrites(sessions: Sessions, asUser: UserTransport): Writes 
   const write = async (request: Request, target: Target, query: URLSearchParams): Promise<Response> => {
     const transport = asUser(writer(request, sessions));
     const { method, body, type } = await change(request, target);
-    const parameters = new URLSearchParams({ fieldManager: "chainmail-console", ...(query.get("dryRun") === "All" && { dryRun: "All" }), fieldValidation: "Strict" });
-    const response = await transport(`${pathOf(target, method === "POST" ? undefined : target.name)}?${parameters}`, { method, ...(body !== undefined && { body, headers: { "content-type": type } }) });
+    const parameters = new URLSearchParams({
+      fieldManager: "chainmail-console",
+      ...(query.get("dryRun") === "All" && { dryRun: "All" }),
+      fieldValidation: "Strict",
+    });
+    const response = await transport(`${pathOf(target, method === "POST" ? undefined : target.name)}?${parameters}`, {
+      method,
+      ...(body !== undefined && { body, headers: { "content-type": type } }),
+    });
     const answer = (await response.json().catch(() => ({}))) as KubeObject & { message?: string };
     if (!response.ok) throw new ApiProblem(response.status, answer.message ?? `the API server answered ${response.status}`);
     return Response.json(answer);
@@ -75,8 +82,11 @@ function writer(request: Request, sessions: Sessions): string {
 
 async function tokenOf(request: Request): Promise<string> {
   const text = await bodyText(request);
-  const given = request.headers.get("content-type")?.startsWith(CONTENT.json) ? (JSON.parse(text || "{}") as { token?: unknown }).token : new URLSearchParams(text).get("token");
-  if (typeof given !== "string" || given.trim() === "" || given.length > MAX_TOKEN) throw new ApiProblem(400, "no token was given: kubectl create token NAME makes one");
+  const given = request.headers.get("content-type")?.startsWith(CONTENT.json)
+    ? (JSON.parse(text || "{}") as { token?: unknown }).token
+    : new URLSearchParams(text).get("token");
+  if (typeof given !== "string" || given.trim() === "" || given.length > MAX_TOKEN)
+    throw new ApiProblem(400, "no token was given: kubectl create token NAME makes one");
   return given.trim();
 }
 
@@ -86,7 +96,8 @@ async function whoIs(transport: Transport): Promise<string> {
   const response = await transport("/apis/authentication.k8s.io/v1/selfsubjectreviews", { method: "POST", body, headers: { "content-type": CONTENT.json } });
   const review = (await response.json().catch(() => ({}))) as { status?: { userInfo?: { username?: string } } };
   const username = review.status?.userInfo?.username;
-  if (!response.ok || !username || username === "system:anonymous") throw new ApiProblem(401, "The API server does not know this token: it may have ended, kubectl create token NAME makes a new one");
+  if (!response.ok || !username || username === "system:anonymous")
+    throw new ApiProblem(401, "The API server does not know this token: it may have ended, kubectl create token NAME makes a new one");
   return username;
 }
 
@@ -102,7 +113,12 @@ function targetOf(path: string): Target | undefined {
   const [, namespace, group, version, kind, name] = /^\/namespaces\/([^/]+)\/istio\/([^/]+)\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
   const known = ISTIO_KINDS.find((candidate) => candidate.kind === kind && candidate.resource.group === group);
   if (!known || !namespace || !version) return undefined;
-  return { namespace: decodeURIComponent(namespace), kind: known.kind, resource: { ...known.resource, version }, name: name === undefined ? undefined : decodeURIComponent(name) };
+  return {
+    namespace: decodeURIComponent(namespace),
+    kind: known.kind,
+    resource: { ...known.resource, version },
+    name: name === undefined ? undefined : decodeURIComponent(name),
+  };
 }
 
 function pathOf({ namespace, resource: { group, version, resource } }: Target, name: string | undefined): string {
@@ -126,10 +142,12 @@ function manifest(text: string, target: Pick<Target, "namespace" | "kind" | "nam
   const [problem] = document.errors;
   if (problem) throw new ApiProblem(400, `this is no YAML: ${problem.message}`);
   const object = plain(() => document.toJS({ maxAliasCount: 0 }) as unknown) as Partial<KubeObject> | null;
-  if (typeof object !== "object" || object === null || typeof object.metadata !== "object" || object.metadata === null) throw new ApiProblem(400, "this is no object of Kubernetes: it needs apiVersion, kind and metadata");
+  if (typeof object !== "object" || object === null || typeof object.metadata !== "object" || object.metadata === null)
+    throw new ApiProblem(400, "this is no object of Kubernetes: it needs apiVersion, kind and metadata");
   if (object.kind !== target.kind) throw new ApiProblem(400, `the kind is ${target.kind} and cannot become ${String(object.kind)} here`);
   const namespace = object.metadata.namespace ?? target.namespace;
-  if ((!anyNamespace && namespace !== target.namespace) || (target.name !== undefined && object.metadata.name !== target.name)) throw new ApiProblem(400, `an object's name and namespace cannot change: delete it and make another`);
+  if ((!anyNamespace && namespace !== target.namespace) || (target.name !== undefined && object.metadata.name !== target.name))
+    throw new ApiProblem(400, `an object's name and namespace cannot change: delete it and make another`);
   return { ...object, metadata: { ...object.metadata, namespace } } as KubeObject;
 }
 

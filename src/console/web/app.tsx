@@ -57,9 +57,12 @@ function pageOf(parts: string[]): { menu: string; page: Page } {
   const [first = "", , kind] = parts;
   const name = parts.at(-1) ?? "";
   if (first === "namespaces" && parts.length === 2) return { menu: "namespaces", page: { title: name, render: (props) => <NamespacePage {...props} /> } };
-  if (first === "namespaces" && kind === "applications" && parts.length === 4) return { menu: "applications", page: { title: name, render: (props) => <AppPage {...props} /> } };
-  if (first === "namespaces" && kind === "workloads" && parts.length === 4) return { menu: "workloads", page: { title: name, render: (props) => <WorkloadPage {...props} /> } };
-  if (first === "namespaces" && kind === "services" && parts.length === 4) return { menu: "services", page: { title: name, render: (props) => <ServicePage {...props} /> } };
+  if (first === "namespaces" && kind === "applications" && parts.length === 4)
+    return { menu: "applications", page: { title: name, render: (props) => <AppPage {...props} /> } };
+  if (first === "namespaces" && kind === "workloads" && parts.length === 4)
+    return { menu: "workloads", page: { title: name, render: (props) => <WorkloadPage {...props} /> } };
+  if (first === "namespaces" && kind === "services" && parts.length === 4)
+    return { menu: "services", page: { title: name, render: (props) => <ServicePage {...props} /> } };
   if (first === "namespaces" && kind === "istio" && parts.length === 7) return { menu: "istio", page: { title: name, render: () => <ConfigObjectPage /> } };
   if (first === "traces" && parts.length === 2) return { menu: "traces", page: { title: "Trace", render: () => <TracePage /> } };
   if (first === "istio" && parts[1] === "new") return { menu: "istio", page: { title: "New", render: ({ mesh }) => <NewConfigPage mesh={mesh} /> } };
@@ -74,7 +77,9 @@ function App() {
   const [guides, setGuides] = useState(0);
   useEffect(() => {
     // Without an answer the menu does without it; its page says more to who knows its address.
-    void fetch("/kiali/api/guides").then(async (answer) => answer.ok && setGuides(((await answer.json()) as unknown[]).length)).catch(() => {});
+    void fetch("/kiali/api/guides")
+      .then(async (answer) => answer.ok && setGuides(((await answer.json()) as unknown[]).length))
+      .catch(() => {});
   }, []);
   const lock = meshLock(mesh.data);
   const { menu, page } = pageOf(parts);
@@ -85,16 +90,36 @@ function App() {
   }, [page.title]);
   return (
     <>
-      <a className="skip" href="#main">Skip to the page</a>
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
       <header className="masthead">
-        <Link to="/graph" className="brand"><Rings /> Chainmail</Link>
+        <Link to="/graph" className="brand">
+          <Rings /> Chainmail
+        </Link>
         <nav aria-label="Pages">
-          {Object.entries(PAGES).filter(([key]) => key !== "guide" || guides > 0).map(([key, { title }]) => <Link key={key} to={`/${key}`} current={key === menu}>{title}</Link>)}
+          {Object.entries(PAGES)
+            .filter(([key]) => key !== "guide" || guides > 0)
+            .map(([key, { title }]) => (
+              <Link key={key} to={`/${key}`} current={key === menu}>
+                {title}
+              </Link>
+            ))}
         </nav>
-        <Link to="/policies" className={`mesh-lock mesh-lock-${lock.kind}`}><Lock kind={lock.kind} label="" /> <span role="status">{lock.text}</span></Link>
+        <Link to="/policies" className={`mesh-lock mesh-lock-${lock.kind}`}>
+          <Lock kind={lock.kind} label="" /> <span role="status">{lock.text}</span>
+        </Link>
         <Pulse />
         <WhoAmI />
-        <button type="button" className="theme" aria-label="Switch between light and dark" title="Switch between light and dark" onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>{theme === "dark" ? "☀" : "☾"}</button>
+        <button
+          type="button"
+          className="theme"
+          aria-label="Switch between light and dark"
+          title="Switch between light and dark"
+          onClick={() => setTheme(theme === "dark" ? "light" : "dark")}
+        >
+          {theme === "dark" ? "☀" : "☾"}
+        </button>
       </header>
       <main id="main" tabIndex={-1}>
         <Boundary key={location.pathname}>
@@ -108,22 +133,49 @@ function App() {
 /** Who is signed in; anonymous readers may sign in to change things. */
 function WhoAmI() {
   const { session, signIn, signOut } = useSession();
-  if (session.csrf === undefined) return <button type="button" className="theme sign-in" onClick={signIn}>Sign in</button>;
-  return <button type="button" className="theme sign-in" title={`${session.username}: sign out`} onClick={() => void signOut()}>{session.username.replace(/^system:serviceaccount:/, "")} · sign out</button>;
+  if (session.csrf === undefined)
+    return (
+      <button type="button" className="theme sign-in" onClick={signIn}>
+        Sign in
+      </button>
+    );
+  return (
+    <button type="button" className="theme sign-in" title={`${session.username}: sign out`} onClick={() => void signOut()}>
+      {session.username.replace(/^system:serviceaccount:/, "")} · sign out
+    </button>
+  );
 }
 
 function Pulse() {
   const connected = useConnected();
-  return <span className={connected ? "pulse on" : "pulse"} role="status" title={connected ? "What changes in the mesh is shown at once" : "The console's server does not answer: trying again"}>{connected ? "live" : "reconnecting…"}</span>;
+  return (
+    <span
+      className={connected ? "pulse on" : "pulse"}
+      role="status"
+      title={connected ? "What changes in the mesh is shown at once" : "The console's server does not answer: trying again"}
+    >
+      {connected ? "live" : "reconnecting…"}
+    </span>
+  );
 }
 
 /** Three linked rings: the icon, drawn in place so that it needs no request. */
 function Rings() {
   return (
     <svg viewBox="0 0 32 32" width="24" height="24" fill="none" stroke="#3ecf8e" strokeWidth="3.2" aria-hidden="true">
-      <circle cx="11" cy="11" r="7" /><circle cx="21" cy="11" r="7" /><circle cx="16" cy="21" r="7" />
+      <circle cx="11" cy="11" r="7" />
+      <circle cx="21" cy="11" r="7" />
+      <circle cx="16" cy="21" r="7" />
     </svg>
   );
 }
 
-createRoot(document.getElementById("app")!).render(<StrictMode><RouteProvider><SessionProvider><App /></SessionProvider></RouteProvider></StrictMode>);
+createRoot(document.getElementById("app")!).render(
+  <StrictMode>
+    <RouteProvider>
+      <SessionProvider>
+        <App />
+      </SessionProvider>
+    </RouteProvider>
+  </StrictMode>,
+);

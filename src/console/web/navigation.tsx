@@ -59,7 +59,19 @@ export const appPath = (namespace: string, name: string) => `/namespaces/${encod
 export const namespacePath = (namespace: string) => `/namespaces/${encodeURIComponent(namespace)}`;
 
 /** The page of what a node of the graph stands for; none for callers that nobody knows. */
-export function nodePath({ type, namespace, workload, app, service }: { type: string; namespace: string; workload?: string; app?: string; service?: string }): string | undefined {
+export function nodePath({
+  type,
+  namespace,
+  workload,
+  app,
+  service,
+}: {
+  type: string;
+  namespace: string;
+  workload?: string;
+  app?: string;
+  service?: string;
+}): string | undefined {
   if (type === "service" && service && namespace !== "unknown") return servicePath(namespace, service);
   if (type === "workload" && workload) return workloadPath(namespace, workload);
   return type === "app" && app ? appPath(namespace, app) : undefined;

@@ -25,7 +25,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const [asked, setAsked] = useState(false);
   useEffect(() => {
     // Without an answer nobody is signed in; that the server is gone is said by what is live.
-    void fetch("/kiali/api/auth/info").then(async (answer) => answer.ok && setSession(((await answer.json()) as { sessionInfo: Session }).sessionInfo)).catch(() => {});
+    void fetch("/kiali/api/auth/info")
+      .then(async (answer) => answer.ok && setSession(((await answer.json()) as { sessionInfo: Session }).sessionInfo))
+      .catch(() => {});
   }, []);
   const signOut = useCallback(async () => {
     await fetch("/kiali/api/logout", { method: "POST" });
@@ -45,9 +47,15 @@ export type WriteAnswer = { ok: true; object: Record<string, unknown> } | { ok: 
 /** Writes through the console with the session's rights. */
 export async function write(session: Session, method: "POST" | "PUT" | "DELETE", path: string, body?: string): Promise<WriteAnswer> {
   try {
-    const answer = await fetch(`/kiali/api${path}`, { method, headers: { "content-type": "application/yaml", ...(session.csrf && { "x-csrf-token": session.csrf }) }, ...(body !== undefined && { body }) });
+    const answer = await fetch(`/kiali/api${path}`, {
+      method,
+      headers: { "content-type": "application/yaml", ...(session.csrf && { "x-csrf-token": session.csrf }) },
+      ...(body !== undefined && { body }),
+    });
     const object = (await answer.json()) as Record<string, unknown>;
-    return answer.ok ? { ok: true, object } : { ok: false, status: answer.status, message: typeof object.error === "string" ? object.error : answer.statusText };
+    return answer.ok
+      ? { ok: true, object }
+      : { ok: false, status: answer.status, message: typeof object.error === "string" ? object.error : answer.statusText };
   } catch {
     return { ok: false, status: 0, message: "The console's server does not answer." };
   }
@@ -64,7 +72,11 @@ function SignIn({ onClose, onSession }: { onClose(): void; onSession(session: Se
   useEffect(() => dialog.current?.showModal(), []);
   const send = async (): Promise<void> => {
     setProblem("");
-    const answer = await fetch("/kiali/api/authenticate", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ token }) }).catch(() => undefined);
+    const answer = await fetch("/kiali/api/authenticate", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token }),
+    }).catch(() => undefined);
     const body = (await answer?.json().catch(() => undefined)) as (Session & { error?: string }) | undefined;
     if (!answer?.ok || !body) return setProblem(body?.error ?? "The console's server does not answer.");
     onSession(body);
@@ -80,10 +92,27 @@ function SignIn({ onClose, onSession }: { onClose(): void; onSession(session: Se
       >
         <h2 id="sign-in-title">Sign in to change things</h2>
         <p>What you change here is done with your own rights in Kubernetes. Give a token of an account that has them:</p>
-        <label className="field"><span>Token</span><input type="password" autoComplete="off" value={token} onChange={(event) => setToken(event.target.value)} /></label>
-        {problem && <p className="notice notice-bad" role="alert">{problem}</p>}
-        <details><summary>How to get one</summary><pre className="code">{HOW}</pre></details>
-        <p className="actions"><button type="submit" className="button button-main" disabled={token.trim() === ""}>Sign in</button> <button type="button" className="button" onClick={() => dialog.current?.close()}>Not now</button></p>
+        <label className="field">
+          <span>Token</span>
+          <input type="password" autoComplete="off" value={token} onChange={(event) => setToken(event.target.value)} />
+        </label>
+        {problem && (
+          <p className="notice notice-bad" role="alert">
+            {problem}
+          </p>
+        )}
+        <details>
+          <summary>How to get one</summary>
+          <pre className="code">{HOW}</pre>
+        </details>
+        <p className="actions">
+          <button type="submit" className="button button-main" disabled={token.trim() === ""}>
+            Sign in
+          </button>{" "}
+          <button type="button" className="button" onClick={() => dialog.current?.close()}>
+            Not now
+          </button>
+        </p>
       </form>
     </dialog>
   );

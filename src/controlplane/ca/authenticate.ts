@@ -45,7 +45,12 @@ export function createAuthenticator({ trustDomain, tokens, oidc }: Authenticator
       const id = verifiedUris.map(parseSpiffeId).find((candidate) => candidate?.trustDomain === trustDomain());
       if (id) return { id, spiffe: formatSpiffeId(id), source: "client-certificate" };
       const token = /^bearer\s+(\S+)\s*$/i.exec(authorization ?? "")?.[1];
-      if (!token) throw refused(verifiedUris.length > 0 ? "the client certificate is of another trust domain and there is no token" : "there is neither a client certificate nor a bearer token");
+      if (!token)
+        throw refused(
+          verifiedUris.length > 0
+            ? "the client certificate is of another trust domain and there is no token"
+            : "there is neither a client certificate nor a bearer token",
+        );
       if (token.length > MAX_TOKEN_CHARS) throw refused("the token is too long");
       if (oidc?.claims(token)) return proved(await oidc.verify(token), "oidc");
       return proved(await tokens.review(token), "token");

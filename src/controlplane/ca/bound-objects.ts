@@ -23,7 +23,11 @@ export function followBoundObjects(options: { client: KubeClient; clock: Clock; 
   const follow = (gvr: GroupVersionResource): Followed & { stop(): void } => {
     let live = false;
     const informer = createInformer<KubeObject>(client, gvr, {
-      transform: ({ apiVersion, kind: type, metadata: { name, namespace, uid, resourceVersion } }) => ({ apiVersion, kind: type, metadata: { name, namespace, uid, resourceVersion } }),
+      transform: ({ apiVersion, kind: type, metadata: { name, namespace, uid, resourceVersion } }) => ({
+        apiVersion,
+        kind: type,
+        metadata: { name, namespace, uid, resourceVersion },
+      }),
       onConnection: (connected) => {
         live = connected;
         if (!connected) doubt();
@@ -38,9 +42,11 @@ export function followBoundObjects(options: { client: KubeClient; clock: Clock; 
   const pods = options.pods ?? own;
   options.pods?.onDoubt(doubt);
   const accounts = follow(SERVICE_ACCOUNTS);
-  const is = (followed: Followed | undefined, namespace: string, { name, uid }: BoundObject): boolean => followed?.live() === true && followed.get(name, namespace)?.metadata.uid === uid;
+  const is = (followed: Followed | undefined, namespace: string, { name, uid }: BoundObject): boolean =>
+    followed?.live() === true && followed.get(name, namespace)?.metadata.uid === uid;
   return {
-    alive: ({ namespace, serviceAccount, pod }) => pods?.live() === true && is(accounts, namespace, serviceAccount) && (pod === undefined || is(pods, namespace, pod)),
+    alive: ({ namespace, serviceAccount, pod }) =>
+      pods?.live() === true && is(accounts, namespace, serviceAccount) && (pod === undefined || is(pods, namespace, pod)),
     onDoubt: (listener) => void listeners.add(listener),
     stop() {
       own?.stop();

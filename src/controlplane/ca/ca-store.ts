@@ -1,7 +1,17 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
 import { createInformer, isAlreadyExists, isConflict, SECRETS, type KubeClient } from "../../kube/index.ts";
 import { CertificateAuthority, type CaMaterial } from "./certificate-authority.ts";
-import { CA_SECRET, fromCaSecret, fromPluggedIn, needsRenewal, newSelfSigned, PLUGGED_IN_SECRET, renewSelfSigned, toSecret, type SecretObject } from "./material.ts";
+import {
+  CA_SECRET,
+  fromCaSecret,
+  fromPluggedIn,
+  needsRenewal,
+  newSelfSigned,
+  PLUGGED_IN_SECRET,
+  renewSelfSigned,
+  toSecret,
+  type SecretObject,
+} from "./material.ts";
 import { RootRotation } from "./root-rotation.ts";
 
 export interface CaStoreOptions {

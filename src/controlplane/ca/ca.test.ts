@@ -74,7 +74,9 @@ describe("the root", () => {
     expect(ca.material.certificate.pem).not.toBe(old.pem);
     expect(ca.material.certificate.notAfter).toBeGreaterThan(old.notAfter);
     expect(parseCertificate(leaf).signedBy(ca.material.certificate.publicKey)).toBe(true);
-    expect(Buffer.from((api.at(`${SECRETS}/istio-ca-secret`) as { data?: Record<string, string> }).data?.["ca-cert.pem"] ?? "", "base64").toString()).toBe(ca.material.certificate.pem);
+    expect(Buffer.from((api.at(`${SECRETS}/istio-ca-secret`) as { data?: Record<string, string> }).data?.["ca-cert.pem"] ?? "", "base64").toString()).toBe(
+      ca.material.certificate.pem,
+    );
   });
 });
 
@@ -87,7 +89,15 @@ describe("an operator's CA", () => {
   test("is taken in both layouts, and replaced live", async () => {
     const api = new FakeApi();
     const first = await own();
-    api.put(SECRETS, secret("cacerts", { "ca-cert.pem": first.root.pem, "ca-key.pem": encodePrivateKey(first.key), "root-cert.pem": first.root.pem, "cert-chain.pem": first.root.pem }));
+    api.put(
+      SECRETS,
+      secret("cacerts", {
+        "ca-cert.pem": first.root.pem,
+        "ca-key.pem": encodePrivateKey(first.key),
+        "root-cert.pem": first.root.pem,
+        "cert-chain.pem": first.root.pem,
+      }),
+    );
     const ca = await open(api);
     expect(ca.material.source).toBe("plugged-in");
     expect(api.at(`${SECRETS}/istio-ca-secret`)).toBeUndefined();
@@ -139,7 +149,10 @@ describe("callers", () => {
     if (token === "no-audience") return { ...review, status: { authenticated: true, user: { username: "system:serviceaccount:a:b" } } };
     return { ...review, status: { authenticated: false, error: "invalid bearer token" } };
   });
-  const authenticator = createAuthenticator({ trustDomain: () => "cluster.local", tokens: createTokenReviewer({ client: api.client, audience: "istio-ca", clock: systemClock }) });
+  const authenticator = createAuthenticator({
+    trustDomain: () => "cluster.local",
+    tokens: createTokenReviewer({ client: api.client, audience: "istio-ca", clock: systemClock }),
+  });
   const reviews = (): number => api.requests.filter((r) => r.endsWith("tokenreviews")).length;
 
   test("a verified certificate comes first and needs no review", async () => {
@@ -157,7 +170,9 @@ describe("callers", () => {
     for (const authorization of [undefined, "", "Basic x", "Bearer bad", "Bearer user", "Bearer no-audience", `Bearer ${"x".repeat(20_000)}`]) {
       await expect(authenticator.authenticate({ verifiedUris: [], authorization })).rejects.toThrow("request authenticate failure");
     }
-    await expect(authenticator.authenticate({ verifiedUris: ["spiffe://other.domain/ns/a/sa/b"], authorization: undefined })).rejects.toThrow("request authenticate failure");
+    await expect(authenticator.authenticate({ verifiedUris: ["spiffe://other.domain/ns/a/sa/b"], authorization: undefined })).rejects.toThrow(
+      "request authenticate failure",
+    );
   });
 });
 
@@ -172,7 +187,8 @@ describe("distribution", () => {
     const distribution = distributeRoots({ client: api.client, ca, clock: systemClock, log });
     stops.push(distribution.stop);
     await distribution.synced;
-    const has = (ns: string): boolean => (api.at(path(ns)) as { data?: Record<string, string> } | undefined)?.data?.["root-cert.pem"] === ca.material.rootBundlePem;
+    const has = (ns: string): boolean =>
+      (api.at(path(ns)) as { data?: Record<string, string> } | undefined)?.data?.["root-cert.pem"] === ca.material.rootBundlePem;
     await eventually(() => has("default") && has("kube-system"));
     expect(api.at(path("default"))?.metadata.labels).toEqual({ "istio.io/config": "true" });
     expect(api.at(path("default", "istio-ca-crl"))).toBeDefined();
@@ -181,7 +197,12 @@ describe("distribution", () => {
 
     api.put("/api/v1/namespaces", namespace("fresh"));
     await eventually(() => has("fresh"));
-    api.put("/api/v1/namespaces/fresh/configmaps", { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio-ca-root-cert", namespace: "fresh" }, data: { "root-cert.pem": "forged" } });
+    api.put("/api/v1/namespaces/fresh/configmaps", {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "istio-ca-root-cert", namespace: "fresh" },
+      data: { "root-cert.pem": "forged" },
+    });
     await eventually(() => has("fresh"));
     api.remove(path("fresh"));
     await eventually(() => has("fresh"));

@@ -1,6 +1,15 @@
 import type { KeyObject } from "node:crypto";
 import { errorText, type Clock } from "../../base/index.ts";
-import { isRevoked, issueLeaf, parseCsr, parseRevocationLists, PkiError, type Certificate, type RevocationList, type SubjectAltNames } from "../../pki/index.ts";
+import {
+  isRevoked,
+  issueLeaf,
+  parseCsr,
+  parseRevocationLists,
+  PkiError,
+  type Certificate,
+  type RevocationList,
+  type SubjectAltNames,
+} from "../../pki/index.ts";
 import { CaError } from "./errors.ts";
 
 /** What a CA signs with and what its leaves' verifiers trust. Immutable: a rotation replaces it whole. */
@@ -64,7 +73,10 @@ export class CertificateAuthority {
     }
     const lifetime = lifetimeMs > 0 ? lifetimeMs : DEFAULT_LIFETIME_MS;
     if (lifetime > MAX_LIFETIME_MS) {
-      throw new CaError("CA_TTL_TOO_LONG", `CSR signing error (requested TTL ${goDuration(lifetime)} is greater than the max allowed TTL ${goDuration(MAX_LIFETIME_MS)})`);
+      throw new CaError(
+        "CA_TTL_TOO_LONG",
+        `CSR signing error (requested TTL ${goDuration(lifetime)} is greater than the max allowed TTL ${goDuration(MAX_LIFETIME_MS)})`,
+      );
     }
     const { chainPem, rootBundlePem } = this.#material;
     return [this.issue(spki, { uris: [spiffeId] }, lifetime).pem, ...(chainPem ? [chainPem] : []), rootBundlePem];
@@ -80,7 +92,10 @@ export class CertificateAuthority {
     try {
       return issueLeaf({ signer: this.#material, spki, names, now: this.#clock.now(), lifetimeMs });
     } catch (cause) {
-      throw new CaError("CA_SIGNING_FAILED", `the CA could not sign: ${errorText(cause)}`, { cause, hint: "kubectl -n istio-system get secret istio-ca-secret cacerts" });
+      throw new CaError("CA_SIGNING_FAILED", `the CA could not sign: ${errorText(cause)}`, {
+        cause,
+        hint: "kubectl -n istio-system get secret istio-ca-secret cacerts",
+      });
     }
   }
 }

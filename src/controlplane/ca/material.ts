@@ -1,5 +1,21 @@
 import { type Clock } from "../../base/index.ts";
-import { decodePrivateKey, encodePrivateKey, generateKey, issueRoot, KEY_USAGE, mergeBundles, parseBundle, parseCertificate, parseRevocationLists, PkiError, publicKeyDer, splitCertificates, verifyChain, type Certificate, type KeyAlgorithm } from "../../pki/index.ts";
+import {
+  decodePrivateKey,
+  encodePrivateKey,
+  generateKey,
+  issueRoot,
+  KEY_USAGE,
+  mergeBundles,
+  parseBundle,
+  parseCertificate,
+  parseRevocationLists,
+  PkiError,
+  publicKeyDer,
+  splitCertificates,
+  verifyChain,
+  type Certificate,
+  type KeyAlgorithm,
+} from "../../pki/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import type { CaMaterial } from "./certificate-authority.ts";
 import { CaError } from "./errors.ts";
@@ -72,7 +88,8 @@ export function fromPluggedIn(secret: SecretObject, now: number): CaMaterial {
   const roots = read(secret, rootName);
   // In cert-manager's layout tls.crt itself carries the chain.
   const chain = istio ? read(secret, "cert-chain.pem") : certificatePem;
-  if (!certificatePem || !keyPem || !roots || !chain) throw incomplete(secret, `${certificateName}, ${keyName}, ${rootName}${istio ? " and cert-chain.pem" : ""}`);
+  if (!certificatePem || !keyPem || !roots || !chain)
+    throw incomplete(secret, `${certificateName}, ${keyName}, ${rootName}${istio ? " and cert-chain.pem" : ""}`);
   return checked(secret, now, () => {
     const certificate = parseCertificate(certificatePem);
     const intermediates = parseBundle(chain);
@@ -94,7 +111,8 @@ function checkRevocationLists(pem: string, authorities: readonly Certificate[]):
   for (const list of parseRevocationLists(pem)) {
     const issuer = authorities.find(({ subjectDer, publicKey }) => Buffer.from(subjectDer).equals(Buffer.from(list.issuerDer)) && list.signedBy(publicKey));
     if (!issuer) throw new PkiError("PKI_UNTRUSTED", "a list of ca-crl.pem is signed by none of its authorities");
-    if (issuer.keyUsage && !issuer.keyUsage.has(KEY_USAGE.cRLSign)) throw new PkiError("PKI_CONSTRAINT", `a list of ca-crl.pem is by ${issuer.subject}, whose certificate does not allow it to sign revocation lists`);
+    if (issuer.keyUsage && !issuer.keyUsage.has(KEY_USAGE.cRLSign))
+      throw new PkiError("PKI_CONSTRAINT", `a list of ca-crl.pem is by ${issuer.subject}, whose certificate does not allow it to sign revocation lists`);
   }
 }
 
@@ -111,7 +129,10 @@ function checked(secret: SecretObject, now: number, make: () => CaMaterial): CaM
     material = make();
   } catch (cause) {
     if (!(cause instanceof PkiError)) throw cause;
-    throw new CaError("CA_SECRET_INVALID", `the CA in secret ${name} cannot be used: ${cause.message}`, { cause, hint: `kubectl -n ${secret.metadata.namespace} get secret ${secret.metadata.name} -o yaml` });
+    throw new CaError("CA_SECRET_INVALID", `the CA in secret ${name} cannot be used: ${cause.message}`, {
+      cause,
+      hint: `kubectl -n ${secret.metadata.namespace} get secret ${secret.metadata.name} -o yaml`,
+    });
   }
   const { certificate, key } = material;
   const fault = !Buffer.from(publicKeyDer(key)).equals(Buffer.from(certificate.spki))

@@ -19,7 +19,9 @@ export function parseOidcRule(text: string | undefined): OidcRule | undefined {
   }
   const { issuer, audiences, jwks_uri, jwksUri = jwks_uri } = (typeof rule === "object" && rule !== null ? rule : {}) as Record<string, unknown>;
   if (typeof issuer !== "string" || !Array.isArray(audiences) || audiences.length === 0 || !audiences.every((audience) => typeof audience === "string")) {
-    throw new ChainmailError("OIDC_RULE_INVALID", "JWT_RULE must have an issuer and a list of audiences", { hint: '{"issuer": "https://…", "audiences": ["istio-ca"], "jwks_uri": "https://…"}' });
+    throw new ChainmailError("OIDC_RULE_INVALID", "JWT_RULE must have an issuer and a list of audiences", {
+      hint: '{"issuer": "https://…", "audiences": ["istio-ca"], "jwks_uri": "https://…"}',
+    });
   }
   return { issuer, audiences, jwksUri: typeof jwksUri === "string" ? jwksUri : undefined };
 }

@@ -36,7 +36,10 @@ test("a token of the issuer proves the service account that its subject names; k
   const never = { review: () => Promise.reject(new Error("the API server was asked")) };
   const authenticator = createAuthenticator({ trustDomain: () => "cluster.local", tokens: never, oidc: verifier });
   for (let i = 0; i < 2; i++) {
-    expect(await authenticator.authenticate({ verifiedUris: [], authorization: `Bearer ${token(privateKey)}` })).toMatchObject({ spiffe: "spiffe://cluster.local/ns/a/sa/web", source: "oidc" });
+    expect(await authenticator.authenticate({ verifiedUris: [], authorization: `Bearer ${token(privateKey)}` })).toMatchObject({
+      spiffe: "spiffe://cluster.local/ns/a/sa/web",
+      source: "oidc",
+    });
   }
   expect(fetched).toEqual([`${ISSUER}/.well-known/openid-configuration`, `${ISSUER}/keys`]);
 });
@@ -47,7 +50,9 @@ test("what is not signed by the issuer, for us, now, for a service account, is r
   const none = `${encode({ alg: "none" })}.${encode({ iss: ISSUER, aud: "istio-ca", sub: "system:serviceaccount:a:web", exp: NOW / 1000 + 60 })}.`;
   // A public key taken for a shared secret: the classic confusion.
   const confused = `${encode({ alg: "HS256", kid: "k1" })}.${encode({ iss: ISSUER, aud: "istio-ca", sub: "system:serviceaccount:a:web", exp: NOW / 1000 + 60 })}`;
-  const hmac = `${confused}.${createHmac("sha256", publicKey.export({ type: "spki", format: "pem" })).update(confused).digest("base64url")}`;
+  const hmac = `${confused}.${createHmac("sha256", publicKey.export({ type: "spki", format: "pem" }))
+    .update(confused)
+    .digest("base64url")}`;
   for (const bad of [
     token(newKey().privateKey),
     token(privateKey, { aud: "api" }),
@@ -82,7 +87,11 @@ test("a new key is asked for, but not by every token that names one", async () =
 
 test("JWT_RULE is Istio's; half a rule is refused", () => {
   expect(parseOidcRule(undefined)).toBeUndefined();
-  expect(parseOidcRule('{"issuer":"https://i","jwks_uri":"https://i/k","audiences":["a"]}')).toEqual({ issuer: "https://i", audiences: ["a"], jwksUri: "https://i/k" });
+  expect(parseOidcRule('{"issuer":"https://i","jwks_uri":"https://i/k","audiences":["a"]}')).toEqual({
+    issuer: "https://i",
+    audiences: ["a"],
+    jwksUri: "https://i/k",
+  });
   for (const text of ["{", "[]", '{"issuer":"https://i"}', '{"issuer":"https://i","audiences":[]}', '{"audiences":["a"]}']) {
     expect(() => parseOidcRule(text)).toThrow(expect.objectContaining({ code: "OIDC_RULE_INVALID" }));
   }

@@ -31,7 +31,13 @@ export function createOidcVerifier(rule: OidcRule, options: { readonly clock: Cl
     return set;
   };
   const verifyWith = (token: string, set: ReturnType<typeof createLocalJWKSet>): Promise<{ payload: JWTPayload }> =>
-    jwtVerify(token, set, { issuer: rule.issuer, audience: [...rule.audiences], algorithms: ALGORITHMS, currentDate: new Date(clock.now()), requiredClaims: ["exp", "sub"] });
+    jwtVerify(token, set, {
+      issuer: rule.issuer,
+      audience: [...rule.audiences],
+      algorithms: ALGORITHMS,
+      currentDate: new Date(clock.now()),
+      requiredClaims: ["exp", "sub"],
+    });
 
   return {
     claims(token) {

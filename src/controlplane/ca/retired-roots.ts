@@ -34,7 +34,10 @@ export function anchorOf(material: CaMaterial): Certificate {
  */
 export function retire(previous: CaMaterial, next: CaMaterial, retired: readonly RetiredRoot[], now: number, leafLifetimeMs: number): RetiredRoot[] {
   const anchor = anchorOf(previous);
-  const candidates = [...retired, { fingerprint: fingerprintOf(anchor), pem: anchor.pem, crlPem: previous.crlPem, since: now, until: Math.min(now + leafLifetimeMs, anchor.notAfter) }];
+  const candidates = [
+    ...retired,
+    { fingerprint: fingerprintOf(anchor), pem: anchor.pem, crlPem: previous.crlPem, since: now, until: Math.min(now + leafLifetimeMs, anchor.notAfter) },
+  ];
   const kept = new Map<string, RetiredRoot>();
   for (const root of candidates) if (!kept.has(root.fingerprint) && !covers(next, root.pem)) kept.set(root.fingerprint, root);
   return [...kept.values()];
@@ -65,6 +68,8 @@ export function rootsWithoutList(material: CaMaterial): Certificate[] {
 /** By the certificate or by its key: a root that was renewed with its key accepts what the old one signed. */
 function covers(material: CaMaterial, rootPem: string): boolean {
   const [root] = parseBundle(rootPem);
-  return root !== undefined && parseBundle(material.rootBundlePem).some(({ der, spki }) => Buffer.from(der).equals(root.der) || Buffer.from(spki).equals(Buffer.from(root.spki)));
+  return (
+    root !== undefined &&
+    parseBundle(material.rootBundlePem).some(({ der, spki }) => Buffer.from(der).equals(root.der) || Buffer.from(spki).equals(Buffer.from(root.spki)))
+  );
 }
-

@@ -17,7 +17,10 @@ const MAX_RETRY_MS = 30_000;
  * Keeps the ConfigMaps istio-ca-root-cert and istio-ca-crl in every namespace, whoever changes or deletes them: pods
  * mount the first one, and start only when it is there.
  */
-export function distributeRoots(options: { client: KubeClient; ca: CertificateAuthority; clock: Clock; log: Logger }): { synced: Promise<void>; stop: () => void } {
+export function distributeRoots(options: { client: KubeClient; ca: CertificateAuthority; clock: Clock; log: Logger }): {
+  synced: Promise<void>;
+  stop: () => void;
+} {
   const { client, ca, clock, log } = options;
   const namespaces = createInformer<Namespace>(client, NAMESPACES, { log, clock });
   const informers = new Map<string, Informer<ConfigMap>>();
@@ -68,7 +71,10 @@ export function distributeRoots(options: { client: KubeClient; ca: CertificateAu
       // A namespace that was deleted meanwhile answers 404, or 403 while it terminates.
       if (isNotFound(thrown)) return;
       log.warn("could not write the trust bundle", { namespace, configmap: name, error: errorText(thrown), wait_ms: retryMs });
-      retries.set(key, clock.after(retryMs, () => void reconcile(name, namespace, Math.min(retryMs * 2, MAX_RETRY_MS))));
+      retries.set(
+        key,
+        clock.after(retryMs, () => void reconcile(name, namespace, Math.min(retryMs * 2, MAX_RETRY_MS))),
+      );
     } finally {
       running.delete(key);
     }
@@ -77,7 +83,8 @@ export function distributeRoots(options: { client: KubeClient; ca: CertificateAu
   const all = (): void => {
     for (const name of wanted().keys()) for (const namespace of namespaces.list()) void reconcile(name, namespace.metadata.name);
   };
-  for (const name of wanted().keys()) informers.set(name, createInformer<ConfigMap>(client, CONFIG_MAPS, { fieldSelector: `metadata.name=${name}`, log, clock }));
+  for (const name of wanted().keys())
+    informers.set(name, createInformer<ConfigMap>(client, CONFIG_MAPS, { fieldSelector: `metadata.name=${name}`, log, clock }));
   const synced = Promise.all([namespaces.synced, ...[...informers.values()].map((i) => i.synced)]).then(() => {
     if (stopped) return;
     namespaces.onChange(({ type, object }) => {

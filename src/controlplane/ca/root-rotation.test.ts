@@ -1,6 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createLogger, FakeClock } from "../../base/index.ts";
-import { createCsr, encodePrivateKey, generateKey, issueLeaf, issueRevocationList, issueRoot, mergeBundles, parseBundle, parseCertificate, publicKeyDer, verifyChain, type Signer } from "../../pki/index.ts";
+import {
+  createCsr,
+  encodePrivateKey,
+  generateKey,
+  issueLeaf,
+  issueRevocationList,
+  issueRoot,
+  mergeBundles,
+  parseBundle,
+  parseCertificate,
+  publicKeyDer,
+  verifyChain,
+  type Signer,
+} from "../../pki/index.ts";
 import type { KubeObject } from "../../resources/types.ts";
 import { FakeApi } from "../testing/fake-api.ts";
 import { openCa } from "./ca-store.ts";
@@ -27,8 +40,19 @@ async function authority(organization: string): Promise<Signer> {
 }
 
 function plugIn({ certificate, key }: Signer, more: Record<string, string> = {}): void {
-  const data = { "ca-cert.pem": certificate.pem, "ca-key.pem": encodePrivateKey(key), "root-cert.pem": certificate.pem, "cert-chain.pem": certificate.pem, ...more };
-  const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "cacerts", namespace: "istio-system" }, data: Object.fromEntries(Object.entries(data).map(([k, v]) => [k, Buffer.from(v).toString("base64")])) };
+  const data = {
+    "ca-cert.pem": certificate.pem,
+    "ca-key.pem": encodePrivateKey(key),
+    "root-cert.pem": certificate.pem,
+    "cert-chain.pem": certificate.pem,
+    ...more,
+  };
+  const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "cacerts", namespace: "istio-system" },
+    data: Object.fromEntries(Object.entries(data).map(([k, v]) => [k, Buffer.from(v).toString("base64")])),
+  };
   api.put(SECRETS, secret as KubeObject);
 }
 
@@ -128,7 +152,10 @@ describe("a root that is replaced", () => {
     const [before, spreading, after] = seen;
     if (!before || !spreading || !after) throw new Error("three were looked at");
     // From one step to the next both sides verify; the first and the last never meet, since the spread is over by then.
-    for (const [a, b] of [[before, spreading], [spreading, after]] as const) {
+    for (const [a, b] of [
+      [before, spreading],
+      [spreading, after],
+    ] as const) {
       expect(verifies(a.leaf, b.bundle)).toBe(true);
       expect(verifies(b.leaf, a.bundle)).toBe(true);
     }
@@ -242,7 +269,12 @@ describe("after a restart", () => {
   test("a record that cannot be read harms nothing", async () => {
     plugIn(await authority("old"));
     for (const text of ["", "{", "{}", '{"current":"x"}', '{"retired":[{"pem":"x","since":1,"until":2}]}', "null"]) {
-      api.put(SECRETS, { apiVersion: "v1", kind: "Secret", metadata: { name: "istio-ca-rotation", namespace: "istio-system" }, data: { "rotation.json": Buffer.from(text).toString("base64") } } as KubeObject);
+      api.put(SECRETS, {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "istio-ca-rotation", namespace: "istio-system" },
+        data: { "rotation.json": Buffer.from(text).toString("base64") },
+      } as KubeObject);
       const { trusted, stop } = await open();
       expect(trusted()).toEqual(["old"]);
       stop();

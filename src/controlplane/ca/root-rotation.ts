@@ -111,7 +111,10 @@ export class RootRotation {
     if (isTrusted(next, this.ca.material) || spreadMs <= 0) return this.#switch(next);
     const signsFrom = clock.now() + spreadMs;
     this.#pending = { next, signsFrom, cancel: clock.after(spreadMs, () => this.#switch(next)) };
-    log.info("a new root is made known; it signs as soon as every workload had time to read it", { root: fingerprintOf(anchorOf(next)).slice(0, 16), in_seconds: spreadMs / 1000 });
+    log.info("a new root is made known; it signs as soon as every workload had time to read it", {
+      root: fingerprintOf(anchorOf(next)).slice(0, 16),
+      in_seconds: spreadMs / 1000,
+    });
     this.#publish();
   }
 
@@ -147,7 +150,13 @@ export class RootRotation {
     return {
       signing: { subject: anchor.subject, fingerprint: fingerprintOf(anchor), notAfter: iso(anchor.notAfter) },
       ...(pending && { spreading: { fingerprint: fingerprintOf(anchorOf(pending.next)), signsFrom: iso(pending.signsFrom) } }),
-      retired: this.#retired.map(({ fingerprint, since, until }) => ({ fingerprint, since: iso(since), until: iso(until), remaining: left.length, workloads: left.slice(0, SHOWN).map(({ name }) => name) })),
+      retired: this.#retired.map(({ fingerprint, since, until }) => ({
+        fingerprint,
+        since: iso(since),
+        until: iso(until),
+        remaining: left.length,
+        workloads: left.slice(0, SHOWN).map(({ name }) => name),
+      })),
     };
   }
 
@@ -167,7 +176,8 @@ export class RootRotation {
     const sameSigner = anchorOf(previous).pem === anchorOf(next).pem;
     if (!sameSigner) this.#renewed.clear();
     this.#publish();
-    if (this.#retired.length > 0 && !sameSigner) log.info("a new root signs; the old one stays trusted while workloads hold certificates of it", { retired: this.#retired.length });
+    if (this.#retired.length > 0 && !sameSigner)
+      log.info("a new root signs; the old one stays trusted while workloads hold certificates of it", { retired: this.#retired.length });
     if (this.#retired.length > 0 || before > 0) this.#storeSoon();
     if (this.#retired.length > 0) this.#look();
   }
@@ -177,8 +187,11 @@ export class RootRotation {
     const effective = withRetired(this.#own, this.#retired);
     const pending = this.#pending;
     // The old root first: it signs until the new one is known everywhere.
-    const material = pending ? withRetired(effective, [{ fingerprint: "", pem: pending.next.rootBundlePem, crlPem: pending.next.crlPem, since: 0, until: 0 }]) : effective;
-    for (const root of rootsWithoutList(material)) log.warn("certificates of a root without a revocation list are refused while other roots have one", { root: root.subject });
+    const material = pending
+      ? withRetired(effective, [{ fingerprint: "", pem: pending.next.rootBundlePem, crlPem: pending.next.crlPem, since: 0, until: 0 }])
+      : effective;
+    for (const root of rootsWithoutList(material))
+      log.warn("certificates of a root without a revocation list are refused while other roots have one", { root: root.subject });
     this.ca.replace(material);
   }
 
@@ -242,11 +255,13 @@ export class RootRotation {
   #storeSoon(): void {
     this.#cancelStore ??= this.options.clock.after(STORE_DELAY_MS, () => {
       this.#cancelStore = undefined;
-      this.#storing = this.#storing.then(() => this.#store()).catch((thrown: unknown) => {
-        const raced = isConflict(thrown) || isAlreadyExists(thrown);
-        this.options.log[raced ? "debug" : "warn"]("the state of the root's rotation could not be written", { error: errorText(thrown) });
-        this.#storeSoon();
-      });
+      this.#storing = this.#storing
+        .then(() => this.#store())
+        .catch((thrown: unknown) => {
+          const raced = isConflict(thrown) || isAlreadyExists(thrown);
+          this.options.log[raced ? "debug" : "warn"]("the state of the root's rotation could not be written", { error: errorText(thrown) });
+          this.#storeSoon();
+        });
     });
   }
 
@@ -261,7 +276,14 @@ export class RootRotation {
     const data = { [KEY]: Buffer.from(JSON.stringify(stored)).toString("base64") };
     // A conflict is another istiod's write in between: the next try reads what it wrote.
     if (existing) await client.update<SecretObject>(SECRETS, { ...existing, data });
-    else await client.create<SecretObject>(SECRETS, { apiVersion: "v1", kind: "Secret", metadata: { name: RECORD, namespace, labels: { "istio.io/config": "true" } }, type: "istio.io/ca-rotation", data });
+    else
+      await client.create<SecretObject>(SECRETS, {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: RECORD, namespace, labels: { "istio.io/config": "true" } },
+        type: "istio.io/ca-rotation",
+        data,
+      });
     this.#recorded = this.#retired.length > 0;
   }
 }
@@ -271,8 +293,19 @@ function readStored(record: SecretObject, log: Logger): Stored | undefined {
     const parsed = JSON.parse(Buffer.from(record.data?.[KEY] ?? "", "base64").toString("utf8")) as Partial<Stored>;
     const retired = (parsed.retired ?? []).filter((root) => typeof root.pem === "string" && Number.isFinite(root.since) && Number.isFinite(root.until));
     // Fingerprints are computed anew: what is trusted is the certificate, not what somebody wrote beside it.
-    const checked = retired.map((root) => ({ fingerprint: fingerprintOf(parseCertificate(root.pem)), pem: root.pem, crlPem: String(root.crlPem ?? ""), since: root.since, until: root.until }));
-    return { current: parseCertificate(String(parsed.current ?? "")).pem, retired: checked, renewed: (parsed.renewed ?? []).map(String), leafLifetimeMs: Math.max(DEFAULT_LIFETIME_MS, Number(parsed.leafLifetimeMs) || 0) };
+    const checked = retired.map((root) => ({
+      fingerprint: fingerprintOf(parseCertificate(root.pem)),
+      pem: root.pem,
+      crlPem: String(root.crlPem ?? ""),
+      since: root.since,
+      until: root.until,
+    }));
+    return {
+      current: parseCertificate(String(parsed.current ?? "")).pem,
+      retired: checked,
+      renewed: (parsed.renewed ?? []).map(String),
+      leafLifetimeMs: Math.max(DEFAULT_LIFETIME_MS, Number(parsed.leafLifetimeMs) || 0),
+    };
   } catch (thrown) {
     log.warn("the record of the root's rotation cannot be read", { secret: record.metadata.name, error: errorText(thrown) });
     return undefined;

@@ -13,7 +13,12 @@ afterEach(() => stops.splice(0).forEach((stop) => stop()));
 
 /** As the API server makes them: only the payload counts here. */
 function token(claims: object, pod: object | undefined = { name: "web-1", uid: "p1" }): string {
-  const payload = { exp: 3600, sub: "system:serviceaccount:a:web", "kubernetes.io": { namespace: "a", serviceaccount: { name: "web", uid: "s1" }, ...(pod && { pod }) }, ...claims };
+  const payload = {
+    exp: 3600,
+    sub: "system:serviceaccount:a:web",
+    "kubernetes.io": { namespace: "a", serviceaccount: { name: "web", uid: "s1" }, ...(pod && { pod }) },
+    ...claims,
+  };
   return `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
 }
 
@@ -47,7 +52,10 @@ async function eventually(check: () => boolean): Promise<void> {
 test("a token that was accepted is not reviewed again, also when asked about twice at once", async () => {
   const { reviewer, reviews } = await world();
   const asked = await Promise.all([reviewer.review(token({})), reviewer.review(token({}))]);
-  expect(asked).toEqual([{ namespace: "a", serviceAccount: "web" }, { namespace: "a", serviceAccount: "web" }]);
+  expect(asked).toEqual([
+    { namespace: "a", serviceAccount: "web" },
+    { namespace: "a", serviceAccount: "web" },
+  ]);
   await reviewer.review(token({}));
   expect(reviews()).toBe(1);
   await reviewer.review(token({ jti: "another" }));

@@ -3,7 +3,12 @@ import type { Authenticator } from "../ca/index.ts";
 import type { DebugPages } from "./pages.ts";
 
 /** Says whether somebody may see a debug page; a refusal has the HTTP status and text to answer with. */
-export type DebugAccess = (request: { page: string; query: URLSearchParams; remoteAddress: string; authorization: string | undefined }) => Promise<{ status: number; text: string } | undefined>;
+export type DebugAccess = (request: {
+  page: string;
+  query: URLSearchParams;
+  remoteAddress: string;
+  authorization: string | undefined;
+}) => Promise<{ status: number; text: string } | undefined>;
 
 /**
  * Who is in the pod already (port-forward arrives there) may see all; on the pod network a token of a service account of

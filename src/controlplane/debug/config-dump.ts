@@ -1,6 +1,12 @@
 import { create, type Registry as TypeRegistry, toJson } from "@bufbuild/protobuf";
 import { AnySchema, anyPack, type Any } from "@bufbuild/protobuf/wkt";
-import { ClustersConfigDumpSchema, EcdsConfigDumpSchema, ListenersConfigDumpSchema, RoutesConfigDumpSchema, ScopedRoutesConfigDumpSchema } from "../../proto/gen/envoy/admin/v3/config_dump_shared_pb.ts";
+import {
+  ClustersConfigDumpSchema,
+  EcdsConfigDumpSchema,
+  ListenersConfigDumpSchema,
+  RoutesConfigDumpSchema,
+  ScopedRoutesConfigDumpSchema,
+} from "../../proto/gen/envoy/admin/v3/config_dump_shared_pb.ts";
 import { XDS_TYPES } from "../../proto/index.ts";
 import type { MeshSnapshot } from "../registry/snapshot.ts";
 import type { XdsGenerator, XdsResource } from "../xds/types.ts";
@@ -21,7 +27,10 @@ export function configDump(connection: ConnectionView, snapshot: MeshSnapshot, g
   const routes = watches.get(XDS_TYPES.RDS);
   return [
     EMPTY_BOOTSTRAP,
-    anyPack(ClustersConfigDumpSchema, create(ClustersConfigDumpSchema, { versionInfo: version, dynamicActiveClusters: generate(XDS_TYPES.CDS).map((r) => ({ cluster: any(r) })) })),
+    anyPack(
+      ClustersConfigDumpSchema,
+      create(ClustersConfigDumpSchema, { versionInfo: version, dynamicActiveClusters: generate(XDS_TYPES.CDS).map((r) => ({ cluster: any(r) })) }),
+    ),
     anyPack(
       ListenersConfigDumpSchema,
       create(ListenersConfigDumpSchema, {
@@ -32,7 +41,9 @@ export function configDump(connection: ConnectionView, snapshot: MeshSnapshot, g
     anyPack(ScopedRoutesConfigDumpSchema, create(ScopedRoutesConfigDumpSchema)),
     anyPack(
       RoutesConfigDumpSchema,
-      create(RoutesConfigDumpSchema, { dynamicRouteConfigs: generate(XDS_TYPES.RDS, [...(routes?.names ?? [])]).map((r) => ({ versionInfo: version, routeConfig: any(r) })) }),
+      create(RoutesConfigDumpSchema, {
+        dynamicRouteConfigs: generate(XDS_TYPES.RDS, [...(routes?.names ?? [])]).map((r) => ({ versionInfo: version, routeConfig: any(r) })),
+      }),
     ),
     EMPTY_SECRETS,
     anyPack(EcdsConfigDumpSchema, create(EcdsConfigDumpSchema)),

@@ -13,12 +13,25 @@ import { clientConfig, syncStatus } from "./sync-status.ts";
 import type { ConnectionView, WatchView } from "./views.ts";
 
 const version = "2026-11-24T06:08:08Z/48";
-const watch = (changes: Partial<WatchView> = {}): WatchView => ({ wildcard: true, names: new Set(), sent: new Map([["a", "1"]]), nonceSent: `${version}x`, nonceAcked: `${version}x`, error: undefined, sentAt: Date.parse("2026-11-24T06:08:08.389Z"), ...changes });
+const watch = (changes: Partial<WatchView> = {}): WatchView => ({
+  wildcard: true,
+  names: new Set(),
+  sent: new Map([["a", "1"]]),
+  nonceSent: `${version}x`,
+  nonceAcked: `${version}x`,
+  error: undefined,
+  sentAt: Date.parse("2026-11-24T06:08:08.389Z"),
+  ...changes,
+});
 
 function connection(watches: Record<string, WatchView>): ConnectionView {
   return {
     id: "web-api-1.istioinaction-1",
-    node: parseNode("sidecar~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local", { NAMESPACE: "istioinaction", CLUSTER_ID: "Kubernetes", ISTIO_VERSION: "1.31.0" }),
+    node: parseNode("sidecar~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local", {
+      NAMESPACE: "istioinaction",
+      CLUSTER_ID: "Kubernetes",
+      ISTIO_VERSION: "1.31.0",
+    }),
     connectedAt: 0,
     address: "127.0.0.1:5",
     watches: new Map(Object.entries(watches)),
@@ -43,7 +56,14 @@ describe("sync status", () => {
   });
 
   test("states of a type: synced, stale, not sent, error", () => {
-    const states = clientConfig(connection({ [XDS_TYPES.CDS]: watch(), [XDS_TYPES.EDS]: watch({ nonceAcked: "old" }), [XDS_TYPES.LDS]: watch({ nonceSent: "", nonceAcked: "", sentAt: 0 }), [XDS_TYPES.RDS]: watch({ error: "no" }) }));
+    const states = clientConfig(
+      connection({
+        [XDS_TYPES.CDS]: watch(),
+        [XDS_TYPES.EDS]: watch({ nonceAcked: "old" }),
+        [XDS_TYPES.LDS]: watch({ nonceSent: "", nonceAcked: "", sentAt: 0 }),
+        [XDS_TYPES.RDS]: watch({ error: "no" }),
+      }),
+    );
     expect(states.genericXdsConfigs.map(({ configStatus }) => configStatus)).toEqual([1, 3, 2, 4]);
     expect(states.node?.metadata).toEqual({ CLUSTER_ID: "Kubernetes", ISTIO_VERSION: "1.31.0", NAMESPACE: "istioinaction" });
   });
@@ -51,8 +71,25 @@ describe("sync status", () => {
 
 describe("registry pages", () => {
   const objects: KubeObject[] = [
-    { apiVersion: "v1", kind: "Service", metadata: { name: "web-api", namespace: "istioinaction", resourceVersion: "568", creationTimestamp: "2026-11-24T05:48:09Z" }, spec: { type: "ClusterIP", clusterIP: "10.96.125.31", clusterIPs: ["10.96.125.31"], selector: { app: "web-api" }, ports: [{ name: "http", port: 8080, protocol: "TCP", targetPort: 8081 }] } },
-    { apiVersion: "v1", kind: "Pod", metadata: { name: "web-api-1", namespace: "istioinaction", labels: { app: "web-api", "security.istio.io/tlsMode": "istio" } }, spec: { serviceAccountName: "web-api", nodeName: "n1", containers: [] }, status: { podIP: "10.244.1.11" } },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web-api", namespace: "istioinaction", resourceVersion: "568", creationTimestamp: "2026-11-24T05:48:09Z" },
+      spec: {
+        type: "ClusterIP",
+        clusterIP: "10.96.125.31",
+        clusterIPs: ["10.96.125.31"],
+        selector: { app: "web-api" },
+        ports: [{ name: "http", port: 8080, protocol: "TCP", targetPort: 8081 }],
+      },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "web-api-1", namespace: "istioinaction", labels: { app: "web-api", "security.istio.io/tlsMode": "istio" } },
+      spec: { serviceAccountName: "web-api", nodeName: "n1", containers: [] },
+      status: { podIP: "10.244.1.11" },
+    },
     {
       apiVersion: "discovery.k8s.io/v1",
       kind: "EndpointSlice",
@@ -103,7 +140,18 @@ describe("registry pages", () => {
     expect(endpointPage(snapshot)).toMatchObject({
       "web-api.istioinaction.svc.cluster.local": {
         istioinaction: {
-          Shards: { "Kubernetes/Kubernetes": [{ Addresses: ["10.244.1.11"], EndpointPort: 8081, ServicePortName: "http", TLSMode: "istio", HealthStatus: 1, ServiceAccount: "spiffe://cluster.local/ns/istioinaction/sa/web-api" }] },
+          Shards: {
+            "Kubernetes/Kubernetes": [
+              {
+                Addresses: ["10.244.1.11"],
+                EndpointPort: 8081,
+                ServicePortName: "http",
+                TLSMode: "istio",
+                HealthStatus: 1,
+                ServiceAccount: "spiffe://cluster.local/ns/istioinaction/sa/web-api",
+              },
+            ],
+          },
           ServiceAccounts: { "spiffe://cluster.local/ns/istioinaction/sa/web-api": {} },
         },
       },
@@ -113,7 +161,16 @@ describe("registry pages", () => {
 
 describe("who may look", () => {
   const mesh = new FakeMesh();
-  const pages = new DebugPages({ snapshot: () => mesh.snapshot(), connections: () => [connection({})], generator: mesh.generator, version: () => version, clusterId: "Kubernetes", rotation: () => ({ retired: [] }), changes: () => [], push: () => 1 });
+  const pages = new DebugPages({
+    snapshot: () => mesh.snapshot(),
+    connections: () => [connection({})],
+    generator: mesh.generator,
+    version: () => version,
+    clusterId: "Kubernetes",
+    rotation: () => ({ retired: [] }),
+    changes: () => [],
+    push: () => 1,
+  });
   const authenticator: Authenticator = {
     authenticate({ authorization }) {
       const namespace = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];
@@ -122,7 +179,8 @@ describe("who may look", () => {
     },
   };
   const access = createDebugAccess({ authenticator, pages, namespace: "istio-system" });
-  const ask = async (page: string, remoteAddress: string, authorization?: string, query = ""): Promise<number | undefined> => (await access({ page, query: new URLSearchParams(query), remoteAddress, authorization }))?.status;
+  const ask = async (page: string, remoteAddress: string, authorization?: string, query = ""): Promise<number | undefined> =>
+    (await access({ page, query: new URLSearchParams(query), remoteAddress, authorization }))?.status;
 
   test("loopback sees all, the pod network needs a token of istiod's namespace", async () => {
     expect(await ask("syncz", "127.0.0.1")).toBeUndefined();

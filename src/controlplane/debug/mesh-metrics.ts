@@ -7,7 +7,13 @@ import type { Labels, MetricsRegistry } from "./metrics.ts";
 import type { ConnectionView } from "./views.ts";
 
 /** Istio's names of the kinds that are no configuration of its own. */
-const REGISTRY_TYPES: Partial<Record<RegistryKind, string>> = { Service: "Services", EndpointSlice: "EndpointSlice", Pod: "Pods", Node: "Nodes", Namespace: "Namespaces" };
+const REGISTRY_TYPES: Partial<Record<RegistryKind, string>> = {
+  Service: "Services",
+  EndpointSlice: "EndpointSlice",
+  Pod: "Pods",
+  Node: "Nodes",
+  Namespace: "Namespaces",
+};
 /** Counted as changes of what; other kinds change nothing that is pushed by itself. */
 const UPDATES: Partial<Record<RegistryKind, string>> = { Service: "svc", EndpointSlice: "eds", Secret: "secret" };
 const TIME_BUCKETS = [0.01, 0.1, 0.5, 1, 3, 5];
@@ -22,7 +28,11 @@ export function createRegistryObserver(metrics: MetricsRegistry): RegistryObserv
   const configEvents = metrics.counter("pilot_k8s_cfg_events", "Events from k8s config.");
   const registryEvents = metrics.counter("pilot_k8s_reg_events", "Events from k8s registry.");
   const updates = metrics.counter("pilot_inbound_updates", "Total number of updates received by pilot.");
-  const waiting = metrics.histogram("pilot_debounce_time", "Delay in seconds between the first config enters debouncing and the merged push request is pushed into the push queue (includes pushcontext_init_seconds).", WAIT_BUCKETS);
+  const waiting = metrics.histogram(
+    "pilot_debounce_time",
+    "Delay in seconds between the first config enters debouncing and the merged push request is pushed into the push queue (includes pushcontext_init_seconds).",
+    WAIT_BUCKETS,
+  );
   const counterOf = (kind: RegistryKind, event: string): (() => void) => {
     const type = REGISTRY_TYPES[kind];
     const custom = type === undefined && isConfig(kind);
@@ -59,19 +69,60 @@ export function createRegistryObserver(metrics: MetricsRegistry): RegistryObserv
 /** What can be said of the mesh as it is now, worked out when somebody asks. */
 export function describeMesh(metrics: MetricsRegistry, snapshot: () => MeshSnapshot, connections: () => Iterable<ConnectionView>): void {
   const gauge = (name: string, help: string, value: () => number): void => metrics.observedGauge(name, help, () => [{ value: value() }]);
-  gauge("pilot_eds_no_instances", "Number of clusters without instances.", () => count(snapshot().services.all, (service) => service.resolution === "ClientSideLB" && service.ports.length > 0 && snapshot().backends(service).endpoints.length === 0));
-  gauge("pilot_endpoint_not_ready", "Endpoint found in unready state.", () => snapshot().services.all.reduce((sum, service) => sum + count(snapshot().backends(service).endpoints, ({ health }) => health !== "HEALTHY" && health !== "UNKNOWN"), 0));
+  gauge("pilot_eds_no_instances", "Number of clusters without instances.", () =>
+    count(
+      snapshot().services.all,
+      (service) => service.resolution === "ClientSideLB" && service.ports.length > 0 && snapshot().backends(service).endpoints.length === 0,
+    ),
+  );
+  gauge("pilot_endpoint_not_ready", "Endpoint found in unready state.", () =>
+    snapshot().services.all.reduce(
+      (sum, service) => sum + count(snapshot().backends(service).endpoints, ({ health }) => health !== "HEALTHY" && health !== "UNKNOWN"),
+      0,
+    ),
+  );
   gauge("pilot_k8s_endpoints_pending_pod", "Number of endpoints that do not currently have any corresponding pods.", () => pendingEndpoints(snapshot()));
   gauge("endpoint_no_pod", "Endpoints without an associated pod.", () => pendingEndpoints(snapshot()));
-  gauge("pilot_conflict_inbound_listener", "Number of conflicting inbound listeners.", () => count([...connections()], ({ node }) => node.type === "sidecar" && hasInboundConflict(serviceTargets(node, snapshot()))));
-  gauge("pilot_conflict_outbound_listener_tcp_over_current_tcp", "Number of conflicting tcp listeners with current tcp listener.", () => conflictingListeners(snapshot().services.all));
+  gauge("pilot_conflict_inbound_listener", "Number of conflicting inbound listeners.", () =>
+    count([...connections()], ({ node }) => node.type === "sidecar" && hasInboundConflict(serviceTargets(node, snapshot()))),
+  );
+  gauge("pilot_conflict_outbound_listener_tcp_over_current_tcp", "Number of conflicting tcp listeners with current tcp listener.", () =>
+    conflictingListeners(snapshot().services.all),
+  );
   describeUntargeted(metrics, snapshot, connections);
-  gauge("pilot_vservice_dup_domain", "Virtual services with dup domains.", () => duplicates(snapshot().configs.VirtualService.flatMap(({ spec }) => (spec?.gateways?.length ? spec.gateways : ["mesh"]).flatMap((gateway) => [...new Set(spec?.hosts)].map((host) => `${gateway} ${host}`)))));
-  gauge("pilot_destrule_subsets", "Duplicate subsets across destination rules for same host", () => duplicates(snapshot().configs.DestinationRule.flatMap(({ metadata, spec }) => (spec?.subsets ?? []).map(({ name }) => `${metadata.namespace}/${spec?.host} ${name}`))));
-  gauge("pilot_duplicate_envoy_clusters", "Duplicate envoy clusters caused by service entries with same hostname", () => duplicates(snapshot().services.all.filter(({ registry }) => registry === "External").flatMap(({ hostname, ports, addresses }) => ports.map(({ port }) => `${hostname} ${port} ${addresses.join()}`))));
-  gauge("pilot_dns_cluster_without_endpoints", "DNS clusters without endpoints caused by the endpoint field in STRICT_DNS type cluster is not set or the corresponding subset cannot select any endpoint", () =>
-    count(snapshot().services.all, (service) => (service.resolution === "DNSLB" || service.resolution === "DNSRoundRobinLB") && snapshot().backends(service).endpoints.length === 0));
-  gauge("pilot_no_ip", "Pods not found in the endpoint table, possibly invalid.", () => count([...connections()], ({ node }) => node.podName !== "" && !snapshot().objects.get("Pod", node.podName, node.namespace)));
+  gauge("pilot_vservice_dup_domain", "Virtual services with dup domains.", () =>
+    duplicates(
+      snapshot().configs.VirtualService.flatMap(({ spec }) =>
+        (spec?.gateways?.length ? spec.gateways : ["mesh"]).flatMap((gateway) => [...new Set(spec?.hosts)].map((host) => `${gateway} ${host}`)),
+      ),
+    ),
+  );
+  gauge("pilot_destrule_subsets", "Duplicate subsets across destination rules for same host", () =>
+    duplicates(
+      snapshot().configs.DestinationRule.flatMap(({ metadata, spec }) =>
+        (spec?.subsets ?? []).map(({ name }) => `${metadata.namespace}/${spec?.host} ${name}`),
+      ),
+    ),
+  );
+  gauge("pilot_duplicate_envoy_clusters", "Duplicate envoy clusters caused by service entries with same hostname", () =>
+    duplicates(
+      snapshot()
+        .services.all.filter(({ registry }) => registry === "External")
+        .flatMap(({ hostname, ports, addresses }) => ports.map(({ port }) => `${hostname} ${port} ${addresses.join()}`)),
+    ),
+  );
+  gauge(
+    "pilot_dns_cluster_without_endpoints",
+    "DNS clusters without endpoints caused by the endpoint field in STRICT_DNS type cluster is not set or the corresponding subset cannot select any endpoint",
+    () =>
+      count(
+        snapshot().services.all,
+        (service) => (service.resolution === "DNSLB" || service.resolution === "DNSRoundRobinLB") && snapshot().backends(service).endpoints.length === 0,
+      ),
+  );
+  gauge("pilot_no_ip", "Pods not found in the endpoint table, possibly invalid.", () =>
+    count([...connections()], ({ node }) => node.podName !== "" && !snapshot().objects.get("Pod", node.podName, node.namespace)),
+  );
 }
 
 /** Counts each proxy once, when it is first seen to run for no service. */
@@ -117,7 +168,10 @@ function conflictingListeners(services: readonly MeshService[]): number {
 
 /** What Prometheus' client libraries say of every process. */
 export function describeProcess(metrics: MetricsRegistry, startedMs: number): void {
-  const gauge = (name: string, help: string, value: () => number | undefined): void => metrics.observedGauge(name, help, () => [value()].filter((known) => known !== undefined).map((known): { labels?: Labels; value: number } => ({ value: known })));
+  const gauge = (name: string, help: string, value: () => number | undefined): void =>
+    metrics.observedGauge(name, help, () =>
+      [value()].filter((known) => known !== undefined).map((known): { labels?: Labels; value: number } => ({ value: known })),
+    );
   metrics.observedCounter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", () => {
     const { user, system } = process.cpuUsage();
     return [{ value: Math.round((user + system) / (1_000_000 / TICKS_PER_SECOND)) / TICKS_PER_SECOND }];
@@ -129,8 +183,13 @@ export function describeProcess(metrics: MetricsRegistry, startedMs: number): vo
   gauge("process_open_fds", "Number of open file descriptors.", openFiles);
   gauge("process_max_fds", "Maximum number of open file descriptors.", () => limit("Max open files"));
   // Of all processes in the network namespace, as Prometheus' libraries have it: in a pod these are its own.
-  for (const [direction, word, field] of [["receive", "received", "InOctets"], ["transmit", "sent", "OutOctets"]] as const) {
-    metrics.observedCounter(`process_network_${direction}_bytes_total`, `Number of bytes ${word} by the process over the network.`, () => [octets(field)].filter((value) => value !== undefined).map((value) => ({ value })));
+  for (const [direction, word, field] of [
+    ["receive", "received", "InOctets"],
+    ["transmit", "sent", "OutOctets"],
+  ] as const) {
+    metrics.observedCounter(`process_network_${direction}_bytes_total`, `Number of bytes ${word} by the process over the network.`, () =>
+      [octets(field)].filter((value) => value !== undefined).map((value) => ({ value })),
+    );
   }
 }
 
@@ -140,7 +199,12 @@ function isConfig(kind: RegistryKind): boolean {
 
 function pendingEndpoints({ objects }: MeshSnapshot): number {
   return (objects.list("EndpointSlice") as readonly EndpointSlice[]).reduce(
-    (sum, { metadata, endpoints }) => sum + count(endpoints ?? [], ({ targetRef }) => targetRef?.kind === "Pod" && !objects.get("Pod", targetRef.name ?? "", targetRef.namespace ?? metadata.namespace)),
+    (sum, { metadata, endpoints }) =>
+      sum +
+      count(
+        endpoints ?? [],
+        ({ targetRef }) => targetRef?.kind === "Pod" && !objects.get("Pod", targetRef.name ?? "", targetRef.namespace ?? metadata.namespace),
+      ),
     0,
   );
 }
@@ -172,7 +236,10 @@ function limit(name: string): number | undefined {
 /** A field of the line pair `IpExt:`, whose first line has the names. */
 function octets(field: string): number | undefined {
   const text = quietly(() => readFileSync("/proc/self/net/netstat", "utf8"));
-  const [names = [], values = []] = (text ?? "").split("\n").filter((line) => line.startsWith("IpExt:")).map((line) => line.split(" "));
+  const [names = [], values = []] = (text ?? "")
+    .split("\n")
+    .filter((line) => line.startsWith("IpExt:"))
+    .map((line) => line.split(" "));
   const value = values[names.indexOf(field)];
   return value === undefined ? undefined : Number(value);
 }

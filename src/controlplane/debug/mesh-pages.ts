@@ -16,7 +16,14 @@ export function telemetryPage({ configs, mesh }: MeshSnapshot): unknown {
 /** `/debug/networkz`; null where there is but one network. */
 export function networkPage({ networks }: MeshSnapshot): unknown {
   if (networks.gateways.length === 0) return null;
-  return networks.gateways.map(({ network, cluster, address, port }) => ({ Network: network, Cluster: cluster, Addr: address, Port: port, HBONEPort: 0, ServiceAccount: { Namespace: "", Name: "" } }));
+  return networks.gateways.map(({ network, cluster, address, port }) => ({
+    Network: network,
+    Cluster: cluster,
+    Addr: address,
+    Port: port,
+    HBONEPort: 0,
+    ServiceAccount: { Namespace: "", Name: "" },
+  }));
 }
 
 /** `/debug/pushcontext`. */
@@ -33,11 +40,20 @@ export function resourcePage(configs: ConfigIndex): unknown {
 
 /** `/debug/mesh`: as protojson has it, without fields that say nothing. */
 export function meshPage(mesh: MeshConfig): unknown {
-  return Object.fromEntries(Object.entries(mesh).filter(([field, value]) => !saysNothing(value) && (!(field in UNSET) || JSON.stringify(value) !== JSON.stringify(UNSET[field]))));
+  return Object.fromEntries(
+    Object.entries(mesh).filter(([field, value]) => !saysNothing(value) && (!(field in UNSET) || JSON.stringify(value) !== JSON.stringify(UNSET[field]))),
+  );
 }
 
 /** What fields are that nobody set, and that protojson leaves out. */
-const UNSET: Record<string, unknown> = { accessLogEncoding: "TEXT", h2UpgradePolicy: "DO_NOT_UPGRADE", verifyCertificateAtClient: true, meshMTLS: {}, pathNormalization: {}, tlsDefaults: {} };
+const UNSET: Record<string, unknown> = {
+  accessLogEncoding: "TEXT",
+  h2UpgradePolicy: "DO_NOT_UPGRADE",
+  verifyCertificateAtClient: true,
+  meshMTLS: {},
+  pathNormalization: {},
+  tlsDefaults: {},
+};
 const GROUPS: readonly { group: string; kinds: readonly string[]; version: string }[] = [
   { group: "security.istio.io", version: "v1", kinds: ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"] },
   { group: "telemetry.istio.io", version: "v1", kinds: ["Telemetry"] },

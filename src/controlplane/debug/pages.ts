@@ -76,8 +76,14 @@ export class DebugPages {
         variants: { "sizes=true": "Info about the size of the internal XDS caches" },
         answer: (query) => this.#cache(query.has("sizes")),
       },
-      changez: { description: "When the last changes of configuration were in force at every proxy; of one object with ?key=<kind>/<namespace>/<name>", answer: (query) => options.changes(query.get("key") ?? undefined) },
-      clusterz: { description: "List remote clusters where istiod reads endpoints", answer: () => [{ id: options.clusterId, secretName: "", syncStatus: "synced" }] },
+      changez: {
+        description: "When the last changes of configuration were in force at every proxy; of one object with ?key=<kind>/<namespace>/<name>",
+        answer: (query) => options.changes(query.get("key") ?? undefined),
+      },
+      clusterz: {
+        description: "List remote clusters where istiod reads endpoints",
+        answer: () => [{ id: options.clusterId, secretName: "", syncStatus: "synced" }],
+      },
       config_dump: {
         description: "ConfigDump in the form of the Envoy admin config dump API for passed in proxyID",
         ofOneProxy: true,
@@ -88,18 +94,28 @@ export class DebugPages {
       ecdsz: {
         description: "Status and debug interface for ECDS",
         ofOneProxy: true,
-        answer: forProxy(({ node, watches }, types) => resourcesJson(generator.generate(node, snapshot(), XDS_TYPES.ECDS, [...(watches.get(XDS_TYPES.ECDS)?.names ?? [])]), types)),
+        answer: forProxy(({ node, watches }, types) =>
+          resourcesJson(generator.generate(node, snapshot(), XDS_TYPES.ECDS, [...(watches.get(XDS_TYPES.ECDS)?.names ?? [])]), types),
+        ),
       },
       edsz: {
         description: "Status and debug interface for EDS",
         ofOneProxy: true,
-        answer: forProxy(({ node, watches }, types) => resourcesJson(generator.generate(node, snapshot(), XDS_TYPES.EDS, [...(watches.get(XDS_TYPES.EDS)?.names ?? [])]), types)),
+        answer: forProxy(({ node, watches }, types) =>
+          resourcesJson(generator.generate(node, snapshot(), XDS_TYPES.EDS, [...(watches.get(XDS_TYPES.EDS)?.names ?? [])]), types),
+        ),
       },
       endpointShardz: { description: "Info about the endpoint shards", answer: () => endpointPage(snapshot()) },
       endpointz: { description: "Info about the endpoint shards", answer: () => endpointPage(snapshot()) },
       inject: { description: "Active inject template", answer: () => ({}) },
       instancesz: { description: "Debug support for service instances", answer: () => instancesPage(this.#connections(), snapshot()) },
-      list: { description: "List all supported debug commands in json", answer: () => this.#listed().map(([path]) => path).filter((path) => path !== "list") },
+      list: {
+        description: "List all supported debug commands in json",
+        answer: () =>
+          this.#listed()
+            .map(([path]) => path)
+            .filter((path) => path !== "list"),
+      },
       // Services of several clusters under one name: there is one cluster.
       mcsz: { description: "List information about Kubernetes MCS services", answer: () => null },
       mesh: { description: "Active mesh config", answer: () => meshPage(snapshot().mesh) },
@@ -114,7 +130,11 @@ export class DebugPages {
       registryz: { description: "Debug support for registry", answer: () => registryPage(snapshot()) },
       resourcesz: { description: "Debug support for watched resources", answer: () => resourcePage(snapshot().configs) },
       rootz: { description: "The mesh's roots, and how many workloads hold certificates of one that signs no more", answer: () => options.rotation() },
-      sidecarz: { description: "Debug sidecar scope for a proxy", ofOneProxy: true, answer: forProxy((connection) => sidecarPage(connection, snapshot(), version())) },
+      sidecarz: {
+        description: "Debug sidecar scope for a proxy",
+        ofOneProxy: true,
+        answer: forProxy((connection) => sidecarPage(connection, snapshot(), version())),
+      },
       syncz: { description: "Synchronization status of all Envoys connected to this Pilot instance", answer: () => this.#connections().map(syncStatus) },
       telemetryz: { description: "Debug Telemetry configuration", answer: () => telemetryPage(snapshot()) },
     };
@@ -146,7 +166,10 @@ export class DebugPages {
 
   /** Paths behind /debug/ with what they show. */
   #listed(): [string, string][] {
-    return Object.entries(this.#endpoints).flatMap(([name, { description, variants }]) => [[name, description], ...Object.entries(variants ?? {}).map(([query, text]): [string, string] => [`${name}?${query}`, text])]);
+    return Object.entries(this.#endpoints).flatMap(([name, { description, variants }]) => [
+      [name, description],
+      ...Object.entries(variants ?? {}).map(([query, text]): [string, string] => [`${name}?${query}`, text]),
+    ]);
   }
 
   #cache(sizes: boolean): unknown {

@@ -10,7 +10,10 @@ export function instancesPage(connections: readonly ConnectionView[], snapshot: 
   return Object.fromEntries(
     connections.map((connection) => [
       proxyName(connection),
-      serviceTargets(connection.node, snapshot).map(({ service, port, targetPort }) => ({ Service: serviceView(service, snapshot), Port: { name: port.name, port: port.port, protocol: port.protocol, TargetPort: targetPort } })),
+      serviceTargets(connection.node, snapshot).map(({ service, port, targetPort }) => ({
+        Service: serviceView(service, snapshot),
+        Port: { name: port.name, port: port.port, protocol: port.protocol, TargetPort: targetPort },
+      })),
     ]),
   );
 }
@@ -28,7 +31,9 @@ export function sidecarPage({ node }: ConnectionView, snapshot: MeshSnapshot, ve
     egressListenerServices: scope.listeners.map((listener) => listener.services.map((service) => serviceView(service, snapshot))),
     servicesByHostname: Object.fromEntries(scope.services.map((service, index) => [service.hostname, services[index]])),
     sidecar: scope.sidecar ?? null,
-    destinationRules: Object.fromEntries([...scope.rules].map(([hostname, rules]) => [hostname, rules.map(({ name, namespace, spec }) => ({ name, namespace, spec }))])),
+    destinationRules: Object.fromEntries(
+      [...scope.rules].map(([hostname, rules]) => [hostname, rules.map(({ name, namespace, spec }) => ({ name, namespace, spec }))]),
+    ),
   };
 }
 
@@ -38,7 +43,8 @@ export function cachedResources(connections: readonly ConnectionView[], snapshot
   for (const { node, watches } of connections) {
     for (const [typeUrl, { wildcard, names }] of watches) {
       const ofType = found.get(typeUrl) ?? new Map<string, XdsResource>();
-      for (const resource of generator.generate(node, snapshot, typeUrl, wildcard ? undefined : [...names])) ofType.set(`${resource.name}\n${resource.version}`, resource);
+      for (const resource of generator.generate(node, snapshot, typeUrl, wildcard ? undefined : [...names]))
+        ofType.set(`${resource.name}\n${resource.version}`, resource);
       if (ofType.size > 0) found.set(typeUrl, ofType);
     }
   }

@@ -11,7 +11,8 @@ const RESOLUTION: Record<Resolution, number> = { ClientSideLB: 0, DNSLB: 1, DNSR
 const HEALTH: Record<EndpointHealth, number> = { UNKNOWN: 0, HEALTHY: 1, UNHEALTHY: 2, DRAINING: 3, TERMINATING: 4 };
 const DISTRIBUTION: Record<MeshService["trafficDistribution"], number> = { Any: 0, PreferSameZone: 1, PreferSameNode: 2 };
 
-const byHostname = (a: MeshService, b: MeshService): number => (a.hostname < b.hostname ? -1 : a.hostname > b.hostname ? 1 : a.namespace < b.namespace ? -1 : 1);
+const byHostname = (a: MeshService, b: MeshService): number =>
+  a.hostname < b.hostname ? -1 : a.hostname > b.hostname ? 1 : a.namespace < b.namespace ? -1 : 1;
 const orNull = <T extends object>(value: T | undefined): T | null => (value && Object.keys(value).length > 0 ? value : null);
 
 /** `/debug/registryz`. */
@@ -98,5 +99,13 @@ function endpointView(endpoint: MeshEndpoint, service: MeshService): unknown {
 export function configPage(configs: ConfigIndex): KubeObject[] {
   return Object.entries(configs)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, objects]) => objects.map(({ kind, apiVersion, metadata, spec, status }: KubeObject) => ({ kind, apiVersion, metadata, spec, ...(status !== undefined && status !== null && Object.keys(status).length > 0 && { status }) })));
+    .flatMap(([, objects]) =>
+      objects.map(({ kind, apiVersion, metadata, spec, status }: KubeObject) => ({
+        kind,
+        apiVersion,
+        metadata,
+        spec,
+        ...(status !== undefined && status !== null && Object.keys(status).length > 0 && { status }),
+      })),
+    );
 }

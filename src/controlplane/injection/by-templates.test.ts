@@ -5,12 +5,24 @@ import { parseTemplates } from "./custom-templates.ts";
 import { injectSidecar } from "./inject.ts";
 import { defaultValues } from "./values.ts";
 
-const CUSTOM = "spec:\n  containers:\n  - {name: istio-proxy, env: [{name: OWN, value: '{{ .Values.own }}'}]}\n  - {name: helper, image: helper}\n  volumes:\n  - {name: extra, emptyDir: {}}\n";
+const CUSTOM =
+  "spec:\n  containers:\n  - {name: istio-proxy, env: [{name: OWN, value: '{{ .Values.own }}'}]}\n  - {name: helper, image: helper}\n  volumes:\n  - {name: extra, emptyDir: {}}\n";
 
 function inject(annotations: Record<string, string>, more: object = {}, nativeSidecars = false): Pod {
   const values = { own: "mine", sidecarInjectorWebhook: { templates: { custom: CUSTOM, ...more }, aliases: { both: ["sidecar", "custom"] } } };
-  const pod: Pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p", annotations }, spec: { containers: [{ name: "app", image: "a", readinessProbe: { httpGet: { port: 80 } } }] } };
-  return injectSidecar(pod, "ns", { values: defaultValues(), mesh: defaultMeshConfig(), proxyConfigs: [], nativeSidecars, templates: parseTemplates(JSON.stringify(values), "") });
+  const pod: Pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p", annotations },
+    spec: { containers: [{ name: "app", image: "a", readinessProbe: { httpGet: { port: 80 } } }] },
+  };
+  return injectSidecar(pod, "ns", {
+    values: defaultValues(),
+    mesh: defaultMeshConfig(),
+    proxyConfigs: [],
+    nativeSidecars,
+    templates: parseTemplates(JSON.stringify(values), ""),
+  });
 }
 
 const namesOf = (pod: Pod): string[] => (pod.spec?.containers ?? []).map(({ name }) => name);
@@ -19,7 +31,9 @@ test("a template of one's own beside the built-in one, also by an alias", () => 
   for (const templates of ["sidecar,custom", "both"]) {
     const pod = inject({ "inject.istio.io/templates": templates });
     expect(namesOf(pod).sort()).toEqual(["app", "helper", "istio-proxy"]);
-    expect(pod.spec?.containers.find(({ name }) => name === "istio-proxy")?.env?.filter(({ name }) => name === "OWN")).toEqual([{ name: "OWN", value: "mine" }]);
+    expect(pod.spec?.containers.find(({ name }) => name === "istio-proxy")?.env?.filter(({ name }) => name === "OWN")).toEqual([
+      { name: "OWN", value: "mine" },
+    ]);
     const status = JSON.parse(pod.metadata.annotations?.["sidecar.istio.io/status"] ?? "{}") as { containers: string[]; volumes: string[] };
     expect(status.containers).toEqual(["istio-proxy", "helper"]);
     expect(status.volumes).toContain("extra");
@@ -52,8 +66,14 @@ test("what is wrong is told to whoever makes the pod", () => {
 });
 
 test("templates are read where Istio keeps them, and where installations are told of them", () => {
-  const { templates, defaultTemplates } = parseTemplates(JSON.stringify({ sidecarInjectorWebhook: { templates: { a: "new" }, defaultTemplates: ["a"] } }), "templates: {a: old, b: kept}\ndefaultTemplates: [b]\n");
-  expect([...templates]).toEqual([["a", "new"], ["b", "kept"]]);
+  const { templates, defaultTemplates } = parseTemplates(
+    JSON.stringify({ sidecarInjectorWebhook: { templates: { a: "new" }, defaultTemplates: ["a"] } }),
+    "templates: {a: old, b: kept}\ndefaultTemplates: [b]\n",
+  );
+  expect([...templates]).toEqual([
+    ["a", "new"],
+    ["b", "kept"],
+  ]);
   expect(defaultTemplates).toEqual(["a"]);
   expect(parseTemplates("", "").defaultTemplates).toEqual(["sidecar"]);
 });

@@ -25,7 +25,14 @@ export function usesCustomTemplates(names: readonly string[], { templates }: Cus
  * Lays one template after the other over the pod, as Istio does. `builtIn` injects by a template that is built in;
  * `finish` does for pods without one what no template can.
  */
-export function injectByTemplates(pod: Pod, namespace: string, context: InjectionContext, names: readonly string[], builtIn: BuiltIn, finish: (pod: Pod, settings: SidecarSettings) => Pod): Pod {
+export function injectByTemplates(
+  pod: Pod,
+  namespace: string,
+  context: InjectionContext,
+  names: readonly string[],
+  builtIn: BuiltIn,
+  finish: (pod: Pod, settings: SidecarSettings) => Pod,
+): Pod {
   const custom = context.templates ?? NO_TEMPLATES;
   const settings = settingsFor(pod, namespace, context);
   const data = dataOf(settings, custom);
@@ -35,7 +42,10 @@ export function injectByTemplates(pod: Pod, namespace: string, context: Injectio
   for (const name of names) {
     const text = custom.templates.get(name);
     if (text === undefined) {
-      if (!isBuiltIn(name)) throw new InjectionError(`requested template ${JSON.stringify(name)} not found; have [${[...new Set([...TEMPLATES, ...custom.templates.keys()])].join(", ")}]`);
+      if (!isBuiltIn(name))
+        throw new InjectionError(
+          `requested template ${JSON.stringify(name)} not found; have [${[...new Set([...TEMPLATES, ...custom.templates.keys()])].join(", ")}]`,
+        );
       merged = builtIn(merged, name);
       finished = true;
       continue;
@@ -46,7 +56,13 @@ export function injectByTemplates(pod: Pod, namespace: string, context: Injectio
   }
   merged = overlaid(merged, pod, made);
   if (!finished) merged = reordered(finish(merged, settings), settings.hold);
-  return { ...merged, metadata: { ...merged.metadata, annotations: { ...merged.metadata.annotations, [STATUS]: status(merged.metadata.annotations?.[STATUS], finished, made.spec, settings) } } };
+  return {
+    ...merged,
+    metadata: {
+      ...merged.metadata,
+      annotations: { ...merged.metadata.annotations, [STATUS]: status(merged.metadata.annotations?.[STATUS], finished, made.spec, settings) },
+    },
+  };
 }
 
 function isBuiltIn(name: string): name is Template {
@@ -82,7 +98,8 @@ function rendered(text: string, data: Record<string, unknown>, settings: Sidecar
   const document = parseDocument(made, { version: "1.1", prettyErrors: false, uniqueKeys: false });
   // What templates make is seldom indented well within braces, which Go's parser does not mind.
   const problem = document.errors.find(({ code, message }) => code !== "BAD_INDENT" || !message.startsWith("Flow "));
-  if (problem) throw new InjectionError(`failed parsing generated injected YAML (check Istio sidecar injector configuration): ${problem.message}`, { cause: problem });
+  if (problem)
+    throw new InjectionError(`failed parsing generated injected YAML (check Istio sidecar injector configuration): ${problem.message}`, { cause: problem });
   return document.toJS({ maxAliasCount: 0 }) ?? {};
 }
 
@@ -92,7 +109,10 @@ function forNative(layer: Partial<Pod>, merged: Pod): Partial<Pod> {
   const { spec } = layer;
   const own = spec?.containers?.filter(isProxy) ?? [];
   if (!spec || own.length === 0 || !merged.spec?.initContainers?.some(isProxy)) return layer;
-  return { ...layer, spec: { ...spec, containers: spec.containers.filter((container) => !isProxy(container)), initContainers: [...(spec.initContainers ?? []), ...own] } };
+  return {
+    ...layer,
+    spec: { ...spec, containers: spec.containers.filter((container) => !isProxy(container)), initContainers: [...(spec.initContainers ?? []), ...own] },
+  };
 }
 
 /** A container istio-proxy that the user wrote belongs where the template has its own. */
@@ -100,7 +120,10 @@ function movedProxy(pod: Pod, layer: Partial<Pod>, native: boolean): Pod {
   const inits = layer.spec?.initContainers ?? [];
   const own = pod.spec?.containers.find(({ name }) => name === PROXY_CONTAINER);
   if (!native || !own || !pod.spec || !inits.some(({ name }) => name === PROXY_CONTAINER)) return pod;
-  return { ...pod, spec: { ...pod.spec, containers: pod.spec.containers.filter((container) => container !== own), initContainers: [...(pod.spec.initContainers ?? []), own] } };
+  return {
+    ...pod,
+    spec: { ...pod.spec, containers: pod.spec.containers.filter((container) => container !== own), initContainers: [...(pod.spec.initContainers ?? []), own] },
+  };
 }
 
 /** What users wrote of the containers that templates make goes over these, and is kept for the next injection. */
@@ -114,7 +137,11 @@ function overlaid(merged: Pod, original: Pod, made: Pod): Pod {
     const { image, ...rest } = users.get(container.name) ?? container;
     return users.has(container.name) ? (strategicMerge(container, { ...rest, ...(image && image !== "auto" && { image }) }) as Container) : container;
   };
-  const spec: PodSpec = { ...merged.spec, containers: merged.spec.containers.map(over), ...(merged.spec.initContainers && { initContainers: merged.spec.initContainers.map(over) }) };
+  const spec: PodSpec = {
+    ...merged.spec,
+    containers: merged.spec.containers.map(over),
+    ...(merged.spec.initContainers && { initContainers: merged.spec.initContainers.map(over) }),
+  };
   return { ...merged, metadata: { ...merged.metadata, annotations: { ...merged.metadata.annotations, [OVERRIDES]: text } }, spec };
 }
 
@@ -122,8 +149,14 @@ function overlaid(merged: Pod, original: Pod, made: Pod): Pod {
 function reordered(pod: Pod, hold: boolean): Pod {
   if (!pod.spec) return pod;
   const { containers, initContainers = [] } = pod.spec;
-  const first = (list: readonly Container[], name: string): Container[] => [...list.filter((one) => one.name === name), ...list.filter((one) => one.name !== name)];
-  const last = (list: readonly Container[], name: string): Container[] => [...list.filter((one) => one.name !== name), ...list.filter((one) => one.name === name)];
+  const first = (list: readonly Container[], name: string): Container[] => [
+    ...list.filter((one) => one.name === name),
+    ...list.filter((one) => one.name !== name),
+  ];
+  const last = (list: readonly Container[], name: string): Container[] => [
+    ...list.filter((one) => one.name !== name),
+    ...list.filter((one) => one.name === name),
+  ];
   const native = initContainers.some(({ name }) => name === PROXY_CONTAINER);
   const inits = native
     ? [CORE_DUMP_CONTAINER, PROXY_CONTAINER, VALIDATION_CONTAINER, INIT_CONTAINER].reduce(first, initContainers)

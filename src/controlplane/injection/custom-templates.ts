@@ -22,9 +22,12 @@ export function parseTemplates(values: string, config: string): CustomTemplates 
   const all = record(JSON.parse(values === "" ? "{}" : values));
   const [installed, kept] = [record(all["sidecarInjectorWebhook"]), config.trim() === "" ? {} : record(load(config))];
   const templates = new Map<string, string>();
-  for (const source of [kept, installed]) for (const [name, text] of Object.entries(record(source["templates"]))) if (typeof text === "string") templates.set(name, text);
+  for (const source of [kept, installed])
+    for (const [name, text] of Object.entries(record(source["templates"]))) if (typeof text === "string") templates.set(name, text);
   const chosen = [names(installed["defaultTemplates"]), names(kept["defaultTemplates"])].find((list) => list.length > 0);
-  const aliases = Object.fromEntries(Object.entries({ ...record(kept["aliases"]), ...record(installed["aliases"]) }).map(([name, list]) => [name, names(list)]));
+  const aliases = Object.fromEntries(
+    Object.entries({ ...record(kept["aliases"]), ...record(installed["aliases"]) }).map(([name, list]) => [name, names(list)]),
+  );
   return { templates, defaultTemplates: chosen ?? DEFAULT, aliases, values: all };
 }
 

@@ -29,13 +29,16 @@ function pod(changes: { annotations?: Record<string, string>; labels?: Record<st
     },
     spec: {
       serviceAccountName: "web-api",
-      containers: [{ name: "web-api", image: "fake-service", ports: [{ containerPort: 8081, protocol: "TCP" }], env: [{ name: "LISTEN_ADDR", value: "0.0.0.0:8081" }] }],
+      containers: [
+        { name: "web-api", image: "fake-service", ports: [{ containerPort: 8081, protocol: "TCP" }], env: [{ name: "LISTEN_ADDR", value: "0.0.0.0:8081" }] },
+      ],
       ...changes.spec,
     },
   };
 }
 
-const inject = (changes: Parameters<typeof pod>[0] = {}, more: Partial<InjectionContext> = {}): Pod => injectSidecar(pod(changes), "istioinaction", { ...context, ...more });
+const inject = (changes: Parameters<typeof pod>[0] = {}, more: Partial<InjectionContext> = {}): Pod =>
+  injectSidecar(pod(changes), "istioinaction", { ...context, ...more });
 const find = (injected: Pod, name: string): Container => {
   const all = [...(injected.spec?.initContainers ?? []), ...(injected.spec?.containers ?? [])];
   const found = all.find((container) => container.name === name);
@@ -109,7 +112,10 @@ describe("where containers stand", () => {
     expect(names(got.spec?.initContainers)).toEqual(["migrate", "istio-init"]);
     expect(names(got.spec?.containers)).toEqual(["web-api", "istio-proxy"]);
     expect(find(got, "istio-proxy").lifecycle).toBeUndefined();
-    expect(JSON.parse(got.metadata.annotations?.["sidecar.istio.io/status"] ?? "")).toMatchObject({ initContainers: ["istio-init"], containers: ["istio-proxy"] });
+    expect(JSON.parse(got.metadata.annotations?.["sidecar.istio.io/status"] ?? "")).toMatchObject({
+      initContainers: ["istio-init"],
+      containers: ["istio-proxy"],
+    });
     const held = inject({ ...withInit, annotations: { "proxy.istio.io/config": "holdApplicationUntilProxyStarts: true" } }, { nativeSidecars: false });
     expect(names(held.spec?.containers)).toEqual(["istio-proxy", "web-api"]);
     expect(find(held, "istio-proxy").lifecycle).toEqual({ postStart: { exec: { command: ["pilot-agent", "wait"] } } });
@@ -133,13 +139,17 @@ describe("annotations", () => {
       }),
       "istio-init",
     );
-    expect(args?.join(" ")).toBe("istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i 10.0.0.0/8 -x 10.1.0.0/16 -b 80,443 -d 15090,15021,9000,15020 -o 3306 --log_output_level=default:info");
+    expect(args?.join(" ")).toBe(
+      "istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i 10.0.0.0/8 -x 10.1.0.0/16 -b 80,443 -d 15090,15021,9000,15020 -o 3306 --log_output_level=default:info",
+    );
   });
   test("no capture at all", () => {
     expect(inject({ annotations: { "sidecar.istio.io/interceptionMode": "NONE" } }).spec?.initContainers?.map(({ name }) => name)).toEqual(["istio-proxy"]);
   });
   test("resources, image, log levels", () => {
-    const got = inject({ annotations: { "sidecar.istio.io/proxyCPU": "200m", "sidecar.istio.io/proxyImage": "corp.example/proxy:1", "sidecar.istio.io/logLevel": "debug" } });
+    const got = inject({
+      annotations: { "sidecar.istio.io/proxyCPU": "200m", "sidecar.istio.io/proxyImage": "corp.example/proxy:1", "sidecar.istio.io/logLevel": "debug" },
+    });
     const proxy = find(got, "istio-proxy");
     expect(proxy.resources).toEqual({ requests: { cpu: "200m" } });
     expect(proxy.image).toBe("corp.example/proxy:1");
@@ -163,7 +173,20 @@ describe("annotations", () => {
     }
   });
   test("a user's istio-proxy is laid over ours", () => {
-    const spec = { containers: [{ name: "web-api" }, { name: "istio-proxy", image: "auto", env: [{ name: "TRUST_DOMAIN", value: "own" }, { name: "MORE", value: "1" }], resources: { limits: { cpu: "1" } } }] };
+    const spec = {
+      containers: [
+        { name: "web-api" },
+        {
+          name: "istio-proxy",
+          image: "auto",
+          env: [
+            { name: "TRUST_DOMAIN", value: "own" },
+            { name: "MORE", value: "1" },
+          ],
+          resources: { limits: { cpu: "1" } },
+        },
+      ],
+    };
     const got = inject({ spec });
     expect(got.spec?.containers.map(({ name }) => name)).toEqual(["web-api"]);
     const proxy = find(got, "istio-proxy");
@@ -174,7 +197,11 @@ describe("annotations", () => {
 });
 
 test("a gateway: the pod's own istio-proxy becomes one", () => {
-  const got = inject({ annotations: { "inject.istio.io/templates": "gateway" }, labels: { istio: "ingress" }, spec: { containers: [{ name: "istio-proxy", image: "auto", ports: [{ containerPort: 80 }] }] } });
+  const got = inject({
+    annotations: { "inject.istio.io/templates": "gateway" },
+    labels: { istio: "ingress" },
+    spec: { containers: [{ name: "istio-proxy", image: "auto", ports: [{ containerPort: 80 }] }] },
+  });
   expect(got.spec?.initContainers).toBeUndefined();
   expect(got.spec?.containers.map(({ name, image }) => [name, image])).toEqual([["istio-proxy", `chainmail/proxyv2:${context.values.global.tag}`]]);
   const proxy = find(got, "istio-proxy");
@@ -206,14 +233,20 @@ describe("probes", () => {
     });
   });
   test("stay where the pod says so", () => {
-    expect(find(inject({ spec: { containers }, annotations: { "sidecar.istio.io/rewriteAppHTTPProbers": "false" } }), "web-api").livenessProbe).toEqual({ tcpSocket: { port: 8081 } });
+    expect(find(inject({ spec: { containers }, annotations: { "sidecar.istio.io/rewriteAppHTTPProbers": "false" } }), "web-api").livenessProbe).toEqual({
+      tcpSocket: { port: 8081 },
+    });
   });
 });
 
 describe("metrics", () => {
   test("the app's own place is kept for the agent", () => {
     const got = inject({ annotations: { "prometheus.io/scrape": "true", "prometheus.io/port": "9102", "prometheus.io/path": "/m" } });
-    expect(got.metadata.annotations).toMatchObject({ "prometheus.io/port": "15020", "prometheus.io/path": "/stats/prometheus", "prometheus.io/scrape": "true" });
+    expect(got.metadata.annotations).toMatchObject({
+      "prometheus.io/port": "15020",
+      "prometheus.io/path": "/stats/prometheus",
+      "prometheus.io/scrape": "true",
+    });
     expect(env(got, "ISTIO_PROMETHEUS_ANNOTATIONS")).toBe('{"scrape":"true","path":"/m","port":"9102"}');
   });
   test("a pod that is not to be scraped is left alone", () => {
@@ -245,7 +278,9 @@ test("workload names: Deployment, CronJob, StatefulSet, bare pod", () => {
 });
 
 test("mesh config and values of the installation count", () => {
-  const values = parseValues(JSON.stringify({ global: { hub: "corp.example/x", tag: "9", proxy: { logLevel: "info", resources: { requests: { cpu: "1" } } }, unknown: 1 } }));
+  const values = parseValues(
+    JSON.stringify({ global: { hub: "corp.example/x", tag: "9", proxy: { logLevel: "info", resources: { requests: { cpu: "1" } } }, unknown: 1 } }),
+  );
   const got = inject({}, { values, mesh: parseMeshConfig("trustDomain: corp\ndefaultConfig:\n  concurrency: 4\n") });
   expect(find(got, "istio-proxy").image).toBe("corp.example/x/proxyv2:9");
   expect(find(got, "istio-proxy").resources).toEqual({ requests: { cpu: "1" } });
@@ -255,12 +290,18 @@ test("mesh config and values of the installation count", () => {
 
 describe("the webhook", () => {
   const injector = createInjector({ context: () => context, metrics: new MetricsRegistry(), log: createLogger("t", { level: "none" }) });
-  const review = (object: Pod): unknown => ({ kind: "AdmissionReview", apiVersion: "admission.k8s.io/v1", request: { uid: "1", namespace: "istioinaction", operation: "CREATE", object } });
+  const review = (object: Pod): unknown => ({
+    kind: "AdmissionReview",
+    apiVersion: "admission.k8s.io/v1",
+    request: { uid: "1", namespace: "istioinaction", operation: "CREATE", object },
+  });
 
   test("its patch makes the injected pod of the pod", () => {
     const before = pod({ annotations: { "a/b~c": "1" } });
     const request = parseReview(review(before));
-    const answer = reviewOf(request.uid, injector(request, "/inject/cluster/far/net/west")) as { response: { uid: string; allowed: boolean; patch: string; patchType: string } };
+    const answer = reviewOf(request.uid, injector(request, "/inject/cluster/far/net/west")) as {
+      response: { uid: string; allowed: boolean; patch: string; patchType: string };
+    };
     expect(answer.response).toMatchObject({ uid: "1", allowed: true, patchType: "JSONPatch" });
     const operations = JSON.parse(Buffer.from(answer.response.patch, "base64").toString()) as PatchOperation[];
     const got = apply(structuredClone(before) as unknown as Record<string, unknown>, operations) as unknown as Pod;
@@ -288,7 +329,10 @@ describe("the webhook", () => {
 
 function apply(target: Record<string, unknown>, operations: PatchOperation[]): Record<string, unknown> {
   for (const { op, path, value } of operations) {
-    const parts = path.split("/").slice(1).map((part) => part.replace(/~1/g, "/").replace(/~0/g, "~"));
+    const parts = path
+      .split("/")
+      .slice(1)
+      .map((part) => part.replace(/~1/g, "/").replace(/~0/g, "~"));
     const last = parts.pop() ?? "";
     const parent = parts.reduce<Record<string, unknown>>((at, part) => at[part] as Record<string, unknown>, target);
     if (op === "remove") delete parent[last];

@@ -19,7 +19,15 @@ export function injectSidecar(pod: Pod, namespace: string, context: InjectionCon
   validateAnnotations(pod.metadata.annotations ?? {});
   const custom = context.templates ?? NO_TEMPLATES;
   const names = selectedTemplates(pod.metadata.annotations?.["inject.istio.io/templates"], custom);
-  if (usesCustomTemplates(names, custom)) return injectByTemplates(pod, namespace, context, names, (merged, template) => injectBuiltIn(merged, namespace, context, template), (merged, settings) => probeByAgent(scrapeByAgent(merged, settings), settings));
+  if (usesCustomTemplates(names, custom))
+    return injectByTemplates(
+      pod,
+      namespace,
+      context,
+      names,
+      (merged, template) => injectBuiltIn(merged, namespace, context, template),
+      (merged, settings) => probeByAgent(scrapeByAgent(merged, settings), settings),
+    );
   return injectBuiltIn(pod, namespace, context, names[0] === "gateway" ? "gateway" : "sidecar");
 }
 
@@ -35,7 +43,11 @@ function injectBuiltIn(pod: Pod, namespace: string, context: InjectionContext, t
     metadata: {
       ...pod.metadata,
       labels: labelsFor(pod, settings),
-      annotations: annotationsFor(pod, settings, volumes.map(({ name }) => name)),
+      annotations: annotationsFor(
+        pod,
+        settings,
+        volumes.map(({ name }) => name),
+      ),
     },
     spec: {
       ...pod.spec,
@@ -97,7 +109,8 @@ function annotationsFor(pod: Pod, settings: SidecarSettings, volumes: string[]):
   const init = captures(settings) ? [INIT_CONTAINER] : [];
   const secrets = values.global.imagePullSecrets;
   const revision = values.revision || "default";
-  const shown: Record<string, string> = first === undefined ? {} : { "kubectl.kubernetes.io/default-container": first, "kubectl.kubernetes.io/default-logs-container": first };
+  const shown: Record<string, string> =
+    first === undefined ? {} : { "kubectl.kubernetes.io/default-container": first, "kubectl.kubernetes.io/default-logs-container": first };
   return {
     "istio.io/rev": revision,
     ...shown,
@@ -138,7 +151,9 @@ function scrapeByAgent(pod: Pod, { mesh, config }: SidecarSettings): Pod {
 
 function withProxyEnv(pod: Pod, name: string, value: string): Pod {
   const add = (container: Container): Container =>
-    container.name === PROXY_CONTAINER ? { ...container, env: [...(container.env ?? []).filter((variable) => variable.name !== name), { name, value }] } : container;
+    container.name === PROXY_CONTAINER
+      ? { ...container, env: [...(container.env ?? []).filter((variable) => variable.name !== name), { name, value }] }
+      : container;
   if (!pod.spec) return pod;
   const { initContainers, containers } = pod.spec;
   return { ...pod, spec: { ...pod.spec, containers: containers.map(add), ...(initContainers ? { initContainers: initContainers.map(add) } : {}) } };

@@ -11,7 +11,29 @@ interface Overrides {
 }
 
 /** Kubernetes' own order of a container's fields, in which tools compare the annotation. */
-const FIELDS = ["name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "resizePolicy", "restartPolicy", "volumeMounts", "volumeDevices", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext"];
+const FIELDS = [
+  "name",
+  "image",
+  "command",
+  "args",
+  "workingDir",
+  "ports",
+  "envFrom",
+  "env",
+  "resources",
+  "resizePolicy",
+  "restartPolicy",
+  "volumeMounts",
+  "volumeDevices",
+  "livenessProbe",
+  "readinessProbe",
+  "startupProbe",
+  "lifecycle",
+  "terminationMessagePath",
+  "terminationMessagePolicy",
+  "imagePullPolicy",
+  "securityContext",
+];
 const PORT_FIELDS = ["name", "hostPort", "containerPort", "protocol", "hostIP"];
 
 /** The user's own containers with one of these names. In a pod that was injected before they are those that were kept: what has the names now is ours. */
@@ -28,13 +50,21 @@ export function userOverrides(pod: Pod, names: readonly string[]): Overrides {
 /** The annotation's value; undefined when users wrote none of them. */
 export function overridesText({ containers, initContainers }: Overrides): string | undefined {
   if (containers.length === 0 && initContainers.length === 0) return undefined;
-  return JSON.stringify({ ...(containers.length > 0 && { containers: containers.map(inOrder) }), ...(initContainers.length > 0 && { initContainers: initContainers.map(inOrder) }) });
+  return JSON.stringify({
+    ...(containers.length > 0 && { containers: containers.map(inOrder) }),
+    ...(initContainers.length > 0 && { initContainers: initContainers.map(inOrder) }),
+  });
 }
 
 function inOrder(container: Container): Record<string, unknown> {
   const { image, ports, ...rest } = container;
   // "auto" stands for the image of the day: it is no choice of the user's.
-  const fields: Record<string, unknown> = { resources: {}, ...rest, ...(image && image !== "auto" && { image }), ...(ports && { ports: ports.map((port) => sorted({ ...port }, PORT_FIELDS)) }) };
+  const fields: Record<string, unknown> = {
+    resources: {},
+    ...rest,
+    ...(image && image !== "auto" && { image }),
+    ...(ports && { ports: ports.map((port) => sorted({ ...port }, PORT_FIELDS)) }),
+  };
   return sorted(fields, FIELDS);
 }
 
@@ -54,7 +84,11 @@ function parse(text: string | undefined): Overrides {
   const list = (name: string): Container[] => {
     const value = typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>)[name] : undefined;
     if (value === undefined || value === null) return [];
-    if (!Array.isArray(value) || !value.every((container) => typeof container === "object" && container !== null && typeof (container as Container).name === "string")) throw new InjectionError(`invalid annotation: ${OVERRIDES}: ${name} is no list of containers`);
+    if (
+      !Array.isArray(value) ||
+      !value.every((container) => typeof container === "object" && container !== null && typeof (container as Container).name === "string")
+    )
+      throw new InjectionError(`invalid annotation: ${OVERRIDES}: ${name} is no list of containers`);
     return value as Container[];
   };
   return { containers: list("containers"), initContainers: list("initContainers") };

@@ -2,7 +2,10 @@ import type { Container, ContainerPort, IntOrString, Probe, ProbeHandler } from 
 import { PROXY_CONTAINER } from "./settings.ts";
 
 /** What the agent needs to ask the app itself, by the path under which it is asked (ISTIO_KUBE_APP_PROBERS). */
-type AppProbers = Record<string, { httpGet?: ProbeHandler["httpGet"]; tcpSocket?: ProbeHandler["tcpSocket"]; grpc?: ProbeHandler["grpc"]; timeoutSeconds?: number }>;
+type AppProbers = Record<
+  string,
+  { httpGet?: ProbeHandler["httpGet"]; tcpSocket?: ProbeHandler["tcpSocket"]; grpc?: ProbeHandler["grpc"]; timeoutSeconds?: number }
+>;
 
 const PROBES = [
   { field: "startupProbe", path: "startupz" },
@@ -59,7 +62,9 @@ function resolve(handler: ProbeHandler, ports: readonly ContainerPort[], statusP
     return port === undefined ? undefined : { tcpSocket: { ...handler.tcpSocket, port } };
   }
   // Kubernetes' encoder says of a service that nobody named that there is none.
-  return handler.grpc && handler.grpc.port !== statusPort ? { grpc: { port: handler.grpc.port, service: handler.grpc.service ?? null } as NonNullable<ProbeHandler["grpc"]> } : undefined;
+  return handler.grpc && handler.grpc.port !== statusPort
+    ? { grpc: { port: handler.grpc.port, service: handler.grpc.service ?? null } as NonNullable<ProbeHandler["grpc"]> }
+    : undefined;
 }
 
 /** Kubelet to agent is plain HTTP even for an HTTPS probe: the agent speaks TLS to the app. Headers are the agent's too. */

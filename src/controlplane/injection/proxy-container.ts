@@ -34,7 +34,9 @@ export function proxyContainer(settings: SidecarSettings): Container {
     env: environment(settings),
     ...(imagePullPolicy ? { imagePullPolicy } : {}),
     ...(statusPort > 0 ? probes(settings) : {}),
-    ...(settings.template === "gateway" ? { securityContext: GATEWAY_USER } : { securityContext: securityContext(settings), resources: proxyResources(settings) }),
+    ...(settings.template === "gateway"
+      ? { securityContext: GATEWAY_USER }
+      : { securityContext: securityContext(settings), resources: proxyResources(settings) }),
     volumeMounts: mounts(settings),
   };
 }
@@ -71,8 +73,12 @@ function environment(settings: SidecarSettings): EnvVar[] {
     { name: "ISTIO_META_INTERCEPTION_MODE", value: settings.interception },
     ...fixed("ISTIO_META_NETWORK", settings.network),
     ...fixed("ISTIO_META_WORKLOAD_NAME", name),
-    ...(workload.name ? fixed("ISTIO_META_OWNER", `kubernetes://apis/${workload.apiVersion}/namespaces/${namespace}/${workload.kind.toLowerCase()}s/${workload.name}`) : []),
-    ...(pod.metadata.annotations?.["sidecar.istio.io/bootstrapOverride"] === undefined ? [] : fixed("ISTIO_BOOTSTRAP_OVERRIDE", "/etc/istio/custom-bootstrap/custom_bootstrap.json")),
+    ...(workload.name
+      ? fixed("ISTIO_META_OWNER", `kubernetes://apis/${workload.apiVersion}/namespaces/${namespace}/${workload.kind.toLowerCase()}s/${workload.name}`)
+      : []),
+    ...(pod.metadata.annotations?.["sidecar.istio.io/bootstrapOverride"] === undefined
+      ? []
+      : fixed("ISTIO_BOOTSTRAP_OVERRIDE", "/etc/istio/custom-bootstrap/custom_bootstrap.json")),
     ...fixed("ISTIO_META_MESH_ID", meshID || mesh.trustDomain),
     ...fixed("TRUST_DOMAIN", mesh.trustDomain),
     ...Object.entries(config.proxyMetadata ?? {}).map(([key, value]) => ({ name: key, value: String(value) })),
@@ -82,7 +88,8 @@ function environment(settings: SidecarSettings): EnvVar[] {
 /** One port a line, with the fields in the order of Kubernetes' own encoder. */
 function podPorts({ pod }: SidecarSettings): string {
   const ports = (pod.spec?.containers ?? []).flatMap((container) => container.ports ?? []);
-  const line = ({ name, hostPort, containerPort, protocol, hostIP }: ContainerPort): string => JSON.stringify({ name, hostPort, containerPort, protocol, hostIP });
+  const line = ({ name, hostPort, containerPort, protocol, hostIP }: ContainerPort): string =>
+    JSON.stringify({ name, hostPort, containerPort, protocol, hostIP });
   return `[\n${ports.map((port, i) => `    ${i > 0 ? "," : ""}${line(port)}\n`).join("")}]`;
 }
 
@@ -92,7 +99,9 @@ function probes({ pod, values, template }: SidecarSettings): { startupProbe?: Pr
   const number = (name: string, fallback: number): number => Number(annotation(pod, `readiness.status.sidecar.istio.io/${name}`, String(fallback)));
   const delay = number("initialDelaySeconds", readinessInitialDelaySeconds);
   return {
-    ...(startupProbe.enabled && template === "sidecar" ? { startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: startupProbe.failureThreshold } } : {}),
+    ...(startupProbe.enabled && template === "sidecar"
+      ? { startupProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: startupProbe.failureThreshold } }
+      : {}),
     readinessProbe: {
       httpGet,
       ...(delay > 0 ? { initialDelaySeconds: delay } : {}),
@@ -130,7 +139,10 @@ function mounts({ pod }: SidecarSettings): VolumeMount[] {
     { name: "istio-envoy", mountPath: "/etc/istio/proxy" },
     { name: "istio-token", mountPath: "/var/run/secrets/tokens" },
     { name: "istio-podinfo", mountPath: "/etc/istio/pod" },
-    ...Object.entries(namedObjects(annotations["sidecar.istio.io/userVolumeMount"], "sidecar.istio.io/userVolumeMount")).map(([name, mount]) => ({ ...(mount as Omit<VolumeMount, "name">), name })),
+    ...Object.entries(namedObjects(annotations["sidecar.istio.io/userVolumeMount"], "sidecar.istio.io/userVolumeMount")).map(([name, mount]) => ({
+      ...(mount as Omit<VolumeMount, "name">),
+      name,
+    })),
   ];
 }
 
@@ -138,10 +150,17 @@ function mounts({ pod }: SidecarSettings): VolumeMount[] {
 export function namedObjects(json: string | undefined, where: string): Record<string, object> {
   if (json === undefined) return {};
   const parsed: unknown = JSON.parse(json);
-  if (Array.isArray(parsed) && parsed.every((value: unknown) => typeof value === "object" && value !== null && typeof (value as { name?: unknown }).name === "string")) {
+  if (
+    Array.isArray(parsed) &&
+    parsed.every((value: unknown) => typeof value === "object" && value !== null && typeof (value as { name?: unknown }).name === "string")
+  ) {
     return Object.fromEntries((parsed as { name: string }[]).map((value) => [value.name, value]));
   }
-  const valid = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed) && Object.values(parsed).every((value) => typeof value === "object" && value !== null);
+  const valid =
+    typeof parsed === "object" &&
+    parsed !== null &&
+    !Array.isArray(parsed) &&
+    Object.values(parsed).every((value) => typeof value === "object" && value !== null);
   if (!valid) throw new InjectionError(`invalid annotation: ${where}: not an object of objects`);
   return parsed as Record<string, object>;
 }

@@ -66,7 +66,11 @@ export function settingsFor(pod: Pod, namespace: string, context: InjectionConte
     native,
     nativeWanted,
     hold: template === "sidecar" && !native && (config.holdApplicationUntilProxyStarts ?? values.global.proxy.holdApplicationUntilProxyStarts),
-    interception: annotation(pod, "sidecar.istio.io/interceptionMode", typeof config["interceptionMode"] === "string" ? config["interceptionMode"] : "REDIRECT"),
+    interception: annotation(
+      pod,
+      "sidecar.istio.io/interceptionMode",
+      typeof config["interceptionMode"] === "string" ? config["interceptionMode"] : "REDIRECT",
+    ),
     statusPort: Number(annotation(pod, "status.sidecar.istio.io/port", String(values.global.proxy.statusPort))),
     image: proxyImage(pod, values, config.imageType),
     clusterId: context.cluster || values.global.multiCluster.clusterName || "Kubernetes",

@@ -11,7 +11,10 @@ const TOKEN_SECONDS = 43_200;
 export function sidecarVolumes({ pod }: SidecarSettings): Volume[] {
   const annotations = pod.metadata.annotations ?? {};
   const bootstrap = annotations["sidecar.istio.io/bootstrapOverride"];
-  const file = (path: string): { path: string; fieldRef: { apiVersion: string; fieldPath: string } } => ({ path, fieldRef: { apiVersion: "v1", fieldPath: `metadata.${path}` } });
+  const file = (path: string): { path: string; fieldRef: { apiVersion: string; fieldPath: string } } => ({
+    path,
+    fieldRef: { apiVersion: "v1", fieldPath: `metadata.${path}` },
+  });
   return [
     { name: "workload-socket", emptyDir: {} },
     { name: "credential-socket", emptyDir: {} },
@@ -20,7 +23,13 @@ export function sidecarVolumes({ pod }: SidecarSettings): Volume[] {
     { name: "istio-envoy", emptyDir: { medium: "Memory" } },
     { name: "istio-data", emptyDir: {} },
     { name: "istio-podinfo", downwardAPI: { defaultMode: DEFAULT_MODE, items: [file("labels"), file("annotations")] } },
-    { name: "istio-token", projected: { defaultMode: DEFAULT_MODE, sources: [{ serviceAccountToken: { audience: "istio-ca", expirationSeconds: TOKEN_SECONDS, path: "istio-token" } }] } },
+    {
+      name: "istio-token",
+      projected: {
+        defaultMode: DEFAULT_MODE,
+        sources: [{ serviceAccountToken: { audience: "istio-ca", expirationSeconds: TOKEN_SECONDS, path: "istio-token" } }],
+      },
+    },
     { name: "istiod-ca-cert", configMap: { defaultMode: DEFAULT_MODE, name: "istio-ca-root-cert" } },
     { name: "istio-ca-crl", configMap: { defaultMode: DEFAULT_MODE, name: "istio-ca-crl", optional: true } },
     ...Object.entries(namedObjects(annotations["sidecar.istio.io/userVolume"], "sidecar.istio.io/userVolume")).map(([name, volume]) => ({ ...volume, name })),

@@ -11,7 +11,11 @@ import type { InjectionContext } from "./settings.ts";
 const TIME_BUCKETS = [0.1, 1, 3, 5, 10, 20, 30, 60];
 
 /** The answer to `POST /inject…`: a patch, nothing, or a refusal. */
-export function createInjector(options: { context: () => InjectionContext; metrics: MetricsRegistry; log: Logger }): (request: AdmissionRequest, path: string) => AdmissionAnswer {
+export function createInjector(options: {
+  context: () => InjectionContext;
+  metrics: MetricsRegistry;
+  log: Logger;
+}): (request: AdmissionRequest, path: string) => AdmissionAnswer {
   const { metrics, log } = options;
   const requests = metrics.counter("sidecar_injection_requests_total", "Total number of sidecar injection requests.");
   const successes = metrics.counter("sidecar_injection_success_total", "Total number of successful sidecar injection requests.");

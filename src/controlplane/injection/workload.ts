@@ -20,7 +20,8 @@ export function workloadOf(pod: Pod, namespace: string): Workload {
   if (!owner) return { name, namespace, apiVersion: pod.apiVersion || "v1", kind: "Pod" };
   const found = { name: owner.name, namespace, apiVersion: owner.apiVersion, kind: owner.kind };
   if (owner.kind === "ReplicaSet") {
-    const without = (hash: string | undefined): string | undefined => (hash && owner.name.endsWith(hash) ? owner.name.replace(new RegExp(`-${RegExp.escape(hash)}$`), "") : undefined);
+    const without = (hash: string | undefined): string | undefined =>
+      hash && owner.name.endsWith(hash) ? owner.name.replace(new RegExp(`-${RegExp.escape(hash)}$`), "") : undefined;
     const deployment = without(labels["pod-template-hash"]);
     if (deployment !== undefined) return { ...found, name: deployment, kind: "Deployment" };
     const rollout = without(labels["rollouts-pod-template-hash"]);

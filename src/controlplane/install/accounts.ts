@@ -44,19 +44,39 @@ export function roles(values: InstallValues): (Role | RoleBinding)[] {
 }
 
 /** A Role and its binding in istiod's namespace. */
-export function namespacedRole(values: InstallValues, name: string, account: string, rules: PolicyRule[], app = name.replace(/-sds$/, "")): (Role | RoleBinding)[] {
+export function namespacedRole(
+  values: InstallValues,
+  name: string,
+  account: string,
+  rules: PolicyRule[],
+  app = name.replace(/-sds$/, ""),
+): (Role | RoleBinding)[] {
   const metadata = { name, namespace: values.namespace, labels: nameLabels(values, app) };
   return [
     { apiVersion: RBAC, kind: "Role", metadata, rules },
-    { apiVersion: RBAC, kind: "RoleBinding", metadata, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name }, subjects: [{ kind: "ServiceAccount", name: account, namespace: values.namespace }] },
+    {
+      apiVersion: RBAC,
+      kind: "RoleBinding",
+      metadata,
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name },
+      subjects: [{ kind: "ServiceAccount", name: account, namespace: values.namespace }],
+    },
   ];
 }
 
 /** Everything istiod reads, and the little that it writes outside its own namespace. */
 const ISTIOD_RULES: PolicyRule[] = [
-  { apiGroups: ["admissionregistration.k8s.io"], resources: ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"], verbs: ["get", "list", "watch", "update", "patch"] },
+  {
+    apiGroups: ["admissionregistration.k8s.io"],
+    resources: ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+    verbs: ["get", "list", "watch", "update", "patch"],
+  },
   { apiGroups: ["security.istio.io", "networking.istio.io", "telemetry.istio.io", "extensions.istio.io"], resources: ["*"], verbs: READ },
-  { apiGroups: ["networking.istio.io"], resources: ["workloadentries", "workloadentries/status", "serviceentries/status"], verbs: ["get", "watch", "list", "update", "patch", "create", "delete"] },
+  {
+    apiGroups: ["networking.istio.io"],
+    resources: ["workloadentries", "workloadentries/status", "serviceentries/status"],
+    verbs: ["get", "watch", "list", "update", "patch", "create", "delete"],
+  },
   { apiGroups: ["apiextensions.k8s.io"], resources: ["customresourcedefinitions"], verbs: READ },
   { apiGroups: [""], resources: ["pods", "nodes", "services", "namespaces", "endpoints", "serviceaccounts"], verbs: READ },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },

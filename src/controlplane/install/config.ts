@@ -29,7 +29,10 @@ export function meshConfig(values: InstallValues): Record<string, unknown> {
   return {
     accessLogFile: "/dev/stdout",
     // What is the usual case is not written: the mesh config stays as Istio's.
-    defaultConfig: { discoveryAddress: `istiod${revisionSuffix(values)}.${values.namespace}.svc:15012`, ...(values.proxy === "envoy" && { proxyMetadata: { CHAINMAIL_PROXY: "envoy" } }) },
+    defaultConfig: {
+      discoveryAddress: `istiod${revisionSuffix(values)}.${values.namespace}.svc:15012`,
+      ...(values.proxy === "envoy" && { proxyMetadata: { CHAINMAIL_PROXY: "envoy" } }),
+    },
     defaultProviders: { metrics: ["prometheus"] },
     enablePrometheusMerge: true,
     extensionProviders: [

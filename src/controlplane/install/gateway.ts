@@ -44,7 +44,12 @@ function gateway(values: InstallValues, kind: GatewayKind): KubeObject[] {
   const selector = { app: kind.name, istio: kind.istio };
   const serviceAccount: ServiceAccount = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account, namespace, labels } };
   // Node ports are the API server's to choose.
-  const service: Service = { apiVersion: "v1", kind: "Service", metadata: { name: kind.name, namespace, labels }, spec: { type: kind.type, selector, ports: kind.ports } };
+  const service: Service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: kind.name, namespace, labels },
+    spec: { type: kind.type, selector, ports: kind.ports },
+  };
   const deployment: Deployment = {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -55,7 +60,13 @@ function gateway(values: InstallValues, kind: GatewayKind): KubeObject[] {
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "100%", maxUnavailable: "25%" } },
       template: {
         metadata: {
-          annotations: { "istio.io/rev": values.revision, "prometheus.io/path": "/stats/prometheus", "prometheus.io/port": "15020", "prometheus.io/scrape": "true", "sidecar.istio.io/inject": "false" },
+          annotations: {
+            "istio.io/rev": values.revision,
+            "prometheus.io/path": "/stats/prometheus",
+            "prometheus.io/port": "15020",
+            "prometheus.io/scrape": "true",
+            "sidecar.istio.io/inject": "false",
+          },
           labels: {
             ...labels,
             "istio.io/dataplane-mode": "none",
@@ -71,7 +82,15 @@ function gateway(values: InstallValues, kind: GatewayKind): KubeObject[] {
             {
               name: "istio-proxy",
               image: `${values.hub}/proxyv2:${values.version}`,
-              args: ["proxy", "router", "--domain", `$(POD_NAMESPACE).svc.${values.clusterDomain}`, "--proxyLogLevel=warning", "--proxyComponentLogLevel=misc:error", "--log_output_level=default:info"],
+              args: [
+                "proxy",
+                "router",
+                "--domain",
+                `$(POD_NAMESPACE).svc.${values.clusterDomain}`,
+                "--proxyLogLevel=warning",
+                "--proxyComponentLogLevel=misc:error",
+                "--log_output_level=default:info",
+              ],
               env: environment(values, kind),
               ports: containerPorts(kind),
               // No initial delay: it is ready as soon as it has its certificate and configuration.
@@ -114,7 +133,10 @@ function environment(values: InstallValues, kind: GatewayKind): EnvVar[] {
 }
 
 function containerPorts(kind: GatewayKind): ContainerPort[] {
-  return [...kind.ports.map(({ targetPort }) => ({ containerPort: Number(targetPort), protocol: "TCP" as const })), { containerPort: 15090, name: "http-envoy-prom", protocol: "TCP" as const }];
+  return [
+    ...kind.ports.map(({ targetPort }) => ({ containerPort: Number(targetPort), protocol: "TCP" as const })),
+    { containerPort: 15090, name: "http-envoy-prom", protocol: "TCP" as const },
+  ];
 }
 
 function mounts(kind: GatewayKind): VolumeMount[] {

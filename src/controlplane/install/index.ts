@@ -31,7 +31,20 @@ export function meshManifests(values: Partial<InstallValues> = {}): KubeObject[]
 }
 
 /** Webhooks first, since nothing could be written once nobody answers them; CRDs last, since they take their objects along. */
-const REMOVAL = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Deployment", "Service", "ConfigMap", "RoleBinding", "Role", "ClusterRoleBinding", "ClusterRole", "ServiceAccount", "CustomResourceDefinition", "Namespace"];
+const REMOVAL = [
+  "MutatingWebhookConfiguration",
+  "ValidatingWebhookConfiguration",
+  "Deployment",
+  "Service",
+  "ConfigMap",
+  "RoleBinding",
+  "Role",
+  "ClusterRoleBinding",
+  "ClusterRole",
+  "ServiceAccount",
+  "CustomResourceDefinition",
+  "Namespace",
+];
 
 /** The same objects in the order in which to remove them. */
 export function removalOrder(objects: readonly KubeObject[]): KubeObject[] {

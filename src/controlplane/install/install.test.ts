@@ -42,21 +42,31 @@ describe("as Istio installs it", () => {
     const ours = template?.spec.containers[0];
     if (!theirs || !ours) throw new Error("no container");
     expect(ours.args).toEqual(theirs.args ?? []);
-    const env = (list: typeof ours.env): unknown[] => (list ?? []).map(({ name, value, valueFrom }) => ({ name, value, valueFrom })).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const env = (list: typeof ours.env): unknown[] =>
+      (list ?? []).map(({ name, value, valueFrom }) => ({ name, value, valueFrom })).sort((a, b) => (a.name < b.name ? -1 : 1));
     expect(env(ours.env)).toEqual(env(theirs.env));
-    const mounts = (list: typeof ours.volumeMounts): unknown[] => (list ?? []).filter(({ name }) => !name.startsWith("kube-api")).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const mounts = (list: typeof ours.volumeMounts): unknown[] =>
+      (list ?? []).filter(({ name }) => !name.startsWith("kube-api")).sort((a, b) => (a.name < b.name ? -1 : 1));
     expect(mounts(ours.volumeMounts)).toEqual(mounts(theirs.volumeMounts));
     expect(ours.ports).toEqual(theirs.ports ?? []);
     expect(ours.resources).toEqual(theirs.resources ?? {});
     expect(ours.securityContext).toEqual(theirs.securityContext ?? {});
     const names = (spec: PodSpec | undefined): string[] => (spec?.volumes ?? []).map(({ name }) => name).filter((name) => !name.startsWith("kube-api"));
     expect(names(template?.spec)).toEqual(names(expected?.spec));
-    for (const label of ["app", "istio", "istio.io/rev", "service.istio.io/canonical-name", "sidecar.istio.io/inject"]) expect(template?.metadata?.labels?.[label]).toBe(expected?.metadata.labels?.[label]);
+    for (const label of ["app", "istio", "istio.io/rev", "service.istio.io/canonical-name", "sidecar.istio.io/inject"])
+      expect(template?.metadata?.labels?.[label]).toBe(expected?.metadata.labels?.[label]);
   });
 
   test("ports of the Services, node ports left open", () => {
-    const ports = (name: string): string[] => (find<Service>("Service", name).spec?.ports ?? []).map((p) => `${p.name} ${p.port} ${p.targetPort} ${p.nodePort ?? "-"}`);
-    expect(ports("istio-ingressgateway")).toEqual(["status-port 15021 15021 -", "http2 80 8080 -", "https 443 8443 -", "tcp 31400 31400 -", "tls 15443 15443 -"]);
+    const ports = (name: string): string[] =>
+      (find<Service>("Service", name).spec?.ports ?? []).map((p) => `${p.name} ${p.port} ${p.targetPort} ${p.nodePort ?? "-"}`);
+    expect(ports("istio-ingressgateway")).toEqual([
+      "status-port 15021 15021 -",
+      "http2 80 8080 -",
+      "https 443 8443 -",
+      "tcp 31400 31400 -",
+      "tls 15443 15443 -",
+    ]);
     expect(ports("istiod")).toEqual(["grpc-xds 15010 15010 -", "https-dns 15012 15012 -", "https-webhook 443 15017 -", "http-monitoring 15014 15014 -"]);
     expect(find<Service>("Service", "istio-ingressgateway").spec?.type).toBe("LoadBalancer");
   });
@@ -85,7 +95,9 @@ test("injection without labels, where an installation wants it", () => {
   const names = (values: ReturnType<typeof installValues>): unknown => webhookConfigurations(values)[0]?.webhooks?.map(({ name }) => name);
   expect(names(installValues())).not.toContain("auto.sidecar-injector.istio.io");
   const { sidecarInjectorWebhook } = injectionValues(installValues());
-  expect(names(installValues({ injection: { sidecarInjectorWebhook: { ...sidecarInjectorWebhook, enableNamespacesByDefault: true } } }))).toContain("auto.sidecar-injector.istio.io");
+  expect(names(installValues({ injection: { sidecarInjectorWebhook: { ...sidecarInjectorWebhook, enableNamespacesByDefault: true } } }))).toContain(
+    "auto.sidecar-injector.istio.io",
+  );
 });
 
 test("removal begins with the webhooks and ends with the namespace", () => {
@@ -108,9 +120,19 @@ test("a revision's proxies, gateway and webhooks all lead to its own istiod, who
 });
 
 test("two revisions in one cluster share nothing that goes with one of them", () => {
-  const names = (revision: string): Set<string> => new Set(meshManifests({ revision }).filter(({ kind, metadata }) => kind !== "CustomResourceDefinition" && kind !== "Namespace" && !/^istio-(ingressgateway|reader-service-account)/.test(metadata.name)).map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+  const names = (revision: string): Set<string> =>
+    new Set(
+      meshManifests({ revision })
+        .filter(
+          ({ kind, metadata }) =>
+            kind !== "CustomResourceDefinition" && kind !== "Namespace" && !/^istio-(ingressgateway|reader-service-account)/.test(metadata.name),
+        )
+        .map(({ kind, metadata }) => `${kind}/${metadata.name}`),
+    );
   const [own, other] = [names("default"), names("canary")];
   expect([...own].filter((name) => other.has(name))).toEqual([]);
-  const account = JSON.stringify(meshManifests({ revision: "canary" }).find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "istiod-canary"));
+  const account = JSON.stringify(
+    meshManifests({ revision: "canary" }).find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "istiod-canary"),
+  );
   expect(account).toContain('"serviceAccountName":"istiod-canary"');
 });

@@ -42,7 +42,15 @@ export function istiod(values: InstallValues): (Service | Deployment)[] {
             {
               name: "discovery",
               image: `${values.hub}/pilot:${values.version}`,
-              args: ["discovery", "--monitoringAddr=:15014", "--log_output_level=default:info", "--domain", values.clusterDomain, "--keepaliveMaxServerConnectionAge", "30m"],
+              args: [
+                "discovery",
+                "--monitoringAddr=:15014",
+                "--log_output_level=default:info",
+                "--domain",
+                values.clusterDomain,
+                "--keepaliveMaxServerConnectionAge",
+                "30m",
+              ],
               ports: [
                 { containerPort: 8080, name: "http-debug", protocol: "TCP" },
                 { containerPort: 15010, name: "grpc-xds", protocol: "TCP" },
@@ -54,7 +62,14 @@ export function istiod(values: InstallValues): (Service | Deployment)[] {
               readinessProbe: { httpGet: { path: "/ready", port: 8080 }, periodSeconds: 3, timeoutSeconds: 5 },
               env: environment(values),
               resources: { requests: { cpu: "10m", memory: "100Mi" } },
-              securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, runAsUser: 1337, runAsGroup: 1337, capabilities: { drop: ["ALL"] } },
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                runAsNonRoot: true,
+                runAsUser: 1337,
+                runAsGroup: 1337,
+                capabilities: { drop: ["ALL"] },
+              },
               volumeMounts: MOUNTS,
             },
           ],

@@ -15,7 +15,11 @@ const notFalse: Expression = { key: "sidecar.istio.io/inject", operator: "NotIn"
  * answers. Until then Istio's resources are let in unchecked, or nothing could be installed before istiod runs.
  */
 export function webhookConfigurations(values: InstallValues): WebhookConfiguration[] {
-  return [injector(values), validator(values, `istio-validator${revisionSuffix(values)}-${values.namespace}`), ...(values.revision === "default" ? [validator(values, "istiod-default-validator")] : [])];
+  return [
+    injector(values),
+    validator(values, `istio-validator${revisionSuffix(values)}-${values.namespace}`),
+    ...(values.revision === "default" ? [validator(values, "istiod-default-validator")] : []),
+  ];
 }
 
 function injector(values: InstallValues): WebhookConfiguration {
@@ -49,7 +53,10 @@ function injector(values: InstallValues): WebhookConfiguration {
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "MutatingWebhookConfiguration",
-    metadata: { name: `istio-sidecar-injector${revision === "default" ? "" : `-${revision}`}`, labels: { ...componentLabels(values, "istiod", "Pilot"), app: "sidecar-injector" } },
+    metadata: {
+      name: `istio-sidecar-injector${revision === "default" ? "" : `-${revision}`}`,
+      labels: { ...componentLabels(values, "istiod", "Pilot"), app: "sidecar-injector" },
+    },
     webhooks: revision === "default" ? [...byRevision, ...byDefault, ...auto] : byRevision,
   };
 }
@@ -60,7 +67,10 @@ function validator(values: InstallValues, name: string): WebhookConfiguration {
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "ValidatingWebhookConfiguration",
-    metadata: { name, labels: { ...nameLabels(values, "istiod"), istio: "istiod", "istio.io/rev": values.revision, ...(isDefault ? { "istio.io/tag": "default" } : {}) } },
+    metadata: {
+      name,
+      labels: { ...nameLabels(values, "istiod"), istio: "istiod", "istio.io/rev": values.revision, ...(isDefault ? { "istio.io/tag": "default" } : {}) },
+    },
     webhooks: [
       {
         name: isDefault ? "validation.istio.io" : "rev.validation.istio.io",

@@ -79,7 +79,12 @@ test("a dead leader's lease runs out by the watcher's clock, however wrong the o
   const api = new FakeApi();
   const clock = new FakeClock(1);
   const renewTime = "2099-01-01T00:00:00.000000Z";
-  api.put(LEASE.slice(0, LEASE.lastIndexOf("/")), { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "istio-leader-default", namespace: "istio-system" }, spec: { holderIdentity: "dead", leaseDurationSeconds: 15, renewTime } } as KubeObject);
+  api.put(LEASE.slice(0, LEASE.lastIndexOf("/")), {
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: { name: "istio-leader-default", namespace: "istio-system" },
+    spec: { holderIdentity: "dead", leaseDurationSeconds: 15, renewTime },
+  } as KubeObject);
   const b = await start(api, clock, "b");
   await pass(clock, 10_000);
   expect(b.leads()).toBe(false);

@@ -133,7 +133,8 @@ class Election {
   #become(leads: boolean): void {
     if (this.#stopped || this.leads === leads) return;
     this.leads = leads;
-    if (this.#several) this.options.log.info(leads ? "leads the istiods of this revision" : "another istiod of this revision leads", { identity: this.options.identity });
+    if (this.#several)
+      this.options.log.info(leads ? "leads the istiods of this revision" : "another istiod of this revision leads", { identity: this.options.identity });
     for (const listener of this.#listeners) listener(leads);
   }
 }

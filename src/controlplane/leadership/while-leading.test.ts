@@ -4,7 +4,11 @@ import { whileLeading } from "./while-leading.ts";
 
 test("runs while this istiod leads, anew each time, and not after the end", () => {
   const listeners = new Set<(leads: boolean) => void>();
-  const leadership: Leadership = { leads: () => true, onChange: (listener) => (listeners.add(listener), () => listeners.delete(listener)), stop: async () => {} };
+  const leadership: Leadership = {
+    leads: () => true,
+    onChange: (listener) => (listeners.add(listener), () => listeners.delete(listener)),
+    stop: async () => {},
+  };
   const told: string[] = [];
   let runs = 0;
   const writer = whileLeading(leadership, () => {

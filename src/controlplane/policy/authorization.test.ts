@@ -12,16 +12,27 @@ const WEB = { namespace: "shop", labels: { app: "web" } };
 
 describe("which policies hold", () => {
   test("the workload's namespace's and the root's, as far as they select", () => {
-    const selected = select(policy("own", { namespace: "shop" }), policy("other", { namespace: "bank" }), policy("root", { namespace: "istio-system" }), policy("unfit", { namespace: "shop", spec: { selector: { matchLabels: { app: "db" } } } }));
+    const selected = select(
+      policy("own", { namespace: "shop" }),
+      policy("other", { namespace: "bank" }),
+      policy("root", { namespace: "istio-system" }),
+      policy("unfit", { namespace: "shop", spec: { selector: { matchLabels: { app: "db" } } } }),
+    );
     expect(selected.allow.map(({ metadata }) => metadata.name)).toEqual(["own", "root"]);
   });
 
   test("those for a Gateway API target leave workloads alone", () => {
-    expect(select(policy("target", { namespace: "shop", spec: { targetRefs: [{ kind: "Gateway", group: "gateway.networking.k8s.io", name: "g" }] } })).allow).toEqual([]);
+    expect(
+      select(policy("target", { namespace: "shop", spec: { targetRefs: [{ kind: "Gateway", group: "gateway.networking.k8s.io", name: "g" }] } })).allow,
+    ).toEqual([]);
   });
 
   test("audit, then deny, then allow", () => {
-    const filters = authorizationFilters(select(policy("a"), policy("d", { spec: { action: "DENY", rules: [{}] } }), policy("l", { spec: { action: "AUDIT", rules: [{}] } })), CONTEXT, "http");
+    const filters = authorizationFilters(
+      select(policy("a"), policy("d", { spec: { action: "DENY", rules: [{}] } }), policy("l", { spec: { action: "AUDIT", rules: [{}] } })),
+      CONTEXT,
+      "http",
+    );
     expect(filters.map((filter) => rules(filter)["action"] ?? "ALLOW")).toEqual(["LOG", "DENY", "ALLOW"]);
   });
 });
@@ -29,7 +40,9 @@ describe("which policies hold", () => {
 describe("what cannot be said lets less through", () => {
   test("ALLOW without rules allows nothing", () => {
     const [filter] = authorizationFilters(select(policy("nothing")), CONTEXT, "http");
-    expect(rules(filter)["policies"]).toEqual({ "ns[shop]-policy[nothing]-rule[0]": { permissions: [{ notRule: { any: true } }], principals: [{ notId: { any: true } }] } });
+    expect(rules(filter)["policies"]).toEqual({
+      "ns[shop]-policy[nothing]-rule[0]": { permissions: [{ notRule: { any: true } }], principals: [{ notId: { any: true } }] },
+    });
   });
 
   test("an ALLOW rule about HTTP allows no TCP at all, a DENY rule loses only what TCP has not", () => {
@@ -61,7 +74,10 @@ function select(...policies: AuthorizationPolicy[]) {
   return selectAuthorization(policies, WEB, "istio-system");
 }
 
-function policy(name: string, { namespace = "shop", spec = {}, annotations }: { namespace?: string; spec?: AuthorizationPolicySpec; annotations?: Record<string, string> } = {}): AuthorizationPolicy {
+function policy(
+  name: string,
+  { namespace = "shop", spec = {}, annotations }: { namespace?: string; spec?: AuthorizationPolicySpec; annotations?: Record<string, string> } = {},
+): AuthorizationPolicy {
   return { apiVersion: "security.istio.io/v1", kind: "AuthorizationPolicy", metadata: { name, namespace, ...(annotations && { annotations }) }, spec };
 }
 

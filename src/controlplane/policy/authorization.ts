@@ -29,10 +29,19 @@ export interface AuthorizationContext {
 const DRY_RUN = "istio.io/dry-run";
 /** Counters of network RBAC filters are named after it; Istio's dashboards look for them there. */
 const TCP_STAT_PREFIX = "tcp.";
-const SHADOW_PREFIX: Record<RBAC_Action, string> = { [RBAC_Action.ALLOW]: "istio_dry_run_allow_", [RBAC_Action.DENY]: "istio_dry_run_deny_", [RBAC_Action.LOG]: "" };
+const SHADOW_PREFIX: Record<RBAC_Action, string> = {
+  [RBAC_Action.ALLOW]: "istio_dry_run_allow_",
+  [RBAC_Action.DENY]: "istio_dry_run_deny_",
+  [RBAC_Action.LOG]: "",
+};
 
 export function selectAuthorization(policies: readonly AuthorizationPolicy[], workload: Workload, rootNamespace: string): SelectedAuthorization {
-  const selected = { allow: [] as AuthorizationPolicy[], deny: [] as AuthorizationPolicy[], audit: [] as AuthorizationPolicy[], custom: [] as AuthorizationPolicy[] };
+  const selected = {
+    allow: [] as AuthorizationPolicy[],
+    deny: [] as AuthorizationPolicy[],
+    audit: [] as AuthorizationPolicy[],
+    custom: [] as AuthorizationPolicy[],
+  };
   const lists: Record<string, AuthorizationPolicy[]> = { ALLOW: selected.allow, DENY: selected.deny, AUDIT: selected.audit, CUSTOM: selected.custom };
   for (const policy of policies) if (appliesTo(policy, workload, rootNamespace)) lists[policy.spec?.action ?? "ALLOW"]?.push(policy);
   return selected;
@@ -45,13 +54,19 @@ export function authorizationFilters(selected: SelectedAuthorization, context: A
     [selected.deny, RBAC_Action.DENY],
     [selected.allow, RBAC_Action.ALLOW],
   ];
-  return steps.filter(([policies]) => policies.length > 0).map(([policies, action]) => {
-    const shadowed = policies.filter(isDryRun);
-    const enforced = policies.filter((policy) => !isDryRun(policy));
-    const rules = enforced.length > 0 ? rulesOf(enforced, action, context, layer) : undefined;
-    const shadowRules = shadowed.length > 0 ? rulesOf(shadowed, action, context, layer) : undefined;
-    return rbacFilter(layer, { ...(rules && { rules }), ...(shadowRules && { shadowRules }), shadowRulesStatPrefix: SHADOW_PREFIX[shadowRules ? action : RBAC_Action.ALLOW] });
-  });
+  return steps
+    .filter(([policies]) => policies.length > 0)
+    .map(([policies, action]) => {
+      const shadowed = policies.filter(isDryRun);
+      const enforced = policies.filter((policy) => !isDryRun(policy));
+      const rules = enforced.length > 0 ? rulesOf(enforced, action, context, layer) : undefined;
+      const shadowRules = shadowed.length > 0 ? rulesOf(shadowed, action, context, layer) : undefined;
+      return rbacFilter(layer, {
+        ...(rules && { rules }),
+        ...(shadowRules && { shadowRules }),
+        shadowRulesStatPrefix: SHADOW_PREFIX[shadowRules ? action : RBAC_Action.ALLOW],
+      });
+    });
 }
 
 /** The pairs of filters of CUSTOM policies: one that finds which policy matches, one that asks its provider. */
@@ -67,7 +82,13 @@ export function customFilters(selected: SelectedAuthorization, context: Authoriz
   return providers.flatMap((provider): FilterConfig[] => {
     const policies = byProvider.get(provider) ?? [];
     const prefix = provider ? `istio-ext-authz-${provider}-` : "istio-ext-authz-";
-    const rules = rulesOf(policies.filter((policy) => !isDryRun(policy)), RBAC_Action.DENY, context, layer, prefix);
+    const rules = rulesOf(
+      policies.filter((policy) => !isDryRun(policy)),
+      RBAC_Action.DENY,
+      context,
+      layer,
+      prefix,
+    );
     const filters = providers.length === 1 ? extAuthzFilters(context.providers, provider, layer) : undefined;
     // Several providers on one workload, or one that is not defined: what the policies match is denied, never let through.
     if (!filters) return [rbacFilter(layer, { rules: denyAll(rules) })];
@@ -90,7 +111,12 @@ function rulesOf(policies: readonly AuthorizationPolicy[], action: RBAC_Action, 
     const rules = spec?.rules ?? [];
     if (rules.length === 0) translated[name(0)] = NEVER;
     for (const [index, rule] of rules.entries()) {
-      const policy = translateRule(rule, { tcp: layer === "tcp", onImpossible: action === RBAC_Action.ALLOW ? "drop-rule" : "drop-value", namespace, trustDomains: context.trustDomains });
+      const policy = translateRule(rule, {
+        tcp: layer === "tcp",
+        onImpossible: action === RBAC_Action.ALLOW ? "drop-rule" : "drop-value",
+        namespace,
+        trustDomains: context.trustDomains,
+      });
       if (policy) translated[name(index)] = policy;
     }
   }

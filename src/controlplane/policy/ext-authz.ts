@@ -60,7 +60,13 @@ export function extAuthzFilters(providers: ExtAuthzProviders, name: string, laye
     return [
       {
         name: "envoy.filters.network.ext_authz",
-        typedConfig: packAny(NetworkExtAuthzSchema, { statPrefix: "tcp.", failureModeAllow: settings.failOpen ?? false, transportApiVersion: ApiVersion.V3, grpcService, filterEnabledMetadata: enabled(NETWORK_RBAC) }),
+        typedConfig: packAny(NetworkExtAuthzSchema, {
+          statPrefix: "tcp.",
+          failureModeAllow: settings.failOpen ?? false,
+          transportApiVersion: ApiVersion.V3,
+          grpcService,
+          filterEnabledMetadata: enabled(NETWORK_RBAC),
+        }),
       },
     ];
   }
@@ -69,10 +75,20 @@ export function extAuthzFilters(providers: ExtAuthzProviders, name: string, laye
     failureModeAllow: settings.failOpen ?? false,
     transportApiVersion: ApiVersion.V3,
     filterEnabledMetadata: enabled(HTTP_RBAC),
-    ...(body && { withRequestBody: { maxRequestBytes: body.maxRequestBytes ?? 0, allowPartialMessage: body.allowPartialMessage ?? false, packAsBytes: body.packAsBytes ?? false } }),
+    ...(body && {
+      withRequestBody: {
+        maxRequestBytes: body.maxRequestBytes ?? 0,
+        allowPartialMessage: body.allowPartialMessage ?? false,
+        packAsBytes: body.packAsBytes ?? false,
+      },
+    }),
   };
   const typedConfig = http
-    ? packAny(HttpExtAuthzSchema, { ...common, services: { case: "httpService", value: httpService(http, target, timeout) }, ...headers("allowedHeaders", http.includeRequestHeadersInCheck?.length ? http.includeRequestHeadersInCheck : http.includeHeadersInCheck) })
+    ? packAny(HttpExtAuthzSchema, {
+        ...common,
+        services: { case: "httpService", value: httpService(http, target, timeout) },
+        ...headers("allowedHeaders", http.includeRequestHeadersInCheck?.length ? http.includeRequestHeadersInCheck : http.includeHeadersInCheck),
+      })
     : packAny(HttpExtAuthzSchema, { ...common, services: { case: "grpcService", value: grpcService } });
   return [{ name: "envoy.filters.http.ext_authz", typedConfig }];
 }
@@ -95,7 +111,9 @@ function httpService(settings: Settings, target: { hostname: string; cluster: st
 
 function headers<Name extends string>(field: Name, names: readonly string[] | undefined): { [Key in Name]?: MessageInitShape<typeof ListStringMatcherSchema> } {
   if (!names?.length) return {};
-  const patterns = names.map((name) => (name.startsWith("*") ? suffix(name.slice(1), true) : name.endsWith("*") ? prefix(name.slice(0, -1), true) : exact(name, true)));
+  const patterns = names.map((name) =>
+    name.startsWith("*") ? suffix(name.slice(1), true) : name.endsWith("*") ? prefix(name.slice(0, -1), true) : exact(name, true),
+  );
   return { [field]: { patterns } } as { [Key in Name]?: MessageInitShape<typeof ListStringMatcherSchema> };
 }
 
@@ -106,7 +124,13 @@ function usableTarget(settings: Settings, providers: ExtAuthzProviders): { hostn
 
 function usableHttp(settings: Settings): boolean {
   if (settings.pathPrefix && !settings.pathPrefix.startsWith("/")) return false;
-  const lists = [settings.includeRequestHeadersInCheck, settings.includeHeadersInCheck, settings.headersToDownstreamOnDeny, settings.headersToDownstreamOnAllow, settings.headersToUpstreamOnAllow];
+  const lists = [
+    settings.includeRequestHeadersInCheck,
+    settings.includeHeadersInCheck,
+    settings.headersToDownstreamOnDeny,
+    settings.headersToDownstreamOnAllow,
+    settings.headersToUpstreamOnAllow,
+  ];
   return !lists.some((list) => list?.includes("*"));
 }
 

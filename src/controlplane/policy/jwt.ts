@@ -1,6 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { packAny } from "../../proto/index.ts";
-import { JwtAuthenticationSchema, type JwtProviderSchema, type JwtRequirementSchema } from "../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts";
+import {
+  JwtAuthenticationSchema,
+  type JwtProviderSchema,
+  type JwtRequirementSchema,
+} from "../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts";
 import type { JwtRule, RequestAuthentication } from "../../resources/index.ts";
 import { compareText } from "../registry/index.ts";
 import type { FilterConfig } from "./filter.ts";

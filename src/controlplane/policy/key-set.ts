@@ -1,5 +1,10 @@
 /** The members that a key of each type must have: https://www.rfc-editor.org/rfc/rfc7518#section-6 */
-const MEMBERS: ReadonlyMap<unknown, readonly string[]> = new Map([["RSA", ["n", "e"]], ["EC", ["crv", "x", "y"]], ["OKP", ["crv", "x"]], ["oct", ["k"]]]);
+const MEMBERS: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ["RSA", ["n", "e"]],
+  ["EC", ["crv", "x", "y"]],
+  ["OKP", ["crv", "x"]],
+  ["oct", ["k"]],
+]);
 
 /**
  * Whether a key set has any key that a proxy can use. Envoy refuses a whole listener for one set without: what an issuer

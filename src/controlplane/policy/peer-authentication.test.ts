@@ -21,7 +21,9 @@ const LEVELS: [MutualTlsMode | undefined, MutualTlsMode | undefined, MutualTlsMo
 describe("the narrowest level that says anything counts", () => {
   for (const [mesh, namespace, workload, port, expected] of LEVELS) {
     test(`mesh ${mesh}, namespace ${namespace}, workload ${workload}, port ${port}: ${expected}`, () => {
-      const policies = [policy("istio-system", mesh), policy("shop", namespace), policy("shop", workload, { app: "web" }, port)].filter(({ spec }) => spec?.mtls || spec?.portLevelMtls);
+      const policies = [policy("istio-system", mesh), policy("shop", namespace), policy("shop", workload, { app: "web" }, port)].filter(
+        ({ spec }) => spec?.mtls || spec?.portLevelMtls,
+      );
       const effective = new PeerAuthenticationPolicies(policies, "istio-system").effective(WEB);
       expect(modeForPort(effective, 80)).toBe(expected as "STRICT");
     });

@@ -28,5 +28,8 @@ export function appliesTo(policy: Targetable, workload: Workload, rootNamespace:
 export function applicable<T extends Targetable>(policies: readonly T[], workload: Workload, rootNamespace: string): T[] {
   const fitting = policies.filter((policy) => appliesTo(policy, workload, rootNamespace));
   if (workload.namespace === rootNamespace) return fitting;
-  return [...fitting.filter((policy) => policy.metadata.namespace === workload.namespace), ...fitting.filter((policy) => policy.metadata.namespace !== workload.namespace)];
+  return [
+    ...fitting.filter((policy) => policy.metadata.namespace === workload.namespace),
+    ...fitting.filter((policy) => policy.metadata.namespace !== workload.namespace),
+  ];
 }

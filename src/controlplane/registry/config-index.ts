@@ -55,13 +55,21 @@ export const CONFIG_KINDS: readonly ConfigKind[] = [
 export type ConfigIndex = { readonly [Kind in ConfigKind]: readonly ConfigTypes[Kind][] };
 
 /** The index after changes of `changed` kinds, with what Ingresses became; without `previous` everything is read. */
-export function indexConfigs(objects: ObjectReader, previous: ConfigIndex | undefined, changed: ReadonlySet<string>, ingress: IngressConfigs = NO_INGRESS): ConfigIndex {
+export function indexConfigs(
+  objects: ObjectReader,
+  previous: ConfigIndex | undefined,
+  changed: ReadonlySet<string>,
+  ingress: IngressConfigs = NO_INGRESS,
+): ConfigIndex {
   const derived: Partial<Record<ConfigKind, readonly KubeObject[]>> = { Gateway: ingress.gateways, VirtualService: ingress.virtualServices };
   if (previous && !CONFIG_KINDS.some((kind) => changed.has(kind))) return previous;
   const index: Record<string, readonly KubeObject[]> = {};
   for (const kind of CONFIG_KINDS) {
     // A spec that is not even a mapping was not let in by any admission; it must not take others down.
-    index[kind] = previous && !changed.has(kind) ? previous[kind] : [...objects.list(kind).filter((object) => object.spec === undefined || isRecord(object.spec)), ...(derived[kind] ?? [])].sort(compareAge);
+    index[kind] =
+      previous && !changed.has(kind)
+        ? previous[kind]
+        : [...objects.list(kind).filter((object) => object.spec === undefined || isRecord(object.spec)), ...(derived[kind] ?? [])].sort(compareAge);
   }
   return index as unknown as ConfigIndex;
 }

@@ -29,12 +29,20 @@ export class DiscoveryScope {
   }
 
   /** What comes in and what goes out with these selectors and the namespaces as they are now. */
-  review(selectors: readonly LabelSelector[]): { entering: { kind: RegistryKind; object: KubeObject }[]; leaving: { kind: RegistryKind; object: KubeObject }[] } {
+  review(selectors: readonly LabelSelector[]): {
+    entering: { kind: RegistryKind; object: KubeObject }[];
+    leaving: { kind: RegistryKind; object: KubeObject }[];
+  } {
     this.#selectors = selectors;
     const entering = [...this.#hidden.values()].filter(({ kind, object }) => this.includes(kind, object.metadata.namespace ?? ""));
     for (const { kind, object } of entering) this.forget(kind, object.metadata.name, object.metadata.namespace);
     if (selectors.length === 0) return { entering, leaving: [] };
-    const leaving = REGISTRY_KINDS.flatMap((kind) => this.store.list(kind).filter((object) => !this.includes(kind, object.metadata.namespace ?? "")).map((object) => ({ kind, object })));
+    const leaving = REGISTRY_KINDS.flatMap((kind) =>
+      this.store
+        .list(kind)
+        .filter((object) => !this.includes(kind, object.metadata.namespace ?? ""))
+        .map((object) => ({ kind, object })),
+    );
     return { entering, leaving };
   }
 }

@@ -72,7 +72,9 @@ function ofSlices(service: MeshService, sources: BackendSources, context: Endpoi
 }
 
 function selectedWorkloads(namespace: string, selector: Readonly<Record<string, string>>, store: ObjectStore): WorkloadEntry[] {
-  const workloads = (store.list("WorkloadEntry", namespace) as WorkloadEntry[]).filter((workload) => selects(selector, labelsOfWorkload(workload)) && isHealthyWorkload(workload));
+  const workloads = (store.list("WorkloadEntry", namespace) as WorkloadEntry[]).filter(
+    (workload) => selects(selector, labelsOfWorkload(workload)) && isHealthyWorkload(workload),
+  );
   return workloads.sort((a, b) => compareText(a.metadata.name, b.metadata.name));
 }
 
@@ -82,7 +84,11 @@ function ofEntries(service: MeshService, sources: BackendSources, context: Endpo
     const selector = entry.spec?.workloadSelector?.labels;
     const selected = {
       workloadEntries: selector ? selectedWorkloads(service.namespace, selector, sources.store) : [],
-      pods: selector ? (sources.store.list("Pod", service.namespace) as Pod[]).filter((pod) => isRunning(pod) && selects(selector, pod.metadata.labels)).sort((a, b) => compareText(a.metadata.name, b.metadata.name)) : [],
+      pods: selector
+        ? (sources.store.list("Pod", service.namespace) as Pod[])
+            .filter((pod) => isRunning(pod) && selects(selector, pod.metadata.labels))
+            .sort((a, b) => compareText(a.metadata.name, b.metadata.name))
+        : [],
     };
     const once = endpointsOfEntry(entry, service.hostname, selected, context);
     // Each address makes a service of the entry, and all of them have its endpoints.

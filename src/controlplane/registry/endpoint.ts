@@ -76,7 +76,14 @@ export function endpointsOfSlices(service: MeshService, slices: readonly Endpoin
         const workload = describePod(pod, context, address);
         const health = healthOf(service, endpoint.conditions ?? {});
         for (const port of slice.ports ?? []) {
-          found.set(`${address}|${port.name ?? ""}|${port.port ?? 0}`, { ...workload, address, port: port.port ?? 0, portName: port.name ?? "", entryPort: 0, health });
+          found.set(`${address}|${port.name ?? ""}|${port.port ?? 0}`, {
+            ...workload,
+            address,
+            port: port.port ?? 0,
+            portName: port.name ?? "",
+            entryPort: 0,
+            health,
+          });
         }
       }
     }
@@ -106,7 +113,10 @@ export function spiffeId(trustDomain: string, namespace: string, account: string
 }
 
 /** The labels by which subsets and failover see a workload: its own and where it runs. */
-export function withTopologyLabels(labels: Readonly<Record<string, string>>, place: { clusterId: string; locality: string; nodeName: string; network: string }): Record<string, string> {
+export function withTopologyLabels(
+  labels: Readonly<Record<string, string>>,
+  place: { clusterId: string; locality: string; nodeName: string; network: string },
+): Record<string, string> {
   const [region, zone, subzone] = place.locality.split("/");
   const result: Record<string, string> = { ...labels };
   if (region) result[REGION] = region;

@@ -8,7 +8,13 @@ const gateway = (labels: Record<string, string>, more: Partial<Service> = {}): S
   apiVersion: "v1",
   kind: "Service",
   metadata: { name: "eastwest", namespace: "istio-system", labels },
-  spec: { type: "LoadBalancer", ports: [{ name: "tls", port: 15443 }, { name: "other", port: 9 }] },
+  spec: {
+    type: "LoadBalancer",
+    ports: [
+      { name: "tls", port: 15443 },
+      { name: "other", port: 9 },
+    ],
+  },
   status: { loadBalancer: { ingress: [{ ip: "198.51.100.7" }, { hostname: "gw.example.com" }] } },
   ...more,
 });
@@ -16,7 +22,10 @@ const index = (yaml: string, services: Service[] = [], addresses: Record<string,
   indexNetworks({ config: parseMeshNetworks(yaml), services, clusterId: "c1", domain: "cluster.local", addressesOf: (name) => addresses[name] ?? [] });
 
 test("gateways come from labels and from the mesh networks; names without an address are passed over", () => {
-  const networks = index("networks: {n2: {gateways: [{address: 203.0.113.1, port: 15443}, {address: 203.0.113.2, port: 1}, {address: gw.example.com, port: 1}]}}", [gateway({ "topology.istio.io/network": "n3" })]);
+  const networks = index(
+    "networks: {n2: {gateways: [{address: 203.0.113.1, port: 15443}, {address: 203.0.113.2, port: 1}, {address: gw.example.com, port: 1}]}}",
+    [gateway({ "topology.istio.io/network": "n3" })],
+  );
   expect(networks.gateways.map(({ network, cluster, address, port }) => [network, cluster, address, port])).toEqual([
     ["n3", "c1", "198.51.100.7", 15443],
     ["n2", "", "203.0.113.1", 15443],
@@ -35,7 +44,12 @@ test("names of gateways stand for their addresses, and for themselves where clus
   expect(networks.unresolved.gatewaysOf("n", "").map(({ address }) => address)).toEqual(["203.0.113.1", "gw.example.com"]);
 
   const builder = new SnapshotBuilder(new ObjectStore());
-  builder.set("ConfigMap", { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { meshNetworks: yaml } } as KubeObject);
+  builder.set("ConfigMap", {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "istio", namespace: "istio-system" },
+    data: { meshNetworks: yaml },
+  } as KubeObject);
   expect(builder.build().snapshot.networks.gateways).toHaveLength(1);
   builder.setGatewayNames(new Map([["gw.example.com", ["203.0.113.5"]]]));
   expect(builder.changed).toBe(true);
@@ -44,19 +58,26 @@ test("names of gateways stand for their addresses, and for themselves where clus
 });
 
 test("ranges of addresses are in order of the numbers that they are", () => {
-  expect(index("networks: {a: {endpoints: [{fromCidr: 'fd00::/8'}, {fromCidr: 10.10.0.0/16}, {fromCidr: nonsense}, {fromRegistry: x}]}, b: {endpoints: [{fromCidr: 10.9.0.0/24}, {fromCidr: 10.9.0.0/16}, {fromCidr: 10.9.0.7}]}}").ranges).toEqual(["10.9.0.0/16", "10.9.0.0/24", "10.9.0.7", "10.10.0.0/16", "fd00::/8"]);
+  expect(
+    index(
+      "networks: {a: {endpoints: [{fromCidr: 'fd00::/8'}, {fromCidr: 10.10.0.0/16}, {fromCidr: nonsense}, {fromRegistry: x}]}, b: {endpoints: [{fromCidr: 10.9.0.0/24}, {fromCidr: 10.9.0.0/16}, {fromCidr: 10.9.0.7}]}}",
+    ).ranges,
+  ).toEqual(["10.9.0.0/16", "10.9.0.0/24", "10.9.0.7", "10.10.0.0/16", "fd00::/8"]);
 });
 
 test("a labelled Service needs the port; a Service that mesh networks name needs the cluster to be in that network", () => {
   expect(index("", [gateway({ "topology.istio.io/network": "n", "networking.istio.io/gatewayPort": "9" })]).gateways[0]?.port).toBe(9);
   expect(index("", [gateway({ "topology.istio.io/network": "n", "networking.istio.io/gatewayPort": "8" })]).gateways).toEqual([]);
-  const named = (registry: string): string => `networks: {n: {endpoints: [{fromRegistry: ${registry}}], gateways: [{registryServiceName: eastwest.istio-system.svc.cluster.local, port: 15443}]}}`;
+  const named = (registry: string): string =>
+    `networks: {n: {endpoints: [{fromRegistry: ${registry}}], gateways: [{registryServiceName: eastwest.istio-system.svc.cluster.local, port: 15443}]}}`;
   expect(index(named("c1"), [gateway({})]).gateways).toHaveLength(1);
   expect(index(named("c2"), [gateway({})]).gateways).toEqual([]);
 });
 
 test("addresses are in the network that names their range", () => {
-  const networks = index("networks: {a: {endpoints: [{fromCidr: 10.1.0.0/16}, {fromCidr: nonsense}, {fromCidr: 'fd00::/8'}]}, b: {endpoints: [{fromCidr: 10.2.0.0/99}]}}");
+  const networks = index(
+    "networks: {a: {endpoints: [{fromCidr: 10.1.0.0/16}, {fromCidr: nonsense}, {fromCidr: 'fd00::/8'}]}, b: {endpoints: [{fromCidr: 10.2.0.0/99}]}}",
+  );
   expect(["10.1.2.3", "fd00::1", "10.2.0.1", "unix"].map((address) => networks.networkOf(address))).toEqual(["a", "a", "", ""]);
 });
 
@@ -82,7 +103,8 @@ test("the address that a gateway gets later is a change; the status of other Ser
 test("mesh networks that cannot be read leave the last ones in force, and are reported", () => {
   const told: unknown[] = [];
   const builder = new SnapshotBuilder(new ObjectStore(), { onInvalid: (reason) => told.push(reason) });
-  const config = (meshNetworks: string): KubeObject => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: "", meshNetworks } }) as KubeObject;
+  const config = (meshNetworks: string): KubeObject =>
+    ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: "", meshNetworks } }) as KubeObject;
   builder.set("ConfigMap", config("networks: {n: {gateways: [{address: 203.0.113.1, port: 1}]}}"));
   expect(builder.build().snapshot.networks.gateways).toHaveLength(1);
   builder.set("ConfigMap", config("networks: 1"));

@@ -36,7 +36,10 @@ export interface Networks extends NetworkGateways {
 
 /** The `meshNetworks` key of the `istio` ConfigMap, as far as it is read. */
 export interface MeshNetworks {
-  networks?: Record<string, { endpoints?: { fromRegistry?: string; fromCidr?: string }[]; gateways?: { address?: string; registryServiceName?: string; port?: number }[] }>;
+  networks?: Record<
+    string,
+    { endpoints?: { fromRegistry?: string; fromCidr?: string }[]; gateways?: { address?: string; registryServiceName?: string; port?: number }[] }
+  >;
 }
 
 export const NETWORK_LABEL = "topology.istio.io/network";
@@ -50,10 +53,14 @@ export function parseMeshNetworks(yaml: string): MeshNetworks {
     const [parsed] = loadAll(yaml);
     const networks: unknown = parsed === undefined || parsed === null ? undefined : (parsed as { networks?: unknown }).networks;
     if (networks === undefined || networks === null) return {};
-    if (typeof networks !== "object" || Array.isArray(networks) || Object.values(networks).some((network) => typeof network !== "object" || network === null)) throw new TypeError("networks: expected a mapping of mappings");
+    if (typeof networks !== "object" || Array.isArray(networks) || Object.values(networks).some((network) => typeof network !== "object" || network === null))
+      throw new TypeError("networks: expected a mapping of mappings");
     return { networks: networks as NonNullable<MeshNetworks["networks"]> };
   } catch (thrown) {
-    throw new ChainmailError("MESH_NETWORKS_INVALID", `The mesh networks in ConfigMap istio are not usable: ${errorText(thrown)}`, { cause: thrown, hint: "kubectl -n istio-system edit configmap istio" });
+    throw new ChainmailError("MESH_NETWORKS_INVALID", `The mesh networks in ConfigMap istio are not usable: ${errorText(thrown)}`, {
+      cause: thrown,
+      hint: "kubectl -n istio-system edit configmap istio",
+    });
   }
 }
 
@@ -95,14 +102,16 @@ export function indexNetworks({ config, services, clusterId, domain, addressesOf
     }
   }
   for (const service of services) {
-    for (const { network, port } of leadsInto(service, byService.get(hostnameOf(service, domain)))) for (const address of externalAddresses(service)) add({ network, cluster: clusterId, address, port });
+    for (const { network, port } of leadsInto(service, byService.get(hostnameOf(service, domain))))
+      for (const address of externalAddresses(service)) add({ network, cluster: clusterId, address, port });
   }
   const named = [...found.values()];
   const resolved = named.flatMap((gateway) => (isIP(gateway.address) ? [gateway] : addressesOf(gateway.address).map((address) => ({ ...gateway, address }))));
   return {
     ...indexGateways(resolved),
     unresolved: indexGateways(named),
-    networkOf: (address) => ownNetwork || (ranges.find(({ block }) => isIP(address) && block.check(address, address.includes(":") ? "ipv6" : "ipv4"))?.network ?? ""),
+    networkOf: (address) =>
+      ownNetwork || (ranges.find(({ block }) => isIP(address) && block.check(address, address.includes(":") ? "ipv6" : "ipv4"))?.network ?? ""),
     serviceNames: new Set(byService.keys()),
     ranges: cidrs.sort(compareRanges),
   };
@@ -111,7 +120,9 @@ export function indexNetworks({ config, services, clusterId, domain, addressesOf
 export const NO_NETWORKS: Networks = indexNetworks({ config: {}, services: [], clusterId: "", domain: "", addressesOf: () => [] });
 
 function indexGateways(unsorted: readonly NetworkGateway[]): NetworkGateways {
-  const gateways = [...new Map(unsorted.map((gateway) => [JSON.stringify(gateway), gateway])).values()].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
+  const gateways = [...new Map(unsorted.map((gateway) => [JSON.stringify(gateway), gateway])).values()].sort(
+    (a, b) => compareText(a.address, b.address) || a.port - b.port,
+  );
   const byNetwork = Map.groupBy(gateways, ({ network }) => network);
   const byCluster = Map.groupBy(gateways, ({ network, cluster }) => `${network}\n${cluster}`);
   return {
@@ -155,7 +166,11 @@ function compareRanges(a: string, b: string): number {
 
 /** An address so that text sorts like the number it stands for. */
 function sortable(address: string): string {
-  if (isIP(address) === 4) return address.split(".").map((part) => part.padStart(3, "0")).join(".");
+  if (isIP(address) === 4)
+    return address
+      .split(".")
+      .map((part) => part.padStart(3, "0"))
+      .join(".");
   const [head = "", tail] = address.split("::");
   const left = head.split(":").filter(Boolean);
   const right = (tail ?? "").split(":").filter(Boolean);

@@ -1,5 +1,18 @@
 /** What a port carries, in Istio's own spelling. `UnsupportedProtocol` means: found out by sniffing. */
-export type Protocol = "HTTP" | "HTTP_PROXY" | "HTTP2" | "GRPC" | "GRPC-Web" | "HTTPS" | "TLS" | "TCP" | "UDP" | "Mongo" | "Redis" | "MySQL" | "UnsupportedProtocol";
+export type Protocol =
+  | "HTTP"
+  | "HTTP_PROXY"
+  | "HTTP2"
+  | "GRPC"
+  | "GRPC-Web"
+  | "HTTPS"
+  | "TLS"
+  | "TCP"
+  | "UDP"
+  | "Mongo"
+  | "Redis"
+  | "MySQL"
+  | "UnsupportedProtocol";
 
 const BY_NAME: Readonly<Record<string, Protocol>> = {
   tcp: "TCP",

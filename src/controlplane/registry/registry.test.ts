@@ -31,7 +31,13 @@ test("a burst of events is one change that names what differs", async () => {
   expect([...(change?.endpoints ?? [])]).toEqual(["shop/web.shop.svc.cluster.local"]);
   expect([...(change?.keys ?? [])]).toEqual(["EndpointSlice/shop/web-1"]);
   const [web] = registry.current().services.all;
-  expect(web && registry.current().backends(web).endpoints.map(({ address }) => address)).toEqual(["10.0.0.3"]);
+  expect(
+    web &&
+      registry
+        .current()
+        .backends(web)
+        .endpoints.map(({ address }) => address),
+  ).toEqual(["10.0.0.3"]);
 });
 
 test("what does not matter to any proxy is no change", async () => {
@@ -66,7 +72,12 @@ test("pods are known while they are followed, and one that goes raises a doubt",
 });
 
 function service(name: string) {
-  return { apiVersion: "v1", kind: "Service", metadata: { name, namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: name }, ports: [{ name: "http", port: 80 }] } };
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: "shop" },
+    spec: { clusterIP: "10.96.0.1", selector: { app: name }, ports: [{ name: "http", port: 80 }] },
+  };
 }
 
 function slice(name: string, address: string) {

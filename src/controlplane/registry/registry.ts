@@ -78,7 +78,12 @@ const FIELD_SELECTORS: Partial<Record<RegistryKind, string>> = {
 const CREDENTIAL_KEYS: ReadonlySet<string> = new Set(["tls.crt", "tls.key", "ca.crt", "ca.crl", "tls.ocsp-staple", "cert", "key", "cacert"]);
 
 /** Follows every kind that the mesh's configuration is made from. */
-export function createRegistry(client: KubeClient, options: Partial<SnapshotOptions> = {}, observer?: RegistryObserver, resolveName: ResolveName = systemResolver()): Registry {
+export function createRegistry(
+  client: KubeClient,
+  options: Partial<SnapshotOptions> = {},
+  observer?: RegistryObserver,
+  resolveName: ResolveName = systemResolver(),
+): Registry {
   const builder = new SnapshotBuilder(new ObjectStore(), options);
   const listeners = new Set<(change: RegistryChange) => void>();
   const informers: Informer[] = [];
@@ -120,7 +125,12 @@ export function createRegistry(client: KubeClient, options: Partial<SnapshotOpti
       podsLive = connected;
       if (!connected) doubt();
     };
-    const informer = createInformer(client, RESOURCES[kind], { transform: trim, ...(kind === "Pod" && { onConnection }), ...(fieldSelector && { fieldSelector }), ...(kind === "ConfigMap" && { namespace: options.systemNamespace ?? "istio-system" }) });
+    const informer = createInformer(client, RESOURCES[kind], {
+      transform: trim,
+      ...(kind === "Pod" && { onConnection }),
+      ...(fieldSelector && { fieldSelector }),
+      ...(kind === "ConfigMap" && { namespace: options.systemNamespace ?? "istio-system" }),
+    });
     informer.onChange(({ type, object }) => {
       if (type === "DELETED") builder.delete(kind, object.metadata.name, object.metadata.namespace);
       else builder.set(kind, object);

@@ -58,7 +58,12 @@ export function servicesOfEntry(entry: ServiceEntry, namespace: Namespace | unde
     });
     if (!spec.addresses?.length) {
       const assigned = (entry.status?.addresses ?? []).filter((address) => !address.host || address.host === hostname);
-      return [of(UNSPECIFIED, assigned.map((address) => address.value))];
+      return [
+        of(
+          UNSPECIFIED,
+          assigned.map((address) => address.value),
+        ),
+      ];
     }
     return spec.addresses.flatMap((address) => {
       const usable = normaliseAddress(address);
@@ -124,21 +129,31 @@ export function endpointsOfEntry(entry: ServiceEntry, hostname: string, selected
 }
 
 /** The endpoints of workload entries that a Kubernetes Service selects; a named target port is one that the workload names. */
-export function endpointsOfSelected(service: MeshService, ports: readonly ServicePort[], workloads: readonly WorkloadEntry[], context: EndpointContext): MeshEndpoint[] {
-  return workloads.filter(({ spec }) => isUsableByAddress(spec?.address)).flatMap((workload) =>
-    ports.flatMap((port): MeshEndpoint[] => {
-      const number = workloadPort(workload, port);
-      if (number === undefined) return [];
-      const asEntry: ServiceEntry = {
-        apiVersion: "networking.istio.io/v1",
-        kind: "ServiceEntry",
-        metadata: { name: service.name, namespace: service.namespace },
-        spec: { hosts: [service.hostname], ports: [{ number: port.port, name: port.name ?? "", protocol: "TCP", targetPort: number }] },
-      };
-      const { ports: _, ...spec } = mergedSpec(workload);
-      return ofWorkload(spec, nameOfWorkload(workload), workload.metadata.namespace ?? service.namespace, asEntry, context).map((endpoint) => ({ ...endpoint, entryPort: 0 }));
-    }),
-  );
+export function endpointsOfSelected(
+  service: MeshService,
+  ports: readonly ServicePort[],
+  workloads: readonly WorkloadEntry[],
+  context: EndpointContext,
+): MeshEndpoint[] {
+  return workloads
+    .filter(({ spec }) => isUsableByAddress(spec?.address))
+    .flatMap((workload) =>
+      ports.flatMap((port): MeshEndpoint[] => {
+        const number = workloadPort(workload, port);
+        if (number === undefined) return [];
+        const asEntry: ServiceEntry = {
+          apiVersion: "networking.istio.io/v1",
+          kind: "ServiceEntry",
+          metadata: { name: service.name, namespace: service.namespace },
+          spec: { hosts: [service.hostname], ports: [{ number: port.port, name: port.name ?? "", protocol: "TCP", targetPort: number }] },
+        };
+        const { ports: _, ...spec } = mergedSpec(workload);
+        return ofWorkload(spec, nameOfWorkload(workload), workload.metadata.namespace ?? service.namespace, asEntry, context).map((endpoint) => ({
+          ...endpoint,
+          entryPort: 0,
+        }));
+      }),
+    );
 }
 
 /** Where a workload serves a Service's port; undefined when the port has a name that the workload does not know. */
@@ -193,7 +208,16 @@ function ofPod(pod: Pod, entry: ServiceEntry, context: EndpointContext): MeshEnd
   const address = pod.status?.podIP;
   if (!address) return [];
   const workload = describePod(pod, context, address);
-  return (entry.spec?.ports ?? []).map((port) => ({ ...workload, address, port: port.targetPort || port.number, portName: port.name, entryPort: port.number, podHostname: "", podSubdomain: "", health: "HEALTHY" }));
+  return (entry.spec?.ports ?? []).map((port) => ({
+    ...workload,
+    address,
+    port: port.targetPort || port.number,
+    portName: port.name,
+    entryPort: port.number,
+    podHostname: "",
+    podSubdomain: "",
+    health: "HEALTHY",
+  }));
 }
 
 /** A whole-address prefix is an address; what is neither an address nor a prefix is undefined. */

@@ -14,7 +14,10 @@ export class ServiceIndex {
   /** Whether some hostname is that of services in several namespaces, of which a proxy's own counts first. */
   readonly #ambiguous: boolean;
 
-  constructor(services: readonly MeshService[], readonly defaultExportTo: readonly string[]) {
+  constructor(
+    services: readonly MeshService[],
+    readonly defaultExportTo: readonly string[],
+  ) {
     this.all = services;
     const byHostname = new Map<string, Map<string, MeshService>>();
     for (const service of services) {
@@ -115,7 +118,7 @@ export function resolveAliases(services: readonly MeshService[], copies: WeakMap
 /** The name at the end of a chain of aliases; undefined when it is a circle. */
 function follow(name: string, targets: ReadonlyMap<string, string>): string | undefined {
   const seen = new Set<string>();
-  for (let current = name; ; ) {
+  for (let current = name; ;) {
     const next = targets.get(current);
     if (next === undefined) return current;
     if (seen.has(current)) return undefined;

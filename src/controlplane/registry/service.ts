@@ -62,7 +62,10 @@ export function serviceHostname(name: string, namespace: string, domain: string)
 }
 
 /** A Kubernetes Service as the mesh sees it. `domain` is the cluster's DNS domain. */
-export function convertService(service: KubeService, options: { domain: string; trustDomain: string; namespaceAnnotations?: Record<string, string> }): MeshService {
+export function convertService(
+  service: KubeService,
+  options: { domain: string; trustDomain: string; namespaceAnnotations?: Record<string, string> },
+): MeshService {
   const { metadata, spec = {} } = service;
   const namespace = metadata.namespace ?? "";
   const annotations = metadata.annotations ?? {};
@@ -106,7 +109,9 @@ export function addressesForProxy(service: MeshService, families: { ipv4: boolea
   const isV4 = (address: string): boolean => isIPv4(address.split("/")[0] ?? "");
   const [first = ""] = service.addresses;
   // A proxy of both families keeps to the one that the service prefers.
-  const fitting = service.addresses.filter((address) => (families.ipv4 && families.ipv6 ? isV4(address) === isV4(first) : isV4(address) ? families.ipv4 : families.ipv6));
+  const fitting = service.addresses.filter((address) =>
+    families.ipv4 && families.ipv6 ? isV4(address) === isV4(first) : isV4(address) ? families.ipv4 : families.ipv6,
+  );
   return fitting.length > 0 || service.registry === "Kubernetes" ? fitting : service.addresses;
 }
 
@@ -134,5 +139,8 @@ export function trafficDistribution(
 }
 
 function splitList(value: string | undefined): string[] {
-  return (value ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+  return (value ?? "")
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }

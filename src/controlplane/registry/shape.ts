@@ -36,7 +36,8 @@ function problemOf(schema: Schema, value: unknown, path: string): string | undef
   switch (schema.type) {
     case "object":
       if (typeof value !== "object" || Array.isArray(value)) return `${path}: must be an object`;
-      for (const name of schema.required ?? []) if ((value as Record<string, unknown>)[name] === undefined || (value as Record<string, unknown>)[name] === null) return `${path}.${name}: is required`;
+      for (const name of schema.required ?? [])
+        if ((value as Record<string, unknown>)[name] === undefined || (value as Record<string, unknown>)[name] === null) return `${path}.${name}: is required`;
       for (const [name, field] of Object.entries(value)) {
         const below = schema.properties?.[name] ?? (typeof schema.additionalProperties === "object" ? schema.additionalProperties : undefined);
         if (below && schema.additionalProperties && field === null) return `${path}.${name}: must not be null`;

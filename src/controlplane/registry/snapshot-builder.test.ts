@@ -64,7 +64,10 @@ describe("discoverySelectors", () => {
   const hosts = (builder: SnapshotBuilder) => builder.build().snapshot.services.all.map(({ hostname }) => hostname);
 
   test("leave out what is in other namespaces, whatever came first", () => {
-    for (const order of [[0, 1, 2], [2, 1, 0]]) {
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+    ]) {
       const objects = [namespace("shop", {}), service("web"), meshConfig(selectors)];
       expect(hosts(filled(...order.map((index) => objects[index] as KubeObject)))).toEqual([]);
     }
@@ -103,11 +106,22 @@ function put(builder: SnapshotBuilder, object: KubeObject): void {
 }
 
 function service(name: string): KubeObject {
-  return { apiVersion: "v1", kind: "Service", metadata: { name, namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: name }, ports: [{ name: "http", port: 80 }] } } as KubeObject;
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: "shop" },
+    spec: { clusterIP: "10.96.0.1", selector: { app: name }, ports: [{ name: "http", port: 80 }] },
+  } as KubeObject;
 }
 
 function pod(name: string, ip: string, account = "web"): KubeObject {
-  return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "shop", labels: { app: "web" } }, spec: { serviceAccountName: account }, status: { podIP: ip, phase: "Running" } } as KubeObject;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "shop", labels: { app: "web" } },
+    spec: { serviceAccountName: account },
+    status: { podIP: ip, phase: "Running" },
+  } as KubeObject;
 }
 
 function slice(name: string, ...pods: [name: string, address: string][]): KubeObject {
@@ -117,7 +131,11 @@ function slice(name: string, ...pods: [name: string, address: string][]): KubeOb
     metadata: { name: `${name}-1`, namespace: "shop", labels: { "kubernetes.io/service-name": name } },
     addressType: "IPv4",
     ports: [{ name: "http", port: 8080, protocol: "TCP" }],
-    endpoints: pods.map(([podName, address]) => ({ addresses: [address], conditions: { ready: true }, targetRef: { kind: "Pod", name: podName, namespace: "shop" } })),
+    endpoints: pods.map(([podName, address]) => ({
+      addresses: [address],
+      conditions: { ready: true },
+      targetRef: { kind: "Pod", name: podName, namespace: "shop" },
+    })),
   } as KubeObject;
 }
 

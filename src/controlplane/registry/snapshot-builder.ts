@@ -1,5 +1,16 @@
 import { ChainmailError } from "../../base/index.ts";
-import type { ConfigMap, Deployment, EndpointSlice, KubeObject, LabelSelector, Namespace, Pod, Service as KubeService, ServiceEntry, WorkloadEntry } from "../../resources/index.ts";
+import type {
+  ConfigMap,
+  Deployment,
+  EndpointSlice,
+  KubeObject,
+  LabelSelector,
+  Namespace,
+  Pod,
+  Service as KubeService,
+  ServiceEntry,
+  WorkloadEntry,
+} from "../../resources/index.ts";
 import { indexConfigs, type ConfigIndex } from "./config-index.ts";
 import { DiscoveryScope } from "./discovery-scope.ts";
 import { backendsOf, NO_BACKENDS, serviceKey, type BackendSources, type ServiceBackends } from "./endpoint-index.ts";
@@ -27,7 +38,13 @@ export interface SnapshotOptions {
   onInvalid(reason: unknown, object: KubeObject): void;
 }
 
-const DEFAULTS: SnapshotOptions = { domain: "cluster.local", clusterId: "Kubernetes", systemNamespace: "istio-system", meshConfigMap: "istio", onInvalid: () => {} };
+const DEFAULTS: SnapshotOptions = {
+  domain: "cluster.local",
+  clusterId: "Kubernetes",
+  systemNamespace: "istio-system",
+  meshConfigMap: "istio",
+  onInvalid: () => {},
+};
 const SERVICE_NAME = "kubernetes.io/service-name";
 /** The mesh's own kinds. */
 const CUSTOM_KINDS: ReadonlySet<RegistryKind> = new Set(REGISTRY_KINDS.slice(REGISTRY_KINDS.indexOf("PeerAuthentication")));
@@ -77,7 +94,13 @@ export class SnapshotBuilder {
   /** An object of Istio's kinds that is of another form than its definition says leaves the last one in force. */
   set(kind: RegistryKind, object: KubeObject): void {
     const shape = CUSTOM_KINDS.has(kind) ? checkShape(object) : { object };
-    if ("problem" in shape) return this.#options.onInvalid(new ChainmailError("OBJECT_INVALID", shape.problem, { hint: `kubectl get ${kind.toLowerCase()} -n ${object.metadata.namespace ?? "default"} ${object.metadata.name} -o yaml` }), object);
+    if ("problem" in shape)
+      return this.#options.onInvalid(
+        new ChainmailError("OBJECT_INVALID", shape.problem, {
+          hint: `kubectl get ${kind.toLowerCase()} -n ${object.metadata.namespace ?? "default"} ${object.metadata.name} -o yaml`,
+        }),
+        object,
+      );
     if (!this.#discovery.includes(kind, object.metadata.namespace ?? "")) return this.#discovery.hide(kind, shape.object);
     this.#note(kind, this.#store.set(kind, shape.object), shape.object);
   }
@@ -170,7 +193,9 @@ export class SnapshotBuilder {
       case "Pod":
         for (const key of this.#podServices.get(`${namespace}/${metadata.name}`) ?? []) this.#dirty.add(key);
         for (const entries of this.#entries.values()) {
-          for (const entry of entries) if (entry.metadata.namespace === namespace && entry.spec?.workloadSelector) for (const host of entry.spec.hosts) this.#dirty.add(`${namespace}/${host}`);
+          for (const entry of entries)
+            if (entry.metadata.namespace === namespace && entry.spec?.workloadSelector)
+              for (const host of entry.spec.hosts) this.#dirty.add(`${namespace}/${host}`);
         }
         break;
       case "Service":
@@ -196,13 +221,19 @@ export class SnapshotBuilder {
 
   /** Status updates and the like, which change nothing here, make most of the traffic. */
   #isRelevant(kind: RegistryKind, old: KubeObject | undefined, object: KubeObject | undefined): boolean {
-    if (kind === "ConfigMap") return (object ?? old)?.metadata.name === this.#options.meshConfigMap && (object ?? old)?.metadata.namespace === this.#options.systemNamespace;
+    if (kind === "ConfigMap")
+      return (object ?? old)?.metadata.name === this.#options.meshConfigMap && (object ?? old)?.metadata.namespace === this.#options.systemNamespace;
     if (!old || !object) return true;
     if (kind === "Pod") return podFingerprint(old as Pod) !== podFingerprint(object as Pod);
     if (kind === "Deployment" || kind === "StatefulSet") return templateFingerprint(old as Deployment) !== templateFingerprint(object as Deployment);
-    if (kind === "Node" || kind === "Namespace") return JSON.stringify([old.metadata.labels, old.metadata.annotations]) !== JSON.stringify([object.metadata.labels, object.metadata.annotations]);
+    if (kind === "Node" || kind === "Namespace")
+      return JSON.stringify([old.metadata.labels, old.metadata.annotations]) !== JSON.stringify([object.metadata.labels, object.metadata.annotations]);
     // What is written back as status must not come around as a change.
-    if (isNetworkGateway(object, this.#networks, this.#options.domain) && JSON.stringify((old as KubeService).status) !== JSON.stringify((object as KubeService).status)) return true;
+    if (
+      isNetworkGateway(object, this.#networks, this.#options.domain) &&
+      JSON.stringify((old as KubeService).status) !== JSON.stringify((object as KubeService).status)
+    )
+      return true;
     if (kind === "Service" || kind === "Ingress" || CUSTOM_KINDS.has(kind)) return specFingerprint(old) !== specFingerprint(object);
     return true;
   }
@@ -230,7 +261,15 @@ export class SnapshotBuilder {
   /** What became of Ingresses counts as Gateways and VirtualServices, here and in what is said to have changed. */
   #translateIngresses(kinds: Set<RegistryKind>, keys: Set<string>): void {
     const next = ingressConfigs({ objects: this.#store, mesh: this.#mesh, domain: this.#options.domain, systemNamespace: this.#options.systemNamespace });
-    const [was, is] = [this.#ingress, next].map(({ gateways, virtualServices }) => new Map([...gateways, ...virtualServices].map((object) => [`${object.kind}/${object.metadata.namespace ?? ""}/${object.metadata.name}`, JSON.stringify(object)])));
+    const [was, is] = [this.#ingress, next].map(
+      ({ gateways, virtualServices }) =>
+        new Map(
+          [...gateways, ...virtualServices].map((object) => [
+            `${object.kind}/${object.metadata.namespace ?? ""}/${object.metadata.name}`,
+            JSON.stringify(object),
+          ]),
+        ),
+    );
     const changed = [...new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])])].filter((key) => was?.get(key) !== is?.get(key));
     if (changed.length === 0) return;
     this.#ingress = next;
@@ -262,7 +301,11 @@ export class SnapshotBuilder {
     this.#entries = new Map();
     const services: MeshService[] = [];
     for (const object of this.#store.list("Service") as KubeService[]) {
-      services.push(...convert(object, () => [convertService(object, { domain, trustDomain: this.#mesh.trustDomain, namespaceAnnotations: namespaceOf(object)?.metadata.annotations })]));
+      services.push(
+        ...convert(object, () => [
+          convertService(object, { domain, trustDomain: this.#mesh.trustDomain, namespaceAnnotations: namespaceOf(object)?.metadata.annotations }),
+        ]),
+      );
     }
     for (const entry of this.#configs?.ServiceEntry ?? []) {
       services.push(...convert(entry, () => capVisibility(servicesOfEntry(entry, namespaceOf(entry)), namespaceOf(entry), this.#mesh)));
@@ -274,7 +317,10 @@ export class SnapshotBuilder {
       }
     }
     const sorted = resolveAliases(services.sort(compareServices), this.#aliased);
-    const same = sorted.length === this.#services.all.length && this.#services.defaultExportTo === this.#mesh.defaultServiceExportTo && sorted.every((service, index) => service === this.#services.all[index]);
+    const same =
+      sorted.length === this.#services.all.length &&
+      this.#services.defaultExportTo === this.#mesh.defaultServiceExportTo &&
+      sorted.every((service, index) => service === this.#services.all[index]);
     if (!same) this.#services = new ServiceIndex(sorted, this.#mesh.defaultServiceExportTo);
   }
 
@@ -289,7 +335,13 @@ export class SnapshotBuilder {
         if (object) this.#options.onInvalid(thrown, object);
       }
     }
-    const next = indexNetworks({ config: this.#meshNetworks, services: this.#store.list("Service") as KubeService[], clusterId, domain, addressesOf: (name) => this.#gatewayNames.get(name) ?? [] });
+    const next = indexNetworks({
+      config: this.#meshNetworks,
+      services: this.#store.list("Service") as KubeService[],
+      clusterId,
+      domain,
+      addressesOf: (name) => this.#gatewayNames.get(name) ?? [],
+    });
     if (networksText(next) === networksText(this.#networks) && !meshChanged) return;
     if (JSON.stringify(this.#meshNetworks) !== this.#networksText) this.#allDirty = true;
     this.#networksText = JSON.stringify(this.#meshNetworks);
@@ -328,7 +380,8 @@ export class SnapshotBuilder {
         this.#options.onInvalid(thrown, { apiVersion: "v1", kind: "Service", metadata: { name: service.name, namespace: service.namespace } });
       }
       this.#notePods(key, service);
-      if (JSON.stringify(previous?.endpoints ?? []) === JSON.stringify(backends.endpoints)) backends = { ...backends, endpoints: previous?.endpoints ?? backends.endpoints };
+      if (JSON.stringify(previous?.endpoints ?? []) === JSON.stringify(backends.endpoints))
+        backends = { ...backends, endpoints: previous?.endpoints ?? backends.endpoints };
       else endpoints.add(key);
       if (previous?.identities !== backends.identities) identities.add(key);
       renewed.set(key, backends);
@@ -378,7 +431,12 @@ export class SnapshotBuilder {
 /** An object that was made anew is younger; the addresses that a ServiceEntry was given and the health of a workload are read from the status. */
 function specFingerprint(object: KubeObject): string {
   const { labels, annotations, creationTimestamp } = object.metadata;
-  const state = object.kind === "ServiceEntry" ? (object as ServiceEntry).status?.addresses : object.kind === "WorkloadEntry" ? isHealthyWorkload(object as WorkloadEntry) : undefined;
+  const state =
+    object.kind === "ServiceEntry"
+      ? (object as ServiceEntry).status?.addresses
+      : object.kind === "WorkloadEntry"
+        ? isHealthyWorkload(object as WorkloadEntry)
+        : undefined;
   return JSON.stringify([object.spec, labels, annotations, creationTimestamp, state]);
 }
 
@@ -397,7 +455,17 @@ function splitKey(key: string): [string, string] {
 }
 
 function podFingerprint({ metadata, spec, status }: Pod): string {
-  return JSON.stringify([metadata.labels, metadata.deletionTimestamp, spec?.nodeName, spec?.serviceAccountName, spec?.hostname, spec?.subdomain, status?.phase, status?.podIP, status?.podIPs]);
+  return JSON.stringify([
+    metadata.labels,
+    metadata.deletionTimestamp,
+    spec?.nodeName,
+    spec?.serviceAccountName,
+    spec?.hostname,
+    spec?.subdomain,
+    status?.phase,
+    status?.podIP,
+    status?.podIPs,
+  ]);
 }
 
 function templateFingerprint({ metadata, spec }: Deployment): string {

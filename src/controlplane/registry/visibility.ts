@@ -16,7 +16,9 @@ export function capVisibility(services: readonly MeshService[], namespace: Names
   if (!rules?.applyToSidecars) return services;
   const labels = namespace?.metadata.labels ?? {};
   // A rule without a selector is one that this version does not know: it fits nothing.
-  const policy = rules.policies?.find(({ matchingRules = [] }) => matchingRules.every(({ namespaceSelector }) => namespaceSelector !== undefined && selectorMatches(namespaceSelector, labels)));
+  const policy = rules.policies?.find(({ matchingRules = [] }) =>
+    matchingRules.every(({ namespaceSelector }) => namespaceSelector !== undefined && selectorMatches(namespaceSelector, labels)),
+  );
   const visibility = policy ? policy.visibility : rules.defaultVisibility;
   if (visibility !== "NAMESPACE" && visibility !== "NONE") return services;
   return services.map((service) => {

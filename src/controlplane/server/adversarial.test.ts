@@ -4,7 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { FakeClock } from "../../base/index.ts";
-import { createCsr, encodePrivateKey, generateKey, issueLeaf, issueRevocationList, issueRoot, parseCertificate, publicKeyDer, type Certificate } from "../../pki/index.ts";
+import {
+  createCsr,
+  encodePrivateKey,
+  generateKey,
+  issueLeaf,
+  issueRevocationList,
+  issueRoot,
+  parseCertificate,
+  publicKeyDer,
+  type Certificate,
+} from "../../pki/index.ts";
 import { SecretSchema } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import { XDS_TYPES } from "../../proto/index.ts";
 import { RateLimit } from "../ca/index.ts";
@@ -36,14 +46,32 @@ afterAll(async () => {
 
 /** A request that openssl makes, with whatever extensions it is told to. */
 function opensslCsr(subject: string, ...extensions: string[]): string {
-  const args = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null", "-subj", subject, ...extensions.flatMap((extension) => ["-addext", extension])];
+  const args = [
+    "req",
+    "-new",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-keyout",
+    "/dev/null",
+    "-subj",
+    subject,
+    ...extensions.flatMap((extension) => ["-addext", extension]),
+  ];
   const { success, stdout, stderr } = Bun.spawnSync(["openssl", ...args], { stdout: "pipe", stderr: "pipe" });
   if (!success) throw new Error(stderr.toString());
   return stdout.toString();
 }
 
-const as = (certificate: Certificate, key: Parameters<typeof encodePrivateKey>[0], more = ""): TestIdentity => ({ rootPem: server.ca.material.rootBundlePem, certPem: certificate.pem + more, keyPem: encodePrivateKey(key) });
-const leafOf = async (csr: string, who: TestIdentity): Promise<Certificate> => parseCertificate((await server.client(server.secure.port, who).createCertificate(csr))[0] ?? "");
+const as = (certificate: Certificate, key: Parameters<typeof encodePrivateKey>[0], more = ""): TestIdentity => ({
+  rootPem: server.ca.material.rootBundlePem,
+  certPem: certificate.pem + more,
+  keyPem: encodePrivateKey(key),
+});
+const leafOf = async (csr: string, who: TestIdentity): Promise<Certificate> =>
+  parseCertificate((await server.client(server.secure.port, who).createCertificate(csr))[0] ?? "");
 
 describe("a certificate request", () => {
   test("gets the caller's one name, whatever it asks for", async () => {
@@ -51,7 +79,10 @@ describe("a certificate request", () => {
     for (const csr of [
       createCsr({ key: await generateKey(), spiffeId: "spiffe://cluster.local/ns/istio-system/sa/istiod" }),
       createCsr({ key: await generateKey(), dnsNames: ["istiod.istio-system.svc", "kubernetes.default.svc"] }),
-      opensslCsr("/O=system:masters/CN=admin", "subjectAltName=URI:spiffe://cluster.local/ns/kube-system/sa/root,DNS:istiod.istio-system.svc,IP:10.96.0.1,email:a@b"),
+      opensslCsr(
+        "/O=system:masters/CN=admin",
+        "subjectAltName=URI:spiffe://cluster.local/ns/kube-system/sa/root,DNS:istiod.istio-system.svc,IP:10.96.0.1,email:a@b",
+      ),
       opensslCsr("/CN=x", "basicConstraints=critical,CA:TRUE,pathlen:5", "keyUsage=critical,keyCertSign,cRLSign", "extendedKeyUsage=codeSigning"),
       opensslCsr("/CN=x", "1.2.3.4.5=critical,ASN1:UTF8:anything"),
     ]) {
@@ -73,9 +104,13 @@ describe("a certificate request", () => {
   });
 
   test("with a weak key, several requests, or megabytes is refused", async () => {
-    const weak = Bun.spawnSync(["openssl", "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x"], { stdout: "pipe", stderr: "ignore" }).stdout.toString();
+    const weak = Bun.spawnSync(["openssl", "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x"], {
+      stdout: "pipe",
+      stderr: "ignore",
+    }).stdout.toString();
     const who = await server.workload();
-    for (const csr of [weak, `${"x".repeat(1 << 20)}`, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", ""]) await expect(leafOf(csr, who)).rejects.toMatchObject({ code: 3 });
+    for (const csr of [weak, `${"x".repeat(1 << 20)}`, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", ""])
+      await expect(leafOf(csr, who)).rejects.toMatchObject({ code: 3 });
   });
 });
 
@@ -96,7 +131,11 @@ describe("a caller", () => {
     const byAnotherRoot = issueLeaf({ signer: { certificate: root, key }, spki, names: { uris: [OWN] }, now: Date.now(), lifetimeMs: HOUR });
     const ofAnotherDomain = ca.issue(spki, { uris: ["spiffe://other.domain/ns/istioinaction/sa/web-api"] }, HOUR);
     const ofIstiodItself = ca.issue(spki, { dnsNames: ["istiod.istio-system.svc"] }, HOUR);
-    const notSpiffe = ca.issue(spki, { uris: ["https://cluster.local/ns/istioinaction/sa/web-api", "spiffe://cluster.local/ns/istioinaction", "spiffe://cluster.local/ns/a/sa/b/extra"] }, HOUR);
+    const notSpiffe = ca.issue(
+      spki,
+      { uris: ["https://cluster.local/ns/istioinaction/sa/web-api", "spiffe://cluster.local/ns/istioinaction", "spiffe://cluster.local/ns/a/sa/b/extra"] },
+      HOUR,
+    );
     const expired = ca.issue(spki, { uris: [OWN] }, 1_000);
     // Certificates know whole seconds only.
     await Bun.sleep(1_100);
@@ -114,7 +153,8 @@ describe("a caller", () => {
     writeFileSync(join(folder, "victim.key"), encodePrivateKey(victim), { mode: 0o600 });
     writeFileSync(join(folder, "names"), "subjectAltName=URI:spiffe://cluster.local/ns/istio-system/sa/istiod\nextendedKeyUsage=clientAuth\n");
     // Our own library refuses to; openssl does as it is told.
-    const shell = "openssl req -new -key victim.key -subj / -out victim.csr && openssl x509 -req -in victim.csr -CA own.pem -CAkey own.key -set_serial 7 -days 1 -extfile names -out victim.pem";
+    const shell =
+      "openssl req -new -key victim.key -subj / -out victim.csr && openssl x509 -req -in victim.csr -CA own.pem -CAkey own.key -set_serial 7 -days 1 -extfile names -out victim.pem";
     const made = Bun.spawnSync(["sh", "-c", shell], { cwd: folder, stderr: "pipe" });
     expect(`${made.success} ${made.success ? "" : made.stderr.toString()}`).toBe("true ");
     const forged = parseCertificate(readFileSync(join(folder, "victim.pem"), "utf8"));
@@ -148,7 +188,10 @@ describe("a caller", () => {
 });
 
 describe("a proxy", () => {
-  const node = (over: Record<string, unknown> = {}, id = "sidecar~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local") => ({ id, metadata: { NAMESPACE: "istioinaction", SERVICE_ACCOUNT: "web-api", ...over } as Record<string, string> });
+  const node = (over: Record<string, unknown> = {}, id = "sidecar~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local") => ({
+    id,
+    metadata: { NAMESPACE: "istioinaction", SERVICE_ACCOUNT: "web-api", ...over } as Record<string, string>,
+  });
 
   test("that says it is of another namespace or account gets nothing, by certificate and by token alike", async () => {
     for (const who of [await server.workload(), { rootPem: server.ca.material.rootBundlePem, token: "web" }]) {
@@ -181,11 +224,27 @@ describe("a proxy", () => {
     const key = await generateKey();
     const { pem } = issueRoot({ key, organization: "x", now: Date.now() - 1000, lifetimeMs: HOUR });
     const data = { "tls.crt": Buffer.from(pem).toString("base64"), "tls.key": Buffer.from(encodePrivateKey(key)).toString("base64") };
-    server.mesh.objects.set("Secret/istio-system/site", { apiVersion: "v1", kind: "Secret", metadata: { name: "site", namespace: "istio-system", uid: "u", resourceVersion: "1" }, data } as never);
-    const names = ["kubernetes://site", "kubernetes://istio-system/site", "kubernetes-gateway://istio-system/site", "kubernetes://../istio-system/site", "default", "ROOTCA"];
+    server.mesh.objects.set("Secret/istio-system/site", {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "site", namespace: "istio-system", uid: "u", resourceVersion: "1" },
+      data,
+    } as never);
+    const names = [
+      "kubernetes://site",
+      "kubernetes://istio-system/site",
+      "kubernetes-gateway://istio-system/site",
+      "kubernetes://../istio-system/site",
+      "default",
+      "ROOTCA",
+    ];
     for (const type of ["sidecar", "router"]) {
       const stream = server.client(server.secure.port, await server.workload()).delta();
-      stream.send({ node: node({}, `${type}~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local`), typeUrl: XDS_TYPES.SDS, resourceNamesSubscribe: names });
+      stream.send({
+        node: node({}, `${type}~10.244.1.11~web-api-1.istioinaction~istioinaction.svc.cluster.local`),
+        typeUrl: XDS_TYPES.SDS,
+        resourceNamesSubscribe: names,
+      });
       expect((await stream.next()).resources.map(({ resource }) => resource && fromBinary(SecretSchema, resource.value).name)).toEqual([]);
       stream.end();
     }

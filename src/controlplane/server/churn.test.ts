@@ -1,7 +1,12 @@
 import { expect, test } from "bun:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createLogger, systemClock } from "../../base/index.ts";
-import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, DiscoveryRequestSchema, DiscoveryResponseSchema } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
+import {
+  DeltaDiscoveryRequestSchema,
+  DeltaDiscoveryResponseSchema,
+  DiscoveryRequestSchema,
+  DiscoveryResponseSchema,
+} from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { NodeSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
@@ -25,28 +30,32 @@ const TIMEOUT_MS = 30_000;
 const ROUTES = ["80", "8080", "15014", "http.8080"];
 
 for (const seed of SEEDS) {
-  test(`after random changes settle, what clients have equals a fresh computation (seed ${seed})`, async () => {
-    const mesh = new ChurningMesh(seed);
-    const { server, publish } = serve(mesh);
-    const clients = mesh.nodes.flatMap((node) => (["delta", "sotw"] as const).map((protocol) => new SlowClient(server, protocol, node, () => mesh.random())));
-    await settled(clients);
-    for (let round = 0; round < ROUNDS; round++) {
-      // Changes come while earlier pushes are under way: clients take their time.
-      for (let burst = 0; burst < 3; burst++) {
-        mesh.change(1 + Math.floor(mesh.random() * 8), round % 2 === 1);
-        publish();
-        await Promise.resolve();
-      }
+  test(
+    `after random changes settle, what clients have equals a fresh computation (seed ${seed})`,
+    async () => {
+      const mesh = new ChurningMesh(seed);
+      const { server, publish } = serve(mesh);
+      const clients = mesh.nodes.flatMap((node) => (["delta", "sotw"] as const).map((protocol) => new SlowClient(server, protocol, node, () => mesh.random())));
       await settled(clients);
-      const fresh = createGenerator();
-      const snapshot = mesh.fresh();
-      for (const client of clients) {
-        const expected = client.shouldHave((type, names) => fresh.generate(client.node, snapshot, type, names));
-        expect({ round, client: client.name, ...client.has() }).toEqual({ round, client: client.name, ...expected });
+      for (let round = 0; round < ROUNDS; round++) {
+        // Changes come while earlier pushes are under way: clients take their time.
+        for (let burst = 0; burst < 3; burst++) {
+          mesh.change(1 + Math.floor(mesh.random() * 8), round % 2 === 1);
+          publish();
+          await Promise.resolve();
+        }
+        await settled(clients);
+        const fresh = createGenerator();
+        const snapshot = mesh.fresh();
+        for (const client of clients) {
+          const expected = client.shouldHave((type, names) => fresh.generate(client.node, snapshot, type, names));
+          expect({ round, client: client.name, ...client.has() }).toEqual({ round, client: client.name, ...expected });
+        }
       }
-    }
-    server.stop();
-  }, TIMEOUT_MS);
+      server.stop();
+    },
+    TIMEOUT_MS,
+  );
 }
 
 /** An ADS server on the mesh; `publish` tells it of what changed since. */
@@ -75,7 +84,7 @@ function serve(mesh: ChurningMesh): { server: AdsServer; publish: () => void } {
 
 /** Nothing was sent for longer than any client takes. */
 async function settled(clients: readonly SlowClient[]): Promise<void> {
-  for (let quiet = 0; quiet < 4; ) {
+  for (let quiet = 0; quiet < 4;) {
     const before = clients.reduce((sum, { answers }) => sum + answers, 0);
     await Bun.sleep(3);
     quiet = clients.reduce((sum, { answers }) => sum + answers, 0) === before ? quiet + 1 : 0;
@@ -98,7 +107,12 @@ class SlowClient {
     readonly node: ProxyNode,
     private readonly random: () => number,
   ) {
-    const stream: XdsStream = { write: (response) => this.#take(response.bytes()), pause: () => {}, resume: () => {}, end: (error) => expect(error?.message ?? "").toBe("this control plane is stopping") };
+    const stream: XdsStream = {
+      write: (response) => this.#take(response.bytes()),
+      pause: () => {},
+      resume: () => {},
+      end: (error) => expect(error?.message ?? "").toBe("this control plane is stopping"),
+    };
     this.#connection = server.accept(stream, protocol, undefined, "10.0.0.1:1");
     for (const type of [CDS, LDS]) this.#ask(type, []);
     this.#ask(RDS, ROUTES);
@@ -109,12 +123,23 @@ class SlowClient {
   }
 
   has(): Record<string, Record<string, string>> {
-    return Object.fromEntries([...this.#state].map(([type, resources]) => [type, Object.fromEntries([...resources].sort().map(([name, value]) => [name, hash(value)]))]));
+    return Object.fromEntries(
+      [...this.#state].map(([type, resources]) => [type, Object.fromEntries([...resources].sort().map(([name, value]) => [name, hash(value)]))]),
+    );
   }
 
   shouldHave(generate: (type: string, names?: readonly string[]) => readonly { name: string; value: Uint8Array }[]): Record<string, Record<string, string>> {
     const names: Record<string, string[] | undefined> = { [EDS]: this.#wanted, [RDS]: ROUTES };
-    return Object.fromEntries([CDS, EDS, LDS, RDS].map((type) => [type, Object.fromEntries(generate(type, names[type]).map(({ name, value }) => [name, hash(value)] as const).sort())]));
+    return Object.fromEntries(
+      [CDS, EDS, LDS, RDS].map((type) => [
+        type,
+        Object.fromEntries(
+          generate(type, names[type])
+            .map(({ name, value }) => [name, hash(value)] as const)
+            .sort(),
+        ),
+      ]),
+    );
   }
 
   async #take(bytes: Uint8Array): Promise<void> {
@@ -141,7 +166,17 @@ class SlowClient {
     const gone = [...(state?.keys() ?? [])].filter((name) => !wanted.includes(name));
     for (const name of gone) state?.delete(name);
     if (this.protocol === "sotw" || !this.#subscribed) this.#ask(EDS, wanted);
-    else this.#send(toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, { typeUrl: EDS, resourceNamesSubscribe: wanted.filter((name) => !state?.has(name)), resourceNamesUnsubscribe: gone })));
+    else
+      this.#send(
+        toBinary(
+          DeltaDiscoveryRequestSchema,
+          create(DeltaDiscoveryRequestSchema, {
+            typeUrl: EDS,
+            resourceNamesSubscribe: wanted.filter((name) => !state?.has(name)),
+            resourceNamesUnsubscribe: gone,
+          }),
+        ),
+      );
     this.#subscribed = true;
   }
 
@@ -184,7 +219,13 @@ interface Answer {
 
 function decodeDelta(bytes: Uint8Array): Answer {
   const { typeUrl, nonce, resources, removedResources, systemVersionInfo } = fromBinary(DeltaDiscoveryResponseSchema, bytes);
-  return { typeUrl, nonce, version: systemVersionInfo, removed: removedResources, resources: resources.flatMap(({ name, resource }) => (resource ? [[name, resource.value] as [string, Uint8Array]] : [])) };
+  return {
+    typeUrl,
+    nonce,
+    version: systemVersionInfo,
+    removed: removedResources,
+    resources: resources.flatMap(({ name, resource }) => (resource ? [[name, resource.value] as [string, Uint8Array]] : [])),
+  };
 }
 
 /** State of the world does not name its resources: they name themselves. */

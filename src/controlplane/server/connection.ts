@@ -135,7 +135,11 @@ export class XdsConnection {
       if (this.#closed) return;
       this.#closed = true;
       const error = thrown instanceof XdsError ? thrown : new XdsError("XDS_UNAVAILABLE", "the control plane could not serve this stream", { cause: thrown });
-      this.deps.log.warn("ADS stream ended", { proxy: this.id || this.address, code: error.code, error: thrown instanceof XdsError ? error.message : errorText(thrown) });
+      this.deps.log.warn("ADS stream ended", {
+        proxy: this.id || this.address,
+        code: error.code,
+        error: thrown instanceof XdsError ? error.message : errorText(thrown),
+      });
       this.stream.end(error);
     } finally {
       this.#running = false;
@@ -295,7 +299,12 @@ export class XdsConnection {
 }
 
 function merge(a: RegistryChange, b: RegistryChange): RegistryChange {
-  return { kinds: union(a.kinds, b.kinds), keys: union(a.keys, b.keys), endpoints: union(a.endpoints, b.endpoints), identities: union(a.identities, b.identities) };
+  return {
+    kinds: union(a.kinds, b.kinds),
+    keys: union(a.keys, b.keys),
+    endpoints: union(a.endpoints, b.endpoints),
+    identities: union(a.identities, b.identities),
+  };
 }
 
 function union<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): ReadonlySet<T> {

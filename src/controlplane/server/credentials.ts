@@ -66,7 +66,11 @@ export function createCredentialSource(options: { client: KubeClient; clock: Clo
       resource = encode(name, wantsCa ? { trustedCa: rootsOf(secret), crl: read(secret, "ca.crl") || read(secret, "crl") } : pairOf(secret));
     } catch (cause) {
       if (!(cause instanceof PkiError)) throw cause;
-      log.warn("a gateway's secret cannot be used", { secret: `${secret.metadata.namespace}/${secret.metadata.name}`, error: errorText(cause), keeps_last_good: resource !== undefined });
+      log.warn("a gateway's secret cannot be used", {
+        secret: `${secret.metadata.namespace}/${secret.metadata.name}`,
+        error: errorText(cause),
+        keeps_last_good: resource !== undefined,
+      });
     }
     built.set(key, { version, resource });
     return resource;
@@ -141,7 +145,9 @@ function rootsOf(secret: SecretObject): string {
 }
 
 function encode(name: string, content: Pair | Roots): XdsResource {
-  const inline = (value: string | Uint8Array) => ({ specifier: { case: "inlineBytes" as const, value: typeof value === "string" ? new TextEncoder().encode(value) : value } });
+  const inline = (value: string | Uint8Array) => ({
+    specifier: { case: "inlineBytes" as const, value: typeof value === "string" ? new TextEncoder().encode(value) : value },
+  });
   const secret = create(SecretSchema, {
     name,
     type:
@@ -149,7 +155,11 @@ function encode(name: string, content: Pair | Roots): XdsResource {
         ? { case: "validationContext", value: { trustedCa: inline(content.trustedCa), ...(content.crl ? { crl: inline(content.crl) } : {}) } }
         : {
             case: "tlsCertificate",
-            value: { certificateChain: inline(content.chain), privateKey: inline(content.key), ...(content.staple ? { ocspStaple: inline(content.staple) } : {}) },
+            value: {
+              certificateChain: inline(content.chain),
+              privateKey: inline(content.key),
+              ...(content.staple ? { ocspStaple: inline(content.staple) } : {}),
+            },
           },
   });
   const value = toBinary(SecretSchema, secret);

@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import type { RegistryChange } from "../registry/types.ts";
 import { Deliveries, Distribution } from "./distribution.ts";
 
-const change = (...keys: string[]): RegistryChange => ({ kinds: new Set(["PeerAuthentication"]), keys: new Set(keys), endpoints: new Set(), identities: new Set() });
+const change = (...keys: string[]): RegistryChange => ({
+  kinds: new Set(["PeerAuthentication"]),
+  keys: new Set(keys),
+  endpoints: new Set(),
+  identities: new Set(),
+});
 const KEY = "PeerAuthentication/istio-system/default";
 
 describe("a change's way to the proxies", () => {
@@ -23,7 +28,16 @@ describe("a change's way to the proxies", () => {
     c.answered("n3", "bad listener");
     now = 1_018;
     a.answered("n2", undefined);
-    expect(distribution.changes(KEY)[0]).toEqual({ at: 1_000, keys: [KEY], proxies: 3, applied: 1, unaffected: 1, refused: [{ proxy: "c", error: "bad listener" }], waiting: 0, milliseconds: 18 });
+    expect(distribution.changes(KEY)[0]).toEqual({
+      at: 1_000,
+      keys: [KEY],
+      proxies: 3,
+      applied: 1,
+      unaffected: 1,
+      refused: [{ proxy: "c", error: "bad listener" }],
+      waiting: 0,
+      milliseconds: 18,
+    });
     // An answer that comes twice counts once.
     a.answered("n2", undefined);
     expect(distribution.changes(KEY)[0]!.applied).toBe(1);
@@ -38,7 +52,11 @@ describe("a change's way to the proxies", () => {
     proxy.add(distribution.begin(change("a/b/e"), 1)!);
     proxy.pushed(taken, ["n1"]);
     proxy.answered("n1", undefined);
-    expect(distribution.changes().map(({ keys, waiting }) => [keys[0], waiting])).toEqual([["a/b/e", 1], ["a/b/d", 0], ["a/b/c", 0]]);
+    expect(distribution.changes().map(({ keys, waiting }) => [keys[0], waiting])).toEqual([
+      ["a/b/e", 1],
+      ["a/b/d", 0],
+      ["a/b/c", 0],
+    ]);
   });
 
   test("endpoints are no change of configuration; without proxies it is in force at once; only the last are kept", () => {

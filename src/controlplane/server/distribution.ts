@@ -40,7 +40,16 @@ export class Distribution {
   /** A change that is about to be told to so many connections; undefined where it is no configuration, such as endpoints. */
   begin(change: RegistryChange, proxies: number): Delivery | undefined {
     if (change.keys.size === 0) return undefined;
-    const progress: ChangeProgress = { at: this.now(), keys: [...change.keys].slice(0, MAX_KEYS), proxies, unaffected: 0, applied: 0, refused: [], waiting: proxies, milliseconds: proxies === 0 ? 0 : undefined };
+    const progress: ChangeProgress = {
+      at: this.now(),
+      keys: [...change.keys].slice(0, MAX_KEYS),
+      proxies,
+      unaffected: 0,
+      applied: 0,
+      refused: [],
+      waiting: proxies,
+      milliseconds: proxies === 0 ? 0 : undefined,
+    };
     this.#changes.push(progress);
     if (this.#changes.length > KEPT) this.#changes.shift();
     return {

@@ -20,7 +20,11 @@ export function createGrpcMetrics(registry: MetricsRegistry, clock: Clock): Grpc
   const handled = registry.counter("grpc_server_handled_total", "Total number of RPCs completed on the server, regardless of success or failure.");
   const received = registry.counter("grpc_server_msg_received_total", "Total number of RPC stream messages received on the server.");
   const sent = registry.counter("grpc_server_msg_sent_total", "Total number of gRPC stream messages sent by the server.");
-  const seconds = registry.histogram("grpc_server_handling_seconds", "Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.", SECONDS);
+  const seconds = registry.histogram(
+    "grpc_server_handling_seconds",
+    "Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.",
+    SECONDS,
+  );
   return (path, type) => {
     const [, service = "", method = ""] = path.split("/");
     const labels = { grpc_method: method, grpc_service: service, grpc_type: type };

@@ -1,9 +1,27 @@
-import { Metadata, Server, ServerCredentials, status, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall, type ServiceDefinition } from "@grpc/grpc-js";
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  status,
+  type sendUnaryData,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+} from "@grpc/grpc-js";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
 import { parseCertificate, type Certificate } from "../../pki/index.ts";
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from "../../proto/gen/istio/auth/ca_pb.ts";
-import { CaError, DEFAULT_LIFETIME_MS, RateLimit, type Authenticator, type CaErrorCode, type Caller, type CertificateAuthority, type Credentials } from "../ca/index.ts";
+import {
+  CaError,
+  DEFAULT_LIFETIME_MS,
+  RateLimit,
+  type Authenticator,
+  type CaErrorCode,
+  type Caller,
+  type CertificateAuthority,
+  type Credentials,
+} from "../ca/index.ts";
 import type { MetricsRegistry } from "../debug/metrics.ts";
 import type { AdsServer } from "./ads-server.ts";
 import type { XdsStream } from "./connection.ts";
@@ -65,7 +83,10 @@ const raw = (path: string, stream: boolean): ServiceDefinition[string] => ({
   responseDeserialize: (bytes: Buffer) => bytes,
 });
 /** grpc-js takes a response's size and copies it behind its own header: it need not be in one piece before. */
-const inParts = (method: ServiceDefinition[string]): ServiceDefinition[string] => ({ ...method, responseSerialize: (response: EncodedResponse) => response as unknown as Buffer });
+const inParts = (method: ServiceDefinition[string]): ServiceDefinition[string] => ({
+  ...method,
+  responseSerialize: (response: EncodedResponse) => response as unknown as Buffer,
+});
 const ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
 const ADS_SERVICE: ServiceDefinition = {
   sotw: inParts(raw(`${ADS}/StreamAggregatedResources`, true)),
@@ -86,7 +107,10 @@ export async function serveSecure(options: GrpcServerOptions, address: string): 
 /** 15010: xDS in plaintext, without the CA and without anything secret. */
 export async function servePlaintext(options: Pick<GrpcServerOptions, "ads" | "metrics" | "clock" | "log">, address: string): Promise<BoundServer> {
   const server = new Server(OPTIONS);
-  server.addService(ADS_SERVICE, adsHandlers(options, () => Promise.resolve(undefined), createGrpcMetrics(options.metrics, options.clock)));
+  server.addService(
+    ADS_SERVICE,
+    adsHandlers(options, () => Promise.resolve(undefined), createGrpcMetrics(options.metrics, options.clock)),
+  );
   return bind(server, address, ServerCredentials.createInsecure());
 }
 

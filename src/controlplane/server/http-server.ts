@@ -27,7 +27,8 @@ const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 export function serveMonitoring(options: MonitoringOptions, address: { hostname: string; port: number }): BoundServer {
   return serveHttp(address, options.log, (request, remote) => {
     const path = pathOf(request);
-    if (path === "/metrics") return new Response(options.metrics.render(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8; escaping=underscores" } });
+    if (path === "/metrics")
+      return new Response(options.metrics.render(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8; escaping=underscores" } });
     if (path === "/version") return text(200, VERSION_LINE);
     return debugResponse(options, request, remote);
   });
@@ -105,7 +106,11 @@ async function debugResponse({ pages, access }: MonitoringOptions, request: Requ
 /** istioctl asks for `//version`: a doubled slash counts as one, as in Istio. */
 const pathOf = (request: Request): string => new URL(request.url).pathname.replace(/\/{2,}/g, "/");
 
-function serveHttp(address: { hostname: string; port: number }, log: Logger, handle: (request: Request, remoteAddress: string) => Response | Promise<Response>): BoundServer {
+function serveHttp(
+  address: { hostname: string; port: number },
+  log: Logger,
+  handle: (request: Request, remoteAddress: string) => Response | Promise<Response>,
+): BoundServer {
   const server = Bun.serve({
     hostname: address.hostname,
     port: address.port,

@@ -5,7 +5,12 @@ import { snapshotOf, type Registry, type RegistryChange } from "../registry/inde
 import { createJwksFetcher } from "./jwks-fetcher.ts";
 
 const log = createLogger("test", { level: "none" });
-const policy = (...jwtRules: object[]): KubeObject => ({ apiVersion: "security.istio.io/v1", kind: "RequestAuthentication", metadata: { name: "jwt", namespace: "a" }, spec: { jwtRules } });
+const policy = (...jwtRules: object[]): KubeObject => ({
+  apiVersion: "security.istio.io/v1",
+  kind: "RequestAuthentication",
+  metadata: { name: "jwt", namespace: "a" },
+  spec: { jwtRules },
+});
 const settled = (): Promise<void> => Bun.sleep(2);
 
 function setUp(objects: KubeObject[]) {

@@ -51,7 +51,12 @@ export function createJwksFetcher(options: JwksFetcherOptions): JwksFetcher {
         for (const listener of listeners) listener();
       }
     } catch (thrown) {
-      log.warn("could not fetch the keys of a token issuer", { issuer: source.issuer, error: errorText(thrown), keeps_old_keys: source.keys !== undefined, wait_ms: retryMs });
+      log.warn("could not fetch the keys of a token issuer", {
+        issuer: source.issuer,
+        error: errorText(thrown),
+        keeps_old_keys: source.keys !== undefined,
+        wait_ms: retryMs,
+      });
       next = retryMs;
     }
     if (stopped || !sources.has(keyOf(source.issuer, source.jwksUri))) return;

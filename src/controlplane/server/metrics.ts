@@ -31,8 +31,17 @@ export function createXdsMetrics(registry: MetricsRegistry): XdsMetrics {
   const pushes = registry.counter("pilot_xds_pushes", "Pilot build and send errors for lds, rds, cds and eds.");
   const rejects = registry.counter("pilot_total_xds_rejects", "Total number of XDS responses from pilot rejected by proxy.");
   const failures = registry.counter("pilot_total_xds_internal_errors", "Total number of internal XDS errors in pilot.");
-  const convergence = registry.histogram("pilot_proxy_convergence_time", "Delay in seconds between config change and a proxy receiving all required configuration.", CONVERGENCE_BUCKETS);
-  const refused = new Map((["CDS", "EDS", "LDS", "RDS"] as const).map((type) => [XDS_TYPES[type] as string, registry.gauge(`pilot_xds_${type.toLowerCase()}_reject`, type === "LDS" ? "Pilot rejected LDS." : `Pilot rejected ${type} configs.`)]));
+  const convergence = registry.histogram(
+    "pilot_proxy_convergence_time",
+    "Delay in seconds between config change and a proxy receiving all required configuration.",
+    CONVERGENCE_BUCKETS,
+  );
+  const refused = new Map(
+    (["CDS", "EDS", "LDS", "RDS"] as const).map((type) => [
+      XDS_TYPES[type] as string,
+      registry.gauge(`pilot_xds_${type.toLowerCase()}_reject`, type === "LDS" ? "Pilot rejected LDS." : `Pilot rejected ${type} configs.`),
+    ]),
+  );
   let largest = 0;
   return {
     received(bytes) {

@@ -10,7 +10,8 @@ const HEAD = { typeUrl: "type", version: "v", nonce: "n" };
 test("a list that goes out again is the same bytes, in fewer pieces", () => {
   const shared = resources("shared", 100);
   const [one, other] = [joinLists([shared, resources("one", 2)]), joinLists([shared, resources("other", 2)])];
-  const names = (list: readonly XdsResource[]) => fromBinary(DeltaDiscoveryResponseSchema, encodeDelta(HEAD, list, ["gone"]).bytes()).resources.map(({ name }) => name);
+  const names = (list: readonly XdsResource[]) =>
+    fromBinary(DeltaDiscoveryResponseSchema, encodeDelta(HEAD, list, ["gone"]).bytes()).resources.map(({ name }) => name);
   const first = encodeDelta(HEAD, one, ["gone"]).bytes();
   expect(names(one)).toEqual(one.map(({ name }) => name));
   expect(names(other)).toEqual(other.map(({ name }) => name));
@@ -23,5 +24,10 @@ test("a list that goes out again is the same bytes, in fewer pieces", () => {
 });
 
 function resources(prefix: string, count: number): XdsResource[] {
-  return Array.from({ length: count }, (_, index) => ({ name: `${prefix}-${index}`, typeUrl: "type", version: String(index), value: Uint8Array.of(index, count) }));
+  return Array.from({ length: count }, (_, index) => ({
+    name: `${prefix}-${index}`,
+    typeUrl: "type",
+    version: String(index),
+    value: Uint8Array.of(index, count),
+  }));
 }

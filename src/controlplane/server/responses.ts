@@ -100,7 +100,9 @@ class Frames {
 }
 
 const sotwFrames = new Frames(({ typeUrl, value }) => encode(DiscoveryResponseSchema, { resources: [{ typeUrl, value }] }));
-const deltaFrames = new Frames(({ name, version, typeUrl, value }) => encode(DeltaDiscoveryResponseSchema, { resources: [{ name, version, resource: { typeUrl, value } }] }));
+const deltaFrames = new Frames(({ name, version, typeUrl, value }) =>
+  encode(DeltaDiscoveryResponseSchema, { resources: [{ name, version, resource: { typeUrl, value } }] }),
+);
 
 function controlPlane({ identifier }: ResponseHead): { controlPlane?: { identifier: string } } {
   return identifier === undefined ? {} : { controlPlane: { identifier } };

@@ -133,7 +133,11 @@ describe("state-of-the-world ADS", () => {
     stream.send({ typeUrl: XDS_TYPES.LDS, responseNonce: nonce, errorDetail: { code: 13, message: "no such filter" } });
     const tool = client(secure.port, { rootPem: ca.material.rootBundlePem, token: "tool" }).sotw();
     // Istio's own client sets a nonce even on its first request.
-    tool.send({ node: { id: "sidecar~10.0.0.1~test-1.default~default.svc.cluster.local", metadata: { GENERATOR: "event" } }, typeUrl: "istio.io/debug/syncz", responseNonce: "2026-11-24 09:00:00" });
+    tool.send({
+      node: { id: "sidecar~10.0.0.1~test-1.default~default.svc.cluster.local", metadata: { GENERATOR: "event" } },
+      typeUrl: "istio.io/debug/syncz",
+      responseNonce: "2026-11-24 09:00:00",
+    });
     const answer = await tool.next();
     expect(JSON.parse(answer.controlPlane?.identifier ?? "{}")).toMatchObject({ Component: "istiod", ID: "istiod-1" });
     const configs = answer.resources.map((r) => fromBinary(ClientConfigSchema, r.value));
@@ -277,7 +281,9 @@ describe("gateway credentials", () => {
     expect(rest).toEqual([]);
     expect(pair?.name).toBe("kubernetes://site");
     expect(pair?.type.case).toBe("tlsCertificate");
-    expect(roots?.type.case === "validationContext" && Buffer.from((roots.type.value.trustedCa?.specifier.value as Uint8Array | undefined) ?? []).toString()).toBe(pem);
+    expect(
+      roots?.type.case === "validationContext" && Buffer.from((roots.type.value.trustedCa?.specifier.value as Uint8Array | undefined) ?? []).toString(),
+    ).toBe(pem);
 
     await putSecret("site", "2", { "tls.crt": "broken", "tls.key": "broken" });
     mesh.change("Secret");

@@ -24,11 +24,25 @@ const RETRY_MS = 60_000;
 /** The names under which pods, webhooks and istioctl reach istiod: any of them must verify. */
 export function servingNames(namespace: string, revision = "default"): string[] {
   const ofRevision = revision === "default" ? [] : [`istiod-${revision}.${namespace}.svc`];
-  return [`istiod.${namespace}.svc`, `istiod.${namespace}`, `istiod.${namespace}.svc.cluster.local`, `istiod-remote.${namespace}.svc`, `istio-pilot.${namespace}.svc`, ...ofRevision, "localhost"];
+  return [
+    `istiod.${namespace}.svc`,
+    `istiod.${namespace}`,
+    `istiod.${namespace}.svc.cluster.local`,
+    `istiod-remote.${namespace}.svc`,
+    `istio-pilot.${namespace}.svc`,
+    ...ofRevision,
+    "localhost",
+  ];
 }
 
 /** Issued by the mesh's own CA, renewed at half-life and whenever the CA changes. */
-export async function createServingCertificate(options: { ca: CertificateAuthority; namespace: string; revision?: string; clock: Clock; log: Logger }): Promise<ServingCertificate> {
+export async function createServingCertificate(options: {
+  ca: CertificateAuthority;
+  namespace: string;
+  revision?: string;
+  clock: Clock;
+  log: Logger;
+}): Promise<ServingCertificate> {
   const { ca, namespace, revision, clock, log } = options;
   const listeners = new Set<(material: ServingMaterial) => void>();
   let cancel = (): void => {};

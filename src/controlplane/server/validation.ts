@@ -29,7 +29,11 @@ export function createValidator(options: { validate: IstioValidator; metrics: Me
       return { allowed: true, warnings };
     }
     failed.add({ group: labels.group, reason: "invalid_resource", resource: labels.resource, version: labels.version });
-    log[dryRun ? "debug" : "info"]("configuration is invalid", { kind: object.kind, name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`, error });
+    log[dryRun ? "debug" : "info"]("configuration is invalid", {
+      kind: object.kind,
+      name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`,
+      error,
+    });
     return { allowed: false, message: `configuration is invalid: ${error}`, warnings };
   };
 }

@@ -3,7 +3,15 @@ import { XDS_TYPES } from "../../proto/index.ts";
 import { applyDelta, applySotw, type DeltaRequest, type SotwRequest, type Watches } from "./watch.ts";
 
 const sotw = (typeUrl: string, resourceNames: string[], responseNonce = "", error?: string): SotwRequest => ({ typeUrl, resourceNames, responseNonce, error });
-const delta = (typeUrl: string, rest: Partial<DeltaRequest> = {}): DeltaRequest => ({ typeUrl, subscribe: [], unsubscribe: [], initialVersions: {}, responseNonce: "", error: undefined, ...rest });
+const delta = (typeUrl: string, rest: Partial<DeltaRequest> = {}): DeltaRequest => ({
+  typeUrl,
+  subscribe: [],
+  unsubscribe: [],
+  initialVersions: {},
+  responseNonce: "",
+  error: undefined,
+  ...rest,
+});
 
 describe("state of the world", () => {
   test("a first request is answered, its ACK is not", () => {

@@ -130,7 +130,18 @@ export function applyDelta(watches: Watches, request: DeltaRequest): Outcome {
 }
 
 function newWatch(typeUrl: string, wildcard: boolean, names: readonly string[]): Watch {
-  return { typeUrl, wildcard, names: new Subscription(names), sent: new SentVersions(), nonceSent: "", nonceAcked: "", nonceNacked: "", error: undefined, sentAt: 0, alwaysRespond: false };
+  return {
+    typeUrl,
+    wildcard,
+    names: new Subscription(names),
+    sent: new SentVersions(),
+    nonceSent: "",
+    nonceAcked: "",
+    nonceNacked: "",
+    error: undefined,
+    sentAt: 0,
+    alwaysRespond: false,
+  };
 }
 
 function acknowledge(watch: Watch, nonce: string): void {

@@ -1,5 +1,14 @@
 import { errorText, type Clock, type Logger } from "../../base/index.ts";
-import { createInformer, GATEWAYS, isNotFound, MUTATING_WEBHOOK_CONFIGURATIONS, resourcePath, VALIDATING_WEBHOOK_CONFIGURATIONS, type GroupVersionResource, type KubeClient } from "../../kube/index.ts";
+import {
+  createInformer,
+  GATEWAYS,
+  isNotFound,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  resourcePath,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+  type GroupVersionResource,
+  type KubeClient,
+} from "../../kube/index.ts";
 import type { KubeObject, WebhookConfiguration } from "../../resources/index.ts";
 import type { CertificateAuthority } from "../ca/index.ts";
 import type { MetricsRegistry } from "../debug/index.ts";
@@ -32,12 +41,19 @@ export function patchWebhooks(options: WebhookConfigsOptions): { settled: Promis
   let stopped = false;
   let reached = false;
 
-  const mutating = createInformer<WebhookConfiguration>(client, MUTATING_WEBHOOK_CONFIGURATIONS, { labelSelector: `app=sidecar-injector,${labels}`, log, clock });
+  const mutating = createInformer<WebhookConfiguration>(client, MUTATING_WEBHOOK_CONFIGURATIONS, {
+    labelSelector: `app=sidecar-injector,${labels}`,
+    log,
+    clock,
+  });
   const validating = createInformer<WebhookConfiguration>(client, VALIDATING_WEBHOOK_CONFIGURATIONS, { labelSelector: `app=istiod,${labels}`, log, clock });
 
   const again = (gvr: GroupVersionResource, name: string, retryMs: number): void => {
     retries.get(name)?.();
-    retries.set(name, clock.after(retryMs, () => void settle(gvr, name, Math.min(retryMs * 2, MAX_RETRY_MS))));
+    retries.set(
+      name,
+      clock.after(retryMs, () => void settle(gvr, name, Math.min(retryMs * 2, MAX_RETRY_MS))),
+    );
   };
   const settle = async (gvr: GroupVersionResource, name: string, retryMs = FIRST_RETRY_MS): Promise<void> => {
     const isValidating = gvr === VALIDATING_WEBHOOK_CONFIGURATIONS;
@@ -99,7 +115,9 @@ type Operation = { op: "add"; path: string; value: string };
 
 function bundleOperations(object: WebhookConfiguration, bundlePem: string): Operation[] {
   const value = Buffer.from(bundlePem).toString("base64");
-  return (object.webhooks ?? []).flatMap(({ clientConfig }, i) => (clientConfig.caBundle === value ? [] : [{ op: "add" as const, path: `/webhooks/${i}/clientConfig/caBundle`, value }]));
+  return (object.webhooks ?? []).flatMap(({ clientConfig }, i) =>
+    clientConfig.caBundle === value ? [] : [{ op: "add" as const, path: `/webhooks/${i}/clientConfig/caBundle`, value }],
+  );
 }
 
 function policyOperations(object: WebhookConfiguration): Operation[] {

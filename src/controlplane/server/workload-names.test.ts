@@ -44,7 +44,8 @@ test("addresses that several pods share, or that a finished pod had, are nobody'
 });
 
 test("the version follows the content", () => {
-  const version = (labels: Record<string, string>): string | undefined => workloadResources(snapshotOf([pod("x", "10.0.0.1", { labels })]), ["/10.0.0.1"])[0]?.version;
+  const version = (labels: Record<string, string>): string | undefined =>
+    workloadResources(snapshotOf([pod("x", "10.0.0.1", { labels })]), ["/10.0.0.1"])[0]?.version;
   expect(version({})).toBe(version({ other: "label" }) ?? "");
   expect(version({})).not.toBe(version({ "service.istio.io/canonical-name": "shop" }) ?? "");
   const change = { kinds: new Set(["Pod"] as const), keys: new Set<string>(), endpoints: new Set<string>(), identities: new Set<string>() };

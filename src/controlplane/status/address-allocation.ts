@@ -35,7 +35,8 @@ export function allocateAddresses({ client, registry, clock, log }: AddressAlloc
       } catch (thrown) {
         if (isNotFound(thrown)) continue;
         failed = true;
-        if (!isConflict(thrown)) log.warn("could not write the addresses of a ServiceEntry", { entry: `${namespace}/${name}`, error: errorText(thrown), wait_ms: RETRY_MS });
+        if (!isConflict(thrown))
+          log.warn("could not write the addresses of a ServiceEntry", { entry: `${namespace}/${name}`, error: errorText(thrown), wait_ms: RETRY_MS });
         cancelRetry();
         cancelRetry = clock.after(RETRY_MS, () => void run());
       }

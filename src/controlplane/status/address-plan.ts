@@ -27,7 +27,9 @@ export function planAddresses(entries: readonly ServiceEntry[], from: number): {
   const kept = new Map<ServiceEntry, Addresses>();
   for (const entry of sorted) {
     const hosts = new Set(hostsOf(entry));
-    const own = (entry.status?.addresses ?? []).filter(({ value, host }) => host !== undefined && hosts.has(host) && isIP(value) && !taken.has(canonical(value)));
+    const own = (entry.status?.addresses ?? []).filter(
+      ({ value, host }) => host !== undefined && hosts.has(host) && isIP(value) && !taken.has(canonical(value)),
+    );
     for (const { value } of own) taken.add(canonical(value));
     kept.set(entry, own);
   }

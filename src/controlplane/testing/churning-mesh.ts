@@ -26,7 +26,10 @@ export class ChurningMesh {
     const applied = cases.sort().flatMap((file) => read<{ objects: KubeObject[] }>(file.replace(".json.gz", "")).objects);
     this.#pool = [...applied, ...applied.map(withoutSelector), ...world.filter(({ kind }) => MOVING.includes(kind))];
     this.nodes = Object.entries(read<Record<string, Record<string, string>>>("nodes")).map(([name, metadata]) =>
-      parseNode(`${name === "gateway" ? "router" : "sidecar"}~${metadata["INSTANCE_IPS"]?.split(",")[0]}~${metadata["NAME"]}.${metadata["NAMESPACE"]}~${metadata["NAMESPACE"]}.svc.cluster.local`, metadata),
+      parseNode(
+        `${name === "gateway" ? "router" : "sidecar"}~${metadata["INSTANCE_IPS"]?.split(",")[0]}~${metadata["NAME"]}.${metadata["NAMESPACE"]}~${metadata["NAMESPACE"]}.svc.cluster.local`,
+        metadata,
+      ),
     );
     for (const object of world) this.#put(object);
   }
@@ -69,7 +72,10 @@ export class ChurningMesh {
   #altered(object: KubeObject): KubeObject {
     if (object.kind !== "EndpointSlice") return object;
     const slice = object as EndpointSlice;
-    return { ...slice, endpoints: (slice.endpoints ?? []).map((endpoint) => ({ ...endpoint, conditions: { ...endpoint.conditions, ready: this.#random() < 0.5 } })) } as KubeObject;
+    return {
+      ...slice,
+      endpoints: (slice.endpoints ?? []).map((endpoint) => ({ ...endpoint, conditions: { ...endpoint.conditions, ready: this.#random() < 0.5 } })),
+    } as KubeObject;
   }
 }
 

@@ -106,7 +106,11 @@ export class FakeApi {
     const resource = rest[rest.length - 1] ?? "";
     const name = /metadata\.name=([^,]+)/.exec(query.get("fieldSelector") ?? "")?.[1];
     const belongs = (objectPath: string): boolean =>
-      namespaced ? objectPath.startsWith(`${path}/`) : objectPath.startsWith(`${root}/${resource}/`) ? !objectPath.slice(`${root}/${resource}/`.length).includes("/") : objectPath.startsWith(`${root}/namespaces/`) && objectPath.split("/").at(-2) === resource;
+      namespaced
+        ? objectPath.startsWith(`${path}/`)
+        : objectPath.startsWith(`${root}/${resource}/`)
+          ? !objectPath.slice(`${root}/${resource}/`.length).includes("/")
+          : objectPath.startsWith(`${root}/namespaces/`) && objectPath.split("/").at(-2) === resource;
     const matches = (object: KubeObject): boolean => !name || object.metadata.name === name;
     const items = [...this.#objects].filter(([key, object]) => belongs(key) && matches(object)).map(([, object]) => object);
     if (query.get("watch") !== "true") return Response.json({ kind: "List", apiVersion: "v1", metadata: { resourceVersion: String(this.#version) }, items });
@@ -116,7 +120,14 @@ export class FakeApi {
       start: (controller) => {
         const send = (event: unknown): void => controller.enqueue(encoder.encode(`${JSON.stringify(event)}\n`));
         for (const object of items) send({ type: "ADDED", object });
-        send({ type: "BOOKMARK", object: { kind: "Object", apiVersion: "v1", metadata: { name: "", resourceVersion: String(this.#version), annotations: { "k8s.io/initial-events-end": "true" } } } });
+        send({
+          type: "BOOKMARK",
+          object: {
+            kind: "Object",
+            apiVersion: "v1",
+            metadata: { name: "", resourceVersion: String(this.#version), annotations: { "k8s.io/initial-events-end": "true" } },
+          },
+        });
         watcher = { wants: (path, object) => belongs(path) && matches(object), send };
         this.#watchers.add(watcher);
         signal?.addEventListener("abort", () => {

@@ -48,7 +48,8 @@ export class FakeMesh {
         list: (kind, namespace) => [...this.objects].filter(([key]) => key.startsWith(`${kind}/${namespace ?? ""}`)).map(([, object]) => object),
         get: (kind, name, namespace = "") => this.objects.get(`${kind}/${namespace}/${name}`),
         workloadsByAddress: () => [],
-        podByAddress: (address) => [...this.objects.values()].find((object): object is Pod => object.kind === "Pod" && (object as Pod).status?.podIP === address),
+        podByAddress: (address) =>
+          [...this.objects.values()].find((object): object is Pod => object.kind === "Pod" && (object as Pod).status?.podIP === address),
       },
     };
   }

@@ -58,7 +58,15 @@ export class SecureServer {
       log,
     });
     const tokens = createTokenReviewer({ client: api.client, audience: "istio-ca", clock });
-    const options = { ads: self.ads, ca, serving, metrics: self.metrics, clock, log, authenticator: createAuthenticator({ trustDomain: () => "cluster.local", tokens }) };
+    const options = {
+      ads: self.ads,
+      ca,
+      serving,
+      metrics: self.metrics,
+      clock,
+      log,
+      authenticator: createAuthenticator({ trustDomain: () => "cluster.local", tokens }),
+    };
     self.secure = await serveSecure(options, "127.0.0.1:0");
     self.plain = await servePlaintext(options, "127.0.0.1:0");
     return self;

@@ -26,7 +26,9 @@ export class TestClient {
   readonly #metadata = new Metadata();
 
   constructor(port: number, who?: TestIdentity) {
-    const channel = who ? credentials.createSsl(Buffer.from(who.rootPem), who.keyPem ? Buffer.from(who.keyPem) : null, who.certPem ? Buffer.from(who.certPem) : null) : credentials.createInsecure();
+    const channel = who
+      ? credentials.createSsl(Buffer.from(who.rootPem), who.keyPem ? Buffer.from(who.keyPem) : null, who.certPem ? Buffer.from(who.certPem) : null)
+      : credentials.createInsecure();
     this.#client = new Client(`localhost:${port}`, channel, {
       "grpc.ssl_target_name_override": "istiod.istio-system.svc",
       "grpc.default_authority": "istiod.istio-system.svc",
@@ -37,19 +39,35 @@ export class TestClient {
 
   sotw(): TestStream<MessageInitShape<typeof DiscoveryRequestSchema>, DiscoveryResponse> {
     const call = this.#client.makeBidiStreamRequest(`${ADS}/StreamAggregatedResources`, identity, identity, this.#metadata);
-    return new TestStream(call, (init) => toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, init)), (bytes) => fromBinary(DiscoveryResponseSchema, bytes));
+    return new TestStream(
+      call,
+      (init) => toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, init)),
+      (bytes) => fromBinary(DiscoveryResponseSchema, bytes),
+    );
   }
 
   delta(): TestStream<MessageInitShape<typeof DeltaDiscoveryRequestSchema>, DeltaDiscoveryResponse> {
     const call = this.#client.makeBidiStreamRequest(`${ADS}/DeltaAggregatedResources`, identity, identity, this.#metadata);
-    return new TestStream(call, (init) => toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, init)), (bytes) => fromBinary(DeltaDiscoveryResponseSchema, bytes));
+    return new TestStream(
+      call,
+      (init) => toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, init)),
+      (bytes) => fromBinary(DeltaDiscoveryResponseSchema, bytes),
+    );
   }
 
   createCertificate(csr: string, validitySeconds = 86_400): Promise<string[]> {
-    const request = Buffer.from(toBinary(IstioCertificateRequestSchema, create(IstioCertificateRequestSchema, { csr, validityDuration: BigInt(validitySeconds) })));
+    const request = Buffer.from(
+      toBinary(IstioCertificateRequestSchema, create(IstioCertificateRequestSchema, { csr, validityDuration: BigInt(validitySeconds) })),
+    );
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest("/istio.v1.auth.IstioCertificateService/CreateCertificate", identity, identity, request, this.#metadata, { deadline: Date.now() + 3_000 }, (error, response) =>
-        error ? reject(error) : resolve(fromBinary(IstioCertificateResponseSchema, response ?? new Uint8Array()).certChain),
+      this.#client.makeUnaryRequest(
+        "/istio.v1.auth.IstioCertificateService/CreateCertificate",
+        identity,
+        identity,
+        request,
+        this.#metadata,
+        { deadline: Date.now() + 3_000 },
+        (error, response) => (error ? reject(error) : resolve(fromBinary(IstioCertificateResponseSchema, response ?? new Uint8Array()).certChain)),
       );
     });
   }
@@ -110,7 +128,6 @@ export class TestStream<Request, Response> {
   resume(): void {
     this.call.resume();
   }
-
 
   end(): void {
     this.call.cancel();

@@ -48,7 +48,13 @@ export class Affected {
   readonly #narrowed = new Memo<readonly string[]>();
 
   /** By type, undefined for any resource of it; for endpoints the names among `endpoints` where only they can differ. `machine`: a workload entry may have come or gone for it. */
-  by(change: RegistryChange, proxy: ProxyContext, usesEndpoints: boolean, endpoints: readonly string[], machine = false): Map<string, readonly string[] | undefined> {
+  by(
+    change: RegistryChange,
+    proxy: ProxyContext,
+    usesEndpoints: boolean,
+    endpoints: readonly string[],
+    machine = false,
+  ): Map<string, readonly string[] | undefined> {
     const { node } = proxy;
     const types = new Set<string>();
     for (const kind of change.kinds) for (const type of BY_KIND[kind] ?? []) types.add(type);
@@ -83,7 +89,9 @@ function impactOf(scope: Scope, endpoints: ReadonlySet<string>): EndpointImpact 
     return service && serviceKey(service) === key ? [service] : [];
   });
   const headless = services.some(({ resolution }) => resolution === "Passthrough");
-  const inCluster = services.some(({ resolution, hostname }) => resolution === "DNSLB" || resolution === "DNSRoundRobinLB" || (scope.rules.get(hostname) ?? []).some(mentionsPassthrough));
+  const inCluster = services.some(
+    ({ resolution, hostname }) => resolution === "DNSLB" || resolution === "DNSRoundRobinLB" || (scope.rules.get(hostname) ?? []).some(mentionsPassthrough),
+  );
   return { hostnames: services.map(({ hostname }) => hostname), clusters: headless || inCluster, headless };
 }
 

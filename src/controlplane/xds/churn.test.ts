@@ -33,7 +33,13 @@ test("what is kept over changes equals a fresh computation, and every difference
 }, 30_000);
 
 /** Names of endpoints that were not announced must be the same. */
-function expectAnnounced(generator: XdsGenerator, node: ProxyNode, { snapshot, change }: { snapshot: MeshSnapshot; change: RegistryChange }, before: Answers, after: Answers): void {
+function expectAnnounced(
+  generator: XdsGenerator,
+  node: ProxyNode,
+  { snapshot, change }: { snapshot: MeshSnapshot; change: RegistryChange },
+  before: Answers,
+  after: Answers,
+): void {
   const subscribed = Object.keys({ ...before[EDS], ...after[EDS] });
   const affected = generator.affected(node, snapshot, change, subscribed);
   for (const type of TYPES) {
@@ -50,7 +56,12 @@ type Answers = Record<string, Record<string, string>>;
 
 /** Versions by name: equal versions are equal bytes. */
 function answers(generator: XdsGenerator, node: ProxyNode, snapshot: MeshSnapshot): Answers {
-  const clusters = generator.generate(node, snapshot, CDS).map(({ name }) => name).filter((name) => name.startsWith("outbound"));
+  const clusters = generator
+    .generate(node, snapshot, CDS)
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith("outbound"));
   const names: Record<string, string[]> = { [EDS]: clusters, [RDS]: ROUTES };
-  return Object.fromEntries(TYPES.map((type) => [type, Object.fromEntries(generator.generate(node, snapshot, type, names[type]).map(({ name, version }) => [name, version]))]));
+  return Object.fromEntries(
+    TYPES.map((type) => [type, Object.fromEntries(generator.generate(node, snapshot, type, names[type]).map(({ name, version }) => [name, version]))]),
+  );
 }

@@ -11,12 +11,35 @@ test("a sidecar is expected as its container will describe it", () => {
     { name: "INSTANCE_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
   ];
   const [node] = expectedNodes(snapshotOf([pod("web", "shop", { initContainers: [{ name: "istio-proxy", args: ["proxy", "sidecar"], env }] })]), 5);
-  expect(node).toMatchObject({ type: "sidecar", podName: "web", namespace: "shop", clusterId: "east", dialect: "istio", addresses: ["10.0.0.1"], labels: { app: "web" } });
+  expect(node).toMatchObject({
+    type: "sidecar",
+    podName: "web",
+    namespace: "shop",
+    clusterId: "east",
+    dialect: "istio",
+    addresses: ["10.0.0.1"],
+    labels: { app: "web" },
+  });
   expect(node?.metadata).toMatchObject({ PROXY_CONFIG: { concurrency: 1 }, DNS_CAPTURE: "true", CHAINMAIL_PROXY: "true", INTERCEPTION_MODE: "REDIRECT" });
 });
 
 test("a pod's proxy that is a plain Envoy is expected to say so", () => {
-  const [node] = expectedNodes(snapshotOf([pod("web", "shop", { containers: [{ name: "istio-proxy", env: [{ name: "CHAINMAIL_PROXY", value: "envoy" }, { name: "PROXY_CONFIG", value: "a: [yaml" }] }] })]), 5);
+  const [node] = expectedNodes(
+    snapshotOf([
+      pod("web", "shop", {
+        containers: [
+          {
+            name: "istio-proxy",
+            env: [
+              { name: "CHAINMAIL_PROXY", value: "envoy" },
+              { name: "PROXY_CONFIG", value: "a: [yaml" },
+            ],
+          },
+        ],
+      }),
+    ]),
+    5,
+  );
   expect(node?.dialect).toBe("envoy");
 });
 
@@ -33,5 +56,11 @@ test("one of each namespace, and none of pods without a sidecar, of gateways, or
 });
 
 function pod(name: string, namespace: string, spec: object): KubeObject {
-  return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace, labels: { app: name } }, spec, status: { podIP: "10.0.0.1", phase: "Running" } } as KubeObject;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace, labels: { app: name } },
+    spec,
+    status: { podIP: "10.0.0.1", phase: "Running" },
+  } as KubeObject;
 }

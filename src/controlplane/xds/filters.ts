@@ -30,13 +30,25 @@ const headers = { istio_headers: {} };
 const workloads = { workload_discovery: {} };
 
 /** Tells the peer of a TCP connection over mutual TLS who is speaking; on listeners and clusters. */
-export const TCP_METADATA_EXCHANGE = filter("istio.metadata_exchange", typedStruct("envoy.tcp.metadataexchange.config.MetadataExchange", { protocol: "istio-peer-exchange", enable_discovery: true }));
-export const INBOUND_METADATA = filter("istio.metadata_exchange", typedStruct("io.istio.http.peer_metadata.Config", { downstream_discovery: [headers, workloads], downstream_propagation: [headers] }));
-export const OUTBOUND_METADATA = filter("istio.metadata_exchange", typedStruct("io.istio.http.peer_metadata.Config", { upstream_discovery: [headers, workloads], upstream_propagation: [headers] }));
+export const TCP_METADATA_EXCHANGE = filter(
+  "istio.metadata_exchange",
+  typedStruct("envoy.tcp.metadataexchange.config.MetadataExchange", { protocol: "istio-peer-exchange", enable_discovery: true }),
+);
+export const INBOUND_METADATA = filter(
+  "istio.metadata_exchange",
+  typedStruct("io.istio.http.peer_metadata.Config", { downstream_discovery: [headers, workloads], downstream_propagation: [headers] }),
+);
+export const OUTBOUND_METADATA = filter(
+  "istio.metadata_exchange",
+  typedStruct("io.istio.http.peer_metadata.Config", { upstream_discovery: [headers, workloads], upstream_propagation: [headers] }),
+);
 /** As OUTBOUND_METADATA, but servers outside the mesh are not sent the headers. */
 export const OUTBOUND_METADATA_SKIP_HEADERS = filter(
   "istio.metadata_exchange",
-  typedStruct("io.istio.http.peer_metadata.Config", { upstream_discovery: [headers, workloads], upstream_propagation: [{ istio_headers: { skip_external_clusters: true } }] }),
+  typedStruct("io.istio.http.peer_metadata.Config", {
+    upstream_discovery: [headers, workloads],
+    upstream_propagation: [{ istio_headers: { skip_external_clusters: true } }],
+  }),
 );
 
 /** What a client offers by ALPN for each protocol, so that the server's sidecar knows the protocol inside mutual TLS. */
@@ -51,7 +63,10 @@ export const ALPN = filter(
   }),
 );
 
-export const GRPC_STATS = filter("envoy.filters.http.grpc_stats", packAny(GrpcStatsSchema, { emitFilterState: true, perMethodStatSpecifier: { case: "statsForAllMethods", value: { value: false } } }));
+export const GRPC_STATS = filter(
+  "envoy.filters.http.grpc_stats",
+  packAny(GrpcStatsSchema, { emitFilterState: true, perMethodStatSpecifier: { case: "statsForAllMethods", value: { value: false } } }),
+);
 export const GRPC_WEB = filter("envoy.filters.http.grpc_web", packAny(GrpcWebSchema, {}));
 export const FAULT = filter("envoy.filters.http.fault", packAny(HTTPFaultSchema, {}));
 export const CORS = filter("envoy.filters.http.cors", packAny(CorsSchema, {}));

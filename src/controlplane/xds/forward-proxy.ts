@@ -64,15 +64,24 @@ export function forwardProxyFilter(service: MeshService, view: ProxyView): Filte
 
 /** Looks up the server name of a TLS connection. */
 export function sniForwardProxyFilter(service: MeshService, port: number, view: ProxyView): FilterConfig {
-  return { name: SNI_FORWARD_PROXY, typedConfig: packAny(SniFilterConfigSchema, { dnsCacheConfig: dnsCache(service, view), portSpecifier: { case: "portValue", value: port } }) };
+  return {
+    name: SNI_FORWARD_PROXY,
+    typedConfig: packAny(SniFilterConfigSchema, { dnsCacheConfig: dnsCache(service, view), portSpecifier: { case: "portValue", value: port } }),
+  };
 }
 
 function customCluster(cache: DnsCache, allowInsecureClusterOptions: boolean): Init<typeof Cluster_CustomClusterTypeSchema> {
-  return { name: "envoy.clusters.dynamic_forward_proxy", typedConfig: packAny(ClusterConfigSchema, { clusterImplementationSpecifier: { case: "dnsCacheConfig", value: cache }, allowInsecureClusterOptions }) };
+  return {
+    name: "envoy.clusters.dynamic_forward_proxy",
+    typedConfig: packAny(ClusterConfigSchema, { clusterImplementationSpecifier: { case: "dnsCacheConfig", value: cache }, allowInsecureClusterOptions }),
+  };
 }
 
 function hostFilter(cache: DnsCache): FilterConfig {
-  return { name: "envoy.filters.http.dynamic_forward_proxy", typedConfig: packAny(FilterConfigSchema, { implementationSpecifier: { case: "dnsCacheConfig", value: cache } }) };
+  return {
+    name: "envoy.filters.http.dynamic_forward_proxy",
+    typedConfig: packAny(FilterConfigSchema, { implementationSpecifier: { case: "dnsCacheConfig", value: cache } }),
+  };
 }
 
 function dnsCache({ hostname }: MeshService, view: ProxyView): DnsCache {
@@ -84,7 +93,14 @@ function anyNameCache(view: ProxyView): DnsCache {
   const cache: DnsCache = { name: ANY_NAME_CACHE, maxHosts: MAX_NAMES, dnsLookupFamily: lookupFamily(view) };
   if (!view.dnsCapture) return cache;
   const { host, port } = agentDns(view.dnsProxy);
-  const resolvers = [{ address: { case: "socketAddress" as const, value: { address: host === "localhost" ? AGENT_DNS.host : host, portSpecifier: { case: "portValue" as const, value: port } } } }];
+  const resolvers = [
+    {
+      address: {
+        case: "socketAddress" as const,
+        value: { address: host === "localhost" ? AGENT_DNS.host : host, portSpecifier: { case: "portValue" as const, value: port } },
+      },
+    },
+  ];
   return { ...cache, typedDnsResolverConfig: { name: "envoy.network.dns_resolver.cares", typedConfig: packAny(CaresDnsResolverConfigSchema, { resolvers }) } };
 }
 

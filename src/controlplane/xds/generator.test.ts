@@ -15,7 +15,11 @@ describe("what a change costs", () => {
     const generator = createGenerator();
     const node = nodeOf("web-1", "10.0.0.1");
     const { snapshot: before } = builder.build();
-    const old = { cds: generator.generate(node, before, CDS), lds: generator.generate(node, before, LDS), eds: generator.generate(node, before, EDS, ["outbound|80||web.shop.svc.cluster.local"]) };
+    const old = {
+      cds: generator.generate(node, before, CDS),
+      lds: generator.generate(node, before, LDS),
+      eds: generator.generate(node, before, EDS, ["outbound|80||web.shop.svc.cluster.local"]),
+    };
     put(builder, strict());
     const { snapshot, change } = builder.build();
     expect([...generator.affected(node, snapshot, change, []).keys()]).toContain(LDS);
@@ -43,12 +47,20 @@ describe("what a change costs", () => {
     const elsewhere = nodeOf("job-1", "10.0.0.9", {}, "batch");
     // Listeners say to spans whose they are.
     const outbound = (list: readonly XdsResource[]) => list.filter(({ name }) => !name.startsWith("inbound"));
-    const shared = (at: MeshSnapshot) => [CDS, EDS].map((type) => {
-      const [here, there] = [nodeOf("web-1", "10.0.0.1"), elsewhere].map((node) => outbound(generator.generate(node, at, type, type === EDS ? endpoints : undefined)));
-      return here?.length === there?.length && here?.every((resource, index) => resource === there?.[index]);
-    });
+    const shared = (at: MeshSnapshot) =>
+      [CDS, EDS].map((type) => {
+        const [here, there] = [nodeOf("web-1", "10.0.0.1"), elsewhere].map((node) =>
+          outbound(generator.generate(node, at, type, type === EDS ? endpoints : undefined)),
+        );
+        return here?.length === there?.length && here?.every((resource, index) => resource === there?.[index]);
+      });
     expect(shared(snapshot)).toEqual([true, true]);
-    put(builder, { apiVersion: "networking.istio.io/v1", kind: "DestinationRule", metadata: { name: "web", namespace: "batch" }, spec: { host: "web.shop.svc.cluster.local", trafficPolicy: { tls: { mode: "DISABLE" } } } } as KubeObject);
+    put(builder, {
+      apiVersion: "networking.istio.io/v1",
+      kind: "DestinationRule",
+      metadata: { name: "web", namespace: "batch" },
+      spec: { host: "web.shop.svc.cluster.local", trafficPolicy: { tls: { mode: "DISABLE" } } },
+    } as KubeObject);
     expect(shared(builder.build().snapshot)).toEqual([false, false]);
   });
 
@@ -57,7 +69,12 @@ describe("what a change costs", () => {
     const generator = createGenerator();
     const node = nodeOf("web-1", "10.0.0.1");
     const before = generator.generate(node, builder.build().snapshot, LDS);
-    put(builder, { apiVersion: "security.istio.io/v1", kind: "AuthorizationPolicy", metadata: { name: "db", namespace: "shop" }, spec: { selector: { matchLabels: { app: "db" } } } } as KubeObject);
+    put(builder, {
+      apiVersion: "security.istio.io/v1",
+      kind: "AuthorizationPolicy",
+      metadata: { name: "db", namespace: "shop" },
+      spec: { selector: { matchLabels: { app: "db" } } },
+    } as KubeObject);
     const after = generator.generate(node, builder.build().snapshot, LDS);
     for (const [index, resource] of before.entries()) expect(after[index]).toBe(resource);
   });
@@ -69,7 +86,15 @@ describe("answers", () => {
     const generator = createGenerator();
     const [one, other] = [nodeOf("web-1", "10.0.0.1"), nodeOf("web-2", "10.0.0.2")];
     const endpoints = ["outbound|80||web.shop.svc.cluster.local"];
-    const answers = (node: ProxyNode, snapshot: MeshSnapshot) => ([[CDS, undefined], [LDS, undefined], [EDS, endpoints], [RDS, ["80"]]] as const).map(([type, names]) => generator.generate(node, snapshot, type, names));
+    const answers = (node: ProxyNode, snapshot: MeshSnapshot) =>
+      (
+        [
+          [CDS, undefined],
+          [LDS, undefined],
+          [EDS, endpoints],
+          [RDS, ["80"]],
+        ] as const
+      ).map(([type, names]) => generator.generate(node, snapshot, type, names));
     const first = answers(one, builder.build().snapshot);
     put(builder, strict("elsewhere"));
     const { snapshot } = builder.build();
@@ -83,7 +108,12 @@ describe("answers", () => {
     builder.build();
     put(builder, slice(["web-1", "10.0.0.1"]));
     const { snapshot, change } = builder.build();
-    const names = ["outbound|80||web.shop.svc.cluster.local", "outbound|80|v1|web.shop.svc.cluster.local", "outbound|80||other.shop.svc.cluster.local", "nonsense"];
+    const names = [
+      "outbound|80||web.shop.svc.cluster.local",
+      "outbound|80|v1|web.shop.svc.cluster.local",
+      "outbound|80||other.shop.svc.cluster.local",
+      "nonsense",
+    ];
     expect([...generator.affected(node, snapshot, change, names)]).toEqual([[EDS, names.slice(0, 2)]]);
   });
 
@@ -92,7 +122,9 @@ describe("answers", () => {
     const generator = createGenerator();
     const node = nodeOf("web-1", "10.0.0.1");
     expect(generator.generate(node, snapshot, RDS, ["nonsense", "99999", "x:80"]).map(({ name }) => name)).toEqual(["nonsense", "99999", "x:80"]);
-    expect(generator.generate(node, snapshot, EDS, ["outbound|80||gone.shop.svc.cluster.local", "nonsense"]).map(({ name }) => name)).toEqual(["outbound|80||gone.shop.svc.cluster.local"]);
+    expect(generator.generate(node, snapshot, EDS, ["outbound|80||gone.shop.svc.cluster.local", "nonsense"]).map(({ name }) => name)).toEqual([
+      "outbound|80||gone.shop.svc.cluster.local",
+    ]);
     expect(generator.generate(node, snapshot, NDS)).toHaveLength(1);
     expect(generator.generate(node, snapshot, "type.googleapis.com/unknown")).toEqual([]);
   });
@@ -106,12 +138,18 @@ describe("answers", () => {
       const schema = registry.getMessage(typeUrl.slice(typeUrl.indexOf("/") + 1));
       return schema ? JSON.stringify(toJson(schema, fromBinary(schema, value), { registry })) : "";
     });
-    for (const own of ['"name":"istio.', "stats.PluginConfig", '"alpnProtocols":["istio-peer-exchange"']) expect(resources.filter((text) => text.includes(own)).length).toBe(0);
+    for (const own of ['"name":"istio.', "stats.PluginConfig", '"alpnProtocols":["istio-peer-exchange"'])
+      expect(resources.filter((text) => text.includes(own)).length).toBe(0);
   });
 
   test("a token whose keys are not known is refused by a key that nobody has", () => {
     const builder = mesh();
-    put(builder, { apiVersion: "security.istio.io/v1", kind: "RequestAuthentication", metadata: { name: "j", namespace: "shop" }, spec: { jwtRules: [{ issuer: "i", jwksUri: "https://keys.example.com" }] } } as KubeObject);
+    put(builder, {
+      apiVersion: "security.istio.io/v1",
+      kind: "RequestAuthentication",
+      metadata: { name: "j", namespace: "shop" },
+      spec: { jwtRules: [{ issuer: "i", jwksUri: "https://keys.example.com" }] },
+    } as KubeObject);
     const inbound = createGenerator().generate(nodeOf("web-1", "10.0.0.1"), builder.build().snapshot, LDS, ["virtualInbound"]);
     const text = Buffer.from(inbound[0]?.value ?? new Uint8Array()).toString("latin1");
     expect(text).toContain('"kid":"unavailable"');
@@ -121,13 +159,23 @@ describe("answers", () => {
 
 function mesh(): SnapshotBuilder {
   const builder = new SnapshotBuilder(new ObjectStore());
-  const pod = (name: string, ip: string) => ({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "shop", labels: { app: "web", "security.istio.io/tlsMode": "istio" } }, spec: { serviceAccountName: "web" }, status: { podIP: ip, phase: "Running" } });
+  const pod = (name: string, ip: string) => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "shop", labels: { app: "web", "security.istio.io/tlsMode": "istio" } },
+    spec: { serviceAccountName: "web" },
+    status: { podIP: ip, phase: "Running" },
+  });
   const objects = [
-    { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: 8080 }] } },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web", namespace: "shop" },
+      spec: { clusterIP: "10.96.0.1", selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: 8080 }] },
+    },
     pod("web-1", "10.0.0.1"),
     pod("web-2", "10.0.0.2"),
     slice(["web-1", "10.0.0.1"], ["web-2", "10.0.0.2"]),
-
   ];
   for (const object of objects) put(builder, object as KubeObject);
   return builder;
@@ -145,7 +193,12 @@ function slice(...pods: [name: string, ip: string][]): KubeObject {
 }
 
 function strict(namespace = "istio-system"): KubeObject {
-  return { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata: { name: "default", namespace }, spec: { mtls: { mode: "STRICT" } } } as KubeObject;
+  return {
+    apiVersion: "security.istio.io/v1",
+    kind: "PeerAuthentication",
+    metadata: { name: "default", namespace },
+    spec: { mtls: { mode: "STRICT" } },
+  } as KubeObject;
 }
 
 function put(builder: SnapshotBuilder, object: KubeObject): void {
@@ -153,5 +206,11 @@ function put(builder: SnapshotBuilder, object: KubeObject): void {
 }
 
 function nodeOf(pod: string, ip: string, metadata: Record<string, unknown> = {}, namespace = "shop") {
-  return parseNode(`sidecar~${ip}~${pod}.${namespace}~${namespace}.svc.cluster.local`, { NAMESPACE: namespace, INSTANCE_IPS: ip, LABELS: { app: "web" }, CLUSTER_ID: "Kubernetes", ...metadata });
+  return parseNode(`sidecar~${ip}~${pod}.${namespace}~${namespace}.svc.cluster.local`, {
+    NAMESPACE: namespace,
+    INSTANCE_IPS: ip,
+    LABELS: { app: "web" },
+    CLUSTER_ID: "Kubernetes",
+    ...metadata,
+  });
 }

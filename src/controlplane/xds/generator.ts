@@ -123,7 +123,13 @@ class Generator implements XdsGenerator {
       forwardProxy: !isOwnProxy(node),
       proxyConfig: sharedProxyConfig(node),
       secretSockets: { credentialSocket: node.metadata["credential"] === "true", fileSocket: node.metadata["file-credential"] === "true" },
-      clientFiles: metadataText(node, "TLS_CLIENT_CERT_CHAIN") ? { certificate: metadataText(node, "TLS_CLIENT_CERT_CHAIN"), key: metadataText(node, "TLS_CLIENT_KEY"), root: metadataText(node, "TLS_CLIENT_ROOT_CERT") } : undefined,
+      clientFiles: metadataText(node, "TLS_CLIENT_CERT_CHAIN")
+        ? {
+            certificate: metadataText(node, "TLS_CLIENT_CERT_CHAIN"),
+            key: metadataText(node, "TLS_CLIENT_KEY"),
+            root: metadataText(node, "TLS_CLIENT_ROOT_CERT"),
+          }
+        : undefined,
     };
     return this.#views.intern(JSON.stringify(view), () => view);
   }
@@ -133,7 +139,15 @@ class Generator implements XdsGenerator {
     const { services, objects, revisions } = snapshot;
     const pod = objects.get("Pod", node.podName, node.namespace);
     const byEndpoint = this.#usesEndpoints(node, snapshot);
-    const key = [services, pod ?? JSON.stringify(node.labels), byEndpoint ? revisions.endpoints : undefined, node.namespace, node.addresses.join(), workloadOf(node, snapshot), node.clusterId];
+    const key = [
+      services,
+      pod ?? JSON.stringify(node.labels),
+      byEndpoint ? revisions.endpoints : undefined,
+      node.namespace,
+      node.addresses.join(),
+      workloadOf(node, snapshot),
+      node.clusterId,
+    ];
     return this.#targets.get(key, () => serviceTargets(node, snapshot));
   }
 

@@ -7,6 +7,8 @@ let unusable: string | undefined;
  * token, where without keys Envoy would refuse the whole listener.
  */
 export function unusableJwks(): string {
-  unusable ??= JSON.stringify({ keys: [{ ...generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ format: "jwk" }), alg: "ES256", use: "sig", kid: "unavailable" }] });
+  unusable ??= JSON.stringify({
+    keys: [{ ...generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ format: "jwk" }), alg: "ES256", use: "sig", kid: "unavailable" }],
+  });
   return unusable;
 }

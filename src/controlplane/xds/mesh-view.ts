@@ -40,12 +40,23 @@ export class MeshViews {
 
   #make(snapshot: MeshSnapshot): MeshView {
     const { mesh, configs, services, domain } = snapshot;
-    const virtualServices = this.#virtualServices.get([configs.VirtualService, mesh], () => new VirtualServices(configs.VirtualService, { domain, defaultExportTo: mesh.defaultVirtualServiceExportTo }, this.#resolved));
+    const virtualServices = this.#virtualServices.get(
+      [configs.VirtualService, mesh],
+      () => new VirtualServices(configs.VirtualService, { domain, defaultExportTo: mesh.defaultVirtualServiceExportTo }, this.#resolved),
+    );
     const destinationRules = this.#destinationRules.get(
       [configs.DestinationRule, mesh],
-      () => new DestinationRules(configs.DestinationRule, { rootNamespace: mesh.rootNamespace, domain, defaultExportTo: mesh.defaultDestinationRuleExportTo }, this.#merged),
+      () =>
+        new DestinationRules(
+          configs.DestinationRule,
+          { rootNamespace: mesh.rootNamespace, domain, defaultExportTo: mesh.defaultDestinationRuleExportTo },
+          this.#merged,
+        ),
     );
-    const peerAuthentication = this.#peerAuthentication.get([configs.PeerAuthentication, mesh], () => new PeerAuthenticationPolicies(configs.PeerAuthentication, mesh.rootNamespace));
+    const peerAuthentication = this.#peerAuthentication.get(
+      [configs.PeerAuthentication, mesh],
+      () => new PeerAuthenticationPolicies(configs.PeerAuthentication, mesh.rootNamespace),
+    );
     const clusterLocal = this.#clusterLocal.get([mesh, domain], () => clusterLocalHosts(mesh, domain));
     const sources = { services, virtualServices, destinationRules, outboundPolicy: mesh.outboundTrafficPolicy.mode };
     return {
@@ -56,10 +67,15 @@ export class MeshViews {
       peerAuthentication,
       isClusterLocal: (hostname) => clusterLocal.mostSpecific(hostname) ?? false,
       scopeFor: (node) => {
-        if (node.type !== "sidecar") return this.#scopes.get([services, virtualServices, destinationRules, mesh, "gateway", node.namespace], () => gatewayScope(node.namespace, sources, this.#trims));
+        if (node.type !== "sidecar")
+          return this.#scopes.get([services, virtualServices, destinationRules, mesh, "gateway", node.namespace], () =>
+            gatewayScope(node.namespace, sources, this.#trims),
+          );
         const sidecar: Sidecar | undefined = sidecarFor(configs.Sidecar, node, mesh.rootNamespace);
         const namespace = sidecar || seesItsOwn(node.namespace, sources) ? node.namespace : "";
-        return this.#scopes.get([services, virtualServices, destinationRules, mesh, sidecar, namespace], () => sidecarScope(namespace, sidecar, sources, this.#trims));
+        return this.#scopes.get([services, virtualServices, destinationRules, mesh, sidecar, namespace], () =>
+          sidecarScope(namespace, sidecar, sources, this.#trims),
+        );
       },
     };
   }

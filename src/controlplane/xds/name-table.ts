@@ -17,7 +17,9 @@ export class NameTableGenerator {
   generate(proxy: ProxyContext): readonly XdsResource[] {
     const services = proxy.scope.listeners.flatMap((listener) => listener.services);
     const headless = services.filter(isHeadless).map((service) => proxy.mesh.snapshot.backends(service).endpoints);
-    return this.#tables.get([proxy.scope, proxy.view, ...headless], () => [encodeResource(NameTableSchema, "", create(NameTableSchema, { table: tableOf(proxy, services) }))]);
+    return this.#tables.get([proxy.scope, proxy.view, ...headless], () => [
+      encodeResource(NameTableSchema, "", create(NameTableSchema, { table: tableOf(proxy, services) })),
+    ]);
   }
 }
 
@@ -26,7 +28,11 @@ function tableOf(proxy: ProxyContext, services: readonly MeshService[]): Record<
   for (const service of services) {
     const ips = addressesOf(proxy, service, table);
     if (ips.length === 0) continue;
-    const own: NameInfo = { ips, registry: service.registry, ...(service.registry === "Kubernetes" && { namespace: service.namespace, shortname: service.name }) };
+    const own: NameInfo = {
+      ips,
+      registry: service.registry,
+      ...(service.registry === "Kubernetes" && { namespace: service.namespace, shortname: service.name }),
+    };
     const existing = table[service.hostname];
     // Entries for the same host add up, but a Kubernetes service is the only one of its name.
     if (!existing || (existing.registry !== "Kubernetes" && service.registry === "Kubernetes")) table[service.hostname] = own;

@@ -6,7 +6,15 @@ const ID = "sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local";
 
 test("reads type, addresses, pod and namespace", () => {
   const node = parseNode(ID, { NAMESPACE: "shop", INSTANCE_IPS: "10.0.0.1, fd00::1", LABELS: { app: "web", odd: 1 }, ISTIO_VERSION: "1.31.0" });
-  expect(node).toMatchObject({ type: "sidecar", addresses: ["10.0.0.1", "fd00::1"], podName: "web-1", namespace: "shop", labels: { app: "web" }, dialect: "istio", clusterId: "Kubernetes" });
+  expect(node).toMatchObject({
+    type: "sidecar",
+    addresses: ["10.0.0.1", "fd00::1"],
+    podName: "web-1",
+    namespace: "shop",
+    labels: { app: "web" },
+    dialect: "istio",
+    clusterId: "Kubernetes",
+  });
 });
 
 test("a plain Envoy says so", () => {
@@ -14,7 +22,8 @@ test("a plain Envoy says so", () => {
 });
 
 test("odd metadata counts as none", () => {
-  for (const metadata of [undefined, null, "text", [], { LABELS: "x", NAMESPACE: 7 }]) expect(parseNode(ID, metadata)).toMatchObject({ namespace: "shop", labels: {} });
+  for (const metadata of [undefined, null, "text", [], { LABELS: "x", NAMESPACE: 7 }])
+    expect(parseNode(ID, metadata)).toMatchObject({ namespace: "shop", labels: {} });
 });
 
 test("refuses ids of another form, without repeating all of a long one", () => {

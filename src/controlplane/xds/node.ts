@@ -28,7 +28,9 @@ export function parseNode(id: string, metadata: unknown, locality: NodeLocality 
   const dot = workload.lastIndexOf(".");
   const labels: Record<string, string> = {};
   if (isRecord(fields["LABELS"])) for (const [key, value] of Object.entries(fields["LABELS"])) if (typeof value === "string") labels[key] = value;
-  const instanceIps = text("INSTANCE_IPS").split(",").map((ip) => ip.trim());
+  const instanceIps = text("INSTANCE_IPS")
+    .split(",")
+    .map((ip) => ip.trim());
   return {
     id,
     type: type as NodeType,

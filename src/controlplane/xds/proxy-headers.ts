@@ -1,4 +1,7 @@
-import { HttpConnectionManager_ForwardClientCertDetails, HttpConnectionManager_ServerHeaderTransformation } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import {
+  HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_ServerHeaderTransformation,
+} from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import type { ProxyConfigSpec } from "../registry/index.ts";
 import type { TrafficClass } from "./telemetry/index.ts";
 
@@ -28,7 +31,8 @@ export function proxyHeaders(config: ProxyConfigSpec, trafficClass: TrafficClass
   const serverName = trafficClass === "outbound" ? "" : SERVER_NAME;
   return {
     serverName: server["disabled"] === true ? "" : typeof server["value"] === "string" && server["value"] !== "" ? server["value"] : serverName,
-    serverHeaderTransformation: server["disabled"] === true ? HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH : HttpConnectionManager_ServerHeaderTransformation.OVERWRITE,
+    serverHeaderTransformation:
+      server["disabled"] === true ? HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH : HttpConnectionManager_ServerHeaderTransformation.OVERWRITE,
     forwardClientCertDetails: clientCertDetails(settings["forwardedClientCert"]),
     certificateDetails: { subject: detail("subject"), uri: detail("uri"), dns: detail("dns"), cert: detail("cert"), chain: detail("chain") },
     generateRequestId: flag("requestId", "disabled") ? false : undefined,

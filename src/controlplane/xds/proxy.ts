@@ -53,7 +53,10 @@ export function wildcards(view: { ipv4: boolean; ipv6: boolean }): { any: string
 }
 
 export function families(node: ProxyNode): { ipv4: boolean; ipv6: boolean } {
-  return { ipv4: node.addresses.some((address) => isIPv4(address)), ipv6: node.addresses.some((address) => isIPv6(address) && address !== "::1" && !address.startsWith("fe80")) };
+  return {
+    ipv4: node.addresses.some((address) => isIPv4(address)),
+    ipv6: node.addresses.some((address) => isIPv6(address) && address !== "::1" && !address.startsWith("fe80")),
+  };
 }
 
 /**

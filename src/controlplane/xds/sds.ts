@@ -82,7 +82,10 @@ export function credentialSecret(credentialName: string, sources: SecretSockets 
   if (external && sources.credentialSocket) return servedSecret(full, EXTERNAL_SECRETS);
   const name = external ? full.slice(EXTERNAL_PREFIX.length) : full;
   if (external && sources.server) return servedSecret(name, sources.server.cluster, sources.server.hostname);
-  return { name: name.includes("://") ? name : KUBERNETES_PREFIX + name, sdsConfig: { configSourceSpecifier: { case: "ads", value: {} }, resourceApiVersion: ApiVersion.V3 } };
+  return {
+    name: name.includes("://") ? name : KUBERNETES_PREFIX + name,
+    sdsConfig: { configSourceSpecifier: { case: "ads", value: {} }, resourceApiVersion: ApiVersion.V3 },
+  };
 }
 
 /** A certificate and key that are files in the pod; the agent reads them so that they can rotate. */

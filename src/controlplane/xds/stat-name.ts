@@ -30,7 +30,12 @@ export function patternedStatName(pattern: unknown, subject: StatSubject): strin
 }
 
 /** The part of a subject that a service of the registry says. */
-export function statService(service: { hostname: string; name: string; namespace: string; registry: string }): Pick<StatSubject, "hostname" | "name" | "namespace"> {
+export function statService(service: {
+  hostname: string;
+  name: string;
+  namespace: string;
+  registry: string;
+}): Pick<StatSubject, "hostname" | "name" | "namespace"> {
   const kubernetes = service.registry === "Kubernetes";
   return { hostname: service.hostname, name: kubernetes ? service.name : "", namespace: kubernetes ? service.namespace : "" };
 }

@@ -1,5 +1,15 @@
 import type { KubeObject, Pod, Service as KubeService, ServicePort, WorkloadEntry } from "../../resources/index.ts";
-import { compareText, isHealthyWorkload, labelsOfWorkload, selects, workloadPort, type MeshEndpoint, type MeshPort, type MeshService, type MeshSnapshot } from "../registry/index.ts";
+import {
+  compareText,
+  isHealthyWorkload,
+  labelsOfWorkload,
+  selects,
+  workloadPort,
+  type MeshEndpoint,
+  type MeshPort,
+  type MeshService,
+  type MeshSnapshot,
+} from "../registry/index.ts";
 import { isOfCluster, metadataText } from "./proxy.ts";
 import type { ProxyNode } from "./types.ts";
 
@@ -82,21 +92,26 @@ export function targetsUseEndpoints(namespace: string, snapshot: MeshSnapshot): 
 }
 
 function targetsByEndpoint(service: MeshService, address: string | undefined, snapshot: MeshSnapshot): ServiceTarget[] {
-  return snapshot.backends(service).endpoints.filter((endpoint) => endpoint.address === address).flatMap((endpoint) => {
-    const port = service.ports.find(({ name }) => name === endpoint.portName);
-    return port ? [{ service, port, targetPort: endpoint.port }] : [];
-  });
+  return snapshot
+    .backends(service)
+    .endpoints.filter((endpoint) => endpoint.address === address)
+    .flatMap((endpoint) => {
+      const port = service.ports.find(({ name }) => name === endpoint.portName);
+      return port ? [{ service, port, targetPort: endpoint.port }] : [];
+    });
 }
 
 /** The endpoints of all ServiceEntries of a host are together; each belongs to the oldest that has its port. */
 function targetsOfEntries(entries: readonly MeshService[], endpoints: readonly MeshEndpoint[], address: string): ServiceTarget[] {
-  return endpoints.filter((endpoint) => endpoint.entryPort !== 0 && endpoint.address === address).flatMap((endpoint) => {
-    for (const service of entries) {
-      const port = service.ports.find((candidate) => candidate.port === endpoint.entryPort && candidate.name === endpoint.portName);
-      if (port) return [{ service, port, targetPort: endpoint.port }];
-    }
-    return [];
-  });
+  return endpoints
+    .filter((endpoint) => endpoint.entryPort !== 0 && endpoint.address === address)
+    .flatMap((endpoint) => {
+      for (const service of entries) {
+        const port = service.ports.find((candidate) => candidate.port === endpoint.entryPort && candidate.name === endpoint.portName);
+        if (port) return [{ service, port, targetPort: endpoint.port }];
+      }
+      return [];
+    });
 }
 
 function modelOf({ metadata }: KubeObject, snapshot: MeshSnapshot): MeshService | undefined {
@@ -120,7 +135,9 @@ function resolveTargetPort(port: ServicePort, pod: Pod | undefined, snapshot: Me
 function podPorts(node: ProxyNode): { name?: string; containerPort: number; protocol?: string }[] {
   try {
     const parsed: unknown = JSON.parse(metadataText(node, "POD_PORTS") || "[]");
-    return Array.isArray(parsed) ? parsed.filter((port) => typeof port === "object" && port !== null && typeof (port as { containerPort?: unknown }).containerPort === "number") : [];
+    return Array.isArray(parsed)
+      ? parsed.filter((port) => typeof port === "object" && port !== null && typeof (port as { containerPort?: unknown }).containerPort === "number")
+      : [];
   } catch {
     // A node that writes nonsense has no ports: they only say where a name leads.
     return [];

@@ -11,7 +11,8 @@ afterEach(() => server?.close());
 
 /** Frames on the server's side: unmasked. */
 function serverFrame(payload: Buffer, opcode = 2): Buffer {
-  const head = payload.length > 125 ? Buffer.from([0x80 | opcode, 126, payload.length >> 8, payload.length & 255]) : Buffer.from([0x80 | opcode, payload.length]);
+  const head =
+    payload.length > 125 ? Buffer.from([0x80 | opcode, 126, payload.length >> 8, payload.length & 255]) : Buffer.from([0x80 | opcode, payload.length]);
   return Buffer.concat([head, payload]);
 }
 const word = (value: number) => {
@@ -36,7 +37,9 @@ async function start(speak: (bytes: Buffer, send: (spdy: Buffer) => void, socket
       upgraded = true;
       const key = /sec-websocket-key: (.*)\r\n/i.exec(head)?.[1] ?? "";
       const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: SPDY/3.1+portforward.k8s.io\r\n\r\n`);
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: SPDY/3.1+portforward.k8s.io\r\n\r\n`,
+      );
     });
   });
   const listening = server.listen(0, "127.0.0.1");
@@ -46,7 +49,7 @@ async function start(speak: (bytes: Buffer, send: (spdy: Buffer) => void, socket
 }
 
 function unmask(chunk: Buffer, deliver: (bytes: Buffer) => void): void {
-  for (let at = 0; at < chunk.length; ) {
+  for (let at = 0; at < chunk.length;) {
     const short = (chunk[at + 1] ?? 0) & 0x7f;
     const [length, head] = short === 126 ? [chunk.readUInt16BE(at + 2), 4] : [short, 2];
     const mask = chunk.subarray(at + head, at + head + 4);

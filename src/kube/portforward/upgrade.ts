@@ -44,7 +44,9 @@ export async function openWebSocket(connection: HttpsTransportOptions, path: str
     socket.write(`${lines.join("\r\n")}\r\n\r\n`);
     const answer = await readHead(socket);
     if (answer.status !== 101) throw await refusal(socket, answer);
-    const accept = createHash("sha1").update(key + WEBSOCKET_GUID).digest("base64");
+    const accept = createHash("sha1")
+      .update(key + WEBSOCKET_GUID)
+      .digest("base64");
     if (answer.headers.get("sec-websocket-accept") !== accept || answer.headers.get("sec-websocket-protocol") !== protocol) {
       throw new ChainmailError("WEBSOCKET_HANDSHAKE", `${connection.server} did not accept ${protocol}: is it a Kubernetes API server?`);
     }
@@ -85,7 +87,12 @@ function connectSocket(connection: HttpsTransportOptions, server: URL): Promise<
     const fail = (cause: Error) => {
       clearTimeout(timer);
       socket.destroy();
-      reject(new ChainmailError("API_UNREACHABLE", `cannot connect to the API server at ${connection.server}: ${cause.message}`, { cause, hint: "chainmail status" }));
+      reject(
+        new ChainmailError("API_UNREACHABLE", `cannot connect to the API server at ${connection.server}: ${cause.message}`, {
+          cause,
+          hint: "chainmail status",
+        }),
+      );
     };
     socket.once("error", fail);
   });

@@ -54,9 +54,20 @@ function plainFieldOf(field: DescField): FieldType {
     case "message":
       return { name, jsonName, list: false, type: valueOf(field.message) };
     case "list":
-      return { name, jsonName, list: true, type: field.listKind === "scalar" ? scalar(field.scalar) : field.listKind === "enum" ? enumOf(field.enum) : valueOf(field.message) };
+      return {
+        name,
+        jsonName,
+        list: true,
+        type: field.listKind === "scalar" ? scalar(field.scalar) : field.listKind === "enum" ? enumOf(field.enum) : valueOf(field.message),
+      };
     case "map":
-      return { name, jsonName, list: false, mapKey: SCALARS[field.mapKey], type: field.mapKind === "scalar" ? scalar(field.scalar) : field.mapKind === "enum" ? enumOf(field.enum) : valueOf(field.message) };
+      return {
+        name,
+        jsonName,
+        list: false,
+        mapKey: SCALARS[field.mapKey],
+        type: field.mapKind === "scalar" ? scalar(field.scalar) : field.mapKind === "enum" ? enumOf(field.enum) : valueOf(field.message),
+      };
   }
 }
 
@@ -70,7 +81,14 @@ function scalar(type: ScalarType): ValueType {
 }
 
 function enumOf({ typeName, values }: DescEnum): EnumType {
-  return { kind: "enum", name: typeName, values: new Map([...values.map(({ name, number }): [string, number] => [name, number]), ...newerWords(typeName).map((word): [string, number] => [word, NaN])]) };
+  return {
+    kind: "enum",
+    name: typeName,
+    values: new Map([
+      ...values.map(({ name, number }): [string, number] => [name, number]),
+      ...newerWords(typeName).map((word): [string, number] => [word, NaN]),
+    ]),
+  };
 }
 
 function valueOf(message: DescMessage): ValueType {

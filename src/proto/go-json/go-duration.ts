@@ -2,7 +2,13 @@ const UNITS = new Set(["ns", "us", "µs", "μs", "ms", "s", "m", "h"]);
 
 /** As Go's package of times quotes: what is not plain is told by its bytes. */
 function quoted(text: string): string {
-  const bytes = [...Buffer.from(text)].map((byte) => (byte === 0x22 || byte === 0x5c ? `\\${String.fromCharCode(byte)}` : byte < 0x20 || byte >= 0x80 ? `\\x${byte.toString(16).padStart(2, "0")}` : String.fromCharCode(byte)));
+  const bytes = [...Buffer.from(text)].map((byte) =>
+    byte === 0x22 || byte === 0x5c
+      ? `\\${String.fromCharCode(byte)}`
+      : byte < 0x20 || byte >= 0x80
+        ? `\\x${byte.toString(16).padStart(2, "0")}`
+        : String.fromCharCode(byte),
+  );
   return `"${bytes.join("")}"`;
 }
 

@@ -19,7 +19,17 @@ export function mismatch(value: unknown, goType: string): ReadProblem {
   return new ReadProblem(`json: cannot unmarshal ${told} into Go value of type ${goType}`, { value: told, goType });
 }
 
-export const GO_TYPES: Readonly<Record<Scalar, string>> = { bool: "bool", int32: "int32", uint32: "uint32", int64: "int64", uint64: "uint64", float: "float32", double: "float64", string: "string", bytes: "[]uint8" };
+export const GO_TYPES: Readonly<Record<Scalar, string>> = {
+  bool: "bool",
+  int32: "int32",
+  uint32: "uint32",
+  int64: "int64",
+  uint64: "uint64",
+  float: "float32",
+  double: "float64",
+  string: "string",
+  bytes: "[]uint8",
+};
 export const ENUM_NUMBER = "protoreflect.EnumNumber";
 
 const INTEGERS = new Set(["int32", "uint32", "int64", "uint64", ENUM_NUMBER]);

@@ -49,7 +49,8 @@ function readTables(): Map<string, string> {
   const all = new Map<string, string>();
   for (const [name, { messages: lines, enums: words }] of Object.entries(TABLES)) {
     for (const [own, list] of entries(lines)) all.set(`${name}.${own}`, list);
-    for (const [own, list] of entries(words)) enums.set(`${name}.${own}`, { kind: "enum", name: `istio.${name}.${own}`, values: new Map(list.split(" ").map((word, number) => [word, number])) });
+    for (const [own, list] of entries(words))
+      enums.set(`${name}.${own}`, { kind: "enum", name: `istio.${name}.${own}`, values: new Map(list.split(" ").map((word, number) => [word, number])) });
   }
   return all;
 }

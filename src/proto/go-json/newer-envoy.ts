@@ -140,7 +140,12 @@ envoy.service.ratelimit.v3.RateLimitResponse.RateLimit.Unit: WEEK
 `;
 
 function read(text: string): ReadonlyMap<string, readonly string[]> {
-  return new Map(text.trim().split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2).split(" ")]));
+  return new Map(
+    text
+      .trim()
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2).split(" ")]),
+  );
 }
 
 let fields: ReadonlyMap<string, readonly string[]> | undefined;

@@ -33,7 +33,13 @@ export function checkPatchValue(applyTo: string, value: unknown): PatchVerdict {
   if (!desc) return name === undefined ? { error: `Envoy filter: unknown object type for applyTo ${applyTo}`, warnings: [] } : { warnings: [] };
   const type = messageOf(desc);
   const lenient = problem(value, type, true);
-  if (lenient !== undefined) return { error: lenient.includes("could not resolve Any message type") ? `referenced type unknown${lenient.includes(".v2.") ? " (hint: try using the v3 XDS API)" : ""}: ${lenient}` : lenient, warnings: [] };
+  if (lenient !== undefined)
+    return {
+      error: lenient.includes("could not resolve Any message type")
+        ? `referenced type unknown${lenient.includes(".v2.") ? " (hint: try using the v3 XDS API)" : ""}: ${lenient}`
+        : lenient,
+      warnings: [],
+    };
   const strict = problem(value, type, false);
   if (strict !== undefined) return { warnings: [strict] };
   const untyped = missingTypedConfig(readMessage(value, type, { allowUnknown: true, resolve }), type);

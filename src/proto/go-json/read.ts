@@ -104,7 +104,10 @@ function readWellKnown(value: unknown, type: WellKnown, options: ReadOptions): u
     }
     case "Timestamp": {
       const text = readScalar(value, "string") as string;
-      if (Number.isNaN(Date.parse(text))) throw new ReadProblem(`bad Timestamp: parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05.999999999Z07:00": cannot parse ${JSON.stringify(text)} as "2006"`);
+      if (Number.isNaN(Date.parse(text)))
+        throw new ReadProblem(
+          `bad Timestamp: parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05.999999999Z07:00": cannot parse ${JSON.stringify(text)} as "2006"`,
+        );
       return text;
     }
     case "Struct":
@@ -123,7 +126,10 @@ function readAny(value: Record<string, unknown>, { resolve, ...options }: ReadOp
   const type = resolve?.(typeUrl);
   if (type === undefined) throw new ReadProblem(`could not resolve Any message type: ${typeUrl}`);
   const { "@type": _, ...fields } = value;
-  return { "@type": typeUrl, ...(wrapped(`can't unmarshal Any nested proto ${typeUrl}`, () => readMessage(fields, type, { ...options, ...(resolve && { resolve }) })) as object) };
+  return {
+    "@type": typeUrl,
+    ...(wrapped(`can't unmarshal Any nested proto ${typeUrl}`, () => readMessage(fields, type, { ...options, ...(resolve && { resolve }) })) as object),
+  };
 }
 
 /** What is told of a part becomes part of a text, and no longer a mismatch of types. */

@@ -19,7 +19,11 @@ export interface MessageType {
   readonly open?: true;
 }
 
-export type ValueType = { readonly kind: "scalar"; readonly scalar: Scalar } | { readonly kind: "wellKnown"; readonly wellKnown: WellKnown } | EnumType | MessageType;
+export type ValueType =
+  | { readonly kind: "scalar"; readonly scalar: Scalar }
+  | { readonly kind: "wellKnown"; readonly wellKnown: WellKnown }
+  | EnumType
+  | MessageType;
 
 export interface FieldType {
   /** As protobuf writes it, `max_connections`; both names are read. */

@@ -11,7 +11,8 @@ export const lazyProtobuf: BunPlugin = {
   name: "lazy-protobuf",
   setup(build) {
     build.onLoad({ filter: /\/@bufbuild\/protobuf\/dist\/[a-z]+\/.*\.js$/ }, ({ path }) => {
-      if (path.endsWith("/codegenv2/file.js")) return { contents: `export { fileDesc } from ${JSON.stringify(join(import.meta.dir, "file-desc.ts"))};`, loader: "js" };
+      if (path.endsWith("/codegenv2/file.js"))
+        return { contents: `export { fileDesc } from ${JSON.stringify(join(import.meta.dir, "file-desc.ts"))};`, loader: "js" };
       let contents = readFileSync(path, "utf8");
       for (const { file, find, replace, times } of PATCHES) {
         if (!path.endsWith(file)) continue;

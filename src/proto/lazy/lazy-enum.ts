@@ -80,7 +80,10 @@ export class LazyEnum {
       if (reader.field === VALUE) found.push(readValue(reader.inner()));
       else if (reader.field === OPTIONS) deprecated = isDeprecated(reader.inner());
     }
-    const prefix = sharedPrefix(this.name, found.map(({ name }) => name));
+    const prefix = sharedPrefix(
+      this.name,
+      found.map(({ name }) => name),
+    );
     const values = found.map((each) => new Value(this, each, prefix));
     const value: Record<number, EnumValue> = {};
     // Where several names stand for a number, the first is its name.

@@ -121,7 +121,17 @@ export interface RawField {
 }
 
 export function readField(reader: WireReader): RawField {
-  const field: RawField = { name: "", number: 0, label: 0, type: 0, typeName: "", oneofIndex: undefined, jsonName: undefined, proto3Optional: false, options: { deprecated: false, packed: undefined, jstype: 0 } };
+  const field: RawField = {
+    name: "",
+    number: 0,
+    label: 0,
+    type: 0,
+    typeName: "",
+    oneofIndex: undefined,
+    jsonName: undefined,
+    proto3Optional: false,
+    options: { deprecated: false, packed: undefined, jstype: 0 },
+  };
   while (reader.next()) {
     // Field numbers of FieldDescriptorProto in google/protobuf/descriptor.proto.
     if (reader.field === 1) field.name = reader.text();

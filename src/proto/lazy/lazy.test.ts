@@ -11,14 +11,24 @@ import { fileDesc } from "./file-desc.ts";
 import { lazyProtobuf } from "./index.ts";
 import type { LazyFile } from "./lazy-file.ts";
 
-const WELL_KNOWN = [wkt.file_google_protobuf_any, wkt.file_google_protobuf_duration, wkt.file_google_protobuf_empty, wkt.file_google_protobuf_struct, wkt.file_google_protobuf_timestamp, wkt.file_google_protobuf_wrappers];
+const WELL_KNOWN = [
+  wkt.file_google_protobuf_any,
+  wkt.file_google_protobuf_duration,
+  wkt.file_google_protobuf_empty,
+  wkt.file_google_protobuf_struct,
+  wkt.file_google_protobuf_timestamp,
+  wkt.file_google_protobuf_wrappers,
+];
 
 /** The same file by ours, with all that it imports. */
 function lazily(file: DescFile, known = new Map<DescFile, LazyFile>()): LazyFile {
   const found = known.get(file);
   if (found) return found;
   const bytes = Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)).toString("base64");
-  const made = fileDesc(bytes, file.dependencies.map((each) => lazily(each, known)));
+  const made = fileDesc(
+    bytes,
+    file.dependencies.map((each) => lazily(each, known)),
+  );
   known.set(file, made);
   return made;
 }
@@ -50,10 +60,25 @@ function described(file: DescFile): unknown {
     nested: m.nestedMessages.map(message),
   });
   return {
-    file: [String(file), file.kind, file.name, file.edition, file.proto.name, file.proto.package, file.extensions.length, file.dependencies.map(({ name }) => name)],
+    file: [
+      String(file),
+      file.kind,
+      file.name,
+      file.edition,
+      file.proto.name,
+      file.proto.package,
+      file.extensions.length,
+      file.dependencies.map(({ name }) => name),
+    ],
     messages: file.messages.map(message),
     enums: enums(file.enums),
-    services: file.services.map((s) => [String(s), s.name, s.typeName, s.methods.map((m) => [String(m), m.name, m.localName, m.methodKind, m.input.typeName, m.output.typeName]), Object.keys(s.method)]),
+    services: file.services.map((s) => [
+      String(s),
+      s.name,
+      s.typeName,
+      s.methods.map((m) => [String(m), m.name, m.localName, m.methodKind, m.input.typeName, m.output.typeName]),
+      Object.keys(s.method),
+    ]),
   };
 }
 
@@ -82,7 +107,10 @@ test("a bundle reads and writes messages as protobuf-es does", async () => {
     const { roundTrip } = (await import(join(folder, "round-trip.js"))) as { roundTrip: (json: string) => { binary: string; json: unknown } };
     const text = JSON.stringify(CLUSTER);
     const ours = fromJson(ClusterSchema, JSON.parse(text));
-    expect(roundTrip(text)).toEqual({ binary: Buffer.from(toBinary(ClusterSchema, fromBinary(ClusterSchema, toBinary(ClusterSchema, ours)))).toString("hex"), json: toJson(ClusterSchema, ours) });
+    expect(roundTrip(text)).toEqual({
+      binary: Buffer.from(toBinary(ClusterSchema, fromBinary(ClusterSchema, toBinary(ClusterSchema, ours)))).toString("hex"),
+      json: toJson(ClusterSchema, ours),
+    });
     expect(() => roundTrip('{"name": "c", "nonsense": 1}')).toThrow('key "nonsense" is unknown');
     expect(() => roundTrip('{"altStatName": "c", "alt_stat_name": "d"}')).toThrow("set multiple times");
   } finally {
@@ -97,10 +125,22 @@ const CLUSTER = {
   type: "EDS",
   connectTimeout: "10.5s",
   perConnectionBufferLimitBytes: 32768,
-  lbSubsetConfig: { fallbackPolicy: "ANY_ENDPOINT", defaultSubset: { stage: "prod", deep: { list: [1, null, "two", { three: true }] } }, subsetSelectors: [{ keys: ["version", "stage"] }] },
-  loadAssignment: { clusterName: "web", endpoints: [{ locality: { region: "r1" }, lbEndpoints: [{ healthStatus: "HEALTHY", loadBalancingWeight: 3, endpoint: { address: { socketAddress: { address: "10.0.0.1", portValue: 8080 } } } }] }] },
+  lbSubsetConfig: {
+    fallbackPolicy: "ANY_ENDPOINT",
+    defaultSubset: { stage: "prod", deep: { list: [1, null, "two", { three: true }] } },
+    subsetSelectors: [{ keys: ["version", "stage"] }],
+  },
+  loadAssignment: {
+    clusterName: "web",
+    endpoints: [
+      {
+        locality: { region: "r1" },
+        lbEndpoints: [{ healthStatus: "HEALTHY", loadBalancingWeight: 3, endpoint: { address: { socketAddress: { address: "10.0.0.1", portValue: 8080 } } } }],
+      },
+    ],
+  },
   circuitBreakers: { thresholds: [{ maxConnections: 4294967295, trackRemaining: true, retryBudget: { budgetPercent: { value: 12.5 } } }] },
-  metadata: { filterMetadata: { istio: { services: [{ host: "web" }] }, "__proto__": { own: "property" } } },
+  metadata: { filterMetadata: { istio: { services: [{ host: "web" }] }, __proto__: { own: "property" } } },
   typedExtensionProtocolOptions: {},
   commonLbConfig: { healthyPanicThreshold: {}, localityWeightedLbConfig: {} },
   transportSocketMatches: [{ name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: { name: "tls" } }],

@@ -10,7 +10,12 @@ import { get } from "../test-support/http-exchange.ts";
 import { httpListener } from "../test-support/plain-config.ts";
 import { Admin } from "./admin.ts";
 
-const LAYERS: JsonObject = { layers: [{ name: "base", static_layer: { "a.b": 5, on: true, share: { numerator: 1, denominator: "HUNDRED" } } }, { name: "over", static_layer: { a: { b: 7 } } }] };
+const LAYERS: JsonObject = {
+  layers: [
+    { name: "base", static_layer: { "a.b": 5, on: true, share: { numerator: 1, denominator: "HUNDRED" } } },
+    { name: "over", static_layer: { a: { b: 7 } } },
+  ],
+};
 const servers: ProxyServer[] = [];
 let log: ReturnType<typeof createLogger>;
 
@@ -23,7 +28,10 @@ afterAll(() => {
 
 async function start(direction = "INBOUND"): Promise<{ admin: Admin; server: ProxyServer; port: number }> {
   const registry = await loadRegistry();
-  const listener = httpListener("l", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } } }], listener: { trafficDirection: direction } });
+  const listener = httpListener("l", {
+    routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } } }],
+    listener: { trafficDirection: direction },
+  });
   const server = new ProxyServer({
     bootstrap: readBootstrap({ node: { id: "n", cluster: "c" }, layered_runtime: LAYERS, static_resources: { listeners: [listener] } }, registry),
     createDataPlane,
@@ -36,7 +44,13 @@ async function start(direction = "INBOUND"): Promise<{ admin: Admin; server: Pro
     log,
   });
   servers.push(server);
-  const admin = new Admin({ server, print: async () => ({ status: 200, contentType: "text/plain", body: "" }), loggers: { main: log }, logLevel: "warn", quit: () => {} });
+  const admin = new Admin({
+    server,
+    print: async () => ({ status: 200, contentType: "text/plain", body: "" }),
+    loggers: { main: log },
+    logLevel: "warn",
+    quit: () => {},
+  });
   return { admin, server, port: server.dataPlane.listeners()[0]?.bound?.port as number };
 }
 
@@ -50,7 +64,11 @@ test("pages that answer what Envoy answers", async () => {
   expect((await ask(admin, "/reopen_logs", "POST")).body).toBe("OK\n");
   expect((await ask(admin, "/drain_listeners")).status).toBe(405);
   expect(JSON.parse((await ask(admin, "/runtime")).body)).toEqual({
-    entries: { "a.b": { layer_values: ["5", "7"], final_value: "7" }, on: { layer_values: ["true", ""], final_value: "true" }, share: { layer_values: ['{"numerator":1,"denominator":"HUNDRED"}', ""], final_value: '{"numerator":1,"denominator":"HUNDRED"}' } },
+    entries: {
+      "a.b": { layer_values: ["5", "7"], final_value: "7" },
+      on: { layer_values: ["true", ""], final_value: "true" },
+      share: { layer_values: ['{"numerator":1,"denominator":"HUNDRED"}', ""], final_value: '{"numerator":1,"denominator":"HUNDRED"}' },
+    },
     layers: ["base", "over"],
   });
 });
@@ -58,10 +76,43 @@ test("pages that answer what Envoy answers", async () => {
 test("every path of Envoy's help is there, or says why not", async () => {
   const { admin } = await start();
   const help = (await ask(admin, "/help")).body;
-  for (const path of ["/certs", "/clusters", "/config_dump", "/contention", "/drain_listeners", "/healthcheck/fail", "/healthcheck/ok", "/hot_restart_version", "/init_dump", "/listeners", "/logging", "/memory", "/quitquitquit", "/ready", "/reopen_logs", "/reset_counters", "/runtime", "/server_info", "/stats", "/stats/prometheus"]) {
+  for (const path of [
+    "/certs",
+    "/clusters",
+    "/config_dump",
+    "/contention",
+    "/drain_listeners",
+    "/healthcheck/fail",
+    "/healthcheck/ok",
+    "/hot_restart_version",
+    "/init_dump",
+    "/listeners",
+    "/logging",
+    "/memory",
+    "/quitquitquit",
+    "/ready",
+    "/reopen_logs",
+    "/reset_counters",
+    "/runtime",
+    "/server_info",
+    "/stats",
+    "/stats/prometheus",
+  ]) {
     expect(help).toContain(`  ${path}`);
   }
-  for (const path of ["/allocprofiler", "/cpuprofiler", "/heap_dump", "/heapprofiler", "/memory/tcmalloc", "/peak_heap_dump", "/runtime_modify", "/stats/recentlookups", "/stats/recentlookups/clear", "/stats/recentlookups/disable", "/stats/recentlookups/enable"]) {
+  for (const path of [
+    "/allocprofiler",
+    "/cpuprofiler",
+    "/heap_dump",
+    "/heapprofiler",
+    "/memory/tcmalloc",
+    "/peak_heap_dump",
+    "/runtime_modify",
+    "/stats/recentlookups",
+    "/stats/recentlookups/clear",
+    "/stats/recentlookups/disable",
+    "/stats/recentlookups/enable",
+  ]) {
     const answer = await ask(admin, path, "POST");
     expect([answer.status, answer.body]).toEqual([404, expect.stringContaining(`${path} is not supported by this proxy: `)]);
   }

@@ -15,7 +15,9 @@ export function certsJson(secrets: readonly StoredSecret[], now: number): object
 
 /** Days until the first certificate ends; undefined without any. */
 export function daysUntilFirstExpiry(secrets: readonly StoredSecret[], now: number): number | undefined {
-  const ends = secrets.flatMap(({ secret }) => splitCertificates("trustedCaPem" in secret ? secret.trustedCaPem : secret.certificateChainPem)).map((pem) => parseCertificate(pem).notAfter);
+  const ends = secrets
+    .flatMap(({ secret }) => splitCertificates("trustedCaPem" in secret ? secret.trustedCaPem : secret.certificateChainPem))
+    .map((pem) => parseCertificate(pem).notAfter);
   return ends.length > 0 ? days(Math.min(...ends), now) : undefined;
 }
 

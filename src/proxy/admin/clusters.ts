@@ -6,7 +6,10 @@ export function clustersText(clusters: readonly ClusterSnapshot[]): string {
   for (const cluster of clusters) {
     const line = (...parts: (string | number | boolean)[]): void => void (text += `${cluster.name}::${parts.join("::")}\n`);
     line("observability_name", cluster.observabilityName);
-    for (const [priority, limits] of [["default_priority", cluster.circuitBreakers.default], ["high_priority", cluster.circuitBreakers.high]] as const) {
+    for (const [priority, limits] of [
+      ["default_priority", cluster.circuitBreakers.default],
+      ["high_priority", cluster.circuitBreakers.high],
+    ] as const) {
       line(priority, "max_connections", limits.maxConnections);
       line(priority, "max_pending_requests", limits.maxPendingRequests);
       line(priority, "max_requests", limits.maxRequests);
@@ -51,7 +54,9 @@ export function clustersJson(clusters: readonly ClusterSnapshot[]): object {
       name: cluster.name,
       ...(cluster.addedViaApi && { added_via_api: true }),
       ...(cluster.hosts.length > 0 && { host_statuses: cluster.hosts.map(hostJson) }),
-      circuit_breakers: { thresholds: [thresholdsJson(cluster.circuitBreakers.default), { priority: "HIGH", ...thresholdsJson(cluster.circuitBreakers.high) }] },
+      circuit_breakers: {
+        thresholds: [thresholdsJson(cluster.circuitBreakers.default), { priority: "HIGH", ...thresholdsJson(cluster.circuitBreakers.high) }],
+      },
       observability_name: cluster.observabilityName,
       ...(cluster.edsServiceName && { eds_service_name: cluster.edsServiceName }),
     })),
@@ -96,7 +101,12 @@ function hostJson(host: HostSnapshot): object {
 }
 
 function thresholdsJson(limits: CircuitBreakerThresholds): object {
-  return { max_connections: limits.maxConnections, max_pending_requests: limits.maxPendingRequests, max_requests: limits.maxRequests, max_retries: limits.maxRetries };
+  return {
+    max_connections: limits.maxConnections,
+    max_pending_requests: limits.maxPendingRequests,
+    max_requests: limits.maxRequests,
+    max_retries: limits.maxRetries,
+  };
 }
 
 function addressText({ address }: HostSnapshot): string {

@@ -53,7 +53,12 @@ function dumpResource(resource: StoredResource, warming: boolean): DumpResource 
     ...(warming ? { ...(latest && { warming: latest }), ...(before && { active: before }) } : latest && { active: latest }),
     ...(resource.error && {
       error: {
-        entry: { typeUrl: resource.error.any.typeUrl, value: resource.error.any.value, version: resource.error.version, lastUpdated: resource.error.lastAttempt },
+        entry: {
+          typeUrl: resource.error.any.typeUrl,
+          value: resource.error.any.value,
+          version: resource.error.version,
+          lastUpdated: resource.error.lastAttempt,
+        },
         details: resource.error.details,
       },
     }),

@@ -13,7 +13,8 @@ export async function printInChild(command: readonly string[], input: DumpInput)
   const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
   try {
     const [output, errors, exitCode] = await Promise.all([new Response(child.stdout).arrayBuffer(), new Response(child.stderr).text(), child.exited]);
-    if (exitCode !== 0) throw new ChainmailError("DUMP_FAILED", `the dump could not be printed (exit code ${exitCode}): ${errors.trim().split("\n").at(-1) ?? ""}`);
+    if (exitCode !== 0)
+      throw new ChainmailError("DUMP_FAILED", `the dump could not be printed (exit code ${exitCode}): ${errors.trim().split("\n").at(-1) ?? ""}`);
     const decoder = new TextDecoder();
     const [status = 500, contentType = "", ...rest] = splitHead(decoder.decode(output));
     return { status: Number(status), contentType, body: rest.join("") };

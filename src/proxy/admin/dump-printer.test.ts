@@ -20,14 +20,22 @@ function sortHashed(text: string): string {
   const sort = (value: JsonValue): JsonValue => {
     if (Array.isArray(value)) return value.map(sort);
     if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, child]) => [key, sort(child)]));
+    return Object.fromEntries(
+      Object.entries(value)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, child]) => [key, sort(child)]),
+    );
   };
   const walk = (value: JsonValue): JsonValue => {
     if (Array.isArray(value)) return value.map(walk);
     if (typeof value !== "object" || value === null) return value;
     return Object.fromEntries(
       Object.entries(value).map(([key, child]) => {
-        if (key === "static_route_configs" && Array.isArray(child)) return [key, child.map((entry) => walk({ ...(entry as JsonObject), last_updated: "" })).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))];
+        if (key === "static_route_configs" && Array.isArray(child))
+          return [
+            key,
+            child.map((entry) => walk({ ...(entry as JsonObject), last_updated: "" })).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+          ];
         return [key, MAPS.has(key) ? sort(child) : walk(child)];
       }),
     );
@@ -50,7 +58,10 @@ function inputOf(text: string, query: DumpQuery): DumpInput {
     return { ...encode(assignment, entry, registry), name: String(assignment.cluster_name) };
   });
   const secrets = list(config("SecretsConfigDump").dynamic_active_secrets).map((entry): DumpSecret => {
-    const secret = entry.secret as { tls_certificate?: { certificate_chain: { inline_bytes: string } }; validation_context?: { trusted_ca: { inline_bytes: string } } };
+    const secret = entry.secret as {
+      tls_certificate?: { certificate_chain: { inline_bytes: string } };
+      validation_context?: { trusted_ca: { inline_bytes: string } };
+    };
     const pem = (base64: string): string => Buffer.from(base64, "base64").toString("utf8");
     return {
       name: String(entry.name),
@@ -66,7 +77,10 @@ function inputOf(text: string, query: DumpQuery): DumpInput {
     clusters: {
       version: String(clusters.version_info),
       fixed: list(clusters.static_clusters).map((entry) => encode(entry.cluster as JsonObject, entry, registry)),
-      dynamic: list(clusters.dynamic_active_clusters).map((entry): DumpResource => ({ name: String((entry.cluster as JsonObject).name), active: encode(entry.cluster as JsonObject, entry, registry) })),
+      dynamic: list(clusters.dynamic_active_clusters).map((entry): DumpResource => ({
+        name: String((entry.cluster as JsonObject).name),
+        active: encode(entry.cluster as JsonObject, entry, registry),
+      })),
     },
     listeners: {
       version: String(listeners.version_info),
@@ -76,7 +90,10 @@ function inputOf(text: string, query: DumpQuery): DumpInput {
         return { name: String(entry.name), active: encode(active.listener as JsonObject, active, registry) };
       }),
     },
-    routes: list(config("RoutesConfigDump").dynamic_route_configs).map((entry) => ({ name: String((entry.route_config as JsonObject).name), active: encode(entry.route_config as JsonObject, entry, registry) })),
+    routes: list(config("RoutesConfigDump").dynamic_route_configs).map((entry) => ({
+      name: String((entry.route_config as JsonObject).name),
+      active: encode(entry.route_config as JsonObject, entry, registry),
+    })),
     extensions: [],
     endpoints,
     unhealthy: {},

@@ -19,7 +19,10 @@ export async function printDump(input: DumpInput): Promise<AdminAnswer> {
   try {
     if (input.query.nameRegex) matches = compileRegex(input.query.nameRegex, "re2").fits;
   } catch (error) {
-    return failure(400, `INVALID_ARGUMENT: Error while parsing name_regex from ${input.query.nameRegex}: ${error instanceof Error ? error.message : String(error)}`);
+    return failure(
+      400,
+      `INVALID_ARGUMENT: Error while parsing name_regex from ${input.query.nameRegex}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   const dumps = buildDumps(input, registry, matches);
   if (resource !== undefined) return printResource(dumps, registry, resource, paths);
@@ -40,8 +43,15 @@ export function secretsOnly({ mask, resource, nameRegex }: DumpInput["query"]): 
 const SECRET_FIELDS = ["static_secrets", "dynamic_active_secrets", "dynamic_warming_secrets"];
 
 function printSecrets(input: DumpInput): AdminAnswer {
-  const content = trim(secretsDump(input, () => true), input.query.mask?.split(",") ?? []);
-  return { status: 200, contentType: "application/json", body: adminJson({ configs: [{ "@type": `type.googleapis.com/${ADMIN}SecretsConfigDump`, ...content }] }) };
+  const content = trim(
+    secretsDump(input, () => true),
+    input.query.mask?.split(",") ?? [],
+  );
+  return {
+    status: 200,
+    contentType: "application/json",
+    body: adminJson({ configs: [{ "@type": `type.googleapis.com/${ADMIN}SecretsConfigDump`, ...content }] }),
+  };
 }
 
 function secretsDump(input: DumpInput, matches: (name: string) => boolean): JsonObject {
@@ -72,8 +82,12 @@ function buildDumps(input: DumpInput, registry: Registry, matches: (name: string
       type: "ClustersConfigDump",
       content: prune({
         version_info: input.clusters.version,
-        static_clusters: staticClusters.sort((a, b) => (String(a.json.name) < String(b.json.name) ? -1 : 1)).map(({ entry, json }) => ({ cluster: json, last_updated: timestamp(entry.lastUpdated) })),
-        dynamic_active_clusters: dynamicClusters.flatMap((resource) => (resource.active ? [prune({ ...state("cluster", resource.active, decode), ...errorState(resource, decode) })] : [])),
+        static_clusters: staticClusters
+          .sort((a, b) => (String(a.json.name) < String(b.json.name) ? -1 : 1))
+          .map(({ entry, json }) => ({ cluster: json, last_updated: timestamp(entry.lastUpdated) })),
+        dynamic_active_clusters: dynamicClusters.flatMap((resource) =>
+          resource.active ? [prune({ ...state("cluster", resource.active, decode), ...errorState(resource, decode) })] : [],
+        ),
         dynamic_warming_clusters: dynamicClusters.flatMap((resource) =>
           resource.warming ? [state("cluster", resource.warming, decode)] : resource.active ? [] : [prune(errorState(resource, decode))],
         ),
@@ -81,7 +95,15 @@ function buildDumps(input: DumpInput, registry: Registry, matches: (name: string
     },
   ];
   // Envoy lists these only where some filter is discovered.
-  if (input.extensions.length > 0) dumps.push({ type: "EcdsConfigDump", content: prune({ ecds_filters: named(input.extensions).map((resource) => prune({ ...(resource.active && state("ecds_filter", resource.active, decode)), ...errorState(resource, decode) })) }) });
+  if (input.extensions.length > 0)
+    dumps.push({
+      type: "EcdsConfigDump",
+      content: prune({
+        ecds_filters: named(input.extensions).map((resource) =>
+          prune({ ...(resource.active && state("ecds_filter", resource.active, decode)), ...errorState(resource, decode) }),
+        ),
+      }),
+    });
   if (input.query.includeEds) dumps.push({ type: "EndpointsConfigDump", content: endpointConfigs(input, decode, matches) });
   dumps.push(
     {
@@ -153,7 +175,9 @@ function secret(entry: DumpSecret): JsonObject {
     secret: {
       "@type": SECRET_TYPE,
       name: entry.name,
-      ...(entry.certificateChainPem !== undefined && { tls_certificate: { certificate_chain: bytes(entry.certificateChainPem), private_key: { inline_bytes: REDACTED } } }),
+      ...(entry.certificateChainPem !== undefined && {
+        tls_certificate: { certificate_chain: bytes(entry.certificateChainPem), private_key: { inline_bytes: REDACTED } },
+      }),
       ...(entry.trustedCaPem !== undefined && { validation_context: { trusted_ca: bytes(entry.trustedCaPem) } }),
     },
   });

@@ -2,7 +2,16 @@ import type { Logger, LogLevel } from "../../base/index.ts";
 import type { AdminAnswer } from "./dump-input.ts";
 
 /** Envoy's names for levels, and ours. */
-const LEVELS: Record<string, LogLevel> = { trace: "debug", debug: "debug", info: "info", warning: "warn", warn: "warn", error: "error", critical: "error", off: "none" };
+const LEVELS: Record<string, LogLevel> = {
+  trace: "debug",
+  debug: "debug",
+  info: "info",
+  warning: "warn",
+  warn: "warn",
+  error: "error",
+  critical: "error",
+  off: "none",
+};
 
 /** What /logging shows and changes: a level for each named logger. */
 export class LogLevels {
@@ -19,7 +28,8 @@ export class LogLevels {
     const changes: [string, string][] = [];
     for (const [key, value] of params) {
       if (key === "level") changes.push(...Object.keys(this.loggers).map((name): [string, string] => [name, value]));
-      else if (key === "paths") changes.push(...value.split(",").map((pair): [string, string] => [pair.slice(0, pair.lastIndexOf(":")), pair.slice(pair.lastIndexOf(":") + 1)]));
+      else if (key === "paths")
+        changes.push(...value.split(",").map((pair): [string, string] => [pair.slice(0, pair.lastIndexOf(":")), pair.slice(pair.lastIndexOf(":") + 1)]));
       else changes.push([key, value]);
     }
     for (const [name, level] of changes) {
@@ -30,6 +40,10 @@ export class LogLevels {
       this.loggers[name]?.setLevel(LEVELS[level] ?? "info");
       this.#names.set(name, level === "warn" ? "warning" : level);
     }
-    return { status: 200, contentType: "text/plain; charset=UTF-8", body: `active loggers:\n${[...this.#names].map(([name, level]) => `  ${name}: ${level}\n`).join("")}\n` };
+    return {
+      status: 200,
+      contentType: "text/plain; charset=UTF-8",
+      body: `active loggers:\n${[...this.#names].map(([name, level]) => `  ${name}: ${level}\n`).join("")}\n`,
+    };
   }
 }

@@ -9,7 +9,8 @@ import { LogLevels } from "./log-levels.ts";
 import { filterPrometheus, statLines } from "./stats-text.ts";
 
 const file = (name: string): Buffer => readFileSync(`${import.meta.dir}/../../../test/golden/envoy/${name}`);
-const text = (name: string): string => (name.endsWith(".gz") ? Buffer.from(Bun.gunzipSync(new Uint8Array(file(name)))).toString("utf8") : file(name).toString("utf8"));
+const text = (name: string): string =>
+  name.endsWith(".gz") ? Buffer.from(Bun.gunzipSync(new Uint8Array(file(name)))).toString("utf8") : file(name).toString("utf8");
 
 interface RecordedAddress {
   socket_address?: { address: string; port_value: number };
@@ -24,7 +25,9 @@ interface RecordedCluster {
 }
 
 /** The recorded clusters as our data plane would show them; those on Unix sockets carry no traffic and are left out. */
-const recorded = (JSON.parse(text("permissive-clusters.json.gz")) as { cluster_statuses: RecordedCluster[] }).cluster_statuses.filter(({ name }) => name !== "xds-grpc" && name !== "sds-grpc");
+const recorded = (JSON.parse(text("permissive-clusters.json.gz")) as { cluster_statuses: RecordedCluster[] }).cluster_statuses.filter(
+  ({ name }) => name !== "xds-grpc" && name !== "sds-grpc",
+);
 const snapshots: ClusterSnapshot[] = recorded.map((cluster) => {
   const limits = cluster.circuit_breakers.thresholds.map((threshold) => ({
     maxConnections: threshold.max_connections,
@@ -72,7 +75,10 @@ test("/clusters: the recorded JSON and text", () => {
   expect(adminJson(clustersJson(snapshots))).toBe(adminJson({ cluster_statuses: recorded }));
   const ours = clustersText(snapshots).split("\n").sort();
   // Envoy prints clusters in the order of a hash table, and the two pages were not taken at the same moment.
-  const theirs = text("permissive-clusters.txt.gz").split("\n").filter((line) => !/^(xds|sds)-grpc::/.test(line)).sort();
+  const theirs = text("permissive-clusters.txt.gz")
+    .split("\n")
+    .filter((line) => !/^(xds|sds)-grpc::/.test(line))
+    .sort();
   const counters = /::(cx|rq)_\w+::\d+$/;
   expect(ours.map((line) => line.replace(counters, ""))).toEqual(theirs.map((line) => line.replace(counters, "")));
 });
@@ -83,7 +89,9 @@ test("/clusters: hosts that are not healthy say why, empty clusters are an empty
   if (!first || !host) throw new Error("no host");
   const sick: ClusterSnapshot = { ...first, hosts: [{ ...host, healthFlags: ["failed_outlier_check", "failed_eds_health"], successRate: 97.5 }] };
   expect(clustersText([sick])).toContain("::health_flags::/failed_outlier_check/failed_eds_health\n");
-  expect(JSON.stringify(clustersJson([sick]))).toContain('"health_status":{"failed_outlier_check":true,"eds_health_status":"UNHEALTHY"},"success_rate":{"value":97.5}');
+  expect(JSON.stringify(clustersJson([sick]))).toContain(
+    '"health_status":{"failed_outlier_check":true,"eds_health_status":"UNHEALTHY"},"success_rate":{"value":97.5}',
+  );
   expect(clustersJson([])).toEqual({});
 });
 
@@ -123,7 +131,9 @@ test("/stats: tags go back into the dotted name; filters keep a family's type li
     "cluster.a.upstream_cx_length_ms_count: 2",
     "istio_requests_total.reporter.source.response_code.200: 7",
   ]);
-  expect(filterPrometheus(prometheus, (sample) => sample.includes("istio"))).toBe('# TYPE istio_requests_total counter\nistio_requests_total{reporter="source",response_code="200"} 7\n');
+  expect(filterPrometheus(prometheus, (sample) => sample.includes("istio"))).toBe(
+    '# TYPE istio_requests_total counter\nistio_requests_total{reporter="source",response_code="200"} 7\n',
+  );
 });
 
 test("/logging: one logger, all, several; unknown names and levels change nothing", () => {

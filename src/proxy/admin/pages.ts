@@ -47,11 +47,17 @@ export class AdminPages {
   }
 
   #help(): string {
-    const pages: [string, Pick<Page, "help" | "params" | "mutates">][] = [["/", { help: "Admin home page" }], ["/help", { help: "print out list of admin commands" }], ...Object.entries(this.#pages)];
-    const lines = pages.sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([path, { help, params = [], mutates }]) => [
-      `  ${path}${mutates ? " (POST)" : ""}: ${help}\n`,
-      ...params.map(([name, explanation]) => `      ${name}: ${explanation}\n`),
-    ]);
+    const pages: [string, Pick<Page, "help" | "params" | "mutates">][] = [
+      ["/", { help: "Admin home page" }],
+      ["/help", { help: "print out list of admin commands" }],
+      ...Object.entries(this.#pages),
+    ];
+    const lines = pages
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([path, { help, params = [], mutates }]) => [
+        `  ${path}${mutates ? " (POST)" : ""}: ${help}\n`,
+        ...params.map(([name, explanation]) => `      ${name}: ${explanation}\n`),
+      ]);
     return `admin commands are:\n${lines.join("")}`;
   }
 }
@@ -71,7 +77,9 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
     const dotted = dataPlane.dottedStats?.() ?? { lines: [], others: dataPlane.prometheus() };
     const kind = STAT_TYPES[(params.get("type") ?? "All").toLowerCase()];
     if (kind === undefined) return text("invalid &type= param", 400);
-    const lines = [...own, ...dotted.lines, ...statLines(dotted.others)].filter((line) => (kind === "" || line.kind === kind) && keep(line.name, line.value)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const lines = [...own, ...dotted.lines, ...statLines(dotted.others)]
+      .filter((line) => (kind === "" || line.kind === kind) && keep(line.name, line.value))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
     if (format === "text") return text(lines.map(({ name, value }) => `${name}: ${value}\n`).join(""));
     return json({ stats: lines.filter(({ value }) => !Number.isNaN(Number(value))).map(({ name, value }) => ({ name, value: Number(value) })) });
   };
@@ -79,7 +87,10 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
     "/certs": { help: "print the certificates in use", answer: () => json(certsJson(allSecrets(), deps.clock.now())) },
     "/clusters": {
       help: "upstream clusters and their hosts",
-      params: [["format", "text or json"], ["filter", "regular expression on cluster names"]],
+      params: [
+        ["format", "text or json"],
+        ["filter", "regular expression on cluster names"],
+      ],
       answer(params) {
         const keep = pattern(params.get("filter"));
         if (typeof keep === "string") return text(keep, 400);
@@ -119,7 +130,10 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
         return text("OK\n");
       },
     },
-    "/contention": { help: "mutex contention", answer: () => text("Mutex contention tracing is not enabled. There are no mutexes: one thread does all the work.\n") },
+    "/contention": {
+      help: "mutex contention",
+      answer: () => text("Mutex contention tracing is not enabled. There are no mutexes: one thread does all the work.\n"),
+    },
     "/healthcheck/fail": { help: "report unhealthy", mutates: true, answer: () => (server.failHealthCheck(true), text("OK\n")) },
     "/healthcheck/ok": { help: "report healthy again", mutates: true, answer: () => (server.failHealthCheck(false), text("OK\n")) },
     "/hot_restart_version": { help: "version of hot restart", answer: () => text("disabled\n") },
@@ -138,7 +152,11 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
     },
     "/logging": {
       help: "show or change log levels",
-      params: [["level", "level of all loggers"], ["paths", "logger:level, more after commas"], ["<logger>", "level of one logger"]],
+      params: [
+        ["level", "level of all loggers"],
+        ["paths", "logger:level, more after commas"],
+        ["<logger>", "level of one logger"],
+      ],
       mutates: true,
       answer: (params) => levels.handle(params),
     },
@@ -146,7 +164,14 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
       help: "memory of the process",
       answer() {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
-        return json({ allocated: String(heapUsed), heap_size: String(heapTotal), pageheap_unmapped: "0", pageheap_free: String(Math.max(0, heapTotal - heapUsed)), total_thread_cache: "0", total_physical_bytes: String(rss) });
+        return json({
+          allocated: String(heapUsed),
+          heap_size: String(heapTotal),
+          pageheap_unmapped: "0",
+          pageheap_free: String(Math.max(0, heapTotal - heapUsed)),
+          total_thread_cache: "0",
+          total_physical_bytes: String(rss),
+        });
       },
     },
     "/quitquitquit": {
@@ -176,7 +201,11 @@ function adminPages({ server, print, loggers, logLevel, quit }: AdminDeps): Reco
   };
 }
 
-const FILTERS = [["filter", "regular expression on names"], ["invert_filter", "those that do not match"], ["usedonly", "only what has been counted"]] as const;
+const FILTERS = [
+  ["filter", "regular expression on names"],
+  ["invert_filter", "those that do not match"],
+  ["usedonly", "only what has been counted"],
+] as const;
 
 const STAT_TYPES: Readonly<Record<string, string>> = { all: "", counters: "counter", gauges: "gauge", histograms: "histogram", textreadouts: "text" };
 

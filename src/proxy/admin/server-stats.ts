@@ -21,7 +21,11 @@ export function serverStats(server: ProxyServer): ServerStat[] {
   const gauge = (name: string, value: number): ServerStat => ({ name, kind: "gauge", value });
   const updates = (prefix: string, type: XdsTypeName): ServerStat[] => {
     const { updateAttempt, updateSuccess, updateRejected } = store.stats(type);
-    return [counter(`${prefix}.update_attempt`, updateAttempt), counter(`${prefix}.update_rejected`, updateRejected), counter(`${prefix}.update_success`, updateSuccess)];
+    return [
+      counter(`${prefix}.update_attempt`, updateAttempt),
+      counter(`${prefix}.update_rejected`, updateRejected),
+      counter(`${prefix}.update_success`, updateSuccess),
+    ];
   };
   return [
     ...updates("cluster_manager.cds", "CDS"),

@@ -24,7 +24,9 @@ const PLAIN_GROUPS = ["cluster_manager", "listener_manager", "server", "control_
  * follow as name and value. Histograms show their count and sum.
  */
 export function statLines(prometheus: string): StatLine[] {
-  return [...samples(prometheus)].filter(({ name, kind }) => kind !== "histogram" || !name.endsWith("_bucket")).map((sample) => ({ name: dotted(sample), value: sample.value, kind: sample.kind }));
+  return [...samples(prometheus)]
+    .filter(({ name, kind }) => kind !== "histogram" || !name.endsWith("_bucket"))
+    .map((sample) => ({ name: dotted(sample), value: sample.value, kind: sample.kind }));
 }
 
 function dotted({ name, labels }: Sample): string {
@@ -49,7 +51,9 @@ function* samples(text: string): Iterable<Sample> {
     }
     const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
     if (!match?.[1] || match[3] === undefined) continue;
-    const labels = [...(match[2] ?? "").matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)].map(([, name = "", value = ""]) => [name, value.replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c))] as const);
+    const labels = [...(match[2] ?? "").matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)].map(
+      ([, name = "", value = ""]) => [name, value.replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c))] as const,
+    );
     yield { name: match[1], labels, value: match[3], kind: match[1].startsWith(family) ? kind : "" };
   }
 }

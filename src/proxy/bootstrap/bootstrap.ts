@@ -81,7 +81,8 @@ function runtime(document: JsonObject): Record<string, JsonValue> {
 function overload(document: JsonObject, registry: Registry): { overload?: OverloadConfig } {
   const manager = get(document, "overload_manager");
   const values = runtime(document);
-  if (manager === undefined && !Object.keys(values).some((key) => key.endsWith("connection_limit") || key.endsWith("global_downstream_max_connections"))) return {};
+  if (manager === undefined && !Object.keys(values).some((key) => key.endsWith("connection_limit") || key.endsWith("global_downstream_max_connections")))
+    return {};
   const { OverloadManagerSchema } = require("../../proto/gen/envoy/config/overload/v3/overload_pb.ts") as typeof OverloadTypes;
   const { readOverload } = require("../overload/index.ts") as typeof OverloadRoom;
   try {

@@ -74,7 +74,11 @@ export class ProxyServer {
     });
     // Clusters of the proxy itself, as those of the control plane, carry no traffic and may be reached in other ways.
     const own = new Set([bootstrap.ads?.clusterName, ...bootstrap.clusters.filter(isPipe).map(({ name }) => name)]);
-    this.#static("cluster", bootstrap.clusters.filter(({ name }) => !own.has(name)), (cluster) => this.dataPlane.setCluster(cluster));
+    this.#static(
+      "cluster",
+      bootstrap.clusters.filter(({ name }) => !own.has(name)),
+      (cluster) => this.dataPlane.setCluster(cluster),
+    );
     this.#static("listener", bootstrap.listeners, (listener) => this.dataPlane.setListener(listener));
     this.ads = bootstrap.ads && this.#adsClient(bootstrap.ads);
   }
@@ -124,7 +128,9 @@ export class ProxyServer {
 
   /** What the configuration in force still waits for, by who waits. */
   unready(listenersOnly: boolean): { readonly name: string; readonly targets: readonly string[] }[] {
-    const listeners = this.dataPlane.listeners().flatMap(({ name, state }) => (state === "warming" ? [{ name: `listener ${name}`, targets: ["routes or secrets"] }] : []));
+    const listeners = this.dataPlane
+      .listeners()
+      .flatMap(({ name, state }) => (state === "warming" ? [{ name: `listener ${name}`, targets: ["routes or secrets"] }] : []));
     if (listenersOnly || !this.ads) return listeners;
     const names = this.ads.unanswered();
     return names.length > 0 ? [{ name: "ADS", targets: names }, ...listeners] : listeners;
@@ -151,7 +157,16 @@ export class ProxyServer {
     if (!cluster) throw new BootstrapError(`ads_config names the cluster ${config.clusterName}, which static_resources does not have`);
     const target = dialCluster(cluster, connect);
     const elsewhere = new Set([...localSecretNames, ...bootstrap.secrets.map(({ name }) => name)]);
-    const applier = new ConfigApplier({ dataPlane: this.dataPlane, store: this.store, secrets: this.adsSecrets, providedLocally: (name) => elsewhere.has(name), nameTable: this.deps.nameTable, onTaken: this.deps.onTaken, clock, log });
+    const applier = new ConfigApplier({
+      dataPlane: this.dataPlane,
+      store: this.store,
+      secrets: this.adsSecrets,
+      providedLocally: (name) => elsewhere.has(name),
+      nameTable: this.deps.nameTable,
+      onTaken: this.deps.onTaken,
+      clock,
+      log,
+    });
     const node = nodeMessage(bootstrap.node);
     return new AdsClient({
       connect: () => GrpcClient.connect({ ...target, clock }),

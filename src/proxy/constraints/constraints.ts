@@ -33,10 +33,12 @@ function messageProblem(message: Message): string | undefined {
   if ($typeName === "google.protobuf.Duration") return negativeDuration(message as Duration);
   if ($typeName.startsWith("google.")) return undefined;
   const fields = message as unknown as Fields;
-  const of = (field: string, problem: string): string => `${$typeName.slice($typeName.lastIndexOf(".") + 1)}ValidationError.${field.slice(0, 1).toUpperCase()}${field.slice(1)}: ${problem}`;
+  const of = (field: string, problem: string): string =>
+    `${$typeName.slice($typeName.lastIndexOf(".") + 1)}ValidationError.${field.slice(0, 1).toUpperCase()}${field.slice(1)}: ${problem}`;
   for (const [name, rules] of rulesOf($typeName)) {
     // protoc-gen-validate names neither the message nor a field here.
-    if (rules.oneof && (fields[name] as Oneof | undefined)?.case === undefined) return `field: "${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}", reason: is required`;
+    if (rules.oneof && (fields[name] as Oneof | undefined)?.case === undefined)
+      return `field: "${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}", reason: is required`;
     const problem = fieldProblem(fields, name, rules);
     if (problem !== undefined) return of(name + (problem.at ?? ""), problem.text);
   }
@@ -93,14 +95,18 @@ function fieldProblem(fields: Fields, name: string, rules: FieldRules): { at?: s
     ({ value } = oneof);
     if (isMessage(value) && value.$typeName.startsWith("google.protobuf.") && value.$typeName.endsWith("Value")) value = (value as unknown as Fields)["value"];
   }
-  if (value === undefined || value === null) return rules.message?.required || rules.duration?.required || rules.any?.required ? { text: "value is required" } : undefined;
+  if (value === undefined || value === null)
+    return rules.message?.required || rules.duration?.required || rules.any?.required ? { text: "value is required" } : undefined;
   if (rules.repeated && Array.isArray(value)) return listProblem(value, rules.repeated);
   if (rules.map && typeof value === "object") return mapProblem(Object.keys(value), rules.map);
   const text = valueProblem(value, rules);
   return text === undefined ? undefined : { text };
 }
 
-function listProblem(list: readonly unknown[], { min_items, max_items, unique, items }: NonNullable<FieldRules["repeated"]>): { at?: string; text: string } | undefined {
+function listProblem(
+  list: readonly unknown[],
+  { min_items, max_items, unique, items }: NonNullable<FieldRules["repeated"]>,
+): { at?: string; text: string } | undefined {
   if (min_items !== undefined && list.length < Number(min_items)) return { text: `value must contain at least ${min_items} item(s)` };
   if (max_items !== undefined && list.length > Number(max_items)) return { text: `value must contain no more than ${max_items} item(s)` };
   if (unique) {

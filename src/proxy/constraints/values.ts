@@ -29,7 +29,8 @@ function textProblem(text: string, rules: TextRules): string | undefined {
   if (rules.max_bytes !== undefined && Buffer.byteLength(text) > Number(rules.max_bytes)) return `value length must be at most ${rules.max_bytes} bytes`;
   if (rules.in && !rules.in.includes(text)) return `value must be in list [${rules.in.join(" ")}]`;
   // The patterns are the API's own.
-  const pattern = rules.well_known_regex === undefined ? rules.pattern && new RegExp(rules.pattern, "u") : rules.strict === false ? LOOSE : STRICT[rules.well_known_regex];
+  const pattern =
+    rules.well_known_regex === undefined ? rules.pattern && new RegExp(rules.pattern, "u") : rules.strict === false ? LOOSE : STRICT[rules.well_known_regex];
   return pattern && !pattern.test(text) ? `value does not match regex pattern ${JSON.stringify(pattern.source)}` : undefined;
 }
 
@@ -52,7 +53,12 @@ function enumProblem(value: number, { defined_only, not_in }: NonNullable<FieldR
 }
 
 /** `number` reads a bound; `text` shows it. A value that is no number fits nothing. */
-function rangeProblem<T extends NumberRules | DurationRules>(value: number, rules: T, number: (bound: string) => number, text: (bound: unknown) => string): string | undefined {
+function rangeProblem<T extends NumberRules | DurationRules>(
+  value: number,
+  rules: T,
+  number: (bound: string) => number,
+  text: (bound: unknown) => string,
+): string | undefined {
   const bound = (name: "lt" | "lte" | "gt" | "gte"): number | undefined => (rules[name] === undefined ? undefined : number(String(rules[name])));
   const [lt, lte, gt, gte] = [bound("lt"), bound("lte"), bound("gt"), bound("gte")];
   const low = (gt === undefined || value > gt) && (gte === undefined || value >= gte);

@@ -7,7 +7,14 @@ function queue(limit = 10) {
   const sent: number[][] = [];
   const answers: ((delivered: boolean) => void)[] = [];
   let dropped = 0;
-  const batches = new BatchQueue<number>({ batchWeight: 3, intervalMs: 100, limit, clock, send: (batch, done) => (sent.push([...batch]), answers.push(done)), onDropped: (count) => (dropped += count) });
+  const batches = new BatchQueue<number>({
+    batchWeight: 3,
+    intervalMs: 100,
+    limit,
+    clock,
+    send: (batch, done) => (sent.push([...batch]), answers.push(done)),
+    onDropped: (count) => (dropped += count),
+  });
   return { clock, sent, answers, batches, dropped: () => dropped };
 }
 
@@ -27,7 +34,10 @@ test("one batch is under way at a time; what comes meanwhile goes when that has 
   for (const record of [1, 2, 3, 4, 5, 6]) batches.push(record);
   expect(sent).toEqual([[1, 2, 3]]);
   answers[0]?.(true);
-  expect(sent).toEqual([[1, 2, 3], [4, 5, 6]]);
+  expect(sent).toEqual([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
 });
 
 test("a collector that does not answer costs records, not memory; lost batches count too", () => {
@@ -40,7 +50,15 @@ test("a collector that does not answer costs records, not memory; lost batches c
 
 test("records may count by their size", () => {
   const sent: string[][] = [];
-  const batches = new BatchQueue<string>({ weigh: (text) => text.length, batchWeight: 5, intervalMs: 100, limit: 10, clock: new FakeClock(), send: (batch, done) => (sent.push([...batch]), done(true)), onDropped: () => {} });
+  const batches = new BatchQueue<string>({
+    weigh: (text) => text.length,
+    batchWeight: 5,
+    intervalMs: 100,
+    limit: 10,
+    clock: new FakeClock(),
+    send: (batch, done) => (sent.push([...batch]), done(true)),
+    onDropped: () => {},
+  });
   for (const record of ["ab", "cd", "e", "a long one", "x"]) batches.push(record);
   batches.flush();
   expect(sent).toEqual([["ab", "cd", "e"], ["a long one"], ["x"]]);

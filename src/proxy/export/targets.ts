@@ -20,13 +20,15 @@ export function compileGrpcTarget(service: GrpcService, path: string, { answersN
   const { cluster, authority } = grpcCluster(service);
   const metadata = service.initialMetadata.map(({ key, value }) => [key.toLowerCase(), value] as const);
   const timeoutMs = durationMs(service.timeout) || DEFAULT_TIMEOUT_MS;
-  return (message, services, done) => void callGrpc({ cluster, authority, path, message, metadata, timeoutMs, answersNothing }, services, (result) => done(result.kind === "message"));
+  return (message, services, done) =>
+    void callGrpc({ cluster, authority, path, message, metadata, timeoutMs, answersNothing }, services, (result) => done(result.kind === "message"));
 }
 
 /** Throws InvalidResource for what is no Envoy client. */
 export function grpcCluster(service: GrpcService): { readonly cluster: string; readonly authority: string } {
   const target = service.targetSpecifier;
-  if (target.case !== "envoyGrpc") throw new InvalidResource("UNSUPPORTED_GRPC_SERVICE", `grpc_service: only envoy_grpc is supported, not ${target.case ?? "nothing"}`);
+  if (target.case !== "envoyGrpc")
+    throw new InvalidResource("UNSUPPORTED_GRPC_SERVICE", `grpc_service: only envoy_grpc is supported, not ${target.case ?? "nothing"}`);
   return { cluster: target.value.clusterName, authority: target.value.authority || target.value.clusterName };
 }
 
@@ -38,7 +40,10 @@ export function compileHttpTarget(service: HttpService, contentType: string): De
     cluster: uri.httpUpstreamType.value,
     ...splitUri(uri.uri),
     timeoutMs: durationMs(uri.timeout) || DEFAULT_TIMEOUT_MS,
-    headers: [["content-type", contentType], ...service.requestHeadersToAdd.map(({ header }) => [(header?.key ?? "").toLowerCase(), header?.value ?? ""] as const)],
+    headers: [
+      ["content-type", contentType],
+      ...service.requestHeadersToAdd.map(({ header }) => [(header?.key ?? "").toLowerCase(), header?.value ?? ""] as const),
+    ],
   });
 }
 
@@ -53,7 +58,15 @@ export interface HttpTarget {
 export function httpTarget({ cluster, authority, path, timeoutMs, headers }: HttpTarget): Deliver {
   return (message, services, done) => {
     const body = Buffer.from(message.buffer, message.byteOffset, message.length);
-    const head: RequestHead = { method: "POST", path, authority, scheme: "http", protocol: "HTTP/1.1", headers: HeaderMap.from([...headers, ["content-length", String(body.length)]]), upgrade: undefined };
+    const head: RequestHead = {
+      method: "POST",
+      path,
+      authority,
+      scheme: "http",
+      protocol: "HTTP/1.1",
+      headers: HeaderMap.from([...headers, ["content-length", String(body.length)]]),
+      upgrade: undefined,
+    };
     callCluster({ cluster, head, body, timeoutMs }, services, (result) => done(result.kind === "response" && result.status < 300));
   };
 }

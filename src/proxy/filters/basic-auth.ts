@@ -36,15 +36,19 @@ function compile(users: Users, forwardHeader: string): HttpFilter {
       const { headers } = stream.request;
       const given = headers.get("authorization");
       if (given === undefined) return refuse(stream, "User authentication failed. Missing username and password.", "no_credential_for_basic_auth");
-      if (!/^basic /i.test(given)) return refuse(stream, "User authentication failed. Expected 'Basic' authentication scheme.", "invalid_scheme_for_basic_auth");
+      if (!/^basic /i.test(given))
+        return refuse(stream, "User authentication failed. Expected 'Basic' authentication scheme.", "invalid_scheme_for_basic_auth");
       const text = Buffer.from(given.slice("basic ".length).trim(), "base64").toString("utf8");
       const colon = text.indexOf(":");
       if (colon < 0) return refuse(stream, "User authentication failed. Invalid basic credential format.", "invalid_format_for_basic_auth");
       const name = text.slice(0, colon);
-      const digest = createHash("sha1").update(text.slice(colon + 1)).digest();
+      const digest = createHash("sha1")
+        .update(text.slice(colon + 1))
+        .digest();
       const expected = users.get(name);
       // Compared for unknown names too: how long it takes must not tell who is known.
-      if (!timingSafeEqual(digest, expected ?? NOBODY) || !expected) return refuse(stream, "User authentication failed. Invalid username/password combination.", "invalid_credential_for_basic_auth");
+      if (!timingSafeEqual(digest, expected ?? NOBODY) || !expected)
+        return refuse(stream, "User authentication failed. Invalid username/password combination.", "invalid_credential_for_basic_auth");
       if (forwardHeader !== "") headers.set(forwardHeader, utf8Bytes(name));
       return "continue";
     },
@@ -77,7 +81,8 @@ function readUsers(text: string): Users {
     if (hash === "") throw new InvalidResource("INVALID_BASIC_AUTH", "basic auth: empty user name or password");
     if (!hash.startsWith("{SHA}")) throw new InvalidResource("INVALID_BASIC_AUTH", "basic auth: unsupported htpasswd format: please use {SHA}");
     const digest = Buffer.from(hash.slice("{SHA}".length), "base64");
-    if (hash.length !== "{SHA}".length + 28 || digest.length !== NOBODY.length) throw new InvalidResource("INVALID_BASIC_AUTH", "basic auth: invalid htpasswd format, invalid SHA hash length");
+    if (hash.length !== "{SHA}".length + 28 || digest.length !== NOBODY.length)
+      throw new InvalidResource("INVALID_BASIC_AUTH", "basic auth: invalid htpasswd format, invalid SHA hash length");
     if (users.has(name)) throw new InvalidResource("INVALID_BASIC_AUTH", "basic auth: duplicate users");
     users.set(name, digest);
   }

@@ -27,7 +27,10 @@ export const bufferFilter: HttpFilterFactory = {
 
 function compile({ maxRequestBytes }: BufferProto): HttpFilter {
   if (maxRequestBytes === undefined || maxRequestBytes === 0) {
-    throw new InvalidResource("INVALID_BUFFER", `BufferValidationError.MaxRequestBytes: ${maxRequestBytes === undefined ? "value is required and must not be nil." : "value must be greater than 0"}`);
+    throw new InvalidResource(
+      "INVALID_BUFFER",
+      `BufferValidationError.MaxRequestBytes: ${maxRequestBytes === undefined ? "value is required and must not be nil." : "value must be greater than 0"}`,
+    );
   }
   const filter: HttpFilter = {
     onRequest(stream) {

@@ -66,7 +66,12 @@ function compile(policy: CorsPolicy, stats: StatScope): HttpFilter | undefined {
 
 const CREDENTIALS = [["access-control-allow-credentials", "true"]] as const;
 
-const NAMES = { allowMethods: "access-control-allow-methods", allowHeaders: "access-control-allow-headers", exposeHeaders: "access-control-expose-headers", maxAge: "access-control-max-age" } as const;
+const NAMES = {
+  allowMethods: "access-control-allow-methods",
+  allowHeaders: "access-control-allow-headers",
+  exposeHeaders: "access-control-expose-headers",
+  maxAge: "access-control-max-age",
+} as const;
 
 function headersFor(policy: CorsPolicy, fields: readonly (keyof typeof NAMES)[]): (readonly [string, string])[] {
   return fields.filter((field) => policy[field] !== "").map((field) => [NAMES[field], toLatin1(policy[field])]);

@@ -18,7 +18,8 @@ export class DiscoveredFilter implements HttpFilterConfig {
     const expected = source.typeUrls.map((url) => url.slice(url.lastIndexOf("/") + 1));
     const make = (config: Any): HttpFilterConfig | undefined => {
       const type = config.typeUrl.slice(config.typeUrl.lastIndexOf("/") + 1);
-      if (!expected.includes(type)) throw new InvalidResource("INVALID_EXTENSION", `Error: filter config has type URL ${type} but expect ${expected.join(", ")}.`);
+      if (!expected.includes(type))
+        throw new InvalidResource("INVALID_EXTENSION", `Error: filter config has type URL ${type} but expect ${expected.join(", ")}.`);
       return create(config);
     };
     const first = extensions.get(context.name) ?? source.defaultConfig;

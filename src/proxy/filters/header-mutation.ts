@@ -1,5 +1,9 @@
 import type { HeaderMutation as MutationProto } from "../../proto/gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.ts";
-import { HeaderMutationPerRouteSchema, HeaderMutationSchema, type Mutations } from "../../proto/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts";
+import {
+  HeaderMutationPerRouteSchema,
+  HeaderMutationSchema,
+  type Mutations,
+} from "../../proto/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { HttpStream } from "../http/http-stream.ts";
 import { compileHeaderOps } from "../router/header-ops.ts";

@@ -52,7 +52,8 @@ function compileRule(rule: Rule, side: "request" | "response"): Apply {
   const name = rule.header.toLowerCase();
   if (rule.cookie !== "" && name !== "") throw new InvalidResource("INVALID_HEADER_TO_METADATA", "Cannot specify both header and cookie");
   if (rule.cookie === "" && name === "") throw new InvalidResource("INVALID_HEADER_TO_METADATA", "One of Cookie or Header option needs to be specified");
-  if (!rule.onHeaderPresent && !rule.onHeaderMissing) throw new InvalidResource("INVALID_HEADER_TO_METADATA", "header to metadata filter: rule needs one of on_header_present or on_header_missing");
+  if (!rule.onHeaderPresent && !rule.onHeaderMissing)
+    throw new InvalidResource("INVALID_HEADER_TO_METADATA", "header to metadata filter: rule needs one of on_header_present or on_header_missing");
   if (rule.cookie !== "" && rule.remove) throw new InvalidResource("INVALID_HEADER_TO_METADATA", "Cannot specify remove for cookie");
   if (rule.onHeaderMissing?.value === "") throw new InvalidResource("INVALID_HEADER_TO_METADATA", "Cannot specify on_header_missing rule with an empty value");
   const present = rule.onHeaderPresent && compilePair(rule.onHeaderPresent);

@@ -34,7 +34,12 @@ export const healthCheckFilter: HttpFilterFactory = {
         if (passThrough && fromCache === undefined) return "continue";
         const answer = (): void => {
           const verdict = judge(services, minimums, fromCache);
-          stream.localReply({ status: verdict.status, body: "", details: verdict.details, ...(services.health.failed || verdict.status !== 200 ? { flag: "LH" as const } : {}) });
+          stream.localReply({
+            status: verdict.status,
+            body: "",
+            details: verdict.details,
+            ...(services.health.failed || verdict.status !== 200 ? { flag: "LH" as const } : {}),
+          });
         };
         // As Envoy: a check that has a body is answered behind it.
         if (stream.requestEnded) answer();

@@ -48,7 +48,8 @@ function compile(proto: LocalRateLimit, services: Services): ((route: Route | un
   /** Buckets of the request's own descriptors first; the common one counts beside them, or only without them. */
   const take = (stream: HttpStream, describe: Describe | undefined): Verdict => {
     const found = describe?.(stream) ?? [];
-    const buckets = found.length === 0 ? [] : special.filter(({ entries }) => found.some((descriptor) => same(descriptor, entries))).map(({ bucket }) => bucket);
+    const buckets =
+      found.length === 0 ? [] : special.filter(({ entries }) => found.some((descriptor) => same(descriptor, entries))).map(({ bucket }) => bucket);
     if (buckets.length === 0 || always) buckets.push(whole);
     for (const bucket of buckets) if (!bucket.take()) return { allowed: false, bucket };
     return { allowed: true, bucket: buckets.reduce((least, each) => (each.remaining() < least.remaining() ? each : least)) };
@@ -76,7 +77,13 @@ function compile(proto: LocalRateLimit, services: Services): ((route: Route | un
       if (services.random() >= enforced) return "continue";
       counts.enforced.inc();
       // As Envoy: below 400 a status would not tell the client anything.
-      stream.localReply({ status: status >= 400 ? status : 429, body: "local_rate_limited", details: "local_rate_limited", flag: "RL", modify: ops && ((headers) => ops(headers, stream)) });
+      stream.localReply({
+        status: status >= 400 ? status : 429,
+        body: "local_rate_limited",
+        details: "local_rate_limited",
+        flag: "RL",
+        modify: ops && ((headers) => ops(headers, stream)),
+      });
       return "stop";
     },
   });

@@ -12,7 +12,9 @@ export const setMetadataFilter: HttpFilterFactory = {
     const entries = [
       // The older field merges with what is there.
       ...(proto.metadataNamespace !== "" && proto.value ? [{ namespace: proto.metadataNamespace, value: proto.value as Values, overwrite: true }] : []),
-      ...proto.metadata.flatMap(({ metadataNamespace, allowOverwrite, value }) => (value ? [{ namespace: metadataNamespace, value: value as Values, overwrite: allowOverwrite }] : [])),
+      ...proto.metadata.flatMap(({ metadataNamespace, allowOverwrite, value }) =>
+        value ? [{ namespace: metadataNamespace, value: value as Values, overwrite: allowOverwrite }] : [],
+      ),
     ];
     const denied = context.stats.counter("set_metadata.overwrite_denied");
     const filter: HttpFilter = {

@@ -1,5 +1,9 @@
 import type { TypedExtensionConfig } from "../../proto/gen/envoy/config/core/v3/extension_pb.ts";
-import { StatefulSessionPerRouteSchema, StatefulSessionSchema, type StatefulSession } from "../../proto/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts";
+import {
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
+  type StatefulSession,
+} from "../../proto/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts";
 import { CookieBasedSessionStateSchema } from "../../proto/gen/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.ts";
 import { HeaderBasedSessionStateSchema } from "../../proto/gen/envoy/extensions/http/stateful_session/header/v3/header_pb.ts";
 import { durationMs } from "../durations.ts";
@@ -68,7 +72,8 @@ function compileState({ name, typedConfig }: TypedExtensionConfig, now: () => nu
   switch (config?.typeName) {
     case HeaderBasedSessionStateSchema.typeName: {
       const header = config.read(HeaderBasedSessionStateSchema).name.toLowerCase();
-      if (header === "") throw new InvalidResource("INVALID_FILTER_CONFIG", "HeaderBasedSessionStateValidationError.Name: value length must be at least 1 characters");
+      if (header === "")
+        throw new InvalidResource("INVALID_FILTER_CONFIG", "HeaderBasedSessionStateValidationError.Name: value length must be at least 1 characters");
       return {
         applies: () => true,
         read: ({ request }) => decoded(request.headers.get(header))?.toString("latin1"),
@@ -84,7 +89,8 @@ function compileState({ name, typedConfig }: TypedExtensionConfig, now: () => nu
       return {
         applies: ({ request }) => withinPath(request.path, path),
         read: ({ request }) => sessionCookieAddress(decoded(cookie(request, key)), now() / 1000),
-        write: (headers, address) => headers.append("set-cookie", `${key}="${sessionCookieValue(address, seconds > 0 ? Math.floor(now() / 1000) + seconds : 0)}"${tail}`),
+        write: (headers, address) =>
+          headers.append("set-cookie", `${key}="${sessionCookieValue(address, seconds > 0 ? Math.floor(now() / 1000) + seconds : 0)}"${tail}`),
       };
     }
   }

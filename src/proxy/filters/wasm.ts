@@ -16,7 +16,10 @@ export const wasmFilter: HttpFilterFactory = {
     const { FailurePolicy } = require("../../proto/gen/envoy/extensions/wasm/v3/wasm_pb.ts") as typeof PluginTypes;
     const { config } = typed.read(WasmSchema);
     if (!config?.failOpen && config?.failurePolicy !== FailurePolicy.FAIL_OPEN) {
-      throw new InvalidResource("UNSUPPORTED_WASM", `http filter ${name}: Wasm is not supported by this proxy, and the plug-in must not be left out (failStrategy is not FAIL_OPEN)`);
+      throw new InvalidResource(
+        "UNSUPPORTED_WASM",
+        `http filter ${name}: Wasm is not supported by this proxy, and the plug-in must not be left out (failStrategy is not FAIL_OPEN)`,
+      );
     }
     services.log.warn("a Wasm plug-in is left out: Wasm is not supported by this proxy, and the plug-in fails open", { filter: name });
     return { forRoute: () => undefined };

@@ -22,19 +22,25 @@ beforeAll(async () => {
     responseSerialize: raw,
     responseDeserialize: raw,
   });
-  server.addService({ both: method("both", true), one: method("one", false) }, {
-    both(call: grpc.ServerDuplexStream<Buffer, Buffer>) {
-      call.on("data", (message: Buffer) => call.write(message));
-      call.on("end", () => call.end());
+  server.addService(
+    { both: method("both", true), one: method("one", false) },
+    {
+      both(call: grpc.ServerDuplexStream<Buffer, Buffer>) {
+        call.on("data", (message: Buffer) => call.write(message));
+        call.on("end", () => call.end());
+      },
+      one(call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) {
+        if (call.request.toString() === "wait") return;
+        if (call.metadata.get("authorization")[0] !== "Bearer token")
+          done({ code: grpc.status.UNAUTHENTICATED, details: "request authenticate failure: 50 % ✗" });
+        else done(null, call.request);
+      },
     },
-    one(call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) {
-      if (call.request.toString() === "wait") return;
-      if (call.metadata.get("authorization")[0] !== "Bearer token") done({ code: grpc.status.UNAUTHENTICATED, details: "request authenticate failure: 50 % ✗" });
-      else done(null, call.request);
-    },
-  });
+  );
   const credentials = grpc.ServerCredentials.createSsl(null, [{ private_key: Buffer.from(certificate.keyPem), cert_chain: Buffer.from(certificate.pem) }]);
-  port = await new Promise<number>((resolve, reject) => server.bindAsync("127.0.0.1:0", credentials, (error, bound) => (error ? reject(error) : resolve(bound))));
+  port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
+  );
 });
 afterAll(() => server.forceShutdown());
 

@@ -41,17 +41,11 @@ export function tlsDial(options: TlsDialOptions): Dial {
   return async (handlers) => {
     const where = `${options.host}:${options.port}`;
     const identity = options.identity?.();
-    return open(
-      where,
-      { ...(await target(options)) },
-      handlers,
-      options.timeoutMs ?? DIAL_TIMEOUT_MS,
-      {
-        ca: options.rootsPem(),
-        serverName: options.serverName,
-        ...(identity && { cert: identity.certificateChainPem, key: identity.privateKeyPem }),
-      },
-    );
+    return open(where, { ...(await target(options)) }, handlers, options.timeoutMs ?? DIAL_TIMEOUT_MS, {
+      ca: options.rootsPem(),
+      serverName: options.serverName,
+      ...(identity && { cert: identity.certificateChainPem, key: identity.privateKeyPem }),
+    });
   };
 }
 

@@ -32,7 +32,8 @@ function connection(role: "client" | "server") {
       room -= taken;
       if (taken === bytes.length && bytes.length >= 9) {
         const buffer = Buffer.from(bytes);
-        if (buffer.toString("latin1") !== PREFACE) sent.push({ type: buffer[3] ?? 0, flags: buffer[4] ?? 0, id: buffer.readUInt32BE(5), payload: buffer.subarray(9) });
+        if (buffer.toString("latin1") !== PREFACE)
+          sent.push({ type: buffer[3] ?? 0, flags: buffer[4] ?? 0, id: buffer.readUInt32BE(5), payload: buffer.subarray(9) });
       }
       return taken;
     },
@@ -49,7 +50,10 @@ function connection(role: "client" | "server") {
   return { http2, sent, events, handlers, limit: (bytes: number) => void (room = bytes), ended: () => ended };
 }
 
-const request = hpackEncode([[":method", "POST"], [":path", "/a"]]);
+const request = hpackEncode([
+  [":method", "POST"],
+  [":path", "/a"],
+]);
 const goawayCode = (sent: { type: number; payload: Buffer }[]): number | undefined => sent.find(({ type }) => type === 7)?.payload.readUInt32BE(4);
 
 test("bytes may be cut anywhere", () => {
@@ -134,7 +138,9 @@ test("GOAWAY stops new streams and lets open ones finish", () => {
 test("whatever comes, nothing is thrown and memory stays bounded", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ type: fc.nat(11), flags: fc.nat(255), id: fc.constantFrom(0, 1, 2, 3, 5), payload: fc.uint8Array({ maxLength: 64 }) }), { maxLength: 30 }),
+      fc.array(fc.record({ type: fc.nat(11), flags: fc.nat(255), id: fc.constantFrom(0, 1, 2, 3, 5), payload: fc.uint8Array({ maxLength: 64 }) }), {
+        maxLength: 30,
+      }),
       fc.constantFrom("client" as const, "server" as const),
       (frames, role) => {
         const { http2, handlers } = connection(role);

@@ -32,7 +32,16 @@ export interface Http2Stream {
 }
 
 /** RFC 9113 error codes that we send. */
-export const H2 = { NO_ERROR: 0, PROTOCOL_ERROR: 1, FLOW_CONTROL_ERROR: 3, FRAME_SIZE_ERROR: 6, REFUSED_STREAM: 7, CANCEL: 8, COMPRESSION_ERROR: 9, ENHANCE_YOUR_CALM: 11 } as const;
+export const H2 = {
+  NO_ERROR: 0,
+  PROTOCOL_ERROR: 1,
+  FLOW_CONTROL_ERROR: 3,
+  FRAME_SIZE_ERROR: 6,
+  REFUSED_STREAM: 7,
+  CANCEL: 8,
+  COMPRESSION_ERROR: 9,
+  ENHANCE_YOUR_CALM: 11,
+} as const;
 
 /**
  * One HTTP/2 connection over any byte stream, as client or server: framing, HPACK, both flow controls, PING and GOAWAY.
@@ -63,7 +72,12 @@ export class Http2Connection {
     this.#sink = sink;
     this.#handlers = handlers;
     if (this.#client) this.#write(Buffer.from(PREFACE, "latin1"));
-    this.#frame(TYPE.SETTINGS, 0, 0, settings([SETTING.ENABLE_PUSH, 0], [SETTING.INITIAL_WINDOW_SIZE, STREAM_WINDOW], [SETTING.MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST]));
+    this.#frame(
+      TYPE.SETTINGS,
+      0,
+      0,
+      settings([SETTING.ENABLE_PUSH, 0], [SETTING.INITIAL_WINDOW_SIZE, STREAM_WINDOW], [SETTING.MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST]),
+    );
     this.#frame(TYPE.WINDOW_UPDATE, 0, 0, uint32(CONNECTION_WINDOW - DEFAULT_WINDOW));
   }
 

@@ -56,7 +56,10 @@ function serverConnection(sink: { write(bytes: Uint8Array): number; end(): void 
       const start = (): void => {
         if (started) return;
         started = true;
-        stream.sendHeaders([[":status", "200"], ["content-type", "application/grpc"]]);
+        stream.sendHeaders([
+          [":status", "200"],
+          ["content-type", "application/grpc"],
+        ]);
       };
       const call: GrpcCall = {
         method,
@@ -69,7 +72,13 @@ function serverConnection(sink: { write(bytes: Uint8Array): number; end(): void 
           if (over) return;
           over = true;
           start();
-          stream.sendHeaders([["grpc-status", String(GRPC_CODES.indexOf(status.code))], ["grpc-message", encodeURIComponent(status.message)]], true);
+          stream.sendHeaders(
+            [
+              ["grpc-status", String(GRPC_CODES.indexOf(status.code))],
+              ["grpc-message", encodeURIComponent(status.message)],
+            ],
+            true,
+          );
           handlers?.closed();
         },
       };

@@ -13,7 +13,26 @@ export function selfSigned(name: string): TestCertificate {
   const [certificate, key] = [join(folder, "certificate.pem"), join(folder, "key.pem")];
   try {
     const names = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`];
-    const { success, stderr } = Bun.spawnSync(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", ...names, "-keyout", key, "-out", certificate], { stderr: "pipe" });
+    const { success, stderr } = Bun.spawnSync(
+      [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+        ...names,
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+      ],
+      { stderr: "pipe" },
+    );
     if (!success) throw new Error(`openssl: ${stderr.toString()}`);
     return { pem: readFileSync(certificate, "utf8"), keyPem: readFileSync(key, "utf8") };
   } finally {

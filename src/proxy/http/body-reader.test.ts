@@ -49,7 +49,7 @@ function read(bytes: Buffer, cuts: readonly number[], framed: boolean): Read {
 /** The strictest reader of chunks: lower or upper case digits without leading zeros, nothing else, no last chunk. */
 function strict(text: string): string {
   let body = "";
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const size = /^([1-9a-fA-F][0-9a-fA-F]*)\r\n/.exec(text.slice(at));
     if (!size) throw new Error(`no chunk at ${at} of ${JSON.stringify(text)}`);
     const start = at + size[0].length;
@@ -62,13 +62,26 @@ function strict(text: string): string {
 }
 
 const chunk = fc
-  .record({ data: fc.oneof({ weight: 9, arbitrary: fc.string({ minLength: 1, maxLength: 40, unit: fc.constantFrom("a", "0", "\r", "\n", ";", "5") }) }, { weight: 1, arbitrary: fc.nat(9).map((more) => "y".repeat(16 * 1024 + more)) }), zeros: fc.nat(3), upper: fc.boolean(), extension: fc.constantFrom("", "", ";a=b", ';q="x"', " ;x") })
+  .record({
+    data: fc.oneof(
+      { weight: 9, arbitrary: fc.string({ minLength: 1, maxLength: 40, unit: fc.constantFrom("a", "0", "\r", "\n", ";", "5") }) },
+      { weight: 1, arbitrary: fc.nat(9).map((more) => "y".repeat(16 * 1024 + more)) },
+    ),
+    zeros: fc.nat(3),
+    upper: fc.boolean(),
+    extension: fc.constantFrom("", "", ";a=b", ';q="x"', " ;x"),
+  })
   .map(({ data, zeros, upper, extension }) => {
     const digits = data.length.toString(16);
     return `${"0".repeat(zeros)}${upper ? digits.toUpperCase() : digits}${extension}\r\n${data}\r\n`;
   });
 const body = fc
-  .record({ chunks: fc.array(chunk, { maxLength: 6 }), last: fc.constantFrom("0", "000", "0;end"), trailers: fc.constantFrom("", "a: b\r\n"), noise: fc.option(fc.record({ at: fc.nat(), with: fc.constantFrom("x", "\r", "\n", "0", "") }), { freq: 3 }) })
+  .record({
+    chunks: fc.array(chunk, { maxLength: 6 }),
+    last: fc.constantFrom("0", "000", "0;end"),
+    trailers: fc.constantFrom("", "a: b\r\n"),
+    noise: fc.option(fc.record({ at: fc.nat(), with: fc.constantFrom("x", "\r", "\n", "0", "") }), { freq: 3 }),
+  })
   .map(({ chunks, last, trailers, noise }) => {
     const text = `${chunks.join("")}${last}\r\n${trailers}\r\n`;
     if (!noise) return Buffer.from(text, "latin1");
@@ -76,20 +89,24 @@ const body = fc
     return Buffer.from(text.slice(0, at) + noise.with + text.slice(at + 1), "latin1");
   });
 
-test("framing that passes holds the same body and nothing but the plainest chunks, however it is cut", () => {
-  fc.assert(
-    fc.property(body, cutPoints, (bytes, points) => {
-      const cuts = cutsOf(bytes, points);
-      const plain = read(bytes, cuts, false);
-      const framed = read(bytes, cuts, true);
-      expect({ end: framed.end, trailers: framed.trailers }).toEqual({ end: plain.end, trailers: plain.trailers });
-      if (plain.end !== "done") return;
-      expect(strict(framed.passed)).toBe(plain.passed);
-      expect(framed.size).toBe(plain.size);
-    }),
-    fuzz("chunk framing that passes", 800),
-  );
-}, FUZZ_TIMEOUT_MS);
+test(
+  "framing that passes holds the same body and nothing but the plainest chunks, however it is cut",
+  () => {
+    fc.assert(
+      fc.property(body, cutPoints, (bytes, points) => {
+        const cuts = cutsOf(bytes, points);
+        const plain = read(bytes, cuts, false);
+        const framed = read(bytes, cuts, true);
+        expect({ end: framed.end, trailers: framed.trailers }).toEqual({ end: plain.end, trailers: plain.trailers });
+        if (plain.end !== "done") return;
+        expect(strict(framed.passed)).toBe(plain.passed);
+        expect(framed.size).toBe(plain.size);
+      }),
+      fuzz("chunk framing that passes", 800),
+    );
+  },
+  FUZZ_TIMEOUT_MS,
+);
 
 /** Where the pieces with framing and those without are, in one read. */
 function pieces(text: string): { framed: [number, number, number][]; bare: [number, number][]; at: number } {
@@ -98,7 +115,10 @@ function pieces(text: string): { framed: [number, number, number][]; bare: [numb
   reader.passFraming();
   const framed: [number, number, number][] = [];
   const bare: [number, number][] = [];
-  const at = reader.read(Buffer.from(text, "latin1"), 0, { onBody: (_bytes, start, end) => void bare.push([start, end]), onFramed: (_bytes, start, end, size) => void framed.push([start, end, size]) });
+  const at = reader.read(Buffer.from(text, "latin1"), 0, {
+    onBody: (_bytes, start, end) => void bare.push([start, end]),
+    onFramed: (_bytes, start, end, size) => void framed.push([start, end, size]),
+  });
   return { framed, bare, at };
 }
 
@@ -115,6 +135,9 @@ test("a body with a length has no framing to pass", () => {
   reader.begin(5);
   reader.passFraming();
   let passed = "";
-  reader.read(Buffer.from("5\r\nab", "latin1"), 0, { onBody: (bytes, start, end) => void (passed += bytes.toString("latin1", start, end)), onFramed: () => expect.unreachable() });
+  reader.read(Buffer.from("5\r\nab", "latin1"), 0, {
+    onBody: (bytes, start, end) => void (passed += bytes.toString("latin1", start, end)),
+    onFramed: () => expect.unreachable(),
+  });
   expect({ passed, done: reader.done }).toEqual({ passed: "5\r\nab", done: true });
 });

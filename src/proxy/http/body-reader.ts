@@ -101,7 +101,8 @@ export class BodyReader {
     this.#from = start;
     this.#chunkAt = -1;
     const at = this.#read(bytes, start, sink);
-    if (this.#chunkAt >= 0 && (this.#state === State.Size || this.#state === State.Extension || this.#state === State.SizeLineFeed)) this.#stopPassing(bytes, this.#chunkAt, sink);
+    if (this.#chunkAt >= 0 && (this.#state === State.Size || this.#state === State.Extension || this.#state === State.SizeLineFeed))
+      this.#stopPassing(bytes, this.#chunkAt, sink);
     else this.#pass(bytes, at, sink);
     return at;
   }

@@ -23,7 +23,10 @@ export function checkRequest(request: RequestHead, config: HcmConfig): { readonl
       return { reply: { status: 400, body: "", details: "path_normalization_failed" }, close: true };
     case "redirect":
       stats.downstream_rq_redirected_with_normalized_path++;
-      return { reply: { status: 307, body: "", details: "path_normalization_failed", headers: [["location", (problem as { readonly location: string }).location]] }, close: false };
+      return {
+        reply: { status: 307, body: "", details: "path_normalization_failed", headers: [["location", (problem as { readonly location: string }).location]] },
+        close: false,
+      };
   }
   return undefined;
 }

@@ -57,7 +57,12 @@ export class HttpConnection implements ServerHandler {
     }
     const known = versionOf(info, config);
     if (known) this.#choose(known);
-    else this.#codec = new CodecChooser(channel, (version) => this.#choose(version), () => this.onConnectionClosed());
+    else
+      this.#codec = new CodecChooser(
+        channel,
+        (version) => this.#choose(version),
+        () => this.onConnectionClosed(),
+      );
   }
 
   #choose(version: 1 | 2): void {
@@ -68,7 +73,13 @@ export class HttpConnection implements ServerHandler {
       this.#stats.downstream_cx_http2_total++;
       this.#stats.downstream_cx_http2_active++;
       this.protocol = "HTTP/2";
-      this.#codec = new Http2Server(channel, this, { ...config.http2, underscores: config.limits.underscores, clock, headTimeoutMs: headTimeoutMs(config), flushTimeoutMs: config.streamIdleTimeoutMs });
+      this.#codec = new Http2Server(channel, this, {
+        ...config.http2,
+        underscores: config.limits.underscores,
+        clock,
+        headTimeoutMs: headTimeoutMs(config),
+        flushTimeoutMs: config.streamIdleTimeoutMs,
+      });
       return;
     }
     this.#stats.downstream_cx_http1_total++;

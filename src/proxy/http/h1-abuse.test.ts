@@ -13,7 +13,9 @@ afterAll(() => {
 async function answering(hcm: HcmOptions["hcm"]): Promise<Sidecar> {
   const proxy = new Sidecar({ id: "n" });
   proxies.push(proxy);
-  await configure(proxy.dataPlane, { listeners: [httpListener("l", { hcm: hcm ?? {}, routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "hi" } } }] })] });
+  await configure(proxy.dataPlane, {
+    listeners: [httpListener("l", { hcm: hcm ?? {}, routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "hi" } } }] })],
+  });
   return proxy;
 }
 
@@ -44,7 +46,12 @@ test("slowloris: requests that come whole, and pauses between them, take no time
 
 test("request_headers_timeout, and stream_idle_timeout in its absence, answer 408 and close", async () => {
   const headers = await answering({ requestHeadersTimeout: "0.1s" });
-  expect(await exchange(headers.port("l"), "GET / HTTP/1.1\r\nHo")).toMatchObject({ status: 408, body: "request header timeout", end: "open", headers: { connection: "close" } });
+  expect(await exchange(headers.port("l"), "GET / HTTP/1.1\r\nHo")).toMatchObject({
+    status: 408,
+    body: "request header timeout",
+    end: "open",
+    headers: { connection: "close" },
+  });
   expect(headers.log).toEqual(['"- - HTTP/1.1" 408 - request_header_timeout - "-" 0 22 "-" -']);
   const idle = await answering({ streamIdleTimeout: "0.1s" });
   expect(await exchange(idle.port("l"), "GET / HTTP/1.1\r\nHo")).toMatchObject({ status: 408, body: "stream timeout" });

@@ -12,20 +12,31 @@ describe("requests", () => {
     const { requests } = await read("GET /a?b=c HTTP/1.1\r\nHost: x:80\r\nX-Foo:  bar \r\nx-foo: baz\r\n\r\n");
     const [request] = requests;
     expect(request?.head).toMatchObject({ method: "GET", path: "/a?b=c", authority: "x:80", scheme: "", protocol: "HTTP/1.1" });
-    expect([...(request?.head.headers ?? [])]).toEqual([["x-foo", "bar"], ["x-foo", "baz"]]);
+    expect([...(request?.head.headers ?? [])]).toEqual([
+      ["x-foo", "bar"],
+      ["x-foo", "baz"],
+    ]);
     expect(request?.complete).toBe(true);
   });
 
   test("an absolute target names host and scheme", async () => {
     const { requests } = await read("GET http://abc.de:99/echo?x HTTP/1.1\r\nHost: a\r\n\r\nGET https://abc.de HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect(requests.map(({ head }) => [head.scheme, head.authority, head.path])).toEqual([["http", "abc.de:99", "/echo?x"], ["https", "abc.de", "/"]]);
+    expect(requests.map(({ head }) => [head.scheme, head.authority, head.path])).toEqual([
+      ["http", "abc.de:99", "/echo?x"],
+      ["https", "abc.de", "/"],
+    ]);
   });
 
   test("pipelined requests with both framings are told apart, however they are cut", async () => {
-    const text = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;x=\"y\"\r\nde\r\n1\r\nf\r\n0\r\nT: 1\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n";
+    const text =
+      'POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;x="y"\r\nde\r\n1\r\nf\r\n0\r\nT: 1\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n';
     for (let cut = 0; cut <= text.length; cut++) {
       const server = await read(text, [cut]);
-      expect(server.requests.map(({ head, body, complete }) => [head.path, body, complete])).toEqual([["/1", "abc", true], ["/2", "def", true], ["/3", "", true]]);
+      expect(server.requests.map(({ head, body, complete }) => [head.path, body, complete])).toEqual([
+        ["/1", "abc", true],
+        ["/2", "def", true],
+        ["/3", "", true],
+      ]);
       expect(server.requests[1]?.trailers?.get("t")).toBe("1");
       expect(server.error).toBeUndefined();
     }
@@ -33,7 +44,10 @@ describe("requests", () => {
 
   test("one byte at a time is no different", async () => {
     const text = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n";
-    const { requests, channel } = await read(text, [...text].map((_, index) => index));
+    const { requests, channel } = await read(
+      text,
+      [...text].map((_, index) => index),
+    );
     expect(requests.map(({ body, complete }) => [body, complete])).toEqual([["0123456789", true]]);
     expect(channel.text).toBe("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
   });
@@ -52,7 +66,12 @@ describe("requests", () => {
 
 describe("refused, because readers would differ on it", () => {
   const cases: [name: string, request: string, status: number, detail: string][] = [
-    ["both framings", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "http1.content_length_and_chunked_not_allowed"],
+    [
+      "both framings",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      400,
+      "http1.content_length_and_chunked_not_allowed",
+    ],
     ["Content-Length twice", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", 400, "http1.codec_error"],
     ["a list as Content-Length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", 400, "http1.codec_error"],
     ["a sign in Content-Length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", 400, "http1.codec_error"],
@@ -93,6 +112,8 @@ describe("refused, because readers would differ on it", () => {
 });
 
 test("what follows a refused request is not read", async () => {
-  const { requests } = await read("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+  const { requests } = await read(
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+  );
   expect(requests).toHaveLength(0);
 });

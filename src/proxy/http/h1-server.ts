@@ -425,7 +425,8 @@ function toRequestHead(request: ParsedRequest, allowAbsolute: boolean): RequestH
     } else if (/^[a-z][a-z0-9+.-]*:\/\//i.test(target)) {
       // Where it is not allowed, the target is a path that is none.
       if (allowAbsolute) throw MessageError.invalidScheme();
-    } else if (target === "*" ? method !== "OPTIONS" : true) throw target === "*" ? MessageError.invalidUrl() : MessageError.malformed("the request target is in no known form");
+    } else if (target === "*" ? method !== "OPTIONS" : true)
+      throw target === "*" ? MessageError.invalidUrl() : MessageError.malformed("the request target is in no known form");
   }
   if (!AUTHORITY.test(authority)) throw MessageError.invalidAuthority();
   if (request.bodyLength === CHUNKED) headers.remove("transfer-encoding");

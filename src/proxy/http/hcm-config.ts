@@ -121,7 +121,12 @@ export class HcmConfig {
     this.enableTrailers = http1?.enableTrailers ?? false;
     this.defaultHostForHttp10 = http1?.defaultHostForHttp10 ?? "";
     this.headerCase = compileHeaderCase(http1);
-    this.limits = { maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024, maxHeaders: common?.maxHeadersCount ?? 100, keepCase: this.headerCase?.keep ?? false, underscores: UNDERSCORES[common?.headersWithUnderscoresAction ?? Underscores.ALLOW] };
+    this.limits = {
+      maxBytes: (proto.maxRequestHeadersKb ?? 60) * 1024,
+      maxHeaders: common?.maxHeadersCount ?? 100,
+      keepCase: this.headerCase?.keep ?? false,
+      underscores: UNDERSCORES[common?.headersWithUnderscoresAction ?? Underscores.ALLOW],
+    };
     this.maxRequestsPerConnection = common?.maxRequestsPerConnection || Infinity;
     this.idleTimeoutMs = timeoutMs(common?.idleTimeout, 3_600_000);
     this.streamIdleTimeoutMs = timeoutMs(proto.streamIdleTimeout, 300_000);
@@ -129,9 +134,12 @@ export class HcmConfig {
     this.requestHeadersTimeoutMs = timeoutMs(proto.requestHeadersTimeout);
     this.maxStreamMs = timeoutMs(common?.maxStreamDuration);
     this.tracing = proto.tracing && (direction === "outbound" ? "egress" : "ingress");
-    this.tracer = proto.tracing && new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
+    this.tracer =
+      proto.tracing &&
+      new HttpTracing(proto.tracing, { services, stats: this.stats, direction: this.tracing ?? "egress", byRequestId: tracesByRequestId(proto) });
     // Few have one: what it needs is loaded with the first.
-    this.localReplies = proto.localReplyConfig && (require("./local-reply-config.ts") as typeof LocalReplies).compileLocalReplies(proto.localReplyConfig, services);
+    this.localReplies =
+      proto.localReplyConfig && (require("./local-reply-config.ts") as typeof LocalReplies).compileLocalReplies(proto.localReplyConfig, services);
     this.schemeOfUpstream = (proto.schemeHeaderTransformation?.matchUpstream ?? false) && proto.schemeHeaderTransformation?.transformation.case === undefined;
     this.extras = asksForExtras(proto) ? (require("./request-extras.ts") as typeof Extras).compileExtras(proto, services) : undefined;
     this.codec = proto.codecType === CodecType.HTTP1 ? "http1" : proto.codecType === CodecType.HTTP2 ? "http2" : "auto";
@@ -145,12 +153,22 @@ export class HcmConfig {
     for (const [index, filter] of proto.httpFilters.entries()) {
       const last = index === proto.httpFilters.length - 1;
       if (isRouterFilter(filter)) {
-        if (!last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: terminal filter named ${filter.name} of type ${filter.name} must be the last filter in a http filter chain.`);
+        if (!last)
+          throw new InvalidResource(
+            "INVALID_FILTER_CHAIN",
+            `Error: terminal filter named ${filter.name} of type ${filter.name} must be the last filter in a http filter chain.`,
+          );
         router = readRouterOptions(filter);
         continue;
       }
-      if (last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: non-terminal filter named ${filter.name} of type ${filter.name} is the last filter in a http filter chain.`);
-      const created = createHttpFilter(filter, { services, stats: this.stats, direction, gateway: direction !== "inbound" && isGateway(services) }, () => this.#replan());
+      if (last)
+        throw new InvalidResource(
+          "INVALID_FILTER_CHAIN",
+          `Error: non-terminal filter named ${filter.name} of type ${filter.name} is the last filter in a http filter chain.`,
+        );
+      const created = createHttpFilter(filter, { services, stats: this.stats, direction, gateway: direction !== "inbound" && isGateway(services) }, () =>
+        this.#replan(),
+      );
       if (created) filters.push(filter.disabled ? offByDefault(created, filter.name) : onByDefault(created, filter.name));
     }
     if (!router) throw new InvalidResource("INVALID_FILTER_CHAIN", "a http filter chain needs a router as its last filter");
@@ -205,7 +223,13 @@ function offByDefault(filter: HttpFilterConfig, name: string): HttpFilterConfig 
 }
 
 function asksForExtras(proto: HttpConnectionManager): boolean {
-  return proto.appendXForwardedPort || (proto.addUserAgent ?? false) || proto.schemeHeaderTransformation !== undefined || proto.earlyHeaderMutationExtensions.length > 0 || proto.originalIpDetectionExtensions.length > 0;
+  return (
+    proto.appendXForwardedPort ||
+    (proto.addUserAgent ?? false) ||
+    proto.schemeHeaderTransformation !== undefined ||
+    proto.earlyHeaderMutationExtensions.length > 0 ||
+    proto.originalIpDetectionExtensions.length > 0
+  );
 }
 
 /** Whether request ids carry the decision to trace: they do unless their extension says otherwise. */
@@ -240,4 +264,3 @@ const ESCAPED: Record<EscapedSlashes, HcmConfig["escapedSlashes"]> = {
   [EscapedSlashes.UNESCAPE_AND_REDIRECT]: "redirect",
   [EscapedSlashes.UNESCAPE_AND_FORWARD]: "forward",
 };
-

@@ -12,7 +12,6 @@ import { checkRequest } from "./check-request.ts";
 import { mutateRequestHeaders, removeHopByHop, takeExpectation } from "./request-mutation.ts";
 import { statusText } from "./status-text.ts";
 import { StreamTimers } from "./stream-timers.ts";
-import { streamLimitMs } from "../router/request-limits.ts";
 import { isGrpc } from "../router/route-match.ts";
 import { clusterName, type Route, type RouteTable } from "../router/route-table.ts";
 import type { RequestMirror } from "../router/mirror.ts";
@@ -128,7 +127,7 @@ export class HttpStream extends StreamInfo implements RequestSink {
       this.#stats.downstream_rq_ws_on_non_ws_route++;
       return this.localReply({ status: 403, body: "", details: "upgrade_failed" });
     }
-    this.#startTimers();
+    this.#timers = StreamTimers.start(this);
     this.#plan = config.plan(this.route);
     this.continueRequest();
   }
@@ -155,7 +154,11 @@ export class HttpStream extends StreamInfo implements RequestSink {
   #releaseRequest(held: HeldBody, router: Router): void {
     this.#held = undefined;
     this.codec.resumeRequest();
-    held.release((bytes, start, end) => this.#routeBody(router, bytes, start, end), (trailers) => this.#routeEnd(router, trailers), () => this.done);
+    held.release(
+      (bytes, start, end) => this.#routeBody(router, bytes, start, end),
+      (trailers) => this.#routeEnd(router, trailers),
+      () => this.done,
+    );
   }
 
   #routeBody(router: Router, bytes: Buffer, start: number, end: number): boolean {
@@ -315,7 +318,11 @@ export class HttpStream extends StreamInfo implements RequestSink {
     const held = this.#heldResponse;
     if (!held) return;
     this.#heldResponse = undefined;
-    held.release((bytes, start, end) => this.respondBody(bytes, start, end), (trailers) => this.respondEnd(trailers), () => this.done);
+    held.release(
+      (bytes, start, end) => this.respondBody(bytes, start, end),
+      (trailers) => this.respondEnd(trailers),
+      () => this.done,
+    );
   }
 
   /** The response has no body and no trailers. */
@@ -394,7 +401,10 @@ export class HttpStream extends StreamInfo implements RequestSink {
     request.path = this.#askedPath;
     request.authority = this.#askedAuthority;
     const route = config.routes.current()?.route(request, this, this.draw);
-    const refusal = config.plan(route).request.map((filter) => filter.refuses?.(this)).find((each) => each !== undefined);
+    const refusal = config
+      .plan(route)
+      .request.map((filter) => filter.refuses?.(this))
+      .find((each) => each !== undefined);
     request.path = path;
     request.authority = authority;
     if (refusal) this.localReply(refusal);
@@ -480,14 +490,6 @@ export class HttpStream extends StreamInfo implements RequestSink {
     this.virtualHostName = route?.virtualHost.name ?? "";
     const name = route && clusterName(route.action, this.request);
     this.upstreamCluster = name === undefined ? undefined : this.config.services.clusters.get(name);
-  }
-
-  #startTimers(): void {
-    const { config } = this;
-    const action = this.route?.action.kind === "forward" ? this.route.action : undefined;
-    const { clock, monotonic } = config.services;
-    const timeouts = { requestMs: config.requestTimeoutMs, limitMs: streamLimitMs(this.request.headers, action, this.grpc, config.maxStreamMs), idleMs: action?.idleTimeoutMs ?? config.streamIdleTimeoutMs };
-    this.#timers = StreamTimers.start(timeouts, clock, monotonic, () => this.requestEnded, this.#stats, (reply) => this.localReply(reply));
   }
 
   #elapsed(): number {

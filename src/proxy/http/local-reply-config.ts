@@ -1,4 +1,7 @@
-import type { LocalReplyConfig, ResponseMapper } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import type {
+  LocalReplyConfig,
+  ResponseMapper,
+} from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import type { SubstitutionFormatString } from "../../proto/gen/envoy/config/core/v3/substitution_format_string_pb.ts";
 import { compileHeaderOps, type HeaderOps } from "../router/header-ops.ts";
 import type { Services } from "../services.ts";
@@ -78,5 +81,8 @@ function inBytes(format: SubstitutionFormatString): SubstitutionFormatString {
   const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
   if (kind.case === "textFormat") return { ...format, format: { case: "textFormat", value: bytes(kind.value) } };
   if (kind.case !== "textFormatSource" || kind.value.specifier.case !== "inlineString") return format;
-  return { ...format, format: { case: "textFormatSource", value: { ...kind.value, specifier: { case: "inlineString", value: bytes(kind.value.specifier.value) } } } };
+  return {
+    ...format,
+    format: { case: "textFormatSource", value: { ...kind.value, specifier: { case: "inlineString", value: bytes(kind.value.specifier.value) } } },
+  };
 }

@@ -22,7 +22,12 @@ export interface LocalReply {
 }
 
 /** A local reply as a request gets it: with what the configuration makes of such replies, and the route of all answers. */
-export function answerRequest(reply: LocalReply, stream: StreamInfo & { readonly route: Route | undefined }, rewrite: RewriteReply | undefined, grpc: boolean): { status: number; headers: HeaderMap; body: string; headOnly: boolean } {
+export function answerRequest(
+  reply: LocalReply,
+  stream: StreamInfo & { readonly route: Route | undefined },
+  rewrite: RewriteReply | undefined,
+  grpc: boolean,
+): { status: number; headers: HeaderMap; body: string; headOnly: boolean } {
   const head = stream.request?.method === "HEAD";
   const ops = stream.route?.action.kind === "forward" ? stream.route.responseOps : undefined;
   const answer = renderLocalReply(rewrite?.(reply, stream) ?? reply, { grpc, head, finalize: ops && ((headers) => ops(headers, stream)) });

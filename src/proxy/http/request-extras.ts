@@ -38,8 +38,10 @@ export function compileExtras(proto: HttpConnectionManager, { node, hostname }: 
   const transformation = proto.schemeHeaderTransformation?.transformation;
   const scheme = transformation?.case === "schemeToOverwrite" ? transformation.value : undefined;
   const detectors = proto.originalIpDetectionExtensions.map(compileDetector);
-  if (detectors.length > 0 && proto.useRemoteAddress) throw new InvalidResource("INVALID_MANAGER", "Original IP detection extensions and use_remote_address may not be mixed");
-  if (detectors.length > 0 && proto.xffNumTrustedHops > 0) throw new InvalidResource("INVALID_MANAGER", "Original IP detection extensions and xff_num_trusted_hops may not be mixed");
+  if (detectors.length > 0 && proto.useRemoteAddress)
+    throw new InvalidResource("INVALID_MANAGER", "Original IP detection extensions and use_remote_address may not be mixed");
+  if (detectors.length > 0 && proto.xffNumTrustedHops > 0)
+    throw new InvalidResource("INVALID_MANAGER", "Original IP detection extensions and xff_num_trusted_hops may not be mixed");
   return {
     early: early.length === 0 ? undefined : (headers, info) => early.forEach((mutate) => mutate(headers, info)),
     detect: detectors.length === 0 ? undefined : (headers, connection) => firstOrigin(detectors, headers, connection),
@@ -95,7 +97,11 @@ function compileXff({ xffNumTrustedHops, xffTrustedCidrs, skipXffAppend }: XffCo
   const trusted = compileCidrs(xffTrustedCidrs.cidrs);
   return (headers, { remote }) => {
     if (!trusted(remote.address)) return { address: remote.address, trusted: false, appendsXff: true };
-    const addresses = headers.getJoined("x-forwarded-for")?.split(",").map((each) => each.trim()) ?? [];
+    const addresses =
+      headers
+        .getJoined("x-forwarded-for")
+        ?.split(",")
+        .map((each) => each.trim()) ?? [];
     for (let i = addresses.length - 1; i >= 0; i--) {
       const address = addresses[i] as string;
       if (isIP(address) === 0) break;

@@ -47,7 +47,13 @@ const INTERNAL_ONLY = [
 ];
 
 /** What every request gets and loses before filters see it: Envoy's `mutateRequestHeaders`, in its order. A number: it is refused with this status. */
-export function mutateRequestHeaders(request: RequestHead, info: StreamInfo, connection: ConnectionInfo, config: HcmConfig, uuid: () => string): number | undefined {
+export function mutateRequestHeaders(
+  request: RequestHead,
+  info: StreamInfo,
+  connection: ConnectionInfo,
+  config: HcmConfig,
+  uuid: () => string,
+): number | undefined {
   const { headers } = request;
   const { extras } = config;
   stripHost(request, config, connection.local.port);
@@ -143,7 +149,12 @@ export function removeHopByHop(headers: HeaderMap, upgrading: boolean): void {
         break;
       case "te":
         // Only `trailers` may pass on (RFC 9110, 10.1.4).
-        if (values[i]?.toLowerCase().split(",").some((part) => part.trim() === "trailers")) {
+        if (
+          values[i]
+            ?.toLowerCase()
+            .split(",")
+            .some((part) => part.trim() === "trailers")
+        ) {
           values[i] = "trailers";
           continue;
         }
@@ -180,7 +191,9 @@ export function machineAddress(): string {
   if (ownAddress === undefined) {
     // Imported late: only gateways with clients on their own machine need it.
     const { networkInterfaces } = require("node:os") as typeof import("node:os");
-    const found = Object.values(networkInterfaces()).flatMap((each) => each ?? []).find((each) => !each.internal && each.family === "IPv4");
+    const found = Object.values(networkInterfaces())
+      .flatMap((each) => each ?? [])
+      .find((each) => !each.internal && each.family === "IPv4");
     ownAddress = found?.address ?? "127.0.0.1";
   }
   return ownAddress;

@@ -1,5 +1,7 @@
 import type { Clock } from "../../base/index.ts";
 import type { HttpStats } from "../telemetry/stat-scope.ts";
+import { streamLimitMs } from "../router/request-limits.ts";
+import type { HttpStream } from "./http-stream.ts";
 import type { LocalReply } from "./local-reply.ts";
 
 export interface StreamTimeouts {
@@ -16,11 +18,23 @@ export class StreamTimers {
   #cancels: (() => void)[] | undefined;
   #lastActive = -1;
 
-  /** Undefined where there are no limits. The arguments are the constructor's. */
-  static start(timeouts: StreamTimeouts, ...of: ConstructorParameters<typeof StreamTimers>): StreamTimers | undefined {
-    if (timeouts.requestMs === undefined && timeouts.limitMs === undefined && timeouts.idleMs === undefined) return undefined;
-    const timers = new StreamTimers(...of);
-    timers.#start(timeouts);
+  /** By what the connection manager, the route and the request's own headers say. Undefined where there are no limits. */
+  static start(stream: HttpStream): StreamTimers | undefined {
+    const { config, request, route, grpc } = stream;
+    const action = route?.action.kind === "forward" ? route.action : undefined;
+    const requestMs = config.requestTimeoutMs;
+    const limitMs = streamLimitMs(request.headers, action, grpc, config.maxStreamMs);
+    const idleMs = action?.idleTimeoutMs ?? config.streamIdleTimeoutMs;
+    if (requestMs === undefined && limitMs === undefined && idleMs === undefined) return undefined;
+    const { clock, monotonic } = config.services;
+    const timers = new StreamTimers(
+      clock,
+      monotonic,
+      () => stream.requestEnded,
+      config.stats,
+      (reply) => stream.localReply(reply),
+    );
+    timers.#start({ requestMs, limitMs, idleMs });
     return timers;
   }
 

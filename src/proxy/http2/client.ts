@@ -44,7 +44,11 @@ export class Http2Client implements SessionOwner {
   }
 
   get hasRoom(): boolean {
-    return !this.#gone && !this.session.goingAway && this.active < Math.min(this.settled ? this.session.peerMaxStreams : this.expectedStreams, this.options.maxConcurrentStreams);
+    return (
+      !this.#gone &&
+      !this.session.goingAway &&
+      this.active < Math.min(this.settled ? this.session.peerMaxStreams : this.expectedStreams, this.options.maxConcurrentStreams)
+    );
   }
 
   /** A place for one exchange. */
@@ -124,8 +128,16 @@ class Http2ClientStream implements UpstreamStream, StreamHandler {
   }
 
   #pseudoFields(head: RequestHead): [string, string][] {
-    if (head.method === "CONNECT") return [[":method", "CONNECT"], [":authority", head.authority]];
-    const target: [string, string][] = [[":scheme", head.scheme], [":authority", head.authority], [":path", head.path]];
+    if (head.method === "CONNECT")
+      return [
+        [":method", "CONNECT"],
+        [":authority", head.authority],
+      ];
+    const target: [string, string][] = [
+      [":scheme", head.scheme],
+      [":authority", head.authority],
+      [":path", head.path],
+    ];
     if (head.upgrade === undefined) return [[":method", head.method], ...target];
     // An upgrade is a CONNECT with a protocol (RFC 8441); the head stays as it is, for another try.
     this.#upgrade = head.headers.get("upgrade") ?? head.upgrade;

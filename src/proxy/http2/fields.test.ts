@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { HeaderMap, type RequestHead } from "../http/header-map.ts";
 import { readRequestFields, readStatus, validTrailers } from "./fields.ts";
 
-const GET = [[":method", "GET"], [":scheme", "http"], [":path", "/"], [":authority", "a"]] as const;
+const GET = [
+  [":method", "GET"],
+  [":scheme", "http"],
+  [":path", "/"],
+  [":authority", "a"],
+] as const;
 const CONNECT = [[":method", "CONNECT"]] as const;
 
 function read(fields: readonly (readonly [string, string])[]): RequestHead | undefined {
@@ -34,7 +39,13 @@ describe("request fields", () => {
   });
 
   test("of one connection are no part of a request", () => {
-    for (const field of [["transfer-encoding", "chunked"], ["connection", "close"], ["upgrade", "x"], ["te", "gzip"]] as const) expect(read([...GET, field])).toBeUndefined();
+    for (const field of [
+      ["transfer-encoding", "chunked"],
+      ["connection", "close"],
+      ["upgrade", "x"],
+      ["te", "gzip"],
+    ] as const)
+      expect(read([...GET, field])).toBeUndefined();
     expect(read([...GET, ["te", "trailers"]])).toBeDefined();
   });
 });
@@ -50,8 +61,29 @@ test("trailers hold what heads may hold, without pseudo-fields", () => {
 });
 
 test("a response's status has three digits and comes first", () => {
-  expect(readStatus(HeaderMap.from([[":status", "200"], ["a", "b"]]))).toBe(200);
-  for (const fields of [[[":status", "20"]], [["a", "b"], [":status", "200"]], [[":status", "200"], [":status", "200"]], [[":status", "200"], ["a", "b\r\nc"]]] as const) {
+  expect(
+    readStatus(
+      HeaderMap.from([
+        [":status", "200"],
+        ["a", "b"],
+      ]),
+    ),
+  ).toBe(200);
+  for (const fields of [
+    [[":status", "20"]],
+    [
+      ["a", "b"],
+      [":status", "200"],
+    ],
+    [
+      [":status", "200"],
+      [":status", "200"],
+    ],
+    [
+      [":status", "200"],
+      ["a", "b\r\nc"],
+    ],
+  ] as const) {
     expect(readStatus(HeaderMap.from(fields))).toBeUndefined();
   }
 });

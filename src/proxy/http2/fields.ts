@@ -59,7 +59,10 @@ export function readRequestFields(fields: HeaderMap, extendedConnect = false): R
 }
 
 /** RFC 8441: a CONNECT with a protocol, as Envoy turns it into HTTP/1's Upgrade. */
-function extended(headers: HeaderMap, asked: { protocol: string; path: string | undefined; authority: string; scheme: string | undefined }): RequestHead | undefined {
+function extended(
+  headers: HeaderMap,
+  asked: { protocol: string; path: string | undefined; authority: string; scheme: string | undefined },
+): RequestHead | undefined {
   const { protocol, path, authority, scheme } = asked;
   if (path === undefined || scheme === undefined || !SCHEME.test(scheme) || !TARGET.test(path)) return undefined;
   joinCookies(headers);

@@ -35,7 +35,8 @@ export class FloodGuard {
 
   /** To be asked while the socket does not take what we write. */
   outbound(): void {
-    if (this.writer.control > this.limits.outboundControlFrames) throw this.#flood("outbound_control_flood", "too many frames that ask for an answer, and no answer is read");
+    if (this.writer.control > this.limits.outboundControlFrames)
+      throw this.#flood("outbound_control_flood", "too many frames that ask for an answer, and no answer is read");
     if (this.writer.frames > this.limits.outboundFrames) throw this.#flood("outbound_flood", "too many frames wait to be read");
   }
 
@@ -46,7 +47,8 @@ export class FloodGuard {
   }
 
   priority(): void {
-    if (++this.#priorities > this.limits.prioritiesPerStream * (1 + this.opened)) throw this.#flood("inbound_priority_frames_flood", "too many PRIORITY frames");
+    if (++this.#priorities > this.limits.prioritiesPerStream * (1 + this.opened))
+      throw this.#flood("inbound_priority_frames_flood", "too many PRIORITY frames");
   }
 
   windowUpdate(): void {
@@ -61,4 +63,9 @@ export class FloodGuard {
   }
 }
 
-type Flood = "inbound_empty_frames_flood" | "inbound_priority_frames_flood" | "inbound_window_update_frames_flood" | "outbound_control_flood" | "outbound_flood";
+type Flood =
+  | "inbound_empty_frames_flood"
+  | "inbound_priority_frames_flood"
+  | "inbound_window_update_frames_flood"
+  | "outbound_control_flood"
+  | "outbound_flood";

@@ -69,11 +69,38 @@ function flood(connection: Connection, make: (index: number) => Buffer, atMost =
 
 describe("a client that floods is let go", () => {
   const CASES: { name: string; frames: (index: number) => Buffer; stands: number; counted?: string; prepare?: (connection: Connection) => void }[] = [
-    { name: "PRIORITY without requests", frames: () => frame(Frame.PRIORITY, 0, 1, Uint8Array.of(0, 0, 0, 3, 9)), stands: 100, counted: "inbound_priority_frames_flood" },
-    { name: "WINDOW_UPDATE without data", frames: () => frame(Frame.WINDOW_UPDATE, 0, 0, Uint8Array.of(0, 0, 0, 1)), stands: 5, counted: "inbound_window_update_frames_flood" },
-    { name: "empty DATA", frames: () => frame(Frame.DATA, 0, 1, NOTHING), stands: 1, counted: "inbound_empty_frames_flood", prepare: (connection) => connection.send(requestFrame(1, false)) },
-    { name: "empty DATA in padding", frames: () => frame(Frame.DATA, Flag.PADDED, 1, Uint8Array.of(4, 0, 0, 0, 0)), stands: 1, counted: "inbound_empty_frames_flood", prepare: (connection) => connection.send(requestFrame(1, false)) },
-    { name: "CONTINUATION", frames: () => frame(Frame.CONTINUATION, 0, 1, Uint8Array.of(0)), stands: 7, prepare: (connection) => connection.send(frame(Frame.HEADERS, 0, 1, Uint8Array.of(0x82))) },
+    {
+      name: "PRIORITY without requests",
+      frames: () => frame(Frame.PRIORITY, 0, 1, Uint8Array.of(0, 0, 0, 3, 9)),
+      stands: 100,
+      counted: "inbound_priority_frames_flood",
+    },
+    {
+      name: "WINDOW_UPDATE without data",
+      frames: () => frame(Frame.WINDOW_UPDATE, 0, 0, Uint8Array.of(0, 0, 0, 1)),
+      stands: 5,
+      counted: "inbound_window_update_frames_flood",
+    },
+    {
+      name: "empty DATA",
+      frames: () => frame(Frame.DATA, 0, 1, NOTHING),
+      stands: 1,
+      counted: "inbound_empty_frames_flood",
+      prepare: (connection) => connection.send(requestFrame(1, false)),
+    },
+    {
+      name: "empty DATA in padding",
+      frames: () => frame(Frame.DATA, Flag.PADDED, 1, Uint8Array.of(4, 0, 0, 0, 0)),
+      stands: 1,
+      counted: "inbound_empty_frames_flood",
+      prepare: (connection) => connection.send(requestFrame(1, false)),
+    },
+    {
+      name: "CONTINUATION",
+      frames: () => frame(Frame.CONTINUATION, 0, 1, Uint8Array.of(0)),
+      stands: 7,
+      prepare: (connection) => connection.send(frame(Frame.HEADERS, 0, 1, Uint8Array.of(0x82))),
+    },
   ];
   for (const { name, frames, stands, counted, prepare } of CASES) {
     test(name, () => {
@@ -88,7 +115,9 @@ describe("a client that floods is let go", () => {
   }
 
   test("more settings in a frame than there are", () => {
-    expect(new Connection("never").send(frame(Frame.SETTINGS, 0, 0, Buffer.alloc(33 * 6, Buffer.from([0, 4, 0, 0, 1, 0])))).ended).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+    expect(new Connection("never").send(frame(Frame.SETTINGS, 0, 0, Buffer.alloc(33 * 6, Buffer.from([0, 4, 0, 0, 1, 0])))).ended).toBe(
+      ErrorCode.ENHANCE_YOUR_CALM,
+    );
   });
 
   test("PING and SETTINGS, whose answers it does not read", async () => {

@@ -33,7 +33,10 @@ export class HpackDecoder {
       if (first & 0x80) {
         const index = this.#integer(0x7f);
         name = this.#nameAt(index);
-        value = index <= STATIC_TABLE.length ? (STATIC_TABLE[index - 1] as readonly [string, string])[1] : (this.#values[this.#values.length - (index - STATIC_TABLE.length)] as string);
+        value =
+          index <= STATIC_TABLE.length
+            ? (STATIC_TABLE[index - 1] as readonly [string, string])[1]
+            : (this.#values[this.#values.length - (index - STATIC_TABLE.length)] as string);
       } else if ((first & 0xe0) === 0x20) {
         // RFC 7541, 4.2: only before the first field.
         if (fieldSeen) throw bad("a table size update after a field");

@@ -204,8 +204,10 @@ export class Session implements ChannelHandler {
 
   #frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     if (this.channel.congested) this.#floods.outbound();
-    if (this.#settingsDue && (type !== Frame.SETTINGS || flags & Flag.ACK)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
-    if (this.#block && (type !== Frame.CONTINUATION || id !== this.#block.stream)) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a header block is interrupted");
+    if (this.#settingsDue && (type !== Frame.SETTINGS || flags & Flag.ACK))
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
+    if (this.#block && (type !== Frame.CONTINUATION || id !== this.#block.stream))
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "a header block is interrupted");
     switch (type) {
       case Frame.DATA:
         this.#onData(flags, id, bytes, start, end);
@@ -309,7 +311,8 @@ export class Session implements ChannelHandler {
     this.#floods.payload(start === end);
     // Compressed fields above the limit for plain ones: nobody needs that, and a flood of CONTINUATION does.
     const { maxHeaderBytes } = this.options;
-    if (block.size > maxHeaderBytes || block.parts.length > Math.max(MIN_CONTINUATIONS, (2 * maxHeaderBytes) / MAX_FRAME)) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "an endless header block");
+    if (block.size > maxHeaderBytes || block.parts.length > Math.max(MIN_CONTINUATIONS, (2 * maxHeaderBytes) / MAX_FRAME))
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "an endless header block");
     if (!(flags & Flag.END_HEADERS)) return;
     this.#block = undefined;
     const whole = Buffer.concat(block.parts);

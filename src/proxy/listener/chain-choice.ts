@@ -14,15 +14,22 @@ export type ChooseChain<Chain> = (connection: ConnectionInfo) => Chain | undefin
  * By the listener's matcher tree where it has one, which names a chain; else by what the chains say that they match.
  * What matches nothing goes to the default chain; not so where the tree names a chain that is not there. Throws InvalidResource.
  */
-export function compileChoice<Chain extends MatchableChain>(chains: readonly Chain[], fallback: Chain | undefined, tree: Matcher | undefined, listener: string): ChooseChain<Chain> {
+export function compileChoice<Chain extends MatchableChain>(
+  chains: readonly Chain[],
+  fallback: Chain | undefined,
+  tree: Matcher | undefined,
+  listener: string,
+): ChooseChain<Chain> {
   if (!tree) {
     const matcher = new FilterChainMatcher(chains, listener);
     return (connection) => matcher.find(connection) ?? fallback;
   }
   const byName = new Map<string, Chain>();
   for (const chain of chains) {
-    if (chain.name === "") throw new InvalidResource("INVALID_FILTER_CHAIN", `error adding listener '${listener}': "name" field is required when using a listener matcher`);
-    if (byName.has(chain.name)) throw new InvalidResource("INVALID_FILTER_CHAIN", `error adding listener '${listener}': "name" field is duplicated with value '${chain.name}'`);
+    if (chain.name === "")
+      throw new InvalidResource("INVALID_FILTER_CHAIN", `error adding listener '${listener}': "name" field is required when using a listener matcher`);
+    if (byName.has(chain.name))
+      throw new InvalidResource("INVALID_FILTER_CHAIN", `error adding listener '${listener}': "name" field is duplicated with value '${chain.name}'`);
     byName.set(chain.name, chain);
   }
   // Few listeners have one: what it needs is loaded with the first.

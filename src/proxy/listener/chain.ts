@@ -103,7 +103,10 @@ function compileTransport(socket: TransportSocket | undefined, services: Service
   const config = any && TypedConfig.open(any);
   if (config?.typeName === RawBufferSchema.typeName || (!config && socket.name === "envoy.transport_sockets.raw_buffer")) return undefined;
   if (config?.typeName !== DownstreamTlsContextSchema.typeName) {
-    throw new InvalidResource("UNKNOWN_TRANSPORT_SOCKET", `Didn't find a registered implementation for '${socket.name}' with type URL: '${config?.typeName ?? ""}'`);
+    throw new InvalidResource(
+      "UNKNOWN_TRANSPORT_SOCKET",
+      `Didn't find a registered implementation for '${socket.name}' with type URL: '${config?.typeName ?? ""}'`,
+    );
   }
   const context = config.read(DownstreamTlsContextSchema);
   if (!context.commonTlsContext) throw new InvalidResource("INVALID_TLS", "DownstreamTlsContext has no common_tls_context");
@@ -115,7 +118,13 @@ function compileTransport(socket: TransportSocket | undefined, services: Service
   };
 }
 
-function compileFilters(filters: readonly Filter[], direction: Direction, routes: RouteSources, services: Services, found: { readonly rds: string[]; readonly limits: Admission[]; readonly states: SetState[] }): Terminal {
+function compileFilters(
+  filters: readonly Filter[],
+  direction: Direction,
+  routes: RouteSources,
+  services: Services,
+  found: { readonly rds: string[]; readonly limits: Admission[]; readonly states: SetState[] },
+): Terminal {
   const policies: TcpPolicy[] = [];
   let stats: TcpChain["stats"];
   let metadataExchange = false;
@@ -128,7 +137,8 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       case HttpConnectionManagerSchema.typeName: {
         requireLast(filter, last);
         const proto = config.read(HttpConnectionManagerSchema);
-        if (policies.some((policy) => policy.kind === "ext_authz")) throw new InvalidResource("UNSUPPORTED_EXT_AUTHZ", "network ext_authz before an HTTP connection manager is not supported");
+        if (policies.some((policy) => policy.kind === "ext_authz"))
+          throw new InvalidResource("UNSUPPORTED_EXT_AUTHZ", "network ext_authz before an HTTP connection manager is not supported");
         return { kind: "http", config: new HcmConfig(proto, routeSource(proto.routeSpecifier, routes, services, found.rds), services, direction), policies };
       }
       case TcpProxySchema.typeName: {
@@ -137,7 +147,12 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
       }
       case RBACSchema.typeName: {
         const proto = config.read(RBACSchema);
-        const rbac = { rules: compileRules(proto.rules, proto.matcher, NETWORK_RBAC), shadow: compileRules(proto.shadowRules, proto.shadowMatcher, NETWORK_RBAC), prefix: proto.shadowRulesStatPrefix, count: rbacCounters(services.core.scope(proto.statPrefix.replace(/\.$/, "")), "", proto.shadowRulesStatPrefix) };
+        const rbac = {
+          rules: compileRules(proto.rules, proto.matcher, NETWORK_RBAC),
+          shadow: compileRules(proto.shadowRules, proto.shadowMatcher, NETWORK_RBAC),
+          prefix: proto.shadowRulesStatPrefix,
+          count: rbacCounters(services.core.scope(proto.statPrefix.replace(/\.$/, "")), "", proto.shadowRulesStatPrefix),
+        };
         policies.push({ kind: "rbac", rbac });
         break;
       }
@@ -153,12 +168,14 @@ function compileFilters(filters: readonly Filter[], direction: Direction, routes
         metadataExchange = true;
         break;
       case "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit": {
-        const { ConnectionLimitSchema } = require("../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts") as typeof LimitTypes;
+        const { ConnectionLimitSchema } =
+          require("../../proto/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts") as typeof LimitTypes;
         found.limits.push(new ConnectionLimit(config.read(ConnectionLimitSchema), services.core));
         break;
       }
       case "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit": {
-        const { LocalRateLimitSchema } = require("../../proto/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts") as typeof RateTypes;
+        const { LocalRateLimitSchema } =
+          require("../../proto/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts") as typeof RateTypes;
         found.limits.push(new ConnectionRate(config.read(LocalRateLimitSchema), services));
         break;
       }
@@ -194,7 +211,11 @@ function compileNetworkExtAuthz(proto: AuthzTypes.ExtAuthz, services: Services):
 }
 
 function requireLast(filter: Filter, last: boolean): void {
-  if (!last) throw new InvalidResource("INVALID_FILTER_CHAIN", `Error: terminal filter named ${filter.name} of type ${filter.name} must be the last filter in a network filter chain.`);
+  if (!last)
+    throw new InvalidResource(
+      "INVALID_FILTER_CHAIN",
+      `Error: terminal filter named ${filter.name} of type ${filter.name} must be the last filter in a network filter chain.`,
+    );
 }
 
 type RouteSpecifier = ReturnType<typeof fromBinary<typeof HttpConnectionManagerSchema>>["routeSpecifier"];

@@ -12,7 +12,10 @@ function matcher(chains: { [name: string]: Match }): (connection: Partial<Connec
     "l",
   );
   return ({ to = "10.0.0.1:80", from = "10.0.0.9:4000", ...rest }) => {
-    const split = (text: string): { address: string; port: number } => ({ address: text.slice(0, text.lastIndexOf(":")), port: Number(text.slice(text.lastIndexOf(":") + 1)) });
+    const split = (text: string): { address: string; port: number } => ({
+      address: text.slice(0, text.lastIndexOf(":")),
+      port: Number(text.slice(text.lastIndexOf(":") + 1)),
+    });
     return made.find(Object.assign(new ConnectionInfo(split(to), split(from)), rest))?.name;
   };
 }
@@ -45,7 +48,12 @@ describe("filter chains", () => {
   });
 
   test("transport before protocols, protocols in the client's order", () => {
-    const find = matcher({ h2: { transportProtocol: "tls", applicationProtocols: ["h2"] }, http: { transportProtocol: "tls", applicationProtocols: ["http/1.1"] }, tls: { transportProtocol: "tls" }, raw: { transportProtocol: "raw_buffer" } });
+    const find = matcher({
+      h2: { transportProtocol: "tls", applicationProtocols: ["h2"] },
+      http: { transportProtocol: "tls", applicationProtocols: ["http/1.1"] },
+      tls: { transportProtocol: "tls" },
+      raw: { transportProtocol: "raw_buffer" },
+    });
     expect(find({ transportProtocol: "tls", applicationProtocols: ["http/1.1", "h2"] })).toBe("http");
     expect(find({ transportProtocol: "tls", applicationProtocols: ["x", "h2"] })).toBe("h2");
     expect(find({ transportProtocol: "tls", applicationProtocols: ["x"] })).toBe("tls");
@@ -53,7 +61,12 @@ describe("filter chains", () => {
   });
 
   test("sources: where they are, their ranges and ports", () => {
-    const find = matcher({ local: { sourceType: Source.SAME_IP_OR_LOOPBACK }, port: { sourcePrefixRanges: [{ addressPrefix: "10.0.0.9", prefixLen: 32 }], sourcePorts: [4000] }, range: { sourcePrefixRanges: [{ addressPrefix: "10.0.0.0", prefixLen: 8 }] }, rest: {} });
+    const find = matcher({
+      local: { sourceType: Source.SAME_IP_OR_LOOPBACK },
+      port: { sourcePrefixRanges: [{ addressPrefix: "10.0.0.9", prefixLen: 32 }], sourcePorts: [4000] },
+      range: { sourcePrefixRanges: [{ addressPrefix: "10.0.0.0", prefixLen: 8 }] },
+      rest: {},
+    });
     expect(find({ from: "127.0.0.1:1" })).toBe("local");
     expect(find({ from: "10.0.0.1:1" })).toBe("local");
     expect(find({ from: "10.0.0.9:4000" })).toBe("port");

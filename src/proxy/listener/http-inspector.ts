@@ -1,6 +1,9 @@
 import { isKnownMethod } from "../http/head-parser.ts";
 
-export type InspectResult = { readonly kind: "http"; readonly protocol: "http/1.0" | "http/1.1" | "h2c" } | { readonly kind: "incomplete" } | { readonly kind: "not_http" };
+export type InspectResult =
+  | { readonly kind: "http"; readonly protocol: "http/1.0" | "http/1.1" | "h2c" }
+  | { readonly kind: "incomplete" }
+  | { readonly kind: "not_http" };
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** Envoy's limit: a request line that is longer is not looked for. */

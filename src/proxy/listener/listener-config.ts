@@ -59,7 +59,8 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
   if (proto.udpListenerConfig || proto.apiListener || proto.listenerSpecifier.case) {
     throw new InvalidResource("UNSUPPORTED_LISTENER", `listener ${name}: only TCP listeners are supported`);
   }
-  if (proto.transparent) throw new InvalidResource("UNSUPPORTED_LISTENER", `listener ${name}: transparent sockets (interception mode TPROXY) are not supported, only REDIRECT is`);
+  if (proto.transparent)
+    throw new InvalidResource("UNSUPPORTED_LISTENER", `listener ${name}: transparent sockets (interception mode TPROXY) are not supported, only REDIRECT is`);
   if (proto.filterChains.length === 0 && !proto.defaultFilterChain) {
     throw new InvalidResource("INVALID_LISTENER", `error adding listener '${name}': no filter chains specified`);
   }
@@ -77,7 +78,9 @@ export function compileListener(proto: ListenerProto, previous: ListenerConfig |
   try {
     const chains = proto.filterChains.map(compile);
     const defaultChain = proto.defaultFilterChain && compile(proto.defaultFilterChain);
-    const addresses = [proto.address, ...proto.additionalAddresses.map((each) => each.address)].map(readAddress).map(({ host, port }) => ({ address: host, port }));
+    const addresses = [proto.address, ...proto.additionalAddresses.map((each) => each.address)]
+      .map(readAddress)
+      .map(({ host, port }) => ({ address: host, port }));
     const filters = readListenerFilters(proto);
     const needsTls = chains.some(({ match }) => match !== undefined && (match.transportProtocol === "tls" || match.serverNames.length > 0));
     return {

@@ -86,7 +86,11 @@ export class ListenerManager {
   references(): { rds: string[]; secrets: string[]; extensions: string[] } {
     const configs = [...[...this.#active.values()].map((listener) => listener.config), ...this.#warming.values()];
     const chains = configs.flatMap((config) => [...config.chains, ...(config.defaultChain ? [config.defaultChain] : [])]);
-    return { rds: [...new Set(chains.flatMap((chain) => chain.rds))], secrets: [...new Set(chains.flatMap((chain) => chain.secrets))], extensions: [...new Set(chains.flatMap((chain) => chain.extensions))] };
+    return {
+      rds: [...new Set(chains.flatMap((chain) => chain.rds))],
+      secrets: [...new Set(chains.flatMap((chain) => chain.secrets))],
+      extensions: [...new Set(chains.flatMap((chain) => chain.extensions))],
+    };
   }
 
   snapshots(): ListenerSnapshot[] {
@@ -187,7 +191,10 @@ export class ListenerManager {
 
   #missing(config: ListenerConfig): boolean {
     return [...config.chains, ...(config.defaultChain ? [config.defaultChain] : [])].some(
-      (chain) => chain.rds.some((name) => !this.readiness.hasRoutes(name)) || chain.secrets.some((name) => !this.readiness.hasSecret(name)) || chain.extensions.some((name) => !this.readiness.hasExtension(name)),
+      (chain) =>
+        chain.rds.some((name) => !this.readiness.hasRoutes(name)) ||
+        chain.secrets.some((name) => !this.readiness.hasSecret(name)) ||
+        chain.extensions.some((name) => !this.readiness.hasExtension(name)),
     );
   }
 

@@ -109,7 +109,8 @@ export class Listener implements AcceptTarget {
       return;
     }
     // What terminates its TLS behind this proxy is no plaintext.
-    if (this.config.direction === "inbound" && connection.transportProtocol === "raw_buffer") live.onGone = this.services.plaintext.opened(connection.remote.address, connection.local.port);
+    if (this.config.direction === "inbound" && connection.transportProtocol === "raw_buffer")
+      live.onGone = this.services.plaintext.opened(connection.remote.address, connection.local.port);
     this.#connections.add(live);
     if (this.#draining) live.goAfterRequest();
   }

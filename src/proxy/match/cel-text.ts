@@ -23,7 +23,20 @@ export function celText({ exprKind }: Expr): string {
 
 /** Operators by the names under which the parser keeps them. */
 const BINARY: Record<string, string> = {
-  "_&&_": "&&", "_||_": "||", "_==_": "==", "_!=_": "!=", "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=", "_+_": "+", "_-_": "-", "_*_": "*", "_/_": "/", "_%_": "%", "@in": "in",
+  "_&&_": "&&",
+  "_||_": "||",
+  "_==_": "==",
+  "_!=_": "!=",
+  "_<_": "<",
+  "_<=_": "<=",
+  "_>_": ">",
+  "_>=_": ">=",
+  "_+_": "+",
+  "_-_": "-",
+  "_*_": "*",
+  "_/_": "/",
+  "_%_": "%",
+  "@in": "in",
 };
 
 function call({ function: name, target, args }: Expr_Call): string {

@@ -3,7 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { CidrRangeSchema } from "../../proto/gen/envoy/config/core/v3/address_pb.ts";
 import { compileCidrs } from "./cidr.ts";
 
-const inside = (addressPrefix: string, prefixLen: number, address: string): boolean => compileCidrs([create(CidrRangeSchema, { addressPrefix, prefixLen })])(address);
+const inside = (addressPrefix: string, prefixLen: number, address: string): boolean =>
+  compileCidrs([create(CidrRangeSchema, { addressPrefix, prefixLen })])(address);
 
 test("ranges of both families, on and off byte borders", () => {
   expect(inside("10.0.0.0", 8, "10.255.1.1")).toBe(true);

@@ -71,7 +71,10 @@ export function compileCustomMatch(config: TypedExtensionConfig, input: TypedExt
 }
 
 export function unknownExtension({ name, typedConfig }: TypedExtensionConfig): InvalidResource {
-  return new InvalidResource("UNKNOWN_MATCHER", `Didn't find a registered implementation for '${name}' with type URL: '${typedConfig?.typeUrl.slice(typedConfig.typeUrl.lastIndexOf("/") + 1) ?? ""}'`);
+  return new InvalidResource(
+    "UNKNOWN_MATCHER",
+    `Didn't find a registered implementation for '${name}' with type URL: '${typedConfig?.typeUrl.slice(typedConfig.typeUrl.lastIndexOf("/") + 1) ?? ""}'`,
+  );
 }
 
 const some = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
@@ -90,7 +93,9 @@ const CONNECTION_INPUTS: Readonly<Record<string, Input | undefined>> = {
 };
 
 const LISTENER_INPUTS: Readonly<Record<string, Input | undefined>> = {
-  [network.SourceTypeInputSchema.typeName]: ({ downstream: { remote, local } }) => (isLoopback(remote.address) || remote.address === local.address ? "local" : undefined),
+  [network.SourceTypeInputSchema.typeName]: ({ downstream: { remote, local } }) =>
+    isLoopback(remote.address) || remote.address === local.address ? "local" : undefined,
   [network.TransportProtocolInputSchema.typeName]: ({ downstream }) => downstream.transportProtocol,
-  [network.ApplicationProtocolInputSchema.typeName]: ({ downstream: { applicationProtocols } }) => (applicationProtocols.length === 0 ? undefined : applicationProtocols.map((each) => `'${each}'`).join(",")),
+  [network.ApplicationProtocolInputSchema.typeName]: ({ downstream: { applicationProtocols } }) =>
+    applicationProtocols.length === 0 ? undefined : applicationProtocols.map((each) => `'${each}'`).join(","),
 };

@@ -34,7 +34,10 @@ export function compileMatcher<Action>(proto: Matcher, options: MatcherOptions<A
 function compileKind<Action>({ matcherType }: Matcher, options: MatcherOptions<Action>): Decide<Action> {
   switch (matcherType.case) {
     case "matcherList": {
-      const fields = matcherType.value.matchers.map(({ predicate, onMatch }) => ({ test: compilePredicate(required(predicate, "FieldMatcher.Predicate"), options.where), act: compileOnMatch(required(onMatch, "FieldMatcher.OnMatch"), options) }));
+      const fields = matcherType.value.matchers.map(({ predicate, onMatch }) => ({
+        test: compilePredicate(required(predicate, "FieldMatcher.Predicate"), options.where),
+        act: compileOnMatch(required(onMatch, "FieldMatcher.OnMatch"), options),
+      }));
       return (source) => {
         for (const { test, act } of fields) {
           // A nested matcher that finds nothing leaves it to the next.
@@ -96,10 +99,12 @@ function compileMap<Action>({ map }: MatchMap, options: MatcherOptions<Action>):
 
 /** The most specific range first. An `exclusive` one counts only as the most specific, not in place of another that finds nothing. */
 function compileIps<Action>(proto: IPMatcher, read: Input, options: MatcherOptions<Action>): Decide<Action> {
-  const ranges: { readonly cidr: Cidr; readonly act: Decide<Action>; readonly exclusive: boolean }[] = proto.rangeMatchers.flatMap(({ ranges: own, onMatch, exclusive }) => {
-    const act = compileOnMatch(required(onMatch, "IPRangeMatcher.OnMatch"), options);
-    return own.map((range) => ({ cidr: compileCidr(range), act, exclusive }));
-  });
+  const ranges: { readonly cidr: Cidr; readonly act: Decide<Action>; readonly exclusive: boolean }[] = proto.rangeMatchers.flatMap(
+    ({ ranges: own, onMatch, exclusive }) => {
+      const act = compileOnMatch(required(onMatch, "IPRangeMatcher.OnMatch"), options);
+      return own.map((range) => ({ cidr: compileCidr(range), act, exclusive }));
+    },
+  );
   ranges.sort((a, b) => b.cidr.length - a.cidr.length);
   return (source) => {
     const bytes = ipBytes(read(source) ?? "");
@@ -121,7 +126,8 @@ function compileServerNames<Action>(proto: ServerNameMatcher, read: Input, optio
   for (const { domains, onMatch } of proto.domainMatchers) {
     const act = compileOnMatch(required(onMatch, "DomainMatcher.OnMatch"), options);
     for (const domain of domains) {
-      if (domain.includes("*") && domain !== "*" && (!domain.startsWith("*.") || domain.indexOf("*", 1) > 0)) throw new InvalidResource("INVALID_MATCHER", `Domain wildcard is not supported: ${domain}`);
+      if (domain.includes("*") && domain !== "*" && (!domain.startsWith("*.") || domain.indexOf("*", 1) > 0))
+        throw new InvalidResource("INVALID_MATCHER", `Domain wildcard is not supported: ${domain}`);
       if (byName.has(domain)) throw new InvalidResource("INVALID_MATCHER", `Duplicate domain in ServerNameMatcher: ${domain}`);
       byName.set(domain, act);
     }

@@ -54,5 +54,9 @@ export function compileMetadata(matcher: MetadataMatcher): (fieldsOf: (filter: s
 
 /** A value as text: equal values have the same, whatever the order of their fields. */
 export function valueText(value: unknown): string {
-  return JSON.stringify(value, (_, each: unknown) => (typeof each === "object" && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each)) ?? "null";
+  return (
+    JSON.stringify(value, (_, each: unknown) =>
+      typeof each === "object" && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each,
+    ) ?? "null"
+  );
 }

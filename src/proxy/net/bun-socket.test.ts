@@ -14,7 +14,8 @@ beforeAll(async () => {
   const root = await makeRoot();
   const make = async (id: string): Promise<NativeSecureContext> => {
     const { certificateChainPem, privateKeyPem } = await makeWorkload(root, id);
-    return (createSecureContext({ cert: certificateChainPem, key: privateKeyPem, ca: root.certificate.pem }) as unknown as { context: NativeSecureContext }).context;
+    return (createSecureContext({ cert: certificateChainPem, key: privateKeyPem, ca: root.certificate.pem }) as unknown as { context: NativeSecureContext })
+      .context;
   };
   server = await make("spiffe://td/ns/a/sa/server");
   client = await make("spiffe://td/ns/a/sa/client");
@@ -23,7 +24,16 @@ afterAll(() => {
   for (const stop of stops) stop();
 });
 
-const events = (own: Partial<SocketEvents>): SocketEvents => ({ binaryType: "buffer", open() {}, data() {}, drain() {}, end() {}, close() {}, error() {}, ...own });
+const events = (own: Partial<SocketEvents>): SocketEvents => ({
+  binaryType: "buffer",
+  open() {},
+  data() {},
+  drain() {},
+  end() {},
+  close() {},
+  error() {},
+  ...own,
+});
 
 function listen(own: Partial<SocketEvents>): number {
   const listening = bunNet.listen({ hostname: "127.0.0.1", port: 0, allowHalfOpen: true, socket: events(own) });
@@ -36,7 +46,9 @@ const connect = (port: number, own: Partial<SocketEvents>, tls?: { alpn?: string
     fd: connectMarked("127.0.0.1", port, 0),
     allowHalfOpen: true,
     data: undefined,
-    ...(tls ? { tls: { secureContext: client, servername: "x.y", rejectUnauthorized: false, ...(tls.alpn ? { ALPNProtocols: alpnWire(tls.alpn) } : {}) } } : {}),
+    ...(tls
+      ? { tls: { secureContext: client, servername: "x.y", rejectUnauthorized: false, ...(tls.alpn ? { ALPNProtocols: alpnWire(tls.alpn) } : {}) } }
+      : {}),
     socket: events({ ...own, open: (socket) => (tls?.session ? socket.setSession(tls.session) : undefined, own.open?.(socket)) }),
   });
 
@@ -80,7 +92,9 @@ describe("Bun's sockets", () => {
 
   test("adopt a descriptor that is connected", async () => {
     const port = listen({ data: (socket, chunk) => void socket.write(chunk) });
-    const text = await new Promise<string>((resolve) => void connect(port, { open: (socket) => void socket.write(Buffer.from("hi")), data: (_socket, chunk) => resolve(chunk.toString()) }));
+    const text = await new Promise<string>(
+      (resolve) => void connect(port, { open: (socket) => void socket.write(Buffer.from("hi")), data: (_socket, chunk) => resolve(chunk.toString()) }),
+    );
     expect(text).toBe("hi");
   });
 
@@ -92,12 +106,20 @@ describe("Bun's sockets", () => {
   test("upgrade to server TLS with bytes already read, and tell both certificates", async () => {
     const seen = Promise.withResolvers<unknown>();
     const port = upgradingServer({
-      handshake: (socket) => seen.resolve([socket.data, socket.authorized, socket.alpnProtocol, socket.getPeerX509Certificate()?.subjectAltName, socket.getTLSVersion()]),
+      handshake: (socket) =>
+        seen.resolve([socket.data, socket.authorized, socket.alpnProtocol, socket.getPeerX509Certificate()?.subjectAltName, socket.getTLSVersion()]),
       data: (socket, chunk) => void socket.write(chunk),
     });
     const answer = Promise.withResolvers<string>();
     const certificate = Promise.withResolvers<number>();
-    await connect(port, { handshake: (socket) => (certificate.resolve(socket.getPeerX509Certificate()?.raw.length ?? 0), void socket.write(Buffer.from("hi"))), data: (_socket, chunk) => answer.resolve(chunk.toString()) }, { alpn: ["istio"] });
+    await connect(
+      port,
+      {
+        handshake: (socket) => (certificate.resolve(socket.getPeerX509Certificate()?.raw.length ?? 0), void socket.write(Buffer.from("hi"))),
+        data: (_socket, chunk) => answer.resolve(chunk.toString()),
+      },
+      { alpn: ["istio"] },
+    );
     expect(await seen.promise).toEqual(["secure", true, "istio", "URI:spiffe://td/ns/a/sa/client", "TLSv1.3"]);
     expect(await answer.promise).toBe("hi");
     expect(await certificate.promise).toBeGreaterThan(200);
@@ -121,7 +143,11 @@ describe("Bun's sockets", () => {
       new Promise((resolve) => {
         void connect(
           port,
-          { handshake: (socket) => void socket.write(Buffer.from("x")), session: (_socket, ticket) => void (session = ticket), data: (socket) => (socket.end(), resolve()) },
+          {
+            handshake: (socket) => void socket.write(Buffer.from("x")),
+            session: (_socket, ticket) => void (session = ticket),
+            data: (socket) => (socket.end(), resolve()),
+          },
           session ? { session } : {},
         );
       });
@@ -134,10 +160,18 @@ describe("Bun's sockets", () => {
   test("half-close, and reset by terminate", async () => {
     const log: string[] = [];
     const port = listen({ end: (socket) => (log.push("fin"), socket.write(Buffer.from("late")), void socket.end()) });
-    const text = await new Promise<string>((resolve) => void connect(port, { open: (socket) => socket.shutdown(), data: (_socket, chunk) => resolve(chunk.toString()) }));
+    const text = await new Promise<string>(
+      (resolve) => void connect(port, { open: (socket) => socket.shutdown(), data: (_socket, chunk) => resolve(chunk.toString()) }),
+    );
     expect([text, ...log]).toEqual(["late", "fin"]);
     const resetter = listen({ data: (socket) => socket.terminate() });
-    const code = await new Promise<string | undefined>((resolve) => void connect(resetter, { open: (socket) => void socket.write(Buffer.from("x")), close: (_socket, error) => resolve((error as { code?: string } | undefined)?.code) }));
+    const code = await new Promise<string | undefined>(
+      (resolve) =>
+        void connect(resetter, {
+          open: (socket) => void socket.write(Buffer.from("x")),
+          close: (_socket, error) => resolve((error as { code?: string } | undefined)?.code),
+        }),
+    );
     expect(code).toBe("ECONNRESET");
   });
 
@@ -154,7 +188,12 @@ describe("Bun's sockets", () => {
 
   test("report what a handler throws to its error handler, and go on", async () => {
     const thrown = Promise.withResolvers<Error>();
-    const port = listen({ data() { throw new TypeError("ours"); }, error: (_socket, error) => thrown.resolve(error) });
+    const port = listen({
+      data() {
+        throw new TypeError("ours");
+      },
+      error: (_socket, error) => thrown.resolve(error),
+    });
     const socket = await connect(port, {});
     socket.write(Buffer.from("x"));
     expect((await thrown.promise).message).toBe("ours");

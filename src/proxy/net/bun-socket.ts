@@ -87,13 +87,7 @@ interface BunNet {
       socket: SocketEvents;
     },
   ): BunListener;
-  connect(options: {
-    fd: number;
-    allowHalfOpen: boolean;
-    data: unknown;
-    tls?: ClientTlsOptions;
-    socket: SocketEvents;
-  }): Promise<BunSocket>;
+  connect(options: { fd: number; allowHalfOpen: boolean; data: unknown; tls?: ClientTlsOptions; socket: SocketEvents }): Promise<BunSocket>;
 }
 
 /** Bun's listen and connect under the types above, which the published ones lack. */

@@ -22,7 +22,13 @@ export interface OverloadConfig {
 export const HEAP_MONITOR = "envoy.resource_monitors.fixed_heap";
 const CONNECTIONS_MONITOR = "envoy.resource_monitors.global_downstream_max_connections";
 const ACTION_PREFIX = "envoy.overload_actions.";
-const ACTIONS: ReadonlySet<string> = new Set<ActionName>(["stop_accepting_requests", "disable_http_keepalive", "stop_accepting_connections", "reject_incoming_connections", "shrink_heap"]);
+const ACTIONS: ReadonlySet<string> = new Set<ActionName>([
+  "stop_accepting_requests",
+  "disable_http_keepalive",
+  "stop_accepting_connections",
+  "reject_incoming_connections",
+  "shrink_heap",
+]);
 /** Envoy's default. */
 const REFRESH_MS = 1000;
 
@@ -39,7 +45,11 @@ export function readOverload(proto: OverloadManager | undefined, runtime: { read
     const connections = unpackAny(DownstreamConnectionsConfigSchema, configType.value);
     if (heap) maxHeapBytes = Number(heap.maxHeapSizeBytes);
     else if (connections) maxConnections = Number(connections.maxActiveDownstreamConnections);
-    else throw new InvalidResource("UNKNOWN_RESOURCE_MONITOR", `overload_manager: Didn't find a registered implementation for '${name}' with type URL: '${configType.value?.typeUrl ?? ""}'`);
+    else
+      throw new InvalidResource(
+        "UNKNOWN_RESOURCE_MONITOR",
+        `overload_manager: Didn't find a registered implementation for '${name}' with type URL: '${configType.value?.typeUrl ?? ""}'`,
+      );
     monitors.add(name);
   }
   const listenerLimits = new Map<string, number>();
@@ -57,8 +67,10 @@ function readAction({ name, triggers }: OverloadAction, monitors: ReadonlySet<st
   const short = name.startsWith(ACTION_PREFIX) ? name.slice(ACTION_PREFIX.length) : "";
   if (!ACTIONS.has(short)) throw new InvalidResource("UNKNOWN_OVERLOAD_ACTION", `overload_manager: the action ${name} is not supported`);
   return triggers.map((trigger) => {
-    if (!monitors.has(trigger.name)) throw new InvalidResource("INVALID_OVERLOAD_MANAGER", `Unknown trigger resource ${trigger.name} for overload action ${name}`);
-    if (trigger.name === CONNECTIONS_MONITOR) throw new InvalidResource("INVALID_OVERLOAD_MANAGER", `overload_manager: ${trigger.name} cannot trigger ${name}: the limit acts by itself`);
+    if (!monitors.has(trigger.name))
+      throw new InvalidResource("INVALID_OVERLOAD_MANAGER", `Unknown trigger resource ${trigger.name} for overload action ${name}`);
+    if (trigger.name === CONNECTIONS_MONITOR)
+      throw new InvalidResource("INVALID_OVERLOAD_MANAGER", `overload_manager: ${trigger.name} cannot trigger ${name}: the limit acts by itself`);
     return { name: short as ActionName, monitor: trigger.name, from: thresholdOf(trigger) };
   });
 }

@@ -6,7 +6,13 @@ import type { RetryPolicy } from "./retry-policy.ts";
 import type { ForwardAction } from "./route-table.ts";
 
 /** What a balancer is told of a request: its hash, the subset that its route and its own metadata mean, whom to avoid. */
-export function balancingContext(action: ForwardAction, info: StreamInfo & { readonly overrideHost: LoadBalancerContext["override"] }, hash: number | undefined, policy: RetryPolicy | undefined, tried: readonly Host[] | undefined): LoadBalancerContext {
+export function balancingContext(
+  action: ForwardAction,
+  info: StreamInfo & { readonly overrideHost: LoadBalancerContext["override"] },
+  hash: number | undefined,
+  policy: RetryPolicy | undefined,
+  tried: readonly Host[] | undefined,
+): LoadBalancerContext {
   const criteria = MetadataCriteria.merged(action.criteria, info.dynamicMetadata?.get(LB_METADATA));
   const override = info.overrideHost;
   if (!policy || !tried) return { hash, criteria, override };

@@ -54,7 +54,9 @@ function compileSource(proto: RouteAction_HashPolicy): Source {
         const known = cookie(request, name);
         if (known !== undefined) return { text: known };
         if (seconds === undefined) return { text: undefined };
-        const value = Math.floor(random() * 2 ** 52).toString(16).padStart(16, "0");
+        const value = Math.floor(random() * 2 ** 52)
+          .toString(16)
+          .padStart(16, "0");
         const age = seconds === 0 ? "" : `; Max-Age=${Math.floor(seconds / 1000)}`;
         return { text: value, setCookie: `${name}="${value}"${age}${path === "" ? "" : `; Path=${path}`}; HttpOnly` };
       };
@@ -71,7 +73,11 @@ function compileSource(proto: RouteAction_HashPolicy): Source {
 export function cookie(request: RequestHead, name: string): string | undefined {
   for (const part of request.headers.getJoined("cookie")?.split(/[;,]/) ?? []) {
     const equals = part.indexOf("=");
-    if (equals > 0 && part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim().replace(/^"(.*)"$/, "$1");
+    if (equals > 0 && part.slice(0, equals).trim() === name)
+      return part
+        .slice(equals + 1)
+        .trim()
+        .replace(/^"(.*)"$/, "$1");
   }
   return undefined;
 }

@@ -49,14 +49,34 @@ function apply(headers: HeaderMap, { name, value, replaces }: Change): void {
   if (replaces) headers.set(name, value);
   else if (ONE_LINE.has(name) && headers.has(name)) {
     if (value !== "") headers.appendToValue(name, value);
-  }
-  else headers.append(name, value);
+  } else headers.append(name, value);
 }
 
 /** Those that Envoy keeps in one line each: what is added to them stands behind a comma. */
 const ONE_LINE: ReadonlySet<string> = new Set([
-  "connection", "content-length", "content-type", "date", "envoy-attempt-count", "grpc-message", "grpc-status", "grpc-timeout", "keep-alive", "server", "user-agent", "via", "x-forwarded-client-cert", "x-forwarded-for",
-  "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-request-id", "x-envoy-attempt-count", "x-envoy-decorator-operation", "x-envoy-original-path", "x-envoy-original-host", "x-envoy-upstream-service-time",
+  "connection",
+  "content-length",
+  "content-type",
+  "date",
+  "envoy-attempt-count",
+  "grpc-message",
+  "grpc-status",
+  "grpc-timeout",
+  "keep-alive",
+  "server",
+  "user-agent",
+  "via",
+  "x-forwarded-client-cert",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-request-id",
+  "x-envoy-attempt-count",
+  "x-envoy-decorator-operation",
+  "x-envoy-original-path",
+  "x-envoy-original-host",
+  "x-envoy-upstream-service-time",
 ]);
 
 /** Runs several levels in their order. */
@@ -87,7 +107,8 @@ function compileAddition(option: HeaderValueOption, hostname: string): (headers:
 
 function modifiable(key: string): string {
   const name = key.toLowerCase();
-  if (name === "" || name.startsWith(":") || name === "host") throw new InvalidResource("INVALID_HEADER", `:-prefixed or host headers may not be modified (${key})`);
+  if (name === "" || name.startsWith(":") || name === "host")
+    throw new InvalidResource("INVALID_HEADER", `:-prefixed or host headers may not be modified (${key})`);
   if (/[^!#$%&'*+\-.^_`|~0-9a-z]/.test(name)) throw new InvalidResource("INVALID_HEADER", `${JSON.stringify(key)} is not a header name`);
   return name;
 }

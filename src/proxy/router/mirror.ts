@@ -36,10 +36,19 @@ export class RequestMirror implements PoolWaiter, ResponseSink {
     const { services } = this.stream.config;
     const cluster = services.clusters.get(this.cluster);
     if (!cluster || this.#size > MAX_BODY) return;
-    const host = cluster.isOriginalDestination ? this.stream.downstream.destinationRestored && cluster.originalDestination(this.stream.downstream.local) : cluster.choose();
+    const host = cluster.isOriginalDestination
+      ? this.stream.downstream.destinationRestored && cluster.originalDestination(this.stream.downstream.local)
+      : cluster.choose();
     if (!host) return;
     this.#cancel = services.clock.after(TIMEOUT_MS, () => this.#upstream?.abandon());
-    cluster.pool(host, { alpn: this.stream.upstreamAlpn, downstream: this.stream.protocol === "HTTP/2" ? 2 : 1, authority: this.head.authority, client: this.stream.downstream }).acquire(this);
+    cluster
+      .pool(host, {
+        alpn: this.stream.upstreamAlpn,
+        downstream: this.stream.protocol === "HTTP/2" ? 2 : 1,
+        authority: this.head.authority,
+        client: this.stream.downstream,
+      })
+      .acquire(this);
   }
 
   onPoolReady(connection: PooledConnection): void {

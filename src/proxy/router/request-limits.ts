@@ -30,7 +30,12 @@ export function requestLimits(headers: HeaderMap, action: ForwardAction, grpc: b
   const on = `${asked("x-envoy-retry-on") ?? ""},${asked("x-envoy-retry-grpc-on") ?? ""}`;
   const tries = asked("x-envoy-max-retries");
   const codes = asked("x-envoy-retriable-status-codes");
-  return limits(whole, perTry, on === "," && tries === undefined && codes === undefined ? retry : askedRetries(retry, on, tries, codes), alternative ? 204 : 504);
+  return limits(
+    whole,
+    perTry,
+    on === "," && tries === undefined && codes === undefined ? retry : askedRetries(retry, on, tries, codes),
+    alternative ? 204 : 504,
+  );
 }
 
 /** How long the whole exchange may take: as a gRPC caller says, where the route honours that, else as is configured. */
@@ -71,7 +76,11 @@ function milliseconds(text: string | undefined, otherwise: number | undefined): 
 
 function askedRetries(base: RetryPolicy = NO_RETRIES, on: string, tries: string | undefined, codes: string | undefined): RetryPolicy {
   const known = new Set([...base.on, ...conditionsOf(on)]);
-  const numbers = codes?.split(",").map((each) => Number(each.trim())).filter((each) => Number.isInteger(each)) ?? [];
+  const numbers =
+    codes
+      ?.split(",")
+      .map((each) => Number(each.trim()))
+      .filter((each) => Number.isInteger(each)) ?? [];
   return {
     ...base,
     on: known,

@@ -22,9 +22,22 @@ export interface RetryPolicy {
 }
 
 const CONDITIONS = new Set([
-  "5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited", "retriable-4xx", "refused-stream",
-  "retriable-status-codes", "retriable-headers", "http3-post-connect-failure",
-  "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable",
+  "5xx",
+  "gateway-error",
+  "reset",
+  "reset-before-request",
+  "connect-failure",
+  "envoy-ratelimited",
+  "retriable-4xx",
+  "refused-stream",
+  "retriable-status-codes",
+  "retriable-headers",
+  "http3-post-connect-failure",
+  "cancelled",
+  "deadline-exceeded",
+  "internal",
+  "resource-exhausted",
+  "unavailable",
 ]);
 
 const PREVIOUS_HOSTS = new Set(["envoy.retry_host_predicates.previous_hosts"]);
@@ -34,9 +47,11 @@ const PREVIOUS_PRIORITIES = new Set(["envoy.retry_priorities.previous_priorities
 /** Throws InvalidResource for predicates that are not known. Unknown conditions are ignored, as Envoy ignores them. */
 export function compileRetryPolicy(proto: RetryProto): RetryPolicy {
   for (const predicate of proto.retryHostPredicate) {
-    if (!PREVIOUS_HOSTS.has(predicate.name)) throw new InvalidResource("UNKNOWN_RETRY_PREDICATE", `Didn't find a registered implementation for name: '${predicate.name}'`);
+    if (!PREVIOUS_HOSTS.has(predicate.name))
+      throw new InvalidResource("UNKNOWN_RETRY_PREDICATE", `Didn't find a registered implementation for name: '${predicate.name}'`);
   }
-  if (proto.retryPriority && !PREVIOUS_PRIORITIES.has(proto.retryPriority.name)) throw new InvalidResource("UNKNOWN_RETRY_PRIORITY", `Didn't find a registered implementation for name: '${proto.retryPriority.name}'`);
+  if (proto.retryPriority && !PREVIOUS_PRIORITIES.has(proto.retryPriority.name))
+    throw new InvalidResource("UNKNOWN_RETRY_PRIORITY", `Didn't find a registered implementation for name: '${proto.retryPriority.name}'`);
   const base = durationMs(proto.retryBackOff?.baseInterval) ?? 25;
   return {
     on: conditionsOf(proto.retryOn),
@@ -55,7 +70,12 @@ export function compileRetryPolicy(proto: RetryProto): RetryPolicy {
 
 /** The known ones of a list of conditions. */
 export function conditionsOf(list: string): ReadonlySet<string> {
-  return new Set(list.split(",").map((part) => part.trim()).filter((part) => CONDITIONS.has(part)));
+  return new Set(
+    list
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => CONDITIONS.has(part)),
+  );
 }
 
 /** What a request is judged by that asks for retries where its route has none: Envoy's defaults. */
@@ -73,7 +93,14 @@ export const NO_RETRIES: RetryPolicy = {
   maxBackOffMs: 250,
 };
 
-const GRPC: Record<string, string> = { "1": "cancelled", "2": "unknown", "4": "deadline-exceeded", "8": "resource-exhausted", "13": "internal", "14": "unavailable" };
+const GRPC: Record<string, string> = {
+  "1": "cancelled",
+  "2": "unknown",
+  "4": "deadline-exceeded",
+  "8": "resource-exhausted",
+  "13": "internal",
+  "14": "unavailable",
+};
 
 /** Whether a response calls for another try. */
 export function retriesResponse(policy: RetryPolicy, status: number, headers: HeaderMap): boolean {

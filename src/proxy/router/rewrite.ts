@@ -8,7 +8,8 @@ import { pathWithoutQuery, type PathMatcher } from "./route-match.ts";
 
 /** How a forwarded path changes, query kept; undefined when it does not. Nothing as the result: it stays as it is. */
 export function compilePathRewrite(action: RouteAction, path: PathMatcher): TextRewrite | undefined {
-  if (action.pathRewritePolicy) throw new InvalidResource("UNSUPPORTED_REWRITE", `Didn't find a registered implementation for name: '${action.pathRewritePolicy.name}'`);
+  if (action.pathRewritePolicy)
+    throw new InvalidResource("UNSUPPORTED_REWRITE", `Didn't find a registered implementation for name: '${action.pathRewritePolicy.name}'`);
   if (action.prefixRewrite !== "") return prefixRewrite(action.prefixRewrite, path);
   return action.regexRewrite && regexRewrite(action.regexRewrite);
 }

@@ -31,7 +31,11 @@ export function compilePath(proto: RouteMatchProto): PathMatcher {
     }
     case "pathSeparatedPrefix": {
       const value = fold ? specifier.value.toLowerCase() : specifier.value;
-      return { kind: "separated", value: specifier.value, test: folded((path) => path.startsWith(value) && (path.length === value.length || path[value.length] === "/")) };
+      return {
+        kind: "separated",
+        value: specifier.value,
+        test: folded((path) => path.startsWith(value) && (path.length === value.length || path[value.length] === "/")),
+      };
     }
     case "safeRegex":
       return { kind: "regex", test: compileFullMatch(specifier.value) };
@@ -73,7 +77,11 @@ export function compileRouteMatch(proto: RouteMatchProto, path: PathMatcher): Ro
 
 /** A FractionalPercent as a number in [0, 1]. */
 export function fraction(percent: FractionalPercent | undefined): number {
-  const of = { [FractionalPercent_DenominatorType.HUNDRED]: 100, [FractionalPercent_DenominatorType.TEN_THOUSAND]: 10_000, [FractionalPercent_DenominatorType.MILLION]: 1_000_000 };
+  const of = {
+    [FractionalPercent_DenominatorType.HUNDRED]: 100,
+    [FractionalPercent_DenominatorType.TEN_THOUSAND]: 10_000,
+    [FractionalPercent_DenominatorType.MILLION]: 1_000_000,
+  };
   return percent ? percent.numerator / (of[percent.denominator] ?? 100) : 0;
 }
 
@@ -109,7 +117,10 @@ export function compileQueryParameter(matcher: QueryParameterMatcher): RouteMatc
 export function queryParameter(path: string, name: string): string | undefined {
   const start = path.indexOf("?");
   if (start < 0) return undefined;
-  for (const part of path.slice(start + 1).split("#", 1)[0]?.split("&") ?? []) {
+  for (const part of path
+    .slice(start + 1)
+    .split("#", 1)[0]
+    ?.split("&") ?? []) {
     const equals = part.indexOf("=");
     if ((equals < 0 ? part : part.slice(0, equals)) === name) return equals < 0 ? "" : part.slice(equals + 1);
   }

@@ -8,7 +8,10 @@ import type {
   RouteAction_RequestMirrorPolicy,
   VirtualHost as VirtualHostProto,
 } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
-import { RouteAction_ClusterNotFoundResponseCode as NotFoundCode, VirtualHost_TlsRequirementType as RequireTls } from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
+import {
+  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
+  VirtualHost_TlsRequirementType as RequireTls,
+} from "../../proto/gen/envoy/config/route/v3/route_components_pb.ts";
 import { durationMs, timeoutMs } from "../durations.ts";
 import type { RequestHead } from "../http/header-map.ts";
 import { headerReader } from "../match/headers.ts";
@@ -128,7 +131,10 @@ export class RouteTable {
           continue;
         }
         if (this.#exact.has(domain) || wildcards.has(domain)) {
-          throw new InvalidResource("DUPLICATE_DOMAIN", `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${proto.name}`);
+          throw new InvalidResource(
+            "DUPLICATE_DOMAIN",
+            `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${proto.name}`,
+          );
         }
         if (domain.startsWith("*") || domain.endsWith("*")) wildcards.add(domain);
         if (domain.startsWith("*")) this.#suffixes.push({ suffix: domain.slice(1), host: compiled });
@@ -168,7 +174,8 @@ export class RouteTable {
   }
 
   #compileVirtualHost(proto: VirtualHostProto): VirtualHost {
-    if (proto.domains.length === 0) throw new InvalidResource("INVALID_VIRTUAL_HOST", `VirtualHostValidationError.Domains: value must contain at least 1 item(s)`);
+    if (proto.domains.length === 0)
+      throw new InvalidResource("INVALID_VIRTUAL_HOST", `VirtualHostValidationError.Domains: value must contain at least 1 item(s)`);
     if (proto.matcher) throw new InvalidResource("UNSUPPORTED_MATCHER", `virtual host ${proto.name}: matcher is not supported`);
     this.#check(proto.typedPerFilterConfig);
     const virtualHost: VirtualHost = {
@@ -240,7 +247,10 @@ export class RouteTable {
                 presetHost: literal || undefined,
               },
               requestOps: joinHeaderOps([compileHeaderOps({ add: each.requestHeadersToAdd, remove: each.requestHeadersToRemove }, hostname), base.requestOps]),
-              responseOps: joinHeaderOps([compileHeaderOps({ add: each.responseHeadersToAdd, remove: each.responseHeadersToRemove }, hostname), base.responseOps]),
+              responseOps: joinHeaderOps([
+                compileHeaderOps({ add: each.responseHeadersToAdd, remove: each.responseHeadersToRemove }, hostname),
+                base.responseOps,
+              ]),
               filterConfigs: [each.typedPerFilterConfig, ...base.filterConfigs],
             };
             return { upTo: sum / total, route };
@@ -266,7 +276,12 @@ export class RouteTable {
   }
 }
 
-function compileForward(action: RouteAction, path: PathMatcher, vhProto: VirtualHostProto, tableMirrors: readonly RouteAction_RequestMirrorPolicy[]): Omit<ForwardAction, "cluster"> {
+function compileForward(
+  action: RouteAction,
+  path: PathMatcher,
+  vhProto: VirtualHostProto,
+  tableMirrors: readonly RouteAction_RequestMirrorPolicy[],
+): Omit<ForwardAction, "cluster"> {
   const retry = action.retryPolicy ?? vhProto.retryPolicy;
   const host = action.hostRewriteSpecifier;
   let hostRewrite: ForwardAction["hostRewrite"];
@@ -277,8 +292,14 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     hostRewrite = (request) => substitute(pathWithoutQuery(request.path));
   }
   const ended = action.upgradeConfigs.find(({ connectConfig }) => connectConfig)?.connectConfig;
-  if (ended?.proxyProtocolConfig || ended?.allowPost) throw new InvalidResource("UNSUPPORTED_CONNECT", "connect_config with proxy_protocol_config or allow_post is not supported");
-  const mirrors = action.requestMirrorPolicies.length > 0 ? action.requestMirrorPolicies : vhProto.requestMirrorPolicies.length > 0 ? vhProto.requestMirrorPolicies : tableMirrors;
+  if (ended?.proxyProtocolConfig || ended?.allowPost)
+    throw new InvalidResource("UNSUPPORTED_CONNECT", "connect_config with proxy_protocol_config or allow_post is not supported");
+  const mirrors =
+    action.requestMirrorPolicies.length > 0
+      ? action.requestMirrorPolicies
+      : vhProto.requestMirrorPolicies.length > 0
+        ? vhProto.requestMirrorPolicies
+        : tableMirrors;
   const streamLimit = action.maxStreamDuration;
   return {
     kind: "forward",
@@ -287,7 +308,10 @@ function compileForward(action: RouteAction, path: PathMatcher, vhProto: Virtual
     timeoutMs: timeoutMs(action.timeout, 15_000),
     idleTimeoutMs: timeoutMs(action.idleTimeout),
     maxGrpcTimeoutMs: streamLimit ? undefined : durationMs(action.maxGrpcTimeout),
-    grpcLimit: streamLimit?.grpcTimeoutHeaderMax && { maxMs: durationMs(streamLimit.grpcTimeoutHeaderMax) ?? 0, offsetMs: durationMs(streamLimit.grpcTimeoutHeaderOffset) ?? 0 },
+    grpcLimit: streamLimit?.grpcTimeoutHeaderMax && {
+      maxMs: durationMs(streamLimit.grpcTimeoutHeaderMax) ?? 0,
+      offsetMs: durationMs(streamLimit.grpcTimeoutHeaderOffset) ?? 0,
+    },
     maxStreamMs: timeoutMs(streamLimit?.maxStreamDuration),
     retry: retry && compileRetryPolicy(retry),
     pathRewrite: compilePathRewrite(action, path),

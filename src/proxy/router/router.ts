@@ -5,7 +5,7 @@ import type { Cluster } from "../upstream/cluster.ts";
 import type { Host } from "../upstream/host.ts";
 import type { PooledConnection, PoolWaiter } from "../upstream/pool.ts";
 import { balancingContext } from "./balancing.ts";
-import { hasLocation, ownLocation, type Redirect } from "./rewrite.ts";
+import { answerDirectly, redirect } from "./own-answers.ts";
 import { RESET_FLAGS } from "./reset-flags.ts";
 import { originalHost } from "./original-destination.ts";
 import { backOffMs, retriesReset, retriesResponse, type RetryPolicy } from "./retry-policy.ts";
@@ -57,12 +57,10 @@ export class Router implements ResponseSink, PoolWaiter {
     const { action } = route;
     switch (action.kind) {
       case "redirect":
-        stream.config.stats.rq_redirect++;
-        this.#redirect(route, action.redirect);
+        redirect(stream, route, action.redirect);
         return;
       case "direct":
-        stream.config.stats.rq_direct_response++;
-        stream.localReply({ status: action.status, body: action.body, details: "direct_response", headers: hasLocation(action.status) ? [["location", ownLocation(stream.request)]] : [], modify: (headers) => route.responseOps?.(headers, stream) });
+        answerDirectly(stream, route, action);
         return;
       case "none":
         // A route that is for control planes only names no cluster, which is what Envoy finds.
@@ -148,7 +146,15 @@ export class Router implements ResponseSink, PoolWaiter {
       this.#failed("overflow", "");
       return;
     }
-    this.#withdraw = cluster.pool(host, { alpn: stream.upstreamAlpn, downstream: stream.protocol === "HTTP/2" ? 2 : 1, tunnel: stream.request.upgrade === "connect" && this.#action.endsConnect, authority: stream.request.authority, client: stream.downstream }).acquire(this);
+    this.#withdraw = cluster
+      .pool(host, {
+        alpn: stream.upstreamAlpn,
+        downstream: stream.protocol === "HTTP/2" ? 2 : 1,
+        tunnel: stream.request.upgrade === "connect" && this.#action.endsConnect,
+        authority: stream.request.authority,
+        client: stream.downstream,
+      })
+      .acquire(this);
   }
 
   onPoolReady(connection: PooledConnection, host: Host): void {
@@ -336,7 +342,13 @@ export class Router implements ResponseSink, PoolWaiter {
     this.#charge(504);
     this.#end();
     const { timeoutStatus } = this.#limits;
-    stream.localReply({ status: timeoutStatus, body: timeoutStatus === 504 ? "upstream request timeout" : "", details, flag: "UT", modify: (headers) => this.#modify(headers) });
+    stream.localReply({
+      status: timeoutStatus,
+      body: timeoutStatus === 504 ? "upstream request timeout" : "",
+      details,
+      flag: "UT",
+      modify: (headers) => this.#modify(headers),
+    });
   }
 
   #mayRetry(policy: RetryPolicy): boolean {
@@ -386,19 +398,6 @@ export class Router implements ResponseSink, PoolWaiter {
 
   #modify(headers: HeaderMap): void {
     if (this.#route.virtualHost.attemptCountInResponse) headers.set("x-envoy-attempt-count", String(this.stream.attempts));
-  }
-
-  #redirect(route: Route, { status, location, rewrite }: Redirect): void {
-    const { stream } = this;
-    const { request } = stream;
-    const target = location(request);
-    const path = rewrite?.(request.path);
-    if (path) {
-      // As Envoy: the path changes for whoever logs it.
-      if (!stream.config.router.suppressEnvoyHeaders) request.headers.set("x-envoy-original-path", request.path);
-      request.path = path;
-    }
-    stream.localReply({ status, body: "", details: "direct_response", headers: [["location", target]], modify: (headers) => route.responseOps?.(headers, stream) });
   }
 
   // ---- book-keeping

@@ -40,7 +40,10 @@ export function compileTcpProxy(proto: TcpProxy, services: Services): TcpConfig 
     const { clusters } = specifier.value;
     const total = clusters.reduce((sum, each) => sum + each.weight, 0);
     if (total === 0) throw new InvalidResource("INVALID_TCP_PROXY", "TcpProxy weighted clusters have no weight");
-    const targets = clusters.map((each) => ({ cluster: each.name, criteria: MetadataCriteria.merged(criteria, each.metadataMatch?.filterMetadata[LB_METADATA]) }));
+    const targets = clusters.map((each) => ({
+      cluster: each.name,
+      criteria: MetadataCriteria.merged(criteria, each.metadataMatch?.filterMetadata[LB_METADATA]),
+    }));
     target = (draw) => {
       let left = draw * total;
       for (let i = 0; i < clusters.length; i++) {

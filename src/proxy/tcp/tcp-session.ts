@@ -234,7 +234,8 @@ export class TcpSession {
   #connect(): void {
     const { tcp, sniCluster } = this.chain;
     const { cluster: configured, criteria } = tcp.target(this.services.random());
-    const name = sniCluster && this.connection.serverName !== "" ? this.connection.serverName : (this.connection.namedState?.get("envoy.tcp_proxy.cluster") ?? configured);
+    const name =
+      sniCluster && this.connection.serverName !== "" ? this.connection.serverName : (this.connection.namedState?.get("envoy.tcp_proxy.cluster") ?? configured);
     const cluster = this.services.clusters.get(name);
     if (!cluster) {
       tcp.core.downstream_cx_no_route++;
@@ -273,7 +274,17 @@ export class TcpSession {
     cluster.load.connections++;
     const transport = cluster.transports.for(host.metadata);
     this.#cancelConnect = connectUpstream(
-      { host, transport, alpn: undefined, sni: undefined, provenName: undefined, bindAddress: cluster.bindAddress, timeoutMs: cluster.connectTimeoutMs, sessionKey: `tcp ${transport.name}`, preamble: transport.proxyHeader && writeProxyHeader(transport.proxyHeader, this.connection.remote, this.connection.local) },
+      {
+        host,
+        transport,
+        alpn: undefined,
+        sni: undefined,
+        provenName: undefined,
+        bindAddress: cluster.bindAddress,
+        timeoutMs: cluster.connectTimeoutMs,
+        sessionKey: `tcp ${transport.name}`,
+        preamble: transport.proxyHeader && writeProxyHeader(transport.proxyHeader, this.connection.remote, this.connection.local),
+      },
       this.services,
       {
         onConnected: (connected) => this.#connected(connected),

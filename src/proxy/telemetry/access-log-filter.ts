@@ -82,7 +82,10 @@ export function compileLogFilter(filter: AccessLogFilter, services: Services): (
       const any = specifier.value.configType.value;
       const cel = unpackAny(ExpressionFilterSchema, any);
       if (cel) return (require("./cel-filter.ts") as typeof Cel).compileCelFilter(cel.expression);
-      throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `Didn't find a registered implementation for '${specifier.value.name}' with type URL: '${any?.typeUrl ?? ""}'`);
+      throw new InvalidResource(
+        "UNKNOWN_ACCESS_LOG_FILTER",
+        `Didn't find a registered implementation for '${specifier.value.name}' with type URL: '${any?.typeUrl ?? ""}'`,
+      );
     }
   }
   throw new InvalidResource("UNKNOWN_ACCESS_LOG_FILTER", `access log filter ${specifier.case ?? "(none)"} is not supported`);

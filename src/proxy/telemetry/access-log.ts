@@ -139,7 +139,9 @@ function jsonWriter(template: unknown, options: FormatOptions): JsonWriter {
     return (info) => items.map((item) => item(info));
   }
   if (typeof template === "object" && template !== null) {
-    const fields = Object.entries(template).map(([key, value]) => [key, jsonWriter(value, options)] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+    const fields = Object.entries(template)
+      .map(([key, value]) => [key, jsonWriter(value, options)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
     return (info) => Object.fromEntries(fields.map(([key, write]) => [key, write(info)]));
   }
   return () => template;

@@ -20,7 +20,11 @@ export function compileCelText(expression: string): (info: StreamInfo) => string
   return (info) => {
     const value = evaluate(info);
     if (value === undefined || value === null) return undefined;
-    return value instanceof Date ? value.toISOString() : typeof value === "object" ? JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? Number(each) : each)) : String(value);
+    return value instanceof Date
+      ? value.toISOString()
+      : typeof value === "object"
+        ? JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? Number(each) : each))
+        : String(value);
   };
 }
 
@@ -32,7 +36,11 @@ function compileCel(expression: string): (info: StreamInfo) => unknown {
   try {
     program = environment.parse(expression) as unknown as typeof program;
   } catch (cause) {
-    throw new InvalidResource("INVALID_CEL", `Unable to parse CEL expression ${JSON.stringify(expression)}: ${cause instanceof Error ? cause.message.split("\n", 1)[0] : ""}`, { cause });
+    throw new InvalidResource(
+      "INVALID_CEL",
+      `Unable to parse CEL expression ${JSON.stringify(expression)}: ${cause instanceof Error ? cause.message.split("\n", 1)[0] : ""}`,
+      { cause },
+    );
   }
   const Duration = (environment.parse("duration('1s')")({}) as object).constructor as new (seconds: number, nanos: number) => object;
   return (info) => {

@@ -5,9 +5,14 @@ import { CoreStats } from "./core-stats.ts";
 import { StatNaming } from "./stat-names.ts";
 
 test("what is not shown is told once; what is counted first between two readings is shown or not by its own name", () => {
-  const naming = new StatNaming(fromJson(StatsConfigSchema, { useAllDefaultTags: false, statsMatcher: { inclusionList: { patterns: [{ suffix: "cx_total" }, { suffix: "allowed" }] } } }));
+  const naming = new StatNaming(
+    fromJson(StatsConfigSchema, { useAllDefaultTags: false, statsMatcher: { inclusionList: { patterns: [{ suffix: "cx_total" }, { suffix: "allowed" }] } } }),
+  );
   const asked: string[] = [];
-  const stats = new CoreStats({ includes: (dotted: string) => (asked.push(dotted), naming.includes(dotted)), name: (dotted: string) => naming.name(dotted) } as StatNaming, () => []);
+  const stats = new CoreStats(
+    { includes: (dotted: string) => (asked.push(dotted), naming.includes(dotted)), name: (dotted: string) => naming.name(dotted) } as StatNaming,
+    () => [],
+  );
   const shown = () => [...stats.samples()].map(({ dotted, metric }) => `${dotted} ${"value" in metric ? metric.value : "histogram"}`);
   stats.tcp("a").downstream_cx_total = 3;
   stats.tcp("b");

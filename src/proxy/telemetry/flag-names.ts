@@ -37,5 +37,8 @@ const NAMES: Record<ResponseFlag, string> = {
 /** `URX,UF` in words; a dash for none. */
 export function flagNames(flags: string): string {
   if (flags === "") return "-";
-  return flags.split(",").map((flag) => NAMES[flag as ResponseFlag] ?? flag).join(",");
+  return flags
+    .split(",")
+    .map((flag) => NAMES[flag as ResponseFlag] ?? flag)
+    .join(",");
 }

@@ -30,7 +30,8 @@ export const RARE_FIELDS: Readonly<Record<string, Part | undefined>> = {
   DOWNSTREAM_PEER_CERT_V_END: ({ downstream }) => validity(downstream.tls?.peer, "notAfter"),
   DOWNSTREAM_PEER_FINGERPRINT_1: ({ downstream }) => sha1(downstream.tls?.peer),
   UPSTREAM_HOST_NAME: ({ upstreamHost }) => upstreamHost && (upstreamHost.hostname || upstreamHost.text),
-  UPSTREAM_HOST_NAME_WITHOUT_PORT: ({ upstreamHost }) => upstreamHost && (upstreamHost.hostname || upstreamHost.text.replace(/:\d+$/, "").replace(/^\[|\]$/g, "")),
+  UPSTREAM_HOST_NAME_WITHOUT_PORT: ({ upstreamHost }) =>
+    upstreamHost && (upstreamHost.hostname || upstreamHost.text.replace(/:\d+$/, "").replace(/^\[|\]$/g, "")),
   UPSTREAM_HOSTS_ATTEMPTED: (info) => attempted(info, ({ text }) => text),
   UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: (info) => attempted(info, ({ text }) => bare(text)),
   UPSTREAM_HOST_NAMES_ATTEMPTED: (info) => attempted(info, ({ hostname, text }) => hostname || text),
@@ -38,7 +39,16 @@ export const RARE_FIELDS: Readonly<Record<string, Part | undefined>> = {
   // What the kernel sends again is counted for QUIC only, and a connection that ends at once is none of these.
   BYTES_RETRANSMITTED: () => "0",
   PACKETS_RETRANSMITTED: () => "0",
-  REQUEST_HEADERS_BYTES: ({ request }) => String(request ? sizeOf(request.headers) + pseudo(":method", request.method) + pseudo(":path", request.path) + pseudo(":authority", request.authority) + pseudo(":scheme", request.scheme) : 0),
+  REQUEST_HEADERS_BYTES: ({ request }) =>
+    String(
+      request
+        ? sizeOf(request.headers) +
+            pseudo(":method", request.method) +
+            pseudo(":path", request.path) +
+            pseudo(":authority", request.authority) +
+            pseudo(":scheme", request.scheme)
+        : 0,
+    ),
   RESPONSE_HEADERS_BYTES: ({ responseHeaders }) => String(responseHeaders ? sizeOf(responseHeaders) + ":status200".length : 0),
   RESPONSE_TRAILERS_BYTES: ({ responseTrailers }) => String(responseTrailers ? sizeOf(responseTrailers) : 0),
   CUSTOM_FLAGS: () => "",
@@ -87,22 +97,55 @@ function bare(address: string): string {
 
 /** What Envoy knows and this proxy does not keep: shown as missing, so that a format which has one is taken. */
 export const UNKEPT_FIELDS: ReadonlySet<string> = new Set([
-  "ROUNDTRIP_DURATION", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
-  "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", 
-  "DOWNSTREAM_HANDSHAKE_DURATION", "DOWNSTREAM_LOCAL_CLOSE_REASON", "DOWNSTREAM_LOCAL_DNS_SAN", "DOWNSTREAM_LOCAL_EMAIL_SAN",
-  "DOWNSTREAM_LOCAL_IP_SAN", "DOWNSTREAM_LOCAL_OTHERNAME_SAN", "DOWNSTREAM_LOCAL_SUBJECT", 
-  "DOWNSTREAM_PEER_EMAIL_SAN", "DOWNSTREAM_PEER_OTHERNAME_SAN", "DOWNSTREAM_TLS_SESSION_ID", "DOWNSTREAM_TRANSPORT_FAILURE_REASON", "UPSTREAM_CONNECTION_ID", "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
-  "UPSTREAM_CONNECTION_POOL_READY_DURATION", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", "UPSTREAM_HEADER_BYTES_RECEIVED",
-  "UPSTREAM_HEADER_BYTES_SENT", "UPSTREAM_LOCAL_CLOSE_REASON",
-  "UPSTREAM_LOCAL_DNS_SAN", "UPSTREAM_LOCAL_IP_SAN", "UPSTREAM_PEER_IP_SAN", "UPSTREAM_TLS_SESSION_ID", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_WIRE_BYTES_SENT", "REQUEST_TX_DURATION", "DOWNSTREAM_CX_RTT", 
-  "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "UPSTREAM_FILTER_STATE", "DOWNSTREAM_TLS_GROUP", "UPSTREAM_TLS_GROUP", "UPSTREAM_SERVER_NAME", "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256", "DOWNSTREAM_PEER_ISSUER_SERIAL",
+  "ROUNDTRIP_DURATION",
+  "TLS_JA3_FINGERPRINT",
+  "TLS_JA4_FINGERPRINT",
+  "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
+  "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
+  "DOWNSTREAM_HANDSHAKE_DURATION",
+  "DOWNSTREAM_LOCAL_CLOSE_REASON",
+  "DOWNSTREAM_LOCAL_DNS_SAN",
+  "DOWNSTREAM_LOCAL_EMAIL_SAN",
+  "DOWNSTREAM_LOCAL_IP_SAN",
+  "DOWNSTREAM_LOCAL_OTHERNAME_SAN",
+  "DOWNSTREAM_LOCAL_SUBJECT",
+  "DOWNSTREAM_PEER_EMAIL_SAN",
+  "DOWNSTREAM_PEER_OTHERNAME_SAN",
+  "DOWNSTREAM_TLS_SESSION_ID",
+  "DOWNSTREAM_TRANSPORT_FAILURE_REASON",
+  "UPSTREAM_CONNECTION_ID",
+  "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
+  "UPSTREAM_CONNECTION_POOL_READY_DURATION",
+  "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
+  "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
+  "UPSTREAM_HEADER_BYTES_RECEIVED",
+  "UPSTREAM_HEADER_BYTES_SENT",
+  "UPSTREAM_LOCAL_CLOSE_REASON",
+  "UPSTREAM_LOCAL_DNS_SAN",
+  "UPSTREAM_LOCAL_IP_SAN",
+  "UPSTREAM_PEER_IP_SAN",
+  "UPSTREAM_TLS_SESSION_ID",
+  "UPSTREAM_WIRE_BYTES_RECEIVED",
+  "UPSTREAM_WIRE_BYTES_SENT",
+  "REQUEST_TX_DURATION",
+  "DOWNSTREAM_CX_RTT",
+  "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID",
+  "UPSTREAM_FILTER_STATE",
+  "DOWNSTREAM_TLS_GROUP",
+  "UPSTREAM_TLS_GROUP",
+  "UPSTREAM_SERVER_NAME",
+  "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256",
+  "DOWNSTREAM_PEER_ISSUER_SERIAL",
 ]);
 
 /** `%XFCC_VALUE(key)%`: a value of the last element of x-forwarded-client-cert, which the proxy before has written. */
 export function xfccValue(key: string): Part {
   const wanted = key.toLowerCase();
   return ({ request }) => {
-    const last = request?.headers.getJoined("x-forwarded-client-cert")?.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g)?.at(-1);
+    const last = request?.headers
+      .getJoined("x-forwarded-client-cert")
+      ?.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g)
+      ?.at(-1);
     const pair = last?.match(/(?:"(?:[^"\\]|\\.)*"|[^;"])+/g)?.find((each) => each.slice(0, each.indexOf("=")).trim().toLowerCase() === wanted);
     return some(pair?.slice(pair.indexOf("=") + 1).replace(/^"|"$/g, ""));
   };
@@ -162,5 +205,7 @@ function validity(peer: PeerCertificate | undefined, end: "notBefore" | "notAfte
 
 function sha1(peer: PeerCertificate | undefined): string | undefined {
   if (!peer) return undefined;
-  return createHash("sha1").update(Buffer.from(peer.pem.replace(/-----[^-]+-----|\s/g, ""), "base64")).digest("hex");
+  return createHash("sha1")
+    .update(Buffer.from(peer.pem.replace(/-----[^-]+-----|\s/g, ""), "base64"))
+    .digest("hex");
 }

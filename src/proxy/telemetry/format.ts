@@ -11,7 +11,6 @@ import { commonDuration, queryValue, RARE_FIELDS, UNKEPT_FIELDS, xfccValue, type
 import { formatTime } from "./time-format.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
-
 export interface FormatOptions {
   /** What stands for a missing value: `-` in access logs, nothing in headers. */
   readonly missing: string;
@@ -26,7 +25,7 @@ export interface FormatOptions {
 export function compileFormat(format: string, options: FormatOptions): (info: StreamInfo) => string {
   const parts: (string | Part)[] = [];
   let text = "";
-  for (let at = 0; at < format.length; ) {
+  for (let at = 0; at < format.length;) {
     const percent = format.indexOf("%", at);
     if (percent < 0) {
       text += format.slice(at);
@@ -134,13 +133,16 @@ function command(name: string, argument: string | undefined, options: FormatOpti
 /** Only what was asked for as gRPC has such a status. */
 function grpcStatus({ request, responseTrailers, responseHeaders, responseStatus }: StreamInfo): string | undefined {
   if (!request || !isGrpc(request)) return undefined;
-  return responseTrailers?.get("grpc-status") ?? responseHeaders?.get("grpc-status") ?? (responseStatus === 0 ? undefined : String(httpToGrpcStatus(responseStatus)));
+  return (
+    responseTrailers?.get("grpc-status") ?? responseHeaders?.get("grpc-status") ?? (responseStatus === 0 ? undefined : String(httpToGrpcStatus(responseStatus)))
+  );
 }
 
 /** `%FILTER_STATE(key:PLAIN|TYPED)%`: as text, or as JSON has it. */
 function filterState(argument: string): Part {
   const [key = "", form = "TYPED"] = argument.split(":");
-  if (form !== "PLAIN" && form !== "TYPED" && form !== "FIELD") throw new InvalidResource("INVALID_FORMAT", `Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.`);
+  if (form !== "PLAIN" && form !== "TYPED" && form !== "FIELD")
+    throw new InvalidResource("INVALID_FORMAT", `Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.`);
   return (info) => {
     const value = info.namedState?.get(key) ?? info.downstream.namedState?.get(key);
     if (value === undefined || form === "FIELD") return undefined;

@@ -1,7 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { NodeSchema, type Node } from "../../proto/gen/envoy/config/core/v3/base_pb.ts";
-import { CommonGrpcAccessLogConfigSchema, HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema, type CommonGrpcAccessLogConfig } from "../../proto/gen/envoy/extensions/access_loggers/grpc/v3/als_pb.ts";
+import {
+  CommonGrpcAccessLogConfigSchema,
+  HttpGrpcAccessLogConfigSchema,
+  TcpGrpcAccessLogConfigSchema,
+  type CommonGrpcAccessLogConfig,
+} from "../../proto/gen/envoy/extensions/access_loggers/grpc/v3/als_pb.ts";
 import { HTTPAccessLogEntrySchema, TCPAccessLogEntrySchema } from "../../proto/gen/envoy/data/accesslog/v3/accesslog_pb.ts";
 import { StreamAccessLogsMessageSchema } from "../../proto/gen/envoy/service/accesslog/v3/als_pb.ts";
 import type { TypedConfig } from "../filters/typed-config.ts";
@@ -53,7 +58,10 @@ function queueFor(kind: keyof typeof FIELDS, common: CommonGrpcAccessLogConfig |
   if (!common?.grpcService) throw new InvalidResource("INVALID_ACCESS_LOG", "a gRPC access log needs a common_config with a grpc_service");
   const deliver = compileGrpcTarget(common.grpcService, PATH, { answersNothing: true });
   const key = `als ${kind} ${Buffer.from(toBinary(CommonGrpcAccessLogConfigSchema, common)).toString("base64")}`;
-  const head = toBinary(StreamAccessLogsMessageSchema, create(StreamAccessLogsMessageSchema, { identifier: { logName: common.logName, node: nodeMessage(services) } }));
+  const head = toBinary(
+    StreamAccessLogsMessageSchema,
+    create(StreamAccessLogsMessageSchema, { identifier: { logName: common.logName, node: nodeMessage(services) } }),
+  );
   return logQueue(key, common, deliver, services, (records) => {
     const writer = new BinaryWriter().raw(head);
     writer.tag(FIELDS[kind], WireType.LengthDelimited).fork();
@@ -66,7 +74,13 @@ function queueFor(kind: keyof typeof FIELDS, common: CommonGrpcAccessLogConfig |
  * A queue of log records, shared by all who are configured alike. Each batch is a call of its own, which names the sender:
  * a stream that stays open would have to be watched, and servers take both.
  */
-export function logQueue(key: string, common: CommonGrpcAccessLogConfig, deliver: Deliver, services: Services, encode: (records: readonly LogRecord[]) => Uint8Array): BatchQueue<LogRecord> {
+export function logQueue(
+  key: string,
+  common: CommonGrpcAccessLogConfig,
+  deliver: Deliver,
+  services: Services,
+  encode: (records: readonly LogRecord[]) => Uint8Array,
+): BatchQueue<LogRecord> {
   return services.exporters.get(key, () => {
     const stats = services.core.scope("access_logs.grpc_access_log");
     const written = stats.counter("logs_written");

@@ -108,7 +108,10 @@ function tlsProperties(tls: TlsInfo, serverName: string): MessageInitShape<typeo
     localCertificateProperties: { subjectAltName: tls.localUriSans.map((value) => ({ san: { case: "uri" as const, value } })) },
     ...(peer && {
       peerCertificateProperties: {
-        subjectAltName: [...peer.uriSans.map((value) => ({ san: { case: "uri" as const, value } })), ...peer.dnsSans.map((value) => ({ san: { case: "dns" as const, value } }))],
+        subjectAltName: [
+          ...peer.uriSans.map((value) => ({ san: { case: "uri" as const, value } })),
+          ...peer.dnsSans.map((value) => ({ san: { case: "dns" as const, value } })),
+        ],
         subject: peer.subject,
         issuer: peer.issuer,
       },
@@ -129,16 +132,47 @@ function responseFlags(flags: string): MessageInitShape<typeof ResponseFlagsSche
 }
 
 const FLAGS: Partial<Record<ResponseFlag, string>> = {
-  LH: "failedLocalHealthcheck", UH: "noHealthyUpstream", UT: "upstreamRequestTimeout", LR: "localReset", UR: "upstreamRemoteReset", UF: "upstreamConnectionFailure", UC: "upstreamConnectionTermination",
-  UO: "upstreamOverflow", NR: "noRouteFound", DI: "delayInjected", FI: "faultInjected", RL: "rateLimited", RLSE: "rateLimitServiceError", DC: "downstreamConnectionTermination", URX: "upstreamRetryLimitExceeded",
-  SI: "streamIdleTimeout", IH: "invalidEnvoyRequestHeaders", DPE: "downstreamProtocolError", UMSDR: "upstreamMaxStreamDurationReached", RFCF: "responseFromCacheFilter", NFCF: "noFilterConfigFound", DT: "durationTimeout",
-  UPE: "upstreamProtocolError", NC: "noClusterFound", OM: "overloadManager", DF: "dnsResolutionFailure", DR: "downstreamRemoteReset",
+  LH: "failedLocalHealthcheck",
+  UH: "noHealthyUpstream",
+  UT: "upstreamRequestTimeout",
+  LR: "localReset",
+  UR: "upstreamRemoteReset",
+  UF: "upstreamConnectionFailure",
+  UC: "upstreamConnectionTermination",
+  UO: "upstreamOverflow",
+  NR: "noRouteFound",
+  DI: "delayInjected",
+  FI: "faultInjected",
+  RL: "rateLimited",
+  RLSE: "rateLimitServiceError",
+  DC: "downstreamConnectionTermination",
+  URX: "upstreamRetryLimitExceeded",
+  SI: "streamIdleTimeout",
+  IH: "invalidEnvoyRequestHeaders",
+  DPE: "downstreamProtocolError",
+  UMSDR: "upstreamMaxStreamDurationReached",
+  RFCF: "responseFromCacheFilter",
+  NFCF: "noFilterConfigFound",
+  DT: "durationTimeout",
+  UPE: "upstreamProtocolError",
+  NC: "noClusterFound",
+  OM: "overloadManager",
+  DF: "dnsResolutionFailure",
+  DR: "downstreamRemoteReset",
 };
 
 const VERSIONS: Record<string, HttpVersion> = { "HTTP/1.0": HttpVersion.HTTP10, "HTTP/1.1": HttpVersion.HTTP11, "HTTP/2": HttpVersion.HTTP2 };
 const TLS_VERSIONS: Record<string, TlsVersion> = { "TLSv1.2": TlsVersion.TLSv1_2, "TLSv1.3": TlsVersion.TLSv1_3 };
 const METHODS: Record<string, RequestMethod> = {
-  GET: RequestMethod.GET, HEAD: RequestMethod.HEAD, POST: RequestMethod.POST, PUT: RequestMethod.PUT, DELETE: RequestMethod.DELETE, CONNECT: RequestMethod.CONNECT, OPTIONS: RequestMethod.OPTIONS, TRACE: RequestMethod.TRACE, PATCH: RequestMethod.PATCH,
+  GET: RequestMethod.GET,
+  HEAD: RequestMethod.HEAD,
+  POST: RequestMethod.POST,
+  PUT: RequestMethod.PUT,
+  DELETE: RequestMethod.DELETE,
+  CONNECT: RequestMethod.CONNECT,
+  OPTIONS: RequestMethod.OPTIONS,
+  TRACE: RequestMethod.TRACE,
+  PATCH: RequestMethod.PATCH,
 };
 
 function chosen(headers: HeaderMap | undefined, names: readonly string[]): { [name: string]: string } {
@@ -159,7 +193,9 @@ function utf8(text: string | undefined): string {
 function address(text: string) {
   const colon = text.lastIndexOf(":");
   const host = text.slice(0, colon).replace(/^\[|\]$/g, "");
-  return { address: { case: "socketAddress" as const, value: { address: host, portSpecifier: { case: "portValue" as const, value: Number(text.slice(colon + 1)) } } } };
+  return {
+    address: { case: "socketAddress" as const, value: { address: host, portSpecifier: { case: "portValue" as const, value: Number(text.slice(colon + 1)) } } },
+  };
 }
 
 function since(ms: number): Duration | undefined {

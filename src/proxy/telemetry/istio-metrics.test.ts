@@ -3,9 +3,23 @@ import { IstioMetrics, type Ends } from "./istio-metrics.ts";
 import type { PeerMetadata } from "./peer-metadata.ts";
 import { StatsRegistry } from "./stats.ts";
 
-const peer = (workload: string): PeerMetadata => ({ workload, namespace: "n", cluster: "c", canonicalName: workload, canonicalRevision: "v1", app: workload, version: "v1" });
+const peer = (workload: string): PeerMetadata => ({
+  workload,
+  namespace: "n",
+  cluster: "c",
+  canonicalName: workload,
+  canonicalRevision: "v1",
+  app: workload,
+  version: "v1",
+});
 const cluster = { name: "outbound|80||web.n.svc.cluster.local", observabilityName: "", metadata: {} };
-const ends = (source: PeerMetadata | undefined): Ends => ({ source, destination: peer("web"), sourcePrincipal: "spiffe://a", destinationPrincipal: "spiffe://b", security: "mutual_tls" });
+const ends = (source: PeerMetadata | undefined): Ends => ({
+  source,
+  destination: peer("web"),
+  sourcePrincipal: "spiffe://a",
+  destinationPrincipal: "spiffe://b",
+  security: "mutual_tls",
+});
 const exchange = (responseStatus: number, flags = "", authority = "web") => ({
   upstreamCluster: cluster,
   request: { authority },

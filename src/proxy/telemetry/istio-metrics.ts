@@ -83,13 +83,19 @@ export class IstioMetrics {
     readonly own: PeerMetadata,
     istioVersion: string,
   ) {
-    stats.gauge("istio_build", [["component", "proxy"], ["tag", istioVersion === "" ? "unknown" : istioVersion]]).set(1);
+    stats
+      .gauge("istio_build", [
+        ["component", "proxy"],
+        ["tag", istioVersion === "" ? "unknown" : istioVersion],
+      ])
+      .set(1);
   }
 
   request(reporter: Reporter, ends: Ends, info: CountedRequest, options: { grpc: boolean; hostFallback: boolean }): void {
     const authority = options.hostFallback ? (info.request?.authority ?? "") : "";
     const grpcStatus = options.grpc ? (info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status") ?? "") : "";
-    const series = this.#recent(reporter, ends, info, authority, options.grpc, grpcStatus) ?? this.#find(reporter, ends, info, authority, options.grpc, grpcStatus);
+    const series =
+      this.#recent(reporter, ends, info, authority, options.grpc, grpcStatus) ?? this.#find(reporter, ends, info, authority, options.grpc, grpcStatus);
     series.requests.value++;
     series.durations.record(Math.floor(info.durationMs));
     series.requestBytes.record(info.requestHeadBytes + info.bytesReceived);

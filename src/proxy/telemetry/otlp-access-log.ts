@@ -26,7 +26,14 @@ export function compileOtlpLog(config: TypedConfig, services: Services): AccessL
   const body = proto.body && compileValue(proto.body, options);
   const attributes = (proto.attributes?.values ?? []).map((pair) => compilePair(pair, options));
   const { node } = services;
-  const builtin = proto.disableBuiltinLabels ? [] : ([["log_name", common.logName], ["zone_name", node.locality?.zone ?? ""], ["cluster_name", node.cluster], ["node_name", node.id]] as const);
+  const builtin = proto.disableBuiltinLabels
+    ? []
+    : ([
+        ["log_name", common.logName],
+        ["zone_name", node.locality?.zone ?? ""],
+        ["cluster_name", node.cluster],
+        ["node_name", node.id],
+      ] as const);
   const extra = (proto.resourceAttributes?.values ?? []).map(({ key, value }): [string, string] => [key, plainText(value)]);
   const deliver = compileGrpcTarget(common.grpcService, PATH);
   const key = `otlp-logs ${Buffer.from(toBinary(OpenTelemetryAccessLogConfigSchema, proto)).toString("base64")}`;
@@ -45,7 +52,12 @@ export function compileOtlpLog(config: TypedConfig, services: Services): AccessL
       writer.join();
     }
     const { span } = info;
-    if (span) writer.tag(9, WireType.LengthDelimited).bytes(Buffer.from(span.traceId.padStart(32, "0"), "hex")).tag(10, WireType.LengthDelimited).bytes(Buffer.from(span.spanId, "hex"));
+    if (span)
+      writer
+        .tag(9, WireType.LengthDelimited)
+        .bytes(Buffer.from(span.traceId.padStart(32, "0"), "hex"))
+        .tag(10, WireType.LengthDelimited)
+        .bytes(Buffer.from(span.spanId, "hex"));
     queue.push(writer.finish());
   };
 }
@@ -87,7 +99,10 @@ function compileValue({ value }: AnyValue, options: FormatOptions): Writer {
       };
     }
   }
-  throw new InvalidResource("INVALID_ACCESS_LOG", "Only string values, nested key value lists and array values are supported in OpenTelemetry access log format.");
+  throw new InvalidResource(
+    "INVALID_ACCESS_LOG",
+    "Only string values, nested key value lists and array values are supported in OpenTelemetry access log format.",
+  );
 }
 
 function compilePair({ key, value }: KeyValue, options: FormatOptions): Writer {
@@ -105,6 +120,7 @@ function nested(writer: BinaryWriter, field: number, write: Writer, info: Stream
 }
 
 function plainText(value: AnyValue | undefined): string {
-  if (value?.value.case !== "stringValue") throw new InvalidResource("INVALID_ACCESS_LOG", "resource_attributes of an OpenTelemetry access log must be strings");
+  if (value?.value.case !== "stringValue")
+    throw new InvalidResource("INVALID_ACCESS_LOG", "resource_attributes of an OpenTelemetry access log must be strings");
   return value.value.value;
 }

@@ -22,8 +22,14 @@ export class PlaintextConnections {
     const key = `${source} ${destinationPort}`;
     let series = this.#series.get(key);
     if (!series) {
-      const labels = [["source_ip", source], ["destination_port", String(destinationPort)]] as const;
-      series = { total: this.stats.counter("chainmail_plaintext_connections_total", labels), active: this.stats.gauge("chainmail_plaintext_connections_active", labels) };
+      const labels = [
+        ["source_ip", source],
+        ["destination_port", String(destinationPort)],
+      ] as const;
+      series = {
+        total: this.stats.counter("chainmail_plaintext_connections_total", labels),
+        active: this.stats.gauge("chainmail_plaintext_connections_active", labels),
+      };
       this.#series.set(key, series);
     }
     const { total, active } = series;

@@ -51,9 +51,13 @@ export class StatNaming {
     const defaults = (config?.useAllDefaultTags ?? true) ? DEFAULT_TAGS.filter(([tag]) => !given.some((each) => each.tagName === tag)) : [];
     const patterns = [
       ...defaults.map(([tag, regex]) => ({ tag, regex, find: defaultPattern(regex) })),
-      ...given.flatMap(({ tagName, tagValue }) => (tagValue.case === "regex" ? [{ tag: tagName, regex: tagValue.value, find: givenPattern(tagValue.value) }] : [])),
+      ...given.flatMap(({ tagName, tagValue }) =>
+        tagValue.case === "regex" ? [{ tag: tagName, regex: tagValue.value, find: givenPattern(tagValue.value) }] : [],
+      ),
     ];
-    this.#extractors = [...patterns.filter(({ regex }) => !TOKEN_PREFIX.test(regex)), ...patterns.filter(({ regex }) => TOKEN_PREFIX.test(regex))].map(({ tag, find }) => ({ tag: sanitized(tag), find }));
+    this.#extractors = [...patterns.filter(({ regex }) => !TOKEN_PREFIX.test(regex)), ...patterns.filter(({ regex }) => TOKEN_PREFIX.test(regex))].map(
+      ({ tag, find }) => ({ tag: sanitized(tag), find }),
+    );
     this.#fixed = given.flatMap(({ tagName, tagValue }) => (tagValue.case === "fixedValue" ? [[sanitized(tagName), tagValue.value] as const] : []));
     this.#included = compileMatcher(config?.statsMatcher);
   }
@@ -98,7 +102,10 @@ function defaultPattern(source: string): TagExtractor["find"] {
 function givenPattern(source: string): TagExtractor["find"] {
   let pattern: RegExp;
   try {
-    pattern = new RegExp(source.replace(POSIX_CLASS, (whole, name: string) => POSIX_CLASSES[name] ?? whole), "d");
+    pattern = new RegExp(
+      source.replace(POSIX_CLASS, (whole, name: string) => POSIX_CLASSES[name] ?? whole),
+      "d",
+    );
   } catch (cause) {
     throw new InvalidResource("INVALID_REGEX", `Invalid regex '${source}': ${errorText(cause)}`, { cause });
   }
@@ -110,7 +117,15 @@ function givenPattern(source: string): TagExtractor["find"] {
 }
 
 const POSIX_CLASS = /\[:(\w+):\]/g;
-const POSIX_CLASSES: Readonly<Record<string, string>> = { alnum: "a-zA-Z0-9", alpha: "a-zA-Z", digit: "0-9", lower: "a-z", upper: "A-Z", space: "\\s", xdigit: "0-9a-fA-F" };
+const POSIX_CLASSES: Readonly<Record<string, string>> = {
+  alnum: "a-zA-Z0-9",
+  alpha: "a-zA-Z",
+  digit: "0-9",
+  lower: "a-z",
+  upper: "A-Z",
+  space: "\\s",
+  xdigit: "0-9a-fA-F",
+};
 
 function sanitized(name: string): string {
   return name.replace(/[^a-zA-Z0-9_]/g, "_");

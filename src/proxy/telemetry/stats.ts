@@ -22,9 +22,7 @@ export class Gauge {
 }
 
 /** Envoy's default buckets for Prometheus, in whatever unit is recorded. */
-export const ENVOY_BUCKETS = [
-  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000,
-] as const;
+export const ENVOY_BUCKETS = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000] as const;
 
 export class Histogram {
   count = 0;

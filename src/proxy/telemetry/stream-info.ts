@@ -4,8 +4,36 @@ import type { ConnectionInfo, TlsInfo } from "../net/connection-info.ts";
 
 /** Envoy's response flags by their short names. */
 export type ResponseFlag =
-  | "LH" | "UH" | "UT" | "LR" | "UR" | "UF" | "UC" | "UO" | "NR" | "DI" | "FI" | "RL" | "UAEX" | "RLSE" | "DC" | "URX"
-  | "SI" | "IH" | "DPE" | "UMSDR" | "RFCF" | "NFCF" | "DT" | "UPE" | "NC" | "OM" | "DF" | "DO" | "DR" | "UDO";
+  | "LH"
+  | "UH"
+  | "UT"
+  | "LR"
+  | "UR"
+  | "UF"
+  | "UC"
+  | "UO"
+  | "NR"
+  | "DI"
+  | "FI"
+  | "RL"
+  | "UAEX"
+  | "RLSE"
+  | "DC"
+  | "URX"
+  | "SI"
+  | "IH"
+  | "DPE"
+  | "UMSDR"
+  | "RFCF"
+  | "NFCF"
+  | "DT"
+  | "UPE"
+  | "NC"
+  | "OM"
+  | "DF"
+  | "DO"
+  | "DR"
+  | "UDO";
 
 /** What an access log shows of the chosen upstream host. */
 export interface UpstreamHostInfo {

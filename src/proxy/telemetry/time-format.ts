@@ -33,7 +33,9 @@ const dayOfYear = (date: Date): number => Math.floor((date.getTime() - Date.UTC(
 
 /** Nine digits, of which a millisecond clock with fractions knows six. */
 function fraction(ms: number, digits: number): string {
-  return pad(Math.floor((ms - Math.floor(ms / 1000) * 1000) * 1000), 6).padEnd(9, "0").slice(0, digits);
+  return pad(Math.floor((ms - Math.floor(ms / 1000) * 1000) * 1000), 6)
+    .padEnd(9, "0")
+    .slice(0, digits);
 }
 
 function directive(whole: string, local: boolean): Write {
@@ -71,7 +73,8 @@ const PLAIN: Readonly<Record<string, Write | undefined>> = {
   A: (date) => DAYS[date.getUTCDay()] as string,
   b: (date) => (MONTHS[date.getUTCMonth()] as string).slice(0, 3),
   B: (date) => MONTHS[date.getUTCMonth()] as string,
-  c: (date) => `${(DAYS[date.getUTCDay()] as string).slice(0, 3)} ${(MONTHS[date.getUTCMonth()] as string).slice(0, 3)} ${pad(date.getUTCDate(), 2, " ")} ${clock(date)} ${date.getUTCFullYear()}`,
+  c: (date) =>
+    `${(DAYS[date.getUTCDay()] as string).slice(0, 3)} ${(MONTHS[date.getUTCMonth()] as string).slice(0, 3)} ${pad(date.getUTCDate(), 2, " ")} ${clock(date)} ${date.getUTCFullYear()}`,
   C: (date) => pad(Math.floor(date.getUTCFullYear() / 100)),
   d: (date) => pad(date.getUTCDate()),
   D: day,

@@ -21,7 +21,13 @@ export function echoServer(name = "echo"): Backend & { readonly seen: Echo[] } {
     hostname: "127.0.0.1",
     async fetch(request) {
       const url = new URL(request.url);
-      const echo: Echo = { method: request.method, path: url.pathname + url.search, headers: Object.fromEntries(request.headers), body: await request.text(), by: name };
+      const echo: Echo = {
+        method: request.method,
+        path: url.pathname + url.search,
+        headers: Object.fromEntries(request.headers),
+        body: await request.text(),
+        by: name,
+      };
       seen.push(echo);
       return Response.json(echo, { status: Number(request.headers.get("x-want-status") ?? 200) });
     },
@@ -30,7 +36,11 @@ export function echoServer(name = "echo"): Backend & { readonly seen: Echo[] } {
 }
 
 /** A TCP server that does with each connection what the test says. */
-export function rawServer(handler: { data?: (socket: Socket<unknown>, chunk: Buffer) => void; open?: (socket: Socket<unknown>) => void; end?: (socket: Socket<unknown>) => void }): Backend {
+export function rawServer(handler: {
+  data?: (socket: Socket<unknown>, chunk: Buffer) => void;
+  open?: (socket: Socket<unknown>) => void;
+  end?: (socket: Socket<unknown>) => void;
+}): Backend {
   const server = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,

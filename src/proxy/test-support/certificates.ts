@@ -10,7 +10,11 @@ export async function makeRoot(trustDomain = "cluster.local"): Promise<Signer> {
 }
 
 /** A workload's certificate for its SPIFFE id. */
-export async function makeWorkload(signer: Signer, spiffeId: string, options: { now?: number; lifetimeMs?: number; dnsNames?: string[] } = {}): Promise<CertificateSecret> {
+export async function makeWorkload(
+  signer: Signer,
+  spiffeId: string,
+  options: { now?: number; lifetimeMs?: number; dnsNames?: string[] } = {},
+): Promise<CertificateSecret> {
   const key = await generateKey();
   const leaf = issueLeaf({
     signer,

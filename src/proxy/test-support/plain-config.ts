@@ -12,7 +12,14 @@ export const LOG_FORMAT =
   '"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW%\n';
 
 export const accessLog: JsonValue = [
-  { name: "file", typedConfig: { "@type": `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: "/dev/stdout", logFormat: { textFormatSource: { inlineString: LOG_FORMAT } } } },
+  {
+    name: "file",
+    typedConfig: {
+      "@type": `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`,
+      path: "/dev/stdout",
+      logFormat: { textFormatSource: { inlineString: LOG_FORMAT } },
+    },
+  },
 ];
 
 export function typed(type: string, config: JsonObject = {}): JsonObject {

@@ -28,7 +28,10 @@ function realHello(servername: string, alpn: string[]): Promise<Buffer> {
 describe("ClientHello", () => {
   test("of a real client shows server name and protocols", async () => {
     const bytes = await realHello("Outbound_.8080_._.web-api.ns.svc.cluster.local", ["istio-http/1.1", "istio"]);
-    expect(readClientHello(bytes)).toEqual({ kind: "hello", hello: { serverName: "outbound_.8080_._.web-api.ns.svc.cluster.local", alpn: ["istio-http/1.1", "istio"] } });
+    expect(readClientHello(bytes)).toEqual({
+      kind: "hello",
+      hello: { serverName: "outbound_.8080_._.web-api.ns.svc.cluster.local", alpn: ["istio-http/1.1", "istio"] },
+    });
   });
 
   test("is waited for, byte by byte, and in records of any size", async () => {
@@ -50,7 +53,10 @@ describe("ClientHello", () => {
   test("without extensions is one without names", () => {
     const body = Buffer.concat([Buffer.from([3, 3]), Buffer.alloc(32), Buffer.from([0, 0, 2, 0x13, 1, 1, 0])]);
     const message = Buffer.concat([Buffer.from([1, 0, 0, body.length]), body]);
-    expect(readClientHello(Buffer.concat([Buffer.from([22, 3, 1, 0, message.length]), message]))).toEqual({ kind: "hello", hello: { serverName: "", alpn: [] } });
+    expect(readClientHello(Buffer.concat([Buffer.from([22, 3, 1, 0, message.length]), message]))).toEqual({
+      kind: "hello",
+      hello: { serverName: "", alpn: [] },
+    });
   });
 
   test("is not what begins otherwise", () => {
@@ -67,7 +73,8 @@ describe("ClientHello", () => {
   test("is read to its end and no further", async () => {
     const bytes = await realHello("a.b", ["h2"]);
     const alone = readClientHello(bytes);
-    for (const behind of ["\x16\x03\x01\x00\x05hello", "GET / HTTP/1.1\r\n", "\x17\x03\x03"]) expect(readClientHello(Buffer.concat([bytes, Buffer.from(behind, "latin1")]))).toEqual(alone);
+    for (const behind of ["\x16\x03\x01\x00\x05hello", "GET / HTTP/1.1\r\n", "\x17\x03\x03"])
+      expect(readClientHello(Buffer.concat([bytes, Buffer.from(behind, "latin1")]))).toEqual(alone);
   });
 
   test("in records of a byte costs no more than its bytes", async () => {
@@ -78,15 +85,19 @@ describe("ClientHello", () => {
     expect(performance.now() - before).toBeLessThan(1000);
   });
 
-  test("no bytes make the parser throw", async () => {
-    const real = await realHello("a.b", ["h2", "http/1.1"]);
-    fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(real.length - 1), fc.nat(255)), { maxLength: 6 }), fc.nat(real.length), (changes, length) => {
-        const bytes = Buffer.from(real.subarray(0, length));
-        for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
-        expect(["hello", "incomplete", "not_tls"]).toContain(readClientHello(bytes).kind);
-      }),
-      fuzz("changed ClientHellos", 1000, 3),
-    );
-  }, FUZZ_TIMEOUT_MS);
+  test(
+    "no bytes make the parser throw",
+    async () => {
+      const real = await realHello("a.b", ["h2", "http/1.1"]);
+      fc.assert(
+        fc.property(fc.array(fc.tuple(fc.nat(real.length - 1), fc.nat(255)), { maxLength: 6 }), fc.nat(real.length), (changes, length) => {
+          const bytes = Buffer.from(real.subarray(0, length));
+          for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+          expect(["hello", "incomplete", "not_tls"]).toContain(readClientHello(bytes).kind);
+        }),
+        fuzz("changed ClientHellos", 1000, 3),
+      );
+    },
+    FUZZ_TIMEOUT_MS,
+  );
 });

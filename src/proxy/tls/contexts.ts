@@ -44,7 +44,9 @@ export class ContextCache {
   readonly #contexts = new Map<string, NativeSecureContext>();
 
   /** `ca` has one root each; a certificate that comes alone is shown with its issuers among them. */
-  get(options: Omit<SecureContextOptions, "cert" | "ca"> & { cert?: string; ca?: readonly string[]; requestCert: boolean; rejectUnauthorized: boolean }): NativeSecureContext {
+  get(
+    options: Omit<SecureContextOptions, "cert" | "ca"> & { cert?: string; ca?: readonly string[]; requestCert: boolean; rejectUnauthorized: boolean },
+  ): NativeSecureContext {
     const key = new Bun.CryptoHasher("sha256").update(JSON.stringify(options)).digest("hex");
     let context = this.#contexts.get(key);
     if (!context) {
@@ -121,7 +123,13 @@ export class TlsContext {
         throw new InvalidResource("UNSUPPORTED_TLS", `${validation.case} is not supported`);
     }
     const names = (this.#validation?.matchTypedSubjectAltNames.length ?? 0) + (this.#validation?.matchSubjectAltNames.length ?? 0);
-    if (names > 0 && this.#validationName === undefined && !this.#validation?.trustedCa && !this.#validation?.caCertificateProviderInstance && !this.#validation?.systemRootCerts) {
+    if (
+      names > 0 &&
+      this.#validationName === undefined &&
+      !this.#validation?.trustedCa &&
+      !this.#validation?.caCertificateProviderInstance &&
+      !this.#validation?.systemRootCerts
+    ) {
       throw new InvalidResource("INVALID_TLS", "SAN-based verification of peer certificates without trusted CA is insecure and not allowed");
     }
     if (this.#validation?.customValidatorConfig) throw new InvalidResource("UNSUPPORTED_TLS", "custom certificate validators are not supported");
@@ -196,7 +204,11 @@ export class TlsContext {
     };
     const identity = (certificate?: { chain: string; key: string }): OwnIdentity => {
       const { uris = [], dnsNames = [] } = certificate ? parseCertificate(certificate.chain) : {};
-      return { native: this.deps.contexts.get({ ...options, ...(certificate && { cert: certificate.chain, key: certificate.key }) }), localUriSans: uris, dnsSans: dnsNames };
+      return {
+        native: this.deps.contexts.get({ ...options, ...(certificate && { cert: certificate.chain, key: certificate.key }) }),
+        localUriSans: uris,
+        dnsSans: dnsNames,
+      };
     };
     try {
       const identities = certificates.length > 0 ? certificates.map(identity) : [identity()];

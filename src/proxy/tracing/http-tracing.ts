@@ -132,5 +132,18 @@ const IDS = new RandomIds();
 
 function childOf(parent: ActiveSpan, name: string, startMs: number): ActiveSpan {
   const { traceId, sampled, traceState, singleB3 } = parent;
-  return { traceId, sampled, traceState, singleB3, spanId: IDS.hex(8), parentId: parent.spanId, remoteParent: false, name, kind: "client", startMs, endMs: startMs, tags: [] };
+  return {
+    traceId,
+    sampled,
+    traceState,
+    singleB3,
+    spanId: IDS.hex(8),
+    parentId: parent.spanId,
+    remoteParent: false,
+    name,
+    kind: "client",
+    startMs,
+    endMs: startMs,
+    tags: [],
+  };
 }

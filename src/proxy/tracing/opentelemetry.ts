@@ -28,7 +28,10 @@ export function openTelemetryTracer(config: OpenTelemetryConfig, services: Servi
       : undefined;
   const resource = resourceOf(config, process.env);
   const key = `opentelemetry ${Buffer.from(toBinary(OpenTelemetryConfigSchema, config)).toString("base64")}`;
-  const exporter = services.exporters.get(key, () => new SpanExporter("tracing.opentelemetry", (spans) => encodeSpans(spans, resource, SCOPE), deliver, services));
+  const exporter = services.exporters.get(
+    key,
+    () => new SpanExporter("tracing.opentelemetry", (spans) => encodeSpans(spans, resource, SCOPE), deliver, services),
+  );
   return {
     propagation: W3C,
     start(headers, { name, kind, traced, startMs }) {
@@ -59,7 +62,10 @@ export function openTelemetryTracer(config: OpenTelemetryConfig, services: Servi
 function readSampler(sampler: TypedExtensionConfig | undefined): boolean {
   if (!sampler) return false;
   if (sampler.typedConfig?.typeUrl.endsWith(`/${AlwaysOnSamplerConfigSchema.typeName}`)) return true;
-  throw new InvalidResource("UNKNOWN_SAMPLER", `Didn't find a registered implementation for '${sampler.name}' with type URL: '${sampler.typedConfig?.typeUrl ?? ""}'`);
+  throw new InvalidResource(
+    "UNKNOWN_SAMPLER",
+    `Didn't find a registered implementation for '${sampler.name}' with type URL: '${sampler.typedConfig?.typeUrl ?? ""}'`,
+  );
 }
 
 /** Who reports, by configuration and by OTEL_RESOURCE_ATTRIBUTES where a detector asks for that. */

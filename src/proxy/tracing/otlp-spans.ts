@@ -18,7 +18,14 @@ export function encodeSpans(spans: readonly ActiveSpan[], resource: Attributes, 
   writeAttributes(writer, 1, resource);
   writer.join();
   writer.tag(2, WireType.LengthDelimited).fork();
-  writer.tag(1, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(scope.name).tag(2, WireType.LengthDelimited).string(scope.version).join();
+  writer
+    .tag(1, WireType.LengthDelimited)
+    .fork()
+    .tag(1, WireType.LengthDelimited)
+    .string(scope.name)
+    .tag(2, WireType.LengthDelimited)
+    .string(scope.version)
+    .join();
   for (const span of spans) writeSpan(writer, span);
   writer.join().join();
   return writer.finish();

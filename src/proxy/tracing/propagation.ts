@@ -39,7 +39,13 @@ export const B3: Propagation = {
     const debug = headers.get("x-b3-flags") === "1";
     if (traceId === undefined || spanId === undefined) return undefined;
     if (!TRACE_ID.test(traceId) || !SPAN_ID.test(spanId)) return "malformed";
-    return { traceId, spanId, sampled: debug ? true : sampled === undefined ? undefined : sampled === "1" || sampled === "true", traceState: "", singleB3: false };
+    return {
+      traceId,
+      spanId,
+      sampled: debug ? true : sampled === undefined ? undefined : sampled === "1" || sampled === "true",
+      traceState: "",
+      singleB3: false,
+    };
   },
   inject(headers, { traceId, spanId, parentId, sampled, singleB3 }) {
     if (singleB3) {

@@ -13,7 +13,16 @@ function id(value: number, letter = "4"): string {
 function sample(percent: { client?: number; random?: number; overall?: number }, headers: Record<string, string>, byRequestId = true) {
   const stats = new StatScope("http.x");
   const value = (share: number | undefined) => (share === undefined ? undefined : { value: share });
-  const sampler = compileSampler(create(HttpConnectionManager_TracingSchema, { clientSampling: value(percent.client), randomSampling: value(percent.random), overallSampling: value(percent.overall) }), byRequestId, stats, () => 0.5);
+  const sampler = compileSampler(
+    create(HttpConnectionManager_TracingSchema, {
+      clientSampling: value(percent.client),
+      randomSampling: value(percent.random),
+      overallSampling: value(percent.overall),
+    }),
+    byRequestId,
+    stats,
+    () => 0.5,
+  );
   const map = HeaderMap.from(Object.entries(headers));
   const traced = sampler(map);
   const counted = [...stats.read()].filter(([, , count]) => count === 1).map(([name]) => name);

@@ -1,5 +1,10 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfig_TraceContextOption, ZipkinConfigSchema, type ZipkinConfig } from "../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
+import {
+  ZipkinConfig_CollectorEndpointVersion,
+  ZipkinConfig_TraceContextOption,
+  ZipkinConfigSchema,
+  type ZipkinConfig,
+} from "../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
 import { compileHttpTarget, httpTarget, type Deliver } from "../export/index.ts";
 import type { Services } from "../services.ts";
 import { InvalidResource } from "../types.ts";
@@ -53,10 +58,14 @@ export function zipkinTracer(config: ZipkinConfig, services: Services): Tracer {
 function target(config: ZipkinConfig): Deliver {
   const version = config.collectorEndpointVersion;
   if (version !== ZipkinConfig_CollectorEndpointVersion.HTTP_JSON) {
-    throw new InvalidResource("UNSUPPORTED_ZIPKIN", `zipkin: collector_endpoint_version ${ZipkinConfig_CollectorEndpointVersion[version] ?? version} is not supported, only HTTP_JSON`);
+    throw new InvalidResource(
+      "UNSUPPORTED_ZIPKIN",
+      `zipkin: collector_endpoint_version ${ZipkinConfig_CollectorEndpointVersion[version] ?? version} is not supported, only HTTP_JSON`,
+    );
   }
   if (config.collectorService) return compileHttpTarget(config.collectorService, "application/json");
-  if (config.collectorCluster === "" || config.collectorEndpoint === "") throw new InvalidResource("INVALID_ZIPKIN", "zipkin needs a collector_cluster and a collector_endpoint, or a collector_service");
+  if (config.collectorCluster === "" || config.collectorEndpoint === "")
+    throw new InvalidResource("INVALID_ZIPKIN", "zipkin needs a collector_cluster and a collector_endpoint, or a collector_service");
   return httpTarget({
     cluster: config.collectorCluster,
     authority: config.collectorHostname || config.collectorCluster,

@@ -28,7 +28,15 @@ export type GrpcResult = { readonly kind: "message"; readonly bytes: Buffer } | 
 
 /** A unary gRPC call: one message there, one back, or none where `answersNothing` allows that. */
 export function callGrpc(
-  call: { readonly cluster: string; readonly authority?: string; readonly path: string; readonly message: Uint8Array; readonly metadata: readonly (readonly [string, string])[]; readonly timeoutMs: number; readonly answersNothing?: boolean },
+  call: {
+    readonly cluster: string;
+    readonly authority?: string;
+    readonly path: string;
+    readonly message: Uint8Array;
+    readonly metadata: readonly (readonly [string, string])[];
+    readonly timeoutMs: number;
+    readonly answersNothing?: boolean;
+  },
   services: Services,
   done: (result: GrpcResult) => void,
 ): () => void {
@@ -36,7 +44,15 @@ export function callGrpc(
   body.writeUInt32BE(call.message.length, 1);
   body.set(call.message, 5);
   const headers = HeaderMap.from([["te", "trailers"], ["content-type", "application/grpc"], ...call.metadata]);
-  const head: RequestHead = { method: "POST", path: call.path, authority: call.authority ?? call.cluster, scheme: "http", protocol: "HTTP/2", headers, upgrade: undefined };
+  const head: RequestHead = {
+    method: "POST",
+    path: call.path,
+    authority: call.authority ?? call.cluster,
+    scheme: "http",
+    protocol: "HTTP/2",
+    headers,
+    upgrade: undefined,
+  };
   return callCluster({ cluster: call.cluster, head, body, timeoutMs: call.timeoutMs }, services, (result) => {
     if (result.kind === "failure") {
       done(result);
@@ -46,7 +62,8 @@ export function callGrpc(
     const message = result.body;
     if (result.status !== 200 || status !== "0") done({ kind: "failure", reason: `gRPC status ${status ?? "missing"}, HTTP ${result.status}` });
     else if (call.answersNothing && message.length === 0) done({ kind: "message", bytes: message });
-    else if (message.length < 5 || message[0] !== 0 || message.readUInt32BE(1) !== message.length - 5) done({ kind: "failure", reason: "not one plain gRPC message" });
+    else if (message.length < 5 || message[0] !== 0 || message.readUInt32BE(1) !== message.length - 5)
+      done({ kind: "failure", reason: "not one plain gRPC message" });
     else done({ kind: "message", bytes: message.subarray(5) });
   });
 }
@@ -78,7 +95,9 @@ class CallExchange implements PoolWaiter, ResponseSink {
       this.#abandon();
       this.#settle({ kind: "failure", reason: "timeout" });
     });
-    this.#withdraw = cluster.pool(host, { alpn: undefined, downstream: this.call.head.protocol === "HTTP/2" ? 2 : 1, authority: this.call.head.authority, client: undefined }).acquire(this);
+    this.#withdraw = cluster
+      .pool(host, { alpn: undefined, downstream: this.call.head.protocol === "HTTP/2" ? 2 : 1, authority: this.call.head.authority, client: undefined })
+      .acquire(this);
   }
 
   cancel(): void {

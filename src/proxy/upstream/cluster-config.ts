@@ -78,7 +78,10 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
   if (name === "") throw new InvalidResource("INVALID_CLUSTER", "ClusterValidationError.Name: value length must be at least 1 characters");
   const discovery = proto.clusterDiscoveryType;
   if (discovery.case === "clusterType") {
-    throw new InvalidResource("UNSUPPORTED_CLUSTER_TYPE", `cluster ${name}: Didn't find a registered cluster factory implementation for name: '${discovery.value.name}'`);
+    throw new InvalidResource(
+      "UNSUPPORTED_CLUSTER_TYPE",
+      `cluster ${name}: Didn't find a registered cluster factory implementation for name: '${discovery.value.name}'`,
+    );
   }
   const type = discovery.case === "type" ? discovery.value : Cluster_DiscoveryType.STATIC;
   if (type === Cluster_DiscoveryType.EDS && !proto.edsClusterConfig) {
@@ -86,7 +89,10 @@ export function compileCluster(proto: ClusterProto): ClusterConfig {
   }
   const lb = compileLb(proto);
   if (type === Cluster_DiscoveryType.ORIGINAL_DST && !proto.loadBalancingPolicy && lb.policy !== Cluster_LbPolicy.CLUSTER_PROVIDED) {
-    throw new InvalidResource("INVALID_CLUSTER", `cluster: LB policy ${Cluster_LbPolicy[lb.policy]} is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'`);
+    throw new InvalidResource(
+      "INVALID_CLUSTER",
+      `cluster: LB policy ${Cluster_LbPolicy[lb.policy]} is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'`,
+    );
   }
   if (lb.policy === Cluster_LbPolicy.CLUSTER_PROVIDED && type !== Cluster_DiscoveryType.ORIGINAL_DST) {
     throw new InvalidResource("INVALID_CLUSTER", `cluster: LB policy CLUSTER_PROVIDED is not valid for the type of cluster ${name}`);
@@ -141,12 +147,15 @@ function readThresholds(breakers: CircuitBreakers | undefined, priority: Routing
   };
 }
 
-function readHttpOptions(proto: ClusterProto): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "autoSni" | "autoSanValidation" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
+function readHttpOptions(
+  proto: ClusterProto,
+): Pick<ClusterConfig, "http" | "http2" | "headerCase" | "http1Trailers" | "autoSni" | "autoSanValidation" | "idleTimeoutMs" | "maxRequestsPerConnection"> {
   const typed = proto.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
   const options = typed && readConfig(HttpProtocolOptionsSchema, typed.value);
   const common: CommonHttpOptions | undefined = options?.commonHttpProtocolOptions ?? proto.commonHttpProtocolOptions;
   const names = options?.upstreamHttpProtocolOptions ?? proto.upstreamHttpProtocolOptions;
-  if (names && names.overrideAutoSniHeader !== "") throw new InvalidResource("UNSUPPORTED_AUTO_SNI", `cluster ${proto.name}: override_auto_sni_header is not supported`);
+  if (names && names.overrideAutoSniHeader !== "")
+    throw new InvalidResource("UNSUPPORTED_AUTO_SNI", `cluster ${proto.name}: override_auto_sni_header is not supported`);
   let http1 = proto.httpProtocolOptions;
   let http2 = proto.http2ProtocolOptions;
   let http: UpstreamHttp = proto.http2ProtocolOptions ? "http2" : "http1";

@@ -63,7 +63,8 @@ export class ClusterManager implements ClusterLookup {
     this.counts.removed++;
     cluster.dispose();
     const { edsServiceName } = cluster.config;
-    if (![...this.#active.values(), ...this.#warming.values()].some((each) => each.config.edsServiceName === edsServiceName)) this.#assignments.delete(edsServiceName);
+    if (![...this.#active.values(), ...this.#warming.values()].some((each) => each.config.edsServiceName === edsServiceName))
+      this.#assignments.delete(edsServiceName);
   }
 
   /** Throws InvalidResource. Endpoints of clusters that are not known yet are kept for them. */

@@ -76,7 +76,10 @@ export class Cluster implements UpstreamClusterInfo, HealthModule.HealthCheckOwn
     this.transports = new TransportSockets(config.proto.transportSocket, config.proto.transportSocketMatches, services);
     if (config.http === "auto" && this.transports.all().some(({ kind }) => kind === "raw")) {
       this.transports.dispose();
-      throw new InvalidResource("INVALID_CLUSTER", `ALPN configured for cluster ${config.name} which has a non-ALPN transport socket: ${config.proto.transportSocket?.name ?? "none"}`);
+      throw new InvalidResource(
+        "INVALID_CLUSTER",
+        `ALPN configured for cluster ${config.name} which has a non-ALPN transport socket: ${config.proto.transportSocket?.name ?? "none"}`,
+      );
     }
     const priorities = { panicThreshold: config.panicThreshold, overprovisioning: 140, localityWeighted: config.lb.localityWeighted };
     this.#priorities = new PrioritySet(priorities);
@@ -85,7 +88,16 @@ export class Cluster implements UpstreamClusterInfo, HealthModule.HealthCheckOwn
     this.#balancer = new LoadBalancer(this.#priorities, balancing);
     this.#subsets = config.subsets && new (require("./subsets.ts") as typeof SubsetsModule).Subsets(config.subsets, priorities, balancing, stats);
     this.#checkers = config.healthChecks.map((check) => new (require("./health-check/health-checker.ts") as typeof HealthModule).HealthChecker(check, this));
-    this.#outlier = config.outlier && new (require("./outlier-detection.ts") as typeof OutlierModule).OutlierDetector(config.outlier, () => [...this.#priorities.hosts()], () => this.#refresh(), services.clock, services.random, stats);
+    this.#outlier =
+      config.outlier &&
+      new (require("./outlier-detection.ts") as typeof OutlierModule).OutlierDetector(
+        config.outlier,
+        () => [...this.#priorities.hosts()],
+        () => this.#refresh(),
+        services.clock,
+        services.random,
+        stats,
+      );
     this.#unchecked = this.#checkers.length;
     this.warm = (config.type === Cluster_DiscoveryType.STATIC && this.#unchecked === 0) || config.type === Cluster_DiscoveryType.ORIGINAL_DST;
     if (config.type === Cluster_DiscoveryType.STATIC && config.assignment) this.assign(config.assignment);
@@ -343,11 +355,15 @@ export class Cluster implements UpstreamClusterInfo, HealthModule.HealthCheckOwn
   }
 
   #readEndpoint(proto: LbEndpoint, locality: LocalityLbEndpoints, keep: Set<string>): Host[] {
-    if (proto.hostIdentifier.case !== "endpoint") throw new InvalidResource("INVALID_ADDRESS", `an endpoint of cluster ${this.config.name} has no address: Address must be set`);
+    if (proto.hostIdentifier.case !== "endpoint")
+      throw new InvalidResource("INVALID_ADDRESS", `an endpoint of cluster ${this.config.name} has no address: Address must be set`);
     const endpoint = proto.hostIdentifier.value;
     const { host: name, port } = readAddress(endpoint.address);
     if (isIP(name) === 0 && !this.#resolvesNames) {
-      throw new InvalidResource("INVALID_ADDRESS", `malformed IP address: ${name}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`);
+      throw new InvalidResource(
+        "INVALID_ADDRESS",
+        `malformed IP address: ${name}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`,
+      );
     }
     const addresses = isIP(name) !== 0 ? [name] : (this.#resolved.get(name) ?? []);
     return addresses.map((address) => {

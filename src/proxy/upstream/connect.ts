@@ -166,7 +166,8 @@ class Attempt {
     if (this.#state === "done") return;
     const code = (error as { code?: string } | undefined)?.code;
     const message = error instanceof Error ? error.message : "";
-    const detail = this.request.transport.kind === "tls" && code !== "ECONNRESET" ? tlsFailureText(code, message) : code === undefined ? "" : errorReason(error);
+    const detail =
+      this.request.transport.kind === "tls" && code !== "ECONNRESET" ? tlsFailureText(code, message) : code === undefined ? "" : errorReason(error);
     this.#fail("remote_connection_failure", detail);
   }
 
@@ -198,7 +199,14 @@ class Attempt {
 }
 
 /** What TLS says of the server, or why it is refused, in Envoy's words. */
-function verified(socket: BunSocket, success: boolean, error: (Error & { code?: string }) | null, transport: TlsTransport, services: Services, provenName: string | undefined): TlsInfo | string {
+function verified(
+  socket: BunSocket,
+  success: boolean,
+  error: (Error & { code?: string }) | null,
+  transport: TlsTransport,
+  services: Services,
+  provenName: string | undefined,
+): TlsInfo | string {
   const { context } = transport;
   const ready = context.current();
   // A chain failure takes precedence over a name mismatch in Bun, so this code means that the chain is good.

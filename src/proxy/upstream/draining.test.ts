@@ -8,7 +8,13 @@ import { frame } from "../test-support/http2-frames.ts";
 import { cluster, configure, forward, httpListener, typed } from "../test-support/plain-config.ts";
 import { Sidecar } from "../test-support/sidecar.ts";
 
-const HTTP2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
+const HTTP2: JsonObject = {
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicitHttpConfig: { http2ProtocolOptions: {} },
+    }),
+  },
+};
 /** A second request waits for the connection of the first. */
 const ONE_CONNECTION: JsonObject = { circuitBreakers: { thresholds: [{ maxConnections: 1 }] } };
 
@@ -84,10 +90,21 @@ test("a connection that a retry makes to a host of a cluster that went meanwhile
   const proxy = new Sidecar({ id: "n" });
   proxies.push(proxy);
   // Nobody but the first priority is asked first; the retry skips it.
-  const localities = [dead.port, backend.port].map((port, priority) => ({ priority, lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }] }));
+  const localities = [dead.port, backend.port].map((port, priority) => ({
+    priority,
+    lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }],
+  }));
   dead.stop();
-  const skip = { retryPriority: { name: "envoy.retry_priorities.previous_priorities", typedConfig: typed("envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", { updateFrequency: 1 }) } };
-  await configure(proxy.dataPlane, { clusters: [{ ...cluster("c", [1]), loadAssignment: { clusterName: "c", endpoints: localities } }], listeners: [httpListener("l", { routes: [forward("/", "c", { retryPolicy: { ...retryPolicy, ...skip } })] })] });
+  const skip = {
+    retryPriority: {
+      name: "envoy.retry_priorities.previous_priorities",
+      typedConfig: typed("envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", { updateFrequency: 1 }),
+    },
+  };
+  await configure(proxy.dataPlane, {
+    clusters: [{ ...cluster("c", [1]), loadAssignment: { clusterName: "c", endpoints: localities } }],
+    listeners: [httpListener("l", { routes: [forward("/", "c", { retryPolicy: { ...retryPolicy, ...skip } })] })],
+  });
   const answer = get(proxy.port("l"), "/", "a");
   const refused = (): boolean => proxy.dataPlane.clusters().some(({ hosts }) => hosts.some(({ stats }) => stats.cxConnectFail > 0));
   while (!refused()) await Bun.sleep(1);

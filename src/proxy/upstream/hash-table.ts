@@ -16,7 +16,10 @@ export class HashTable {
       for (let i = 0; i < count; i++) entries.push([hash53(`${hashName(host)}_${i}`), host]);
     }
     entries.sort((a, b) => a[0] - b[0]);
-    return new HashTable(Float64Array.from(entries, ([point]) => point), entries.map(([, host]) => host));
+    return new HashTable(
+      Float64Array.from(entries, ([point]) => point),
+      entries.map(([, host]) => host),
+    );
   }
 
   /** Maglev (Eisenbud et al., 2016): each host fills free places of a prime-sized table by its own permutation. */

@@ -8,12 +8,7 @@ import type { PooledConnection, PoolWaiter, UpstreamPool } from "./pool.ts";
 import { WaitingRequests } from "./waiting-requests.ts";
 
 class Pooled extends Http1Client implements PooledConnection {
-  constructor(
-    connected: UpstreamConnected,
-    owner: Http1ClientOwner,
-    headerCase: HeaderCase | undefined,
-    trailers: boolean,
-  ) {
+  constructor(connected: UpstreamConnected, owner: Http1ClientOwner, headerCase: HeaderCase | undefined, trailers: boolean) {
     super(connected.channel, owner, headerCase, trailers);
     this.localText = connected.localText;
     this.tls = connected.tls;

@@ -2,7 +2,10 @@ import { Cluster_LbPolicy } from "../../proto/gen/envoy/config/cluster/v3/cluste
 import type { LoadBalancingPolicy } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { ClusterProvidedSchema } from "../../proto/gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.ts";
 import type { LocalityLbConfig } from "../../proto/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.ts";
-import { LeastRequest_SelectionMethod, LeastRequestSchema } from "../../proto/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts";
+import {
+  LeastRequest_SelectionMethod,
+  LeastRequestSchema,
+} from "../../proto/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts";
 import { MaglevSchema } from "../../proto/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts";
 import { RandomSchema } from "../../proto/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts";
 import { RingHashSchema } from "../../proto/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts";
@@ -22,7 +25,10 @@ export function compilePolicy({ policies }: LoadBalancingPolicy, cluster: string
     if (compiled) return compiled;
     names.push(typedExtensionConfig?.name ?? "");
   }
-  throw new InvalidResource("UNSUPPORTED_LB_POLICY", `cluster: didn't find a registered load balancer factory implementation for cluster: '${cluster}' with names from [${names.join(", ")}]`);
+  throw new InvalidResource(
+    "UNSUPPORTED_LB_POLICY",
+    `cluster: didn't find a registered load balancer factory implementation for cluster: '${cluster}' with names from [${names.join(", ")}]`,
+  );
 }
 
 function compileExtension(config: TypedConfig, cluster: string): LbConfig | undefined {
@@ -35,17 +41,33 @@ function compileExtension(config: TypedConfig, cluster: string): LbConfig | unde
     case LeastRequestSchema.typeName: {
       const least = config.read(LeastRequestSchema);
       const all = least.selectionMethod === LeastRequest_SelectionMethod.FULL_SCAN || least.enableFullScan === true;
-      return { ...DEFAULT_LB, policy: Cluster_LbPolicy.LEAST_REQUEST, choices: all ? Infinity : (least.choiceCount ?? CHOICES), slowStart: compileSlowStart(least.slowStartConfig), localityWeighted: weighted(least.localityLbConfig) };
+      return {
+        ...DEFAULT_LB,
+        policy: Cluster_LbPolicy.LEAST_REQUEST,
+        choices: all ? Infinity : (least.choiceCount ?? CHOICES),
+        slowStart: compileSlowStart(least.slowStartConfig),
+        localityWeighted: weighted(least.localityLbConfig),
+      };
     }
     case RandomSchema.typeName:
       return { ...DEFAULT_LB, policy: Cluster_LbPolicy.RANDOM, localityWeighted: weighted(config.read(RandomSchema).localityLbConfig) };
     case RingHashSchema.typeName: {
       const ring = config.read(RingHashSchema);
-      return { ...DEFAULT_LB, policy: Cluster_LbPolicy.RING_HASH, minRingSize: Number(ring.minimumRingSize ?? MIN_RING), localityWeighted: ring.localityWeightedLbConfig !== undefined };
+      return {
+        ...DEFAULT_LB,
+        policy: Cluster_LbPolicy.RING_HASH,
+        minRingSize: Number(ring.minimumRingSize ?? MIN_RING),
+        localityWeighted: ring.localityWeightedLbConfig !== undefined,
+      };
     }
     case MaglevSchema.typeName: {
       const maglev = config.read(MaglevSchema);
-      return { ...DEFAULT_LB, policy: Cluster_LbPolicy.MAGLEV, maglevTableSize: Number(maglev.tableSize ?? MAGLEV_TABLE), localityWeighted: maglev.localityWeightedLbConfig !== undefined };
+      return {
+        ...DEFAULT_LB,
+        policy: Cluster_LbPolicy.MAGLEV,
+        maglevTableSize: Number(maglev.tableSize ?? MAGLEV_TABLE),
+        localityWeighted: maglev.localityWeightedLbConfig !== undefined,
+      };
     }
     case WrrLocalitySchema.typeName: {
       const inner = config.read(WrrLocalitySchema).endpointPickingPolicy;

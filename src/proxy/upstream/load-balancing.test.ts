@@ -13,7 +13,15 @@ import { OutlierDetectionSchema } from "../../proto/gen/envoy/config/cluster/v3/
 
 let next = 0;
 const host = (options: { weight?: number; health?: HealthStatus; priority?: number } = {}): Host =>
-  new Host({ address: { address: "10.0.0.1", port: ++next }, hostname: "", weight: options.weight ?? 1, priority: options.priority ?? 0, locality: undefined, health: options.health ?? HealthStatus.HEALTHY, metadata: {} });
+  new Host({
+    address: { address: "10.0.0.1", port: ++next },
+    hostname: "",
+    weight: options.weight ?? 1,
+    priority: options.priority ?? 0,
+    locality: undefined,
+    health: options.health ?? HealthStatus.HEALTHY,
+    metadata: {},
+  });
 
 /** A repeatable random source (a linear congruential generator). */
 function seeded(seed = 1): () => number {
@@ -106,7 +114,10 @@ describe("health and priorities", () => {
   test("localities share by weight", () => {
     const set = new PrioritySet({ panicThreshold: 50, overprovisioning: 140, localityWeighted: true });
     const [near, far] = [host(), host()];
-    set.update([{ priority: 0, weight: 80, hosts: [near] }, { priority: 0, weight: 20, hosts: [far] }]);
+    set.update([
+      { priority: 0, weight: 80, hosts: [near] },
+      { priority: 0, weight: 20, hosts: [far] },
+    ]);
     const lb = new LoadBalancer(set, { policy: Policy.ROUND_ROBIN, choices: 2, minRingSize: 1024, maglevTableSize: 251, random: seeded() });
     expect(shares(lb).get(near)).toBeCloseTo(0.8, 1);
   });
@@ -121,7 +132,17 @@ describe("outlier detection", () => {
     const clock = new FakeClock();
     const compiled = compileOutlierDetection(create(OutlierDetectionSchema, config));
     if (!compiled) throw new Error("no configuration");
-    return { clock, detector: new OutlierDetector(compiled, () => hosts, () => {}, clock, () => 0, new StatScope("cluster.c")) };
+    return {
+      clock,
+      detector: new OutlierDetector(
+        compiled,
+        () => hosts,
+        () => {},
+        clock,
+        () => 0,
+        new StatScope("cluster.c"),
+      ),
+    };
   };
 
   test("five errors in a row eject a host, a good answer in between forgives", () => {
@@ -156,7 +177,12 @@ describe("outlier detection", () => {
 
   test("failed connections count as gateway errors", () => {
     const hosts = [host(), host()];
-    const { detector: outlier } = detector(hosts, { consecutive5xx: 0xffff, consecutiveGatewayFailure: 2, enforcingConsecutiveGatewayFailure: 100, maxEjectionPercent: 50 });
+    const { detector: outlier } = detector(hosts, {
+      consecutive5xx: 0xffff,
+      consecutiveGatewayFailure: 2,
+      enforcingConsecutiveGatewayFailure: 100,
+      maxEjectionPercent: 50,
+    });
     outlier.onLocalFailure(hosts[0] as Host);
     outlier.onResponse(hosts[0] as Host, 503);
     expect(hosts[0]?.ejected).toBe(true);

@@ -118,7 +118,10 @@ export class PrioritySet {
     const sets = this.#sets.filter((set) => set.hosts.length > 0);
     if (sets.length === 0) return [];
     const health = (count: number, set: HostSet): number => Math.min(100, (overprovisioning * count) / set.hosts.length);
-    const total = Math.min(100, sets.reduce((sum, set) => sum + health(set.healthy.length, set) + health(set.degraded.length, set), 0));
+    const total = Math.min(
+      100,
+      sets.reduce((sum, set) => sum + health(set.healthy.length, set) + health(set.degraded.length, set), 0),
+    );
     if (total === 0) {
       // Nobody is healthy: panic over all of the first priority, unless panic is off.
       const [first] = sets as [HostSet];

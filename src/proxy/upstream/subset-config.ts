@@ -51,14 +51,21 @@ export function compileSubsets(proto: Cluster_LbSubsetConfig | undefined, policy
   };
 }
 
-const CLUSTER_FALLBACK: Record<Fallback, SubsetFallback> = { [Fallback.NO_FALLBACK]: "none", [Fallback.ANY_ENDPOINT]: "any", [Fallback.DEFAULT_SUBSET]: "default" };
+const CLUSTER_FALLBACK: Record<Fallback, SubsetFallback> = {
+  [Fallback.NO_FALLBACK]: "none",
+  [Fallback.ANY_ENDPOINT]: "any",
+  [Fallback.DEFAULT_SUBSET]: "default",
+};
 
 function compileSelector(proto: Cluster_LbSubsetConfig_LbSubsetSelector): SubsetSelector {
   const keys = [...new Set(proto.keys)].sort();
   return { keys, singleHost: proto.singleHostPerSubset, fallback: selectorFallback(proto, keys) };
 }
 
-function selectorFallback({ fallbackPolicy, fallbackKeysSubset }: Cluster_LbSubsetConfig_LbSubsetSelector, keys: readonly string[]): SubsetFallback | undefined {
+function selectorFallback(
+  { fallbackPolicy, fallbackKeysSubset }: Cluster_LbSubsetConfig_LbSubsetSelector,
+  keys: readonly string[],
+): SubsetFallback | undefined {
   switch (fallbackPolicy) {
     case SelectorFallback.NO_FALLBACK:
       return "none";
@@ -69,7 +76,8 @@ function selectorFallback({ fallbackPolicy, fallbackKeysSubset }: Cluster_LbSubs
     case SelectorFallback.KEYS_SUBSET: {
       const fewer = new Set(fallbackKeysSubset);
       if (fewer.size === 0) throw new InvalidResource("INVALID_CLUSTER", "fallback_keys_subset cannot be empty");
-      if (![...fewer].every((key) => keys.includes(key))) throw new InvalidResource("INVALID_CLUSTER", "fallback_keys_subset must be a subset of selector keys");
+      if (![...fewer].every((key) => keys.includes(key)))
+        throw new InvalidResource("INVALID_CLUSTER", "fallback_keys_subset must be a subset of selector keys");
       if (fewer.size === keys.length) throw new InvalidResource("INVALID_CLUSTER", "fallback_keys_subset cannot be equal to keys");
       return { keys: fewer };
     }

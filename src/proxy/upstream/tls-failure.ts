@@ -3,7 +3,8 @@
  */
 export function tlsFailureText(code: string | undefined, message: string): string {
   const verify = code === undefined ? undefined : VERIFY[code];
-  if (verify) return tlsError(`${CERTIFICATE_VERIFY_FAILED}:verify cert failed: X509_verify_cert: certificate verification error at depth ${verify[0]}: ${verify[1]}`);
+  if (verify)
+    return tlsError(`${CERTIFICATE_VERIFY_FAILED}:verify cert failed: X509_verify_cert: certificate verification error at depth ${verify[0]}: ${verify[1]}`);
   // BoringSSL's own line: error:<number in hex>:<library>:OPENSSL_internal:<reason>.
   const line = /error:([0-9a-f]{8}):(.+)$/.exec(message);
   return line ? tlsError(`${Number.parseInt(line[1] as string, 16)}:${line[2]}`) : "";

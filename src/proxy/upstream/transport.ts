@@ -87,7 +87,8 @@ function compileTransport(socket: TransportSocket | undefined, name: string, ser
       return { kind: "raw", name };
   }
   const proxied = unpackAny(ProxyProtocolUpstreamTransportSchema, config);
-  if (proxied) return { ...compileTransport(proxied.transportSocket, name, services), proxyHeader: proxied.config?.version === ProxyProtocolConfig_Version.V2 ? 2 : 1 };
+  if (proxied)
+    return { ...compileTransport(proxied.transportSocket, name, services), proxyHeader: proxied.config?.version === ProxyProtocolConfig_Version.V2 ? 2 : 1 };
   if (!config && socket.name === "envoy.transport_sockets.raw_buffer") return { kind: "raw", name };
   throw new InvalidResource(
     "UNKNOWN_TRANSPORT_SOCKET",

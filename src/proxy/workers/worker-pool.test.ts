@@ -15,13 +15,21 @@ import { workerDataPlanes } from "./worker-pool.ts";
 const port = closedPort();
 let plane: DataPlaneApi;
 
-const listener = (body: string) => httpListener("l", { routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: body } } }], listener: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } });
+const listener = (body: string) =>
+  httpListener("l", {
+    routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: body } } }],
+    listener: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } },
+  });
 
 beforeAll(() => {
   plane = workerDataPlanes({ count: 2, command: [process.execPath, join(import.meta.dir, "../test-support/worker-main.ts")] })({
     node: { id: "n", cluster: "c", metadata: {} },
     secrets: new TestSecrets(),
-    sockets: { listen: ({ address, port: wanted }) => ({ hostname: address, port: wanted }), connect: (target) => connectMarked(target.address, target.port, 0), originalDestination: () => undefined },
+    sockets: {
+      listen: ({ address, port: wanted }) => ({ hostname: address, port: wanted }),
+      connect: (target) => connectMarked(target.address, target.port, 0),
+      originalDestination: () => undefined,
+    },
     clock: systemClock,
     log: createLogger("proxy", { level: "none" }),
     accessLog: () => ({ write() {} }),
@@ -41,31 +49,42 @@ test("connections spread over the processes, and the statistics are their sum", 
   await configure(plane, { listeners: [listener("one")] });
   let asked = 0;
   // The first of them come before the second process listens.
-  await eventually(async () => {
-    await Promise.all(Array.from({ length: 20 }, () => get(port, "/", "h")));
-    asked += 20;
-    const { all, own } = await total();
-    return all === asked && own < asked;
-  }, "both processes have served", 5000);
+  await eventually(
+    async () => {
+      await Promise.all(Array.from({ length: 20 }, () => get(port, "/", "h")));
+      asked += 20;
+      const { all, own } = await total();
+      return all === asked && own < asked;
+    },
+    "both processes have served",
+    5000,
+  );
 });
 
 test("what is shown of a cluster's hosts is the sum of what the processes have done with them", async () => {
   const backend = echoServer();
   const routed = { ...httpListener("l", { routes: [forward("/", "hosts")] }), address: { socketAddress: { address: "127.0.0.1", portValue: port } } };
   await configure(plane, { clusters: [cluster("hosts", [backend.port])], listeners: [routed] });
-  await eventually(async () => {
-    await Promise.all(Array.from({ length: 20 }, () => get(port, "/", "h")));
-    const total = (): number => plane.clusters()[0]?.hosts[0]?.stats.rqSuccess ?? 0;
-    const before = total();
-    await plane.refreshStats?.("clusters");
-    return total() > before && total() === backend.seen.length;
-  }, "what all have done is shown", 10_000);
+  await eventually(
+    async () => {
+      await Promise.all(Array.from({ length: 20 }, () => get(port, "/", "h")));
+      const total = (): number => plane.clusters()[0]?.hosts[0]?.stats.rqSuccess ?? 0;
+      const before = total();
+      await plane.refreshStats?.("clusters");
+      return total() > before && total() === backend.seen.length;
+    },
+    "what all have done is shown",
+    10_000,
+  );
   backend.stop();
 });
 
 test("an update reaches all of them", async () => {
   await configure(plane, { listeners: [listener("two")] });
-  await eventually(async () => (await Promise.all(Array.from({ length: 20 }, () => get(port, "/", "h")))).every(({ body }) => body === "two"), "all answers are new");
+  await eventually(
+    async () => (await Promise.all(Array.from({ length: 20 }, () => get(port, "/", "h")))).every(({ body }) => body === "two"),
+    "all answers are new",
+  );
 });
 
 test("drained, none of them accepts any more", async () => {

@@ -107,7 +107,10 @@ class WorkerPool implements DataPlaneApi {
 
   /** As of the last `refreshStats("clusters")`, for what the other processes have done. */
   clusters(): ClusterSnapshot[] {
-    return mergeClusters(this.#own.clusters(), this.#workers.map((worker) => worker.clusters));
+    return mergeClusters(
+      this.#own.clusters(),
+      this.#workers.map((worker) => worker.clusters),
+    );
   }
 
   listeners(): ListenerSnapshot[] {
@@ -157,7 +160,10 @@ class WorkerPool implements DataPlaneApi {
   }
 
   #samples() {
-    return mergeSamples(this.#own.stats.samples(), this.#workers.map((worker) => worker.samples));
+    return mergeSamples(
+      this.#own.stats.samples(),
+      this.#workers.map((worker) => worker.samples),
+    );
   }
 
   #put(message: ResourceMessage): void {

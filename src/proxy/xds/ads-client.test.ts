@@ -86,7 +86,11 @@ async function world(variant: "delta" | "sotw" = "delta") {
   return { server, dataPlane, store, secrets, client, logs, restart: async () => (server = await TestManagementServer.start({ port })) };
 }
 
-const cds = (name: string, type = Cluster_DiscoveryType.EDS) => ({ name, version: "1", resource: packAny(ClusterSchema, { name, clusterDiscoveryType: { case: "type", value: type } }) });
+const cds = (name: string, type = Cluster_DiscoveryType.EDS) => ({
+  name,
+  version: "1",
+  resource: packAny(ClusterSchema, { name, clusterDiscoveryType: { case: "type", value: type } }),
+});
 const eds = (name: string) => ({ name, version: "1", resource: packAny(ClusterLoadAssignmentSchema, { clusterName: name }) });
 const lds = (name: string, statPrefix = "") => ({ name, version: "1", resource: packAny(ListenerSchema, { name, statPrefix }) });
 const rds = (name: string) => ({ name, version: "1", resource: packAny(RouteConfigurationSchema, { name }) });
@@ -125,7 +129,10 @@ test("delta: wildcards first, names as they are referenced, listeners after the 
   await server.until(() => server.requests.some((r) => r.typeUrl === XDS_TYPES.SDS));
   expect(server.requests.find((r) => r.typeUrl === XDS_TYPES.SDS)?.resourceNamesSubscribe).toEqual(["kubernetes://cert"]);
   const bytes = (text: string) => ({ specifier: { case: "inlineBytes" as const, value: new TextEncoder().encode(text) } });
-  const secret = packAny(SecretSchema, { name: "kubernetes://cert", type: { case: "tlsCertificate", value: { certificateChain: bytes("C"), privateKey: bytes("K") } } });
+  const secret = packAny(SecretSchema, {
+    name: "kubernetes://cert",
+    type: { case: "tlsCertificate", value: { certificateChain: bytes("C"), privateKey: bytes("K") } },
+  });
   const nonce = server.send({ typeUrl: XDS_TYPES.SDS, resources: [{ name: "kubernetes://cert", version: "1", resource: secret }] });
   await server.until(() => server.requests.some((r) => r.responseNonce === nonce));
   expect(secrets.get("kubernetes://cert")).toEqual({ certificateChainPem: "C", privateKeyPem: "K" });
@@ -134,7 +141,11 @@ test("delta: wildcards first, names as they are referenced, listeners after the 
 test("a bad resource is refused by name; the good ones of the same answer and its last good version stay", async () => {
   const { server, dataPlane, store, logs } = await world();
   await server.until(() => server.requests.length === 2);
-  const nonce = server.send({ typeUrl: XDS_TYPES.CDS, systemVersionInfo: "v1", resources: [cds("bad-one", Cluster_DiscoveryType.STATIC), cds("good", Cluster_DiscoveryType.STATIC)] });
+  const nonce = server.send({
+    typeUrl: XDS_TYPES.CDS,
+    systemVersionInfo: "v1",
+    resources: [cds("bad-one", Cluster_DiscoveryType.STATIC), cds("good", Cluster_DiscoveryType.STATIC)],
+  });
   await server.until(() => server.requests.some((r) => r.responseNonce === nonce));
   const answer = server.requests.find((r) => r.responseNonce === nonce);
   expect(answer?.errorDetail?.code).toBe(13);

@@ -77,7 +77,8 @@ export class AdsClient {
     if (!this.#live) {
       const { store, applier } = this.#deps;
       const configured = this.#held.length === 0 && store.stats("CDS").updateSuccess > 0 && store.stats("LDS").updateSuccess > 0;
-      this.#live = configured && REQUIRED.every((type) => applier.unanswered(type).length === 0) && (this.#secretsOverdue || applier.unanswered("SDS").length === 0);
+      this.#live =
+        configured && REQUIRED.every((type) => applier.unanswered(type).length === 0) && (this.#secretsOverdue || applier.unanswered("SDS").length === 0);
     }
     return this.#live;
   }

@@ -20,7 +20,20 @@ import type { XdsStore } from "./store.ts";
 export type NamedType = "EDS" | "RDS" | "SDS" | "ECDS";
 
 export interface ApplierDeps {
-  readonly dataPlane: Pick<DataPlaneApi, "setCluster" | "removeCluster" | "setEndpoints" | "setListener" | "removeListener" | "setRouteConfiguration" | "removeRouteConfiguration" | "setExtension" | "removeExtension" | "referenced" | "listeners">;
+  readonly dataPlane: Pick<
+    DataPlaneApi,
+    | "setCluster"
+    | "removeCluster"
+    | "setEndpoints"
+    | "setListener"
+    | "removeListener"
+    | "setRouteConfiguration"
+    | "removeRouteConfiguration"
+    | "setExtension"
+    | "removeExtension"
+    | "referenced"
+    | "listeners"
+  >;
   readonly store: XdsStore;
   /** Where secrets go that come over ADS. */
   readonly secrets: SecretStore;
@@ -74,7 +87,8 @@ export class ConfigApplier {
         onTaken?.(any.value.length);
       } catch (error) {
         const details = error instanceof Error ? error.message : String(error);
-        if (!(error instanceof InvalidResource)) log.error("resource could not be applied", { type, name, error: details, stack: error instanceof Error ? error.stack : undefined });
+        if (!(error instanceof InvalidResource))
+          log.error("resource could not be applied", { type, name, error: details, stack: error instanceof Error ? error.stack : undefined });
         store.refuse(type, name, any, version, details, clock.now());
         errors.push(`${name}: ${details}`);
       }

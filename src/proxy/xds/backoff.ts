@@ -5,9 +5,7 @@
 export class Backoff {
   #next: number;
 
-  constructor(
-    private readonly options: { readonly firstMs: number; readonly maxMs: number; readonly random: () => number },
-  ) {
+  constructor(private readonly options: { readonly firstMs: number; readonly maxMs: number; readonly random: () => number }) {
     this.#next = options.firstMs;
   }
 

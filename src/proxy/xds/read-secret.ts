@@ -9,7 +9,8 @@ export function readSecret(message: SecretMessage): Secret {
   if (type.case === "tlsCertificate") {
     const certificateChainPem = readSource(type.value.certificateChain);
     const privateKeyPem = readSource(type.value.privateKey);
-    if (!certificateChainPem || !privateKeyPem) throw new InvalidResource("SECRET_INCOMPLETE", `secret ${message.name} lacks a certificate chain or a private key`);
+    if (!certificateChainPem || !privateKeyPem)
+      throw new InvalidResource("SECRET_INCOMPLETE", `secret ${message.name} lacks a certificate chain or a private key`);
     return { certificateChainPem, privateKeyPem };
   }
   if (type.case === "validationContext") {

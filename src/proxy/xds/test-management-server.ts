@@ -21,7 +21,13 @@ export class TestManagementServer {
   port = 0;
 
   /** Plaintext without `tls`. `unary` are further methods by path. A fixed `port` lets a test restart the server at the same place. */
-  static async start(options: { port?: number; tls?: { keyPem: string; pem: string }; unary?: Record<string, (request: Buffer, metadata: Record<string, unknown>) => Uint8Array> } = {}): Promise<TestManagementServer> {
+  static async start(
+    options: {
+      port?: number;
+      tls?: { keyPem: string; pem: string };
+      unary?: Record<string, (request: Buffer, metadata: Record<string, unknown>) => Uint8Array>;
+    } = {},
+  ): Promise<TestManagementServer> {
     const self = new TestManagementServer();
     const raw = (bytes: Buffer): Buffer => bytes;
     const method = (name: string) => ({

@@ -41,7 +41,9 @@ test("every kind is discovered as on the real server", () => {
 test("Istio's versions come in the real order of preference", () => {
   const groups = Object.keys(golden).filter((key) => key.includes("istio.io"));
   for (const definition of istioCrds().map(definitionFromCrd)) {
-    const order = groups.filter((key) => key.startsWith(`${definition.group}/`) && golden[key]?.some((e) => e.resource === definition.plural)).map((key) => key.split("/")[1] ?? "");
+    const order = groups
+      .filter((key) => key.startsWith(`${definition.group}/`) && golden[key]?.some((e) => e.resource === definition.plural))
+      .map((key) => key.split("/")[1] ?? "");
     expect(definition.versions.map((v) => v.name)).toEqual(order);
   }
 });

@@ -16,15 +16,35 @@ const SCALED = ["scale", "status"];
 
 /** Every kind that the API server has of its own, in the order in which discovery lists groups and resources. */
 export function builtinResources(): ResourceDefinition[] {
-  return [...core(), apiServices(), ...apps(), newEvents(), ...reviews(), ...batchAndScaling(), signingRequests(), ...networking(), ...access(), ...extension(), ...rest()];
+  return [
+    ...core(),
+    apiServices(),
+    ...apps(),
+    newEvents(),
+    ...reviews(),
+    ...batchAndScaling(),
+    signingRequests(),
+    ...networking(),
+    ...access(),
+    ...extension(),
+    ...rest(),
+  ];
 }
 
 function core(): ResourceDefinition[] {
   return [
     define("", "bindings", "Binding", { verbs: ["create"] }),
-    define("", "componentstatuses", "ComponentStatus", { namespaced: false, shortNames: ["cs"], verbs: ["get", "list"], columns: cluster.componentStatusColumns }),
+    define("", "componentstatuses", "ComponentStatus", {
+      namespaced: false,
+      shortNames: ["cs"],
+      verbs: ["get", "list"],
+      columns: cluster.componentStatusColumns,
+    }),
     define("", "configmaps", "ConfigMap", { shortNames: ["cm"], columns: cluster.configMapColumns }),
-    deprecated(define("", "endpoints", "Endpoints", { shortNames: ["ep"], listKind: "EndpointsList", columns: endpointsColumns }), "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+    deprecated(
+      define("", "endpoints", "Endpoints", { shortNames: ["ep"], listKind: "EndpointsList", columns: endpointsColumns }),
+      "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ),
     define("", "events", "Event", { shortNames: ["ev"], columns: cluster.eventColumns, selectableFields: eventFields }),
     define("", "limitranges", "LimitRange", { shortNames: ["limits"] }),
     define("", "namespaces", "Namespace", {
@@ -98,12 +118,22 @@ function apps(): ResourceDefinition[] {
 
 /** Events under the names that their newer group has for them. */
 function newEvents(): ResourceDefinition {
-  const event = define("events.k8s.io", "events", "Event", { shortNames: ["ev"], columns: cluster.eventColumns, selectableFields: newEventFields, storedAs: { group: "", plural: "events" } });
+  const event = define("events.k8s.io", "events", "Event", {
+    shortNames: ["ev"],
+    columns: cluster.eventColumns,
+    selectableFields: newEventFields,
+    storedAs: { group: "", plural: "events" },
+  });
   return { ...event, versions: event.versions.map((version) => ({ ...version, conversion: eventConversion })) };
 }
 
 function apiServices(): ResourceDefinition {
-  return define("apiregistration.k8s.io", "apiservices", "APIService", { namespaced: false, categories: ["api-extensions"], subresources: STATUS, columns: cluster.apiServiceColumns });
+  return define("apiregistration.k8s.io", "apiservices", "APIService", {
+    namespaced: false,
+    categories: ["api-extensions"],
+    subresources: STATUS,
+    columns: cluster.apiServiceColumns,
+  });
 }
 
 function signingRequests(): ResourceDefinition {
@@ -136,8 +166,17 @@ function batchAndScaling(): ResourceDefinition[] {
     columns: more.horizontalPodAutoscalerColumns,
   });
   return [
-    { ...autoscalers, versions: [...autoscalers.versions, { name: "v1", schema: ref("autoscaling.v1.HorizontalPodAutoscaler"), conversion: autoscalerConversion }] },
-    define("batch", "cronjobs", "CronJob", { shortNames: ["cj"], categories: ["all"], subresources: STATUS, columns: workloads.cronJobColumns, hasGeneration: true }),
+    {
+      ...autoscalers,
+      versions: [...autoscalers.versions, { name: "v1", schema: ref("autoscaling.v1.HorizontalPodAutoscaler"), conversion: autoscalerConversion }],
+    },
+    define("batch", "cronjobs", "CronJob", {
+      shortNames: ["cj"],
+      categories: ["all"],
+      subresources: STATUS,
+      columns: workloads.cronJobColumns,
+      hasGeneration: true,
+    }),
     define("batch", "jobs", "Job", {
       categories: ["all"],
       subresources: STATUS,
@@ -155,12 +194,18 @@ function networking(): ResourceDefinition[] {
     ipAddresses(),
     define("networking.k8s.io", "networkpolicies", "NetworkPolicy", { shortNames: ["netpol"], columns: cluster.networkPolicyColumns, hasGeneration: true }),
     serviceCidrs(),
-    define("policy", "poddisruptionbudgets", "PodDisruptionBudget", { shortNames: ["pdb"], subresources: STATUS, columns: cluster.disruptionBudgetColumns, hasGeneration: true }),
+    define("policy", "poddisruptionbudgets", "PodDisruptionBudget", {
+      shortNames: ["pdb"],
+      subresources: STATUS,
+      columns: cluster.disruptionBudgetColumns,
+      hasGeneration: true,
+    }),
   ];
 }
 
 function access(): ResourceDefinition[] {
-  const rbac = (plural: string, kind: string, namespaced: boolean, columns = cluster.defaultColumns) => define("rbac.authorization.k8s.io", plural, kind, { namespaced, columns });
+  const rbac = (plural: string, kind: string, namespaced: boolean, columns = cluster.defaultColumns) =>
+    define("rbac.authorization.k8s.io", plural, kind, { namespaced, columns });
   return [
     rbac("clusterrolebindings", "ClusterRoleBinding", false, cluster.roleBindingColumns),
     rbac("clusterroles", "ClusterRole", false),
@@ -195,7 +240,12 @@ function extension(): ResourceDefinition[] {
 
 function rest(): ResourceDefinition[] {
   return [
-    define("scheduling.k8s.io", "priorityclasses", "PriorityClass", { namespaced: false, shortNames: ["pc"], columns: cluster.priorityClassColumns, hasGeneration: true }),
+    define("scheduling.k8s.io", "priorityclasses", "PriorityClass", {
+      namespaced: false,
+      shortNames: ["pc"],
+      columns: cluster.priorityClassColumns,
+      hasGeneration: true,
+    }),
     define("coordination.k8s.io", "leases", "Lease", { columns: cluster.leaseColumns }),
     define("node.k8s.io", "runtimeclasses", "RuntimeClass", { namespaced: false, columns: cluster.runtimeClassColumns }),
     define("discovery.k8s.io", "endpointslices", "EndpointSlice", { columns: endpointSliceColumns, hasGeneration: true }),
@@ -214,7 +264,8 @@ const podFields: ResourceDefinition["selectableFields"] = {
   "status.nominatedNodeName": (o) => (o as Pod).status?.nominatedNodeName ?? "",
 };
 
-const involved = (field: "kind" | "namespace" | "name" | "uid" | "apiVersion" | "resourceVersion" | "fieldPath") => (o: KubeObject) => (o as Event).involvedObject?.[field] ?? "";
+const involved = (field: "kind" | "namespace" | "name" | "uid" | "apiVersion" | "resourceVersion" | "fieldPath") => (o: KubeObject) =>
+  (o as Event).involvedObject?.[field] ?? "";
 const eventFields: ResourceDefinition["selectableFields"] = {
   "involvedObject.kind": involved("kind"),
   "involvedObject.namespace": involved("namespace"),
@@ -229,9 +280,20 @@ const eventFields: ResourceDefinition["selectableFields"] = {
   type: (o) => (o as Event).type ?? "",
 };
 
-const regarding = (field: "kind" | "namespace" | "name" | "uid" | "apiVersion" | "resourceVersion" | "fieldPath"): [string, (o: KubeObject) => string] => [`regarding.${field}`, involved(field)];
+const regarding = (field: "kind" | "namespace" | "name" | "uid" | "apiVersion" | "resourceVersion" | "fieldPath"): [string, (o: KubeObject) => string] => [
+  `regarding.${field}`,
+  involved(field),
+];
 const newEventFields: ResourceDefinition["selectableFields"] = {
-  ...Object.fromEntries([regarding("kind"), regarding("namespace"), regarding("name"), regarding("uid"), regarding("apiVersion"), regarding("resourceVersion"), regarding("fieldPath")]),
+  ...Object.fromEntries([
+    regarding("kind"),
+    regarding("namespace"),
+    regarding("name"),
+    regarding("uid"),
+    regarding("apiVersion"),
+    regarding("resourceVersion"),
+    regarding("fieldPath"),
+  ]),
   reason: (o) => (o as Event).reason ?? "",
   reportingController: (o) => (o as Event).reportingComponent ?? "",
   type: (o) => (o as Event).type ?? "",

@@ -46,36 +46,84 @@ const rules = <T extends KubeObject>(own: {
   anyFinalizer?: boolean;
 }): Rules => own as unknown as Rules;
 
-const access = { name: pathSegment, setDefaults: clusterDefaults.defaultRoleBinding, validate: cluster.validateRoleBinding, validateUpdate: cluster.validateRoleBindingUpdate };
+const access = {
+  name: pathSegment,
+  setDefaults: clusterDefaults.defaultRoleBinding,
+  validate: cluster.validateRoleBinding,
+  validateUpdate: cluster.validateRoleBindingUpdate,
+};
 const webhooks = { setDefaults: clusterDefaults.defaultWebhooks, validate: validateWebhooks };
 
 const BY_KIND: Record<string, Rules> = {
   Pod: rules({ setDefaults: defaultPod, validate: validatePod, validateCreate: validatePodCreate, validateUpdate: validatePodUpdate, warnings: podWarnings }),
   PodTemplate: rules({ setDefaults: workloadDefaults.defaultPodTemplateObject, validate: workloads.validatePodTemplateObject }),
-  Service: rules({ name: dns1035Label, setDefaults: defaultService, validate: service.validateService, validateUpdate: service.validateServiceUpdate, warnings: serviceWarnings }),
+  Service: rules({
+    name: dns1035Label,
+    setDefaults: defaultService,
+    validate: service.validateService,
+    validateUpdate: service.validateServiceUpdate,
+    warnings: serviceWarnings,
+  }),
   Namespace: rules({ name: dns1123Label, setDefaults: clusterDefaults.defaultNamespace }),
   Node: rules({ setDefaults: clusterDefaults.defaultNode, validate: cluster.validateNode, validateUpdate: cluster.validateNodeUpdate }),
   LimitRange: rules({ setDefaults: clusterDefaults.defaultLimitRange, validate: validateLimitRange }),
   ResourceQuota: rules({ setDefaults: clusterDefaults.defaultResourceQuota, validate: validateResourceQuota }),
   ConfigMap: rules({ validate: cluster.validateConfigMap, validateUpdate: cluster.validateImmutableData }),
-  Secret: rules({ setDefaults: clusterDefaults.defaultSecret, validate: cluster.validateSecret, validateUpdate: cluster.validateSecretUpdate, warnings: secretWarnings }),
+  Secret: rules({
+    setDefaults: clusterDefaults.defaultSecret,
+    validate: cluster.validateSecret,
+    validateUpdate: cluster.validateSecretUpdate,
+    warnings: secretWarnings,
+  }),
   APIService: rules({ setDefaults: clusterDefaults.defaultApiService, anyFinalizer: true }),
   CertificateSigningRequest: rules({ setDefaults: clusterDefaults.defaultSigningRequest, validate: cluster.validateSigningRequest }),
   RuntimeClass: rules({ validate: cluster.validateRuntimeClass }),
   Event: rules({ setDefaults: clusterDefaults.defaultEvent, validate: cluster.validateEvent }),
   Endpoints: rules({ setDefaults: clusterDefaults.defaultEndpoints, validate: service.validateEndpoints }),
   PersistentVolumeClaim: rules({ setDefaults: workloadDefaults.defaultClaim, validate: storage.validateClaim, validateUpdate: storage.validateClaimUpdate }),
-  PersistentVolume: rules({ setDefaults: workloadDefaults.defaultVolumeObject, validate: storage.validateVolume, validateUpdate: storage.validateVolumeUpdate }),
-  ReplicationController: rules({ setDefaults: workloadDefaults.defaultReplicationController, validate: workloads.validateReplicationController, warnings: templateWarnings }),
-  Deployment: rules({ setDefaults: workloadDefaults.defaultDeployment, validate: workloads.validateDeployment, validateUpdate: workloads.validateSelectorUpdate, warnings: templateWarnings }),
-  ReplicaSet: rules({ setDefaults: workloadDefaults.defaultReplicaSet, validate: workloads.validateReplicaSet, validateUpdate: workloads.validateSelectorUpdate, warnings: templateWarnings }),
-  StatefulSet: rules({ setDefaults: workloadDefaults.defaultStatefulSet, validate: workloads.validateStatefulSet, validateUpdate: workloads.validateStatefulSetUpdate, warnings: templateWarnings }),
-  DaemonSet: rules({ setDefaults: workloadDefaults.defaultDaemonSet, validate: workloads.validateDaemonSet, validateUpdate: workloads.validateSelectorUpdate, warnings: templateWarnings }),
+  PersistentVolume: rules({
+    setDefaults: workloadDefaults.defaultVolumeObject,
+    validate: storage.validateVolume,
+    validateUpdate: storage.validateVolumeUpdate,
+  }),
+  ReplicationController: rules({
+    setDefaults: workloadDefaults.defaultReplicationController,
+    validate: workloads.validateReplicationController,
+    warnings: templateWarnings,
+  }),
+  Deployment: rules({
+    setDefaults: workloadDefaults.defaultDeployment,
+    validate: workloads.validateDeployment,
+    validateUpdate: workloads.validateSelectorUpdate,
+    warnings: templateWarnings,
+  }),
+  ReplicaSet: rules({
+    setDefaults: workloadDefaults.defaultReplicaSet,
+    validate: workloads.validateReplicaSet,
+    validateUpdate: workloads.validateSelectorUpdate,
+    warnings: templateWarnings,
+  }),
+  StatefulSet: rules({
+    setDefaults: workloadDefaults.defaultStatefulSet,
+    validate: workloads.validateStatefulSet,
+    validateUpdate: workloads.validateStatefulSetUpdate,
+    warnings: templateWarnings,
+  }),
+  DaemonSet: rules({
+    setDefaults: workloadDefaults.defaultDaemonSet,
+    validate: workloads.validateDaemonSet,
+    validateUpdate: workloads.validateSelectorUpdate,
+    warnings: templateWarnings,
+  }),
   Job: rules({ setDefaults: workloadDefaults.defaultJob, validate: validateJob, validateUpdate: validateJobUpdate, warnings: templateWarnings }),
   CronJob: rules({ setDefaults: workloadDefaults.defaultCronJob, validate: validateCronJob, warnings: cronJobWarnings }),
   HorizontalPodAutoscaler: rules({ setDefaults: workloadDefaults.defaultAutoscaler, validate: validateAutoscaler }),
   PodDisruptionBudget: rules({ setDefaults: workloadDefaults.defaultDisruptionBudget, validate: workloads.validateDisruptionBudget }),
-  EndpointSlice: rules({ setDefaults: clusterDefaults.defaultEndpointSlice, validate: service.validateEndpointSlice, validateUpdate: service.validateEndpointSliceUpdate }),
+  EndpointSlice: rules({
+    setDefaults: clusterDefaults.defaultEndpointSlice,
+    validate: service.validateEndpointSlice,
+    validateUpdate: service.validateEndpointSliceUpdate,
+  }),
   Role: rules({ name: pathSegment, setDefaults: clusterDefaults.defaultRole, validate: cluster.validateRole }),
   ClusterRole: rules({ name: pathSegment, setDefaults: clusterDefaults.defaultRole, validate: cluster.validateRole }),
   RoleBinding: rules(access),
@@ -83,7 +131,11 @@ const BY_KIND: Record<string, Rules> = {
   MutatingWebhookConfiguration: rules(webhooks),
   ValidatingWebhookConfiguration: rules(webhooks),
   ValidatingAdmissionPolicy: rules({ setDefaults: clusterDefaults.defaultAdmissionPolicy, validate: validateAdmissionPolicy, anyFinalizer: true }),
-  ValidatingAdmissionPolicyBinding: rules({ setDefaults: clusterDefaults.defaultAdmissionPolicyBinding, validate: validateAdmissionPolicyBinding, anyFinalizer: true }),
+  ValidatingAdmissionPolicyBinding: rules({
+    setDefaults: clusterDefaults.defaultAdmissionPolicyBinding,
+    validate: validateAdmissionPolicyBinding,
+    anyFinalizer: true,
+  }),
   CustomResourceDefinition: rules({ setDefaults: clusterDefaults.defaultCrd, validate: validateCrd, validateUpdate: validateCrdUpdate, anyFinalizer: true }),
   Ingress: rules({ setDefaults: clusterDefaults.defaultIngress, validate: validateIngress, warnings: ingressWarnings }),
   IngressClass: rules({ setDefaults: clusterDefaults.defaultIngressClass, validate: validateIngressClass }),
@@ -99,7 +151,11 @@ const BY_KIND: Record<string, Rules> = {
   ResourceClaimTemplate: rules({ setDefaults: storedDefaults.defaultResourceClaimTemplate }),
   FlowSchema: rules({ setDefaults: storedDefaults.defaultFlowSchema }),
   PriorityLevelConfiguration: rules({ setDefaults: storedDefaults.defaultPriorityLevel }),
-  StorageClass: rules({ setDefaults: clusterDefaults.defaultStorageClass, validate: storage.validateStorageClass, validateUpdate: storage.validateStorageClassUpdate }),
+  StorageClass: rules({
+    setDefaults: clusterDefaults.defaultStorageClass,
+    validate: storage.validateStorageClass,
+    validateUpdate: storage.validateStorageClassUpdate,
+  }),
   TokenRequest: rules({ setDefaults: clusterDefaults.defaultTokenRequest }),
 };
 

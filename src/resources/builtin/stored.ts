@@ -6,12 +6,17 @@ import { define } from "./define.ts";
 const STATUS = ["status"];
 
 export function storageDrivers(): { before: ResourceDefinition[]; after: ResourceDefinition[] } {
-  const storage = (plural: string, kind: string, options: Parameters<typeof define>[3]) => define("storage.k8s.io", plural, kind, { namespaced: false, ...options });
+  const storage = (plural: string, kind: string, options: Parameters<typeof define>[3]) =>
+    define("storage.k8s.io", plural, kind, { namespaced: false, ...options });
   return {
     before: [
       storage("csidrivers", "CSIDriver", { columns: stored.csiDriverColumns }),
       storage("csinodes", "CSINode", { columns: stored.csiNodeColumns }),
-      storage("csistoragecapacities", "CSIStorageCapacity", { namespaced: true, listKind: "CSIStorageCapacityList", columns: stored.csiStorageCapacityColumns }),
+      storage("csistoragecapacities", "CSIStorageCapacity", {
+        namespaced: true,
+        listKind: "CSIStorageCapacityList",
+        columns: stored.csiStorageCapacityColumns,
+      }),
     ],
     after: [
       storage("volumeattachments", "VolumeAttachment", { subresources: STATUS, columns: stored.volumeAttachmentColumns }),
@@ -30,7 +35,8 @@ export function serviceCidrs(): ResourceDefinition {
 
 export function devicesAndFlows(): ResourceDefinition[] {
   const resource = (plural: string, kind: string, options: Parameters<typeof define>[3] = {}) => define("resource.k8s.io", plural, kind, options);
-  const flow = (plural: string, kind: string, columns: ResourceDefinition["columns"]) => define("flowcontrol.apiserver.k8s.io", plural, kind, { namespaced: false, subresources: STATUS, columns, hasGeneration: true });
+  const flow = (plural: string, kind: string, columns: ResourceDefinition["columns"]) =>
+    define("flowcontrol.apiserver.k8s.io", plural, kind, { namespaced: false, subresources: STATUS, columns, hasGeneration: true });
   return [
     resource("deviceclasses", "DeviceClass", { namespaced: false, hasGeneration: true }),
     resource("resourceclaims", "ResourceClaim", { subresources: STATUS, columns: stored.resourceClaimColumns }),

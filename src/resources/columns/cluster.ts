@@ -8,7 +8,11 @@ const specOf = <T>(object: KubeObject): Partial<T> => (object.spec ?? {}) as Par
 
 export const defaultColumns: Column[] = [nameColumn, createdAtColumn];
 
-export const namespaceColumns: Column[] = [nameColumn, column("Status", "string", "Active or Terminating", (o) => (o as Namespace).status?.phase ?? ""), ageColumn];
+export const namespaceColumns: Column[] = [
+  nameColumn,
+  column("Status", "string", "Active or Terminating", (o) => (o as Namespace).status?.phase ?? ""),
+  ageColumn,
+];
 
 export const nodeColumns: Column[] = [
   nameColumn,
@@ -39,7 +43,11 @@ export const eventColumns: Column[] = [
   { ...nameColumn, priority: 1 },
 ];
 
-export const configMapColumns: Column[] = [nameColumn, column("Data", "string", "how many entries", (o) => count(o["data"]) + count(o["binaryData"])), ageColumn];
+export const configMapColumns: Column[] = [
+  nameColumn,
+  column("Data", "string", "how many entries", (o) => count(o["data"]) + count(o["binaryData"])),
+  ageColumn,
+];
 
 export const secretColumns: Column[] = [
   nameColumn,
@@ -48,11 +56,19 @@ export const secretColumns: Column[] = [
   ageColumn,
 ];
 
-export const serviceAccountColumns: Column[] = [nameColumn, column("Secrets", "string", "how many secrets", (o) => (o as ServiceAccount).secrets?.length ?? 0), ageColumn];
+export const serviceAccountColumns: Column[] = [
+  nameColumn,
+  column("Secrets", "string", "how many secrets", (o) => (o as ServiceAccount).secrets?.length ?? 0),
+  ageColumn,
+];
 
 export const leaseColumns: Column[] = [nameColumn, column("Holder", "string", "who holds it", (o) => (o as Lease).spec?.holderIdentity ?? ""), ageColumn];
 
-export const webhookConfigurationColumns: Column[] = [nameColumn, column("Webhooks", "integer", "how many webhooks", (o) => (o as WebhookConfiguration).webhooks?.length ?? 0), ageColumn];
+export const webhookConfigurationColumns: Column[] = [
+  nameColumn,
+  column("Webhooks", "integer", "how many webhooks", (o) => (o as WebhookConfiguration).webhooks?.length ?? 0),
+  ageColumn,
+];
 
 export const admissionPolicyColumns: Column[] = [
   nameColumn,
@@ -176,11 +192,17 @@ function eventSource(event: Event): string {
 }
 
 /** The first condition of type Healthy tells. */
-const health = (object: KubeObject): { status?: string; message?: string; error?: string } | undefined => ((object["conditions"] ?? []) as { type?: string; status?: string; message?: string; error?: string }[]).find(({ type }) => type === "Healthy");
+const health = (object: KubeObject): { status?: string; message?: string; error?: string } | undefined =>
+  ((object["conditions"] ?? []) as { type?: string; status?: string; message?: string; error?: string }[]).find(({ type }) => type === "Healthy");
 
 export const componentStatusColumns: Column[] = [
   nameColumn,
-  column("Status", "string", "Healthy, Unhealthy or Unknown", (o) => ({ True: "Healthy", undefined: "Unknown" })[health(o)?.status ?? "undefined"] ?? "Unhealthy"),
+  column(
+    "Status",
+    "string",
+    "Healthy, Unhealthy or Unknown",
+    (o) => ({ True: "Healthy", undefined: "Unknown" })[health(o)?.status ?? "undefined"] ?? "Unhealthy",
+  ),
   column("Message", "string", "what it says", (o) => health(o)?.message ?? ""),
   column("Error", "string", "what went wrong", (o) => health(o)?.error ?? ""),
 ];

@@ -8,7 +8,14 @@ export function column(name: string, type: Column["type"], description: string, 
   return { name, type, description, priority, cell };
 }
 
-export const nameColumn: Column = { name: "Name", type: "string", format: "name", description: "unique within its namespace", priority: 0, cell: (o) => o.metadata.name };
+export const nameColumn: Column = {
+  name: "Name",
+  type: "string",
+  format: "name",
+  description: "unique within its namespace",
+  priority: 0,
+  cell: (o) => o.metadata.name,
+};
 export const ageColumn = column("Age", "string", "time since creation", (o, now) => since(o.metadata.creationTimestamp, now));
 /** What kinds without columns of their own show, and CustomResourceDefinitions. */
 export const createdAtColumn = column("Created At", "date", "when the object was created", (o) => o.metadata.creationTimestamp ?? null);

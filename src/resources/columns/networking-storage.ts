@@ -28,13 +28,24 @@ const statusOf = <T>(object: KubeObject): Partial<T> => (object.status ?? {}) as
 
 export const ingressColumns: Column[] = [
   nameColumn,
-  column("Class", "string", "which controller serves it", (o) => specOf<{ ingressClassName: string }>(o).ingressClassName ?? o.metadata.annotations?.["kubernetes.io/ingress.class"] ?? "<none>"),
+  column(
+    "Class",
+    "string",
+    "which controller serves it",
+    (o) => specOf<{ ingressClassName: string }>(o).ingressClassName ?? o.metadata.annotations?.["kubernetes.io/ingress.class"] ?? "<none>",
+  ),
   column("Hosts", "string", "host names it serves", (o) => {
     const hosts = (specOf<{ rules: { host?: string }[] }>(o).rules ?? []).flatMap((rule) => rule.host || []);
     return hosts.length === 0 ? "*" : hosts.length > 3 ? `${hosts.slice(0, 3).join(",")} + ${hosts.length - 3} more...` : hosts.join(",");
   }),
   column("Address", "string", "where it is reached", (o) =>
-    [...new Set((statusOf<{ loadBalancer: { ingress?: { ip?: string; hostname?: string }[] } }>(o).loadBalancer?.ingress ?? []).map((i) => i.ip || i.hostname || ""))].sort().join(","),
+    [
+      ...new Set(
+        (statusOf<{ loadBalancer: { ingress?: { ip?: string; hostname?: string }[] } }>(o).loadBalancer?.ingress ?? []).map((i) => i.ip || i.hostname || ""),
+      ),
+    ]
+      .sort()
+      .join(","),
   ),
   column("Ports", "string", "80, and 443 with TLS", (o) => ((specOf<{ tls: unknown[] }>(o).tls?.length ?? 0) > 0 ? "80, 443" : "80")),
   ageColumn,
@@ -64,8 +75,12 @@ export const persistentVolumeClaimColumns: Column[] = [
   nameColumn,
   column("Status", "string", "whether it has a volume", (o) => (o.metadata.deletionTimestamp ? "Terminating" : (statusOf<{ phase: string }>(o).phase ?? ""))),
   column("Volume", "string", "its volume", (o) => specOf<ClaimSpec>(o).volumeName ?? ""),
-  column("Capacity", "string", "the volume's size", (o) => (specOf<ClaimSpec>(o).volumeName ? (statusOf<{ capacity: Record<string, string> }>(o).capacity?.["storage"] ?? "") : "")),
-  column("Access Modes", "string", "how it may be mounted", (o) => (specOf<ClaimSpec>(o).volumeName ? accessModes(statusOf<{ accessModes: string[] }>(o).accessModes) : "")),
+  column("Capacity", "string", "the volume's size", (o) =>
+    specOf<ClaimSpec>(o).volumeName ? (statusOf<{ capacity: Record<string, string> }>(o).capacity?.["storage"] ?? "") : "",
+  ),
+  column("Access Modes", "string", "how it may be mounted", (o) =>
+    specOf<ClaimSpec>(o).volumeName ? accessModes(statusOf<{ accessModes: string[] }>(o).accessModes) : "",
+  ),
   column("StorageClass", "string", "what kind of storage", (o) => specOf<ClaimSpec>(o).storageClassName ?? ""),
   column("VolumeAttributesClass", "string", "the volume's attributes", (o) => specOf<ClaimSpec>(o).volumeAttributesClassName ?? "<unset>"),
   ageColumn,
@@ -135,7 +150,9 @@ export const horizontalPodAutoscalerColumns: Column[] = [
     return `${target?.kind}/${target?.name}`;
   }),
   column("Targets", "string", "what it aims at", (o) => autoscalerTargets(o)),
-  column("MinPods", "string", "fewest pods", (o) => (specOf<AutoscalerSpec>(o).minReplicas === undefined ? "<unset>" : String(specOf<AutoscalerSpec>(o).minReplicas))),
+  column("MinPods", "string", "fewest pods", (o) =>
+    specOf<AutoscalerSpec>(o).minReplicas === undefined ? "<unset>" : String(specOf<AutoscalerSpec>(o).minReplicas),
+  ),
   column("MaxPods", "string", "most pods", (o) => specOf<AutoscalerSpec>(o).maxReplicas ?? 0),
   column("Replicas", "string", "pods there are", (o) => statusOf<{ currentReplicas: number }>(o).currentReplicas ?? 0),
   ageColumn,
@@ -152,7 +169,8 @@ function autoscalerTargets(object: KubeObject): string {
     const at = now?.resource?.current ?? now?.containerResource?.current ?? (now?.pods ?? now?.object ?? now?.external)?.current;
     const suffix = target?.averageValue !== undefined && !named && !metric.pods ? " (avg)" : "";
     const label = named ? `${named.name}: ` : "";
-    if (target?.averageUtilization !== undefined) return `${label}${at?.averageUtilization === undefined ? "<unknown>" : `${at.averageUtilization}%`}/${target.averageUtilization}%`;
+    if (target?.averageUtilization !== undefined)
+      return `${label}${at?.averageUtilization === undefined ? "<unknown>" : `${at.averageUtilization}%`}/${target.averageUtilization}%`;
     return `${label}${at?.averageValue ?? at?.value ?? "<unknown>"}/${target?.averageValue ?? target?.value ?? "<auto>"}${suffix}`;
   });
   return metrics.length > 2 ? `${shown.join(", ")} + ${metrics.length - 2} more...` : shown.join(", ");

@@ -12,7 +12,11 @@ export const serviceColumns: Column[] = [
   column("Selector", "string", "labels of its pods", (o) => formatLabels((o as Service).spec?.selector), 1),
 ];
 
-export const endpointsColumns: Column[] = [nameColumn, column("Endpoints", "string", "addresses that are ready", (o) => formatEndpoints(o as Endpoints)), ageColumn];
+export const endpointsColumns: Column[] = [
+  nameColumn,
+  column("Endpoints", "string", "addresses that are ready", (o) => formatEndpoints(o as Endpoints)),
+  ageColumn,
+];
 
 export const endpointSliceColumns: Column[] = [
   nameColumn,
@@ -24,7 +28,12 @@ export const endpointSliceColumns: Column[] = [
       "<unset>",
     );
   }),
-  column("Endpoints", "string", "addresses", (o) => firstThree(((o as EndpointSlice).endpoints ?? []).flatMap((endpoint) => endpoint.addresses), "<unset>")),
+  column("Endpoints", "string", "addresses", (o) =>
+    firstThree(
+      ((o as EndpointSlice).endpoints ?? []).flatMap((endpoint) => endpoint.addresses),
+      "<unset>",
+    ),
+  ),
   ageColumn,
 ];
 
@@ -32,7 +41,9 @@ function externalAddresses(service: Service): string {
   const { type, externalIPs = [], externalName } = service.spec ?? {};
   if (type === "ExternalName") return externalName ?? "";
   if (type !== "LoadBalancer") return externalIPs.length > 0 ? externalIPs.join(",") : "<none>";
-  const balanced = new Set((service.status?.loadBalancer?.ingress ?? []).map((ingress) => ingress.ip || ingress.hostname || "").filter((address) => address !== ""));
+  const balanced = new Set(
+    (service.status?.loadBalancer?.ingress ?? []).map((ingress) => ingress.ip || ingress.hostname || "").filter((address) => address !== ""),
+  );
   const all = [...[...balanced].sort(), ...externalIPs];
   return all.length > 0 ? all.join(",") : "<pending>";
 }

@@ -18,13 +18,25 @@ export const csiDriverColumns: Column[] = [
   column("AttachRequired", "boolean", "whether volumes are attached before they are mounted", (o) => specOf<Driver>(o).attachRequired ?? true),
   column("PodInfoOnMount", "boolean", "whether the driver is told of the pod", (o) => specOf<Driver>(o).podInfoOnMount ?? false),
   column("StorageCapacity", "boolean", "whether the scheduler looks at its capacity", (o) => specOf<Driver>(o).storageCapacity ?? false),
-  column("TokenRequests", "string", "audiences of tokens that it gets", (o) => specOf<Driver>(o).tokenRequests?.map(({ audience }) => audience).join(",") ?? "<unset>"),
+  column(
+    "TokenRequests",
+    "string",
+    "audiences of tokens that it gets",
+    (o) =>
+      specOf<Driver>(o)
+        .tokenRequests?.map(({ audience }) => audience)
+        .join(",") ?? "<unset>",
+  ),
   column("RequiresRepublish", "boolean", "whether volumes are published again and again", (o) => specOf<Driver>(o).requiresRepublish ?? false),
   column("Modes", "string", "kinds of volumes", (o) => specOf<Driver>(o).volumeLifecycleModes?.join(",") || "<none>"),
   ageColumn,
 ];
 
-export const csiNodeColumns: Column[] = [nameColumn, column("Drivers", "integer", "number of drivers on the node", (o) => specOf<{ drivers: unknown[] }>(o).drivers?.length ?? 0), ageColumn];
+export const csiNodeColumns: Column[] = [
+  nameColumn,
+  column("Drivers", "integer", "number of drivers on the node", (o) => specOf<{ drivers: unknown[] }>(o).drivers?.length ?? 0),
+  ageColumn,
+];
 
 export const csiStorageCapacityColumns: Column[] = [
   nameColumn,
@@ -47,7 +59,11 @@ export const volumeAttachmentColumns: Column[] = [
   ageColumn,
 ];
 
-export const volumeAttributesClassColumns: Column[] = [nameColumn, column("DriverName", "string", "the driver", (o) => String(o["driverName"] ?? "")), ageColumn];
+export const volumeAttributesClassColumns: Column[] = [
+  nameColumn,
+  column("DriverName", "string", "the driver", (o) => String(o["driverName"] ?? "")),
+  ageColumn,
+];
 
 export const ipAddressColumns: Column[] = [
   nameColumn,
@@ -59,7 +75,11 @@ export const ipAddressColumns: Column[] = [
   }),
 ];
 
-export const serviceCidrColumns: Column[] = [nameColumn, column("CIDRs", "string", "ranges of service addresses", (o) => (specOf<{ cidrs: string[] }>(o).cidrs ?? []).join(",")), ageColumn];
+export const serviceCidrColumns: Column[] = [
+  nameColumn,
+  column("CIDRs", "string", "ranges of service addresses", (o) => (specOf<{ cidrs: string[] }>(o).cidrs ?? []).join(",")),
+  ageColumn,
+];
 
 interface Flow {
   priorityLevelConfiguration: { name?: string };
@@ -73,7 +93,12 @@ export const flowSchemaColumns: Column[] = [
   column("MatchingPrecedence", "string", "which of several that match is taken", (o) => specOf<Flow>(o).matchingPrecedence ?? 0),
   column("DistinguisherMethod", "string", "how flows are told apart", (o) => specOf<Flow>(o).distinguisherMethod?.type ?? "<none>"),
   ageColumn,
-  column("MissingPL", "string", "whether its priority level is missing", (o) => (o.status as { conditions?: { type?: string; status?: string }[] } | undefined)?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?"),
+  column(
+    "MissingPL",
+    "string",
+    "whether its priority level is missing",
+    (o) => (o.status as { conditions?: { type?: string; status?: string }[] } | undefined)?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?",
+  ),
 ];
 
 interface Level {
@@ -97,7 +122,11 @@ export const resourceClaimColumns: Column[] = [
   nameColumn,
   column("State", "string", "allocated, reserved or pending", (o) => {
     const { allocation, reservedFor = [] } = (o.status ?? {}) as { allocation?: unknown; reservedFor?: unknown[] };
-    const states = [...(o.metadata.deletionTimestamp ? ["deleted"] : []), ...(allocation ? ["allocated"] : o.metadata.deletionTimestamp ? [] : ["pending"]), ...(allocation && reservedFor.length > 0 ? ["reserved"] : [])];
+    const states = [
+      ...(o.metadata.deletionTimestamp ? ["deleted"] : []),
+      ...(allocation ? ["allocated"] : o.metadata.deletionTimestamp ? [] : ["pending"]),
+      ...(allocation && reservedFor.length > 0 ? ["reserved"] : []),
+    ];
     return states.join(",");
   }),
   ageColumn,

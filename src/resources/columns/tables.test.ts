@@ -20,7 +20,9 @@ for (const [plural, table] of Object.entries(tables as unknown as Record<string,
     expect(columns.map((c) => [c.name, c.type, c.format ?? "", c.priority] as [string, string, string, number])).toEqual(table.columns);
   });
   const rows = table.rows.flatMap((row) => {
-    const object = (objects as unknown as KubeObject[]).find((o) => o.kind === definition.kind && o.metadata.name === row.name && (o.metadata.namespace ?? null) === row.namespace);
+    const object = (objects as unknown as KubeObject[]).find(
+      (o) => o.kind === definition.kind && o.metadata.name === row.name && (o.metadata.namespace ?? null) === row.namespace,
+    );
     return object ? [{ row, object }] : [];
   });
   if (rows.length > 0) {
@@ -86,8 +88,12 @@ test("pod status: init containers, sidecars, restarts, termination", () => {
       }),
     ),
   ).toBe("0/2 Init:1/2 0");
-  expect(show(pod(two, { phase: "Pending", initContainerStatuses: [{ name: "i", restartCount: 3, state: waiting("CrashLoopBackOff") }] }))).toBe("0/2 Init:CrashLoopBackOff 3");
-  expect(show(pod(two, { phase: "Pending", initContainerStatuses: [{ name: "i", restartCount: 0, state: { terminated: { exitCode: 2 } } }] }))).toBe("0/2 Init:ExitCode:2 0");
+  expect(show(pod(two, { phase: "Pending", initContainerStatuses: [{ name: "i", restartCount: 3, state: waiting("CrashLoopBackOff") }] }))).toBe(
+    "0/2 Init:CrashLoopBackOff 3",
+  );
+  expect(show(pod(two, { phase: "Pending", initContainerStatuses: [{ name: "i", restartCount: 0, state: { terminated: { exitCode: 2 } } }] }))).toBe(
+    "0/2 Init:ExitCode:2 0",
+  );
 
   const up = (container: object) => ({
     phase: "Running",
@@ -102,6 +108,16 @@ test("pod status: init containers, sidecars, restarts, termination", () => {
   expect(show(pod(two, up({ ready: false, state: waiting("CrashLoopBackOff") })))).toBe("1/2 CrashLoopBackOff 6");
   expect(show(pod(two, up({ ready: false, state: { terminated: { exitCode: 0, reason: "Completed" } } })))).toBe("1/2 Completed 6");
   expect(show(pod(two, up({}), "2026-01-01T00:00:00Z"))).toBe("2/2 Terminating 6");
-  expect(show(pod(two, { phase: "Succeeded", containerStatuses: [{ name: "a", restartCount: 0, state: { terminated: { exitCode: 0, reason: "Completed" } } }] }, "2026-01-01T00:00:00Z"))).toBe("0/2 Completed 0");
-  expect(show(pod({ containers: [{ name: "a" }] }, { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated" }] }))).toBe("0/1 SchedulingGated 0");
+  expect(
+    show(
+      pod(
+        two,
+        { phase: "Succeeded", containerStatuses: [{ name: "a", restartCount: 0, state: { terminated: { exitCode: 0, reason: "Completed" } } }] },
+        "2026-01-01T00:00:00Z",
+      ),
+    ),
+  ).toBe("0/2 Completed 0");
+  expect(
+    show(pod({ containers: [{ name: "a" }] }, { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated" }] })),
+  ).toBe("0/1 SchedulingGated 0");
 });

@@ -6,8 +6,20 @@ const templateOf = (object: KubeObject): PodTemplate | undefined => {
   const spec = object.spec as { template?: PodTemplate; jobTemplate?: { spec?: { template?: PodTemplate } } } | undefined;
   return spec?.template ?? spec?.jobTemplate?.spec?.template;
 };
-const containersColumn = column("Containers", "string", "names of its containers", (o) => (templateOf(o)?.spec?.containers ?? []).map((c) => c.name).join(","), 1);
-const imagesColumn = column("Images", "string", "images of its containers", (o) => (templateOf(o)?.spec?.containers ?? []).map((c) => c.image ?? "").join(","), 1);
+const containersColumn = column(
+  "Containers",
+  "string",
+  "names of its containers",
+  (o) => (templateOf(o)?.spec?.containers ?? []).map((c) => c.name).join(","),
+  1,
+);
+const imagesColumn = column(
+  "Images",
+  "string",
+  "images of its containers",
+  (o) => (templateOf(o)?.spec?.containers ?? []).map((c) => c.image ?? "").join(","),
+  1,
+);
 const selectorColumn = column("Selector", "string", "which pods it owns", (o) => formatSelector((o as Deployment).spec?.selector), 1);
 
 export const deploymentColumns: Column[] = [
@@ -89,8 +101,12 @@ export const cronJobColumns: Column[] = [
 
 export const podTemplateColumns: Column[] = [
   nameColumn,
-  column("Containers", "string", "names of its containers", (o) => ((o["template"] as PodTemplate | undefined)?.spec?.containers ?? []).map((c) => c.name).join(",")),
-  column("Images", "string", "images of its containers", (o) => ((o["template"] as PodTemplate | undefined)?.spec?.containers ?? []).map((c) => c.image ?? "").join(",")),
+  column("Containers", "string", "names of its containers", (o) =>
+    ((o["template"] as PodTemplate | undefined)?.spec?.containers ?? []).map((c) => c.name).join(","),
+  ),
+  column("Images", "string", "images of its containers", (o) =>
+    ((o["template"] as PodTemplate | undefined)?.spec?.containers ?? []).map((c) => c.image ?? "").join(","),
+  ),
   column("Pod Labels", "string", "labels of its pods", (o) => formatLabels((o["template"] as PodTemplate | undefined)?.metadata?.labels)),
 ];
 

@@ -45,14 +45,19 @@ export const autoscalerConversion: Conversion = {
       return text === undefined ? undefined : parsed(text);
     };
     const metrics = [...list(take(METRICS)).map((metric) => fromV1(metric, "target")), ...(target === undefined ? [] : [cpu("target", target)])];
-    const currentMetrics = [...list(take(CURRENT_METRICS)).map((metric) => fromV1(metric, "current")), ...(current === undefined ? [] : [cpu("current", current)])];
+    const currentMetrics = [
+      ...list(take(CURRENT_METRICS)).map((metric) => fromV1(metric, "current")),
+      ...(current === undefined ? [] : [cpu("current", current)]),
+    ];
     const conditions = take(CONDITIONS);
     const behavior = take(BEHAVIOR);
     return {
       ...withAnnotations(object, annotations),
       apiVersion: "autoscaling/v2",
       spec: { ...spec, ...(metrics.length > 0 ? { metrics } : {}), ...(isRecord(behavior) ? { behavior } : {}) },
-      ...(object.status === undefined ? {} : { status: { ...status, currentMetrics: currentMetrics.length > 0 ? currentMetrics : null, ...(Array.isArray(conditions) ? { conditions } : {}) } }),
+      ...(object.status === undefined
+        ? {}
+        : { status: { ...status, currentMetrics: currentMetrics.length > 0 ? currentMetrics : null, ...(Array.isArray(conditions) ? { conditions } : {}) } }),
     };
   },
   fromStorage(object) {
@@ -69,7 +74,9 @@ export const autoscalerConversion: Conversion = {
       ...withAnnotations(object, annotations),
       apiVersion: "autoscaling/v1",
       spec: { ...spec, ...(wanted.utilization === undefined ? {} : { targetCPUUtilizationPercentage: wanted.utilization }) },
-      ...(object.status === undefined ? {} : { status: { ...status, ...(current.utilization === undefined ? {} : { currentCPUUtilizationPercentage: current.utilization }) } }),
+      ...(object.status === undefined
+        ? {}
+        : { status: { ...status, ...(current.utilization === undefined ? {} : { currentCPUUtilizationPercentage: current.utilization }) } }),
     };
   },
 };
@@ -84,8 +91,13 @@ function cpu(part: Part, averageUtilization: number): Metric {
 function split(metrics: Metric[] | null | undefined, part: Part): { utilization: number | undefined; others: Metric[] } {
   const all = metrics ?? [];
   const sourceOf = (metric: Metric) => metric.resource as Source | undefined;
-  const first = all.find((metric) => metric.type === "Resource" && sourceOf(metric)?.name === "cpu" && sourceOf(metric)?.[part]?.averageUtilization !== undefined);
-  return { utilization: first && sourceOf(first)?.[part]?.averageUtilization, others: all.filter((metric) => metric !== first).map((metric) => toV1(metric, part)) };
+  const first = all.find(
+    (metric) => metric.type === "Resource" && sourceOf(metric)?.name === "cpu" && sourceOf(metric)?.[part]?.averageUtilization !== undefined,
+  );
+  return {
+    utilization: first && sourceOf(first)?.[part]?.averageUtilization,
+    others: all.filter((metric) => metric !== first).map((metric) => toV1(metric, part)),
+  };
 }
 
 const SOURCES: Record<string, string> = { Resource: "resource", ContainerResource: "containerResource", Pods: "pods", Object: "object", External: "external" };

@@ -18,7 +18,12 @@ export function definitionFromCrd(crd: CustomResourceDefinition): ResourceDefini
   const schemas = new Map<string, Schema>();
   return {
     group: spec.group,
-    versions: served.map((version) => ({ name: version.name, schema: schemaOf(version, schemas), columns: columnsOf(version), ...deprecationOf(version, spec) })),
+    versions: served.map((version) => ({
+      name: version.name,
+      schema: schemaOf(version, schemas),
+      columns: columnsOf(version),
+      ...deprecationOf(version, spec),
+    })),
     storageVersion: storage?.name ?? "",
     kind: names.kind,
     listKind: names.listKind ?? `${names.kind}List`,
@@ -43,7 +48,13 @@ export function definitionFromCrd(crd: CustomResourceDefinition): ResourceDefini
   };
 }
 
-const ageColumn: Column = { name: "Age", type: "date", description: "time since creation", priority: 0, cell: (o, now) => since(o.metadata.creationTimestamp, now) };
+const ageColumn: Column = {
+  name: "Age",
+  type: "date",
+  description: "time since creation",
+  priority: 0,
+  cell: (o, now) => since(o.metadata.creationTimestamp, now),
+};
 
 /**
  * Kubernetes' order of preference: v1 before v1beta1 before v1alpha1, higher numbers first, other names last by alphabet.

@@ -3,8 +3,20 @@ import { jsonPath } from "./json-path.ts";
 
 const object = {
   metadata: { name: "x", annotations: { "a.b/c": "dotted" } },
-  spec: { hosts: ["a", "b"], ports: [{ name: "http", port: 80 }, { name: "https", port: 443 }], count: 0 },
-  status: { conditions: [{ type: "Ready", status: "True" }, { type: "Other", status: "False" }] },
+  spec: {
+    hosts: ["a", "b"],
+    ports: [
+      { name: "http", port: 80 },
+      { name: "https", port: 443 },
+    ],
+    count: 0,
+  },
+  status: {
+    conditions: [
+      { type: "Ready", status: "True" },
+      { type: "Other", status: "False" },
+    ],
+  },
 };
 
 test("what printer columns use", () => {

@@ -44,7 +44,10 @@ function take(value: unknown, step: Step): unknown[] {
 
 function parse(text: string): Step[] {
   if (text.length > MAX_LENGTH) throw invalid(text.slice(0, 64), "it is too long");
-  let rest = text.trim().replace(/^\{(.*)\}$/, "$1").replace(/^\$/, "");
+  let rest = text
+    .trim()
+    .replace(/^\{(.*)\}$/, "$1")
+    .replace(/^\$/, "");
   const steps: Step[] = [];
   while (rest !== "") {
     const field = /^\.?((?:[^.[\]\\]|\\.)+)/.exec(rest);
@@ -58,7 +61,9 @@ function parse(text: string): Step[] {
     } else if (bracket) {
       const [all, single, double, index] = bracket;
       const name = single ?? double;
-      steps.push(name !== undefined ? { kind: "field", name: unescape(name) } : index !== undefined ? { kind: "index", index: Number(index) } : { kind: "all" });
+      steps.push(
+        name !== undefined ? { kind: "field", name: unescape(name) } : index !== undefined ? { kind: "index", index: Number(index) } : { kind: "all" },
+      );
       rest = rest.slice(all.length);
     } else if (field && (rest.startsWith(".") || steps.length === 0)) {
       const name = unescape(field[1] ?? "");

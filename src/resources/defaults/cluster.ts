@@ -1,5 +1,16 @@
 /** Defaults of namespaces, configuration, access control, admission, custom resources and networking. */
-import type { CrdSpec, CustomResourceDefinition, Endpoints, EndpointSlice, Namespace, RoleBinding, Secret, TokenRequest, Webhook, WebhookConfiguration } from "../core.ts";
+import type {
+  CrdSpec,
+  CustomResourceDefinition,
+  Endpoints,
+  EndpointSlice,
+  Namespace,
+  RoleBinding,
+  Secret,
+  TokenRequest,
+  Webhook,
+  WebhookConfiguration,
+} from "../core.ts";
 import type { KubeObject } from "../types.ts";
 import { canonicalAmounts } from "./pod.ts";
 
@@ -10,14 +21,30 @@ export function defaultNamespace(namespace: Namespace): void {
 }
 
 /** Of what a kubelet says of its machine, the texts that it leaves out. */
-const NODE_INFO = ["machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture"];
+const NODE_INFO = [
+  "machineID",
+  "systemUUID",
+  "bootID",
+  "kernelVersion",
+  "osImage",
+  "containerRuntimeVersion",
+  "kubeletVersion",
+  "kubeProxyVersion",
+  "operatingSystem",
+  "architecture",
+];
 
 export function defaultNode(node: KubeObject): void {
   const spec = (node.spec ??= {}) as { podCIDR?: string; podCIDRs?: string[] };
   // The first range has an old field of its own: both are always shown.
   if (spec.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR];
   else if (spec.podCIDRs?.length) spec.podCIDR = spec.podCIDRs[0];
-  const status = (node.status ??= {}) as { capacity?: Record<string, unknown>; allocatable?: Record<string, unknown>; daemonEndpoints?: { kubeletEndpoint?: { Port?: number } }; nodeInfo?: Record<string, string> };
+  const status = (node.status ??= {}) as {
+    capacity?: Record<string, unknown>;
+    allocatable?: Record<string, unknown>;
+    daemonEndpoints?: { kubeletEndpoint?: { Port?: number } };
+    nodeInfo?: Record<string, string>;
+  };
   canonicalAmounts(status.capacity);
   canonicalAmounts(status.allocatable);
   if (status.capacity && !status.allocatable) status.allocatable = { ...status.capacity };
@@ -52,7 +79,9 @@ type Amounts = Record<string, unknown>;
 
 /** A container that names nothing gets as much as it may have at most. */
 export function defaultLimitRange(range: KubeObject): void {
-  const { limits = [] } = (range.spec ?? {}) as { limits?: { type?: string; max?: Amounts; min?: Amounts; default?: Amounts; defaultRequest?: Amounts; maxLimitRequestRatio?: Amounts }[] };
+  const { limits = [] } = (range.spec ?? {}) as {
+    limits?: { type?: string; max?: Amounts; min?: Amounts; default?: Amounts; defaultRequest?: Amounts; maxLimitRequestRatio?: Amounts }[];
+  };
   for (const limit of limits) {
     for (const amounts of [limit.max, limit.min, limit.default, limit.defaultRequest, limit.maxLimitRequestRatio]) canonicalAmounts(amounts);
     if (limit.type !== "Container") continue;
@@ -156,7 +185,13 @@ export function defaultCrd(crd: CustomResourceDefinition, old?: CustomResourceDe
   const storage = spec.versions?.find((version) => version.storage)?.name;
   const stored = new Set([...(old?.status?.storedVersions ?? []), ...(storage ? [storage] : [])]);
   const since = old?.status?.conditions?.[0]?.lastTransitionTime ?? crd.metadata.creationTimestamp;
-  const condition = (type: string, reason: string, message: string) => ({ type, status: "True" as const, reason, message, ...(since ? { lastTransitionTime: since } : {}) });
+  const condition = (type: string, reason: string, message: string) => ({
+    type,
+    status: "True" as const,
+    reason,
+    message,
+    ...(since ? { lastTransitionTime: since } : {}),
+  });
   crd.status = {
     ...old?.status,
     acceptedNames: spec.names,

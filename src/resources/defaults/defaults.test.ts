@@ -45,7 +45,12 @@ test("a pod's volumes, probes, ports and quantities", () => {
     metadata: { name: "p" },
     spec: {
       serviceAccount: "web",
-      volumes: [{ name: "a" }, { name: "b", configMap: { name: "c" } }, { name: "t", projected: { sources: [{ serviceAccountToken: { path: "token" } }] } }, { name: "h", hostPath: { path: "/x" } }],
+      volumes: [
+        { name: "a" },
+        { name: "b", configMap: { name: "c" } },
+        { name: "t", projected: { sources: [{ serviceAccountToken: { path: "token" } }] } },
+        { name: "h", hostPath: { path: "/x" } },
+      ],
       containers: [
         {
           name: "c",
@@ -109,7 +114,14 @@ test("an update of a service keeps what was allocated", () => {
     apiVersion: "v1",
     kind: "Service",
     metadata: { name: "s" },
-    spec: { type: "NodePort", clusterIP: "10.96.0.9", ports: [{ port: 80, nodePort: 30080 }, { port: 81, nodePort: 30081 }] },
+    spec: {
+      type: "NodePort",
+      clusterIP: "10.96.0.9",
+      ports: [
+        { port: 80, nodePort: 30080 },
+        { port: 81, nodePort: 30081 },
+      ],
+    },
   });
   const bare = (type: string) => ({ apiVersion: "v1", kind: "Service", metadata: { name: "s" }, spec: { type, ports: [{ port: 80 }, { port: 82 }] } });
   const kept = defaulted<Service>(bare("LoadBalancer"), old);
@@ -126,14 +138,31 @@ test("a job knows its pods by its uid; a daemon set counts its templates", () =>
   selectJobPods(job);
   expect(job.spec?.selector).toEqual({ matchLabels: { "batch.kubernetes.io/controller-uid": "u-1" } });
   expect(definitions.get("Job")?.validate?.(job)).toEqual([]);
-  const set = defaulted<DaemonSet>({ apiVersion: "apps/v1", kind: "DaemonSet", metadata: { name: "d" }, spec: { selector: { matchLabels: { app: "x" } }, template: { ...template, spec: { containers: [] } } } });
+  const set = defaulted<DaemonSet>({
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: { name: "d" },
+    spec: { selector: { matchLabels: { app: "x" } }, template: { ...template, spec: { containers: [] } } },
+  });
   const changed = defaulted<DaemonSet>({ ...set, spec: { ...set.spec, template: { ...set.spec?.template, metadata: { labels: { app: "x", v: "2" } } } } }, set);
   expect(set.metadata.annotations?.["deprecated.daemonset.template.generation"]).toBe("1");
   expect(changed.metadata.annotations?.["deprecated.daemonset.template.generation"]).toBe("2");
 });
 
 test("a service's zero values, as Go clients send them, are as good as none", () => {
-  const sent = { apiVersion: "v1", kind: "Service", metadata: { name: "s" }, spec: { type: "", sessionAffinity: "", ports: [{ name: "a", port: 80, protocol: "", targetPort: 0 }, { name: "b", port: 81, targetPort: "" }] } };
+  const sent = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "s" },
+    spec: {
+      type: "",
+      sessionAffinity: "",
+      ports: [
+        { name: "a", port: 80, protocol: "", targetPort: 0 },
+        { name: "b", port: 81, targetPort: "" },
+      ],
+    },
+  };
   const { spec } = defaulted<Service>(sent);
   expect(spec).toMatchObject({ type: "ClusterIP", sessionAffinity: "None", ports: [{ protocol: "TCP", targetPort: 80 }, { targetPort: 81 }] });
 });

@@ -17,7 +17,11 @@ export function defaultPod(pod: Pod, old?: Pod): void {
   if (!old) pod.status = { phase: "Pending", qosClass: qosClass(spec), ...gated(pod) };
   else if (pod.status) {
     sameAddresses(pod.status);
-    const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status as Record<string, { state?: object; lastState?: object }[] | undefined>;
+    const {
+      containerStatuses = [],
+      initContainerStatuses = [],
+      ephemeralContainerStatuses = [],
+    } = pod.status as Record<string, { state?: object; lastState?: object }[] | undefined>;
     for (const status of [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses]) {
       status.state ??= {};
       status.lastState ??= {};
@@ -29,7 +33,11 @@ export function defaultPod(pod: Pod, old?: Pod): void {
 function gated({ metadata, spec }: Pod): Pick<NonNullable<Pod["status"]>, "conditions"> {
   if (!(spec as { schedulingGates?: unknown[] } | undefined)?.schedulingGates?.length) return {};
   const message = "Scheduling is blocked due to non-empty scheduling gates";
-  return { conditions: [{ type: "PodScheduled", status: "False", lastProbeTime: null, lastTransitionTime: metadata.creationTimestamp ?? "", reason: "SchedulingGated", message }] };
+  return {
+    conditions: [
+      { type: "PodScheduled", status: "False", lastProbeTime: null, lastTransitionTime: metadata.creationTimestamp ?? "", reason: "SchedulingGated", message },
+    ],
+  };
 }
 
 /** The first of a pod's addresses has an old field of its own: both are always shown. */
@@ -112,7 +120,10 @@ function defaultVolume(volume: Volume): void {
   if (Object.keys(volume).every((key) => key === "name")) volume.emptyDir = {};
   for (const files of [secret, configMap, downwardAPI, projected]) if (files) files.defaultMode ??= DEFAULT_FILE_MODE;
   if (hostPath) hostPath.type ??= "";
-  const { iscsi, ephemeral } = volume as Volume & { iscsi?: { iscsiInterface?: string }; ephemeral?: { volumeClaimTemplate?: { metadata?: object; spec?: { volumeMode?: string } } } };
+  const { iscsi, ephemeral } = volume as Volume & {
+    iscsi?: { iscsiInterface?: string };
+    ephemeral?: { volumeClaimTemplate?: { metadata?: object; spec?: { volumeMode?: string } } };
+  };
   if (iscsi) iscsi.iscsiInterface ??= "default";
   if (ephemeral?.volumeClaimTemplate) {
     ephemeral.volumeClaimTemplate.metadata ??= {};

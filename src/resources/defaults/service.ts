@@ -45,7 +45,8 @@ function leaveAddresses({ spec = {} }: Service, { spec: before = {} }: Service):
   if (before.type === "ExternalName") return;
   if (spec.clusterIP === before.clusterIP) delete spec.clusterIP;
   if (JSON.stringify(spec.clusterIPs) === JSON.stringify(before.clusterIPs)) delete spec.clusterIPs;
-  for (const name of ["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] as const) if (JSON.stringify(spec[name]) === JSON.stringify(before[name])) delete spec[name];
+  for (const name of ["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] as const)
+    if (JSON.stringify(spec[name]) === JSON.stringify(before[name])) delete spec[name];
   const known = new Map((before.ports ?? []).map((port) => [port.port, port.nodePort]));
   for (const port of spec.ports ?? []) if (port.nodePort && port.nodePort === known.get(port.port)) delete port.nodePort;
 }

@@ -31,7 +31,8 @@ interface Pool {
 export function defaultResourceSlice(slice: KubeObject): void {
   const { pool, devices } = (slice.spec ?? {}) as { pool?: Pool; devices?: { capacity?: Record<string, { value?: unknown }> }[] };
   if (pool) pool.generation ??= 0;
-  for (const { capacity = {} } of devices ?? []) for (const amount of Object.values(capacity)) if (amount.value !== undefined) amount.value = canonicalQuantity(amount.value);
+  for (const { capacity = {} } of devices ?? [])
+    for (const amount of Object.values(capacity)) if (amount.value !== undefined) amount.value = canonicalQuantity(amount.value);
 }
 
 /** As many as a request for devices means that names no number. */

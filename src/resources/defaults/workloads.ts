@@ -85,7 +85,10 @@ export function defaultJob(job: Job): void {
   spec.manualSelector ??= false;
   const { labels } = spec.template?.metadata ?? {};
   if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
-  const { podFailurePolicy, backoffLimitPerIndex } = spec as JobSpec & { podFailurePolicy?: { rules?: { onPodConditions?: { status?: string }[] }[] }; backoffLimitPerIndex?: number };
+  const { podFailurePolicy, backoffLimitPerIndex } = spec as JobSpec & {
+    podFailurePolicy?: { rules?: { onPodConditions?: { status?: string }[] }[] };
+    backoffLimitPerIndex?: number;
+  };
   for (const rule of podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions ?? []) pattern.status ??= "True";
   if (spec.backoffLimit === undefined) spec.backoffLimit = backoffLimitPerIndex === undefined ? 6 : NO_BACKOFF_LIMIT;
   spec.podReplacementPolicy ??= podFailurePolicy ? "Failed" : "TerminatingOrFailed";
@@ -164,7 +167,10 @@ export function defaultAutoscaler(autoscaler: KubeObject): void {
     const up = (behavior.scaleUp ??= {});
     up.stabilizationWindowSeconds ??= 0;
     up.selectPolicy ??= "Max";
-    up.policies ??= [{ type: "Pods", value: 4, periodSeconds: 15 }, { type: "Percent", value: 100, periodSeconds: 15 }];
+    up.policies ??= [
+      { type: "Pods", value: 4, periodSeconds: 15 },
+      { type: "Percent", value: 100, periodSeconds: 15 },
+    ];
     const down = (behavior.scaleDown ??= {});
     down.selectPolicy ??= "Max";
     down.policies ??= [{ type: "Percent", value: 100, periodSeconds: 15 }];

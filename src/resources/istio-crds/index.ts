@@ -38,8 +38,24 @@ const TRAFFIC_VERSIONS = ["v1", "v1beta1", "v1alpha3"];
 const SECURITY_VERSIONS = ["v1", "v1beta1"];
 
 const KINDS: Kind[] = [
-  { group: "extensions.istio.io", kind: "TrafficExtension", purpose: "Wasm and Lua extensions of proxies.", plural: "trafficextensions", versions: ["v1alpha1"], spec: trafficExtension, specRequired: true },
-  { group: "extensions.istio.io", kind: "WasmPlugin", purpose: "Wasm extensions of proxies.", plural: "wasmplugins", versions: ["v1alpha1"], spec: wasmPlugin, specRequired: true },
+  {
+    group: "extensions.istio.io",
+    kind: "TrafficExtension",
+    purpose: "Wasm and Lua extensions of proxies.",
+    plural: "trafficextensions",
+    versions: ["v1alpha1"],
+    spec: trafficExtension,
+    specRequired: true,
+  },
+  {
+    group: "extensions.istio.io",
+    kind: "WasmPlugin",
+    purpose: "Wasm extensions of proxies.",
+    plural: "wasmplugins",
+    versions: ["v1alpha1"],
+    spec: wasmPlugin,
+    specRequired: true,
+  },
   {
     group: NETWORKING,
     kind: "DestinationRule",
@@ -50,9 +66,31 @@ const KINDS: Kind[] = [
     spec: networking.destinationRule,
     columns: [column("Host", ".spec.host", "the service it is for")],
   },
-  { group: NETWORKING, kind: "EnvoyFilter", purpose: "Patches of the configuration that Istio generates for Envoy.", plural: "envoyfilters", versions: ["v1alpha3"], spec: networking.envoyFilter },
-  { group: NETWORKING, kind: "Gateway", purpose: "Ports and hosts that a gateway at the edge of the mesh serves, and their TLS.", plural: "gateways", shortNames: ["gw"], versions: TRAFFIC_VERSIONS, spec: networking.gateway },
-  { group: NETWORKING, kind: "ProxyConfig", purpose: "Settings of the proxies themselves.", plural: "proxyconfigs", versions: ["v1beta1"], spec: networking.proxyConfig },
+  {
+    group: NETWORKING,
+    kind: "EnvoyFilter",
+    purpose: "Patches of the configuration that Istio generates for Envoy.",
+    plural: "envoyfilters",
+    versions: ["v1alpha3"],
+    spec: networking.envoyFilter,
+  },
+  {
+    group: NETWORKING,
+    kind: "Gateway",
+    purpose: "Ports and hosts that a gateway at the edge of the mesh serves, and their TLS.",
+    plural: "gateways",
+    shortNames: ["gw"],
+    versions: TRAFFIC_VERSIONS,
+    spec: networking.gateway,
+  },
+  {
+    group: NETWORKING,
+    kind: "ProxyConfig",
+    purpose: "Settings of the proxies themselves.",
+    plural: "proxyconfigs",
+    versions: ["v1beta1"],
+    spec: networking.proxyConfig,
+  },
   {
     group: NETWORKING,
     kind: "ServiceEntry",
@@ -68,7 +106,14 @@ const KINDS: Kind[] = [
       column("Resolution", ".spec.resolution", "how its hosts are resolved"),
     ],
   },
-  { group: NETWORKING, kind: "Sidecar", purpose: "What a sidecar listens on and may reach.", plural: "sidecars", versions: TRAFFIC_VERSIONS, spec: networking.sidecar },
+  {
+    group: NETWORKING,
+    kind: "Sidecar",
+    purpose: "What a sidecar listens on and may reach.",
+    plural: "sidecars",
+    versions: TRAFFIC_VERSIONS,
+    spec: networking.sidecar,
+  },
   {
     group: NETWORKING,
     kind: "VirtualService",
@@ -90,7 +135,16 @@ const KINDS: Kind[] = [
     specRequired: true,
     columns: [AGE, column("Address", ".spec.address", "where the workload is")],
   },
-  { group: NETWORKING, kind: "WorkloadGroup", purpose: "The template of WorkloadEntries.", plural: "workloadgroups", shortNames: ["wg"], versions: TRAFFIC_VERSIONS, spec: networking.workloadGroup, specRequired: true },
+  {
+    group: NETWORKING,
+    kind: "WorkloadGroup",
+    purpose: "The template of WorkloadEntries.",
+    plural: "workloadgroups",
+    shortNames: ["wg"],
+    versions: TRAFFIC_VERSIONS,
+    spec: networking.workloadGroup,
+    specRequired: true,
+  },
   {
     group: SECURITY,
     kind: "AuthorizationPolicy",
@@ -111,12 +165,31 @@ const KINDS: Kind[] = [
     spec: security.peerAuthentication,
     columns: [column("Mode", ".spec.mtls.mode", "the mode of mutual TLS")],
   },
-  { group: SECURITY, kind: "RequestAuthentication", purpose: "The tokens of end users that workloads accept.", plural: "requestauthentications", shortNames: ["ra"], versions: SECURITY_VERSIONS, spec: security.requestAuthentication },
-  { group: "telemetry.istio.io", kind: "Telemetry", purpose: "Metrics, traces and access logs of workloads.", plural: "telemetries", shortNames: ["telemetry"], versions: ["v1", "v1alpha1"], spec: telemetry },
+  {
+    group: SECURITY,
+    kind: "RequestAuthentication",
+    purpose: "The tokens of end users that workloads accept.",
+    plural: "requestauthentications",
+    shortNames: ["ra"],
+    versions: SECURITY_VERSIONS,
+    spec: security.requestAuthentication,
+  },
+  {
+    group: "telemetry.istio.io",
+    kind: "Telemetry",
+    purpose: "Metrics, traces and access logs of workloads.",
+    plural: "telemetries",
+    shortNames: ["telemetry"],
+    versions: ["v1", "v1alpha1"],
+    spec: telemetry,
+  },
 ];
 
 function customResourceDefinition(of: Kind): CustomResourceDefinition {
-  const openAPIV3Schema = obj({ spec: doc(of.purpose, of.spec()), status: istioStatus() }, { description: of.purpose, ...(of.specRequired ? { required: ["spec"] } : {}) });
+  const openAPIV3Schema = obj(
+    { spec: doc(of.purpose, of.spec()), status: istioStatus() },
+    { description: of.purpose, ...(of.specRequired ? { required: ["spec"] } : {}) },
+  );
   const additionalPrinterColumns = of.columns?.includes(AGE) ? of.columns : [...(of.columns ?? []), AGE];
   return {
     apiVersion: "apiextensions.k8s.io/v1",

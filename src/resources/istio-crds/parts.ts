@@ -32,7 +32,10 @@ export function oneOf(...fields: string[]): Schema {
 /** `has(self.a) ? 1 : 0` summed over fields. */
 export const countOf = (...fields: string[]) => fields.map((field) => `(has(self.${field}) ? 1 : 0)`).join(" + ");
 
-const noWildcardKey = [rule('self.all(key, !key.contains("*"))', "wildcard not allowed in label key match"), rule("self.all(key, key.size() != 0)", "key must not be empty")];
+const noWildcardKey = [
+  rule('self.all(key, !key.contains("*"))', "wildcard not allowed in label key match"),
+  rule("self.all(key, key.size() != 0)", "key must not be empty"),
+];
 
 /** Which workloads of the namespace a policy is for. */
 export const workloadSelector: Schema = obj({
@@ -81,9 +84,7 @@ export function istioStatus(): Schema {
         obj({ lastProbeTime: dateTime, lastTransitionTime: dateTime, message: str, observedGeneration: intOrString, reason: str, status: str, type: str }),
       ),
       observedGeneration: intOrString,
-      validationMessages: plainList(
-        obj({ documentationUrl: str, level: enumOf("UNKNOWN", "ERROR", "WARNING", "INFO"), type: obj({ code: str, name: str }) }),
-      ),
+      validationMessages: plainList(obj({ documentationUrl: str, level: enumOf("UNKNOWN", "ERROR", "WARNING", "INFO"), type: obj({ code: str, name: str }) })),
     },
     { "x-kubernetes-preserve-unknown-fields": true },
   );

@@ -42,14 +42,20 @@ export function requestAuthentication(): Schema {
       jwks: doc("The issuer's public keys themselves.", str),
       jwksUri: doc("Where the issuer's public keys are fetched.", jwksUri),
       jwks_uri: jwksUri,
-      outputClaimToHeaders: doc("Headers that carry single claims on.", plainList(obj({ "header!": { ...text(1), pattern: "^[-_A-Za-z0-9]+$" }, "claim!": text(1) }))),
+      outputClaimToHeaders: doc(
+        "Headers that carry single claims on.",
+        plainList(obj({ "header!": { ...text(1), pattern: "^[-_A-Za-z0-9]+$" }, "claim!": text(1) })),
+      ),
       outputPayloadToHeader: doc("A header that carries the checked token's payload on, in base64url.", str),
       spaceDelimitedClaims: plainList(text(1), { maxItems: 64 }),
       timeout: doc("How long fetching the keys may take.", duration),
     },
     rules(rule(`${countOf("jwksUri", "jwks_uri", "jwks")} <= 1`, "only one of jwks or jwksUri can be set")),
   );
-  return obj({ jwtRules: doc("The tokens that are accepted; a request without any token passes.", plainList(jwtRule, { maxItems: 4096 })), ...attachment }, rules(oneAttachment));
+  return obj(
+    { jwtRules: doc("The tokens that are accepted; a request without any token passes.", plainList(jwtRule, { maxItems: 4096 })), ...attachment },
+    rules(oneAttachment),
+  );
 }
 
 export function authorizationPolicy(): Schema {
@@ -91,11 +97,17 @@ export function authorizationPolicy(): Schema {
   const policyRule = obj({
     from: doc("Who calls; any one of them.", plainList(obj({ source }), { maxItems: 512 })),
     to: doc("What is called; any one of them.", plainList(obj({ operation }))),
-    when: doc("Further conditions; all of them.", plainList(obj({ "key!": doc("An attribute, such as request.headers[x] or source.ip.", str), notValues: strings, values: strings }))),
+    when: doc(
+      "Further conditions; all of them.",
+      plainList(obj({ "key!": doc("An attribute, such as request.headers[x] or source.ip.", str), notValues: strings, values: strings })),
+    ),
   });
   return obj(
     {
-      action: doc("What happens to requests that match. Where any ALLOW policy applies, what matches none is denied.", enumOf("ALLOW", "DENY", "AUDIT", "CUSTOM")),
+      action: doc(
+        "What happens to requests that match. Where any ALLOW policy applies, what matches none is denied.",
+        enumOf("ALLOW", "DENY", "AUDIT", "CUSTOM"),
+      ),
       provider: doc("The extension that decides, with CUSTOM.", obj({ name: str })),
       rules: doc("A request matches when any rule does; without rules nothing matches.", plainList(policyRule, { maxItems: 512 })),
       ...attachment,

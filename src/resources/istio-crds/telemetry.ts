@@ -62,7 +62,10 @@ const trafficMatch = () =>
   plainList(
     obj({
       mode: enumOf("UNDEFINED", "CLIENT", "SERVER", "CLIENT_AND_SERVER"),
-      ports: plainList(obj({ "number!": { type: "integer", minimum: 1, maximum: 65535 } }), { "x-kubernetes-list-map-keys": ["number"], "x-kubernetes-list-type": "map" }),
+      ports: plainList(obj({ "number!": { type: "integer", minimum: 1, maximum: 65535 } }), {
+        "x-kubernetes-list-map-keys": ["number"],
+        "x-kubernetes-list-type": "map",
+      }),
     }),
   );
 
@@ -103,7 +106,14 @@ export function wasmPlugin(): Schema {
 
 export function trafficExtension(): Schema {
   return obj(
-    { lua: obj({ "inlineCode!": text(1, 65536) }), match: trafficMatch(), phase: phase("UNSPECIFIED"), priority: nullable(int32), ...attachment, wasm: obj(wasmFields()) },
+    {
+      lua: obj({ "inlineCode!": text(1, 65536) }),
+      match: trafficMatch(),
+      phase: phase("UNSPECIFIED"),
+      priority: nullable(int32),
+      ...attachment,
+      wasm: obj(wasmFields()),
+    },
     { ...oneOf("wasm", "lua"), ...rules(oneAttachment) },
   );
 }

@@ -56,7 +56,8 @@ function validateOutliers(outlier: OutlierDetection | undefined): Findings {
   const findings = new Findings();
   if (!outlier) return findings;
   findings.error(duration(outlier.baseEjectionTime));
-  if (outlier.consecutiveErrors) findings.warn("outlier detection consecutive errors is deprecated, use consecutiveGatewayErrors or consecutive5xxErrors instead");
+  if (outlier.consecutiveErrors)
+    findings.warn("outlier detection consecutive errors is deprecated, use consecutiveGatewayErrors or consecutive5xxErrors instead");
   if (!outlier.splitExternalLocalOriginErrors && (outlier.consecutiveLocalOriginFailures ?? 0) > 0) {
     findings.error("outlier detection consecutive local origin failures is specified, but split external local origin errors is set to false");
   }

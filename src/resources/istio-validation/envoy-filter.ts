@@ -1,4 +1,4 @@
-import type { EnvoyFilterSpec } from "../istio.ts";
+import type { EnvoyFilterSpec } from "../istio-extensions.ts";
 import { Findings, quoted } from "./findings.ts";
 import { networkingSelector } from "./names.ts";
 import { re2Problem } from "./re2.ts";
@@ -22,7 +22,9 @@ export function validateEnvoyFilter(spec: EnvoyFilterSpec, checkValue: PatchValu
   const findings = new Findings();
   const selector = networkingSelector(spec.workloadSelector);
   if (selector.errors.text !== undefined) return selector.errors;
-  findings.warn("EnvoyFilter exposes internal implementation details that may change at any time. Prefer other APIs if possible, and exercise extreme caution, especially around upgrades.");
+  findings.warn(
+    "EnvoyFilter exposes internal implementation details that may change at any time. Prefer other APIs if possible, and exercise extreme caution, especially around upgrades.",
+  );
   if (selector.empty) findings.warn("Envoy filter: workload selector specified without labels, will be applied to all services in namespace");
   for (const patch of spec.configPatches ?? []) {
     // Patches of waypoints are nobody's here.
@@ -71,7 +73,8 @@ function listenerProblem(patch: ConfigPatch, findings: Findings): string | undef
   if (applyTo === "LISTENER" || applyTo === "FILTER_CHAIN") findings.warn(`Envoy filter: filter match has no effect when used with ${applyTo}`);
   if (!filter.name) return "Envoy filter: filter match has no name to match on";
   if (filter.subFilter && applyTo !== "HTTP_FILTER") return "Envoy filter: subfilter match can be used with applyTo HTTP_FILTER only";
-  if (filter.subFilter && !CONNECTION_MANAGERS.includes(filter.name)) return `Envoy filter: subfilter match requires filter match with ${CONNECTION_MANAGERS[0]}`;
+  if (filter.subFilter && !CONNECTION_MANAGERS.includes(filter.name))
+    return `Envoy filter: subfilter match requires filter match with ${CONNECTION_MANAGERS[0]}`;
   if (filter.subFilter && !filter.subFilter.name) return "Envoy filter: subfilter match has no name to match on";
   findings.warn(deprecatedName(filter.name), deprecatedName(filter.subFilter?.name));
   return undefined;
@@ -81,7 +84,8 @@ function listenerProblem(patch: ConfigPatch, findings: Findings): string | undef
 function otherMatchProblem(patch: ConfigPatch): string | undefined {
   const { applyTo = "", match } = patch;
   if (!objectMatch(patch)) return undefined;
-  if (ROUTE_CLASS.includes(applyTo) && !match?.routeConfiguration) return "Envoy filter: applyTo for http route class objects cannot have non route configuration match";
+  if (ROUTE_CLASS.includes(applyTo) && !match?.routeConfiguration)
+    return "Envoy filter: applyTo for http route class objects cannot have non route configuration match";
   return applyTo === "CLUSTER" && !match?.cluster ? "Envoy filter: applyTo for cluster class objects cannot have non cluster match" : undefined;
 }
 

@@ -1,5 +1,6 @@
 /** Telemetry, WasmPlugin, TrafficExtension, ProxyConfig. */
-import type { TelemetrySpec, TrafficExtensionSpec, WasmPluginSpec, WorkloadSelector } from "../istio.ts";
+import type { TelemetrySpec, WorkloadSelector } from "../istio.ts";
+import type { TrafficExtensionSpec, WasmPluginSpec } from "../istio-extensions.ts";
 import { celProblem } from "./cel.ts";
 import { Findings, sortedEntries } from "./findings.ts";
 import { workloadSelector } from "./names.ts";
@@ -47,7 +48,14 @@ type TrafficMatch = NonNullable<WasmPluginSpec["match"]>;
 
 export function validateWasmPlugin(spec: WasmPluginSpec): Findings {
   const pluginName = (spec.pluginName?.length ?? 0) > 256 ? "pluginName field must be less than 255 characters long" : undefined;
-  return attachment(spec).error(pluginUrl(spec.url), digest(spec.sha256), pullSecret(spec.imagePullSecret), pluginName, environment(spec.vmConfig), trafficMatch(spec.match));
+  return attachment(spec).error(
+    pluginUrl(spec.url),
+    digest(spec.sha256),
+    pullSecret(spec.imagePullSecret),
+    pluginName,
+    environment(spec.vmConfig),
+    trafficMatch(spec.match),
+  );
 }
 
 /** Istio's limit of the code in one resource. */
@@ -102,7 +110,8 @@ function environment(vm: Vm | undefined): string | undefined {
 
 function trafficMatch(match: TrafficMatch = []): string | undefined {
   for (const [index, { ports }] of match.entries()) {
-    for (const [place, { number = 0 }] of (ports ?? []).entries()) if (!(number > 0 && number <= 65535)) return `spec.Match[${index}].Ports[${place}] is out of range: ${number}`;
+    for (const [place, { number = 0 }] of (ports ?? []).entries())
+      if (!(number > 0 && number <= 65535)) return `spec.Match[${index}].Ports[${place}] is out of range: ${number}`;
   }
   return undefined;
 }

@@ -67,5 +67,7 @@ function serverBind(value: Port | undefined, bind: string): Findings {
 
 /** The text form of a protobuf message. */
 function protoText({ number, protocol, name }: Port): string {
-  return [number ? `number:${number}` : "", protocol ? `protocol:${quoted(protocol)}` : "", name ? `name:${quoted(name)}` : ""].filter((part) => part !== "").join("  ");
+  return [number ? `number:${number}` : "", protocol ? `protocol:${quoted(protocol)}` : "", name ? `name:${quoted(name)}` : ""]
+    .filter((part) => part !== "")
+    .join("  ");
 }

@@ -1,6 +1,29 @@
-import type { CorsPolicy, Headers, HttpFaultInjection, HttpMatchRequest, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, Percent, StringMatch } from "../istio.ts";
+import type {
+  CorsPolicy,
+  Headers,
+  HttpFaultInjection,
+  HttpMatchRequest,
+  HttpRedirect,
+  HttpRetry,
+  HttpRewrite,
+  HttpRoute,
+  Percent,
+  StringMatch,
+} from "../istio.ts";
 import { Findings, quoted, sortedEntries } from "./findings.ts";
-import { changeableHeader, duration, durationNanos, headerName, headerNameOrClaim, headerValue, isAuthorityHeader, isDnsLabel, labels, port, settableHeader } from "./names.ts";
+import {
+  changeableHeader,
+  duration,
+  durationNanos,
+  headerName,
+  headerNameOrClaim,
+  headerValue,
+  isAuthorityHeader,
+  isDnsLabel,
+  labels,
+  port,
+  settableHeader,
+} from "./names.ts";
 import { re2Problem } from "./re2.ts";
 import { destination, gatewayNames } from "./shared.ts";
 
@@ -170,7 +193,10 @@ function httpStatus(status: number): string | undefined {
   return status < 200 || status > 600 ? `HTTP status ${status | 0} is not in range 200-599` : undefined;
 }
 
-const GRPC_STATUSES = "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED".split(" ");
+const GRPC_STATUSES =
+  "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED".split(
+    " ",
+  );
 
 function grpcStatus(status: string): string | undefined {
   if (GRPC_STATUSES.includes(status)) return undefined;
@@ -179,7 +205,8 @@ function grpcStatus(status: string): string | undefined {
 
 function redirect(to: HttpRedirect | undefined): string | undefined {
   if (!to) return undefined;
-  if (!to.uri && !to.authority && to.port === undefined && to.derivePort === undefined && !to.scheme && !to.prefixRewrite) return "redirect must specify URI, authority, scheme, or port";
+  if (!to.uri && !to.authority && to.port === undefined && to.derivePort === undefined && !to.scheme && !to.prefixRewrite)
+    return "redirect must specify URI, authority, scheme, or port";
   const code = to.redirectCode ?? 0;
   if (code !== 0 && (code < 300 || code > 399)) return `${code} is not a valid redirect code, must be 3xx`;
   if (to.scheme && to.scheme !== "http" && to.scheme !== "https") return 'invalid redirect scheme, must be "http" or "https"';
@@ -218,7 +245,8 @@ function retry(retries: HttpRetry | undefined): Findings {
   }
   findings.error(duration(perTryTimeout));
   if (retryOn === "") return findings;
-  for (const policy of retryOn.split(",")) if (!STATUS_CODES.test(policy) && !RETRY_ON.has(policy)) findings.error(`${quoted(policy)} is not a valid retryOn policy`);
+  for (const policy of retryOn.split(","))
+    if (!STATUS_CODES.test(policy) && !RETRY_ON.has(policy)) findings.error(`${quoted(policy)} is not a valid retryOn policy`);
   return findings;
 }
 
@@ -226,7 +254,8 @@ function rewrite(to: HttpRewrite | undefined): string | undefined {
   if (!to) return undefined;
   const { uri, uriRegexRewrite, authority } = to;
   if (uri && uriRegexRewrite) return "rewrite may only contain one of URI or UriRegexRewrite";
-  if (!uri && !uriRegexRewrite && !authority) return "rewrite must specify at least one of URI, UriRegexRewrite, or authority. Only one of URI or UriRegexRewrite may be specified";
+  if (!uri && !uriRegexRewrite && !authority)
+    return "rewrite must specify at least one of URI, UriRegexRewrite, or authority. Only one of URI or UriRegexRewrite may be specified";
   if (!uriRegexRewrite) return undefined;
   const problem =
     !uriRegexRewrite.match || !uriRegexRewrite.rewrite

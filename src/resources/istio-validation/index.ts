@@ -74,7 +74,8 @@ function dryRunProblem(object: KubeObject): string | undefined {
   if (value === undefined) return undefined;
   if (object.kind !== "AuthorizationPolicy") return `${namespace}/${name} has unsupported annotation ${DRY_RUN}, please remove the annotation`;
   const action = (object.spec as AuthorizationPolicySpec | undefined)?.action ?? "ALLOW";
-  if (action !== "ALLOW" && action !== "DENY") return `the annotation ${DRY_RUN} currently only supports action ALLOW/DENY, found action ${action} in ${namespace}/${name}`;
+  if (action !== "ALLOW" && action !== "DENY")
+    return `the annotation ${DRY_RUN} currently only supports action ALLOW/DENY, found action ${action} in ${namespace}/${name}`;
   if (/^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$/.test(value)) return undefined;
   return `${namespace}/${name} has annotation ${DRY_RUN} with invalid value (${value}): strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`;
 }

@@ -57,7 +57,9 @@ function keyProblem(value: unknown): string | undefined {
   const type = kty === "oct" ? "symmetricKey" : `${kind.name}${d === undefined ? "Public" : "Private"}Key`;
   if (missing !== undefined) return `failed to unmarshal JSON into key (*jwk.${type}): required field ${missing} is missing`;
   const bad = kind.fields.find((field) => field !== "crv" && !isBase64((value as Record<string, unknown>)[field]));
-  return bad === undefined ? undefined : `failed to unmarshal JSON into key (*jwk.${type}): failed to decode value for key ${bad}: expected base64 encoded []byte (string)`;
+  return bad === undefined
+    ? undefined
+    : `failed to unmarshal JSON into key (*jwk.${type}): failed to decode value for key ${bad}: expected base64 encoded []byte (string)`;
 }
 
 /** Either alphabet, padded or not. */
@@ -74,5 +76,7 @@ function goKind(value: unknown): string {
 export function privateKeys(jwks: string | undefined): string[] {
   if (!jwks || jwksProblem(jwks) !== undefined) return [];
   const parsed = JSON.parse(jwks) as { keys?: Key[] } & Key;
-  return (parsed.keys ?? [parsed]).flatMap((key, index) => (key.kty === "oct" || key.d !== undefined ? [`jwks key at index ${index} contains private key material; only public keys are used for verification`] : []));
+  return (parsed.keys ?? [parsed]).flatMap((key, index) =>
+    key.kty === "oct" || key.d !== undefined ? [`jwks key at index ${index} contains private key material; only public keys are used for verification`] : [],
+  );
 }

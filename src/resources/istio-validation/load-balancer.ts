@@ -80,12 +80,14 @@ function zoneAwareSetting(setting: LoadBalancerSettings["zoneAwareLbSetting"], o
   const findings = new Findings();
   const { failover = [], failoverPriority = [] } = setting ?? {};
   for (const label of failoverPriority) {
-    if (TOPOLOGY_LABELS.includes(label)) findings.error(`'failover_priority' for zone aware lb must not use topology label '${label}'; region- and zone-level routing are handled automatically`);
+    if (TOPOLOGY_LABELS.includes(label))
+      findings.error(`'failover_priority' for zone aware lb must not use topology label '${label}'; region- and zone-level routing are handled automatically`);
   }
   if ((failover.length > 0 || failoverPriority.length > 0) && !outlier) findings.warn("outlier detection policy must be provided for failover");
   for (const { from = "", to = "" } of failover) {
     if (from === to) findings.error("zone aware lb failover settings must specify different regions");
-    if (from.includes("/") || to.includes("/")) findings.error("zone aware lb failover only specifies region; zone and subzone failover are handled automatically");
+    if (from.includes("/") || to.includes("/"))
+      findings.error("zone aware lb failover only specifies region; zone and subzone failover are handled automatically");
     if (from.includes("*") || to.includes("*")) findings.error("zone aware lb failover region should not contain '*' wildcard");
   }
   return findings;

@@ -44,7 +44,8 @@ export function wildcardDomain(domain: string, sniGateway = false): Problem {
   if (tooLong !== undefined) return tooLong;
   const dot = domain.indexOf(".");
   const first = dot < 0 ? domain : domain.slice(0, dot);
-  if (sniGateway && first === "outbound_") return /outbound_.([0-8].*).*/.test(domain) ? undefined : `domain name ${quoted(domain)} invalid (label ${quoted(first)} invalid)`;
+  if (sniGateway && first === "outbound_")
+    return /outbound_.([0-8].*).*/.test(domain) ? undefined : `domain name ${quoted(domain)} invalid (label ${quoted(first)} invalid)`;
   if (!isWildcardLabel(first)) return `domain name ${quoted(domain)} invalid (label ${quoted(first)} invalid)`;
   return dot < 0 ? undefined : domainLabels(domain.slice(dot + 1));
 }
@@ -183,7 +184,9 @@ const HEADER_VALUE = /^[^\u0000-\u0008\u000A-\u001F\u007F]*$/;
 export function headerValue(value: string): Problem {
   if (!HEADER_VALUE.test(value)) return `header value configuration ${value} is invalid`;
   const rest = value.replaceAll("%%", "").replace(/%[A-Z_0-9]+(\([^)]*\))?(:\d+)?%/g, "");
-  return rest.includes("%") ? `header value configuration: Invalid header configuration. Un-terminated variable expression '${value.slice(value.lastIndexOf("%"))}'` : undefined;
+  return rest.includes("%")
+    ? `header value configuration: Invalid header configuration. Un-terminated variable expression '${value.slice(value.lastIndexOf("%"))}'`
+    : undefined;
 }
 
 const LABEL_KEY = /^([a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?)*\/)?[a-zA-Z0-9](?:[-_.a-zA-Z0-9]*[a-zA-Z0-9])?$/;

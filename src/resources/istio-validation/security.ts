@@ -9,7 +9,8 @@ export function validatePeerAuthentication(spec: PeerAuthenticationSpec): Findin
   const findings = new Findings();
   const ports = spec.portLevelMtls;
   const keys = Object.keys(ports ?? {});
-  if (Object.keys(spec.selector?.matchLabels ?? {}).length === 0 && keys.length > 0) findings.error("mesh/namespace peer authentication cannot have port level mTLS");
+  if (Object.keys(spec.selector?.matchLabels ?? {}).length === 0 && keys.length > 0)
+    findings.error("mesh/namespace peer authentication cannot have port level mTLS");
   if (ports && keys.length === 0) findings.error("port level mTLS, if defined, must have at least one element");
   for (const key of keys) if (!(Number(key) >= 1 && Number(key) <= 65535)) findings.error("port must be in range 1..65535");
   return findings.add(workloadSelector(spec.selector));
@@ -42,7 +43,8 @@ function keySetAddress(uri: string): string | undefined {
   return problem ?? (scheme === "http" || scheme === "https" ? undefined : `URI scheme ${quoted(scheme)} is not supported`);
 }
 
-const NOTHING_TO_DO = "action without `rules` is meaningless as it will never be triggered, add an empty rule `{}` if you want it be triggered for every request";
+const NOTHING_TO_DO =
+  "action without `rules` is meaningless as it will never be triggered, add an empty rule `{}` if you want it be triggered for every request";
 const DENIES_TCP =
   "configured AuthorizationPolicy will deny all traffic to TCP ports under its scope due to the use of only HTTP attributes in a DENY rule; it is recommended to explicitly specify the port";
 
@@ -144,7 +146,20 @@ function authorizationSource(source: AuthorizationSource, at: string): Findings 
 
 /** A rule of HTTP attributes alone cannot be checked on TCP, where DENY then denies everything. */
 function deniesTcp({ from = [], to = [] }: AuthorizationRule): boolean {
-  const tcpSource = ["principals", "notPrincipals", "ipBlocks", "notIpBlocks", "namespaces", "notNamespaces", "remoteIpBlocks", "notRemoteIpBlocks", "serviceAccounts", "notServiceAccounts", "trustDomains", "notTrustDomains"] as const;
+  const tcpSource = [
+    "principals",
+    "notPrincipals",
+    "ipBlocks",
+    "notIpBlocks",
+    "namespaces",
+    "notNamespaces",
+    "remoteIpBlocks",
+    "notRemoteIpBlocks",
+    "serviceAccounts",
+    "notServiceAccounts",
+    "trustDomains",
+    "notTrustDomains",
+  ] as const;
   const fromExists = from.some(({ source }) => source);
   const toExists = to.some(({ operation }) => operation);
   const tcpFrom = from.some(({ source }) => source && tcpSource.some((field) => source[field] !== undefined));

@@ -1,6 +1,22 @@
 import type { ServiceEntrySpec, WorkloadEntrySpec } from "../istio.ts";
 import { Findings, quoted, sortedEntries } from "./findings.ts";
-import { fqdn, headerName, ipSubnet, isHttpProtocol, isIp, isTcpProtocol, isTlsProtocol, labels, networkingSelector, partialWildcard, port, portName, protocol, unixAddress, wildcardDomain } from "./names.ts";
+import {
+  fqdn,
+  headerName,
+  ipSubnet,
+  isHttpProtocol,
+  isIp,
+  isTcpProtocol,
+  isTlsProtocol,
+  labels,
+  networkingSelector,
+  partialWildcard,
+  port,
+  portName,
+  protocol,
+  unixAddress,
+  wildcardDomain,
+} from "./names.ts";
 import { exportTo } from "./shared.ts";
 
 const UNIX = "unix://";
@@ -66,7 +82,8 @@ function dnsResolution(spec: ServiceEntrySpec, servicePorts: Set<string>): Findi
   const { hosts = [], addresses = [], endpoints = [], ports = [], resolution = "DNS" } = spec;
   if (endpoints.length === 0) {
     const problem = hosts.map(fqdn).find((one) => one !== undefined);
-    if (problem !== undefined) findings.error(`hosts must be FQDN or contain only prefix wildcards if no endpoints are provided for resolution mode ${resolution}, ${problem}`);
+    if (problem !== undefined)
+      findings.error(`hosts must be FQDN or contain only prefix wildcards if no endpoints are provided for resolution mode ${resolution}, ${problem}`);
   }
   if (resolution === "DNS_ROUND_ROBIN" && endpoints.length > 1) findings.error(`there must only be 0 or 1 endpoint for resolution mode ${resolution}`);
   for (const { address = "", labels: tags, ports: own } of endpoints) {
@@ -80,15 +97,22 @@ function dnsResolution(spec: ServiceEntrySpec, servicePorts: Set<string>): Findi
 }
 
 /** What is resolved is the name that a client asks for, so that wildcards are the point and addresses have none. */
-function dynamicResolution({ hosts = [], addresses = [], endpoints = [], ports = [], location }: ServiceEntrySpec, objectLabels: Record<string, string>): Findings {
+function dynamicResolution(
+  { hosts = [], addresses = [], endpoints = [], ports = [], location }: ServiceEntrySpec,
+  objectLabels: Record<string, string>,
+): Findings {
   const findings = new Findings();
   if (hosts.length === 0) findings.error("at least one wildcard host must be provided for resolution type DYNAMIC_DNS");
   for (const host of hosts) if (!host.startsWith("*")) findings.error("host must be wildcarded for resolution mode DYNAMIC_DNS");
-  if (addresses.length > 0) findings.error("addresses cannot be set for resolution type DYNAMIC_DNS. HTTP route domains will only be generatedfrom the hosts field values");
+  if (addresses.length > 0)
+    findings.error("addresses cannot be set for resolution type DYNAMIC_DNS. HTTP route domains will only be generatedfrom the hosts field values");
   if (endpoints.length > 0) findings.error("endpoints cannot be set for resolution type DYNAMIC_DNS. Destination IP address determined from hostsfield values");
-  for (const one of ports) if (!NAMED.has((one.protocol ?? "").toLowerCase())) findings.error("only HTTP, TLS, GRPC, and HTTP2 protocols are supported for resolution type DYNAMIC_DNS");
+  for (const one of ports)
+    if (!NAMED.has((one.protocol ?? "").toLowerCase()))
+      findings.error("only HTTP, TLS, GRPC, and HTTP2 protocols are supported for resolution type DYNAMIC_DNS");
   const waypoint = objectLabels[USE_WAYPOINT] ?? "";
-  if (location === "MESH_INTERNAL" && waypoint !== "" && waypoint.toLowerCase() !== "none") findings.error("location MESH_INTERNAL with resolution type DYNAMIC_DNS is not supported when using waypoints");
+  if (location === "MESH_INTERNAL" && waypoint !== "" && waypoint.toLowerCase() !== "none")
+    findings.error("location MESH_INTERNAL with resolution type DYNAMIC_DNS is not supported when using waypoints");
   return findings;
 }
 

@@ -44,7 +44,9 @@ export function exportTo(namespace: string, targets: string[] | undefined, optio
   for (const target of targets) {
     const key = target === "." ? namespace : target;
     if (seen.has(key)) {
-      findings.error(key === target ? `duplicate entries in exportTo for entry ${target}` : `duplicate entries in exportTo: . and current namespace ${namespace}`);
+      findings.error(
+        key === target ? `duplicate entries in exportTo for entry ${target}` : `duplicate entries in exportTo: . and current namespace ${namespace}`,
+      );
     } else if (target === "~") {
       if (options.serviceEntry) seen.add(key);
       else findings.error("exportTo ~ (none) is not allowed for Istio configuration objects");
@@ -67,7 +69,8 @@ export function gatewayNames(names: string[] | undefined): Findings {
     const slash = name.indexOf("/");
     if (slash < 0) {
       const [first, second] = name.split(".");
-      if (second !== undefined) findings.warn(`using legacy gatewayName format ${quoted(name)}; prefer the <namespace>/<name> format: ${quoted(`${second}/${first}`)}`);
+      if (second !== undefined)
+        findings.warn(`using legacy gatewayName format ${quoted(name)}; prefer the <namespace>/<name> format: ${quoted(`${second}/${first}`)}`);
       // Istio looks no further after a name without a namespace.
       return findings.error(fqdn(name));
     }
@@ -155,10 +158,12 @@ export function clientTls(tls: ClientTlsSettings | undefined): Findings {
     if (mode === "SIMPLE" && (caCertificates || credentialName || subjectAltNames)) {
       findings.error("cannot specify CaCertificates or CredentialName or SubjectAltNames when InsecureSkipVerify is set true");
     }
-    if (mode === "MUTUAL" && (caCertificates || subjectAltNames)) findings.error("cannot specify CaCertificates or SubjectAltNames when InsecureSkipVerify is set true");
+    if (mode === "MUTUAL" && (caCertificates || subjectAltNames))
+      findings.error("cannot specify CaCertificates or SubjectAltNames when InsecureSkipVerify is set true");
   }
   if ((mode === "SIMPLE" || mode === "MUTUAL") && credentialName) {
-    if (clientCertificate || caCertificates || privateKey || caCrl) findings.error("cannot specify client certificates or CA certificate or CA CRL If credentialName is set");
+    if (clientCertificate || caCertificates || privateKey || caCrl)
+      findings.error("cannot specify client certificates or CA certificate or CA CRL If credentialName is set");
     return findings;
   }
   if (mode === "MUTUAL") {
@@ -186,7 +191,8 @@ export function connectionPool(settings: ConnectionPoolSettings | undefined): Fi
     findings.error(negative(http.maxConcurrentStreams, "max concurrent streams"));
     const { http2KeepAlive } = http;
     if (http2KeepAlive) {
-      for (const field of ["interval", "timeout"] as const) findings.error(http2KeepAlive[field] === undefined ? `http2 keepalive ${field} is required` : duration(http2KeepAlive[field]));
+      for (const field of ["interval", "timeout"] as const)
+        findings.error(http2KeepAlive[field] === undefined ? `http2 keepalive ${field} is required` : duration(http2KeepAlive[field]));
     }
   }
   if (tcp) {

@@ -38,7 +38,8 @@ function ingress({ ingress: listeners = [] }: SidecarSpec): Findings {
       if (tls.credentialName) findings.error("sidecar: credentialName is not currently supported");
       if (tls.credentialNames?.length) findings.error("sidecar: credentialNames is not currently supported");
       if (tls.tlsCertificates?.length) findings.error("sidecar: tls_certificates is not currently supported");
-      if (tls.mode === "ISTIO_MUTUAL" || tls.mode === "AUTO_PASSTHROUGH") findings.error(`configuration is invalid: cannot set mode to ${tls.mode} in sidecar ingress tls`);
+      if (tls.mode === "ISTIO_MUTUAL" || tls.mode === "AUTO_PASSTHROUGH")
+        findings.error(`configuration is invalid: cannot set mode to ${tls.mode} in sidecar ingress tls`);
       if (!isTlsProtocol(listener.port.protocol ?? "")) findings.error("server cannot have TLS settings for non HTTPS/TLS ports");
       findings.add(serverTls(tls));
     }
@@ -131,7 +132,8 @@ function defaultEndpoint(endpoint: string): Findings {
   if (!ENDPOINT_HOSTS.includes(host)) {
     findings.error("sidecar: defaultEndpoint must be of form 127.0.0.1:<port>,0.0.0.0:<port>,[::1]:port,[::]:port,unix://filepath or unset");
   }
-  if (!/^[+-]?\d+$/.test(number)) return findings.error(`sidecar: defaultEndpoint port (${number}) is not a number: strconv.Atoi: parsing ${JSON.stringify(number)}: invalid syntax`);
+  if (!/^[+-]?\d+$/.test(number))
+    return findings.error(`sidecar: defaultEndpoint port (${number}) is not a number: strconv.Atoi: parsing ${JSON.stringify(number)}: invalid syntax`);
   return findings.error(port(Number(number)));
 }
 

@@ -22,7 +22,9 @@ test("sets of keys", () => {
   expect(problem('{"keys":[')).toBe("unexpected EOF");
   expect(problem("{}")).toBe("failed to parse sole key in key set: invalid key type from JSON ()");
   expect(problem('{"keys":[{"kty":"X"}]}')).toBe('failed to decode key #0 in "keys": invalid key type from JSON (X)');
-  expect(problem('{"keys":[{"kty":"RSA","e":"AQAB"}]}')).toBe('failed to decode key #0 in "keys": failed to unmarshal JSON into key (*jwk.rsaPublicKey): required field n is missing');
+  expect(problem('{"keys":[{"kty":"RSA","e":"AQAB"}]}')).toBe(
+    'failed to decode key #0 in "keys": failed to unmarshal JSON into key (*jwk.rsaPublicKey): required field n is missing',
+  );
   expect(problem('{"keys":1}')).toBe('failed to decode "keys": json: cannot unmarshal number into Go value of type []json.RawMessage');
 });
 

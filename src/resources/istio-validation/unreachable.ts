@@ -12,7 +12,8 @@ export function unreachableRules(spec: VirtualServiceSpec): string[] {
 
 const named = (of: { name?: string } | undefined, index: number) => (of?.name ? JSON.stringify(of.name) : `#${index}`);
 const notUsed = (rule: string, why: string) => `virtualService rule ${rule} not used (${why})`;
-const ineffective = (rule: string, match: string, other: string) => `virtualService rule ${rule} match ${match} is not used (duplicate/overlapping match in rule ${other})`;
+const ineffective = (rule: string, match: string, other: string) =>
+  `virtualService rule ${rule} match ${match} is not used (duplicate/overlapping match in rule ${other})`;
 
 function analyze(rules: Rule[]): string[] {
   const warnings: string[] = [];
@@ -103,7 +104,10 @@ function text(match: StringMatch | undefined): string {
 function covers(a: PrefixMatch, b: PrefixMatch): boolean {
   const maps = (["headers", "queryParams", "withoutHeaders"] as const).every((field) => {
     const [left, right] = [a[field], b[field]];
-    return Object.keys(left).length === Object.keys(right).length && Object.entries(left).every(([key, value]) => right[key] !== undefined && value.startsWith(right[key]));
+    return (
+      Object.keys(left).length === Object.keys(right).length &&
+      Object.entries(left).every(([key, value]) => right[key] !== undefined && value.startsWith(right[key]))
+    );
   });
   return b.prefix.startsWith(a.prefix) && a.port === b.port && a.method.startsWith(b.method) && a.authority.startsWith(b.authority) && maps;
 }

@@ -80,7 +80,9 @@ function sniHost(host: string, { hosts = [], gateways = [] }: VirtualServiceSpec
   const findings = new Findings();
   const problem = wildcardDomain(host, !gateways.includes(MESH));
   if (problem !== undefined) {
-    return isIp(host) ? findings.warn(`using an IP address (${quoted(host)}) goes against SNI spec and most clients do not support this`) : findings.error(problem);
+    return isIp(host)
+      ? findings.warn(`using an IP address (${quoted(host)}) goes against SNI spec and most clients do not support this`)
+      : findings.error(problem);
   }
   if (hosts.some((other) => isSubset(host, other))) return findings;
   return findings.error(`SNI host ${quoted(host)} is not a compatible subset of any of the virtual service hosts: [${hosts.join(", ")}]`);

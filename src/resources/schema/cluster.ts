@@ -1,4 +1,27 @@
-import { any, atomicObj, bool, bytes, double, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, ref, str, time, type Components, zeroTime, atomicMap, quantity } from "./dsl.ts";
+import {
+  any,
+  atomicObj,
+  bool,
+  bytes,
+  double,
+  freeObject,
+  int32,
+  int64,
+  intOrString,
+  kind,
+  list,
+  map,
+  mapList,
+  microTime,
+  obj,
+  ref,
+  str,
+  time,
+  type Components,
+  zeroTime,
+  atomicMap,
+  quantity,
+} from "./dsl.ts";
 import type { Schema } from "../types.ts";
 
 const selector = ref("meta.v1.LabelSelector");
@@ -92,7 +115,9 @@ export const clusterComponents: Components = {
       "spec!": ref("apiextensions.v1.CustomResourceDefinitionSpec"),
       status: obj({
         acceptedNames: ref("apiextensions.v1.CustomResourceDefinitionNames"),
-        conditions: mapList(obj({ lastTransitionTime: zeroTime, message: str, observedGeneration: int64, reason: str, "status!": str, "type!": str }), ["type"]),
+        conditions: mapList(obj({ lastTransitionTime: zeroTime, message: str, observedGeneration: int64, reason: str, "status!": str, "type!": str }), [
+          "type",
+        ]),
         observedGeneration: int64,
         storedVersions: list(str),
       }),
@@ -166,10 +191,9 @@ export const clusterComponents: Components = {
       "x-kubernetes-list-type": str,
       "x-kubernetes-map-type": str,
       "x-kubernetes-preserve-unknown-fields": bool,
-      "x-kubernetes-validations": mapList(
-        obj({ fieldPath: str, message: str, messageExpression: str, optionalOldSelf: bool, reason: str, "rule!": str }),
-        ["rule"],
-      ),
+      "x-kubernetes-validations": mapList(obj({ fieldPath: str, message: str, messageExpression: str, optionalOldSelf: bool, reason: str, "rule!": str }), [
+        "rule",
+      ]),
     });
   },
 
@@ -188,8 +212,20 @@ export const clusterComponents: Components = {
     }),
   "certificates.v1.CertificateSigningRequest": () =>
     kind("certificates.k8s.io", "v1", "CertificateSigningRequest", {
-      "spec!": obj({ expirationSeconds: int32, extra: map(list(str)), groups: list(str), "request!": bytes, "signerName!": str, uid: str, usages: list(str), username: str }),
-      status: obj({ certificate: bytes, conditions: mapList(obj({ lastTransitionTime: zeroTime, lastUpdateTime: zeroTime, message: str, reason: str, "status!": str, "type!": str }), ["type"]) }),
+      "spec!": obj({
+        expirationSeconds: int32,
+        extra: map(list(str)),
+        groups: list(str),
+        "request!": bytes,
+        "signerName!": str,
+        uid: str,
+        usages: list(str),
+        username: str,
+      }),
+      status: obj({
+        certificate: bytes,
+        conditions: mapList(obj({ lastTransitionTime: zeroTime, lastUpdateTime: zeroTime, message: str, reason: str, "status!": str, "type!": str }), ["type"]),
+      }),
     }),
   "node.v1.RuntimeClass": () =>
     kind("node.k8s.io", "v1", "RuntimeClass", {
@@ -221,12 +257,12 @@ export const clusterComponents: Components = {
       spec: obj({
         defaultBackend: ref("networking.v1.IngressBackend"),
         ingressClassName: str,
-        rules: list(
-          obj({ host: str, http: obj({ "paths!": list(obj({ "backend!": ref("networking.v1.IngressBackend"), path: str, "pathType!": str })) }) }),
-        ),
+        rules: list(obj({ host: str, http: obj({ "paths!": list(obj({ "backend!": ref("networking.v1.IngressBackend"), path: str, "pathType!": str })) }) })),
         tls: list(obj({ hosts: list(str), secretName: str })),
       }),
-      status: obj({ loadBalancer: obj({ ingress: list(obj({ hostname: str, ip: str, ports: list(obj({ error: str, "port!": int32, "protocol!": str })) })) }) }),
+      status: obj({
+        loadBalancer: obj({ ingress: list(obj({ hostname: str, ip: str, ports: list(obj({ error: str, "port!": int32, "protocol!": str })) })) }),
+      }),
     }),
   "networking.v1.IngressBackend": () =>
     obj({ resource: ref("core.v1.TypedLocalObjectReference"), service: obj({ "name!": str, port: atomicObj({ name: str, number: int32 }) }) }),

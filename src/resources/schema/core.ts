@@ -1,4 +1,25 @@
-import { atomicMap, atomicObj, bool, bytes, freeObject, int32, int64, intOrString, kind, list, map, mapList, microTime, obj, quantity, ref, str, time, type Components, zeroTime } from "./dsl.ts";
+import {
+  atomicMap,
+  atomicObj,
+  bool,
+  bytes,
+  freeObject,
+  int32,
+  int64,
+  intOrString,
+  kind,
+  list,
+  map,
+  mapList,
+  microTime,
+  obj,
+  quantity,
+  ref,
+  str,
+  time,
+  type Components,
+  zeroTime,
+} from "./dsl.ts";
 
 const core = (name: string, fields: Parameters<typeof kind>[3]) => kind("", "v1", name, fields);
 const objectReference = ref("core.v1.ObjectReference");
@@ -189,7 +210,14 @@ export const coreComponents: Components = {
     core("LimitRange", {
       spec: obj({
         "limits!": list(
-          obj({ default: map(quantity), defaultRequest: map(quantity), max: map(quantity), maxLimitRequestRatio: map(quantity), min: map(quantity), "type!": str }),
+          obj({
+            default: map(quantity),
+            defaultRequest: map(quantity),
+            max: map(quantity),
+            maxLimitRequestRatio: map(quantity),
+            min: map(quantity),
+            "type!": str,
+          }),
         ),
       }),
     }),

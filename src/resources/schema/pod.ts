@@ -1,4 +1,24 @@
-import { any, atomicMap, atomicObj, bool, freeObject, int32, int64, intOrString, kind, list, map, mapList, obj, quantity, ref, str, time, type Components, zeroTime } from "./dsl.ts";
+import {
+  any,
+  atomicMap,
+  atomicObj,
+  bool,
+  freeObject,
+  int32,
+  int64,
+  intOrString,
+  kind,
+  list,
+  map,
+  mapList,
+  obj,
+  quantity,
+  ref,
+  str,
+  time,
+  type Components,
+  zeroTime,
+} from "./dsl.ts";
 
 const keySelector = () => atomicObj({ "key!": str, name: str, optional: bool });
 const localReference = ref("core.v1.LocalObjectReference");
@@ -98,7 +118,12 @@ export const podComponents: Components = {
       timeoutSeconds: int32,
     }),
   "core.v1.LifecycleHandler": () =>
-    obj({ exec: ref("core.v1.ExecAction"), httpGet: ref("core.v1.HTTPGetAction"), sleep: obj({ "seconds!": int64 }), tcpSocket: ref("core.v1.TCPSocketAction") }),
+    obj({
+      exec: ref("core.v1.ExecAction"),
+      httpGet: ref("core.v1.HTTPGetAction"),
+      sleep: obj({ "seconds!": int64 }),
+      tcpSocket: ref("core.v1.TCPSocketAction"),
+    }),
   "core.v1.ExecAction": () => obj({ command: list(str) }),
   "core.v1.HTTPGetAction": () => obj({ host: str, httpHeaders: list(obj({ "name!": str, "value!": str })), path: str, "port!": intOrString, scheme: str }),
   "core.v1.TCPSocketAction": () => obj({ host: str, "port!": intOrString }),
@@ -273,4 +298,7 @@ function volumeFields(): Record<string, ReturnType<typeof ref>> {
   return fields;
 }
 
-const STORAGE_DRIVERS = "awsElasticBlockStore azureDisk azureFile cephfs cinder fc flexVolume flocker gcePersistentDisk gitRepo glusterfs iscsi photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume".split(" ");
+const STORAGE_DRIVERS =
+  "awsElasticBlockStore azureDisk azureFile cephfs cinder fc flexVolume flocker gcePersistentDisk gitRepo glusterfs iscsi photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume".split(
+    " ",
+  );

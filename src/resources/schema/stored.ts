@@ -10,11 +10,19 @@ const counters = () => map(obj({ "value!": quantity }));
 const selectors = () => list(obj({ cel: obj({ "expression!": str }) }));
 const opaque = () => obj({ "driver!": str, "parameters!": any });
 const tolerations = () => list(obj({ effect: str, key: str, operator: str, tolerationSeconds: int64, value: str }));
-const oneRequest = { "deviceClassName!": str, allocationMode: str, capacity: obj({ requests: map(quantity) }), count: int64, selectors: selectors(), tolerations: tolerations() };
+const oneRequest = {
+  "deviceClassName!": str,
+  allocationMode: str,
+  capacity: obj({ requests: map(quantity) }),
+  count: int64,
+  selectors: selectors(),
+  tolerations: tolerations(),
+};
 const flowCondition = () => obj({ lastTransitionTime: zeroTime, message: str, reason: str, status: str, type: str });
 
 export const storedComponents: Components = {
-  "core.v1.ComponentStatus": () => kind("", "v1", "ComponentStatus", { conditions: mapList(obj({ error: str, message: str, "status!": str, "type!": str }), ["type"]) }),
+  "core.v1.ComponentStatus": () =>
+    kind("", "v1", "ComponentStatus", { conditions: mapList(obj({ error: str, message: str, "status!": str, "type!": str }), ["type"]) }),
   "storage.v1.CSIDriver": () =>
     storage("CSIDriver", {
       "spec!": obj({
@@ -29,17 +37,27 @@ export const storedComponents: Components = {
         volumeLifecycleModes: setList(str),
       }),
     }),
-  "storage.v1.CSINode": () => storage("CSINode", { "spec!": obj({ "drivers!": mapList(obj({ allocatable: obj({ count: int32 }), "name!": str, "nodeID!": str, topologyKeys: list(str) }), ["name"]) }) }),
-  "storage.v1.CSIStorageCapacity": () => storage("CSIStorageCapacity", { capacity: quantity, maximumVolumeSize: quantity, nodeTopology: ref("meta.v1.LabelSelector"), "storageClassName!": str }),
+  "storage.v1.CSINode": () =>
+    storage("CSINode", {
+      "spec!": obj({ "drivers!": mapList(obj({ allocatable: obj({ count: int32 }), "name!": str, "nodeID!": str, topologyKeys: list(str) }), ["name"]) }),
+    }),
+  "storage.v1.CSIStorageCapacity": () =>
+    storage("CSIStorageCapacity", { capacity: quantity, maximumVolumeSize: quantity, nodeTopology: ref("meta.v1.LabelSelector"), "storageClassName!": str }),
   "storage.v1.VolumeAttachment": () =>
     storage("VolumeAttachment", {
-      "spec!": obj({ "attacher!": str, "nodeName!": str, "source!": obj({ inlineVolumeSpec: ref("core.v1.PersistentVolumeSpec"), persistentVolumeName: str }) }),
+      "spec!": obj({
+        "attacher!": str,
+        "nodeName!": str,
+        "source!": obj({ inlineVolumeSpec: ref("core.v1.PersistentVolumeSpec"), persistentVolumeName: str }),
+      }),
       status: obj({ attachError: volumeError(), "attached!": bool, attachmentMetadata: map(str), detachError: volumeError() }),
     }),
   "storage.v1.VolumeAttributesClass": () => storage("VolumeAttributesClass", { "driverName!": str, parameters: map(str) }),
 
-  "networking.v1.IPAddress": () => kind("networking.k8s.io", "v1", "IPAddress", { spec: obj({ "parentRef!": obj({ group: str, "name!": str, namespace: str, "resource!": str }) }) }),
-  "networking.v1.ServiceCIDR": () => kind("networking.k8s.io", "v1", "ServiceCIDR", { spec: obj({ cidrs: list(str) }), status: obj({ conditions: conditions() }) }),
+  "networking.v1.IPAddress": () =>
+    kind("networking.k8s.io", "v1", "IPAddress", { spec: obj({ "parentRef!": obj({ group: str, "name!": str, namespace: str, "resource!": str }) }) }),
+  "networking.v1.ServiceCIDR": () =>
+    kind("networking.k8s.io", "v1", "ServiceCIDR", { spec: obj({ cidrs: list(str) }), status: obj({ conditions: conditions() }) }),
 
   "flowcontrol.v1.FlowSchema": () =>
     kind("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", {
@@ -50,8 +68,12 @@ export const storedComponents: Components = {
         rules: list(
           obj({
             nonResourceRules: list(obj({ "nonResourceURLs!": setList(str), "verbs!": setList(str) })),
-            resourceRules: list(obj({ "apiGroups!": setList(str), clusterScope: bool, namespaces: setList(str), "resources!": setList(str), "verbs!": setList(str) })),
-            "subjects!": list(obj({ group: obj({ "name!": str }), "kind!": str, serviceAccount: obj({ "name!": str, "namespace!": str }), user: obj({ "name!": str }) })),
+            resourceRules: list(
+              obj({ "apiGroups!": setList(str), clusterScope: bool, namespaces: setList(str), "resources!": setList(str), "verbs!": setList(str) }),
+            ),
+            "subjects!": list(
+              obj({ group: obj({ "name!": str }), "kind!": str, serviceAccount: obj({ "name!": str, "namespace!": str }), user: obj({ "name!": str }) }),
+            ),
           }),
         ),
       }),
@@ -72,7 +94,8 @@ export const storedComponents: Components = {
       status: obj({ conditions: mapList(flowCondition(), ["type"]) }),
     }),
 
-  "resource.v1.DeviceClass": () => resource("DeviceClass", { "spec!": obj({ config: list(obj({ opaque: opaque() })), extendedResourceName: str, selectors: selectors() }) }),
+  "resource.v1.DeviceClass": () =>
+    resource("DeviceClass", { "spec!": obj({ config: list(obj({ opaque: opaque() })), extendedResourceName: str, selectors: selectors() }) }),
   "resource.v1.ResourceClaim": () =>
     resource("ResourceClaim", {
       "spec!": ref("resource.v1.ResourceClaimSpec"),
@@ -98,7 +121,18 @@ export const storedComponents: Components = {
           }),
           nodeSelector,
         }),
-        devices: mapList(obj({ conditions: conditions(), data: any, "device!": str, "driver!": str, networkData: obj({ hardwareAddress: str, interfaceName: str, ips: list(str) }), "pool!": str, shareID: str }), ["driver", "device", "pool", "shareID"]),
+        devices: mapList(
+          obj({
+            conditions: conditions(),
+            data: any,
+            "device!": str,
+            "driver!": str,
+            networkData: obj({ hardwareAddress: str, interfaceName: str, ips: list(str) }),
+            "pool!": str,
+            shareID: str,
+          }),
+          ["driver", "device", "pool", "shareID"],
+        ),
         reservedFor: mapList(obj({ apiGroup: str, "name!": str, "resource!": str, "uid!": str }), ["uid"]),
       }),
     }),
@@ -110,7 +144,8 @@ export const storedComponents: Components = {
         requests: list(obj({ exactly: obj({ ...oneRequest, adminAccess: bool }), firstAvailable: list(obj({ "name!": str, ...oneRequest })), "name!": str })),
       }),
     }),
-  "resource.v1.ResourceClaimTemplate": () => resource("ResourceClaimTemplate", { "spec!": obj({ metadata: ref("meta.v1.ObjectMeta"), "spec!": ref("resource.v1.ResourceClaimSpec") }) }),
+  "resource.v1.ResourceClaimTemplate": () =>
+    resource("ResourceClaimTemplate", { "spec!": obj({ metadata: ref("meta.v1.ObjectMeta"), "spec!": ref("resource.v1.ResourceClaimSpec") }) }),
   "resource.v1.ResourceSlice": () =>
     resource("ResourceSlice", {
       "spec!": obj({
@@ -123,7 +158,12 @@ export const storedComponents: Components = {
             bindingConditions: list(str),
             bindingFailureConditions: list(str),
             bindsToNode: bool,
-            capacity: map(obj({ requestPolicy: obj({ default: quantity, validRange: obj({ max: quantity, "min!": quantity, step: quantity }), validValues: list(quantity) }), "value!": quantity })),
+            capacity: map(
+              obj({
+                requestPolicy: obj({ default: quantity, validRange: obj({ max: quantity, "min!": quantity, step: quantity }), validValues: list(quantity) }),
+                "value!": quantity,
+              }),
+            ),
             consumesCounters: list(obj({ "counterSet!": str, "counters!": counters() })),
             "name!": str,
             nodeName: str,

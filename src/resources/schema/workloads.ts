@@ -155,8 +155,19 @@ export const workloadComponents: Components = {
   "batch.v1.CronJobStatus": () => obj({ active: list(ref("core.v1.ObjectReference")), lastScheduleTime: time, lastSuccessfulTime: time }),
   "autoscaling.v1.HorizontalPodAutoscaler": () =>
     kind("autoscaling", "v1", "HorizontalPodAutoscaler", {
-      spec: obj({ "maxReplicas!": int32, minReplicas: int32, "scaleTargetRef!": obj({ apiVersion: str, "kind!": str, "name!": str }), targetCPUUtilizationPercentage: int32 }),
-      status: obj({ currentCPUUtilizationPercentage: int32, "currentReplicas!": int32, "desiredReplicas!": int32, lastScaleTime: time, observedGeneration: int64 }),
+      spec: obj({
+        "maxReplicas!": int32,
+        minReplicas: int32,
+        "scaleTargetRef!": obj({ apiVersion: str, "kind!": str, "name!": str }),
+        targetCPUUtilizationPercentage: int32,
+      }),
+      status: obj({
+        currentCPUUtilizationPercentage: int32,
+        "currentReplicas!": int32,
+        "desiredReplicas!": int32,
+        lastScaleTime: time,
+        observedGeneration: int64,
+      }),
     }),
   "autoscaling.v2.HorizontalPodAutoscaler": () =>
     kind("autoscaling", "v2", "HorizontalPodAutoscaler", {

@@ -27,7 +27,8 @@ export function validateImmutableData(object: KubeObject, old: KubeObject): Fiel
   if (old["immutable"] !== true) return [];
   const errors: FieldError[] = [];
   if (object["immutable"] !== true) errors.push(forbidden("immutable", "field is immutable when `immutable` is set"));
-  for (const field of ["data", "binaryData"]) if (!sameJson(object[field], old[field])) errors.push(forbidden(field, "field is immutable when `immutable` is set"));
+  for (const field of ["data", "binaryData"])
+    if (!sameJson(object[field], old[field])) errors.push(forbidden(field, "field is immutable when `immutable` is set"));
   return errors;
 }
 
@@ -46,8 +47,10 @@ export function validateSecret(secret: Secret): FieldError[] {
     size += Math.floor((value.length * 3) / 4);
   }
   if (size > MAX_DATA_BYTES) errors.push(tooLong("data", MAX_DATA_BYTES));
-  if (secret.type === "kubernetes.io/basic-auth" && secret.data?.["username"] === undefined && secret.data?.["password"] === undefined) errors.push(required("data[username]"), required("data[password]"));
-  const configuration = secret.type === "kubernetes.io/dockerconfigjson" ? ".dockerconfigjson" : secret.type === "kubernetes.io/dockercfg" ? ".dockercfg" : undefined;
+  if (secret.type === "kubernetes.io/basic-auth" && secret.data?.["username"] === undefined && secret.data?.["password"] === undefined)
+    errors.push(required("data[username]"), required("data[password]"));
+  const configuration =
+    secret.type === "kubernetes.io/dockerconfigjson" ? ".dockerconfigjson" : secret.type === "kubernetes.io/dockercfg" ? ".dockercfg" : undefined;
   const text = configuration === undefined ? undefined : secret.data?.[configuration];
   const problem = text === undefined ? undefined : jsonFault(Buffer.from(text, "base64").toString("utf8"));
   if (configuration && problem) errors.push(invalid(`data[${configuration}]`, "<secret contents redacted>", problem));
@@ -107,25 +110,54 @@ export function validateRoleBinding(binding: RoleBinding): FieldError[] {
     if (subject.kind === "ServiceAccount") {
       if (subject.name) errors.push(...invalids(`${field}.name`, subject.name, dns1123Subdomain(subject.name)));
       if (subject.apiGroup) errors.push(notSupported(`${field}.apiGroup`, subject.apiGroup, [""]));
-    } else if ((subject.kind === "User" || subject.kind === "Group") && subject.apiGroup !== RBAC) errors.push(notSupported(`${field}.apiGroup`, subject.apiGroup ?? "", [RBAC]));
+    } else if ((subject.kind === "User" || subject.kind === "Group") && subject.apiGroup !== RBAC)
+      errors.push(notSupported(`${field}.apiGroup`, subject.apiGroup ?? "", [RBAC]));
     if (subject.kind === "ServiceAccount" && !namespaced && !subject.namespace) errors.push(required(`${field}.namespace`));
   }
   return errors;
 }
 
 export function validateRoleBindingUpdate(binding: RoleBinding, old: RoleBinding): FieldError[] {
-  return sameJson(binding.roleRef, old.roleRef) ? [] : [invalid("roleRef", { APIGroup: binding.roleRef.apiGroup, Kind: binding.roleRef.kind, Name: binding.roleRef.name }, "cannot change roleRef")];
+  return sameJson(binding.roleRef, old.roleRef)
+    ? []
+    : [invalid("roleRef", { APIGroup: binding.roleRef.apiGroup, Kind: binding.roleRef.kind, Name: binding.roleRef.name }, "cannot change roleRef")];
 }
 
 const USAGES = [
-  "signing", "digital signature", "content commitment", "key encipherment", "key agreement", "data encipherment", "cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth", "client auth",
-  "code signing", "email protection", "s/mime", "ipsec end system", "ipsec tunnel", "ipsec user", "timestamping", "ocsp signing", "microsoft sgc", "netscape sgc",
+  "signing",
+  "digital signature",
+  "content commitment",
+  "key encipherment",
+  "key agreement",
+  "data encipherment",
+  "cert sign",
+  "crl sign",
+  "encipher only",
+  "decipher only",
+  "any",
+  "server auth",
+  "client auth",
+  "code signing",
+  "email protection",
+  "s/mime",
+  "ipsec end system",
+  "ipsec tunnel",
+  "ipsec user",
+  "timestamping",
+  "ocsp signing",
+  "microsoft sgc",
+  "netscape sgc",
 ];
 /** A certificate that ends sooner than that is not worth its signature. */
 const MIN_CERTIFICATE_SECONDS = 600;
 
 export function validateSigningRequest(request: KubeObject): FieldError[] {
-  const { request: text = "", signerName: signer = "", usages = [], expirationSeconds } = (request.spec ?? {}) as { request?: string; signerName?: string; usages?: string[]; expirationSeconds?: number };
+  const {
+    request: text = "",
+    signerName: signer = "",
+    usages = [],
+    expirationSeconds,
+  } = (request.spec ?? {}) as { request?: string; signerName?: string; usages?: string[]; expirationSeconds?: number };
   const errors: FieldError[] = [];
   const pem = Buffer.from(text, "base64").toString("latin1");
   if (!pem.includes("-----BEGIN CERTIFICATE REQUEST-----")) errors.push(invalid("spec.request", text, "PEM block type must be CERTIFICATE REQUEST"));
@@ -133,7 +165,8 @@ export function validateSigningRequest(request: KubeObject): FieldError[] {
   for (const [index, usage] of usages.entries()) if (!USAGES.includes(usage)) errors.push(notSupported(`spec.usages[${index}]`, usage, USAGES.toSorted()));
   for (const [index, usage] of usages.entries()) if (usages.indexOf(usage) < index) errors.push(duplicate(`spec.usages[${index}]`, usage));
   errors.push(...validateSigner("spec.signerName", signer));
-  if (expirationSeconds !== undefined && expirationSeconds < MIN_CERTIFICATE_SECONDS) errors.push(invalid("spec.expirationSeconds", expirationSeconds, "may not specify a duration less than 600 seconds (10 minutes)"));
+  if (expirationSeconds !== undefined && expirationSeconds < MIN_CERTIFICATE_SECONDS)
+    errors.push(invalid("spec.expirationSeconds", expirationSeconds, "may not specify a duration less than 600 seconds (10 minutes)"));
   return errors;
 }
 
@@ -166,7 +199,11 @@ export function validateNode(node: KubeObject): FieldError[] {
     const errors = [...invalids(`${field}.key`, key, qualifiedName(key)), ...invalids(`${field}.value`, value, labelValue(value))];
     if (effect === "") errors.push(required(`${field}.effect`));
     else if (!EFFECTS.includes(effect)) errors.push(notSupported(`${field}.effect`, effect, EFFECTS));
-    if (seen.has(`${key}/${effect}`)) errors.push({ ...duplicate(field, { key, value, effect }), message: `Duplicate value: ${JSON.stringify({ key, ...(value ? { value } : {}), effect })}: taints must be unique by key and effect pair` });
+    if (seen.has(`${key}/${effect}`))
+      errors.push({
+        ...duplicate(field, { key, value, effect }),
+        message: `Duplicate value: ${JSON.stringify({ key, ...(value ? { value } : {}), effect })}: taints must be unique by key and effect pair`,
+      });
     seen.add(`${key}/${effect}`);
     return errors;
   });
@@ -176,7 +213,9 @@ const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 export function validateNodeUpdate(node: KubeObject, old: KubeObject): FieldError[] {
   const ranges = ({ spec }: KubeObject) => (spec as { podCIDRs?: string[] } | undefined)?.podCIDRs ?? [];
-  return ranges(old).length > 0 && !sameJson(ranges(node), ranges(old)) ? [forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')] : [];
+  return ranges(old).length > 0 && !sameJson(ranges(node), ranges(old))
+    ? [forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')]
+    : [];
 }
 
 export function validateEvent(event: KubeObject): FieldError[] {
@@ -187,8 +226,6 @@ export function validateEvent(event: KubeObject): FieldError[] {
   return about === own || (about === "" && own === "default") ? [] : [invalid("involvedObject.namespace", about, "does not match event.namespace")];
 }
 
-
-
 /** Above are the system's own. */
 const MAX_PRIORITY = 1_000_000_000;
 const SYSTEM_CLASSES = ["system-node-critical", "system-cluster-critical"];
@@ -198,8 +235,15 @@ export function validatePriorityClass(priorityClass: KubeObject): FieldError[] {
   const value = Number(priorityClass["value"] ?? 0);
   const policy = String(priorityClass["preemptionPolicy"] ?? "");
   const errors: FieldError[] = [];
-  if (name?.startsWith("system-") && !SYSTEM_CLASSES.includes(name)) errors.push(forbidden("metadata.name", `priority class names with 'system-' prefix are reserved for system use only. error: ${name} is not a known system priority class`));
-  if (value > MAX_PRIORITY && !SYSTEM_CLASSES.includes(name ?? "")) errors.push(forbidden("value", `maximum allowed value of a user defined priority is ${MAX_PRIORITY}`));
+  if (name?.startsWith("system-") && !SYSTEM_CLASSES.includes(name))
+    errors.push(
+      forbidden(
+        "metadata.name",
+        `priority class names with 'system-' prefix are reserved for system use only. error: ${name} is not a known system priority class`,
+      ),
+    );
+  if (value > MAX_PRIORITY && !SYSTEM_CLASSES.includes(name ?? ""))
+    errors.push(forbidden("value", `maximum allowed value of a user defined priority is ${MAX_PRIORITY}`));
   if (policy !== "PreemptLowerPriority" && policy !== "Never") errors.push(notSupported("preemptionPolicy", policy, ["PreemptLowerPriority", "Never"]));
   return errors;
 }
@@ -207,5 +251,7 @@ export function validatePriorityClass(priorityClass: KubeObject): FieldError[] {
 export function validateLease(lease: KubeObject): FieldError[] {
   const { leaseDurationSeconds: seconds, leaseTransitions: transitions } = (lease.spec ?? {}) as { leaseDurationSeconds?: number; leaseTransitions?: number };
   const errors: FieldError[] = seconds !== undefined && seconds <= 0 ? [invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")] : [];
-  return transitions !== undefined && transitions < 0 ? [...errors, invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0")] : errors;
+  return transitions !== undefined && transitions < 0
+    ? [...errors, invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0")]
+    : errors;
 }

@@ -17,17 +17,21 @@ export function validateCrd(crd: CustomResourceDefinition): FieldError[] {
   const spec = crd.spec as CrdSpec | undefined;
   if (!spec?.names) return [required("spec.names")];
   const errors: FieldError[] = [];
-  if (crd.metadata.name !== `${spec.names.plural}.${spec.group}`) errors.push(invalid("metadata.name", crd.metadata.name, 'must be spec.names.plural+"."+spec.group'));
+  if (crd.metadata.name !== `${spec.names.plural}.${spec.group}`)
+    errors.push(invalid("metadata.name", crd.metadata.name, 'must be spec.names.plural+"."+spec.group'));
   errors.push(...validateGroup(spec.group), ...oneOf("spec.scope", spec.scope, ["Cluster", "Namespaced"]));
   const versions = spec.versions ?? [];
-  const shared = <K extends "schema" | "subresources" | "additionalPrinterColumns">(key: K): boolean => versions.length > 0 && versions.every((version) => sameJson(version[key], versions[0]?.[key]));
+  const shared = <K extends "schema" | "subresources" | "additionalPrinterColumns">(key: K): boolean =>
+    versions.length > 0 && versions.every((version) => sameJson(version[key], versions[0]?.[key]));
   const place = { schema: shared("schema"), subresources: shared("subresources"), additionalPrinterColumns: shared("additionalPrinterColumns") };
   errors.push(...validateVersions(versions, place, spec.preserveUnknownFields === true));
   errors.push(...validateNames(spec.names));
   const [first] = versions;
-  if (first && place.schema && first.schema?.openAPIV3Schema) errors.push(...validateStructural(first.schema.openAPIV3Schema, "spec.validation.openAPIV3Schema"));
+  if (first && place.schema && first.schema?.openAPIV3Schema)
+    errors.push(...validateStructural(first.schema.openAPIV3Schema, "spec.validation.openAPIV3Schema"));
   if (first?.subresources && place.subresources) errors.push(...validateSubresources(first.subresources, "spec.subresources"));
-  if (first?.additionalPrinterColumns && place.additionalPrinterColumns) errors.push(...validateColumns(first.additionalPrinterColumns, "spec.additionalPrinterColumns"));
+  if (first?.additionalPrinterColumns && place.additionalPrinterColumns)
+    errors.push(...validateColumns(first.additionalPrinterColumns, "spec.additionalPrinterColumns"));
   return [...errors, ...validateConversion(spec), ...validateStored(crd, versions)];
 }
 
@@ -41,7 +45,8 @@ function validateGroup(group: string | undefined): FieldError[] {
 function validateNames(names: CrdSpec["names"]): FieldError[] {
   const errors: FieldError[] = [];
   const { plural, singular, kind, listKind, shortNames = [], categories = [] } = names;
-  for (const [field, value] of Object.entries({ plural, singular })) errors.push(...(value ? invalids(`spec.names.${field}`, value, dns1035Label(value)) : [required(`spec.names.${field}`)]));
+  for (const [field, value] of Object.entries({ plural, singular }))
+    errors.push(...(value ? invalids(`spec.names.${field}`, value, dns1035Label(value)) : [required(`spec.names.${field}`)]));
   for (const [field, value] of Object.entries({ kind, listKind })) {
     const problems = value ? dns1035Label(value.toLowerCase()).map((problem) => `may have mixed case, but should otherwise match: ${problem}`) : [];
     errors.push(...(value ? invalids(`spec.names.${field}`, value, problems) : [required(`spec.names.${field}`)]));
@@ -56,7 +61,10 @@ type Shared = Record<"schema" | "subresources" | "additionalPrinterColumns", boo
 
 function validateVersions(versions: readonly CrdVersion[], shared: Shared, preserve: boolean): FieldError[] {
   const errors: FieldError[] = [];
-  if (preserve) errors.push(invalid("spec.preserveUnknownFields", true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"));
+  if (preserve)
+    errors.push(
+      invalid("spec.preserveUnknownFields", true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"),
+    );
   for (const [index, version] of versions.entries()) {
     const field = `spec.versions[${index}]`;
     const { name = "", schema, subresources, additionalPrinterColumns } = version;
@@ -64,11 +72,13 @@ function validateVersions(versions: readonly CrdVersion[], shared: Shared, prese
     if (!schema?.openAPIV3Schema) errors.push(required(`${field}.schema.openAPIV3Schema`));
     else if (!shared.schema) errors.push(...validateStructural(schema.openAPIV3Schema, `${field}.schema.openAPIV3Schema`));
     if (subresources && !shared.subresources) errors.push(...validateSubresources(subresources, `${field}.subresources`));
-    if (additionalPrinterColumns && !shared.additionalPrinterColumns) errors.push(...validateColumns(additionalPrinterColumns, `${field}.additionalPrinterColumns`));
+    if (additionalPrinterColumns && !shared.additionalPrinterColumns)
+      errors.push(...validateColumns(additionalPrinterColumns, `${field}.additionalPrinterColumns`));
   }
   const shown = versions.map((version) => internalVersion(version, shared));
   if (new Set(versions.map(({ name }) => name)).size < versions.length) errors.push(invalid("spec.versions", shown, "must contain unique version names"));
-  if (versions.filter(({ storage }) => storage).length !== 1) errors.push(invalid("spec.versions", shown, "must have exactly one version marked as storage version"));
+  if (versions.filter(({ storage }) => storage).length !== 1)
+    errors.push(invalid("spec.versions", shown, "must have exactly one version marked as storage version"));
   // The first version has an old field of its own.
   const [first] = versions;
   if (first?.name) errors.push(...invalids("spec.version", first.name, dns1035Label(first.name)));
@@ -148,4 +158,3 @@ export function validateCrdUpdate(crd: CustomResourceDefinition, old: CustomReso
   if (crd.spec?.names?.kind !== old.spec?.names?.kind) errors.push(immutable("spec.names.kind", crd.spec?.names?.kind));
   return errors;
 }
-

@@ -76,7 +76,9 @@ function sorted(value: unknown): unknown {
 function quote(value: unknown): string {
   if (value === undefined) return "null";
   const text = JSON.stringify(value);
-  return typeof value === "string" ? text.replaceAll(/\\u00([01][0-9a-f])/g, (_, code: string) => (code === "07" ? "\\a" : code === "0b" ? "\\v" : `\\x${code}`)) : text;
+  return typeof value === "string"
+    ? text.replaceAll(/\\u00([01][0-9a-f])/g, (_, code: string) => (code === "07" ? "\\a" : code === "0b" ? "\\v" : `\\x${code}`))
+    : text;
 }
 
 function withDetail(text: string, detail: string): string {

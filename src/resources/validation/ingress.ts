@@ -28,7 +28,8 @@ const UNSAFE_ENDINGS = ["/..", "/."];
 export function validateIngress(ingress: KubeObject): FieldError[] {
   const { rules = [], defaultBackend, tls = [], ingressClassName } = (ingress.spec ?? {}) as Spec;
   const errors: FieldError[] = [];
-  if (rules.length === 0 && !defaultBackend) errors.push(invalid("spec", (ingress.spec as Spec | undefined)?.rules ?? null, "either `defaultBackend` or `rules` must be specified"));
+  if (rules.length === 0 && !defaultBackend)
+    errors.push(invalid("spec", (ingress.spec as Spec | undefined)?.rules ?? null, "either `defaultBackend` or `rules` must be specified"));
   if (defaultBackend) errors.push(...validateBackend(defaultBackend, "spec.defaultBackend"));
   for (const [index, { host = "", http }] of rules.entries()) {
     const field = `spec.rules[${index}]`;
@@ -38,7 +39,8 @@ export function validateIngress(ingress: KubeObject): FieldError[] {
     for (const [at, path] of (http.paths ?? []).entries()) errors.push(...validatePath(path, `${field}.http.paths[${at}]`));
   }
   for (const [index, { hosts = [] }] of tls.entries()) {
-    for (const [at, host] of hosts.entries()) errors.push(...invalids(`spec.tls[${index}].hosts[${at}]`, host, host.includes("*") ? wildcardSubdomain(host) : dns1123Subdomain(host)));
+    for (const [at, host] of hosts.entries())
+      errors.push(...invalids(`spec.tls[${index}].hosts[${at}]`, host, host.includes("*") ? wildcardSubdomain(host) : dns1123Subdomain(host)));
   }
   if (ingressClassName !== undefined) errors.push(...invalids("spec.ingressClassName", ingressClassName, dns1123Subdomain(ingressClassName)));
   return errors;

@@ -33,7 +33,8 @@ export function validateJob(job: Job): FieldError[] {
   else errors.push(...validateSelector(spec.selector, "spec.selector"));
   const { uid } = job.metadata;
   // Whose pods they are is told by the job's uid, unless somebody takes that on himself.
-  if (!spec.manualSelector && spec.selector && uid && spec.selector.matchLabels?.[UID_LABEL] !== uid) errors.push(invalid("spec.selector", { matchLabels: { ...spec.selector.matchLabels, [UID_LABEL]: uid } }, "`selector` not auto-generated"));
+  if (!spec.manualSelector && spec.selector && uid && spec.selector.matchLabels?.[UID_LABEL] !== uid)
+    errors.push(invalid("spec.selector", { matchLabels: { ...spec.selector.matchLabels, [UID_LABEL]: uid } }, "`selector` not auto-generated"));
   if (spec.selector && spec.template?.spec && !selectorMatches(spec.selector, spec.template.metadata?.labels)) {
     errors.push(invalid("spec.template.metadata.labels", spec.template.metadata?.labels ?? null, "`selector` does not match template `labels`"));
   }
@@ -42,19 +43,26 @@ export function validateJob(job: Job): FieldError[] {
 
 function validateJobSpec(spec: FullSpec, field: string): FieldError[] {
   const errors: FieldError[] = [];
-  for (const name of ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex"] as const) errors.push(...nonNegative(`${field}.${name}`, spec[name]));
+  for (const name of ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex"] as const)
+    errors.push(...nonNegative(`${field}.${name}`, spec[name]));
   const { completionMode, completions, parallelism, backoffLimitPerIndex, managedBy, podReplacementPolicy, podFailurePolicy, successPolicy } = spec;
   const indexed = completionMode === "Indexed";
   if (managedBy !== undefined) errors.push(...invalids(`${field}.managedBy`, managedBy, domainPath(managedBy)));
-  if (completionMode !== undefined && !indexed && completionMode !== "NonIndexed") errors.push(notSupported(`${field}.completionMode`, completionMode, ["NonIndexed", "Indexed"]));
+  if (completionMode !== undefined && !indexed && completionMode !== "NonIndexed")
+    errors.push(notSupported(`${field}.completionMode`, completionMode, ["NonIndexed", "Indexed"]));
   if (indexed && completions === undefined) errors.push(required(`${field}.completions`, "when completion mode is Indexed"));
-  if (indexed && (parallelism ?? 0) > MAX_INDEXED_PARALLELISM) errors.push(invalid(`${field}.parallelism`, parallelism, `must be less than or equal to ${MAX_INDEXED_PARALLELISM} when completion mode is Indexed`));
-  if (!indexed && backoffLimitPerIndex !== undefined) errors.push(invalid(`${field}.backoffLimitPerIndex`, backoffLimitPerIndex, "requires indexed completion mode"));
-  if (podFailurePolicy) errors.push(...(podFailurePolicy.rules ?? []).flatMap((rule, index) => validateFailureRule(rule, `${field}.podFailurePolicy.rules[${index}]`)));
+  if (indexed && (parallelism ?? 0) > MAX_INDEXED_PARALLELISM)
+    errors.push(invalid(`${field}.parallelism`, parallelism, `must be less than or equal to ${MAX_INDEXED_PARALLELISM} when completion mode is Indexed`));
+  if (!indexed && backoffLimitPerIndex !== undefined)
+    errors.push(invalid(`${field}.backoffLimitPerIndex`, backoffLimitPerIndex, "requires indexed completion mode"));
+  if (podFailurePolicy)
+    errors.push(...(podFailurePolicy.rules ?? []).flatMap((rule, index) => validateFailureRule(rule, `${field}.podFailurePolicy.rules[${index}]`)));
   if (successPolicy && !indexed) errors.push(invalid(`${field}.successPolicy`, { Rules: successPolicy.rules ?? null }, "requires indexed completion mode"));
-  else if (successPolicy && !successPolicy.rules?.length) errors.push(required(`${field}.successPolicy.rules`, "at least one rules must be specified when the successPolicy is specified"));
+  else if (successPolicy && !successPolicy.rules?.length)
+    errors.push(required(`${field}.successPolicy.rules`, "at least one rules must be specified when the successPolicy is specified"));
   errors.push(...jobTemplate(spec.template, `${field}.template`, podFailurePolicy !== undefined));
-  if (podReplacementPolicy !== undefined && podReplacementPolicy !== "Failed" && podReplacementPolicy !== "TerminatingOrFailed") errors.push(notSupported(`${field}.podReplacementPolicy`, podReplacementPolicy, ["Failed", "TerminatingOrFailed"]));
+  if (podReplacementPolicy !== undefined && podReplacementPolicy !== "Failed" && podReplacementPolicy !== "TerminatingOrFailed")
+    errors.push(notSupported(`${field}.podReplacementPolicy`, podReplacementPolicy, ["Failed", "TerminatingOrFailed"]));
   return errors;
 }
 
@@ -81,8 +89,10 @@ function validateFailureRule({ action = "", onExitCodes, onPodConditions = [] }:
   }
   const which = "specifying";
   // The real server forgets the value here.
-  if (onExitCodes && onPodConditions.length > 0) errors.push({ type: "FieldValueInvalid", field, message: `Invalid value: ${which} both OnExitCodes and OnPodConditions is not supported` });
-  else if (!onExitCodes && onPodConditions.length === 0) errors.push({ type: "FieldValueInvalid", field, message: `Invalid value: ${which} one of OnExitCodes and OnPodConditions is required` });
+  if (onExitCodes && onPodConditions.length > 0)
+    errors.push({ type: "FieldValueInvalid", field, message: `Invalid value: ${which} both OnExitCodes and OnPodConditions is not supported` });
+  else if (!onExitCodes && onPodConditions.length === 0)
+    errors.push({ type: "FieldValueInvalid", field, message: `Invalid value: ${which} one of OnExitCodes and OnPodConditions is required` });
   return errors;
 }
 
@@ -101,7 +111,14 @@ export function validateJobUpdate(job: Job, old: Job): FieldError[] {
 const MAX_CRON_JOB_NAME = 52;
 
 export function validateCronJob(cronJob: CronJob): FieldError[] {
-  const spec = cronJob.spec as (NonNullable<CronJob["spec"]> & { startingDeadlineSeconds?: number; successfulJobsHistoryLimit?: number; failedJobsHistoryLimit?: number; timeZone?: string }) | undefined;
+  const spec = cronJob.spec as
+    | (NonNullable<CronJob["spec"]> & {
+        startingDeadlineSeconds?: number;
+        successfulJobsHistoryLimit?: number;
+        failedJobsHistoryLimit?: number;
+        timeZone?: string;
+      })
+    | undefined;
   if (!spec) return [required("spec.schedule")];
   const errors: FieldError[] = [];
   if (!spec.schedule) errors.push(required("spec.schedule"));
@@ -117,8 +134,12 @@ export function validateCronJob(cronJob: CronJob): FieldError[] {
   errors.push(...oneOf("spec.concurrencyPolicy", spec.concurrencyPolicy, ["Allow", "Forbid", "Replace"]));
   const job = spec.jobTemplate?.spec as FullSpec | undefined;
   errors.push(...(job ? validateJobSpec(job, "spec.jobTemplate.spec") : [required("spec.jobTemplate.spec.template.spec.containers")]));
-  errors.push(...nonNegative("spec.successfulJobsHistoryLimit", spec.successfulJobsHistoryLimit), ...nonNegative("spec.failedJobsHistoryLimit", spec.failedJobsHistoryLimit));
-  if (cronJob.metadata.name && cronJob.metadata.name.length > MAX_CRON_JOB_NAME) errors.push(invalid("metadata.name", cronJob.metadata.name, `must be no more than ${MAX_CRON_JOB_NAME} characters`));
+  errors.push(
+    ...nonNegative("spec.successfulJobsHistoryLimit", spec.successfulJobsHistoryLimit),
+    ...nonNegative("spec.failedJobsHistoryLimit", spec.failedJobsHistoryLimit),
+  );
+  if (cronJob.metadata.name && cronJob.metadata.name.length > MAX_CRON_JOB_NAME)
+    errors.push(invalid("metadata.name", cronJob.metadata.name, `must be no more than ${MAX_CRON_JOB_NAME} characters`));
   return errors;
 }
 
@@ -135,6 +156,7 @@ function jobTemplate(template: PodTemplate | undefined, field: string, failurePo
   const errors = validatePodTemplate(template, field);
   const policy = template?.spec?.restartPolicy;
   if (policy !== "OnFailure" && policy !== "Never") errors.push(required(`${field}.spec.restartPolicy`, 'valid values: "OnFailure", "Never"'));
-  else if (failurePolicy && policy !== "Never") errors.push(invalid(`${field}.spec.restartPolicy`, policy, 'only "Never" is supported when podFailurePolicy is specified'));
+  else if (failurePolicy && policy !== "Never")
+    errors.push(invalid(`${field}.spec.restartPolicy`, policy, 'only "Never" is supported when podFailurePolicy is specified'));
   return errors;
 }

@@ -19,10 +19,12 @@ export function validateMetadata(object: KubeObject, nameRule: (name: string) =>
     errors.push(...invalids("metadata.annotations", key, qualifiedName(key.toLowerCase())));
     size += key.length + value.length;
   }
-  if (size > MAX_ANNOTATION_BYTES) errors.push({ type: "FieldValueTooLong", field: "metadata.annotations", message: `Too long: may not be more than ${MAX_ANNOTATION_BYTES} bytes` });
+  if (size > MAX_ANNOTATION_BYTES)
+    errors.push({ type: "FieldValueTooLong", field: "metadata.annotations", message: `Too long: may not be more than ${MAX_ANNOTATION_BYTES} bytes` });
   for (const owner of ownerReferences ?? []) {
     for (const part of ["apiVersion", "kind", "name", "uid"] as const) {
-      if (!owner[part]) errors.push(invalid(`metadata.ownerReferences.${part}`, owner[part] ?? "", part === "apiVersion" ? "version must not be empty" : "must not be empty"));
+      if (!owner[part])
+        errors.push(invalid(`metadata.ownerReferences.${part}`, owner[part] ?? "", part === "apiVersion" ? "version must not be empty" : "must not be empty"));
     }
     if (owner.kind === "Event" && (owner.apiVersion === "v1" || owner.apiVersion === "events.k8s.io/v1")) {
       const [group, version] = owner.apiVersion === "v1" ? ["", "v1"] : owner.apiVersion.split("/");
@@ -33,7 +35,11 @@ export function validateMetadata(object: KubeObject, nameRule: (name: string) =>
   if (controllers.length > 1) {
     const [first, second] = controllers;
     errors.push(
-      invalid("metadata.ownerReferences", ownerReferences, `Only one reference can have Controller set to true. Found "true" in references for ${first?.kind}/${first?.name} and ${second?.kind}/${second?.name}`),
+      invalid(
+        "metadata.ownerReferences",
+        ownerReferences,
+        `Only one reference can have Controller set to true. Found "true" in references for ${first?.kind}/${first?.name} and ${second?.kind}/${second?.name}`,
+      ),
     );
   }
   for (const finalizer of finalizers ?? []) errors.push(...invalids("metadata.finalizers", finalizer, qualifiedName(finalizer)));
@@ -68,7 +74,12 @@ export function validateSelector(selector: LabelSelector | undefined | null, fie
     if (operator === "In" || operator === "NotIn") {
       if (!values?.length) errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
     } else if (operator === "Exists" || operator === "DoesNotExist") {
-      if (values?.length) errors.push({ type: "FieldValueForbidden", field: `${at}.values`, message: "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'" });
+      if (values?.length)
+        errors.push({
+          type: "FieldValueForbidden",
+          field: `${at}.values`,
+          message: "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        });
     } else errors.push(invalid(`${at}.operator`, operator, "not a valid selector operator"));
     errors.push(...invalids(`${at}.key`, key, qualifiedName(key)));
     for (const [at2, value] of (values ?? []).entries()) errors.push(...invalids(`${at}.values[${at2}]`, value, labelValue(value)));
@@ -87,4 +98,3 @@ export function selectorMatches(selector: LabelSelector | undefined | null, labe
   }
   return true;
 }
-

@@ -39,7 +39,11 @@ export const labelValue: Check = checked(
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
   ["MyValue", "my_value", "12345"],
 );
-const configKeyPattern = checked(253, CONFIG_KEY, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'", ["key.name", "KEY_NAME", "key-name"]);
+const configKeyPattern = checked(253, CONFIG_KEY, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'", [
+  "key.name",
+  "KEY_NAME",
+  "key-name",
+]);
 
 export const configKey: Check = (text) => {
   const problems = configKeyPattern(text);
@@ -49,11 +53,12 @@ export const configKey: Check = (text) => {
   return problems;
 };
 
-const qualifiedNamePart = checked(63, QUALIFIED_NAME, "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", [
-  "MyName",
-  "my.name",
-  "123-abc",
-]);
+const qualifiedNamePart = checked(
+  63,
+  QUALIFIED_NAME,
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+  ["MyName", "my.name", "123-abc"],
+);
 
 /** A label's key, an annotation's, a finalizer: `name` or `prefix.dns/name`. */
 export const qualifiedName: Check = (text) => {
@@ -70,7 +75,11 @@ export const qualifiedName: Check = (text) => {
     if (first === "") problems.push("prefix part must be non-empty");
     else problems.push(...dns1123Subdomain(first).map((problem) => `prefix part ${problem}`));
   }
-  if (name === "") problems.push("name part must be non-empty", `name part ${message("must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", QUALIFIED_NAME, ["MyName", "my.name", "123-abc"])}`);
+  if (name === "")
+    problems.push(
+      "name part must be non-empty",
+      `name part ${message("must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", QUALIFIED_NAME, ["MyName", "my.name", "123-abc"])}`,
+    );
   else problems.push(...qualifiedNamePart(name).map((problem) => `name part ${problem}`));
   return problems;
 };
@@ -124,9 +133,7 @@ const envName = /^[ -<>-~]+$/;
 
 /** Since Kubernetes 1.30 an environment variable may have any printable name but for "=". */
 export const environmentName: Check = (text) =>
-  envName.test(text)
-    ? []
-    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+  envName.test(text) ? [] : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 
 export function ipv4(text: string): number[] | undefined {
   const parts = text.split(".");
@@ -170,5 +177,9 @@ export function signerName(value: string): { domain: string[]; path: string[]; s
   const domainProblems = bad === undefined ? [] : dns1123Label(bad).map((problem) => `validating label ${JSON.stringify(bad)}: ${problem}`);
   if (labels.length < 2) domainProblems.push("should be a domain with at least two segments separated by dots");
   const badPath = path.split(".").find((label) => dns1123Subdomain(label).length > 0);
-  return { domain: domainProblems, path: badPath === undefined ? [] : dns1123Subdomain(badPath).map((problem) => `validating label ${JSON.stringify(badPath)}: ${problem}`), shape: [] };
+  return {
+    domain: domainProblems,
+    path: badPath === undefined ? [] : dns1123Subdomain(badPath).map((problem) => `validating label ${JSON.stringify(badPath)}: ${problem}`),
+    shape: [],
+  };
 }

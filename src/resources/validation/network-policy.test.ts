@@ -2,14 +2,28 @@ import { expect, test } from "bun:test";
 import type { KubeObject } from "../index.ts";
 import { validateNetworkPolicy } from "./network-policy.ts";
 
-const errors = (spec: object) => validateNetworkPolicy({ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "p" }, spec: { podSelector: {}, ...spec } } as KubeObject).map(({ field, message }) => `${field}: ${message}`);
+const errors = (spec: object) =>
+  validateNetworkPolicy({
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: "p" },
+    spec: { podSelector: {}, ...spec },
+  } as KubeObject).map(({ field, message }) => `${field}: ${message}`);
 
 test("sound policies", () => {
   expect(
     errors({
       policyTypes: ["Ingress", "Egress"],
-      ingress: [{}, { from: [{ podSelector: {} }, { namespaceSelector: {}, podSelector: { matchLabels: { a: "b" } } }], ports: [{ port: 80 }, { port: "web", protocol: "UDP" }, { port: 32000, endPort: 32768 }, { protocol: "SCTP" }] }],
-      egress: [{ to: [{ ipBlock: { cidr: "172.16.0.0/12", except: ["172.16.1.0/24"] } }, { ipBlock: { cidr: "2001:db8::/32", except: ["2001:db8:1::/48"] } }] }],
+      ingress: [
+        {},
+        {
+          from: [{ podSelector: {} }, { namespaceSelector: {}, podSelector: { matchLabels: { a: "b" } } }],
+          ports: [{ port: 80 }, { port: "web", protocol: "UDP" }, { port: 32000, endPort: 32768 }, { protocol: "SCTP" }],
+        },
+      ],
+      egress: [
+        { to: [{ ipBlock: { cidr: "172.16.0.0/12", except: ["172.16.1.0/24"] } }, { ipBlock: { cidr: "2001:db8::/32", except: ["2001:db8:1::/48"] } }] },
+      ],
     }),
   ).toEqual([]);
 });

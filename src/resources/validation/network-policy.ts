@@ -37,7 +37,10 @@ export function validateNetworkPolicy(policy: KubeObject): FieldError[] {
 }
 
 function validateRule(ports: Port[] = [], peers: Peer[] = [], peersField: string, field: string): FieldError[] {
-  return [...ports.flatMap((port, index) => validatePort(port, `${field}.ports[${index}]`)), ...peers.flatMap((peer, index) => validatePeer(peer, `${field}.${peersField}[${index}]`))];
+  return [
+    ...ports.flatMap((port, index) => validatePort(port, `${field}.ports[${index}]`)),
+    ...peers.flatMap((peer, index) => validatePeer(peer, `${field}.${peersField}[${index}]`)),
+  ];
 }
 
 function validatePort({ protocol, port, endPort }: Port, field: string): FieldError[] {
@@ -48,7 +51,8 @@ function validatePort({ protocol, port, endPort }: Port, field: string): FieldEr
     if (endPort !== undefined) errors.push(...invalids(`${field}.endPort`, endPort, portNumber(endPort)));
   } else {
     if (port !== undefined) errors.push(...invalids(`${field}.port`, port, portName(port)));
-    if (endPort !== undefined) errors.push(invalid(`${field}.endPort`, endPort, `may not be specified when \`port\` is ${port === undefined ? "not specified" : "non-numeric"}`));
+    if (endPort !== undefined)
+      errors.push(invalid(`${field}.endPort`, endPort, `may not be specified when \`port\` is ${port === undefined ? "not specified" : "non-numeric"}`));
   }
   return errors;
 }
@@ -71,7 +75,8 @@ function validateBlock({ cidr = "", except = [] }: NonNullable<Peer["ipBlock"]>,
     const at = `${field}.except[${index}]`;
     const hole = parseCidr(text);
     if (!hole) return [invalid(at, text, CIDR)];
-    const inside = hole.bits.length === block.bits.length && hole.prefix > block.prefix && hole.bits.slice(0, block.prefix) === block.bits.slice(0, block.prefix);
+    const inside =
+      hole.bits.length === block.bits.length && hole.prefix > block.prefix && hole.bits.slice(0, block.prefix) === block.bits.slice(0, block.prefix);
     return inside ? [] : [invalid(at, text, "must be a strict subset of `cidr`")];
   });
 }

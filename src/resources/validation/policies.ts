@@ -23,7 +23,12 @@ const ACTIONS = ["Audit", "Deny", "Warn"];
 
 /** A ValidatingAdmissionPolicy but for its expressions, which need a compiler. */
 export function validateAdmissionPolicy(policy: KubeObject): FieldError[] {
-  const { failurePolicy, matchConstraints, validations = [], auditAnnotations = [] } = (policy.spec ?? {}) as { failurePolicy?: string; matchConstraints?: Match; validations?: { reason?: string }[]; auditAnnotations?: unknown[] };
+  const {
+    failurePolicy,
+    matchConstraints,
+    validations = [],
+    auditAnnotations = [],
+  } = (policy.spec ?? {}) as { failurePolicy?: string; matchConstraints?: Match; validations?: { reason?: string }[]; auditAnnotations?: unknown[] };
   const errors: FieldError[] = [];
   if (failurePolicy !== undefined) errors.push(...oneOf("spec.failurePolicy", failurePolicy, ["Fail", "Ignore"]));
   if (!matchConstraints) errors.push(required("spec.matchConstraints"));
@@ -32,20 +37,31 @@ export function validateAdmissionPolicy(policy: KubeObject): FieldError[] {
     if (!matchConstraints.resourceRules?.length) errors.push(required("spec.matchConstraints.resourceRules"));
   }
   if (validations.length === 0 && auditAnnotations.length === 0) {
-    for (const name of ["validations", "auditAnnotations"]) errors.push(required(`spec.${name}`, "validations or auditAnnotations must contain at least one item"));
+    for (const name of ["validations", "auditAnnotations"])
+      errors.push(required(`spec.${name}`, "validations or auditAnnotations must contain at least one item"));
   }
   return errors;
 }
 
 export function validateAdmissionPolicyBinding(binding: KubeObject): FieldError[] {
-  const { policyName = "", validationActions = [], matchResources } = (binding.spec ?? {}) as { policyName?: string; validationActions?: string[]; matchResources?: Match };
+  const {
+    policyName = "",
+    validationActions = [],
+    matchResources,
+  } = (binding.spec ?? {}) as { policyName?: string; validationActions?: string[]; matchResources?: Match };
   const errors: FieldError[] = policyName === "" ? [required("spec.policyName")] : [];
   if (matchResources) errors.push(...validateMatch(matchResources, "spec.matchResources"));
   const field = "spec.validationActions";
   if (validationActions.length === 0) errors.push(required(field, "at least one validation action is required"));
   for (const [index, action] of validationActions.entries()) if (!ACTIONS.includes(action)) errors.push(notSupported(`${field}[${index}]`, action, ACTIONS));
   if (validationActions.includes("Deny") && validationActions.includes("Warn")) {
-    errors.push(invalid(field, ["Deny", "Warn"], "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)"));
+    errors.push(
+      invalid(
+        field,
+        ["Deny", "Warn"],
+        "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)",
+      ),
+    );
   }
   return errors;
 }
@@ -66,15 +82,24 @@ export function validateMatchRule({ apiGroups = [], apiVersions = [], operations
   const list = (name: string, values: readonly string[], each: (value: string, at: string) => FieldError[]) => {
     const at = `${field}.${name}`;
     if (values.length === 0) errors.push(required(at));
-    if (values.length > 1 && values.includes("*")) errors.push(invalid(at, values, `if '*' is present, must not specify other ${name === "apiGroups" ? "API groups" : name === "apiVersions" ? "API versions" : name}`));
+    if (values.length > 1 && values.includes("*"))
+      errors.push(
+        invalid(
+          at,
+          values,
+          `if '*' is present, must not specify other ${name === "apiGroups" ? "API groups" : name === "apiVersions" ? "API versions" : name}`,
+        ),
+      );
     for (const [index, value] of values.entries()) errors.push(...each(value, `${at}[${index}]`));
   };
   list("operations", operations, (value, at) => (OPERATIONS.includes(value) ? [] : [notSupported(at, value, OPERATIONS)]));
   list("apiGroups", apiGroups, () => []);
   list("apiVersions", apiVersions, (value, at) => (value === "" ? [required(at)] : []));
   if (resources.length === 0) errors.push(required(`${field}.resources`));
-  if (resources.includes("*") && resources.some((resource) => resource !== "*" && !resource.includes("/"))) errors.push(invalid(`${field}.resources`, resources, "if '*' is present, must not specify other resources without subresources"));
+  if (resources.includes("*") && resources.some((resource) => resource !== "*" && !resource.includes("/")))
+    errors.push(invalid(`${field}.resources`, resources, "if '*' is present, must not specify other resources without subresources"));
   for (const [index, resource] of resources.entries()) if (resource === "") errors.push(required(`${field}.resources[${index}]`));
-  if (scope !== undefined && !["*", "Cluster", "Namespaced"].includes(scope)) errors.push(notSupported(`${field}.scope`, scope, ["*", "Cluster", "Namespaced"]));
+  if (scope !== undefined && !["*", "Cluster", "Namespaced"].includes(scope))
+    errors.push(notSupported(`${field}.scope`, scope, ["*", "Cluster", "Namespaced"]));
   return errors;
 }

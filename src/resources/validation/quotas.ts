@@ -16,8 +16,26 @@ interface Limit {
 const SCOPES = new Set(["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"]);
 /** What can be counted or summed up without naming a domain. */
 const COUNTED = new Set([
-  "cpu", "memory", "ephemeral-storage", "storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
-  "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers",
+  "cpu",
+  "memory",
+  "ephemeral-storage",
+  "storage",
+  "requests.cpu",
+  "requests.memory",
+  "requests.storage",
+  "requests.ephemeral-storage",
+  "limits.cpu",
+  "limits.memory",
+  "limits.ephemeral-storage",
+  "pods",
+  "resourcequotas",
+  "services",
+  "replicationcontrollers",
+  "secrets",
+  "persistentvolumeclaims",
+  "configmaps",
+  "services.nodeports",
+  "services.loadbalancers",
 ]);
 
 export function validateResourceQuota(quota: KubeObject): FieldError[] {
@@ -26,7 +44,8 @@ export function validateResourceQuota(quota: KubeObject): FieldError[] {
     const field = `spec.hard[${name}]`;
     const own = invalids(field, name, qualifiedName(name));
     const known = name.includes("/") || COUNTED.has(name) || /^(requests\.)?hugepages-/.test(name);
-    if (!known) own.push(invalid(field, name, "must be a standard resource type or fully qualified"), invalid(field, name, "must be a standard resource for quota"));
+    if (!known)
+      own.push(invalid(field, name, "must be a standard resource type or fully qualified"), invalid(field, name, "must be a standard resource for quota"));
     const quantity = parseQuantity(String(amount));
     if (quantity && quantity.nanos < 0n) own.push(invalid(field, canonicalQuantity(amount), "must be greater than or equal to 0"));
     return own;
@@ -56,7 +75,13 @@ function ordered(limit: Limit, name: string, field: string): FieldError[] {
     const [a, b] = [limit[low]?.[name], limit[high]?.[name]];
     const [lower, upper] = [parseQuantity(String(a ?? "")), parseQuantity(String(b ?? ""))];
     if (!lower || !upper || lower.nanos <= upper.nanos) return;
-    errors.push(invalid(`${field}.${at}[${name}]`, canonicalQuantity(limit[shown]?.[name]), `${words[0]} value ${String(canonicalQuantity(a))} is greater than ${words[1]} value ${String(canonicalQuantity(b))}`));
+    errors.push(
+      invalid(
+        `${field}.${at}[${name}]`,
+        canonicalQuantity(limit[shown]?.[name]),
+        `${words[0]} value ${String(canonicalQuantity(a))} is greater than ${words[1]} value ${String(canonicalQuantity(b))}`,
+      ),
+    );
   };
   compare("min", "max", "min", "min", ["min", "max"]);
   compare("min", "defaultRequest", "defaultRequest", "defaultRequest", ["min", "default request"]);

@@ -30,10 +30,13 @@ export function validateService(service: Service): FieldError[] {
     if (index === 0 && (address === "None" || address === "")) continue;
     errors.push(...invalids(`spec.clusterIPs[${index}]`, address, ipAddress(address)));
   }
-  if (spec.clusterIP && spec.clusterIPs?.length && spec.clusterIPs[0] !== spec.clusterIP) errors.push(invalid("spec.clusterIPs", spec.clusterIPs, "first value must match `clusterIP`"));
+  if (spec.clusterIP && spec.clusterIPs?.length && spec.clusterIPs[0] !== spec.clusterIP)
+    errors.push(invalid("spec.clusterIPs", spec.clusterIPs, "first value must match `clusterIP`"));
   if (spec.type !== "ExternalName" && !(headless && Object.keys(spec.selector ?? {}).length === 0)) {
-    if (spec.ipFamilyPolicy === "RequireDualStack") errors.push(invalid("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "this cluster is not configured for dual-stack services"));
-    for (const [index, family] of (spec.ipFamilies ?? []).entries()) if (family !== "IPv4") errors.push(invalid(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
+    if (spec.ipFamilyPolicy === "RequireDualStack")
+      errors.push(invalid("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "this cluster is not configured for dual-stack services"));
+    for (const [index, family] of (spec.ipFamilies ?? []).entries())
+      if (family !== "IPv4") errors.push(invalid(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
   }
   for (const [index, address] of (spec.externalIPs ?? []).entries()) {
     const field = `spec.externalIPs[${index}]`;
@@ -42,7 +45,8 @@ export function validateService(service: Service): FieldError[] {
     if (problems.length === 0) errors.push(...invalids(field, address, specialAddress(address)));
   }
   const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
-  if (spec.sessionAffinity === "ClientIP" && seconds !== undefined && (seconds <= 0 || seconds > MAX_AFFINITY_SECONDS)) errors.push(invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", seconds, `must be greater than 0 and less than ${MAX_AFFINITY_SECONDS}`));
+  if (spec.sessionAffinity === "ClientIP" && seconds !== undefined && (seconds <= 0 || seconds > MAX_AFFINITY_SECONDS))
+    errors.push(invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", seconds, `must be greater than 0 and less than ${MAX_AFFINITY_SECONDS}`));
   errors.push(...validateBalancing(spec));
   if (spec.externalTrafficPolicy) errors.push(...oneOf("spec.externalTrafficPolicy", spec.externalTrafficPolicy, ["Cluster", "Local"]));
   if (spec.internalTrafficPolicy) errors.push(...oneOf("spec.internalTrafficPolicy", spec.internalTrafficPolicy, ["Cluster", "Local"]));
@@ -61,13 +65,19 @@ function validateBalancing(service: NonNullable<Service["spec"]>): FieldError[] 
   if (spec.loadBalancerSourceRanges?.length) {
     const field = "spec.LoadBalancerSourceRanges";
     if (!balanced) errors.push(forbidden(field, only));
-    else for (const [index, range] of spec.loadBalancerSourceRanges.entries()) if (!isCidr(range.trim())) errors.push(invalid(`${field}[${index}]`, range, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+    else
+      for (const [index, range] of spec.loadBalancerSourceRanges.entries())
+        if (!isCidr(range.trim())) errors.push(invalid(`${field}[${index}]`, range, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
   }
   if (spec.allocateLoadBalancerNodePorts !== undefined && !balanced) errors.push(forbidden("spec.allocateLoadBalancerNodePorts", only));
   if (spec.loadBalancerClass !== undefined && !balanced) errors.push(forbidden("spec.loadBalancerClass", only));
   const external = balanced || spec.type === "NodePort" || (spec.externalIPs?.length ?? 0) > 0;
-  if (spec.externalTrafficPolicy && !external) errors.push(invalid("spec.externalTrafficPolicy", spec.externalTrafficPolicy, "may only be set for externally-accessible services"));
-  if (spec.healthCheckNodePort && !(balanced && spec.externalTrafficPolicy === "Local")) errors.push(invalid("spec.healthCheckNodePort", spec.healthCheckNodePort, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
+  if (spec.externalTrafficPolicy && !external)
+    errors.push(invalid("spec.externalTrafficPolicy", spec.externalTrafficPolicy, "may only be set for externally-accessible services"));
+  if (spec.healthCheckNodePort && !(balanced && spec.externalTrafficPolicy === "Local"))
+    errors.push(
+      invalid("spec.healthCheckNodePort", spec.healthCheckNodePort, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"),
+    );
   return errors;
 }
 
@@ -83,7 +93,11 @@ function validateServiceStatus({ spec = {}, status }: Service): FieldError[] {
   if (spec.type !== "LoadBalancer") return ingress.length > 0 ? [forbidden(field, "may only be used when `spec.type` is 'LoadBalancer'")] : [];
   return ingress.flatMap(({ ip, hostname }, index) => [
     ...(ip ? invalids(`${field}[${index}].ip`, ip, ipAddress(ip)) : []),
-    ...(hostname ? (ipAddress(hostname).length === 0 ? [invalid(`${field}[${index}].hostname`, hostname, "must be a DNS name, not an IP address")] : invalids(`${field}[${index}].hostname`, hostname, dns1123Subdomain(hostname))) : []),
+    ...(hostname
+      ? ipAddress(hostname).length === 0
+        ? [invalid(`${field}[${index}].hostname`, hostname, "must be a DNS name, not an IP address")]
+        : invalids(`${field}[${index}].hostname`, hostname, dns1123Subdomain(hostname))
+      : []),
   ]);
 }
 
@@ -138,40 +152,48 @@ interface Subset {
 }
 
 export function validateEndpoints(endpoints: KubeObject): FieldError[] {
-  return (((endpoints as KubeObject & { subsets?: Subset[] }).subsets ?? []) as Subset[]).flatMap(({ addresses = [], notReadyAddresses = [], ports = [] }, index) => {
-    const field = `subsets[${index}]`;
-    const errors: FieldError[] = [];
-    if (addresses.length + notReadyAddresses.length === 0) errors.push(required(field, "must specify `addresses` or `notReadyAddresses`"));
-    for (const [name, list] of Object.entries({ addresses, notReadyAddresses })) {
-      for (const [at, { ip = "", hostname }] of list.entries()) {
-        const own = `${field}.${name}[${at}]`;
-        const problems = ipAddress(ip);
-        errors.push(...invalids(`${own}.ip`, ip, problems));
-        if (hostname) errors.push(...invalids(`${own}.hostname`, hostname, dns1123Label(hostname)));
-        errors.push(...invalids(`${own}.ip`, ip, problems.length > 0 ? ["must be a valid IP address"] : specialAddress(ip)));
+  return (((endpoints as KubeObject & { subsets?: Subset[] }).subsets ?? []) as Subset[]).flatMap(
+    ({ addresses = [], notReadyAddresses = [], ports = [] }, index) => {
+      const field = `subsets[${index}]`;
+      const errors: FieldError[] = [];
+      if (addresses.length + notReadyAddresses.length === 0) errors.push(required(field, "must specify `addresses` or `notReadyAddresses`"));
+      for (const [name, list] of Object.entries({ addresses, notReadyAddresses })) {
+        for (const [at, { ip = "", hostname }] of list.entries()) {
+          const own = `${field}.${name}[${at}]`;
+          const problems = ipAddress(ip);
+          errors.push(...invalids(`${own}.ip`, ip, problems));
+          if (hostname) errors.push(...invalids(`${own}.hostname`, hostname, dns1123Label(hostname)));
+          errors.push(...invalids(`${own}.ip`, ip, problems.length > 0 ? ["must be a valid IP address"] : specialAddress(ip)));
+        }
       }
-    }
-    for (const [at, { name = "", port = 0, protocol }] of ports.entries()) {
-      const own = `${field}.ports[${at}]`;
-      if (name === "") errors.push(...(ports.length > 1 ? [required(`${own}.name`)] : []));
-      else errors.push(...invalids(`${own}.name`, name, dns1123Label(name)));
-      errors.push(...invalids(`${own}.port`, port, portNumber(port)));
-      if (!protocol) errors.push(required(`${own}.protocol`));
-      else if (!PROTOCOLS.includes(protocol)) errors.push(notSupported(`${own}.protocol`, protocol, PROTOCOLS));
-    }
-    return errors;
-  });
+      for (const [at, { name = "", port = 0, protocol }] of ports.entries()) {
+        const own = `${field}.ports[${at}]`;
+        if (name === "") errors.push(...(ports.length > 1 ? [required(`${own}.name`)] : []));
+        else errors.push(...invalids(`${own}.name`, name, dns1123Label(name)));
+        errors.push(...invalids(`${own}.port`, port, portNumber(port)));
+        if (!protocol) errors.push(required(`${own}.protocol`));
+        else if (!PROTOCOLS.includes(protocol)) errors.push(notSupported(`${own}.protocol`, protocol, PROTOCOLS));
+      }
+      return errors;
+    },
+  );
 }
 
 export function validateEndpointSlice(slice: EndpointSlice): FieldError[] {
   const errors: FieldError[] = oneOf("addressType", slice.addressType, ADDRESS_TYPES);
   const endpoints = slice.endpoints ?? [];
-  if (endpoints.length > MAX_ENDPOINTS) errors.push({ type: "FieldValueTooMany", field: "endpoints", message: `Too many: ${endpoints.length}: must have at most ${MAX_ENDPOINTS} items` });
+  if (endpoints.length > MAX_ENDPOINTS)
+    errors.push({ type: "FieldValueTooMany", field: "endpoints", message: `Too many: ${endpoints.length}: must have at most ${MAX_ENDPOINTS} items` });
   for (const [index, endpoint] of endpoints.entries()) {
     const field = `endpoints[${index}]`;
     const addresses = endpoint.addresses ?? [];
     if (addresses.length === 0) errors.push(required(`${field}.addresses`, "must contain at least 1 address"));
-    else if (addresses.length > MAX_ADDRESSES) errors.push({ type: "FieldValueTooMany", field: `${field}.addresses`, message: `Too many: ${addresses.length}: must have at most ${MAX_ADDRESSES} items` });
+    else if (addresses.length > MAX_ADDRESSES)
+      errors.push({
+        type: "FieldValueTooMany",
+        field: `${field}.addresses`,
+        message: `Too many: ${addresses.length}: must have at most ${MAX_ADDRESSES} items`,
+      });
     for (const [at, address] of addresses.entries()) {
       const path = `${field}.addresses[${at}]`;
       if (slice.addressType === "FQDN") errors.push(...invalids(path, address, dns1123Subdomain(address)));

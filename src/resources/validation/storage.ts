@@ -47,7 +47,8 @@ export function validateClaimUpdate(claim: PersistentVolumeClaim, old: Persisten
   }
   const [now, before] = [claim, old].map(({ spec }) => parseQuantity(String(spec?.resources?.requests?.["storage"] ?? "")));
   if (!now || !before || now.nanos === before.nanos) return [];
-  if (old.status?.phase !== "Bound") return [forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims")];
+  if (old.status?.phase !== "Bound")
+    return [forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims")];
   return now.nanos < before.nanos ? [forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")] : [];
 }
 
@@ -66,13 +67,16 @@ export function validateVolume(volume: PersistentVolume): FieldError[] {
   for (const [name] of sources.slice(1)) errors.push(forbidden(`spec.${name}`, "may not specify more than 1 volume type"));
   if (spec.hostPath?.path.split("/").includes("..")) errors.push(invalid("spec.hostPath.path", spec.hostPath.path, "must not contain '..'"));
   if (spec.local && !spec.nodeAffinity?.required) errors.push(required("spec.nodeAffinity", "Local volume requires node affinity"));
-  if (spec.hostPath && /^\/+$/.test(spec.hostPath.path) && reclaim === "Recycle") errors.push(forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"));
+  if (spec.hostPath && /^\/+$/.test(spec.hostPath.path) && reclaim === "Recycle")
+    errors.push(forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"));
   return [...errors, ...volumeMode(spec.volumeMode)];
 }
 
 export function validateVolumeUpdate(volume: PersistentVolume, old: PersistentVolume): FieldError[] {
   const source = ({ spec = {} }: PersistentVolume): unknown => Object.fromEntries(Object.entries(spec).filter(([name]) => !NOT_SOURCES.has(name)));
-  const errors: FieldError[] = sameJson(source(volume), source(old)) ? [] : [forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")];
+  const errors: FieldError[] = sameJson(source(volume), source(old))
+    ? []
+    : [forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")];
   if (volume.spec?.volumeMode !== old.spec?.volumeMode) errors.push(immutable("volumeMode", volume.spec?.volumeMode));
   return errors;
 }
@@ -80,7 +84,8 @@ export function validateVolumeUpdate(volume: PersistentVolume, old: PersistentVo
 export function validateStorageClass({ provisioner, reclaimPolicy, volumeBindingMode: mode }: StorageClass): FieldError[] {
   const errors = provisioner ? [] : [required("provisioner")];
   if (reclaimPolicy !== "Delete" && reclaimPolicy !== "Retain") errors.push(notSupported("reclaimPolicy", reclaimPolicy ?? "", ["Delete", "Retain"]));
-  if (mode !== "Immediate" && mode !== "WaitForFirstConsumer") errors.push(notSupported("volumeBindingMode", mode ?? "", ["Immediate", "WaitForFirstConsumer"]));
+  if (mode !== "Immediate" && mode !== "WaitForFirstConsumer")
+    errors.push(notSupported("volumeBindingMode", mode ?? "", ["Immediate", "WaitForFirstConsumer"]));
   return errors;
 }
 
@@ -96,7 +101,8 @@ export function validateStorageClassUpdate(storageClass: StorageClass, old: Stor
 function accessModes(modes: string[] | undefined, missing: string): FieldError[] {
   if (!modes?.length) return [required("spec.accessModes", missing)];
   const errors = modes.filter((mode) => !ACCESS_MODES.includes(mode)).map((mode) => notSupported("spec.accessModes", mode, ACCESS_MODES));
-  if (modes.includes("ReadWriteOncePod") && modes.length > 1) errors.push(forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes"));
+  if (modes.includes("ReadWriteOncePod") && modes.length > 1)
+    errors.push(forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes"));
   return errors;
 }
 

@@ -25,19 +25,23 @@ function visit(at: Schema, path: string, where: Where, errors: FieldError[]): vo
     errors.push(forbidden(`${path}.$ref`, "$ref is not supported"));
     return;
   }
-  if (where.alternative) for (const name of NOT_IN_ALTERNATIVES) if (at[name] !== undefined) errors.push(forbidden(`${path}.${name}`, "must be empty to be structural"));
+  if (where.alternative)
+    for (const name of NOT_IN_ALTERNATIVES) if (at[name] !== undefined) errors.push(forbidden(`${path}.${name}`, "must be empty to be structural"));
   if (!where.alternative) checkType(at, path, where.root, errors);
   checkLists(at, path, errors);
   if (at.pattern !== undefined) {
     const problem = regexProblem(at.pattern, "go");
     if (problem) errors.push(invalid(`${path}.pattern`, at.pattern, `must be a valid regular expression, but isn't: ${problem}`));
   }
-  if ((at as { uniqueItems?: boolean }).uniqueItems) errors.push(forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"));
+  if ((at as { uniqueItems?: boolean }).uniqueItems)
+    errors.push(forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"));
   if (at.additionalProperties !== undefined && where.root) errors.push(forbidden(`${path}.additionalProperties`, "must not be used at the root"));
   else if (at.additionalProperties === false) errors.push(forbidden(`${path}.additionalProperties`, "additionalProperties cannot be set to false"));
-  else if (at.additionalProperties !== undefined && at.properties && Object.keys(at.properties).length > 0) errors.push(forbidden(`${path}.additionalProperties`, "additionalProperties and properties are mutual exclusive"));
+  else if (at.additionalProperties !== undefined && at.properties && Object.keys(at.properties).length > 0)
+    errors.push(forbidden(`${path}.additionalProperties`, "additionalProperties and properties are mutual exclusive"));
   if (at.default !== undefined && !where.alternative) checkDefault(at, path, errors);
-  for (const [index, { rule }] of (at["x-kubernetes-validations"] ?? []).entries()) if (!rule?.trim()) errors.push(required(`${path}.x-kubernetes-validations[${index}].rule`, "rule is not specified"));
+  for (const [index, { rule }] of (at["x-kubernetes-validations"] ?? []).entries())
+    if (!rule?.trim()) errors.push(required(`${path}.x-kubernetes-validations[${index}].rule`, "rule is not specified"));
   const below = { root: false, alternative: where.alternative };
   for (const [name, property] of Object.entries(at.properties ?? {})) {
     const own = `${path}.properties[${name}]`;
@@ -74,21 +78,41 @@ function checkLists(at: Schema, path: string, errors: FieldError[]): void {
   else {
     for (const key of keys) {
       const required_ = at.items?.required?.includes(key) || at.items?.properties?.[key]?.default !== undefined;
-      if (!required_) errors.push(required(`${path}.items.properties[${key}].default`, "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"));
+      if (!required_)
+        errors.push(
+          required(
+            `${path}.items.properties[${key}].default`,
+            "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
+          ),
+        );
     }
   }
 }
 
 function checkMetadata({ properties = {} }: Schema, path: string, errors: FieldError[]): void {
-  if (Object.keys(properties).some((name) => name !== "name" && name !== "generateName")) errors.push(forbidden(path, "must not specify anything other than name and generateName, but metadata is implicitly specified"));
+  if (Object.keys(properties).some((name) => name !== "name" && name !== "generateName"))
+    errors.push(forbidden(path, "must not specify anything other than name and generateName, but metadata is implicitly specified"));
 }
 
 /** A default of another type, or with fields that would be pruned. */
 function checkDefault(at: Schema, path: string, errors: FieldError[]): void {
   const value = at.default;
-  const actual = Array.isArray(value) ? "array" : value === null ? "null" : typeof value === "number" ? (Number.isInteger(value) ? "integer" : "number") : typeof value;
+  const actual = Array.isArray(value)
+    ? "array"
+    : value === null
+      ? "null"
+      : typeof value === "number"
+        ? Number.isInteger(value)
+          ? "integer"
+          : "number"
+        : typeof value;
   const fits = !at.type || actual === at.type || (at.type === "number" && actual === "integer") || (value === null && at.nullable === true);
-  if (!fits) errors.push({ type: "FieldValueTypeInvalid", field: `${path}.default`, message: `Invalid value: ${JSON.stringify(actual)}:  in body must be of type ${at.type}: ${JSON.stringify(actual)}` });
+  if (!fits)
+    errors.push({
+      type: "FieldValueTypeInvalid",
+      field: `${path}.default`,
+      message: `Invalid value: ${JSON.stringify(actual)}:  in body must be of type ${at.type}: ${JSON.stringify(actual)}`,
+    });
   else if (hasUnknown(value, at)) errors.push(invalid(`${path}.default`, value, "must not have unknown fields"));
 }
 
@@ -100,4 +124,3 @@ function hasUnknown(value: unknown, schema: Schema): boolean {
     return own ? hasUnknown(item, own) : schema.additionalProperties !== true;
   });
 }
-

@@ -11,7 +11,9 @@ function refusals(object: unknown, old?: unknown): string[] {
   const definition = definitions.get(o.kind);
   if (before) definition?.setDefaults?.(before);
   definition?.setDefaults?.(o, before);
-  return [...(definition?.validate?.(o) ?? []), ...(before ? (definition?.validateUpdate?.(o, before) ?? []) : [])].map(({ field, message }) => `${field}: ${message}`);
+  return [...(definition?.validate?.(o) ?? []), ...(before ? (definition?.validateUpdate?.(o, before) ?? []) : [])].map(
+    ({ field, message }) => `${field}: ${message}`,
+  );
 }
 
 const service = (spec: object, name = "x") => ({ apiVersion: "v1", kind: "Service", metadata: { name }, spec });
@@ -29,17 +31,31 @@ const deployment = (spec: object) => ({
 
 test("what the real server said", () => {
   expect(refusals(service({ selector: { a: "b" } }))).toEqual(["spec.ports: Required value"]);
+  expect(refusals(service({ ports: [{ port: 80 }], clusterIP: "10.96.9.9" }), service({ ports: [{ port: 80 }], clusterIP: "10.96.0.1" }))).toEqual([
+    'spec.clusterIPs[0]: Invalid value: ["10.96.9.9"]: may not change once set',
+  ]);
   expect(
-    refusals(service({ ports: [{ port: 80 }], clusterIP: "10.96.9.9" }), service({ ports: [{ port: 80 }], clusterIP: "10.96.0.1" })),
-  ).toEqual(['spec.clusterIPs[0]: Invalid value: ["10.96.9.9"]: may not change once set']);
-  expect(refusals(deployment({ selector: { matchLabels: { app: "zz", version: "v1" } } }), deployment({ selector: { matchLabels: { app: "web-api", version: "v1" } } }))).toEqual([
+    refusals(
+      deployment({ selector: { matchLabels: { app: "zz", version: "v1" } } }),
+      deployment({ selector: { matchLabels: { app: "web-api", version: "v1" } } }),
+    ),
+  ).toEqual([
     'spec.template.metadata.labels: Invalid value: {"app":"web-api","version":"v1"}: `selector` does not match template `labels`',
     'spec.selector: Invalid value: {"matchLabels":{"app":"zz","version":"v1"}}: field is immutable',
   ]);
   expect(
-    refusals({ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", metadata: { name: "x" }, addressType: "IPv4", endpoints: [{ addresses: ["127.0.1.1"] }] }),
+    refusals({
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: "x" },
+      addressType: "IPv4",
+      endpoints: [{ addresses: ["127.0.1.1"] }],
+    }),
   ).toEqual(['endpoints[0].addresses[0]: Invalid value: "127.0.1.1": may not be in the loopback range (127.0.0.0/8, ::1/128)']);
-  const [immutable] = refusals(pod({ serviceAccountName: "zz", containers: [{ name: "c", image: "x:1" }] }), pod({ serviceAccountName: "sleep", containers: [{ name: "c", image: "x:1" }] }));
+  const [immutable] = refusals(
+    pod({ serviceAccountName: "zz", containers: [{ name: "c", image: "x:1" }] }),
+    pod({ serviceAccountName: "sleep", containers: [{ name: "c", image: "x:1" }] }),
+  );
   expect(immutable).toStartWith(
     "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n",
   );
@@ -80,12 +96,19 @@ test("pods", () => {
     'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
   ]);
   const limited = { name: "a", image: "x:1", resources: { limits: { cpu: "100m" }, requests: { cpu: "200m" } } };
-  expect(refusals(pod({ containers: [limited] }))).toEqual(['spec.containers[0].resources.requests: Invalid value: "200m": must be less than or equal to cpu limit of 100m']);
+  expect(refusals(pod({ containers: [limited] }))).toEqual([
+    'spec.containers[0].resources.requests: Invalid value: "200m": must be less than or equal to cpu limit of 100m',
+  ]);
 });
 
 test("a pod's image and added tolerations may change", () => {
   const before = pod({ containers: [{ name: "c", image: "x:1" }] });
-  expect(refusals(pod({ containers: [{ name: "c", image: "x:2" }], tolerations: [{ key: "k", operator: "Exists" }] }), { ...before, spec: { ...before.spec } }).filter((e) => !e.includes("imagePullPolicy"))).toEqual([]);
+  expect(
+    refusals(pod({ containers: [{ name: "c", image: "x:2" }], tolerations: [{ key: "k", operator: "Exists" }] }), {
+      ...before,
+      spec: { ...before.spec },
+    }).filter((e) => !e.includes("imagePullPolicy")),
+  ).toEqual([]);
 });
 
 test("workloads, services, secrets, roles, webhooks, definitions", () => {
@@ -99,12 +122,21 @@ test("workloads, services, secrets, roles, webhooks, definitions", () => {
     'spec.ports[1].protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"',
     'spec.type: Unsupported value: "Nope": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
   ]);
-  expect(refusals({ apiVersion: "v1", kind: "Secret", metadata: { name: "s" }, type: "kubernetes.io/tls", data: { "tls.crt": "" } })).toEqual(["data[tls.key]: Required value"]);
-  expect(refusals({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata: { name: "r" }, rules: [{ apiGroups: [""], resources: ["pods"], verbs: [] }] })).toEqual([
-    "rules[0].verbs: Required value: verbs must contain at least one value",
+  expect(refusals({ apiVersion: "v1", kind: "Secret", metadata: { name: "s" }, type: "kubernetes.io/tls", data: { "tls.crt": "" } })).toEqual([
+    "data[tls.key]: Required value",
   ]);
+  expect(
+    refusals({
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "Role",
+      metadata: { name: "r" },
+      rules: [{ apiGroups: [""], resources: ["pods"], verbs: [] }],
+    }),
+  ).toEqual(["rules[0].verbs: Required value: verbs must contain at least one value"]);
   const webhook = { name: "short", clientConfig: {}, sideEffects: "None", admissionReviewVersions: ["v1"] };
-  expect(refusals({ apiVersion: "admissionregistration.k8s.io/v1", kind: "ValidatingWebhookConfiguration", metadata: { name: "w" }, webhooks: [webhook] })).toEqual([
+  expect(
+    refusals({ apiVersion: "admissionregistration.k8s.io/v1", kind: "ValidatingWebhookConfiguration", metadata: { name: "w" }, webhooks: [webhook] }),
+  ).toEqual([
     'webhooks[0].name: Invalid value: "short": should be a domain with at least three segments separated by dots',
     "webhooks[0].clientConfig: Required value: exactly one of url or service is required",
   ]);

@@ -9,7 +9,10 @@ const WANTED = "'https' is the only allowed URL scheme; desired format: https://
 
 export function validateWebhooks(configuration: WebhookConfiguration): FieldError[] {
   const names = new Unique();
-  return (configuration.webhooks ?? []).flatMap((webhook, index) => [...validateWebhook(webhook, `webhooks[${index}]`), ...names.check(`webhooks[${index}].name`, webhook.name)]);
+  return (configuration.webhooks ?? []).flatMap((webhook, index) => [
+    ...validateWebhook(webhook, `webhooks[${index}]`),
+    ...names.check(`webhooks[${index}].name`, webhook.name),
+  ]);
 }
 
 function validateWebhook(webhook: Webhook, field: string): FieldError[] {
@@ -18,7 +21,8 @@ function validateWebhook(webhook: Webhook, field: string): FieldError[] {
   else {
     const problems = dns1123Subdomain(webhook.name);
     errors.push(...invalids(`${field}.name`, webhook.name, problems));
-    if (problems.length === 0 && webhook.name.split(".").length < 3) errors.push(invalid(`${field}.name`, webhook.name, "should be a domain with at least three segments separated by dots"));
+    if (problems.length === 0 && webhook.name.split(".").length < 3)
+      errors.push(invalid(`${field}.name`, webhook.name, "should be a domain with at least three segments separated by dots"));
   }
   errors.push(...validateVersions(webhook.admissionReviewVersions ?? [], `${field}.admissionReviewVersions`));
   for (const [index, rule] of (webhook.rules ?? []).entries()) errors.push(...validateMatchRule(rule, `${field}.rules[${index}]`));
@@ -27,8 +31,12 @@ function validateWebhook(webhook: Webhook, field: string): FieldError[] {
   if (!webhook.sideEffects) errors.push(required(`${field}.sideEffects`, "must specify one of None, NoneOnDryRun"));
   else errors.push(...oneOf(`${field}.sideEffects`, webhook.sideEffects, ["None", "NoneOnDryRun"]));
   const seconds = webhook.timeoutSeconds;
-  if (seconds !== undefined && (seconds < 1 || seconds > 30)) errors.push(invalid(`${field}.timeoutSeconds`, seconds, "the timeout value must be between 1 and 30 seconds"));
-  errors.push(...validateSelector(webhook.namespaceSelector, `${field}.namespaceSelector`), ...validateSelector(webhook.objectSelector, `${field}.objectSelector`));
+  if (seconds !== undefined && (seconds < 1 || seconds > 30))
+    errors.push(invalid(`${field}.timeoutSeconds`, seconds, "the timeout value must be between 1 and 30 seconds"));
+  errors.push(
+    ...validateSelector(webhook.namespaceSelector, `${field}.namespaceSelector`),
+    ...validateSelector(webhook.objectSelector, `${field}.objectSelector`),
+  );
   errors.push(...validateClient(webhook.clientConfig ?? {}, `${field}.clientConfig`));
   return [...errors, ...validateConditions(webhook.matchConditions ?? [], `${field}.matchConditions`)];
 }
@@ -40,7 +48,8 @@ function validateVersions(versions: readonly string[], field: string): FieldErro
     if (versions.indexOf(version) < index) errors.push(invalid(`${field}[${index}]`, version, "duplicate version"));
     errors.push(...invalids(`${field}[${index}]`, version, dns1035Label(version)));
   }
-  if (errors.length === 0 && !versions.some((version) => version === "v1" || version === "v1beta1")) errors.push(invalid(field, versions, "must include at least one of v1, v1beta1"));
+  if (errors.length === 0 && !versions.some((version) => version === "v1" || version === "v1beta1"))
+    errors.push(invalid(field, versions, "must include at least one of v1, v1beta1"));
   return errors;
 }
 
@@ -53,7 +62,14 @@ function validateClient({ url, service }: Partial<Webhook["clientConfig"]>, fiel
   if (!name) errors.push(required(`${at}.name`));
   if (!namespace) errors.push(required(`${at}.namespace`));
   if (path !== undefined && path !== "/") errors.push(...validatePath(path, `${at}.path`));
-  return [...errors, ...invalids(`${at}.port`, port, portNumber(port).map((problem) => `port is not valid: ${problem}`))];
+  return [
+    ...errors,
+    ...invalids(
+      `${at}.port`,
+      port,
+      portNumber(port).map((problem) => `port is not valid: ${problem}`),
+    ),
+  ];
 }
 
 function validateUrl(url: string, field: string): FieldError[] {

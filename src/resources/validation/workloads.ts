@@ -34,14 +34,27 @@ function validateDeploymentStatus({ status = {} }: Deployment): FieldError[] {
   const counts = ["observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"] as const;
   const own = status as Record<string, number | undefined>;
   const errors = counts.flatMap((name) => nonNegative(`status.${name}`, own[name]));
-  const tooMany = (name: string, limit: string) => ((own[name] ?? 0) > (own[limit] ?? 0) ? [invalid(`status.${name}`, own[name] ?? 0, `cannot be greater than ${limit === "replicas" ? "status.replicas" : limit}`)] : []);
-  return [...errors, ...tooMany("updatedReplicas", "replicas"), ...tooMany("readyReplicas", "replicas"), ...tooMany("availableReplicas", "replicas"), ...tooMany("availableReplicas", "readyReplicas")];
+  const tooMany = (name: string, limit: string) =>
+    (own[name] ?? 0) > (own[limit] ?? 0)
+      ? [invalid(`status.${name}`, own[name] ?? 0, `cannot be greater than ${limit === "replicas" ? "status.replicas" : limit}`)]
+      : [];
+  return [
+    ...errors,
+    ...tooMany("updatedReplicas", "replicas"),
+    ...tooMany("readyReplicas", "replicas"),
+    ...tooMany("availableReplicas", "replicas"),
+    ...tooMany("availableReplicas", "readyReplicas"),
+  ];
 }
 
 export function validateReplicaSet(set: ReplicaSet): FieldError[] {
   const spec = set.spec;
   if (!spec) return [required("spec.selector")];
-  return [...nonNegative("spec.replicas", spec.replicas), ...nonNegative("spec.minReadySeconds", spec.minReadySeconds), ...ownedPods(spec.selector, spec.template, "replicaset")];
+  return [
+    ...nonNegative("spec.replicas", spec.replicas),
+    ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...ownedPods(spec.selector, spec.template, "replicaset"),
+  ];
 }
 
 export function validateDaemonSet(set: DaemonSet): FieldError[] {
@@ -52,17 +65,28 @@ export function validateDaemonSet(set: DaemonSet): FieldError[] {
   const at = "spec.updateStrategy";
   if (type === "RollingUpdate" && rolling) {
     const [surge, unavailable] = [amountOf(rolling.maxSurge) ?? 0, amountOf(rolling.maxUnavailable) ?? 0];
-    errors.push(...validateAmount(rolling.maxUnavailable, `${at}.rollingUpdate.maxUnavailable`), ...validateAmount(rolling.maxSurge, `${at}.rollingUpdate.maxSurge`));
+    errors.push(
+      ...validateAmount(rolling.maxUnavailable, `${at}.rollingUpdate.maxUnavailable`),
+      ...validateAmount(rolling.maxSurge, `${at}.rollingUpdate.maxSurge`),
+    );
     if (surge === 0 && unavailable === 0) errors.push(required(`${at}.rollingUpdate.maxUnavailable`, "cannot be 0 when maxSurge is 0"));
-    if (surge !== 0 && unavailable !== 0) errors.push(invalid(`${at}.rollingUpdate.maxSurge`, rolling.maxSurge, "may not be set when maxUnavailable is non-zero"));
-  } else if (type !== "RollingUpdate" && type !== "OnDelete") errors.push(notSupported(at, { Type: type, RollingUpdate: rolling ?? null }, ["RollingUpdate", "OnDelete"]));
+    if (surge !== 0 && unavailable !== 0)
+      errors.push(invalid(`${at}.rollingUpdate.maxSurge`, rolling.maxSurge, "may not be set when maxUnavailable is non-zero"));
+  } else if (type !== "RollingUpdate" && type !== "OnDelete")
+    errors.push(notSupported(at, { Type: type, RollingUpdate: rolling ?? null }, ["RollingUpdate", "OnDelete"]));
   return [...errors, ...nonNegative("spec.revisionHistoryLimit", (spec as { revisionHistoryLimit?: number }).revisionHistoryLimit)];
 }
 
 export function validateStatefulSet(set: StatefulSet): FieldError[] {
   const spec = set.spec;
   if (!spec) return [required("spec.selector")];
-  const { podManagementPolicy: policy = "", updateStrategy = {}, persistentVolumeClaimRetentionPolicy: retention, ordinals, minReadySeconds } = spec as typeof spec & { ordinals?: { start?: number }; minReadySeconds?: number };
+  const {
+    podManagementPolicy: policy = "",
+    updateStrategy = {},
+    persistentVolumeClaimRetentionPolicy: retention,
+    ordinals,
+    minReadySeconds,
+  } = spec as typeof spec & { ordinals?: { start?: number }; minReadySeconds?: number };
   const errors: FieldError[] = [];
   if (policy === "") errors.push(required("spec.podManagementPolicy"));
   else if (policy !== "OrderedReady" && policy !== "Parallel") errors.push(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"));
@@ -70,18 +94,36 @@ export function validateStatefulSet(set: StatefulSet): FieldError[] {
   const shown = rolling ? { Partition: rolling.partition ?? 0, MaxUnavailable: rolling.maxUnavailable ?? null } : null;
   if (type === "OnDelete" && rolling) errors.push(invalid("spec.updateStrategy.rollingUpdate", shown, "only allowed for updateStrategy 'RollingUpdate'"));
   else if (type === "RollingUpdate") errors.push(...nonNegative("spec.updateStrategy.rollingUpdate.partition", rolling?.partition));
-  else if (type !== "OnDelete") errors.push(type === "" ? required("spec.updateStrategy") : invalid("spec.updateStrategy", { Type: type, RollingUpdate: shown }, "must be 'RollingUpdate' or 'OnDelete'"));
+  else if (type !== "OnDelete")
+    errors.push(
+      type === ""
+        ? required("spec.updateStrategy")
+        : invalid("spec.updateStrategy", { Type: type, RollingUpdate: shown }, "must be 'RollingUpdate' or 'OnDelete'"),
+    );
   for (const name of ["whenDeleted", "whenScaled"] as const) {
     const value = retention?.[name];
-    if (value !== undefined && value !== "Retain" && value !== "Delete") errors.push(notSupported(`spec.persistentVolumeClaimRetentionPolicy.${name}`, value, ["Retain", "Delete"]));
+    if (value !== undefined && value !== "Retain" && value !== "Delete")
+      errors.push(notSupported(`spec.persistentVolumeClaimRetentionPolicy.${name}`, value, ["Retain", "Delete"]));
   }
-  errors.push(...nonNegative("spec.replicas", spec.replicas), ...nonNegative("spec.minReadySeconds", minReadySeconds), ...nonNegative("spec.ordinals.start", ordinals?.start));
+  errors.push(
+    ...nonNegative("spec.replicas", spec.replicas),
+    ...nonNegative("spec.minReadySeconds", minReadySeconds),
+    ...nonNegative("spec.ordinals.start", ordinals?.start),
+  );
   errors.push(...ownedPods(spec.selector, spec.template, "statefulset", statefulTemplate));
   if (spec.serviceName) errors.push(...invalids("spec.serviceName", spec.serviceName, dns1123Label(spec.serviceName)));
   return errors;
 }
 
-const STATEFUL_SET_MUTABLE = ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
+const STATEFUL_SET_MUTABLE = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+];
 
 export function validateStatefulSetUpdate(set: StatefulSet, old: StatefulSet): FieldError[] {
   const fixed = (spec: StatefulSet["spec"]) => Object.fromEntries(Object.entries(spec ?? {}).filter(([key]) => !STATEFUL_SET_MUTABLE.includes(key)));
@@ -91,7 +133,12 @@ export function validateStatefulSetUpdate(set: StatefulSet, old: StatefulSet): F
 }
 
 export function validateReplicationController(controller: KubeObject): FieldError[] {
-  const { selector = {}, template, replicas, minReadySeconds } = (controller.spec ?? {}) as { selector?: Record<string, string>; template?: PodTemplate; replicas?: number; minReadySeconds?: number };
+  const {
+    selector = {},
+    template,
+    replicas,
+    minReadySeconds,
+  } = (controller.spec ?? {}) as { selector?: Record<string, string>; template?: PodTemplate; replicas?: number; minReadySeconds?: number };
   const errors = nonNegative("spec.minReadySeconds", minReadySeconds);
   if (Object.keys(selector).length === 0) errors.push(required("spec.selector"));
   errors.push(...nonNegative("spec.replicas", replicas));
@@ -118,7 +165,12 @@ export function validateDisruptionBudget(budget: KubeObject): FieldError[] {
   const errors: FieldError[] = [];
   const { unhealthyPodEvictionPolicy: policy } = spec as { unhealthyPodEvictionPolicy?: string };
   if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
-    const shown = { MinAvailable: spec.minAvailable, Selector: spec.selector ?? null, MaxUnavailable: spec.maxUnavailable, UnhealthyPodEvictionPolicy: policy ?? null };
+    const shown = {
+      MinAvailable: spec.minAvailable,
+      Selector: spec.selector ?? null,
+      MaxUnavailable: spec.maxUnavailable,
+      UnhealthyPodEvictionPolicy: policy ?? null,
+    };
     errors.push(invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set"));
   }
   for (const name of ["minAvailable", "maxUnavailable"] as const) {
@@ -126,7 +178,8 @@ export function validateDisruptionBudget(budget: KubeObject): FieldError[] {
     if (typeof spec[name] === "string" && (amountOf(spec[name]) ?? 0) > 100) errors.push(invalid(`spec.${name}`, spec[name], "must not be greater than 100%"));
   }
   errors.push(...validateSelector(spec.selector, "spec.selector"));
-  if (policy !== undefined && policy !== "AlwaysAllow" && policy !== "IfHealthyBudget") errors.push(notSupported("spec.unhealthyPodEvictionPolicy", policy, ["AlwaysAllow", "IfHealthyBudget"]));
+  if (policy !== undefined && policy !== "AlwaysAllow" && policy !== "IfHealthyBudget")
+    errors.push(notSupported("spec.unhealthyPodEvictionPolicy", policy, ["AlwaysAllow", "IfHealthyBudget"]));
   return errors;
 }
 
@@ -149,18 +202,29 @@ function ownedPods(selector: LabelSelector | undefined, template: PodTemplate | 
   errors.push(...validate(template, "spec.template"));
   const { restartPolicy, activeDeadlineSeconds } = template.spec;
   if (restartPolicy !== "Always") errors.push(notSupported("spec.template.spec.restartPolicy", restartPolicy ?? "", ["Always"]));
-  if (activeDeadlineSeconds !== undefined) errors.push(forbidden("spec.template.spec.activeDeadlineSeconds", `activeDeadlineSeconds in ${kind === "deployment" || kind === "replicaset" ? "ReplicaSet" : kind} is not Supported`));
+  if (activeDeadlineSeconds !== undefined)
+    errors.push(
+      forbidden(
+        "spec.template.spec.activeDeadlineSeconds",
+        `activeDeadlineSeconds in ${kind === "deployment" || kind === "replicaset" ? "ReplicaSet" : kind} is not Supported`,
+      ),
+    );
   return errors;
 }
 
 /** Mounts are checked when the pod is made: only then are the volumes of its claims there. Kubernetes leaves it to then as well. */
 function statefulTemplate(template: PodTemplate | undefined, field: string): FieldError[] {
-  return [...validateLabels(template?.metadata?.labels, `${field}.labels`), ...(template?.spec?.containers?.length ? [] : [required(`${field}.spec.containers`)])];
+  return [
+    ...validateLabels(template?.metadata?.labels, `${field}.labels`),
+    ...(template?.spec?.containers?.length ? [] : [required(`${field}.spec.containers`)]),
+  ];
 }
 
 /** Whether a selector can be turned into one that matches: Kubernetes cannot where its parts contradict each other. */
 function isReadable({ matchExpressions = [] }: LabelSelector): boolean {
-  return matchExpressions.every(({ operator, values = [] }) => (operator === "In" || operator === "NotIn" ? values.length > 0 : (operator === "Exists" || operator === "DoesNotExist") && values.length === 0));
+  return matchExpressions.every(({ operator, values = [] }) =>
+    operator === "In" || operator === "NotIn" ? values.length > 0 : (operator === "Exists" || operator === "DoesNotExist") && values.length === 0,
+  );
 }
 
 function mismatch(template: PodTemplate | undefined): FieldError {
@@ -180,7 +244,13 @@ function validateRolling(rolling: { maxSurge?: IntOrString; maxUnavailable?: Int
 function validateAmount(value: IntOrString | undefined, field: string): FieldError[] {
   if (typeof value === "number") return nonNegative(field, value);
   if (value === undefined || /^[0-9]+%$/.test(value)) return [];
-  return [invalid(field, value, "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')")];
+  return [
+    invalid(
+      field,
+      value,
+      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+    ),
+  ];
 }
 
 function amountOf(value: IntOrString | undefined): number | undefined {

@@ -90,22 +90,33 @@ function warningsOf(spec: PodSpec, annotations: Record<string, string>, prefix: 
     for (const [type, message] of Object.entries(DEPRECATED_VOLUMES)) if (type in volume) warnings.push(`${at}.volumes[${index}].${type}: ${message}`);
   }
   warnings.push(...repeated(spec.hostAliases, "ip", `${at}.hostAliases`), ...repeated(spec.imagePullSecrets, "name", `${at}.imagePullSecrets`));
-  for (const [index, { name = "" }] of (spec.imagePullSecrets ?? []).entries()) if (name === "") warnings.push(`${at}.imagePullSecrets[${index}].name: invalid empty name ""`);
-  if (!own.securityContext?.seccompProfile && SECCOMP_POD in annotations) warnings.push(`${annotation(SECCOMP_POD)}: non-functional in v1.27+; use the "seccompProfile" field instead`);
+  for (const [index, { name = "" }] of (spec.imagePullSecrets ?? []).entries())
+    if (name === "") warnings.push(`${at}.imagePullSecrets[${index}].name: invalid empty name ""`);
+  if (!own.securityContext?.seccompProfile && SECCOMP_POD in annotations)
+    warnings.push(`${annotation(SECCOMP_POD)}: non-functional in v1.27+; use the "seccompProfile" field instead`);
   const containers = containersOf(spec, at);
-  for (const [container, field] of containers) warnings.push(...containerWarnings(container, field, annotations, annotation, prefix !== "" && !own.securityContext?.appArmorProfile));
+  for (const [container, field] of containers)
+    warnings.push(...containerWarnings(container, field, annotations, annotation, prefix !== "" && !own.securityContext?.appArmorProfile));
   for (const [container, field] of containers) {
     for (const [index, { name = "", hostIP, hostPort = 0, containerPort, protocol = "" }] of ((container.ports ?? []) as HostedPort[]).entries()) {
-      if (hostIP && !hostPort) warnings.push(`${field}.ports[${index}]: hostIP set without hostPort: {Name:${name} HostPort:${hostPort} ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`);
+      if (hostIP && !hostPort)
+        warnings.push(
+          `${field}.ports[${index}]: hostIP set without hostPort: {Name:${name} HostPort:${hostPort} ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`,
+        );
     }
   }
   warnings.push(...portWarnings(containers));
-  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) warnings.push(`${at}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`);
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0)
+    warnings.push(`${at}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`);
   for (const kind of ["podAffinity", "podAntiAffinity"] as const) {
     const field = `${at}.affinity.${kind}`;
-    const { requiredDuringSchedulingIgnoredDuringExecution: hard = [], preferredDuringSchedulingIgnoredDuringExecution: soft = [] } = own.affinity?.[kind] ?? {};
-    for (const [index, term] of hard.entries()) if (!term.labelSelector) warnings.push(`${field}.requiredDuringSchedulingIgnoredDuringExecution[${index}].labelSelector: ${NO_POD}`);
-    for (const [index, term] of soft.entries()) if (!term.podAffinityTerm?.labelSelector) warnings.push(`${field}.preferredDuringSchedulingIgnoredDuringExecution[${index}].podAffinityTerm.labelSelector: ${NO_POD}`);
+    const { requiredDuringSchedulingIgnoredDuringExecution: hard = [], preferredDuringSchedulingIgnoredDuringExecution: soft = [] } =
+      own.affinity?.[kind] ?? {};
+    for (const [index, term] of hard.entries())
+      if (!term.labelSelector) warnings.push(`${field}.requiredDuringSchedulingIgnoredDuringExecution[${index}].labelSelector: ${NO_POD}`);
+    for (const [index, term] of soft.entries())
+      if (!term.podAffinityTerm?.labelSelector)
+        warnings.push(`${field}.preferredDuringSchedulingIgnoredDuringExecution[${index}].podAffinityTerm.labelSelector: ${NO_POD}`);
   }
   warnings.push(...overlappingPaths(spec.volumes ?? []));
   return warnings;
@@ -126,18 +137,27 @@ function repeated<K extends string>(items: readonly { [key in K]?: string }[] | 
   });
 }
 
-function containerWarnings(container: Container, field: string, annotations: Record<string, string>, annotation: (key: string) => string, noPodProfile: boolean): string[] {
+function containerWarnings(
+  container: Container,
+  field: string,
+  annotations: Record<string, string>,
+  annotation: (key: string) => string,
+  noPodProfile: boolean,
+): string[] {
   const warnings: string[] = [];
   const security = container.securityContext as { seccompProfile?: unknown; appArmorProfile?: unknown } | undefined;
   const seccomp = SECCOMP_CONTAINER + container.name;
-  if (!security?.seccompProfile && seccomp in annotations) warnings.push(`${annotation(seccomp)}: non-functional in v1.27+; use the "seccompProfile" field instead`);
+  if (!security?.seccompProfile && seccomp in annotations)
+    warnings.push(`${annotation(seccomp)}: non-functional in v1.27+; use the "seccompProfile" field instead`);
   const appArmor = APPARMOR_CONTAINER + container.name;
-  if (noPodProfile && !security?.appArmorProfile && appArmor in annotations) warnings.push(`${annotation(appArmor)}: deprecated since v1.30; use the "appArmorProfile" field instead`);
+  if (noPodProfile && !security?.appArmorProfile && appArmor in annotations)
+    warnings.push(`${annotation(appArmor)}: deprecated since v1.30; use the "appArmorProfile" field instead`);
   for (const resource of ["memory", "ephemeral-storage"]) {
     for (const part of ["limits", "requests"] as const) {
       const amount = container.resources?.[part]?.[resource];
       const quantity = amount === undefined ? undefined : parseQuantity(String(amount));
-      if (quantity && quantity.nanos % 1_000_000_000n !== 0n) warnings.push(`${field}.resources.${part}[${resource}]: fractional byte value ${JSON.stringify(String(amount))} is invalid, must be an integer`);
+      if (quantity && quantity.nanos % 1_000_000_000n !== 0n)
+        warnings.push(`${field}.resources.${part}[${resource}]: fractional byte value ${JSON.stringify(String(amount))} is invalid, must be an integer`);
     }
   }
   const seen = new Set<string>();
@@ -153,7 +173,9 @@ function containerWarnings(container: Container, field: string, annotations: Rec
 
 function portWarnings(containers: readonly [Container, string][]): string[] {
   const warnings: string[] = [];
-  const ports = containers.flatMap(([{ ports: own = [] }, field]) => own.map((port, index) => ({ port: port as typeof port & { hostIP?: string }, field: `${field}.ports[${index}]` })));
+  const ports = containers.flatMap(([{ ports: own = [] }, field]) =>
+    own.map((port, index) => ({ port: port as typeof port & { hostIP?: string }, field: `${field}.ports[${index}]` })),
+  );
   for (const [index, { port, field }] of ports.entries()) {
     for (const { port: other, field: before } of ports.slice(0, index)) {
       if (other.containerPort !== port.containerPort || (other.protocol ?? "TCP") !== (port.protocol ?? "TCP")) continue;
@@ -167,7 +189,10 @@ function portWarnings(containers: readonly [Container, string][]): string[] {
   for (const { port, field } of ports) {
     if (!port.name) continue;
     const other = names.get(port.name);
-    if (other) warnings.push(`${field}: duplicate port name ${JSON.stringify(port.name)} with ${other}, services and probes that select ports by name will use ${other}`);
+    if (other)
+      warnings.push(
+        `${field}: duplicate port name ${JSON.stringify(port.name)} with ${other}, services and probes that select ports by name will use ${other}`,
+      );
     else names.set(port.name, field);
   }
   return warnings;

@@ -17,7 +17,9 @@ function pairProblem(certificatePem: string, keyPem: string): string | undefined
   const key = keys.find(({ type }) => type === "PRIVATE KEY" || type.endsWith(" PRIVATE KEY"));
   if (!key) {
     if (keys[0]?.type === "CERTIFICATE") return "tls: found a certificate rather than a key in the PEM for the private key";
-    return keys.length === 0 ? "tls: failed to find any PEM data in key input" : `tls: failed to find PEM block with type ending in "PRIVATE KEY" in key input after skipping PEM blocks of the following types: [${keys.map((block) => block.type).join(" ")}]`;
+    return keys.length === 0
+      ? "tls: failed to find any PEM data in key input"
+      : `tls: failed to find PEM block with type ending in "PRIVATE KEY" in key input after skipping PEM blocks of the following types: [${keys.map((block) => block.type).join(" ")}]`;
   }
   let parsed: X509Certificate;
   try {
@@ -34,7 +36,8 @@ function pairProblem(certificatePem: string, keyPem: string): string | undefined
 
 function missing(wanted: string, what: string, found: readonly { type: string }[]): string {
   if (found.length === 0) return `tls: failed to find any PEM data in ${what} input`;
-  if (found.length === 1 && found[0]?.type.endsWith("PRIVATE KEY")) return `tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched`;
+  if (found.length === 1 && found[0]?.type.endsWith("PRIVATE KEY"))
+    return `tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched`;
   return `tls: failed to find ${JSON.stringify(wanted)} PEM block in ${what} input after skipping PEM blocks of the following types: [${found.map(({ type }) => type).join(" ")}]`;
 }
 

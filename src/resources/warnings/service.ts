@@ -9,7 +9,8 @@ export function serviceWarnings({ metadata, spec = {} }: Service): string[] {
   const { type, clusterIP, externalName } = spec;
   const own = spec as typeof spec & { loadBalancerIP?: string };
   const warnings: string[] = [];
-  if (metadata.annotations?.[OLD_HINTS] !== undefined) warnings.push(`annotation ${OLD_HINTS} is deprecated, please use service.kubernetes.io/topology-mode instead`);
+  if (metadata.annotations?.[OLD_HINTS] !== undefined)
+    warnings.push(`annotation ${OLD_HINTS} is deprecated, please use service.kubernetes.io/topology-mode instead`);
   if (type === "ClusterIP" && clusterIP === "None") {
     if (own.loadBalancerIP) warnings.push("spec.loadBalancerIP is ignored for headless services");
     if (spec.externalIPs?.length) warnings.push("spec.externalIPs is ignored for headless services");
@@ -22,5 +23,7 @@ export function serviceWarnings({ metadata, spec = {} }: Service): string[] {
 
 /** How an Ingress named its class before it had a field for it. */
 export function ingressWarnings({ metadata }: KubeObject, old?: KubeObject): string[] {
-  return !old && metadata.annotations?.[INGRESS_CLASS] !== undefined ? [`annotation ${JSON.stringify(INGRESS_CLASS)} is deprecated, please use 'spec.ingressClassName' instead`] : [];
+  return !old && metadata.annotations?.[INGRESS_CLASS] !== undefined
+    ? [`annotation ${JSON.stringify(INGRESS_CLASS)} is deprecated, please use 'spec.ingressClassName' instead`]
+    : [];
 }

@@ -30,7 +30,9 @@ export function overlappingPaths(volumes: readonly { name?: string }[]): string[
       ...(configMap ? overlaps(places(configMap, "")).map(warn(`ConfigMap ${JSON.stringify(configMap.name ?? "")}`)) : []),
       ...(secret ? overlaps(places(secret, "")).map(warn(`Secret ${JSON.stringify(secret.secretName ?? "")}`)) : []),
       ...(downwardAPI ? overlaps(places(downwardAPI, "")).map(warn("DownwardAPI")) : []),
-      ...(projected?.sources ?? []).filter((source) => Object.keys(source).length === 0).map(() => `volume ${JSON.stringify(name)} (Projected) has no sources provided`),
+      ...(projected?.sources ?? [])
+        .filter((source) => Object.keys(source).length === 0)
+        .map(() => `volume ${JSON.stringify(name)} (Projected) has no sources provided`),
       ...overlaps((projected?.sources ?? []).flatMap(placesOf)).map(warn("Projected")),
     ];
   });
@@ -41,7 +43,10 @@ function placesOf({ configMap, secret, downwardAPI, serviceAccountToken, cluster
   if (secret?.items) return places(secret, `Secret ${JSON.stringify(secret.name ?? "")}`);
   if (downwardAPI?.items) return places(downwardAPI, "DownwardAPI");
   if (serviceAccountToken) return [{ path: serviceAccountToken.path ?? "", source: "ServiceAccountToken" }];
-  if (clusterTrustBundle) return [{ path: clusterTrustBundle.path ?? "", source: `ClusterTrustBundle ${JSON.stringify(clusterTrustBundle.name ?? clusterTrustBundle.signerName ?? "")}` }];
+  if (clusterTrustBundle)
+    return [
+      { path: clusterTrustBundle.path ?? "", source: `ClusterTrustBundle ${JSON.stringify(clusterTrustBundle.name ?? clusterTrustBundle.signerName ?? "")}` },
+    ];
   return [];
 }
 
@@ -53,7 +58,9 @@ function overlaps(all: readonly Place[]): string[] {
   const trimmed = all.map(({ path, source }) => ({ path: path.replace(/\/+$/, ""), source }));
   return trimmed.flatMap((place, index) => {
     if (place.path === "") return [];
-    const inTheWay = trimmed.slice(0, index).filter(({ path }) => path !== "" && (`${path}/`.startsWith(`${place.path}/`) || `${place.path}/`.startsWith(`${path}/`)));
+    const inTheWay = trimmed
+      .slice(0, index)
+      .filter(({ path }) => path !== "" && (`${path}/`.startsWith(`${place.path}/`) || `${place.path}/`.startsWith(`${path}/`)));
     return inTheWay.map((other) => `${shown(place)} with ${shown(other)}`);
   });
 }

@@ -62,7 +62,10 @@ export function readConfig(env: Record<string, string | undefined>): FakeService
     name: text("NAME", "Service"),
     message: text("MESSAGE", "Hello World"),
     listen: parseListen(text("LISTEN_ADDR", "0.0.0.0:9090"), () => bad("LISTEN_ADDR", "an address such as 0.0.0.0:9090")),
-    upstreams: text("UPSTREAM_URIS", "").split(",").map((uri) => uri.trim()).filter(Boolean),
+    upstreams: text("UPSTREAM_URIS", "")
+      .split(",")
+      .map((uri) => uri.trim())
+      .filter(Boolean),
     upstreamWorkers: Math.max(1, Math.trunc(number("UPSTREAM_WORKERS", 1))),
     keepAlive: bool("HTTP_CLIENT_KEEP_ALIVES", false),
     appendRequest: bool("HTTP_CLIENT_APPEND_REQUEST", true),

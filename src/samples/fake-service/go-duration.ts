@@ -1,5 +1,5 @@
 /** Nanoseconds in each unit that Go's time.ParseDuration knows. */
-const UNITS: Record<string, number> = { ns: 1, us: 1e3, "µs": 1e3, "μs": 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+const UNITS: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 
 /** Milliseconds of a Go duration such as `1.5s` or `1h2m`; undefined when it is none. */
 export function parseGoDuration(text: string): number | undefined {
@@ -31,6 +31,8 @@ export function formatGoDuration(milliseconds: number): string {
 /** Integer part and the fraction without trailing zeros; exact, since both are integers below 2^53. */
 function decimal(value: number, unit: number): string {
   const whole = Math.floor(value / unit);
-  const fraction = String(value % unit).padStart(String(unit).length - 1, "0").replace(/0+$/, "");
+  const fraction = String(value % unit)
+    .padStart(String(unit).length - 1, "0")
+    .replace(/0+$/, "");
   return fraction ? `${whole}.${fraction}` : String(whole);
 }

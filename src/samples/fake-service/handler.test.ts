@@ -53,7 +53,12 @@ test("headers and path go on to the upstream, the query and the host do not, and
   expect(seen[0]?.method).toBe("GET");
   expect(seen[0]?.url).toBe(`${below}/a/b`);
   const headers = seen[0]?.headers;
-  expect([headers?.get("user"), headers?.get("x-request-id"), headers?.get("traceparent"), headers?.get("host")]).toEqual(["Tom", "id-1", "00-1", below.slice(7)]);
+  expect([headers?.get("user"), headers?.get("x-request-id"), headers?.get("traceparent"), headers?.get("host")]).toEqual([
+    "Tom",
+    "id-1",
+    "00-1",
+    below.slice(7),
+  ]);
   expect(headers?.get("connection")).toBe("close");
 });
 

@@ -17,7 +17,11 @@ function start(): void {
     addresses: () => (addresses ??= ownAddresses()),
   });
   serve({ hostname: config.listen.hostname, port: config.listen.port, handler, onStop: () => log.info("Received signal, shutting down") });
-  log.info("Starting service", { name: config.name, upstreamURIs: config.upstreams.join(","), listenAddress: `${config.listen.hostname}:${config.listen.port}` });
+  log.info("Starting service", {
+    name: config.name,
+    upstreamURIs: config.upstreams.join(","),
+    listenAddress: `${config.listen.hostname}:${config.listen.port}`,
+  });
 }
 
 function ownAddresses(): string[] {

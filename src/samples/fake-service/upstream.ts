@@ -4,7 +4,17 @@ import { parseResponse, type ServiceResponse } from "./response.ts";
 
 /** Belong to one connection, or are set by the client itself: never copied from the incoming request. */
 const NOT_COPIED = new Set([
-  "host", "connection", "keep-alive", "proxy-connection", "content-length", "content-type", "transfer-encoding", "te", "trailer", "upgrade", "expect",
+  "host",
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "content-length",
+  "content-type",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "upgrade",
+  "expect",
 ]);
 
 /** The largest report that is read from an upstream: a chain of a thousand services stays far below. */

@@ -20,7 +20,13 @@ const PROGRAMS: Record<string, () => Promise<void>> = {
   },
   async nc() {
     const { nc } = await import("./nc.ts");
-    process.exit(await nc(args, { input: Bun.stdin.stream() as unknown as AsyncIterable<Uint8Array>, write: (chunk) => void process.stdout.write(chunk), complain: (line) => void process.stderr.write(`${line}\n`) }));
+    process.exit(
+      await nc(args, {
+        input: Bun.stdin.stream() as unknown as AsyncIterable<Uint8Array>,
+        write: (chunk) => void process.stdout.write(chunk),
+        complain: (line) => void process.stderr.write(`${line}\n`),
+      }),
+    );
   },
   async "ext-authz"() {
     const [{ createHttpCheck }, { serveGrpcCheck }] = await Promise.all([import("./ext-authz/http.ts"), import("./ext-authz/grpc.ts")]);

@@ -60,7 +60,7 @@ export async function nc(args: readonly string[], { input, write, complain }: Nc
 
 async function send(socket: Socket, input: AsyncIterable<Uint8Array>, drained: () => Promise<void>): Promise<void> {
   for await (const chunk of input) {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       const taken = socket.write(chunk, at);
       if (taken < 0) return;
       at += taken;

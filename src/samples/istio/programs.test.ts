@@ -70,21 +70,36 @@ test("tcp-echo answers all of what a client sends before it reads", async () => 
 }, 20_000);
 
 test("ext-authz lets those pass who say so, and its friend", async () => {
-  expect([decide("allow", undefined, "a"), decide("deny", "spiffe://x/ns/n/sa/a", "a"), decide(undefined, "spiffe://x/ns/n/sa/a", "a"), decide(undefined, undefined, "a")]).toEqual([true, false, true, false]);
+  expect([
+    decide("allow", undefined, "a"),
+    decide("deny", "spiffe://x/ns/n/sa/a", "a"),
+    decide(undefined, "spiffe://x/ns/n/sa/a", "a"),
+    decide(undefined, undefined, "a"),
+  ]).toEqual([true, false, true, false]);
   const http = createHttpCheck(quiet);
   const asked = async (headers: Record<string, string>): Promise<[number, string | null]> => {
     const answer = await http(new Request("http://httpbin/get", { headers }), () => "");
     return [answer.status, answer.headers.get("x-ext-authz-check-result")];
   };
-  expect([await asked({ "x-ext-authz": "allow" }), await asked({})]).toEqual([[200, "allowed"], [403, "denied"]]);
+  expect([await asked({ "x-ext-authz": "allow" }), await asked({})]).toEqual([
+    [200, "allowed"],
+    [403, "denied"],
+  ]);
   expect(described("a\r\nb")).toBe("a b");
   expect(described("x".repeat(70_000))).toBe("<too-long>");
 });
 
 test("ext-authz over gRPC", () => {
-  const asked = (headers: Record<string, string>) => check(create(CheckRequestSchema, { attributes: { request: { http: { host: "h", path: "/p", headers } } } }), "a", quiet);
+  const asked = (headers: Record<string, string>) =>
+    check(create(CheckRequestSchema, { attributes: { request: { http: { host: "h", path: "/p", headers } } } }), "a", quiet);
   expect(asked({ "x-ext-authz": "allow" })).toMatchObject({ status: { code: 0 }, httpResponse: { case: "okResponse" } });
-  expect(asked({ "x-ext-authz": "no" })).toMatchObject({ status: { code: 7 }, httpResponse: { case: "deniedResponse", value: { status: { code: 403 }, body: "denied by ext_authz for not found header `x-ext-authz: allow` in the request" } } });
+  expect(asked({ "x-ext-authz": "no" })).toMatchObject({
+    status: { code: 7 },
+    httpResponse: {
+      case: "deniedResponse",
+      value: { status: { code: 403 }, body: "denied by ext_authz for not found header `x-ext-authz: allow` in the request" },
+    },
+  });
 });
 
 test("helloworld tells its version", async () => {
@@ -93,7 +108,12 @@ test("helloworld tells its version", async () => {
 });
 
 test("nc sends what it reads and shows the answer until that ends", async () => {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, allowHalfOpen: true, socket: { data: (socket, chunk) => void socket.write(`got ${chunk.toString()}`), end: (socket) => void socket.end() } });
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    allowHalfOpen: true,
+    socket: { data: (socket, chunk) => void socket.write(`got ${chunk.toString()}`), end: (socket) => void socket.end() },
+  });
   const told: string[] = [];
   const call = (args: string[]): Promise<number> =>
     nc(args, {

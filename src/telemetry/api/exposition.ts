@@ -19,7 +19,10 @@ export function federate(store: MetricStore, selectors: readonly Matcher[][], no
     lines.push(`${name}${labelText({ instance: "", ...series.labels })} ${printNumber(sample.value)} ${sample.time}`);
     families.set(name, lines);
   }
-  return [...families].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, lines]) => `# TYPE ${name} untyped\n${lines.join("\n")}\n`).join("");
+  return [...families]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, lines]) => `# TYPE ${name} untyped\n${lines.join("\n")}\n`)
+    .join("");
 }
 
 /** What the store says of itself. */
@@ -35,7 +38,9 @@ export function ownMetrics({ store, startedAt, version, historyBytes }: HttpApiO
     ["chainmail_metrics_series_limit", "gauge", "Series that the store keeps at most.", store.options.maxSeries],
     ["chainmail_metrics_dropped_samples_total", "counter", "Samples refused because a limit of the store was reached.", store.dropped],
   ];
-  return rows.map(([name, type, help, value, labels = ""]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name}${labels} ${printNumber(value)}\n`).join("");
+  return rows
+    .map(([name, type, help, value, labels = ""]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name}${labels} ${printNumber(value)}\n`)
+    .join("");
 }
 
 function cpuSeconds(): number {
@@ -44,6 +49,9 @@ function cpuSeconds(): number {
 }
 
 function labelText(labels: Labels): string {
-  const pairs = Object.keys(labels).filter((name) => name !== "__name__").sort().map((name) => `${name}="${labels[name]!.replace(/[\\"\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`))}"`);
+  const pairs = Object.keys(labels)
+    .filter((name) => name !== "__name__")
+    .sort()
+    .map((name) => `${name}="${labels[name]!.replace(/[\\"\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`))}"`);
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }

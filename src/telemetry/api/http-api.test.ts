@@ -11,8 +11,19 @@ for (const app of ["a", "b"]) {
   for (let t = 0; t <= 60; t++) series.append(t * 1000, t, 1_000);
 }
 const scraper = new Scraper({ store, targets: () => [], intervalMs: 1_000, clock: new FakeClock(60_000), log: createLogger("test", { level: "none" }) });
-const options: HttpApiOptions = { store, scraper, lookbackMs: 10_000, defaultStepMs: 1_000, scrapeIntervalMs: 1_000, historyBytes: 64 << 20, startedAt: 0, version: "1.0", now: () => 60_000 };
-const get = async (path: string) => (await (await handleHttpApi(new Request(`http://x/api/v1/${path}`), options)).json()) as { status: string; data: unknown; error?: string };
+const options: HttpApiOptions = {
+  store,
+  scraper,
+  lookbackMs: 10_000,
+  defaultStepMs: 1_000,
+  scrapeIntervalMs: 1_000,
+  historyBytes: 64 << 20,
+  startedAt: 0,
+  version: "1.0",
+  now: () => 60_000,
+};
+const get = async (path: string) =>
+  (await (await handleHttpApi(new Request(`http://x/api/v1/${path}`), options)).json()) as { status: string; data: unknown; error?: string };
 
 test("metadata, series, labels and values", async () => {
   expect((await get("metadata")).data).toEqual({ requests_total: [{ type: "counter", help: "Requests.", unit: "" }] });
@@ -32,8 +43,25 @@ test("status pages say how much is kept and where", async () => {
 
 test("queries by GET and by form, and what is wrong with them", async () => {
   expect((await get("query?query=sum(requests_total)&time=60")).data).toMatchObject({ resultType: "vector", result: [{ value: [60, "120"] }] });
-  const form = await handleHttpApi(new Request("http://x/api/v1/query_range", { method: "POST", body: new URLSearchParams({ query: "requests_total", start: "10", end: "30", step: "10" }) }), options);
-  expect(await form.json()).toMatchObject({ data: { resultType: "matrix", result: [{ values: [[10, "10"], [20, "20"], [30, "30"]] }, {}] } });
+  const form = await handleHttpApi(
+    new Request("http://x/api/v1/query_range", { method: "POST", body: new URLSearchParams({ query: "requests_total", start: "10", end: "30", step: "10" }) }),
+    options,
+  );
+  expect(await form.json()).toMatchObject({
+    data: {
+      resultType: "matrix",
+      result: [
+        {
+          values: [
+            [10, "10"],
+            [20, "20"],
+            [30, "30"],
+          ],
+        },
+        {},
+      ],
+    },
+  });
   expect(await get("query?query=sum(")).toMatchObject({ status: "error", errorType: "bad_data", error: expect.stringContaining("parse error") });
   expect((await get("query_range?query=1&start=0&end=1e9&step=1")).error).toContain("11,000 points");
   expect((await handleHttpApi(new Request("http://x/api/v1/nothing"), options)).status).toBe(404);
@@ -43,7 +71,10 @@ test("bounds of time, and what is wrong with parameters", async () => {
   expect((await get("series?match[]=requests_total&start=70")).data).toEqual([]);
   expect((await get("labels?match[]=requests_total&start=0&end=10")).data).toEqual(["__name__", "app"]);
   expect(await get("label/a-b/values")).toMatchObject({ status: "error", error: 'invalid label name: "a-b"' });
-  expect(await get("query?query=up&time=yesterday")).toMatchObject({ errorType: "bad_data", error: 'invalid parameter "time": cannot parse "yesterday" to a valid timestamp' });
+  expect(await get("query?query=up&time=yesterday")).toMatchObject({
+    errorType: "bad_data",
+    error: 'invalid parameter "time": cannot parse "yesterday" to a valid timestamp',
+  });
   expect(await get("query_range?query=up&start=0&end=1")).toMatchObject({ error: 'invalid parameter "step": cannot parse "" to a valid duration' });
   expect(await get("query")).toMatchObject({ error: expect.stringContaining('invalid parameter "query"') });
   expect(await get("series?match[]=sum(up)")).toMatchObject({ error: expect.stringContaining('invalid parameter "match[]"') });

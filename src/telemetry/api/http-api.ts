@@ -29,14 +29,17 @@ const NOT_FOUND = "404 page not found\n";
 export async function handleHttpApi(request: Request, options: HttpApiOptions): Promise<Response> {
   const url = new URL(request.url);
   const path = url.pathname.startsWith("/api/v1/") ? url.pathname.slice("/api/v1/".length) : undefined;
-  if (request.method !== "GET" && request.method !== "HEAD" && !(request.method === "POST" && path !== undefined && BY_FORM.has(path))) return new Response("Method Not Allowed\n", { status: 405 });
+  if (request.method !== "GET" && request.method !== "HEAD" && !(request.method === "POST" && path !== undefined && BY_FORM.has(path)))
+    return new Response("Method Not Allowed\n", { status: 405 });
   try {
     if (path === undefined) return plainPage(url, options);
     const data = answer(path, await parametersOf(request, url), options);
     return data === undefined ? new Response(NOT_FOUND, { status: 404 }) : Response.json({ status: "success", data });
   } catch (thrown) {
     const [status, errorType] = errorClass(thrown);
-    return path === undefined ? new Response(`${errorText(thrown)}\n`, { status }) : Response.json({ status: "error", errorType, error: thrown instanceof ChainmailError ? thrown.message : errorText(thrown) }, { status });
+    return path === undefined
+      ? new Response(`${errorText(thrown)}\n`, { status })
+      : Response.json({ status: "error", errorType, error: thrown instanceof ChainmailError ? thrown.message : errorText(thrown) }, { status });
   }
 }
 
@@ -69,7 +72,10 @@ function answer(path: string, parameters: URLSearchParams, options: HttpApiOptio
     case "query": {
       const at = timeParameter(parameters, "time", options.now());
       checkTimeout(parameters);
-      return instantResult(inParameter("query", () => queryInstant(parameters.get("query") ?? "", at, options)), at);
+      return instantResult(
+        inParameter("query", () => queryInstant(parameters.get("query") ?? "", at, options)),
+        at,
+      );
     }
     case "query_range": {
       const [start, end, step] = [timeParameter(parameters, "start"), timeParameter(parameters, "end"), durationParameter(parameters, "step")];

@@ -44,7 +44,8 @@ export function durationParameter(parameters: URLSearchParams, name: string): nu
 export function selectorsOf(parameters: URLSearchParams): Matcher[][] {
   return parameters.getAll("match[]").map((selector) => {
     const expr = inParameter("match[]", () => parsePromql(selector));
-    if (expr.kind !== "vector") throw new PromqlError(`invalid parameter "match[]": 1:1: parse error: expected a series selector, got ${JSON.stringify(selector)}`);
+    if (expr.kind !== "vector")
+      throw new PromqlError(`invalid parameter "match[]": 1:1: parse error: expected a series selector, got ${JSON.stringify(selector)}`);
     return expr.matchers;
   });
 }
@@ -54,7 +55,8 @@ export function inParameter<T>(name: string, read: () => T): T {
   try {
     return read();
   } catch (thrown) {
-    if (thrown instanceof PromqlError && thrown.code === "PROMQL_BAD_DATA" && thrown.message.includes("parse error")) throw new PromqlError(`invalid parameter ${JSON.stringify(name)}: ${thrown.message}`);
+    if (thrown instanceof PromqlError && thrown.code === "PROMQL_BAD_DATA" && thrown.message.includes("parse error"))
+      throw new PromqlError(`invalid parameter ${JSON.stringify(name)}: ${thrown.message}`);
     throw thrown;
   }
 }

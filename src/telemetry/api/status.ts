@@ -25,7 +25,9 @@ export function statusPage(name: string, options: HttpApiOptions): unknown {
         timeSeriesCount: options.store.seriesCount,
       };
     case "config":
-      return { yaml: `global:\n  scrape_interval: ${options.scrapeIntervalMs / 1000}s\n  evaluation_interval: ${options.defaultStepMs / 1000}s\nscrape_configs:\n- job_name: kubernetes-pods\n  kubernetes_sd_configs:\n  - role: pod\n` };
+      return {
+        yaml: `global:\n  scrape_interval: ${options.scrapeIntervalMs / 1000}s\n  evaluation_interval: ${options.defaultStepMs / 1000}s\nscrape_configs:\n- job_name: kubernetes-pods\n  kubernetes_sd_configs:\n  - role: pod\n`,
+      };
     case "flags":
       return {
         "query.lookback-delta": `${options.lookbackMs / 1000}s`,
@@ -62,7 +64,13 @@ function tables({ store, now }: HttpApiOptions): unknown {
     }
   }
   return {
-    headStats: { numSeries: store.seriesCount, numLabelPairs: pairs.size, chunkCount: runs, minTime: Number.isFinite(oldest) ? oldest : now(), maxTime: newest },
+    headStats: {
+      numSeries: store.seriesCount,
+      numLabelPairs: pairs.size,
+      chunkCount: runs,
+      minTime: Number.isFinite(oldest) ? oldest : now(),
+      maxTime: newest,
+    },
     seriesCountByMetricName: top(store.families()),
     labelValueCountByLabelName: top([...values].map(([name, set]) => [name, set.size])),
     memoryInBytesByLabelName: top(bytes),
@@ -71,7 +79,10 @@ function tables({ store, now }: HttpApiOptions): unknown {
 }
 
 function top(rows: Iterable<[string, number]>): { name: string; value: number }[] {
-  return [...rows].sort(([, a], [, b]) => b - a).slice(0, TOP).map(([name, value]) => ({ name, value }));
+  return [...rows]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, TOP)
+    .map(([name, value]) => ({ name, value }));
 }
 
 /** As Prometheus writes durations of whole hours. */

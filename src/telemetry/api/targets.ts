@@ -25,7 +25,13 @@ export function discovery(targets: readonly Target[]): unknown {
 function row(state: TargetState, scrapeIntervalMs: number): unknown {
   const { protocol, host, pathname } = new URL(state.target.url);
   return {
-    discoveredLabels: { __address__: host, __metrics_path__: pathname, __scheme__: protocol.slice(0, -1), __scrape_interval__: `${scrapeIntervalMs / 1000}s`, job: "kubernetes-pods" },
+    discoveredLabels: {
+      __address__: host,
+      __metrics_path__: pathname,
+      __scheme__: protocol.slice(0, -1),
+      __scrape_interval__: `${scrapeIntervalMs / 1000}s`,
+      job: "kubernetes-pods",
+    },
     labels: state.target.labels,
     scrapePool: "kubernetes-pods",
     scrapeUrl: state.target.url,
@@ -43,5 +49,13 @@ function row(state: TargetState, scrapeIntervalMs: number): unknown {
 export function targetMetadata(states: readonly TargetState[], store: MetricStore, parameters: URLSearchParams): unknown[] {
   const metric = parameters.get("metric") ?? "";
   const known = [...store.metadata].filter(([name]) => metric === "" || name === metric);
-  return states.flatMap(({ target }) => known.map(([name, { type, help }]) => ({ target: { instance: target.labels.instance, job: target.labels.job }, ...(metric === "" && { metric: name }), type, help, unit: "" })));
+  return states.flatMap(({ target }) =>
+    known.map(([name, { type, help }]) => ({
+      target: { instance: target.labels.instance, job: target.labels.job },
+      ...(metric === "" && { metric: name }),
+      type,
+      help,
+      unit: "",
+    })),
+  );
 }

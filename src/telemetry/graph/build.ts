@@ -113,9 +113,23 @@ class GraphBuilder {
   #edgesOf(labels: Labels): (GraphEdge & { share: Share })[] {
     const source = this.#end(labels, "source");
     const destination = this.#end(labels, "destination");
-    if (!this.options.injectServiceNodes || this.options.graphType === "service" || !labels.destination_service_name || labels.destination_service_name === "unknown") return [this.#edge(source, destination)];
-    const service = this.#node({ id: "", type: "service", cluster: labels.destination_cluster ?? "unknown", namespace: labels.destination_service_namespace ?? "unknown", service: labels.destination_service_name });
-    return destination.type === "unknown" || destination.id === service.id ? [this.#edge(source, service)] : [this.#edge(source, service), this.#edge(service, destination)];
+    if (
+      !this.options.injectServiceNodes ||
+      this.options.graphType === "service" ||
+      !labels.destination_service_name ||
+      labels.destination_service_name === "unknown"
+    )
+      return [this.#edge(source, destination)];
+    const service = this.#node({
+      id: "",
+      type: "service",
+      cluster: labels.destination_cluster ?? "unknown",
+      namespace: labels.destination_service_namespace ?? "unknown",
+      service: labels.destination_service_name,
+    });
+    return destination.type === "unknown" || destination.id === service.id
+      ? [this.#edge(source, service)]
+      : [this.#edge(source, service), this.#edge(service, destination)];
   }
 
   #end(labels: Labels, side: "source" | "destination"): GraphNode {
@@ -123,10 +137,17 @@ class GraphBuilder {
     const workload = labels[`${side}_workload`] ?? "unknown";
     const namespace = labels[`${side}_workload_namespace`] ?? "unknown";
     const service = labels.destination_service_name ?? "unknown";
-    const serviceNode = (): GraphNode => this.#node({ id: "", type: "service", cluster, namespace: labels.destination_service_namespace ?? namespace, service });
+    const serviceNode = (): GraphNode =>
+      this.#node({ id: "", type: "service", cluster, namespace: labels.destination_service_namespace ?? namespace, service });
     if (side === "destination" && this.options.graphType === "service" && service !== "unknown") return serviceNode();
     if (workload !== "unknown") {
-      return this.#workload({ cluster, namespace, workload, app: labels[`${side}_canonical_service`] ?? workload, version: labels[`${side}_canonical_revision`] ?? "latest" });
+      return this.#workload({
+        cluster,
+        namespace,
+        workload,
+        app: labels[`${side}_canonical_service`] ?? workload,
+        version: labels[`${side}_canonical_revision`] ?? "latest",
+      });
     }
     if (side === "destination" && service !== "unknown") return serviceNode();
     return this.#node({ id: "", type: "unknown", cluster: "unknown", namespace: "unknown", workload: "unknown" });
@@ -144,7 +165,11 @@ class GraphBuilder {
   }
 
   #node(node: GraphNode): GraphNode {
-    const key = [node.type, node.namespace, node.type === "service" ? node.service : node.type === "app" ? `${node.app}/${node.version ?? ""}` : node.workload].join("/");
+    const key = [
+      node.type,
+      node.namespace,
+      node.type === "service" ? node.service : node.type === "app" ? `${node.app}/${node.version ?? ""}` : node.workload,
+    ].join("/");
     let known = this.#nodes.get(key);
     if (!known) this.#nodes.set(key, (known = { ...node, id: key }));
     return known;
@@ -154,7 +179,19 @@ class GraphBuilder {
     const id = `${source.id} > ${target.id}`;
     let edge = this.#edges.get(id);
     if (!edge) {
-      edge = { id, source: source.id, target: target.id, traffic: [], mtls: undefined, sourcePrincipals: [], destinationPrincipals: [], refused: [], responseTimes: {}, bytes: undefined, share: { mtls: 0, all: 0 } };
+      edge = {
+        id,
+        source: source.id,
+        target: target.id,
+        traffic: [],
+        mtls: undefined,
+        sourcePrincipals: [],
+        destinationPrincipals: [],
+        refused: [],
+        responseTimes: {},
+        bytes: undefined,
+        share: { mtls: 0, all: 0 },
+      };
       this.#edges.set(id, edge);
     }
     return edge;

@@ -41,5 +41,11 @@ export function nameCallers(plaintext: readonly QuerySample[], names: CallerName
 }
 
 function sourceLabels({ cluster, namespace, workload, app, version }: WorkloadIdentity): Labels {
-  return { source_cluster: cluster, source_workload_namespace: namespace, source_workload: workload, source_canonical_service: app, source_canonical_revision: version };
+  return {
+    source_cluster: cluster,
+    source_workload_namespace: namespace,
+    source_workload: workload,
+    source_canonical_service: app,
+    source_canonical_revision: version,
+  };
 }

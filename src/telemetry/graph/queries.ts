@@ -1,8 +1,18 @@
 /** The labels that tell one edge from another: Kiali's thirteen. */
 export const EDGE_LABELS = [
-  "source_cluster", "source_workload_namespace", "source_workload", "source_canonical_service", "source_canonical_revision",
-  "destination_cluster", "destination_service_namespace", "destination_service", "destination_service_name",
-  "destination_workload_namespace", "destination_workload", "destination_canonical_service", "destination_canonical_revision",
+  "source_cluster",
+  "source_workload_namespace",
+  "source_workload",
+  "source_canonical_service",
+  "source_canonical_revision",
+  "destination_cluster",
+  "destination_service_namespace",
+  "destination_service",
+  "destination_service_name",
+  "destination_workload_namespace",
+  "destination_workload",
+  "destination_canonical_service",
+  "destination_canonical_revision",
 ] as const;
 
 const RESPONSE = ["request_protocol", "response_code", "grpc_response_status", "response_flags"];
@@ -21,8 +31,14 @@ export interface GraphQuery {
 export function graphQueries(namespaces: string[], seconds: number, options: { responseTimes?: boolean; throughput?: boolean } = {}): GraphQuery[] {
   const anyOf = namespaces.map(escape).join("|");
   const range = `[${seconds}s]`;
-  const touches = (reporter: string) => [`reporter="${reporter}",destination_workload_namespace=~"${anyOf}"`, `reporter="${reporter}",source_workload_namespace=~"${anyOf}",destination_workload_namespace!~"${anyOf}"`];
-  const sourceOf = [`reporter="source",source_workload_namespace=~"${anyOf}"`, `reporter="source",source_workload_namespace!~"${anyOf}",destination_service_namespace=~"${anyOf}"`];
+  const touches = (reporter: string) => [
+    `reporter="${reporter}",destination_workload_namespace=~"${anyOf}"`,
+    `reporter="${reporter}",source_workload_namespace=~"${anyOf}",destination_workload_namespace!~"${anyOf}"`,
+  ];
+  const sourceOf = [
+    `reporter="source",source_workload_namespace=~"${anyOf}"`,
+    `reporter="source",source_workload_namespace!~"${anyOf}",destination_service_namespace=~"${anyOf}"`,
+  ];
   const either = (metric: string, selectors: string[], labels: readonly string[]) =>
     selectors.map((selector) => `sum(rate(${metric}{${selector}} ${range})) by (${labels.join(",")}) > 0`).join(" or ");
   const queries: GraphQuery[] = [
@@ -30,12 +46,21 @@ export function graphQueries(namespaces: string[], seconds: number, options: { r
     { name: "http-source", query: either("istio_requests_total", sourceOf, [...EDGE_LABELS, ...RESPONSE]) },
     { name: "tcp-destination", query: either("istio_tcp_sent_bytes_total", touches("destination"), [...EDGE_LABELS, "response_flags", ...SECURITY]) },
     { name: "tcp-source", query: either("istio_tcp_sent_bytes_total", sourceOf, [...EDGE_LABELS, "response_flags"]) },
-    { name: "plaintext", query: `sum(increase(chainmail_plaintext_connections_total${range})) by (namespace,pod,source_ip) > 0 or sum(chainmail_plaintext_connections_active) by (namespace,pod,source_ip) > 0` },
+    {
+      name: "plaintext",
+      query: `sum(increase(chainmail_plaintext_connections_total${range})) by (namespace,pod,source_ip) > 0 or sum(chainmail_plaintext_connections_active) by (namespace,pod,source_ip) > 0`,
+    },
     { name: "refused", query: `sum(increase(chainmail_refused_connections_total${range})) by (namespace,pod,source_ip,destination_port,reason) > 0` },
   ];
   if (options.responseTimes) {
-    for (const [name, q] of [["p50", 0.5], ["p95", 0.95], ["p99", 0.99]] as const) {
-      const buckets = touches("destination").map((selector) => `sum(rate(istio_request_duration_milliseconds_bucket{${selector}} ${range})) by (le,${EDGE_LABELS.join(",")})`);
+    for (const [name, q] of [
+      ["p50", 0.5],
+      ["p95", 0.95],
+      ["p99", 0.99],
+    ] as const) {
+      const buckets = touches("destination").map(
+        (selector) => `sum(rate(istio_request_duration_milliseconds_bucket{${selector}} ${range})) by (le,${EDGE_LABELS.join(",")})`,
+      );
       queries.push({ name, query: buckets.map((bucket) => `histogram_quantile(${q}, ${bucket}) > 0`).join(" or ") });
     }
   }

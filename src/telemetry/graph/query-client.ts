@@ -22,19 +22,29 @@ export function createQueryClient(baseUrl: string): QueryClient {
     try {
       answer = await fetch(`${baseUrl}/api/v1/${path}`, { method: "POST", body: new URLSearchParams(form), signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (cause) {
-      throw new ChainmailError("METRICS_STORE_UNREACHABLE", `the metrics store at ${baseUrl} does not answer`, { cause, hint: "kubectl get pods -n istio-system -l app=prometheus" });
+      throw new ChainmailError("METRICS_STORE_UNREACHABLE", `the metrics store at ${baseUrl} does not answer`, {
+        cause,
+        hint: "kubectl get pods -n istio-system -l app=prometheus",
+      });
     }
     const body = (await answer.json().catch(() => undefined)) as { status?: string; error?: string; data?: { result?: unknown } } | undefined;
-    if (body?.status !== "success" || !Array.isArray(body.data?.result)) throw new ChainmailError("METRICS_QUERY_FAILED", `the metrics store refused a query: ${body?.error ?? answer.status}`);
+    if (body?.status !== "success" || !Array.isArray(body.data?.result))
+      throw new ChainmailError("METRICS_QUERY_FAILED", `the metrics store refused a query: ${body?.error ?? answer.status}`);
     return body.data.result as unknown[];
   };
   return {
     async instant(query, at) {
-      const rows = (await ask("query", { query, ...(at !== undefined && { time: String(at) }) })) as { metric: Record<string, string>; value: [number, string] }[];
+      const rows = (await ask("query", { query, ...(at !== undefined && { time: String(at) }) })) as {
+        metric: Record<string, string>;
+        value: [number, string];
+      }[];
       return rows.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
     },
     async range(query, start, end, stepSeconds) {
-      const rows = (await ask("query_range", { query, start: String(start), end: String(end), step: String(stepSeconds) })) as { metric: Record<string, string>; values: [number, string][] }[];
+      const rows = (await ask("query_range", { query, start: String(start), end: String(end), step: String(stepSeconds) })) as {
+        metric: Record<string, string>;
+        values: [number, string][];
+      }[];
       return rows.map(({ metric, values }) => ({ labels: metric, points: values.map(([time, value]) => [time, Number(value)]) }));
     },
   };

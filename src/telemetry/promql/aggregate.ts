@@ -36,7 +36,14 @@ export function aggregate(expr: AggregateExpr, samples: Sample[], parameter: num
   for (const [{ labels }, members] of groups) {
     if (choose !== undefined) result.push(...(op === "limitk" ? members : members.toSorted(op === "topk" ? descending : ascending)).slice(0, choose));
     else if (counted !== undefined) result.push(...countValues(members, labels, counted));
-    else if (op === "quantile") result.push({ labels, value: quantile(Number(parameter), members.map((m) => m.value)) });
+    else if (op === "quantile")
+      result.push({
+        labels,
+        value: quantile(
+          Number(parameter),
+          members.map((m) => m.value),
+        ),
+      });
     else {
       const reduce = REDUCE[op];
       if (!reduce) throw new PromqlError(`aggregation ${op} is not evaluated here`);

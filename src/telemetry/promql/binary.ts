@@ -5,10 +5,21 @@ import { PromqlError, executionError } from "./promql-error.ts";
 import { type Sample, type Value, labelKey, printLabels } from "./values.ts";
 
 const ARITHMETIC: Record<string, (a: number, b: number) => number> = {
-  "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "%": (a, b) => a % b, "^": power, atan2: Math.atan2,
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+  "^": power,
+  atan2: Math.atan2,
 };
 const COMPARE: Record<string, (a: number, b: number) => boolean> = {
-  "==": (a, b) => a === b, "!=": (a, b) => a !== b, ">": (a, b) => a > b, "<": (a, b) => a < b, ">=": (a, b) => a >= b, "<=": (a, b) => a <= b,
+  "==": (a, b) => a === b,
+  "!=": (a, b) => a !== b,
+  ">": (a, b) => a > b,
+  "<": (a, b) => a < b,
+  ">=": (a, b) => a >= b,
+  "<=": (a, b) => a <= b,
 };
 
 /** Applies a binary operator to two values that are scalars or vectors. Throws PromqlError. */
@@ -59,7 +70,10 @@ function joined(expr: BinaryExpr, left: Sample[], right: Sample[], memo: LabelMe
   for (const sample of one) {
     const { key, labels } = part(sample);
     const other = ones.get(key);
-    if (other) throw executionError(`found duplicate series for the match group ${printLabels(labels)} on the ${expr.group === "right" ? "left" : "right"} hand-side of the operation: [${printLabels(other.labels)}, ${printLabels(sample.labels)}];many-to-many matching not allowed: matching labels must be unique on one side`);
+    if (other)
+      throw executionError(
+        `found duplicate series for the match group ${printLabels(labels)} on the ${expr.group === "right" ? "left" : "right"} hand-side of the operation: [${printLabels(other.labels)}, ${printLabels(sample.labels)}];many-to-many matching not allowed: matching labels must be unique on one side`,
+      );
     ones.set(key, sample);
   }
   const compare = COMPARE[expr.op];

@@ -37,7 +37,8 @@ export function checkBinary(expr: BinaryExpr, matching: boolean): Mistake {
   const comparison = COMPARISONS.has(expr.op);
   if (expr.bool && !comparison) return { message: "bool modifier can only be used on comparison operators" };
   const operands: readonly string[] = [left, right];
-  if (operands.includes("string") || operands.includes("range vector")) return { message: "binary expression must contain only scalar and instant vector types" };
+  if (operands.includes("string") || operands.includes("range vector"))
+    return { message: "binary expression must contain only scalar and instant vector types" };
   const scalars = left === "scalar" && right === "scalar";
   if (comparison && !expr.bool && scalars) return { message: "comparisons between scalars must use BOOL modifier" };
   if (SET_OPERATORS.has(expr.op)) {

@@ -41,10 +41,12 @@ export function queryInstant(query: string, time: number, options: EvaluationOpt
 export function queryRange(query: string, start: number, end: number, stepMs: number, options: EvaluationOptions): Range[] {
   if (!(stepMs > 0)) throw new PromqlError('invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer');
   if (end < start) throw new PromqlError('invalid parameter "end": end timestamp must not be before start time');
-  if ((end - start) / stepMs > MAX_POINTS) throw new PromqlError("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+  if ((end - start) / stepMs > MAX_POINTS)
+    throw new PromqlError("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
   const expr = (options.parse ?? parsePromql)(query);
   const type = typeOf(expr);
-  if (type !== "scalar" && type !== "instant vector") throw new PromqlError(`invalid expression type ${JSON.stringify(type)} for range query, must be Scalar or instant Vector`);
+  if (type !== "scalar" && type !== "instant vector")
+    throw new PromqlError(`invalid expression type ${JSON.stringify(type)} for range query, must be Scalar or instant Vector`);
   const ranges = new Evaluator(options, start, end).steps(expr, start, end, stepMs);
   const keys = new Map(ranges.map((range) => [range, labelKey(range.labels)]));
   return ranges.sort((a, b) => (keys.get(a)! < keys.get(b)! ? -1 : 1));
@@ -108,7 +110,8 @@ class Evaluator {
       case "binary": {
         const [left, right] = [this.value(expr.left, time), this.value(expr.right, time)];
         const result = applyBinary(expr, left, right, this.#memo);
-        if (result.type === "vector" && (left.type === "scalar" || right.type === "scalar")) distinct(result.samples, left.type === "vector" ? left.samples : vectorOf(right));
+        if (result.type === "vector" && (left.type === "scalar" || right.type === "scalar"))
+          distinct(result.samples, left.type === "vector" ? left.samples : vectorOf(right));
         return result;
       }
       case "call":
@@ -120,7 +123,11 @@ class Evaluator {
     const overTime = OVER_TIME[name];
     if (overTime) {
       const scalars = args.filter((arg) => typeOf(arg) === "scalar").map((arg) => this.scalar(arg, time));
-      const { ranges, from, to } = this.matrix(args.find((arg) => typeOf(arg) === "range vector")!, time, EVERY_SAMPLE.has(name));
+      const { ranges, from, to } = this.matrix(
+        args.find((arg) => typeOf(arg) === "range vector")!,
+        time,
+        EVERY_SAMPLE.has(name),
+      );
       const window = { from, to, at: time };
       const samples: Sample[] = [];
       for (const range of ranges) {
@@ -133,7 +140,9 @@ class Evaluator {
     const elementwise = ELEMENTWISE[name];
     if (elementwise) {
       const rest = args.slice(1).map((arg) => this.scalar(arg, time));
-      return vector(this.mapped(args.length === 0 ? [{ labels: {}, value: time / 1000 }] : this.samples(args[0]!, time), (value) => elementwise(value, ...rest)));
+      return vector(
+        this.mapped(args.length === 0 ? [{ labels: {}, value: time / 1000 }] : this.samples(args[0]!, time), (value) => elementwise(value, ...rest)),
+      );
     }
     const samples = () => this.samples(args[0]!, time);
     switch (name) {
@@ -150,7 +159,13 @@ class Evaluator {
       case "timestamp": {
         const of = args[0]!;
         // A selector's own samples have their time; what was computed has the evaluation's.
-        if (of.kind === "vector") return vector(this.mapped(this.instant(of, time, (sample) => sample.time / 1000), (v) => v));
+        if (of.kind === "vector")
+          return vector(
+            this.mapped(
+              this.instant(of, time, (sample) => sample.time / 1000),
+              (v) => v,
+            ),
+          );
         return vector(this.mapped(samples(), () => time / 1000));
       }
       case "histogram_quantile": {
@@ -166,18 +181,31 @@ class Evaluator {
       case "label_replace":
       case "label_join": {
         const [target = "", ...texts] = args.slice(1).map((arg) => (arg.kind === "string" ? arg.value : ""));
-        const labelled = name === "label_join" ? labelJoin(samples(), target, texts[0] ?? "", texts.slice(1)) : labelReplace(samples(), target, texts[0] ?? "", texts[1] ?? "", texts[2] ?? "");
+        const labelled =
+          name === "label_join"
+            ? labelJoin(samples(), target, texts[0] ?? "", texts.slice(1))
+            : labelReplace(samples(), target, texts[0] ?? "", texts[1] ?? "", texts[2] ?? "");
         requireDistinct(labelled);
         return vector(labelled);
       }
       case "sort":
       case "sort_desc": {
         const sign = name === "sort" ? 1 : -1;
-        return vector(samples().toSorted((a, b) => (Number.isNaN(a.value) ? (Number.isNaN(b.value) ? 0 : 1) : Number.isNaN(b.value) ? -1 : a.value === b.value ? 0 : sign * (a.value - b.value))));
+        return vector(
+          samples().toSorted((a, b) =>
+            Number.isNaN(a.value) ? (Number.isNaN(b.value) ? 0 : 1) : Number.isNaN(b.value) ? -1 : a.value === b.value ? 0 : sign * (a.value - b.value),
+          ),
+        );
       }
       case "sort_by_label":
       case "sort_by_label_desc":
-        return vector(sortByLabel(samples(), args.slice(1).map((arg) => (arg.kind === "string" ? arg.value : "")), name === "sort_by_label_desc"));
+        return vector(
+          sortByLabel(
+            samples(),
+            args.slice(1).map((arg) => (arg.kind === "string" ? arg.value : "")),
+            name === "sort_by_label_desc",
+          ),
+        );
       case "absent":
         return vector(samples().length > 0 ? [] : [{ labels: equalities(args[0]!), value: 1 }]);
       case "absent_over_time":
@@ -244,7 +272,8 @@ class Evaluator {
     this.#samples += samples;
     if (this.#samples > MAX_SAMPLES) throw executionError("query processing would load too many samples into memory in query execution");
     // The clock is looked at now and then: each time something comes by that is counted by the thousand.
-    if (before >> 10 !== this.#samples >> 10 && this.options.clock && this.options.clock() > this.#deadline) throw new PromqlError("query timed out in expression evaluation", "PROMQL_TIMEOUT");
+    if (before >> 10 !== this.#samples >> 10 && this.options.clock && this.options.clock() > this.#deadline)
+      throw new PromqlError("query timed out in expression evaluation", "PROMQL_TIMEOUT");
   }
 
   at(target: { offset: number; at: AtModifier | undefined }, time: number): number {

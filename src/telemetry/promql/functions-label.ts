@@ -17,14 +17,26 @@ export function labelReplace(samples: Sample[], target: string, replacement: str
   if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_replace(): ${target}`);
   return samples.map((sample) => {
     const match = groups(labelOf(sample.labels, source));
-    return match ? { ...sample, labels: withLabel(sample.labels, target, expandGo(replacement, (name) => (/^\d+$/.test(name) ? match.texts[Number(name)] : match.named.get(name)))) } : sample;
+    return match
+      ? {
+          ...sample,
+          labels: withLabel(
+            sample.labels,
+            target,
+            expandGo(replacement, (name) => (/^\d+$/.test(name) ? match.texts[Number(name)] : match.named.get(name))),
+          ),
+        }
+      : sample;
   });
 }
 
 /** Sets `target` to the values of the source labels with the separator between them. Throws PromqlError. */
 export function labelJoin(samples: Sample[], target: string, separator: string, sources: string[]): Sample[] {
   if (!LABEL_NAME.test(target)) throw executionError(`invalid destination label name in label_join(): ${target}`);
-  return samples.map((sample) => ({ ...sample, labels: withLabel(sample.labels, target, sources.map((name) => labelOf(sample.labels, name)).join(separator)) }));
+  return samples.map((sample) => ({
+    ...sample,
+    labels: withLabel(sample.labels, target, sources.map((name) => labelOf(sample.labels, name)).join(separator)),
+  }));
 }
 
 /** Sorts by the values of labels, numbers in them by size. */

@@ -85,14 +85,26 @@ export const OVER_TIME: Readonly<Record<string, OverTime>> = {
   stdvar_over_time: ({ values }) => variance(values),
   mad_over_time: ({ values }) => {
     const median = quantile(0.5, values);
-    return quantile(0.5, values.map((v) => Math.abs(v - median)));
+    return quantile(
+      0.5,
+      values.map((v) => Math.abs(v - median)),
+    );
   },
   quantile_over_time: ({ values }, _window, q = NaN) => quantile(q, values),
 };
 
 /** Functions that weigh samples, and so need each of them, not only the ends of runs of equal values. */
 export const EVERY_SAMPLE: ReadonlySet<string> = new Set([
-  "avg_over_time", "sum_over_time", "stddev_over_time", "stdvar_over_time", "mad_over_time", "quantile_over_time", "deriv", "predict_linear", "holt_winters", "double_exponential_smoothing",
+  "avg_over_time",
+  "sum_over_time",
+  "stddev_over_time",
+  "stdvar_over_time",
+  "mad_over_time",
+  "quantile_over_time",
+  "deriv",
+  "predict_linear",
+  "holt_winters",
+  "double_exponential_smoothing",
 ]);
 
 /** Keep the metric's name, unlike all others. */

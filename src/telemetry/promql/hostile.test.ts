@@ -9,7 +9,37 @@ for (const job of ["api", "web"]) for (let t = 0; t < 60; t++) store.series({ __
 const ask = (query: string) => queryInstant(query, 59_000, { store, lookbackMs: 300_000, defaultStepMs: 1_000 });
 
 const MUTATIONS = 1_000;
-const PIECES = ["(", ")", "[", "]", "{", "}", '"', "'", "`", "\\", "5m", ":", "offset", "@", "by", "up", "-", "1e999", "\u0000", "é", "😀", "on()", "group_left", "bool", ",", "=~", "__proto__", "constructor", "#"];
+const PIECES = [
+  "(",
+  ")",
+  "[",
+  "]",
+  "{",
+  "}",
+  '"',
+  "'",
+  "`",
+  "\\",
+  "5m",
+  ":",
+  "offset",
+  "@",
+  "by",
+  "up",
+  "-",
+  "1e999",
+  "\u0000",
+  "é",
+  "😀",
+  "on()",
+  "group_left",
+  "bool",
+  ",",
+  "=~",
+  "__proto__",
+  "constructor",
+  "#",
+];
 
 test("whatever is asked, the answer is a value or an error that says what is wrong", () => {
   const seed = Number(process.env.CHAINMAIL_FUZZ_SEED ?? 1);
@@ -18,7 +48,9 @@ test("whatever is asked, the answer is a value or an error that says what is wro
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
-  const all = questions().map(({ query }) => query).filter((query) => query.length < 200);
+  const all = questions()
+    .map(({ query }) => query)
+    .filter((query) => query.length < 200);
   for (let i = 0; i < MUTATIONS; i++) {
     let query = all[random(all.length)]!;
     for (let n = 1 + random(3); n > 0; n--) {

@@ -29,15 +29,19 @@ export function unquote(text: string): string {
   if (text.length < 2 || !text.endsWith(quote)) throw new PromqlError("unterminated quoted string");
   const inner = text.slice(1, -1);
   if (quote === "`" || !inner.includes("\\")) return inner;
-  return inner.replace(/\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))/gsu, (_, hex?: string, short?: string, long?: string, octal?: string, char?: string) => {
-    const digits = hex ?? short ?? long;
-    if (digits !== undefined || octal !== undefined) {
-      const code = digits !== undefined ? Number.parseInt(digits, 16) : Number.parseInt(octal!, 8);
-      if (code > 0x10ffff) throw new PromqlError("escape sequence is an invalid Unicode code point");
-      return String.fromCodePoint(code);
-    }
-    const known = char === quote ? quote : ESCAPES[char!];
-    if (known === undefined) throw new PromqlError(`unknown escape sequence U+${char!.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")} '${char}'`);
-    return known;
-  });
+  return inner.replace(
+    /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))/gsu,
+    (_, hex?: string, short?: string, long?: string, octal?: string, char?: string) => {
+      const digits = hex ?? short ?? long;
+      if (digits !== undefined || octal !== undefined) {
+        const code = digits !== undefined ? Number.parseInt(digits, 16) : Number.parseInt(octal!, 8);
+        if (code > 0x10ffff) throw new PromqlError("escape sequence is an invalid Unicode code point");
+        return String.fromCodePoint(code);
+      }
+      const known = char === quote ? quote : ESCAPES[char!];
+      if (known === undefined)
+        throw new PromqlError(`unknown escape sequence U+${char!.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")} '${char}'`);
+      return known;
+    },
+  );
 }

@@ -14,9 +14,23 @@ const MAX_QUERY_LENGTH = 64 << 10;
 const MAX_DEPTH = 200;
 
 const BINARY_OPS: Record<string, string> = {
-  Add: "+", Sub: "-", Mul: "*", Div: "/", Mod: "%", Pow: "^", Atan2: "atan2",
-  Eql: "==", EqlSingle: "==", Neq: "!=", Gtr: ">", Lss: "<", Gte: ">=", Lte: "<=",
-  And: "and", Or: "or", Unless: "unless",
+  Add: "+",
+  Sub: "-",
+  Mul: "*",
+  Div: "/",
+  Mod: "%",
+  Pow: "^",
+  Atan2: "atan2",
+  Eql: "==",
+  EqlSingle: "==",
+  Neq: "!=",
+  Gtr: ">",
+  Lss: "<",
+  Gte: ">=",
+  Lte: "<=",
+  And: "and",
+  Or: "or",
+  Unless: "unless",
 };
 
 /** Stops at the first mistake: going on after it, as editors want it, takes long where there are many. */
@@ -70,13 +84,20 @@ class Builder {
         return this.selector(node);
       case "MatrixSelector": {
         const of = child(node, 0);
-        if (of.name !== "VectorSelector") throw this.fail(of.to, of.name === "OffsetExpr" || of.name === "StepInvariantExpr" ? "no offset modifiers allowed before range" : "ranges only allowed for vector selectors");
+        if (of.name !== "VectorSelector")
+          throw this.fail(
+            of.to,
+            of.name === "OffsetExpr" || of.name === "StepInvariantExpr"
+              ? "no offset modifiers allowed before range"
+              : "ranges only allowed for vector selectors",
+          );
         return { kind: "matrix", selector: this.selector(of), range: this.range(child(node, 1)) };
       }
       case "SubqueryExpr": {
         const parts = children(node);
         const expr = this.expr(parts[0]!);
-        if (typeOf(expr) !== "instant vector") throw this.fail(node.from, `subquery is only allowed on instant vector, got ${typeOf(expr)} in ${JSON.stringify(this.text(node))} instead`);
+        if (typeOf(expr) !== "instant vector")
+          throw this.fail(node.from, `subquery is only allowed on instant vector, got ${typeOf(expr)} in ${JSON.stringify(this.text(node))} instead`);
         return { kind: "subquery", expr, range: this.range(parts[1]!), step: parts[2] && this.range(parts[2]), offset: 0, at: undefined };
       }
       case "OffsetExpr": {
@@ -96,7 +117,8 @@ class Builder {
       case "UnaryExpr": {
         const expr = this.expr(child(node, 1));
         const type = typeOf(expr);
-        if (type !== "scalar" && type !== "instant vector") throw this.fail(node.from, `unary expression only allowed on expressions of type scalar or instant vector, got ${JSON.stringify(type)}`);
+        if (type !== "scalar" && type !== "instant vector")
+          throw this.fail(node.from, `unary expression only allowed on expressions of type scalar or instant vector, got ${JSON.stringify(type)}`);
         return { kind: "unary", op: this.text(child(node, 0)) === "-" ? "-" : "+", expr };
       }
       case "FunctionCall": {
@@ -130,7 +152,8 @@ class Builder {
       } else if (parts.length === 3) {
         const label = parts[0]!.name === "LabelName" ? this.text(parts[0]!) : this.string(parts[0]!);
         const [op, value] = [this.text(parts[1]!) as MatchOp, this.string(parts[2]!)];
-        if (label === "__name__" && name !== undefined) throw this.fail(node.from, `metric name must not be set twice: ${JSON.stringify(name)} or ${JSON.stringify(value)}`);
+        if (label === "__name__" && name !== undefined)
+          throw this.fail(node.from, `metric name must not be set twice: ${JSON.stringify(name)} or ${JSON.stringify(value)}`);
         matchers.push(this.located(matcher, () => createMatcher(label, op, value)));
       } else throw this.fail(matcher.from, `cannot read the matcher ${JSON.stringify(this.text(matcher))}`);
     }
@@ -143,7 +166,8 @@ class Builder {
     const op = this.text(child(node, 0)).toLowerCase();
     const wanted = op in PARAMETER_TYPES ? 2 : 1;
     if (args.length === 0) throw this.fail(node.from, "no arguments for aggregate expression provided");
-    if (args.length !== wanted) throw this.fail(node.from, `wrong number of arguments for aggregate expression provided, expected ${wanted}, got ${args.length}`);
+    if (args.length !== wanted)
+      throw this.fail(node.from, `wrong number of arguments for aggregate expression provided, expected ${wanted}, got ${args.length}`);
     const modifier = node.getChild("AggregateModifier");
     const expr: AggregateExpr = {
       kind: "aggregate",
@@ -183,14 +207,19 @@ class Builder {
   }
 
   labels(node: SyntaxNode | null): string[] {
-    return node ? children(node).map((label) => (label.name === "LabelName" ? this.text(label) : this.string(label))).sort() : [];
+    return node
+      ? children(node)
+          .map((label) => (label.name === "LabelName" ? this.text(label) : this.string(label)))
+          .sort()
+      : [];
   }
 
   /** The selector or subquery whose time a modifier moves. */
   moved(node: SyntaxNode, inner: SyntaxNode, modifier: string): { expr: Expr; moves: { offset: number; at: AtModifier | undefined } } {
     const expr = this.expr(inner);
     const target = expr.kind === "matrix" ? expr.selector : expr;
-    if (inner.name === "ParenExpr" || (target.kind !== "vector" && target.kind !== "subquery")) throw this.fail(node.from, `${modifier} modifier must be preceded by an instant vector selector or range vector selector or a subquery`);
+    if (inner.name === "ParenExpr" || (target.kind !== "vector" && target.kind !== "subquery"))
+      throw this.fail(node.from, `${modifier} modifier must be preceded by an instant vector selector or range vector selector or a subquery`);
     return { expr, moves: target };
   }
 

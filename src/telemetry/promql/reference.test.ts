@@ -10,7 +10,9 @@ import { Scraper } from "../scrape/scraper.ts";
 import { MetricStore } from "../store/metric-store.ts";
 
 /** What a real Prometheus 2.42 answered; test/conformance/prometheus/record.ts made it. */
-const recorded = JSON.parse(new TextDecoder().decode(Bun.gunzipSync(readFileSync(join(import.meta.dir, "../../../test/golden/promql/answers.json.gz"))))) as (Question & { answer: Answer })[];
+const recorded = JSON.parse(
+  new TextDecoder().decode(Bun.gunzipSync(readFileSync(join(import.meta.dir, "../../../test/golden/promql/answers.json.gz")))),
+) as (Question & { answer: Answer })[];
 const options = store();
 
 test("the recording is of these questions", () => {
@@ -42,5 +44,15 @@ function store(): HttpApiOptions {
     }
   }
   const scraper = new Scraper({ store: made, targets: () => [], intervalMs: STEP_MS, clock: new FakeClock(END), log: createLogger("test", { level: "none" }) });
-  return { store: made, scraper, lookbackMs: 300_000, defaultStepMs: STEP_MS, scrapeIntervalMs: STEP_MS, historyBytes: 0, startedAt: 0, version: "0", now: () => END };
+  return {
+    store: made,
+    scraper,
+    lookbackMs: 300_000,
+    defaultStepMs: STEP_MS,
+    scrapeIntervalMs: STEP_MS,
+    historyBytes: 0,
+    startedAt: 0,
+    version: "0",
+    now: () => END,
+  };
 }

@@ -9,7 +9,8 @@ export interface Signature {
 }
 
 const [S, T, V, M] = ["scalar", "string", "instant vector", "range vector"] as const satisfies ValueType[];
-const define = (names: string, args: readonly ValueType[], variadic = 0, returns: ValueType = V): [string, Signature][] => names.split(" ").map((name) => [name, { args, variadic, returns }]);
+const define = (names: string, args: readonly ValueType[], variadic = 0, returns: ValueType = V): [string, Signature][] =>
+  names.split(" ").map((name) => [name, { args, variadic, returns }]);
 
 /** Every function that is evaluated here. https://prometheus.io/docs/prometheus/latest/querying/functions/ */
 export const SIGNATURES: ReadonlyMap<string, Signature> = new Map([
@@ -17,7 +18,10 @@ export const SIGNATURES: ReadonlyMap<string, Signature> = new Map([
   ...define("absent sort sort_desc timestamp histogram_count histogram_sum", [V]),
   ...define("scalar", [V], 0, S),
   ...define("rate increase delta irate idelta deriv changes resets absent_over_time", [M]),
-  ...define("avg_over_time count_over_time first_over_time last_over_time mad_over_time max_over_time min_over_time present_over_time stddev_over_time stdvar_over_time sum_over_time", [M]),
+  ...define(
+    "avg_over_time count_over_time first_over_time last_over_time mad_over_time max_over_time min_over_time present_over_time stddev_over_time stdvar_over_time sum_over_time",
+    [M],
+  ),
   ...define("predict_linear", [M, S]),
   ...define("holt_winters double_exponential_smoothing", [M, S, S]),
   ...define("quantile_over_time", [S, M]),

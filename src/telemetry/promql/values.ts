@@ -62,7 +62,10 @@ export function omit(labels: Labels, names: readonly string[]): Labels {
 
 /** Labels as Prometheus prints them: by name, quoted. */
 export function printLabels(labels: Labels): string {
-  return `{${Object.keys(labels).sort().map((name) => `${name}=${JSON.stringify(labels[name])}`).join(", ")}}`;
+  return `{${Object.keys(labels)
+    .sort()
+    .map((name) => `${name}=${JSON.stringify(labels[name])}`)
+    .join(", ")}}`;
 }
 
 /** A number as Go's strconv prints it with format 'f': never with an exponent. */

@@ -16,7 +16,14 @@ function start(maxSeries = 1_000) {
   const clock = new FakeClock(1_000_000);
   const store = new MetricStore({ retentionMs: 3_600_000, maxRunsPerSeries: 1_000, maxSeries });
   let targets: Target[] = [{ id: "pod", url: `http://127.0.0.1:${server.port}/metrics`, labels: { pod: "pod", job: "kubernetes-pods" } }];
-  const scraper = new Scraper({ store, targets: () => targets, intervalMs: 1_000, maxSamplesPerScrape: 100, clock, log: createLogger("test", { level: "none" }) });
+  const scraper = new Scraper({
+    store,
+    targets: () => targets,
+    intervalMs: 1_000,
+    maxSamplesPerScrape: 100,
+    clock,
+    log: createLogger("test", { level: "none" }),
+  });
   const round = async (text: string | number) => {
     if (typeof text === "number") pod.status = text;
     else Object.assign(pod, { text, status: 200 });

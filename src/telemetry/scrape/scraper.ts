@@ -115,7 +115,8 @@ export class Scraper {
       this.#states.delete(id);
     }
     if (clock.now() - this.#trimmed > TRIM_EVERY_MS) store.trim((this.#trimmed = clock.now()));
-    if (store.full && !this.#full) log.warn("the store is full: samples of new series are dropped until old ones end", { series: store.seriesCount, limit: store.options.maxSeries });
+    if (store.full && !this.#full)
+      log.warn("the store is full: samples of new series are dropped until old ones end", { series: store.seriesCount, limit: store.options.maxSeries });
     this.#full = store.full;
     this.options.onRound?.(started);
   }
@@ -123,7 +124,11 @@ export class Scraper {
   async #scrape(target: Target): Promise<void> {
     const { clock, log } = this.options;
     let state = this.#states.get(target.id);
-    if (!state) this.#states.set(target.id, (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", lines: [], bySeries: new Map(), dropping: false, own: new Map() }));
+    if (!state)
+      this.#states.set(
+        target.id,
+        (state = { target, lastScrape: 0, lastDurationMs: 0, lastError: "", lines: [], bySeries: new Map(), dropping: false, own: new Map() }),
+      );
     state.target = target;
     const started = clock.now();
     const before = state.lastScrape;
@@ -140,7 +145,14 @@ export class Scraper {
     }
     state.lastScrape = started;
     state.lastDurationMs = clock.now() - started;
-    for (const [name, value] of [["up", up], ["scrape_duration_seconds", state.lastDurationMs / 1000], ["scrape_samples_scraped", report.scraped], ["scrape_samples_post_metric_relabeling", report.scraped], ["scrape_series_added", report.added]] as const) this.#own(name, state, value, started);
+    for (const [name, value] of [
+      ["up", up],
+      ["scrape_duration_seconds", state.lastDurationMs / 1000],
+      ["scrape_samples_scraped", report.scraped],
+      ["scrape_samples_post_metric_relabeling", report.scraped],
+      ["scrape_series_added", report.added],
+    ] as const)
+      this.#own(name, state, value, started);
   }
 
   #store(target: Target, state: Known, body: string, scraped: number): { scraped: number; added: number } {
@@ -209,7 +221,13 @@ export class Scraper {
     }
     for (const [index, line] of seen.entries()) line.index = index;
     state.lines = seen;
-    if (dropped > 0 && !state.dropping) log.warn("samples are dropped: the store is full, or their labels are too long", { url: target.url, samples: dropped, series: store.seriesCount, limit: store.options.maxSeries });
+    if (dropped > 0 && !state.dropping)
+      log.warn("samples are dropped: the store is full, or their labels are too long", {
+        url: target.url,
+        samples: dropped,
+        series: store.seriesCount,
+        limit: store.options.maxSeries,
+      });
     state.dropping = dropped > 0;
     store.appended += samples - dropped;
     return { scraped: samples, added };

@@ -30,7 +30,13 @@ export function targetsOf(pods: Informer<KubeObject>): Target[] {
       {
         id: `${pod.metadata.namespace}/${pod.metadata.name}/${ip}:${port}`,
         url: `${scheme}://${ip}:${port}${path.startsWith("/") ? path : `/${path}`}`,
-        labels: { ...Object.fromEntries(podLabels), job: "kubernetes-pods", instance: `${ip}:${port}`, namespace: pod.metadata.namespace ?? "", pod: pod.metadata.name },
+        labels: {
+          ...Object.fromEntries(podLabels),
+          job: "kubernetes-pods",
+          instance: `${ip}:${port}`,
+          namespace: pod.metadata.namespace ?? "",
+          pod: pod.metadata.name,
+        },
       },
     ];
   });

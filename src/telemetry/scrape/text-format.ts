@@ -39,7 +39,11 @@ export function parseExposition(text: string, sink: ExpositionSink): Map<string,
       } else if (sink.help && text.startsWith("# HELP ", start)) {
         const rest = text.slice(start + 7, end);
         const space = rest.indexOf(" ");
-        if (space > 0) sink.help(rest.slice(0, space), rest.slice(space + 1).replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c)));
+        if (space > 0)
+          sink.help(
+            rest.slice(0, space),
+            rest.slice(space + 1).replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c)),
+          );
       }
     } else if (end > start) {
       const length = sink.expected?.(text, start) ?? 0;

@@ -11,7 +11,8 @@ const folders: string[] = [];
 afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
 const newStore = () => new MetricStore({ retentionMs: 3_600_000, maxRunsPerSeries: 1_000, maxSeries: 1_000 });
-const newHistory = (folder: string, more: Partial<ConstructorParameters<typeof History>[0]> = {}) => new History({ folder, maxBytes: 1 << 20, segmentBytes: 1 << 18, endedMs: 5_000, stepMs: 1_000, log: createLogger("test", { level: "none" }), ...more });
+const newHistory = (folder: string, more: Partial<ConstructorParameters<typeof History>[0]> = {}) =>
+  new History({ folder, maxBytes: 1 << 20, segmentBytes: 1 << 18, endedMs: 5_000, stepMs: 1_000, log: createLogger("test", { level: "none" }), ...more });
 const newFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), "chainmail-history-"));
   folders.push(folder);
@@ -123,7 +124,10 @@ describe("history on disk", () => {
 });
 
 describe("older samples", () => {
-  const tiers = [{ olderThanMs: 60_000, keepEveryMs: 15_000 }, { olderThanMs: 600_000, keepEveryMs: 60_000 }];
+  const tiers = [
+    { olderThanMs: 60_000, keepEveryMs: 15_000 },
+    { olderThanMs: 600_000, keepEveryMs: 60_000 },
+  ];
 
   test("thin out without holes, and a rate stays what it was", () => {
     const series = new Series({});

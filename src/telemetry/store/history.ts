@@ -156,7 +156,11 @@ export class History {
 
   #segments(): string[] {
     const { folder } = this.options;
-    return existsSync(folder) ? readdirSync(folder).filter((name) => /^history-\d{8}\.log$/.test(name)).sort() : [];
+    return existsSync(folder)
+      ? readdirSync(folder)
+          .filter((name) => /^history-\d{8}\.log$/.test(name))
+          .sort()
+      : [];
   }
 }
 

@@ -41,7 +41,12 @@ export class Series {
     this.#stepMs = stepMs;
     const last = this.#value.length - 1;
     // A scrape that is missing starts a run anew: what counts samples must not count it.
-    if (last >= this.#head && Object.is(this.#value[last], value) && time - this.#to[last]! <= MAX_STEPS * stepMs && !this.#endedBetween(this.#to[last]!, time)) {
+    if (
+      last >= this.#head &&
+      Object.is(this.#value[last], value) &&
+      time - this.#to[last]! <= MAX_STEPS * stepMs &&
+      !this.#endedBetween(this.#to[last]!, time)
+    ) {
       this.#to[last] = time;
       return;
     }
@@ -90,7 +95,12 @@ export class Series {
     for (let i = this.#head; i < count; i++) {
       const tier = tierOf(i);
       const next = i + 1;
-      const dropped = tier !== undefined && next < count && tierOf(next) === tier && bucket(this.#to[i]!, tier) === bucket(this.#to[next]!, tier) && this.#from[next]! - this.#to[i]! <= gapMs;
+      const dropped =
+        tier !== undefined &&
+        next < count &&
+        tierOf(next) === tier &&
+        bucket(this.#to[i]!, tier) === bucket(this.#to[next]!, tier) &&
+        this.#from[next]! - this.#to[i]! <= gapMs;
       if (dropped && kept > this.#head && this.#from[i]! - this.#to[kept - 1]! <= gapMs) {
         this.#to[kept - 1] = this.#to[i]!;
         continue;

@@ -161,20 +161,31 @@ export function jaegerTrace({ traceId, spans }: Trace): JaegerTrace {
     if (!known) processes.set(key, (known = { id: `p${processes.size + 1}`, serviceName: service, tags: resource.map(jaegerTag) }));
     return known.id;
   };
-  const list = [...spans].sort((a, b) => a.start - b.start).map((span): JaegerSpan => ({
+  const list = [...spans]
+    .sort((a, b) => a.start - b.start)
+    .map((span): JaegerSpan => ({
+      traceID: traceId,
+      spanID: span.spanId,
+      operationName: span.operation,
+      references: span.parentId ? [{ refType: "CHILD_OF", traceID: traceId, spanID: span.parentId }] : [],
+      startTime: span.start,
+      duration: span.duration,
+      tags: [
+        ...span.tags.map(jaegerTag),
+        ...(span.kind === "unspecified" ? [] : [jaegerTag({ key: "span.kind", value: span.kind })]),
+        ...(span.failed && !span.tags.some(({ key }) => key === "error") ? [jaegerTag({ key: "error", value: true })] : []),
+      ],
+      logs: span.events.map(({ time, name, tags }) => ({ timestamp: time, fields: [jaegerTag({ key: "event", value: name }), ...tags.map(jaegerTag)] })),
+      processID: processOf(span),
+      warnings: null,
+      flags: 1,
+    }));
+  return {
     traceID: traceId,
-    spanID: span.spanId,
-    operationName: span.operation,
-    references: span.parentId ? [{ refType: "CHILD_OF", traceID: traceId, spanID: span.parentId }] : [],
-    startTime: span.start,
-    duration: span.duration,
-    tags: [...span.tags.map(jaegerTag), ...(span.kind === "unspecified" ? [] : [jaegerTag({ key: "span.kind", value: span.kind })]), ...(span.failed && !span.tags.some(({ key }) => key === "error") ? [jaegerTag({ key: "error", value: true })] : [])],
-    logs: span.events.map(({ time, name, tags }) => ({ timestamp: time, fields: [jaegerTag({ key: "event", value: name }), ...tags.map(jaegerTag)] })),
-    processID: processOf(span),
+    spans: list,
+    processes: Object.fromEntries([...processes.values()].map(({ id, serviceName, tags }) => [id, { serviceName, tags }])),
     warnings: null,
-    flags: 1,
-  }));
-  return { traceID: traceId, spans: list, processes: Object.fromEntries([...processes.values()].map(({ id, serviceName, tags }) => [id, { serviceName, tags }])), warnings: null };
+  };
 }
 
 function jaegerTag({ key, value }: Tag): JaegerTag {

@@ -28,7 +28,9 @@ export function spansOfProtobuf(body: Uint8Array): Export {
 /** The same in OTLP's JSON, which writes ids in hexadecimal where protobuf's JSON has base64. Throws TRACES_UNREADABLE. */
 export function spansOfJson(text: string): Export {
   try {
-    const body = JSON.parse(text, (key, value: unknown) => (ID_FIELDS.has(key) && typeof value === "string" ? Buffer.from(value, "hex").toString("base64") : value)) as JsonValue;
+    const body = JSON.parse(text, (key, value: unknown) =>
+      ID_FIELDS.has(key) && typeof value === "string" ? Buffer.from(value, "hex").toString("base64") : value,
+    ) as JsonValue;
     return spansOf(fromJson(ExportTraceServiceRequestSchema, body, { ignoreUnknownFields: true }));
   } catch (cause) {
     throw unreadable(cause);
@@ -38,7 +40,10 @@ export function spansOfJson(text: string): Export {
 const ID_FIELDS = new Set(["traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"]);
 
 function unreadable(cause: unknown): ChainmailError {
-  return new ChainmailError("TRACES_UNREADABLE", `this is no export of traces in OTLP: ${errorText(cause)}`, { cause, hint: "send application/x-protobuf or application/json as OTLP 1.x has them" });
+  return new ChainmailError("TRACES_UNREADABLE", `this is no export of traces in OTLP: ${errorText(cause)}`, {
+    cause,
+    hint: "send application/x-protobuf or application/json as OTLP 1.x has them",
+  });
 }
 
 function spansOf(request: ExportTraceServiceRequest): Export {
@@ -77,7 +82,9 @@ function spanOf(span: OtlpSpan, service: string, resource: Tag[]): Span | undefi
     failed,
     tags: [...tagsOf(span.attributes), ...(failed && span.status?.message ? [{ key: "otel.status_description", value: bounded(span.status.message) }] : [])],
     resource,
-    events: span.events.slice(0, 32).map(({ name, timeUnixNano, attributes }) => ({ name: bounded(name), time: Number(timeUnixNano / 1_000n), tags: tagsOf(attributes) })),
+    events: span.events
+      .slice(0, 32)
+      .map(({ name, timeUnixNano, attributes }) => ({ name: bounded(name), time: Number(timeUnixNano / 1_000n), tags: tagsOf(attributes) })),
   };
 }
 

@@ -17,7 +17,11 @@ const EXPORT_PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export
 const GRPC = { ok: 0, invalidArgument: 3, resourceExhausted: 8, unimplemented: 12 } as const;
 
 /** Takes spans by OTLP over HTTP and gRPC and in Zipkin's JSON. */
-export function startTraceReceivers(store: TraceStore, log: Logger, ports: { otlpGrpc: number; otlpHttp: number; zipkin: number } = TRACE_PORTS): { stop(): void; ports: { otlpGrpc(): number; otlpHttp: number; zipkin: number } } {
+export function startTraceReceivers(
+  store: TraceStore,
+  log: Logger,
+  ports: { otlpGrpc: number; otlpHttp: number; zipkin: number } = TRACE_PORTS,
+): { stop(): void; ports: { otlpGrpc(): number; otlpHttp: number; zipkin: number } } {
   const take = ({ spans, rejected }: Export): number => {
     store.add(spans);
     return rejected;

@@ -79,7 +79,9 @@ export class TraceStore {
 
   /** The newest traces with a span that fits, newest first. */
   search(query: TraceQuery): Trace[] {
-    const found = [...this.#traces.values()].filter((trace) => trace.start <= query.to && trace.end >= query.from && trace.spans.some((span) => fits(span, query)));
+    const found = [...this.#traces.values()].filter(
+      (trace) => trace.start <= query.to && trace.end >= query.from && trace.spans.some((span) => fits(span, query)),
+    );
     return found.sort((a, b) => b.start - a.start).slice(0, query.limit);
   }
 
@@ -126,7 +128,10 @@ function fits(span: Span, { service, operation, tags, minDuration, maxDuration }
   if (service !== undefined && span.service !== service) return false;
   if (operation !== undefined && span.operation !== operation) return false;
   if (span.duration < minDuration || span.duration > maxDuration) return false;
-  return Object.entries(tags).every(([key, value]) => (key === "error" && value === "true" && span.failed) || [...span.tags, ...span.resource].some((tag) => tag.key === key && String(tag.value) === value));
+  return Object.entries(tags).every(
+    ([key, value]) =>
+      (key === "error" && value === "true" && span.failed) || [...span.tags, ...span.resource].some((tag) => tag.key === key && String(tag.value) === value),
+  );
 }
 
 function bytesOf({ operation, tags, events }: Span): number {

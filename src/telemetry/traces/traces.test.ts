@@ -77,18 +77,50 @@ test("OTLP over gRPC, as proxies send it, is answered and found by id", async ()
 
 test("OTLP over HTTP, in protobuf, zipped, and in JSON; a span without an id is told", async () => {
   const url = `http://127.0.0.1:${receivers.ports.otlpHttp}/v1/traces`;
-  const zipped = gzipSync(toBinary(ExportTraceServiceRequestSchema, request("00f067aa0ba902b7", { parent: "b7ad6b7169203331", service: "recommendation.istioinaction", failed: true })));
-  expect((await fetch(url, { method: "POST", body: zipped, headers: { "content-type": "application/x-protobuf", "content-encoding": "gzip" } })).status).toBe(200);
-  const json = { resourceSpans: [{ resource: { attributes: [] }, scopeSpans: [{ spans: [{ traceId: TRACE.toUpperCase(), spanId: "1111111111111111", name: "a", startTimeUnixNano: `${NOW}000000`, endTimeUnixNano: `${NOW}000000` }, { traceId: "", spanId: "2222222222222222" }] }] }] };
+  const zipped = gzipSync(
+    toBinary(
+      ExportTraceServiceRequestSchema,
+      request("00f067aa0ba902b7", { parent: "b7ad6b7169203331", service: "recommendation.istioinaction", failed: true }),
+    ),
+  );
+  expect((await fetch(url, { method: "POST", body: zipped, headers: { "content-type": "application/x-protobuf", "content-encoding": "gzip" } })).status).toBe(
+    200,
+  );
+  const json = {
+    resourceSpans: [
+      {
+        resource: { attributes: [] },
+        scopeSpans: [
+          {
+            spans: [
+              { traceId: TRACE.toUpperCase(), spanId: "1111111111111111", name: "a", startTimeUnixNano: `${NOW}000000`, endTimeUnixNano: `${NOW}000000` },
+              { traceId: "", spanId: "2222222222222222" },
+            ],
+          },
+        ],
+      },
+    ],
+  };
   const answer = await fetch(url, { method: "POST", body: JSON.stringify(json), headers: { "content-type": "application/json" } });
   expect(await answer.json()).toMatchObject({ partialSuccess: { rejectedSpans: 1 } });
   const { data } = await ask<JaegerTrace[]>(`/api/traces/${TRACE}`);
   expect(data[0]!.spans.map(({ spanID }) => spanID).sort()).toEqual(["00f067aa0ba902b7", "1111111111111111", "b7ad6b7169203331"]);
-  expect(data[0]!.spans.find(({ spanID }) => spanID === "00f067aa0ba902b7")!.references).toEqual([{ refType: "CHILD_OF", traceID: TRACE, spanID: "b7ad6b7169203331" }]);
+  expect(data[0]!.spans.find(({ spanID }) => spanID === "00f067aa0ba902b7")!.references).toEqual([
+    { refType: "CHILD_OF", traceID: TRACE, spanID: "b7ad6b7169203331" },
+  ]);
 });
 
 test("Zipkin's JSON", async () => {
-  const span = { traceId: "463ac35c9f6413ad", id: "a2fb4a1d1a96d312", kind: "SERVER", name: "get /", timestamp: NOW * 1_000, duration: 1_431, localEndpoint: { serviceName: "backend", ipv4: "192.168.99.1" }, tags: { "http.path": "/api" } };
+  const span = {
+    traceId: "463ac35c9f6413ad",
+    id: "a2fb4a1d1a96d312",
+    kind: "SERVER",
+    name: "get /",
+    timestamp: NOW * 1_000,
+    duration: 1_431,
+    localEndpoint: { serviceName: "backend", ipv4: "192.168.99.1" },
+    tags: { "http.path": "/api" },
+  };
   const response = await fetch(`http://127.0.0.1:${receivers.ports.zipkin}/api/v2/spans`, { method: "POST", body: JSON.stringify([span, { id: "no trace" }]) });
   expect(response.status).toBe(202);
   const { data } = await ask<JaegerTrace[]>("/api/traces/463ac35c9f6413ad");
@@ -116,13 +148,29 @@ test("traces are found by service, operation, tag, duration and time; services a
   expect(await ids("service=web-api.istioinaction&tags=%7B%22error%22%3A%22true%22%7D")).toEqual([]);
   expect(await ids(`service=backend&start=${NOW * 1_000 + 10_000}`)).toEqual([]);
   expect((await ask("/api/dependencies")).data).toEqual([{ parent: "web-api.istioinaction", child: "recommendation.istioinaction", callCount: 1 }]);
-  expect(await ask("/api/traces?service=a&minDuration=soon")).toMatchObject({ status: 400, errors: [{ code: 400, msg: expect.stringContaining("minDuration") }] });
+  expect(await ask("/api/traces?service=a&minDuration=soon")).toMatchObject({
+    status: 400,
+    errors: [{ code: 400, msg: expect.stringContaining("minDuration") }],
+  });
   expect(await ask("/api/traces/ffff")).toMatchObject({ status: 404, errors: [{ msg: "trace not found" }] });
 });
 
 test("the oldest traces go when the room is used up; a trace without end does not push out others; what comes again counts once", () => {
   const small = new TraceStore({ maxBytes: 20_000, maxSpansPerTrace: 5 });
-  const span = (trace: number, id: number): Span => ({ traceId: trace.toString(16).padStart(32, "0"), spanId: id.toString(16).padStart(16, "0"), parentId: "", service: "s", operation: "o", kind: "server", start: NOW * 1_000 + trace, duration: 1, failed: false, tags: [], resource: [], events: [] });
+  const span = (trace: number, id: number): Span => ({
+    traceId: trace.toString(16).padStart(32, "0"),
+    spanId: id.toString(16).padStart(16, "0"),
+    parentId: "",
+    service: "s",
+    operation: "o",
+    kind: "server",
+    start: NOW * 1_000 + trace,
+    duration: 1,
+    failed: false,
+    tags: [],
+    resource: [],
+    events: [],
+  });
   small.add([span(1, 1), span(1, 1)]);
   expect(small.get(span(1, 1).traceId)!.spans).toHaveLength(1);
   for (let id = 1; id < 50; id++) small.add([span(2, id)]);

@@ -30,7 +30,11 @@ function spanOf(item: unknown): Span | undefined {
   const tags: Tag[] = Object.entries(isFields(item.tags) ? item.tags : {}).map(([key, value]) => ({ key, value: text(value) }));
   const local = isFields(item.localEndpoint) ? item.localEndpoint : {};
   const remote = isFields(item.remoteEndpoint) ? item.remoteEndpoint : {};
-  for (const [key, value] of [["peer.service", remote.serviceName], ["peer.ipv4", remote.ipv4], ["peer.port", remote.port]] as const) {
+  for (const [key, value] of [
+    ["peer.service", remote.serviceName],
+    ["peer.ipv4", remote.ipv4],
+    ["peer.port", remote.port],
+  ] as const) {
     if (typeof value === "string" || typeof value === "number") tags.push({ key, value });
   }
   return {
@@ -45,7 +49,9 @@ function spanOf(item: unknown): Span | undefined {
     failed: tags.some(({ key }) => key === "error"),
     tags: boundedTags(tags),
     resource: typeof local.ipv4 === "string" ? [{ key: "ip", value: bounded(local.ipv4) }] : [],
-    events: (Array.isArray(item.annotations) ? item.annotations : []).slice(0, 32).flatMap((event: unknown) => (isFields(event) ? [{ time: micros(event.timestamp), name: bounded(text(event.value)), tags: [] }] : [])),
+    events: (Array.isArray(item.annotations) ? item.annotations : [])
+      .slice(0, 32)
+      .flatMap((event: unknown) => (isFields(event) ? [{ time: micros(event.timestamp), name: bounded(text(event.value)), tags: [] }] : [])),
   };
 }
 

@@ -13,7 +13,8 @@ const BUILD_TIMEOUT_MS = 600_000;
 const RUN_TIMEOUT_MS = 180_000;
 
 const wanted = process.env["CHAINMAIL_CONFORMANCE"] === "1";
-const reasonFor = (program: string): string | undefined => (!wanted ? "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)" : Bun.which(program) ? undefined : `there is no ${program} on the path`);
+const reasonFor = (program: string): string | undefined =>
+  !wanted ? "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)" : Bun.which(program) ? undefined : `there is no ${program} on the path`;
 const [noGo, noNode] = [reasonFor("go"), reasonFor("node")];
 
 describe.skipIf(noGo !== undefined && noNode !== undefined)("programs on client libraries", () => {
@@ -36,7 +37,11 @@ describe.skipIf(noGo !== undefined && noNode !== undefined)("programs on client 
       const folder = join(CACHE, "go");
       mkdirSync(folder, { recursive: true });
       cpSync(join(import.meta.dir, "go"), folder, { recursive: true });
-      const built = Bun.spawnSync(["nice", "-n", "5", "go", "build", "-o", "clients", "."], { cwd: folder, env: { ...process.env, GOFLAGS: "-mod=mod" }, stderr: "pipe" });
+      const built = Bun.spawnSync(["nice", "-n", "5", "go", "build", "-o", "clients", "."], {
+        cwd: folder,
+        env: { ...process.env, GOFLAGS: "-mod=mod" },
+        stderr: "pipe",
+      });
       if (built.exitCode !== 0) throw new Error(`go build: ${built.stderr.toString().slice(-2000)}`);
       expect(await stepsOf(`${folder}/clients listing ${IMAGE}`)).toHaveLength(15);
       // Informers that open with a watch instead of a list, as client-go's will all do.

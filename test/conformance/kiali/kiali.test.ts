@@ -6,7 +6,12 @@ import { EnvoyCluster } from "../cluster.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "chainmail");
-const reason = process.env.CHAINMAIL_CONFORMANCE !== "1" ? "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)" : Bun.which("go") ? undefined : "there is no Go to build Kiali's client libraries";
+const reason =
+  process.env.CHAINMAIL_CONFORMANCE !== "1"
+    ? "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)"
+    : Bun.which("go")
+      ? undefined
+      : "there is no Go to build Kiali's client libraries";
 /** A first build fetches client-go. */
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 /** Windows of a minute fill. */
@@ -38,7 +43,11 @@ describe.skipIf(reason !== undefined)(`what Kiali asks is answered${reason ? `: 
     const proxy = cluster.spawn("kubectl proxy --port=0");
     children.push(proxy);
     const api = /127\.0\.0\.1:\d+/.exec(await proxy.firstLine())![0];
-    children.push(cluster.spawn("kubectl exec -n istioinaction deploy/sleep -- sh -c 'while true; do curl -s -o /dev/null http://web-api.istioinaction:8080/; sleep 0.2; done'"));
+    children.push(
+      cluster.spawn(
+        "kubectl exec -n istioinaction deploy/sleep -- sh -c 'while true; do curl -s -o /dev/null http://web-api.istioinaction:8080/; sleep 0.2; done'",
+      ),
+    );
     await Bun.sleep(TRAFFIC_MS);
     report = JSON.parse(await cluster.must(`${program} http://${api}/api/v1/namespaces/istio-system/services/prometheus:9090/proxy istioinaction`)) as Report;
     console.log(`ready after ${report.readySeconds.toFixed(1)} s; ${report.istiod.proxies} proxies; events after ${JSON.stringify(report.eventMillis)} ms`);
@@ -63,7 +72,9 @@ describe.skipIf(reason !== undefined)(`what Kiali asks is answered${reason ? `: 
   });
 
   test("a sidecar's configuration and log by name", () => {
-    expect(report.configDump).toEqual(expect.arrayContaining(["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "RoutesConfigDump", "SecretsConfigDump"]));
+    expect(report.configDump).toEqual(
+      expect.arrayContaining(["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "RoutesConfigDump", "SecretsConfigDump"]),
+    );
     expect(report.logLines).toBeGreaterThan(0);
   });
 
@@ -88,7 +99,11 @@ describe.skipIf(reason !== undefined)(`what Kiali asks is answered${reason ? `: 
 function build(): string {
   const program = join(CACHE, "kiali-like");
   mkdirSync(CACHE, { recursive: true });
-  const { exitCode, stderr } = Bun.spawnSync(["go", "build", "-o", program, "."], { cwd: join(import.meta.dir, "client"), stderr: "pipe", timeout: BUILD_TIMEOUT_MS });
+  const { exitCode, stderr } = Bun.spawnSync(["go", "build", "-o", program, "."], {
+    cwd: join(import.meta.dir, "client"),
+    stderr: "pipe",
+    timeout: BUILD_TIMEOUT_MS,
+  });
   if (exitCode !== 0) throw new Error(`Go cannot build the client: ${stderr.toString()}`);
   return program;
 }

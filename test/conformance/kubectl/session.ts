@@ -31,7 +31,13 @@ export async function runSession(kubectlFolder: string, kubeconfig: string): Pro
   const said: Session = {};
   try {
     for (const line of sessionLines()) {
-      const child = Bun.spawn(["timeout", String(COMMAND_TIMEOUT_S), "bash", "-c", `k() { kubectl -n ${NAMESPACE} "$@"; }; ${line}`], { cwd: manifests, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      const child = Bun.spawn(["timeout", String(COMMAND_TIMEOUT_S), "bash", "-c", `k() { kubectl -n ${NAMESPACE} "$@"; }; ${line}`], {
+        cwd: manifests,
+        env,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
       const [stdout, stderr, exitCode] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
       let key = line;
       for (let again = 2; key in said; again++) key = `${line} #${again}`;

@@ -12,7 +12,9 @@ import { KUBECTL_MINORS, kubectlFolder } from "./programs.ts";
 import { runSession } from "./session.ts";
 
 const wanted = process.env["CHAINMAIL_CONFORMANCE"] === "1";
-const programs = wanted ? await oraclePrograms((line) => console.error(line)).catch((error: unknown) => errorText(error)) : "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)";
+const programs = wanted
+  ? await oraclePrograms((line) => console.error(line)).catch((error: unknown) => errorText(error))
+  : "CHAINMAIL_CONFORMANCE is not 1 (npm run conformance sets it)";
 const reason = typeof programs === "string" ? programs : undefined;
 
 /** Some 180 commands at both servers; on a busy machine each takes half a second. */
@@ -31,7 +33,13 @@ describe.skipIf(reason !== undefined)(`kubectl at our API server and at a real o
         const theirs = await startOracle(programs as OraclePrograms);
         try {
           const [ourConfig, theirConfig] = [join(folder, `ours-${minor}`), join(folder, `theirs-${minor}`)];
-          await writeKubeconfig({ path: ourConfig, name: "cluster", server: `https://127.0.0.1:${ours.server.port}`, caCert: ours.pki.caCert, client: ours.pki.admin });
+          await writeKubeconfig({
+            path: ourConfig,
+            name: "cluster",
+            server: `https://127.0.0.1:${ours.server.port}`,
+            caCert: ours.pki.caCert,
+            client: ours.pki.admin,
+          });
           writeFileSync(theirConfig, kubeconfigOf(theirs), { mode: 0o600 });
           const [said, expected] = await Promise.all([runSession(kubectl.folder, ourConfig), runSession(kubectl.folder, theirConfig)]);
           const differing = Object.keys(expected).filter((line) => !Bun.deepEquals(said[line], expected[line]) && !KNOWN.has(line));

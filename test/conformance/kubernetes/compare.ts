@@ -18,7 +18,8 @@ function compare(theirs: unknown, ours: unknown, path: string, lines: string[]):
     for (let index = 0; index < Math.max(theirs.length, ours.length); index++) compare(theirs[index], ours[index], `${path}[${index}]`, lines);
     return;
   }
-  if (theirs !== ours && JSON.stringify(theirs) !== JSON.stringify(ours)) lines.push(`${path}\n      theirs: ${JSON.stringify(theirs)}\n      ours:   ${JSON.stringify(ours)}`);
+  if (theirs !== ours && JSON.stringify(theirs) !== JSON.stringify(ours))
+    lines.push(`${path}\n      theirs: ${JSON.stringify(theirs)}\n      ours:   ${JSON.stringify(ours)}`);
 }
 
 function summary({ status, body }: Answer): string {

@@ -14,42 +14,17 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
       "watch of other things: that asks for text",
     ],
   ],
-  [
-    "Asked in the process here, not over HTTP, where a HEAD or TRACE has no body.",
-    [
-      "get and list: head of one",
-      "get and list: connect",
-    ],
-  ],
+  ["Asked in the process here, not over HTTP, where a HEAD or TRACE has no body.", ["get and list: head of one", "get and list: connect"]],
   [
     "The words of our own parsers of base64, YAML and Go's asn1.",
-    [
-      "get and list: a bad page",
-      "server-side apply: is broken",
-      "custom resources: has a text for a spec",
-    ],
+    ["get and list: a bad page", "server-side apply: is broken", "custom resources: has a text for a spec"],
   ],
-  [
-    "A field that is given as empty is shown as given; Go leaves it out.",
-    [
-      "validation rules: definition",
-      "rbac: review with a name",
-    ],
-  ],
+  ["A field that is given as empty is shown as given; Go leaves it out.", ["validation rules: definition", "rbac: review with a name"]],
   [
     "JSON with a field twice: the last object wins here, Go merges the two. Strict validation, which kubectl asks for, refuses both.",
-    [
-      "field validation: Warn: duplicate field",
-      "field validation: Ignore: duplicate field",
-    ],
+    ["field validation: Warn: duplicate field", "field validation: Ignore: duplicate field"],
   ],
-  [
-    "Says clearly what the real server only stumbles over.",
-    [
-      "update: with another kind by a patch",
-      "access: as a group only",
-    ],
-  ],
+  ["Says clearly what the real server only stumbles over.", ["update: with another kind by a patch", "access: as a group only"]],
   [
     "The refusal is the same; the real one ends with a difference of Go structs.",
     [
@@ -60,15 +35,10 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
       "nodes: bad taint",
     ],
   ],
-  [
-    "A VolumeAttributesClass has no finalizer: nothing here uses one, and nothing would take it away.",
-    ["defaults: attributes class"],
-  ],
+  ["A VolumeAttributesClass has no finalizer: nothing here uses one, and nothing would take it away.", ["defaults: attributes class"]],
   [
     "A path that does not exist is told so by the outermost of the real servers in turn, in JSON or as text; here always as text.",
-    [
-      "discovery: an unknown version",
-    ],
+    ["discovery: an unknown version"],
   ],
   [
     "managedFields: written in the stored version when an object comes in by another one, and the real server's empty structs of Services and raw objects are not all known.",
@@ -101,23 +71,12 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
   ],
   [
     "Events of events.k8s.io are held to the rules of core/v1's, which are fewer: our own controllers and kubectl write those.",
-    [
-      "events and leases: event of the newer kind without what it needs",
-      "events and leases: event of the newer kind of an unknown type",
-    ],
+    ["events and leases: event of the newer kind without what it needs", "events and leases: event of the newer kind of an unknown type"],
   ],
-  [
-    "The real server wants a Lease's times with six digits after the point and refuses others; here RFC 3339 is enough.",
-    [
-      "events and leases: lease renewed",
-    ],
-  ],
+  ["The real server wants a Lease's times with six digits after the point and refuses others; here RFC 3339 is enough.", ["events and leases: lease renewed"]],
   [
     "Descriptions of table columns are our own words; cells of a bookmark's row are null.",
-    [
-      "events and leases: as a table",
-      "watch: with initial events as a table",
-    ],
+    ["events and leases: as a table", "watch: with initial events as a table"],
   ],
   [
     "Definitions are served from the answer to their creation on: their conditions and names stand in it, and scope and kind are settled at once.",
@@ -132,70 +91,25 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
   ],
   [
     "A custom resource without a kind gets that of its path, as a built-in one does; it is then in the lists that follow.",
-    [
-      "custom resources: has no kind",
-      "custom resources: list",
-      "custom resources: table",
-    ],
+    ["custom resources: has no kind", "custom resources: list", "custom resources: table"],
   ],
-  [
-    "The rules of several roles come in the order of their names here, of a Go map there.",
-    [
-      "rbac: own rules",
-      "rbac: own rules of an administrator",
-    ],
-  ],
-  [
-    "A token dies with its pod at once, not a minute later; keys are ES256 and not RS256.",
-    [
-      "tokens: review after the pod",
-      "tokens: issuer",
-    ],
-  ],
+  ["The rules of several roles come in the order of their names here, of a Go map there.", ["rbac: own rules", "rbac: own rules of an administrator"]],
+  ["A token dies with its pod at once, not a minute later; keys are ES256 and not RS256.", ["tokens: review after the pod", "tokens: issuer"]],
   [
     "Evictions count the ready pods themselves: a budget's status, which the real server goes by, is kept by nobody.",
-    [
-      "pods: evict what a budget guards",
-      "pods: evict with a dry run",
-      "pods: evict what a budget allows",
-      "pods: the budget after",
-    ],
+    ["pods: evict what a budget guards", "pods: evict with a dry run", "pods: evict what a budget allows", "pods: the budget after"],
   ],
-  [
-    "A resize is accepted without a look at its quality of service.",
-    [
-      "pods: resize",
-    ],
-  ],
-  [
-    "The end of a pod is one event; the real server writes a zero grace period first.",
-    [
-      "watch of other things: of a pod's deletion",
-    ],
-  ],
+  ["A resize is accepted without a look at its quality of service.", ["pods: resize"]],
+  ["The end of a pod is one event; the real server writes a zero grace period first.", ["watch of other things: of a pod's deletion"]],
   [
     "Nodes are ready as soon as they are there: no controller would take the taint away.",
-    [
-      "nodes: node",
-      "nodes: status",
-      "nodes: cordon",
-      "defaults: node",
-      "defaults: local volume",
-    ],
+    ["nodes: node", "nodes: status", "nodes: cordon", "defaults: node", "defaults: local volume"],
   ],
   [
     "Restart policies of containers are refused: nothing here carries them out.",
-    [
-      "invalid pods: init container of an unknown restart policy",
-      "invalid pods: container with a restart policy",
-    ],
+    ["invalid pods: init container of an unknown restart policy", "invalid pods: container with a restart policy"],
   ],
-  [
-    "What a CertificateSigningRequest asks for is not read: nothing signs it.",
-    [
-      "defaults: signing request",
-    ],
-  ],
+  ["What a CertificateSigningRequest asks for is not read: nothing signs it.", ["defaults: signing request"]],
   [
     "The order of a Go map, or the moment at which defaults are filled in.",
     [
@@ -207,7 +121,9 @@ const REASONS: readonly [reason: string, steps: readonly string[]][] = [
   ],
 ];
 
-export const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map(REASONS.flatMap(([reason, steps]) => steps.map((step): [string, string] => [step, reason])));
+export const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map(
+  REASONS.flatMap(([reason, steps]) => steps.map((step): [string, string] => [step, reason])),
+);
 
 /** Of these, what the real server answers as we do now and then: it depends on its map orders, or on how soon a definition is established. */
 export const BY_CHANCE: ReadonlySet<string> = new Set([

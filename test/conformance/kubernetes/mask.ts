@@ -27,7 +27,11 @@ export function maskHeaders(headers: Headers): Answer["headers"] {
     const value = headers.get(name);
     if (value !== null) kept[name] = maskText(value);
   }
-  const warnings = headers.get("warning")?.split(/, (?=299 - )/).filter((warning) => !OWN_ADVICE.test(warning)) ?? [];
+  const warnings =
+    headers
+      .get("warning")
+      ?.split(/, (?=299 - )/)
+      .filter((warning) => !OWN_ADVICE.test(warning)) ?? [];
   if (warnings.length > 0) kept.warning = maskText(warnings.join(", "));
   else delete kept.warning;
   return kept;
@@ -42,7 +46,8 @@ export function maskText(text: string): string {
 export function maskBody(value: unknown, key = ""): unknown {
   if (Array.isArray(value)) return key === "managedFields" ? sorted(value.map((item) => maskBody(item))) : value.map((item) => maskBody(item));
   if (typeof value === "object" && value !== null) return maskObject(value as Record<string, unknown>);
-  if (typeof value === "string") return key === "resourceVersion" || key === "continue" ? (value === "" || value === "0" ? value : `<${key}>`) : maskText(value);
+  if (typeof value === "string")
+    return key === "resourceVersion" || key === "continue" ? (value === "" || value === "0" ? value : `<${key}>`) : maskText(value);
   if (key === "nodePort" && typeof value === "number" && value !== 0) return "<nodePort>";
   return value;
 }
@@ -67,7 +72,9 @@ function maskTable(table: Record<string, unknown>): void {
   const columns = (table.columnDefinitions ?? null) as { name: string; description: string }[] | null;
   for (const column of columns ?? []) column.description = "<description>";
   for (const row of (table.rows ?? []) as { cells: unknown[] }[]) {
-    row.cells = row.cells.map((cell, index) => ((columns === null || columns[index]?.name === "Age") && typeof cell === "string" && /^\d+[smhd]/.test(cell) ? "<age>" : cell));
+    row.cells = row.cells.map((cell, index) =>
+      (columns === null || columns[index]?.name === "Age") && typeof cell === "string" && /^\d+[smhd]/.test(cell) ? "<age>" : cell,
+    );
   }
 }
 

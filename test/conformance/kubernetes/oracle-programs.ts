@@ -19,13 +19,21 @@ export async function oraclePrograms(say: (line: string) => void): Promise<Oracl
   const programs = { apiserver: join(folder, "kube-apiserver"), etcd: join(folder, "etcd") };
   if (existsSync(programs.apiserver) && existsSync(programs.etcd)) return programs;
   if (given) throw new Error(`CHAINMAIL_KUBERNETES_ORACLE names ${given}, which has no kube-apiserver and etcd`);
-  if (!Bun.which("go")) throw new Error("a kube-apiserver is needed to compare with, and there is no `go` to build it: install Go, or set CHAINMAIL_KUBERNETES_ORACLE to a folder with kube-apiserver and etcd");
+  if (!Bun.which("go"))
+    throw new Error(
+      "a kube-apiserver is needed to compare with, and there is no `go` to build it: install Go, or set CHAINMAIL_KUBERNETES_ORACLE to a folder with kube-apiserver and etcd",
+    );
   mkdirSync(folder, { recursive: true });
   say(`building kube-apiserver ${KUBERNETES_VERSION} and etcd ${ETCD_VERSION} into ${folder}; this takes some minutes, once`);
   await writeModule(folder);
   const version = "k8s.io/component-base/version";
   const [major, minor] = KUBERNETES_VERSION.split(".");
-  await build(folder, "kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", `-s -w -X ${version}.gitVersion=v${KUBERNETES_VERSION} -X ${version}.gitMajor=${major} -X ${version}.gitMinor=${minor}`);
+  await build(
+    folder,
+    "kube-apiserver",
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    `-s -w -X ${version}.gitVersion=v${KUBERNETES_VERSION} -X ${version}.gitMajor=${major} -X ${version}.gitMinor=${minor}`,
+  );
   await build(folder, "etcd", "go.etcd.io/etcd/server/v3", "-s -w");
   return programs;
 }
@@ -48,7 +56,12 @@ async function build(folder: string, name: string, pkg: string, flags: string): 
 }
 
 async function go(folder: string, args: string[]): Promise<string> {
-  const child = Bun.spawn(["nice", "-n", "5", "go", ...args], { cwd: folder, env: { ...process.env, GOFLAGS: "-mod=mod -buildvcs=false" }, stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(["nice", "-n", "5", "go", ...args], {
+    cwd: folder,
+    env: { ...process.env, GOFLAGS: "-mod=mod -buildvcs=false" },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
   if (code !== 0) throw new Error(`go ${args[0]} failed: ${err.slice(-2000)}`);
   return out;

@@ -31,25 +31,62 @@ export async function startOracle({ apiserver, etcd }: OraclePrograms, { durable
   const folder = mkdtempSync(join(tmpdir(), "chainmail-oracle-"));
   const [client, peer, secure] = [freePort(), freePort(), freePort()];
   const token = crypto.randomUUID();
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048, publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } });
+  const { publicKey, privateKey } = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
   const file = (name: string, content: string) => {
     writeFileSync(join(folder, name), content, { mode: 0o600 });
     return join(folder, name);
   };
   const keyFile = file("sa.key", privateKey);
-  const run = (command: string[], name: string) => Bun.spawn(command, { cwd: folder, stdin: "ignore", stdout: Bun.file(join(folder, `${name}.out`)), stderr: Bun.file(join(folder, `${name}.log`)) });
+  const run = (command: string[], name: string) =>
+    Bun.spawn(command, { cwd: folder, stdin: "ignore", stdout: Bun.file(join(folder, `${name}.out`)), stderr: Bun.file(join(folder, `${name}.log`)) });
   const local = (port: number) => `http://127.0.0.1:${port}`;
   const store = run(
-    [etcd, "--data-dir", join(folder, "etcd"), ...(durable ? [] : ["--unsafe-no-fsync"]), "--listen-client-urls", local(client), "--advertise-client-urls", local(client), "--listen-peer-urls", local(peer), "--initial-advertise-peer-urls", local(peer), "--initial-cluster", `default=${local(peer)}`],
+    [
+      etcd,
+      "--data-dir",
+      join(folder, "etcd"),
+      ...(durable ? [] : ["--unsafe-no-fsync"]),
+      "--listen-client-urls",
+      local(client),
+      "--advertise-client-urls",
+      local(client),
+      "--listen-peer-urls",
+      local(peer),
+      "--initial-advertise-peer-urls",
+      local(peer),
+      "--initial-cluster",
+      `default=${local(peer)}`,
+    ],
     "etcd",
   );
   const server = run(
     [
       apiserver,
-      "--etcd-servers", local(client), "--bind-address", "127.0.0.1", "--secure-port", String(secure), "--cert-dir", join(folder, "certs"),
-      "--service-cluster-ip-range", "10.96.0.0/16", "--service-account-issuer", "https://kubernetes.default.svc.cluster.local",
-      "--service-account-key-file", file("sa.pub", publicKey), "--service-account-signing-key-file", keyFile,
-      "--authorization-mode", "RBAC", "--token-auth-file", file("tokens.csv", `${token},conformance,conformance,system:masters\n`), "--allow-privileged=true",
+      "--etcd-servers",
+      local(client),
+      "--bind-address",
+      "127.0.0.1",
+      "--secure-port",
+      String(secure),
+      "--cert-dir",
+      join(folder, "certs"),
+      "--service-cluster-ip-range",
+      "10.96.0.0/16",
+      "--service-account-issuer",
+      "https://kubernetes.default.svc.cluster.local",
+      "--service-account-key-file",
+      file("sa.pub", publicKey),
+      "--service-account-signing-key-file",
+      keyFile,
+      "--authorization-mode",
+      "RBAC",
+      "--token-auth-file",
+      file("tokens.csv", `${token},conformance,conformance,system:masters\n`),
+      "--allow-privileged=true",
       // Nothing reviews objects of the aggregation layer here, and the address of the machine is nobody's business.
       "--endpoint-reconciler-type=none",
       ...(tls ? ["--client-ca-file", tls.clientCa, "--tls-cert-file", tls.cert, "--tls-private-key-file", tls.key] : []),
@@ -63,7 +100,13 @@ export async function startOracle({ apiserver, etcd }: OraclePrograms, { durable
     rmSync(folder, { recursive: true, force: true });
   };
   const url = `https://127.0.0.1:${secure}`;
-  const target: Target = (path, init) => fetch(url + path, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` }, keepalive: false, tls: { rejectUnauthorized: false } } as RequestInit);
+  const target: Target = (path, init) =>
+    fetch(url + path, {
+      ...init,
+      headers: { ...init.headers, authorization: `Bearer ${token}` },
+      keepalive: false,
+      tls: { rejectUnauthorized: false },
+    } as RequestInit);
   try {
     await ready(target, pollMs, () => server.exitCode ?? store.exitCode);
   } catch (error) {

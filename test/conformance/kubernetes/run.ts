@@ -31,7 +31,8 @@ export function namespaceOf({ name }: Script): string {
 
 /** A namespace with the account that controllers would make. */
 async function prepareNamespace(target: Target, ns: string): Promise<void> {
-  const post = (path: string, body: unknown) => target(path, { method: "POST", headers: { "content-type": "application/json", "user-agent": "setup/1" }, body: JSON.stringify(body) });
+  const post = (path: string, body: unknown) =>
+    target(path, { method: "POST", headers: { "content-type": "application/json", "user-agent": "setup/1" }, body: JSON.stringify(body) });
   await (await post("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: ns } })).text();
   await (await post(`/api/v1/namespaces/${ns}/serviceaccounts`, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } })).text();
 }
@@ -44,13 +45,21 @@ async function ask(target: Target, step: Step, fill: (text: string) => string, s
   const body = parse(text);
   for (const [name, path] of Object.entries(step.save ?? {})) saved.set(name, String(pick(body, path)));
   const shown = step.only ? step.only(body) : body;
-  return { status: response.status, headers: maskHeaders(response.headers), ...(shown === "" ? {} : { body: typeof shown === "string" ? maskText(shown) : maskBody(shown) }) };
+  return {
+    status: response.status,
+    headers: maskHeaders(response.headers),
+    ...(shown === "" ? {} : { body: typeof shown === "string" ? maskText(shown) : maskBody(shown) }),
+  };
 }
 
 function requestOf(step: Step, fill: (text: string) => string): Parameters<Target>[1] {
   const { method, body, type = "application/json", headers } = step;
   const bytes = body === undefined ? undefined : body instanceof Uint8Array ? body : fill(typeof body === "string" ? body : JSON.stringify(body));
-  return { method, headers: { "user-agent": "conformance/1.0", ...(bytes === undefined ? {} : { "content-type": type }), ...headers }, ...(bytes === undefined ? {} : { body: bytes }) };
+  return {
+    method,
+    headers: { "user-agent": "conformance/1.0", ...(bytes === undefined ? {} : { "content-type": type }), ...headers },
+    ...(bytes === undefined ? {} : { body: bytes }),
+  };
 }
 
 async function watch(target: Target, step: Step, fill: (text: string) => string, saved: Map<string, string>, count: number | undefined): Promise<Answer> {

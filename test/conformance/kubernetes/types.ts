@@ -42,6 +42,9 @@ export interface Answer {
 }
 
 /** An API server: ours or the real one. */
-export type Target = (path: string, init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal }) => Promise<Response>;
+export type Target = (
+  path: string,
+  init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal },
+) => Promise<Response>;
 
 export type Recording = Record<string, Record<string, Answer>>;

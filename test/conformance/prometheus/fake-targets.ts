@@ -41,8 +41,24 @@ function steady(seconds: number): string {
   const n = Math.floor(seconds * RATE);
   const buckets = [0.25, 0.5, 1].map((le, i) => `even_bucket{le="${le}"} ${Math.floor((n * (i + 1)) / 4)}`).join("\n");
   return [
-    "# HELP steady_total Counts.", "# TYPE steady_total counter", `steady_total ${n}`, "# HELP idle_total Does not.", "# TYPE idle_total counter", "idle_total 7", "# HELP even A histogram.", "# TYPE even histogram", buckets, `even_bucket{le="+Inf"} ${n}`, `even_sum ${n / 2}`, `even_count ${n}`,
-    `exported_job_gauge{job="mine",instance="other"} 1`, 'text_gauge{path="/a b",quoted="say \\"hi\\"\\n",empty=""} 1', 'weird_gauge{kind="nan"} NaN', 'weird_gauge{kind="inf"} +Inf', 'weird_gauge{kind="exponent"} 1.5e-9', "",
+    "# HELP steady_total Counts.",
+    "# TYPE steady_total counter",
+    `steady_total ${n}`,
+    "# HELP idle_total Does not.",
+    "# TYPE idle_total counter",
+    "idle_total 7",
+    "# HELP even A histogram.",
+    "# TYPE even histogram",
+    buckets,
+    `even_bucket{le="+Inf"} ${n}`,
+    `even_sum ${n / 2}`,
+    `even_count ${n}`,
+    `exported_job_gauge{job="mine",instance="other"} 1`,
+    'text_gauge{path="/a b",quoted="say \\"hi\\"\\n",empty=""} 1',
+    'weird_gauge{kind="nan"} NaN',
+    'weird_gauge{kind="inf"} +Inf',
+    'weird_gauge{kind="exponent"} 1.5e-9',
+    "",
   ].join("\n");
 }
 
@@ -53,7 +69,9 @@ function restarting(seconds: number): string {
 
 /** Does not answer every tenth second for one. */
 function missing(seconds: number): string | undefined {
-  return Math.floor(seconds) % 10 === 5 ? undefined : `# TYPE missing_total counter\nmissing_total ${Math.floor(seconds * RATE)}\nmissing_gauge 4\nidle_total 1\n`;
+  return Math.floor(seconds) % 10 === 5
+    ? undefined
+    : `# TYPE missing_total counter\nmissing_total ${Math.floor(seconds * RATE)}\nmissing_gauge 4\nidle_total 1\n`;
 }
 
 /** Forgets one series after half a minute, another for ten seconds; one was measured when the start was. */

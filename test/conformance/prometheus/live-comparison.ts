@@ -15,7 +15,14 @@ const RATE_TOLERANCE = 0.08;
 /** One of Kiali's recorded queries with its open names filled in. */
 export function fillIn(line: string, names: Names): { kind: string; query: string } {
   const [kind, query] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)];
-  const filled = query.replaceAll("<G13>", EDGE_LABELS.join(",")).replaceAll("[D]", "[60s]").replaceAll('"NS"', `"${names.namespace}"`).replaceAll('"X"', `"${names.workload}"`).replaceAll(/\bNS\b/g, names.namespace).replaceAll(/\bX\b/g, names.workload).replaceAll("istiod-556dbdc76-xf5zb", names.istiod);
+  const filled = query
+    .replaceAll("<G13>", EDGE_LABELS.join(","))
+    .replaceAll("[D]", "[60s]")
+    .replaceAll('"NS"', `"${names.namespace}"`)
+    .replaceAll('"X"', `"${names.workload}"`)
+    .replaceAll(/\bNS\b/g, names.namespace)
+    .replaceAll(/\bX\b/g, names.workload)
+    .replaceAll("istiod-556dbdc76-xf5zb", names.istiod);
   return { kind, query: filled };
 }
 
@@ -23,7 +30,14 @@ export function fillIn(line: string, names: Names): { kind: string; query: strin
  * Asks two stores that scrape the same targets the same question about the same time. What differs, in words; undefined when
  * nothing does but the moments of their scrapes.
  */
-export async function compareLive(query: string, kind: string, theirs: string, ours: string, at: number, tolerance = RATE_TOLERANCE): Promise<string | undefined> {
+export async function compareLive(
+  query: string,
+  kind: string,
+  theirs: string,
+  ours: string,
+  at: number,
+  tolerance = RATE_TOLERANCE,
+): Promise<string | undefined> {
   const question = kind === "range" ? { query, start: at - 30, end: at, step: 10 } : { query, time: at };
   const [a, b] = [await ask(theirs, question), await ask(ours, question)];
   // Pods may have come while one of the two had not scraped yet: the newest point is the one to compare.
@@ -32,5 +46,9 @@ export async function compareLive(query: string, kind: string, theirs: string, o
 
 function lastPoints(answer: Answer): Answer {
   if (answer.resultType !== "matrix") return answer;
-  return { ...answer, resultType: "vector", result: (answer.result as { metric: unknown; values: unknown[] }[]).map(({ metric, values }) => ({ metric, value: values.at(-1) })) };
+  return {
+    ...answer,
+    resultType: "vector",
+    result: (answer.result as { metric: unknown; values: unknown[] }[]).map(({ metric, values }) => ({ metric, value: values.at(-1) })),
+  };
 }

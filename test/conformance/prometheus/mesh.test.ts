@@ -70,8 +70,12 @@ describe.skipIf(found.path === undefined)(`a real Prometheus scrapes the mesh${f
     children.push(forward);
     const port = /127\.0\.0\.1:(\d+)/.exec(await forward.firstLine())![1];
     await eventually(async () => {
-      const answer = await fetch(`http://localhost:${port}/kiali/api/namespaces/graph?namespaces=istioinaction&duration=60s&graphType=workload&appenders=securityPolicy`);
-      const { elements } = (await answer.json()) as { elements: { edges: { data: { isMTLS?: string; traffic: { protocol: string; rates?: Record<string, string> } } }[] } };
+      const answer = await fetch(
+        `http://localhost:${port}/kiali/api/namespaces/graph?namespaces=istioinaction&duration=60s&graphType=workload&appenders=securityPolicy`,
+      );
+      const { elements } = (await answer.json()) as {
+        elements: { edges: { data: { isMTLS?: string; traffic: { protocol: string; rates?: Record<string, string> } } }[] };
+      };
       expect(elements.edges.length).toBeGreaterThanOrEqual(3);
       for (const { data } of elements.edges) expect([data.isMTLS, Number(data.traffic.rates?.http) > 1]).toEqual(["100", true]);
     }, 60_000);

@@ -27,7 +27,17 @@ export async function startPrometheus(path: string, config: string, flags: reado
   const folder = mkdtempSync(join(tmpdir(), "chainmail-prometheus-"));
   writeFileSync(join(folder, "prometheus.yml"), config);
   const port = freePort();
-  const child = Bun.spawn([path, `--config.file=${join(folder, "prometheus.yml")}`, `--storage.tsdb.path=${join(folder, "data")}`, `--web.listen-address=127.0.0.1:${port}`, "--log.level=error", ...flags], { cwd: folder, stdout: "inherit", stderr: "inherit" });
+  const child = Bun.spawn(
+    [
+      path,
+      `--config.file=${join(folder, "prometheus.yml")}`,
+      `--storage.tsdb.path=${join(folder, "data")}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      "--log.level=error",
+      ...flags,
+    ],
+    { cwd: folder, stdout: "inherit", stderr: "inherit" },
+  );
   const url = `http://127.0.0.1:${port}`;
   const stop = async () => {
     child.kill();
@@ -35,7 +45,13 @@ export async function startPrometheus(path: string, config: string, flags: reado
     rmSync(folder, { recursive: true, force: true });
   };
   for (const end = Date.now() + START_TIMEOUT_MS; ; await Bun.sleep(100)) {
-    if (await fetch(`${url}/-/ready`).then((answer) => answer.ok, () => false)) return { url, pid: child.pid, folder, stop };
+    if (
+      await fetch(`${url}/-/ready`).then(
+        (answer) => answer.ok,
+        () => false,
+      )
+    )
+      return { url, pid: child.pid, folder, stop };
     if (child.exitCode === null && Date.now() < end) continue;
     await stop();
     throw new Error(`prometheus did not become ready on ${url}`);

@@ -18,7 +18,9 @@ export async function remoteWrite(url: string, series: readonly RecordedSeries[]
 /** https://github.com/prometheus/prometheus/blob/v2.42.0/prompb/types.proto */
 function timeSeries({ labels, samples }: RecordedSeries): Uint8Array {
   const text = new TextEncoder();
-  const names = Object.keys(labels).filter((name) => labels[name] !== "").sort();
+  const names = Object.keys(labels)
+    .filter((name) => labels[name] !== "")
+    .sort();
   return concat([
     ...names.map((name) => field(1, concat([field(1, text.encode(name)), field(2, text.encode(labels[name]!))]))),
     ...samples.map(({ time, value }) => {

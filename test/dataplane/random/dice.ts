@@ -41,6 +41,10 @@ export class Dice {
 
   /** The fields that chance takes, each with this share. */
   fields<T>(share: number, makers: Readonly<Record<string, () => T>>): Record<string, T> {
-    return Object.fromEntries(Object.entries(makers).filter(() => this.chance(share)).map(([name, make]) => [name, make()]));
+    return Object.fromEntries(
+      Object.entries(makers)
+        .filter(() => this.chance(share))
+        .map(([name, make]) => [name, make()]),
+    );
   }
 }

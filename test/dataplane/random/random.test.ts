@@ -33,5 +33,7 @@ test("rows by chance can be had again", () => {
 async function differing(rows: readonly Row[], patience: number): Promise<Row[]> {
   if (rows.length === 0) return [];
   const [ours, theirs] = await Promise.all([runRows(rows, "chainmail", patience), runRows(rows, "envoy", patience)]);
-  return rows.filter((row) => !Bun.deepEquals(withoutChance(comparable(row, ours.get(row.name), true)), withoutChance(comparable(row, theirs.get(row.name), true))));
+  return rows.filter(
+    (row) => !Bun.deepEquals(withoutChance(comparable(row, ours.get(row.name), true)), withoutChance(comparable(row, theirs.get(row.name), true))),
+  );
 }

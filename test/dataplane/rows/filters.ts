@@ -1,13 +1,30 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { IDS } from "../certificates.ts";
-import { cluster, direct, get, http, http2Upstream, httpFilter, raw, row, route, tcp, typed, type Call, type Group, type HttpRequest, type Row } from "../row.ts";
+import {
+  cluster,
+  direct,
+  get,
+  http,
+  http2Upstream,
+  httpFilter,
+  raw,
+  row,
+  route,
+  tcp,
+  typed,
+  type Call,
+  type Group,
+  type HttpRequest,
+  type Row,
+} from "../row.ts";
 import { TOKENS } from "../tokens.ts";
 import { ca, serverTls } from "./tls.ts";
 
 /** HTTP and network filters: authorization, tokens, external authorization, rate limits, faults, CORS, health checks. */
 
 const F = "envoy.extensions.filters.http.";
-const LOGGED = "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% shadow=%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_effective_policy_id)%/%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_engine_result)%";
+const LOGGED =
+  "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% shadow=%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_effective_policy_id)%/%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_engine_result)%";
 
 const filtered = (filter: JsonObject, more: Parameters<typeof http>[0] = {}): JsonObject => http({ filters: [filter], ...more });
 
@@ -17,10 +34,15 @@ const rbacFilter = (config: JsonObject): JsonObject => httpFilter("envoy.filters
 const ANY = { any: true };
 const policy = (permission: JsonObject, principal: JsonObject = ANY): JsonObject => ({ permissions: [permission], principals: [principal] });
 const rules = (action: string, policies: JsonObject): JsonObject => ({ rules: { action, policies } });
-const allow = (name: string, permission: JsonObject, call: Call, principal: JsonObject = ANY): Row => row(`RBAC: ${name}`, filtered(rbacFilter(rules("ALLOW", { "ns[foo]-policy[bar]-rule[0]": policy(permission, principal) })), { log: LOGGED }), call);
+const allow = (name: string, permission: JsonObject, call: Call, principal: JsonObject = ANY): Row =>
+  row(`RBAC: ${name}`, filtered(rbacFilter(rules("ALLOW", { "ns[foo]-policy[bar]-rule[0]": policy(permission, principal) })), { log: LOGGED }), call);
 const header = (name: string, match: JsonObject): JsonObject => ({ header: { name, string_match: match } });
 const byTls = (name: string, principal: JsonObject, cert: "client" | "other-client" | undefined): Row =>
-  row(`RBAC: ${name}`, filtered(rbacFilter(rules("ALLOW", { p: policy(ANY, principal) })), { log: LOGGED, chain: { transport_socket: serverTls({ validation_context: ca() }) } }), { tls: { sni: "server.test", ...(cert && { cert }) }, http: {} });
+  row(
+    `RBAC: ${name}`,
+    filtered(rbacFilter(rules("ALLOW", { p: policy(ANY, principal) })), { log: LOGGED, chain: { transport_socket: serverTls({ validation_context: ca() }) } }),
+    { tls: { sni: "server.test", ...(cert && { cert }) }, http: {} },
+  );
 
 const rbac: Row[] = [
   allow("allowed", ANY, get()),
@@ -34,15 +56,32 @@ const rbac: Row[] = [
   row("RBAC: shadow rules would allow", filtered(rbacFilter({ shadow_rules: { action: "ALLOW", policies: { s: policy(ANY) } } }), { log: LOGGED }), get()),
   row("RBAC: denied, POST with a body", filtered(rbacFilter(rules("DENY", { d: policy(ANY) }))), get("/", [], { method: "POST", body: "hello" })),
   row("RBAC: denied, HEAD", filtered(rbacFilter(rules("DENY", { d: policy(ANY) }))), get("/", [], { method: "HEAD" })),
-  row("RBAC: denied, gRPC", filtered(rbacFilter(rules("DENY", { d: policy(ANY) }))), { h2: { method: "POST", headers: [["content-type", "application/grpc"]], body: "" } }),
+  row("RBAC: denied, gRPC", filtered(rbacFilter(rules("DENY", { d: policy(ANY) }))), {
+    h2: { method: "POST", headers: [["content-type", "application/grpc"]], body: "" },
+  }),
   allow("path", { url_path: { path: { prefix: "/a" } } }, get("/abc?x=/b")),
   allow("path, without the query", { url_path: { path: { exact: "/a" } } }, get("/a?q")),
   allow("path suffix", { url_path: { path: { suffix: "/end" } } }, get("/x/end")),
   allow("path, another", { url_path: { path: { exact: "/a" } } }, get("/b")),
-  allow("path template", { uri_template: { name: "t", typed_config: typed("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", { path_template: "/a/*/c" }) } }, get("/a/b/c")),
-  allow("path template, too deep", { uri_template: { name: "t", typed_config: typed("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", { path_template: "/a/*/c" }) } }, get("/a/b/b/c")),
+  allow(
+    "path template",
+    { uri_template: { name: "t", typed_config: typed("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", { path_template: "/a/*/c" }) } },
+    get("/a/b/c"),
+  ),
+  allow(
+    "path template, too deep",
+    { uri_template: { name: "t", typed_config: typed("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", { path_template: "/a/*/c" }) } },
+    get("/a/b/b/c"),
+  ),
   allow("host", header(":authority", { suffix: ".test" }), get()),
-  allow("header of two values", header("x-a", { exact: "2" }), get("/", [["x-a", "1"], ["x-a", "2"]])),
+  allow(
+    "header of two values",
+    header("x-a", { exact: "2" }),
+    get("/", [
+      ["x-a", "1"],
+      ["x-a", "2"],
+    ]),
+  ),
   allow("not", { not_rule: header("x-a", { exact: "1" }) }, get("/", [["x-a", "1"]])),
   allow("not, missing header", { not_rule: header("x-a", { exact: "1" }) }, get()),
   allow("or", { or_rules: { rules: [header("x-a", { exact: "1" }), header("x-a", { exact: "2" })] } }, get("/", [["x-a", "2"]])),
@@ -61,30 +100,87 @@ const rbac: Row[] = [
   byTls("authenticated, no certificate", { authenticated: { principal_name: { exact: IDS.client } } }, undefined),
   byTls("authenticated, anybody", { authenticated: {} }, "other-client"),
   byTls("authenticated, anybody, no certificate", { authenticated: {} }, undefined),
-  byTls("authenticated, by prefix and not", { and_ids: { ids: [{ authenticated: { principal_name: { prefix: "spiffe://cluster.local/" } } }, { not_id: { authenticated: { principal_name: { suffix: "/sa/other" } } } }] } }, "other-client"),
-  row("RBAC: overridden by the route", filtered(rbacFilter(rules("DENY", { d: policy(ANY) })), { routes: [direct({ prefix: "/open" }, "open", { typed_per_filter_config: { "envoy.filters.http.rbac": typed(`${F}rbac.v3.RBACPerRoute`, {}) } }), direct({ prefix: "/" }, "closed")] }), [get("/open"), get("/other")]),
+  byTls(
+    "authenticated, by prefix and not",
+    {
+      and_ids: {
+        ids: [
+          { authenticated: { principal_name: { prefix: "spiffe://cluster.local/" } } },
+          { not_id: { authenticated: { principal_name: { suffix: "/sa/other" } } } },
+        ],
+      },
+    },
+    "other-client",
+  ),
+  row(
+    "RBAC: overridden by the route",
+    filtered(rbacFilter(rules("DENY", { d: policy(ANY) })), {
+      routes: [
+        direct({ prefix: "/open" }, "open", { typed_per_filter_config: { "envoy.filters.http.rbac": typed(`${F}rbac.v3.RBACPerRoute`, {}) } }),
+        direct({ prefix: "/" }, "closed"),
+      ],
+    }),
+    [get("/open"), get("/other")],
+  ),
 ];
 
 const networkRbac = (name: string, config: JsonObject, call: Call = { raw: [{ send: "hello" }, { rest: true }] }): Row =>
-  row(`network RBAC: ${name}`, tcp("tcp", [{ name: "envoy.filters.network.rbac", typed_config: typed("envoy.extensions.filters.network.rbac.v3.RBAC", { stat_prefix: "tcp.", ...config }) }]), call);
+  row(
+    `network RBAC: ${name}`,
+    tcp("tcp", [
+      { name: "envoy.filters.network.rbac", typed_config: typed("envoy.extensions.filters.network.rbac.v3.RBAC", { stat_prefix: "tcp.", ...config }) },
+    ]),
+    call,
+  );
 
 // ---- tokens
 
 const PROVIDER = { issuer: "issuer@test", local_jwks: { inline_string: TOKENS.jwks }, forward: true };
 const jwtFilter = (requirement: JsonObject | undefined, provider: JsonObject = {}, more: JsonObject = {}): JsonObject =>
-  httpFilter("envoy.filters.http.jwt_authn", typed(`${F}jwt_authn.v3.JwtAuthentication`, { providers: { p: { ...PROVIDER, ...provider } }, ...(requirement && { rules: [{ match: { prefix: "/" }, requires: requirement }] }), ...more }));
+  httpFilter(
+    "envoy.filters.http.jwt_authn",
+    typed(`${F}jwt_authn.v3.JwtAuthentication`, {
+      providers: { p: { ...PROVIDER, ...provider } },
+      ...(requirement && { rules: [{ match: { prefix: "/" }, requires: requirement }] }),
+      ...more,
+    }),
+  );
 const REQUIRED = { provider_name: "p" };
 const bearer = (token: string): [string, string] => ["authorization", `Bearer ${token}`];
-const jwt = (name: string, requirement: JsonObject | undefined, headers: readonly (readonly [string, string])[], provider: JsonObject = {}, more: HttpRequest = {}): Row =>
-  row(`JWT: ${name}`, filtered(jwtFilter(requirement, provider), { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }), get("/p", headers, more));
+const jwt = (
+  name: string,
+  requirement: JsonObject | undefined,
+  headers: readonly (readonly [string, string])[],
+  provider: JsonObject = {},
+  more: HttpRequest = {},
+): Row =>
+  row(
+    `JWT: ${name}`,
+    filtered(jwtFilter(requirement, provider), { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }),
+    get("/p", headers, more),
+  );
 
 let issuers = 0;
 /** Keys that are fetched; two requests, since the second may find them there. */
 function remote(name: string, backend: string, token: [string, string] | undefined, more: JsonObject = {}): Row[] {
   const own = `jwks-${issuers++}`;
-  const provider = { issuer: "issuer@test", forward: true, remote_jwks: { http_uri: { uri: "http://keys.test/jwks.json", cluster: own, timeout: "2s" }, cache_duration: "300s", ...more } };
-  const filter = httpFilter("envoy.filters.http.jwt_authn", typed(`${F}jwt_authn.v3.JwtAuthentication`, { providers: { p: provider }, rules: [{ match: { prefix: "/" }, requires: REQUIRED }] }));
-  return [row(`JWT, remote keys: ${name}`, filtered(filter, { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }), { ...get("/p", token ? [token] : []), repeat: 2 }, { clusters: [cluster(own, [backend])] })];
+  const provider = {
+    issuer: "issuer@test",
+    forward: true,
+    remote_jwks: { http_uri: { uri: "http://keys.test/jwks.json", cluster: own, timeout: "2s" }, cache_duration: "300s", ...more },
+  };
+  const filter = httpFilter(
+    "envoy.filters.http.jwt_authn",
+    typed(`${F}jwt_authn.v3.JwtAuthentication`, { providers: { p: provider }, rules: [{ match: { prefix: "/" }, requires: REQUIRED }] }),
+  );
+  return [
+    row(
+      `JWT, remote keys: ${name}`,
+      filtered(filter, { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }),
+      { ...get("/p", token ? [token] : []), repeat: 2 },
+      { clusters: [cluster(own, [backend])] },
+    ),
+  ];
 }
 
 // ---- the others
@@ -93,24 +189,68 @@ let authorizers = 0;
 function extAuthz(name: string, config: JsonObject = {}, call: HttpRequest = {}, backend = "authz"): Row {
   const own = `authz-${authorizers++}`;
   const { headers = [], ...more } = call;
-  const filter = httpFilter("envoy.filters.http.ext_authz", typed(`${F}ext_authz.v3.ExtAuthz`, {
-    http_service: { server_uri: { uri: "http://authz.test", cluster: own, timeout: "1s" }, authorization_request: { allowed_headers: { patterns: [{ prefix: "x-" }] } }, authorization_response: { allowed_upstream_headers: { patterns: [{ prefix: "x-authz" }] }, allowed_client_headers: { patterns: [{ prefix: "x-deny" }] } } },
-    ...config,
-  }));
-  return row(`ext_authz: ${name}`, filtered(filter, { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }), get("/p?q=1", [["x-a", "1"], ["cookie", "c=1"], ["authorization", "secret"], ...headers], more), { clusters: [cluster(own, [backend])] });
+  const filter = httpFilter(
+    "envoy.filters.http.ext_authz",
+    typed(`${F}ext_authz.v3.ExtAuthz`, {
+      http_service: {
+        server_uri: { uri: "http://authz.test", cluster: own, timeout: "1s" },
+        authorization_request: { allowed_headers: { patterns: [{ prefix: "x-" }] } },
+        authorization_response: {
+          allowed_upstream_headers: { patterns: [{ prefix: "x-authz" }] },
+          allowed_client_headers: { patterns: [{ prefix: "x-deny" }] },
+        },
+      },
+      ...config,
+    }),
+  );
+  return row(
+    `ext_authz: ${name}`,
+    filtered(filter, { log: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" }),
+    get("/p?q=1", [["x-a", "1"], ["cookie", "c=1"], ["authorization", "secret"], ...headers], more),
+    { clusters: [cluster(own, [backend])] },
+  );
 }
 
 const cors = (policyConfig: JsonObject, name: string, call: Call): Row =>
-  row(`CORS: ${name}`, filtered(httpFilter("envoy.filters.http.cors", typed(`${F}cors.v3.Cors`)), { routes: [route({ prefix: "/" }, {}, { typed_per_filter_config: { "envoy.filters.http.cors": typed(`${F}cors.v3.CorsPolicy`, policyConfig) } })] }), call);
+  row(
+    `CORS: ${name}`,
+    filtered(httpFilter("envoy.filters.http.cors", typed(`${F}cors.v3.Cors`)), {
+      routes: [route({ prefix: "/" }, {}, { typed_per_filter_config: { "envoy.filters.http.cors": typed(`${F}cors.v3.CorsPolicy`, policyConfig) } })],
+    }),
+    call,
+  );
 const ORIGIN: JsonObject = { allow_origin_string_match: [{ exact: "http://good.test" }, { safe_regex: { regex: "http://.*\\.good\\.test" } }] };
 const FULL: JsonObject = { ...ORIGIN, allow_methods: "GET, PUT", allow_headers: "x-a, x-b", expose_headers: "x-e", max_age: "600", allow_credentials: true };
-const preflight = (origin: string): Call => get("/", [["origin", origin], ["access-control-request-method", "PUT"]], { method: "OPTIONS" });
+const preflight = (origin: string): Call =>
+  get(
+    "/",
+    [
+      ["origin", origin],
+      ["access-control-request-method", "PUT"],
+    ],
+    { method: "OPTIONS" },
+  );
 
-const fault = (name: string, config: JsonObject, call: Call = get()): Row => row(`fault: ${name}`, filtered(httpFilter("envoy.filters.http.fault", typed(`${F}fault.v3.HTTPFault`, config))), call);
+const fault = (name: string, config: JsonObject, call: Call = get()): Row =>
+  row(`fault: ${name}`, filtered(httpFilter("envoy.filters.http.fault", typed(`${F}fault.v3.HTTPFault`, config))), call);
 const always: JsonObject = { percentage: { numerator: 100 } };
 
 const limited = (name: string, config: JsonObject, count: number, call: Call = { http: {} }): Row =>
-  row(`rate limit: ${name}`, filtered(httpFilter("envoy.filters.http.local_ratelimit", typed(`${F}local_ratelimit.v3.LocalRateLimit`, { stat_prefix: "l", filter_enabled: { default_value: { numerator: 100 } }, filter_enforced: { default_value: { numerator: 100 } }, ...config }))), { ...call, repeat: count });
+  row(
+    `rate limit: ${name}`,
+    filtered(
+      httpFilter(
+        "envoy.filters.http.local_ratelimit",
+        typed(`${F}local_ratelimit.v3.LocalRateLimit`, {
+          stat_prefix: "l",
+          filter_enabled: { default_value: { numerator: 100 } },
+          filter_enforced: { default_value: { numerator: 100 } },
+          ...config,
+        }),
+      ),
+    ),
+    { ...call, repeat: count },
+  );
 const bucket = (max: number): JsonObject => ({ token_bucket: { max_tokens: max, tokens_per_fill: max, fill_interval: "60s" } });
 
 export const filters: Group = {
@@ -120,10 +260,24 @@ export const filters: Group = {
     networkRbac("allowed", rules("ALLOW", { a: policy(ANY) })),
     networkRbac("nobody is allowed", rules("ALLOW", {})),
     networkRbac("denied", rules("DENY", { "ns[foo]-policy[deny]-rule[0]": policy(ANY) })),
-    networkRbac("denied by source", rules("DENY", { d: policy(ANY, { direct_remote_ip: { address_prefix: "127.0.0.7", prefix_len: 32 } }) }), { from: "127.0.0.7", raw: [{ send: "hello" }, { rest: true }] }),
+    networkRbac("denied by source", rules("DENY", { d: policy(ANY, { direct_remote_ip: { address_prefix: "127.0.0.7", prefix_len: 32 } }) }), {
+      from: "127.0.0.7",
+      raw: [{ send: "hello" }, { rest: true }],
+    }),
     networkRbac("another source", rules("DENY", { d: policy(ANY, { direct_remote_ip: { address_prefix: "127.0.0.7", prefix_len: 32 } }) })),
     networkRbac("shadow rules would deny", { shadow_rules: { action: "DENY", policies: { d: policy(ANY) } } }),
-    row("network RBAC: before HTTP", http({ before: [{ name: "envoy.filters.network.rbac", typed_config: typed("envoy.extensions.filters.network.rbac.v3.RBAC", { stat_prefix: "x.", ...rules("DENY", { d: policy(ANY) }) }) }] }), raw("GET / HTTP/1.1\r\nhost: a\r\n\r\n")),
+    row(
+      "network RBAC: before HTTP",
+      http({
+        before: [
+          {
+            name: "envoy.filters.network.rbac",
+            typed_config: typed("envoy.extensions.filters.network.rbac.v3.RBAC", { stat_prefix: "x.", ...rules("DENY", { d: policy(ANY) }) }),
+          },
+        ],
+      }),
+      raw("GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
+    ),
     jwt("good token", REQUIRED, [bearer(TOKENS.good)]),
     jwt("missing", REQUIRED, []),
     jwt("no token at all", REQUIRED, [bearer("nonsense")]),
@@ -190,6 +344,11 @@ export const filters: Group = {
     limited("over it, not enforced", { ...bucket(1), filter_enforced: { default_value: { numerator: 0 } } }, 2),
     limited("over it, headers", { ...bucket(1), response_headers_to_add: [{ header: { key: "x-limited", value: "yes" } }] }, 2),
     limited("over it, gRPC", bucket(1), 2, { h2: { method: "POST", headers: [["content-type", "application/grpc"]], body: "" } }),
-    row("gRPC-Web: a request", filtered(httpFilter("envoy.filters.http.grpc_web", typed(`${F}grpc_web.v3.GrpcWeb`)), { routes: [route({ prefix: "/" }, { cluster: "grpc-web" })] }), get("/s/m", [["content-type", "application/grpc-web"]], { method: "POST", body: "\0\0\0\0\0" }), { clusters: [cluster("grpc-web", ["h2"], http2Upstream)] }),
+    row(
+      "gRPC-Web: a request",
+      filtered(httpFilter("envoy.filters.http.grpc_web", typed(`${F}grpc_web.v3.GrpcWeb`)), { routes: [route({ prefix: "/" }, { cluster: "grpc-web" })] }),
+      get("/s/m", [["content-type", "application/grpc-web"]], { method: "POST", body: "\0\0\0\0\0" }),
+      { clusters: [cluster("grpc-web", ["h2"], http2Upstream)] },
+    ),
   ],
 };

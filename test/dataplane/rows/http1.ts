@@ -6,14 +6,30 @@ import { cluster, direct, get, http, raw, row, route, typed, type Group, type Ro
 const plain = http();
 const bytes = (name: string, ...sends: string[]): Row => row(`bytes: ${name}`, plain, raw(...sends));
 const hcm = (name: string, options: JsonObject, ...sends: string[]): Row => row(`bytes: ${name}`, http({ hcm: options }), raw(...sends));
-const withTrailers: JsonObject = { typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicit_http_config: { http_protocol_options: { enable_trailers: true } } }) } };
+const withTrailers: JsonObject = {
+  typed_extension_protocol_options: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      explicit_http_config: { http_protocol_options: { enable_trailers: true } },
+    }),
+  },
+};
 const H = "host: row.test\r\n";
 const GET = `GET / HTTP/1.1\r\n${H}`;
 const POST = `POST / HTTP/1.1\r\n${H}`;
 
 const CONNECT = "CONNECT other.test:443 HTTP/1.1\r\nhost: other.test:443\r\n\r\n";
 const ended = (name: string, backend: string, steps: readonly Step[]): Row =>
-  row(name, http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} }, { cluster: `ended-${backend}-${name.length}`, upgrade_configs: [{ upgrade_type: "CONNECT", connect_config: {} }] })] }), { raw: steps }, { clusters: [cluster(`ended-${backend}-${name.length}`, [backend])] });
+  row(
+    name,
+    http({
+      hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] },
+      routes: [
+        route({ connect_matcher: {} }, { cluster: `ended-${backend}-${name.length}`, upgrade_configs: [{ upgrade_type: "CONNECT", connect_config: {} }] }),
+      ],
+    }),
+    { raw: steps },
+    { clusters: [cluster(`ended-${backend}-${name.length}`, [backend])] },
+  );
 
 export const http1: Group = {
   name: "http1",
@@ -95,16 +111,52 @@ export const http1: Group = {
     bytes("chunks ended by LF", `${POST}transfer-encoding: chunked\r\n\r\n5\nhello\n0\n\n`),
     bytes("request trailers", `${POST}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n`),
     bytes("bad request trailers", `${POST}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx t: 1\r\n\r\n`),
-    hcm("request trailers, enabled", { http_protocol_options: { enable_trailers: true } }, `${POST}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n`),
-    row("request trailers to a server that takes them", http({ hcm: { http_protocol_options: { enable_trailers: true } }, routes: [route({ prefix: "/" }, { cluster: "trailing" })] }), { http: { method: "POST", chunks: ["hello"], trailers: [["x-t", "1"]] } }, { clusters: [cluster("trailing", ["echo"], withTrailers)] }),
-    row("response trailers", http({ hcm: { http_protocol_options: { enable_trailers: true } }, routes: [route({ prefix: "/" }, { cluster: "trailing2" })] }), get("/", [], { want: { body: "b", trailers: [["x-t", "1"]] } }), { clusters: [cluster("trailing2", ["echo"], withTrailers)] }),
-    row("response trailers that the server was not asked for", http({ hcm: { http_protocol_options: { enable_trailers: true } } }), get("/", [], { want: { body: "b", trailers: [["x-t", "1"]] } })),
-    row("response trailers that the client cannot take", http({ routes: [route({ prefix: "/" }, { cluster: "trailing3" })] }), get("/", [], { want: { body: "b", trailers: [["x-t", "1"]] } }), { clusters: [cluster("trailing3", ["echo"], withTrailers)] }),
+    hcm(
+      "request trailers, enabled",
+      { http_protocol_options: { enable_trailers: true } },
+      `${POST}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n`,
+    ),
+    row(
+      "request trailers to a server that takes them",
+      http({ hcm: { http_protocol_options: { enable_trailers: true } }, routes: [route({ prefix: "/" }, { cluster: "trailing" })] }),
+      { http: { method: "POST", chunks: ["hello"], trailers: [["x-t", "1"]] } },
+      { clusters: [cluster("trailing", ["echo"], withTrailers)] },
+    ),
+    row(
+      "response trailers",
+      http({ hcm: { http_protocol_options: { enable_trailers: true } }, routes: [route({ prefix: "/" }, { cluster: "trailing2" })] }),
+      get("/", [], { want: { body: "b", trailers: [["x-t", "1"]] } }),
+      { clusters: [cluster("trailing2", ["echo"], withTrailers)] },
+    ),
+    row(
+      "response trailers that the server was not asked for",
+      http({ hcm: { http_protocol_options: { enable_trailers: true } } }),
+      get("/", [], { want: { body: "b", trailers: [["x-t", "1"]] } }),
+    ),
+    row(
+      "response trailers that the client cannot take",
+      http({ routes: [route({ prefix: "/" }, { cluster: "trailing3" })] }),
+      get("/", [], { want: { body: "b", trailers: [["x-t", "1"]] } }),
+      { clusters: [cluster("trailing3", ["echo"], withTrailers)] },
+    ),
     hcm("HTTP/1.0 accepted", { http_protocol_options: { accept_http_10: true } }, `GET / HTTP/1.0\r\n${H}\r\n`),
-    hcm("HTTP/1.0 accepted, default host", { http_protocol_options: { accept_http_10: true, default_host_for_http_10: "default.test" } }, "GET / HTTP/1.0\r\n\r\n"),
+    hcm(
+      "HTTP/1.0 accepted, default host",
+      { http_protocol_options: { accept_http_10: true, default_host_for_http_10: "default.test" } },
+      "GET / HTTP/1.0\r\n\r\n",
+    ),
     hcm("HTTP/1.0 accepted, no host", { http_protocol_options: { accept_http_10: true } }, "GET / HTTP/1.0\r\n\r\n"),
-    hcm("HTTP/1.0 keep-alive", { http_protocol_options: { accept_http_10: true } }, `GET /1 HTTP/1.0\r\n${H}connection: keep-alive\r\n\r\n`, `GET /2 HTTP/1.0\r\n${H}\r\n`),
-    hcm("HTTP/1.0 chunked", { http_protocol_options: { accept_http_10: true } }, `POST / HTTP/1.0\r\n${H}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`),
+    hcm(
+      "HTTP/1.0 keep-alive",
+      { http_protocol_options: { accept_http_10: true } },
+      `GET /1 HTTP/1.0\r\n${H}connection: keep-alive\r\n\r\n`,
+      `GET /2 HTTP/1.0\r\n${H}\r\n`,
+    ),
+    hcm(
+      "HTTP/1.0 chunked",
+      { http_protocol_options: { accept_http_10: true } },
+      `POST / HTTP/1.0\r\n${H}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+    ),
     bytes("pipelined", `${GET}\r\n${GET}x-second: 1\r\n\r\n`),
     bytes("pipelined behind a body", `${POST}content-length: 5\r\n\r\nhello${GET}x-second: 1\r\n\r\n`),
     bytes("pipelined, the second is bad", `${GET}\r\nBAD\r\n\r\n`),
@@ -126,38 +178,110 @@ export const http1: Group = {
     bytes("headers too large", `${GET}x-a: ${"a".repeat(61 * 1024)}\r\n\r\n`),
     hcm("headers over a limit of 1 KB", { max_request_headers_kb: 1 }, `${GET}x-a: ${"a".repeat(1100)}\r\n\r\n`),
     bytes("101 headers", `GET / HTTP/1.1\r\n${H}${Array.from({ length: 101 }, (_, i) => `x-${i}: 1\r\n`).join("")}\r\n`),
-    hcm("a limit of five headers", { common_http_protocol_options: { max_headers_count: 5 } }, `GET / HTTP/1.1\r\n${H}${Array.from({ length: 5 }, (_, i) => `x-${i}: 1\r\n`).join("")}\r\n`),
-    hcm("just five headers", { common_http_protocol_options: { max_headers_count: 5 } }, `GET / HTTP/1.1\r\n${H}${Array.from({ length: 4 }, (_, i) => `x-${i}: 1\r\n`).join("")}\r\n`),
+    hcm(
+      "a limit of five headers",
+      { common_http_protocol_options: { max_headers_count: 5 } },
+      `GET / HTTP/1.1\r\n${H}${Array.from({ length: 5 }, (_, i) => `x-${i}: 1\r\n`).join("")}\r\n`,
+    ),
+    hcm(
+      "just five headers",
+      { common_http_protocol_options: { max_headers_count: 5 } },
+      `GET / HTTP/1.1\r\n${H}${Array.from({ length: 4 }, (_, i) => `x-${i}: 1\r\n`).join("")}\r\n`,
+    ),
     hcm("underscores refused", { common_http_protocol_options: { headers_with_underscores_action: "REJECT_REQUEST" } }, `${GET}x_a: 1\r\n\r\n`),
     hcm("underscores dropped", { common_http_protocol_options: { headers_with_underscores_action: "DROP_HEADER" } }, `${GET}x_a: 1\r\n\r\n`),
     bytes("underscores allowed", `${GET}x_a: 1\r\n\r\n`),
-    hcm("header names keep their case", { http_protocol_options: { header_key_format: { stateful_formatter: { name: "preserve_case", typed_config: { "@type": "type.googleapis.com/envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig" } } } } }, `${GET}X-CamelCase: 1\r\n\r\n`),
+    hcm(
+      "header names keep their case",
+      {
+        http_protocol_options: {
+          header_key_format: {
+            stateful_formatter: {
+              name: "preserve_case",
+              typed_config: { "@type": "type.googleapis.com/envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig" },
+            },
+          },
+        },
+      },
+      `${GET}X-CamelCase: 1\r\n\r\n`,
+    ),
     hcm("one request a connection", { common_http_protocol_options: { max_requests_per_connection: 1 } }, `${GET}\r\n`),
     hcm("HTTP/1 codec and an HTTP/2 preface", { codec_type: "HTTP1" }, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     row("bytes: the client hangs up halfway through its head", plain, { raw: [{ send: "GET / HTTP/1.1\r\nho" }, { halfClose: true }, { rest: true }] }),
-    row("bytes: the client hangs up halfway through its body", plain, { raw: [{ send: `${POST}content-length: 50\r\n\r\nhello` }, { wait: 30 }, { halfClose: true }, { rest: true }] }),
-    row("bytes: half close after the answer", http({ routes: [direct({ prefix: "/" }, "d")] }), { raw: [{ send: `${GET}\r\n` }, { responses: 1 }, { halfClose: true }, { rest: true }] }),
-    row("bytes: half close while the upstream thinks", plain, { raw: [{ send: `${GET}x-want: {"delay":150,"body":"late"}\r\n\r\n` }, { wait: 30 }, { halfClose: true }, { rest: true }] }),
-    row("bytes: reset while the upstream thinks", plain, { raw: [{ send: `${GET}x-want: {"delay":200,"body":"late"}\r\n\r\n` }, { wait: 50 }, { reset: true }, { wait: 250 }] }),
-    row("bytes: an answer before the body is there", http({ routes: [direct({ prefix: "/" }, "early")] }), { raw: [{ send: `${POST}content-length: 50\r\n\r\nhello` }, { rest: true }] }),
-    row("upgrade: websocket", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), { raw: [{ send: `${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n` }, { responses: 1 }, { send: "ping" }, { text: "echo:ping" }, { halfClose: true }, { rest: true }] }),
+    row("bytes: the client hangs up halfway through its body", plain, {
+      raw: [{ send: `${POST}content-length: 50\r\n\r\nhello` }, { wait: 30 }, { halfClose: true }, { rest: true }],
+    }),
+    row("bytes: half close after the answer", http({ routes: [direct({ prefix: "/" }, "d")] }), {
+      raw: [{ send: `${GET}\r\n` }, { responses: 1 }, { halfClose: true }, { rest: true }],
+    }),
+    row("bytes: half close while the upstream thinks", plain, {
+      raw: [{ send: `${GET}x-want: {"delay":150,"body":"late"}\r\n\r\n` }, { wait: 30 }, { halfClose: true }, { rest: true }],
+    }),
+    row("bytes: reset while the upstream thinks", plain, {
+      raw: [{ send: `${GET}x-want: {"delay":200,"body":"late"}\r\n\r\n` }, { wait: 50 }, { reset: true }, { wait: 250 }],
+    }),
+    row("bytes: an answer before the body is there", http({ routes: [direct({ prefix: "/" }, "early")] }), {
+      raw: [{ send: `${POST}content-length: 50\r\n\r\nhello` }, { rest: true }],
+    }),
+    row("upgrade: websocket", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), {
+      raw: [
+        { send: `${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n` },
+        { responses: 1 },
+        { send: "ping" },
+        { text: "echo:ping" },
+        { halfClose: true },
+        { rest: true },
+      ],
+    }),
     row("upgrade: not allowed", plain, raw(`${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`)),
-    row("upgrade: another protocol", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), raw(`${GET}connection: Upgrade\r\nupgrade: other\r\n\r\n`)),
-    row("upgrade: refused by the upstream", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), raw(`${GET}connection: Upgrade\r\nupgrade: websocket\r\nx-want: {"status":400,"body":"no"}\r\n\r\n`)),
-    row("upgrade: off for the route", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] }, routes: [route({ prefix: "/" }, { upgrade_configs: [{ upgrade_type: "websocket", enabled: false }] })] }), raw(`${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`)),
-    row("upgrade: on for the route only", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket", enabled: false }] }, routes: [route({ prefix: "/" }, { upgrade_configs: [{ upgrade_type: "websocket" }] })] }), { raw: [{ send: `${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n` }, { responses: 1 }, { send: "ping" }, { text: "echo:ping" }] }),
+    row(
+      "upgrade: another protocol",
+      http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }),
+      raw(`${GET}connection: Upgrade\r\nupgrade: other\r\n\r\n`),
+    ),
+    row(
+      "upgrade: refused by the upstream",
+      http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }),
+      raw(`${GET}connection: Upgrade\r\nupgrade: websocket\r\nx-want: {"status":400,"body":"no"}\r\n\r\n`),
+    ),
+    row(
+      "upgrade: off for the route",
+      http({
+        hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] },
+        routes: [route({ prefix: "/" }, { upgrade_configs: [{ upgrade_type: "websocket", enabled: false }] })],
+      }),
+      raw(`${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`),
+    ),
+    row(
+      "upgrade: on for the route only",
+      http({
+        hcm: { upgrade_configs: [{ upgrade_type: "websocket", enabled: false }] },
+        routes: [route({ prefix: "/" }, { upgrade_configs: [{ upgrade_type: "websocket" }] })],
+      }),
+      { raw: [{ send: `${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n` }, { responses: 1 }, { send: "ping" }, { text: "echo:ping" }] },
+    ),
     row("upgrade: header without connection", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), raw(`${GET}upgrade: websocket\r\n\r\n`)),
     row("upgrade: h2c is ignored", plain, raw(`${GET}connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n`)),
     row("CONNECT: not allowed", plain, raw("CONNECT other.test:443 HTTP/1.1\r\nhost: other.test:443\r\n\r\n")),
-    row("CONNECT: allowed", http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} })] }), { raw: [{ send: "CONNECT other.test:443 HTTP/1.1\r\nhost: other.test:443\r\n\r\n" }, { responses: 1 }, { send: "ping" }, { text: "echo:ping" }] }),
-    row("upgrade: the server hangs up", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), { raw: [{ send: `${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n` }, { responses: 1 }, { send: "bye" }, { rest: true }] }),
-    row("upgrade: with a body", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), { raw: [{ send: `${POST}connection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 5\r\n\r\nhello` }, { responses: 1 }, { rest: true }] }),
+    row("CONNECT: allowed", http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} })] }), {
+      raw: [{ send: "CONNECT other.test:443 HTTP/1.1\r\nhost: other.test:443\r\n\r\n" }, { responses: 1 }, { send: "ping" }, { text: "echo:ping" }],
+    }),
+    row("upgrade: the server hangs up", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), {
+      raw: [{ send: `${GET}connection: Upgrade\r\nupgrade: websocket\r\n\r\n` }, { responses: 1 }, { send: "bye" }, { rest: true }],
+    }),
+    row("upgrade: with a body", http({ hcm: { upgrade_configs: [{ upgrade_type: "websocket" }] } }), {
+      raw: [{ send: `${POST}connection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 5\r\n\r\nhello` }, { responses: 1 }, { rest: true }],
+    }),
     ended("CONNECT: ended here, bytes to the cluster", "tcp", [{ send: CONNECT }, { responses: 1 }, { send: "ping" }, { text: "ping" }]),
     ended("CONNECT: ended here, the server speaks first", "banner", [{ send: CONNECT }, { text: "220" }]),
     ended("CONNECT: ended here, bytes with the head", "tcp", [{ send: `${CONNECT}early` }, { text: "early" }]),
     ended("CONNECT: ended here, the server hangs up", "close", [{ send: CONNECT }, { rest: true }]),
     ended("CONNECT: ended here, nobody is there", "closed", [{ send: CONNECT }, { responses: 1 }]),
-    row("CONNECT: a target without port", http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} })] }), raw("CONNECT other.test HTTP/1.1\r\nhost: other.test\r\n\r\n")),
+    row(
+      "CONNECT: a target without port",
+      http({ hcm: { upgrade_configs: [{ upgrade_type: "CONNECT" }] }, routes: [route({ connect_matcher: {} })] }),
+      raw("CONNECT other.test HTTP/1.1\r\nhost: other.test\r\n\r\n"),
+    ),
     row("keep-alive over three requests", plain, { http: [{ path: "/1" }, { path: "/2", method: "POST", body: "b" }, { path: "/3" }] }),
     row("a large body goes through", plain, get("/", [], { method: "POST", body: "x".repeat(300_000) })),
   ],

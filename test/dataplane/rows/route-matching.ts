@@ -33,13 +33,24 @@ const domainRows = (
 ).map(([name, host]) => row(name, domains, get("/", [], { host })));
 
 const noDefault = http({ virtualHosts: [{ name: "one", domains: ["one.test"], routes: [direct({ prefix: "/" }, "one")] }] });
-const ignorePort = http({ virtualHosts: [{ name: "one", domains: ["one.test"], routes: [direct({ prefix: "/" }, "one")] }], routeConfig: { ignore_port_in_host_matching: true } });
+const ignorePort = http({
+  virtualHosts: [{ name: "one", domains: ["one.test"], routes: [direct({ prefix: "/" }, "one")] }],
+  routeConfig: { ignore_port_in_host_matching: true },
+});
 
 const exact = (value: string): JsonObject => ({ string_match: { exact: value } });
-const match = (name: string, condition: JsonObject, call: Call): ReturnType<typeof row> => row(name, http({ routes: [direct(condition, "matched"), direct({ prefix: "/" }, "not matched")] }), call);
-const headerMatch = (name: string, header: JsonObject, headers: readonly (readonly [string, string])[]): ReturnType<typeof row> => match(`header ${name}`, { prefix: "/", headers: [{ name: "x-a", ...header }] }, get("/", headers));
-const template = (path_template: string): JsonObject => ({ path_match_policy: { name: "envoy.path.match.uri_template.uri_template_matcher", typed_config: typed("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", { path_template }) } });
-const query = (name: string, parameter: JsonObject, path: string): ReturnType<typeof row> => match(`query ${name}`, { prefix: "/", query_parameters: [{ name: "q", ...parameter }] }, get(path));
+const match = (name: string, condition: JsonObject, call: Call): ReturnType<typeof row> =>
+  row(name, http({ routes: [direct(condition, "matched"), direct({ prefix: "/" }, "not matched")] }), call);
+const headerMatch = (name: string, header: JsonObject, headers: readonly (readonly [string, string])[]): ReturnType<typeof row> =>
+  match(`header ${name}`, { prefix: "/", headers: [{ name: "x-a", ...header }] }, get("/", headers));
+const template = (path_template: string): JsonObject => ({
+  path_match_policy: {
+    name: "envoy.path.match.uri_template.uri_template_matcher",
+    typed_config: typed("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", { path_template }),
+  },
+});
+const query = (name: string, parameter: JsonObject, path: string): ReturnType<typeof row> =>
+  match(`query ${name}`, { prefix: "/", query_parameters: [{ name: "q", ...parameter }] }, get(path));
 
 export const routeMatching: Group = {
   name: "route matching",
@@ -83,15 +94,40 @@ export const routeMatching: Group = {
     match("method", { prefix: "/", headers: [{ name: ":method", ...exact("POST") }] }, get("/", [], { method: "POST" })),
     match("authority header", { prefix: "/", headers: [{ name: ":authority", string_match: { prefix: "row" } }] }, get("/")),
     match("host is authority", { prefix: "/", headers: [{ name: "host", ...exact("row.test") }] }, get("/")),
-    match("two headers, one missing", { prefix: "/", headers: [{ name: "x-a", ...exact("1") }, { name: "x-b", ...exact("2") }] }, get("/", [["x-a", "1"]])),
+    match(
+      "two headers, one missing",
+      {
+        prefix: "/",
+        headers: [
+          { name: "x-a", ...exact("1") },
+          { name: "x-b", ...exact("2") },
+        ],
+      },
+      get("/", [["x-a", "1"]]),
+    ),
     headerMatch("exact", exact("one"), [["x-a", "one"]]),
     headerMatch("exact, other", exact("one"), [["x-a", "One"]]),
     headerMatch("exact without case", { string_match: { exact: "one", ignore_case: true } }, [["x-a", "ONE"]]),
-    headerMatch("exact, two values", exact("one,two"), [["x-a", "one"], ["x-a", "two"]]),
-    headerMatch("exact, the first of two", exact("one"), [["x-a", "one"], ["x-a", "two"]]),
-    headerMatch("exact, the second of two", exact("two"), [["x-a", "one"], ["x-a", "two"]]),
-    headerMatch("inverted, one of two", { ...exact("two"), invert_match: true }, [["x-a", "one"], ["x-a", "two"]]),
-    headerMatch("contains, across two", { string_match: { contains: "e,t" } }, [["x-a", "one"], ["x-a", "two"]]),
+    headerMatch("exact, two values", exact("one,two"), [
+      ["x-a", "one"],
+      ["x-a", "two"],
+    ]),
+    headerMatch("exact, the first of two", exact("one"), [
+      ["x-a", "one"],
+      ["x-a", "two"],
+    ]),
+    headerMatch("exact, the second of two", exact("two"), [
+      ["x-a", "one"],
+      ["x-a", "two"],
+    ]),
+    headerMatch("inverted, one of two", { ...exact("two"), invert_match: true }, [
+      ["x-a", "one"],
+      ["x-a", "two"],
+    ]),
+    headerMatch("contains, across two", { string_match: { contains: "e,t" } }, [
+      ["x-a", "one"],
+      ["x-a", "two"],
+    ]),
     headerMatch("exact, a list in one", exact("one,two"), [["x-a", "one,two"]]),
     headerMatch("prefix", { string_match: { prefix: "on" } }, [["x-a", "one"]]),
     headerMatch("suffix", { string_match: { suffix: "ne" } }, [["x-a", "one"]]),

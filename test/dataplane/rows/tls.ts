@@ -1,6 +1,23 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { IDS } from "../certificates.ts";
-import { cluster, file, get, hcm, http, listenerLog, raw, row, route, tcpProxy, typed, type Call, type Group, type HttpOptions, type Row, type TlsCall } from "../row.ts";
+import {
+  cluster,
+  file,
+  get,
+  hcm,
+  http,
+  listenerLog,
+  raw,
+  row,
+  route,
+  tcpProxy,
+  typed,
+  type Call,
+  type Group,
+  type HttpOptions,
+  type Row,
+  type TlsCall,
+} from "../row.ts";
 
 /** Mutual TLS as Istio configures it: its PERMISSIVE, STRICT and DISABLE chains, callers of every kind; XFCC; TLS upstream. */
 
@@ -12,26 +29,54 @@ export function pair(name: string): JsonObject {
 }
 
 export function serverTls(common: JsonObject = {}, more: JsonObject = {}): JsonObject {
-  return { name: "envoy.transport_sockets.tls", typed_config: typed("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", { common_tls_context: { tls_certificates: [pair("server")], ...common }, ...more }) };
+  return {
+    name: "envoy.transport_sockets.tls",
+    typed_config: typed("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", {
+      common_tls_context: { tls_certificates: [pair("server")], ...common },
+      ...more,
+    }),
+  };
 }
 
 export function clientTls(common: JsonObject = {}, more: JsonObject = {}): JsonObject {
-  return { name: "envoy.transport_sockets.tls", typed_config: typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", { common_tls_context: { tls_params: { tls_maximum_protocol_version: "TLSv1_3" }, ...common }, ...more }) };
+  return {
+    name: "envoy.transport_sockets.tls",
+    typed_config: typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", {
+      common_tls_context: { tls_params: { tls_maximum_protocol_version: "TLSv1_3" }, ...common },
+      ...more,
+    }),
+  };
 }
 
-export const ca = (root = "root.pem", sans?: readonly JsonObject[]): JsonObject => ({ trusted_ca: { filename: file(root) }, ...(sans && { match_typed_subject_alt_names: [...sans] }) });
+export const ca = (root = "root.pem", sans?: readonly JsonObject[]): JsonObject => ({
+  trusted_ca: { filename: file(root) },
+  ...(sans && { match_typed_subject_alt_names: [...sans] }),
+});
 const uri = (matcher: JsonObject): JsonObject => ({ san_type: "URI", matcher });
 
 const mutual = (alpn: readonly string[]): JsonObject =>
-  serverTls({ alpn_protocols: [...alpn], tls_params: { tls_minimum_protocol_version: "TLSv1_2", tls_maximum_protocol_version: "TLSv1_3" }, validation_context: ca("root.pem", [uri({ prefix: "spiffe://cluster.local/" })]) }, { require_client_certificate: true });
+  serverTls(
+    {
+      alpn_protocols: [...alpn],
+      tls_params: { tls_minimum_protocol_version: "TLSv1_2", tls_maximum_protocol_version: "TLSv1_3" },
+      validation_context: ca("root.pem", [uri({ prefix: "spiffe://cluster.local/" })]),
+    },
+    { require_client_certificate: true },
+  );
 
 const details = { subject: true, uri: true, dns: true };
 const httpChain = (match: JsonObject, tls?: JsonObject): JsonObject => ({
   filter_chain_match: match,
-  filters: [hcm({ hcm: { forward_client_cert_details: "APPEND_FORWARD", set_current_client_cert_details: details, server_name: "istio-envoy", normalize_path: true } })],
+  filters: [
+    hcm({ hcm: { forward_client_cert_details: "APPEND_FORWARD", set_current_client_cert_details: details, server_name: "istio-envoy", normalize_path: true } }),
+  ],
   ...(tls && { transport_socket: tls }),
 });
-const tcpChain = (match: JsonObject, tls?: JsonObject): JsonObject => ({ filter_chain_match: match, filters: [tcpProxy("tcp")], ...(tls && { transport_socket: tls }) });
+const tcpChain = (match: JsonObject, tls?: JsonObject): JsonObject => ({
+  filter_chain_match: match,
+  filters: [tcpProxy("tcp")],
+  ...(tls && { transport_socket: tls }),
+});
 
 const HTTP_TLS = mutual(["h2", "http/1.1"]);
 const TCP_TLS = mutual(["istio-peer-exchange", "h2", "http/1.1"]);
@@ -41,7 +86,13 @@ const alpn = (...names: string[]): JsonObject => ({ application_protocols: names
 
 /** The chains of a port, as istiod makes them (its facts in short: the mode decides, then what the port speaks). */
 const MODES: Record<string, readonly JsonObject[]> = {
-  "PERMISSIVE, sniffed": [httpChain({ ...tls, ...alpn(...ISTIO_HTTP) }, HTTP_TLS), httpChain({ ...plain, ...alpn("http/1.1", "h2c") }), tcpChain({ ...tls, ...alpn(...ISTIO_TCP) }, TCP_TLS), tcpChain(plain), tcpChain(tls)],
+  "PERMISSIVE, sniffed": [
+    httpChain({ ...tls, ...alpn(...ISTIO_HTTP) }, HTTP_TLS),
+    httpChain({ ...plain, ...alpn("http/1.1", "h2c") }),
+    tcpChain({ ...tls, ...alpn(...ISTIO_TCP) }, TCP_TLS),
+    tcpChain(plain),
+    tcpChain(tls),
+  ],
   "PERMISSIVE, HTTP": [httpChain({ ...tls, ...alpn("istio", "istio-peer-exchange", ...ISTIO_HTTP) }, HTTP_TLS), httpChain(plain)],
   "PERMISSIVE, TCP": [tcpChain({ ...tls, ...alpn("istio", "istio-peer-exchange", ...ISTIO_HTTP) }, TCP_TLS), tcpChain(tls), tcpChain(plain)],
   "STRICT, sniffed": [httpChain({ ...tls, ...alpn(...ISTIO_HTTP) }, HTTP_TLS), tcpChain(tls, TCP_TLS)],
@@ -70,11 +121,23 @@ const REQUEST = "GET /who HTTP/1.1\r\nhost: web-api\r\nx-forwarded-client-cert: 
 function modeRows(): Row[] {
   return Object.entries(MODES).flatMap(([mode, chains]) => {
     const inspectors = [
-      ...(mode.startsWith("DISABLE") ? [] : [{ name: "tls_inspector", typed_config: typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") }]),
-      ...(mode.endsWith("sniffed") ? [{ name: "http_inspector", typed_config: typed("envoy.extensions.filters.listener.http_inspector.v3.HttpInspector") }] : []),
+      ...(mode.startsWith("DISABLE")
+        ? []
+        : [{ name: "tls_inspector", typed_config: typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") }]),
+      ...(mode.endsWith("sniffed")
+        ? [{ name: "http_inspector", typed_config: typed("envoy.extensions.filters.listener.http_inspector.v3.HttpInspector") }]
+        : []),
     ];
-    const listener = { listener_filters: inspectors, listener_filters_timeout: "0s", continue_on_listener_filters_timeout: true, filter_chains: [...chains], ...listenerLog };
-    return Object.entries(CALLERS).map(([caller, { tls: how, bytes }]) => row(`${mode}: ${caller}`, listener, { ...raw(bytes ?? REQUEST), ...(how && { tls: how }) }));
+    const listener = {
+      listener_filters: inspectors,
+      listener_filters_timeout: "0s",
+      continue_on_listener_filters_timeout: true,
+      filter_chains: [...chains],
+      ...listenerLog,
+    };
+    return Object.entries(CALLERS).map(([caller, { tls: how, bytes }]) =>
+      row(`${mode}: ${caller}`, listener, { ...raw(bytes ?? REQUEST), ...(how && { tls: how }) }),
+    );
   });
 }
 
@@ -82,27 +145,72 @@ const CLIENT: TlsCall = { sni: "server.test", cert: "client" };
 const forwarded = (name: string, mode: string, set: JsonObject, call: TlsCall, sent = true): Row =>
   row(
     `XFCC: ${name}`,
-    http({ chain: { transport_socket: serverTls({ validation_context: ca() }) }, hcm: { forward_client_cert_details: mode, set_current_client_cert_details: set } }),
+    http({
+      chain: { transport_socket: serverTls({ validation_context: ca() }) },
+      hcm: { forward_client_cert_details: mode, set_current_client_cert_details: set },
+    }),
     { tls: call, http: { headers: sent ? [["x-forwarded-client-cert", "By=spiffe://a;URI=spiffe://b"]] : [] } },
   );
 
 const served = (name: string, options: { common?: JsonObject; more?: JsonObject; call: TlsCall; http?: HttpOptions }): Row =>
-  row(`TLS: ${name}`, { ...http({ chain: { transport_socket: serverTls(options.common, options.more) }, ...options.http }), ...listenerLog }, { tls: options.call, http: {} });
+  row(
+    `TLS: ${name}`,
+    { ...http({ chain: { transport_socket: serverTls(options.common, options.more) }, ...options.http }), ...listenerLog },
+    { tls: options.call, http: {} },
+  );
 
 let upstreams = 0;
 function upstream(name: string, backend: string, socket: JsonObject, more: JsonObject = {}, call: Call = get()): Row {
   const own = `tls-upstream-${upstreams++}`;
-  return row(`TLS upstream: ${name}`, http({ routes: [route({ prefix: "/" }, { cluster: own })] }), call, { clusters: [cluster(own, [backend], { transport_socket: socket, ...more })] });
+  return row(`TLS upstream: ${name}`, http({ routes: [route({ prefix: "/" }, { cluster: own })] }), call, {
+    clusters: [cluster(own, [backend], { transport_socket: socket, ...more })],
+  });
 }
 
-const auto = { typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { auto_config: { http2_protocol_options: {}, http_protocol_options: {} } }) } };
-const autoName = { typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { upstream_http_protocol_options: { auto_sni: true, auto_san_validation: true }, explicit_http_config: { http_protocol_options: {} } }) } };
+const auto = {
+  typed_extension_protocol_options: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      auto_config: { http2_protocol_options: {}, http_protocol_options: {} },
+    }),
+  },
+};
+const autoName = {
+  typed_extension_protocol_options: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+      upstream_http_protocol_options: { auto_sni: true, auto_san_validation: true },
+      explicit_http_config: { http_protocol_options: {} },
+    }),
+  },
+};
 const matching = (mode?: string): JsonObject => ({
   transport_socket_matches: [
-    { name: "mutual", match: { tlsMode: "istio" }, transport_socket: clientTls({ tls_certificates: [pair("client")], validation_context: ca("root.pem", [uri({ exact: IDS.server })]) }, { sni: "matched.test" }) },
-    { name: "plain", match: {}, transport_socket: { name: "envoy.transport_sockets.raw_buffer", typed_config: typed("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer") } },
+    {
+      name: "mutual",
+      match: { tlsMode: "istio" },
+      transport_socket: clientTls(
+        { tls_certificates: [pair("client")], validation_context: ca("root.pem", [uri({ exact: IDS.server })]) },
+        { sni: "matched.test" },
+      ),
+    },
+    {
+      name: "plain",
+      match: {},
+      transport_socket: { name: "envoy.transport_sockets.raw_buffer", typed_config: typed("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer") },
+    },
   ],
-  load_assignment: { cluster_name: `matching-${mode}`, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: `{port:${mode ? "mtls" : "echo"}}` } } }, ...(mode && { metadata: { filter_metadata: { "envoy.transport_socket_match": { tlsMode: mode } } } }) }] }] },
+  load_assignment: {
+    cluster_name: `matching-${mode}`,
+    endpoints: [
+      {
+        lb_endpoints: [
+          {
+            endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: `{port:${mode ? "mtls" : "echo"}}` } } },
+            ...(mode && { metadata: { filter_metadata: { "envoy.transport_socket_match": { tlsMode: mode } } } }),
+          },
+        ],
+      },
+    ],
+  },
 });
 
 export const tlsRows: Group = {
@@ -129,23 +237,69 @@ export const tlsRows: Group = {
     served("ALPN, nothing in common", { common: { alpn_protocols: ["h2", "http/1.1"] }, call: { alpn: ["other"] } }),
     served("ALPN, none offered", { common: { alpn_protocols: ["h2", "http/1.1"] }, call: {} }),
     served("ALPN, the server's order", { common: { alpn_protocols: ["http/1.1", "h2"] }, call: { alpn: ["h2", "http/1.1"] } }),
-    row("TLS: HTTP/2 by ALPN", http({ chain: { transport_socket: serverTls({ alpn_protocols: ["h2", "http/1.1"] }) } }), { tls: { alpn: ["h2"] }, h2: { path: "/", scheme: "https" } }),
+    row("TLS: HTTP/2 by ALPN", http({ chain: { transport_socket: serverTls({ alpn_protocols: ["h2", "http/1.1"] }) } }), {
+      tls: { alpn: ["h2"] },
+      h2: { path: "/", scheme: "https" },
+    }),
     served("a certificate is required and shown", { common: { validation_context: ca() }, more: { require_client_certificate: true }, call: CLIENT }),
     served("a certificate is required and missing", { common: { validation_context: ca() }, more: { require_client_certificate: true }, call: {} }),
-    served("a certificate is required, of another root", { common: { validation_context: ca() }, more: { require_client_certificate: true }, call: { cert: "stranger" } }),
-    served("a certificate is required, expired", { common: { validation_context: ca() }, more: { require_client_certificate: true }, call: { cert: "expired" } }),
+    served("a certificate is required, of another root", {
+      common: { validation_context: ca() },
+      more: { require_client_certificate: true },
+      call: { cert: "stranger" },
+    }),
+    served("a certificate is required, expired", {
+      common: { validation_context: ca() },
+      more: { require_client_certificate: true },
+      call: { cert: "expired" },
+    }),
     served("a certificate is welcome and missing", { common: { validation_context: ca() }, call: {} }),
     served("a certificate is welcome, of another root", { common: { validation_context: ca() }, call: { cert: "stranger" } }),
-    served("an untrusted certificate is accepted", { common: { validation_context: { ...ca(), trust_chain_verification: "ACCEPT_UNTRUSTED" } }, call: { cert: "stranger" } }),
+    served("an untrusted certificate is accepted", {
+      common: { validation_context: { ...ca(), trust_chain_verification: "ACCEPT_UNTRUSTED" } },
+      call: { cert: "stranger" },
+    }),
     served("two roots", { common: { validation_context: ca("both-roots.pem") }, more: { require_client_certificate: true }, call: { cert: "stranger" } }),
-    served("SAN, exact", { common: { validation_context: ca("root.pem", [uri({ exact: IDS.client })]) }, more: { require_client_certificate: true }, call: CLIENT }),
-    served("SAN, exact, another", { common: { validation_context: ca("root.pem", [uri({ exact: IDS.client })]) }, more: { require_client_certificate: true }, call: { cert: "other-client" } }),
-    served("SAN, prefix", { common: { validation_context: ca("root.pem", [uri({ prefix: "spiffe://cluster.local/ns/istioinaction/" })]) }, more: { require_client_certificate: true }, call: CLIENT }),
-    served("SAN, prefix, another", { common: { validation_context: ca("root.pem", [uri({ prefix: "spiffe://cluster.local/ns/istioinaction/" })]) }, more: { require_client_certificate: true }, call: { cert: "other-client" } }),
-    served("SAN, regex", { common: { validation_context: ca("root.pem", [uri({ safe_regex: { regex: ".*/sa/(sleep|other)" } })]) }, more: { require_client_certificate: true }, call: { cert: "other-client" } }),
-    served("SAN, DNS", { common: { validation_context: ca("root.pem", [{ san_type: "DNS", matcher: { exact: "client.test" } }]) }, more: { require_client_certificate: true }, call: { cert: "dns-client" } }),
-    served("SAN, DNS, but the name is a URI", { common: { validation_context: ca("root.pem", [{ san_type: "DNS", matcher: { exact: IDS.client } }]) }, more: { require_client_certificate: true }, call: { cert: "other-client" } }),
-    served("SAN, one of two", { common: { validation_context: ca("root.pem", [uri({ exact: "spiffe://nobody" }), uri({ exact: IDS.other })]) }, more: { require_client_certificate: true }, call: { cert: "other-client" } }),
+    served("SAN, exact", {
+      common: { validation_context: ca("root.pem", [uri({ exact: IDS.client })]) },
+      more: { require_client_certificate: true },
+      call: CLIENT,
+    }),
+    served("SAN, exact, another", {
+      common: { validation_context: ca("root.pem", [uri({ exact: IDS.client })]) },
+      more: { require_client_certificate: true },
+      call: { cert: "other-client" },
+    }),
+    served("SAN, prefix", {
+      common: { validation_context: ca("root.pem", [uri({ prefix: "spiffe://cluster.local/ns/istioinaction/" })]) },
+      more: { require_client_certificate: true },
+      call: CLIENT,
+    }),
+    served("SAN, prefix, another", {
+      common: { validation_context: ca("root.pem", [uri({ prefix: "spiffe://cluster.local/ns/istioinaction/" })]) },
+      more: { require_client_certificate: true },
+      call: { cert: "other-client" },
+    }),
+    served("SAN, regex", {
+      common: { validation_context: ca("root.pem", [uri({ safe_regex: { regex: ".*/sa/(sleep|other)" } })]) },
+      more: { require_client_certificate: true },
+      call: { cert: "other-client" },
+    }),
+    served("SAN, DNS", {
+      common: { validation_context: ca("root.pem", [{ san_type: "DNS", matcher: { exact: "client.test" } }]) },
+      more: { require_client_certificate: true },
+      call: { cert: "dns-client" },
+    }),
+    served("SAN, DNS, but the name is a URI", {
+      common: { validation_context: ca("root.pem", [{ san_type: "DNS", matcher: { exact: IDS.client } }]) },
+      more: { require_client_certificate: true },
+      call: { cert: "other-client" },
+    }),
+    served("SAN, one of two", {
+      common: { validation_context: ca("root.pem", [uri({ exact: "spiffe://nobody" }), uri({ exact: IDS.other })]) },
+      more: { require_client_certificate: true },
+      call: { cert: "other-client" },
+    }),
     served("SNI is required and there", { more: { require_sni: true }, call: { sni: "server.test" } }),
     served("SNI is required and missing", { more: { require_sni: true }, call: {} }),
     served("certificate by SNI", { common: { tls_certificates: [pair("server"), pair("www"), pair("wildcard")] }, call: { sni: "www.test" } }),
@@ -162,10 +316,21 @@ export const tlsRows: Group = {
     upstream("without the certificate that is asked for", "mtls", clientTls({ validation_context: ca() })),
     upstream("with a certificate that is not trusted", "mtls", clientTls({ tls_certificates: [pair("stranger")], validation_context: ca() })),
     upstream("ALPN decides for HTTP/1", "tls", clientTls({}), auto),
-    upstream("SNI of the request's host", "tls", clientTls({}), { typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { upstream_http_protocol_options: { auto_sni: true }, explicit_http_config: { http_protocol_options: {} } }) } }),
+    upstream("SNI of the request's host", "tls", clientTls({}), {
+      typed_extension_protocol_options: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+          upstream_http_protocol_options: { auto_sni: true },
+          explicit_http_config: { http_protocol_options: {} },
+        }),
+      },
+    }),
     upstream("the certificate must be for the request's host", "tls", clientTls({ validation_context: ca() }), autoName, get("/", [], { host: "server.test" })),
     upstream("the certificate is for another host", "tls", clientTls({ validation_context: ca() }), autoName),
-    row("TLS upstream: by the endpoint's label", http({ routes: [route({ prefix: "/" }, { cluster: "matching-istio" })] }), get(), { clusters: [cluster("matching-istio", [], matching("istio"))] }),
-    row("TLS upstream: no label", http({ routes: [route({ prefix: "/" }, { cluster: "matching-undefined" })] }), get(), { clusters: [cluster("matching-undefined", [], matching())] }),
+    row("TLS upstream: by the endpoint's label", http({ routes: [route({ prefix: "/" }, { cluster: "matching-istio" })] }), get(), {
+      clusters: [cluster("matching-istio", [], matching("istio"))],
+    }),
+    row("TLS upstream: no label", http({ routes: [route({ prefix: "/" }, { cluster: "matching-undefined" })] }), get(), {
+      clusters: [cluster("matching-undefined", [], matching())],
+    }),
   ],
 };

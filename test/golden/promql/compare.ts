@@ -20,10 +20,12 @@ const TOLERANCE = 1e-9;
 
 /** What differs, in words; undefined when nothing does. `ordered` compares the order of rows too; `tolerance` is relative. */
 export function difference(query: string, theirs: Answer, ours: Answer, tolerance = TOLERANCE): string | undefined {
-  if (theirs.status !== ours.status || theirs.errorType !== ours.errorType) return `${theirs.status} ${theirs.errorType ?? ""} ${theirs.error ?? ""} <> ${ours.status} ${ours.errorType ?? ""} ${ours.error ?? ""}`;
+  if (theirs.status !== ours.status || theirs.errorType !== ours.errorType)
+    return `${theirs.status} ${theirs.errorType ?? ""} ${theirs.error ?? ""} <> ${ours.status} ${ours.errorType ?? ""} ${ours.error ?? ""}`;
   if (theirs.errorType !== undefined) return undefined;
   if (theirs.resultType !== ours.resultType) return `${theirs.resultType} <> ${ours.resultType}`;
-  if (theirs.resultType === "scalar" || theirs.resultType === "string") return points([theirs.result as [number, string]], [ours.result as [number, string]], tolerance);
+  if (theirs.resultType === "scalar" || theirs.resultType === "string")
+    return points([theirs.result as [number, string]], [ours.result as [number, string]], tolerance);
   const [a, b] = [theirs.result as Row[], ours.result as Row[]];
   if (a.length !== b.length) return `${a.length} rows <> ${b.length}: ${rows(a)} <> ${rows(b)}`;
   const ordered = /^(?:sort|sort_desc|topk\(\d+, temperature)\b/.test(query) || theirs.resultType === "matrix";
@@ -32,7 +34,8 @@ export function difference(query: string, theirs: Answer, ours: Answer, toleranc
     const other = known.get(key(row));
     if (!other) return `${key(row)} is missing: ${rows(b)}`;
     // What is equal or no number has no order.
-    if (ordered && other.index !== index && theirs.resultType === "vector" && !same(row.value![1], b[index]!.value![1], tolerance)) return `${key(row)} is row ${index} <> ${other.index}`;
+    if (ordered && other.index !== index && theirs.resultType === "vector" && !same(row.value![1], b[index]!.value![1], tolerance))
+      return `${key(row)} is row ${index} <> ${other.index}`;
     const different = points(row.values ?? [row.value!], other.row.values ?? [other.row.value!], tolerance);
     if (different) return `${key(row)}: ${different}`;
   }
@@ -52,7 +55,10 @@ function same(a: string, b: string, tolerance: number): boolean {
 }
 
 function key({ metric }: Row): string {
-  return Object.keys(metric).sort().map((name) => `${name}=${metric[name]}`).join(",");
+  return Object.keys(metric)
+    .sort()
+    .map((name) => `${name}=${metric[name]}`)
+    .join(",");
 }
 
 const rows = (all: Row[]) => JSON.stringify(all).slice(0, 300);

@@ -456,15 +456,62 @@ up up
 up{a="b"} {c="d"}`;
 
 const RANGES: { query: string; start?: number; end?: number; step?: number }[] = [
-  { query: "up" }, { query: "1" }, { query: "time()" }, { query: "vector(3)" }, { query: "ended_total" }, { query: "missed_total" }, { query: "quiet_gauge" }, { query: "late_total" }, { query: "ended_gauge" },
-  { query: "rate(http_requests_total{code=\"503\"}[1m])" }, { query: "rate(missed_total[2m])" }, { query: "rate(ended_total[2m])" }, { query: "sum(rate(http_requests_total[1m])) by (job)" },
-  { query: "topk(1, temperature)" }, { query: "bottomk(2, temperature)" }, { query: "sort(temperature)" }, { query: "temperature > 15" }, { query: "temperature @ end()" }, { query: "temperature @ start()" }, { query: "rate(http_requests_total{code=\"200\"}[1m] @ end())" },
-  { query: "max_over_time(rate(http_requests_total{code=\"200\",job=\"api\"}[1m])[5m:30s])" }, { query: "avg_over_time(temperature[3m:20s] offset 1m)" }, { query: "absent(ended_gauge)" }, { query: "absent_over_time(ended_total[1m])" }, { query: "absent(nothing{a=\"b\"})" },
-  { query: "histogram_quantile(0.9, sum(rate(request_duration_seconds_bucket[2m])) by (le))" }, { query: "count_values(\"v\", up)" }, { query: "up or vector(0)" }, { query: "up == 0" }, { query: "late_total or missed_total" }, { query: "http_requests_total * on(job, instance) group_left(version) build_info" },
-  { query: "timestamp(missed_total)" }, { query: "label_replace(up, \"host\", \"$1\", \"instance\", \"(.*):.*\")" }, { query: "weird" }, { query: "changes(up[2m])" }, { query: "resets(http_requests_total{code=\"404\"}[2m])" }, { query: "predict_linear(memory_bytes[2m], 60)" }, { query: "day_of_year()" }, { query: "-up" },
-  { query: "scalar(sum(up))" }, { query: "sum(up) > bool 5" }, { query: "nothing" }, { query: "quantile_over_time(0.5, temperature[2m])" }, { query: "up", step: 0.5, start: NOW - 3, end: NOW }, { query: "up", start: NOW, end: NOW }, { query: "sum(temperature)", step: 7 },
+  { query: "up" },
+  { query: "1" },
+  { query: "time()" },
+  { query: "vector(3)" },
+  { query: "ended_total" },
+  { query: "missed_total" },
+  { query: "quiet_gauge" },
+  { query: "late_total" },
+  { query: "ended_gauge" },
+  { query: 'rate(http_requests_total{code="503"}[1m])' },
+  { query: "rate(missed_total[2m])" },
+  { query: "rate(ended_total[2m])" },
+  { query: "sum(rate(http_requests_total[1m])) by (job)" },
+  { query: "topk(1, temperature)" },
+  { query: "bottomk(2, temperature)" },
+  { query: "sort(temperature)" },
+  { query: "temperature > 15" },
+  { query: "temperature @ end()" },
+  { query: "temperature @ start()" },
+  { query: 'rate(http_requests_total{code="200"}[1m] @ end())' },
+  { query: 'max_over_time(rate(http_requests_total{code="200",job="api"}[1m])[5m:30s])' },
+  { query: "avg_over_time(temperature[3m:20s] offset 1m)" },
+  { query: "absent(ended_gauge)" },
+  { query: "absent_over_time(ended_total[1m])" },
+  { query: 'absent(nothing{a="b"})' },
+  { query: "histogram_quantile(0.9, sum(rate(request_duration_seconds_bucket[2m])) by (le))" },
+  { query: 'count_values("v", up)' },
+  { query: "up or vector(0)" },
+  { query: "up == 0" },
+  { query: "late_total or missed_total" },
+  { query: "http_requests_total * on(job, instance) group_left(version) build_info" },
+  { query: "timestamp(missed_total)" },
+  { query: 'label_replace(up, "host", "$1", "instance", "(.*):.*")' },
+  { query: "weird" },
+  { query: "changes(up[2m])" },
+  { query: 'resets(http_requests_total{code="404"}[2m])' },
+  { query: "predict_linear(memory_bytes[2m], 60)" },
+  { query: "day_of_year()" },
+  { query: "-up" },
+  { query: "scalar(sum(up))" },
+  { query: "sum(up) > bool 5" },
+  { query: "nothing" },
+  { query: "quantile_over_time(0.5, temperature[2m])" },
+  { query: "up", step: 0.5, start: NOW - 3, end: NOW },
+  { query: "up", start: NOW, end: NOW },
+  { query: "sum(temperature)", step: 7 },
   // Mistakes of ranges.
-  { query: "up", start: NOW, end: NOW - 1 }, { query: "up", step: 0 }, { query: "up", step: -1 }, { query: "up[5m]" }, { query: '"text"' }, { query: "up", start: NOW - 11_001, end: NOW, step: 1 }, { query: "up", start: NOW - 1e6, end: NOW, step: 1 }, { query: "sum(" }, { query: "up / on(instance) up" },
+  { query: "up", start: NOW, end: NOW - 1 },
+  { query: "up", step: 0 },
+  { query: "up", step: -1 },
+  { query: "up[5m]" },
+  { query: '"text"' },
+  { query: "up", start: NOW - 11_001, end: NOW, step: 1 },
+  { query: "up", start: NOW - 1e6, end: NOW, step: 1 },
+  { query: "sum(" },
+  { query: "up / on(instance) up" },
 ];
 
 const lines = (text: string) => text.trim().split("\n");
@@ -472,7 +519,18 @@ const lines = (text: string) => text.trim().split("\n");
 /** All questions, in a fixed order; names in Kiali's queries are filled in. */
 export function questions(): Question[] {
   const instant = [RATES, SELECTORS, OVER_TIME, HISTOGRAMS, AGGREGATES, OPERATORS, FUNCTIONS, MISTAKES].flatMap(lines).map((query) => ({ query, time: NOW }));
-  const atOtherTimes = [IN_GAP, AFTER_END, EARLIER, NOW + 200, NOW + 400, START / 1000 - 10].flatMap((time) => ["missed_total", "ended_total", "rate(missed_total[5m])", "rate(ended_total[5m])", "up", "count_over_time(up[1m])", "increase(http_requests_total{code=\"503\"}[3m])", "temperature"].map((query) => ({ query, time })));
+  const atOtherTimes = [IN_GAP, AFTER_END, EARLIER, NOW + 200, NOW + 400, START / 1000 - 10].flatMap((time) =>
+    [
+      "missed_total",
+      "ended_total",
+      "rate(missed_total[5m])",
+      "rate(ended_total[5m])",
+      "up",
+      "count_over_time(up[1m])",
+      'increase(http_requests_total{code="503"}[3m])',
+      "temperature",
+    ].map((query) => ({ query, time })),
+  );
   const ranges = RANGES.map(({ query, start, end, step }) => ({ query, start: start ?? START / 1000 + 700, end: end ?? NOW, step: step ?? 60 }));
   const kiali = lines(readFileSync(join(import.meta.dir, "../../../src/telemetry/promql/testdata/kiali-queries.txt"), "utf8")).map((line): Question => {
     const [kind, query] = [line.slice(0, line.indexOf(" ")), named(line.slice(line.indexOf(" ") + 1))];
@@ -485,5 +543,11 @@ const EDGE_LABELS =
   "source_cluster,source_workload_namespace,source_workload,source_canonical_service,source_canonical_revision,destination_cluster,destination_service_namespace,destination_service,destination_service_name,destination_workload_namespace,destination_workload,destination_canonical_service,destination_canonical_revision";
 
 function named(query: string): string {
-  return query.replaceAll("<G13>", EDGE_LABELS).replaceAll("[D]", "[60s]").replaceAll('"NS"', '"shop"').replaceAll('"X"', '"web"').replaceAll(/\bNS\b/g, "shop").replaceAll(/\bX\b/g, "web");
+  return query
+    .replaceAll("<G13>", EDGE_LABELS)
+    .replaceAll("[D]", "[60s]")
+    .replaceAll('"NS"', '"shop"')
+    .replaceAll('"X"', '"web"')
+    .replaceAll(/\bNS\b/g, "shop")
+    .replaceAll(/\bX\b/g, "web");
 }

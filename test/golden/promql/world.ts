@@ -16,10 +16,26 @@ const SCRAPES = 240;
 export const END = START + SCRAPES * STEP_MS;
 
 const edge = (from: string, to: string, more: Record<string, string> = {}): Record<string, string> => ({
-  source_cluster: "Kubernetes", source_workload_namespace: "shop", source_workload: from, source_canonical_service: from, source_canonical_revision: "v1", source_principal: `spiffe://cluster.local/ns/shop/sa/${from}`,
-  destination_cluster: "Kubernetes", destination_service_namespace: "shop", destination_service: `${to}.shop.svc.cluster.local`, destination_service_name: to, destination_workload_namespace: "shop", destination_workload: to,
-  destination_canonical_service: to, destination_canonical_revision: "v1", destination_principal: `spiffe://cluster.local/ns/shop/sa/${to}`, connection_security_policy: "mutual_tls", request_protocol: "http", response_flags: "-",
-  namespace: "shop", ...more,
+  source_cluster: "Kubernetes",
+  source_workload_namespace: "shop",
+  source_workload: from,
+  source_canonical_service: from,
+  source_canonical_revision: "v1",
+  source_principal: `spiffe://cluster.local/ns/shop/sa/${from}`,
+  destination_cluster: "Kubernetes",
+  destination_service_namespace: "shop",
+  destination_service: `${to}.shop.svc.cluster.local`,
+  destination_service_name: to,
+  destination_workload_namespace: "shop",
+  destination_workload: to,
+  destination_canonical_service: to,
+  destination_canonical_revision: "v1",
+  destination_principal: `spiffe://cluster.local/ns/shop/sa/${to}`,
+  connection_security_policy: "mutual_tls",
+  request_protocol: "http",
+  response_flags: "-",
+  namespace: "shop",
+  ...more,
 });
 
 /** All series, in a fixed order. */
@@ -45,10 +61,12 @@ export function recordedSeries(): RecordedSeries[] {
       put("idle_total", { ...base }, () => 7);
       put("up", base, (n) => (n % 50 === 49 && i === 1 ? 0 : 1));
       put("build_info", { ...base, version: `1.${i}`, revision: i === 2 ? "" : "abc" }, () => 1);
-      for (const [k, le] of ["0.1", "0.5", "1", "5", "+Inf"].entries()) put("request_duration_seconds_bucket", { ...base, le }, (n) => Math.floor(n * (1 - Math.exp(-(k + 1 + i)))));
+      for (const [k, le] of ["0.1", "0.5", "1", "5", "+Inf"].entries())
+        put("request_duration_seconds_bucket", { ...base, le }, (n) => Math.floor(n * (1 - Math.exp(-(k + 1 + i)))));
       put("request_duration_seconds_sum", base, (n) => n * 0.37);
       put("request_duration_seconds_count", base, (n) => n);
-      for (const [k, mode] of ["user", "system", "idle"].entries()) put("cpu_seconds_total", { ...base, mode }, (n) => Number((n * (0.13 * (k + 1) + 0.01 * i)).toFixed(4)));
+      for (const [k, mode] of ["user", "system", "idle"].entries())
+        put("cpu_seconds_total", { ...base, mode }, (n) => Number((n * (0.13 * (k + 1) + 0.01 * i)).toFixed(4)));
     }
   }
   put("missed_total", job("gaps", 0), (n) => (n >= 60 && n < 90 ? undefined : n * 4));
@@ -76,29 +94,121 @@ export function recordedSeries(): RecordedSeries[] {
   put("text", { path: "/API/v2/items/7", city: "東京", back: "c" }, () => 3);
   put("odd_bucket", { shape: "no-inf", le: "1" }, (n) => n);
   put("odd_bucket", { shape: "no-inf", le: "2" }, (n) => 2 * n);
-  for (const [le, factor] of [["1", 3], ["2", 2], ["4", 5], ["+Inf", 4]] as const) put("odd_bucket", { shape: "falling", le }, (n) => n * factor);
-  for (const [le, factor] of [["-5", 1], ["-1", 2], ["0", 3], ["+Inf", 4]] as const) put("odd_bucket", { shape: "negative", le }, (n) => n * factor);
-  for (const [le, factor] of [["1", 1], ["1.0", 1], ["bad", 9], ["+Inf", 4]] as const) put("odd_bucket", { shape: "double", le }, (n) => n * factor);
+  for (const [le, factor] of [
+    ["1", 3],
+    ["2", 2],
+    ["4", 5],
+    ["+Inf", 4],
+  ] as const)
+    put("odd_bucket", { shape: "falling", le }, (n) => n * factor);
+  for (const [le, factor] of [
+    ["-5", 1],
+    ["-1", 2],
+    ["0", 3],
+    ["+Inf", 4],
+  ] as const)
+    put("odd_bucket", { shape: "negative", le }, (n) => n * factor);
+  for (const [le, factor] of [
+    ["1", 1],
+    ["1.0", 1],
+    ["bad", 9],
+    ["+Inf", 4],
+  ] as const)
+    put("odd_bucket", { shape: "double", le }, (n) => n * factor);
   put("odd_bucket", { shape: "empty", le: "1" }, () => 0);
   put("odd_bucket", { shape: "empty", le: "+Inf" }, () => 0);
   put("odd_bucket", { shape: "alone", le: "+Inf" }, (n) => n);
 
-  const pairs = [["web", "catalog"], ["web", "orders"], ["orders", "payments"], ["payments", "web"]] as const;
+  const pairs = [
+    ["web", "catalog"],
+    ["web", "orders"],
+    ["orders", "payments"],
+    ["payments", "web"],
+  ] as const;
   for (const [e, [from, to]] of pairs.entries()) {
     for (const reporter of ["source", "destination"]) {
-      const labels = { ...edge(from, to), reporter, app: reporter === "source" ? from : to, version: "v1", service_istio_io_canonical_name: to, service_istio_io_canonical_revision: "v1", pod: `${reporter === "source" ? from : to}-0` };
-      for (const [code, rate, grpc] of [["200", 9, ""], ["503", 1, ""], ["0", 1, "14"], ["200", 2, "5"]] as const) put("istio_requests_total", { ...labels, response_code: code, grpc_response_status: grpc, request_protocol: grpc ? "grpc" : "http" }, (n) => n * (rate + e));
+      const labels = {
+        ...edge(from, to),
+        reporter,
+        app: reporter === "source" ? from : to,
+        version: "v1",
+        service_istio_io_canonical_name: to,
+        service_istio_io_canonical_revision: "v1",
+        pod: `${reporter === "source" ? from : to}-0`,
+      };
+      for (const [code, rate, grpc] of [
+        ["200", 9, ""],
+        ["503", 1, ""],
+        ["0", 1, "14"],
+        ["200", 2, "5"],
+      ] as const)
+        put(
+          "istio_requests_total",
+          { ...labels, response_code: code, grpc_response_status: grpc, request_protocol: grpc ? "grpc" : "http" },
+          (n) => n * (rate + e),
+        );
       for (const histogram of ["istio_request_duration_milliseconds", "istio_request_bytes", "istio_response_bytes"]) {
-        for (const [le, share] of [["1", 0.2], ["5", 0.6], ["10", 0.9], ["+Inf", 1]] as const) put(`${histogram}_bucket`, { ...labels, le }, (n) => Math.floor(n * (10 + e) * share));
+        for (const [le, share] of [
+          ["1", 0.2],
+          ["5", 0.6],
+          ["10", 0.9],
+          ["+Inf", 1],
+        ] as const)
+          put(`${histogram}_bucket`, { ...labels, le }, (n) => Math.floor(n * (10 + e) * share));
         put(`${histogram}_sum`, labels, (n) => n * (40 + e));
         put(`${histogram}_count`, labels, (n) => n * (10 + e));
       }
-      for (const counter of ["istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total", "istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total", "istio_request_messages_total", "istio_response_messages_total"]) put(counter, labels, (n) => n * (100 + e));
+      for (const counter of [
+        "istio_tcp_sent_bytes_total",
+        "istio_tcp_received_bytes_total",
+        "istio_tcp_connections_opened_total",
+        "istio_tcp_connections_closed_total",
+        "istio_request_messages_total",
+        "istio_response_messages_total",
+      ])
+        put(counter, labels, (n) => n * (100 + e));
     }
   }
-  put("istio_requests_total", { ...edge("web", "nowhere"), reporter: "source", destination_workload: "unknown", destination_workload_namespace: "unknown", destination_service: "nowhere.shop.svc.cluster.local", response_code: "503", grpc_response_status: "", response_flags: "UH", app: "web", pod: "web-0" }, (n) => n);
-  put("istio_requests_total", { ...edge("legacy", "web"), reporter: "destination", source_workload_namespace: "bank", source_principal: "unknown", connection_security_policy: "none", response_code: "200", grpc_response_status: "", app: "web", pod: "web-0" }, (n) => 2 * n);
-  const istiod = { pod: "istiod-556dbdc76-xf5zb", namespace: "shop", app: "istiod", app_kubernetes_io_name: "istiod", app_kubernetes_io_version: "1.0.0", service_istio_io_canonical_name: "istiod", service_istio_io_canonical_revision: "1.0.0" };
+  put(
+    "istio_requests_total",
+    {
+      ...edge("web", "nowhere"),
+      reporter: "source",
+      destination_workload: "unknown",
+      destination_workload_namespace: "unknown",
+      destination_service: "nowhere.shop.svc.cluster.local",
+      response_code: "503",
+      grpc_response_status: "",
+      response_flags: "UH",
+      app: "web",
+      pod: "web-0",
+    },
+    (n) => n,
+  );
+  put(
+    "istio_requests_total",
+    {
+      ...edge("legacy", "web"),
+      reporter: "destination",
+      source_workload_namespace: "bank",
+      source_principal: "unknown",
+      connection_security_policy: "none",
+      response_code: "200",
+      grpc_response_status: "",
+      app: "web",
+      pod: "web-0",
+    },
+    (n) => 2 * n,
+  );
+  const istiod = {
+    pod: "istiod-556dbdc76-xf5zb",
+    namespace: "shop",
+    app: "istiod",
+    app_kubernetes_io_name: "istiod",
+    app_kubernetes_io_version: "1.0.0",
+    service_istio_io_canonical_name: "istiod",
+    service_istio_io_canonical_revision: "1.0.0",
+  };
   put("process_cpu_seconds_total", istiod, (n) => n * 0.05);
   put("process_resident_memory_bytes", istiod, (n) => 9e7 + n * 100);
   put("container_cpu_usage_seconds_total", istiod, (n) => n * 0.06);

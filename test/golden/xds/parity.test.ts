@@ -25,7 +25,10 @@ interface Case {
 const TYPES = ["cds", "eds", "lds", "rds", "nds", "ecds"] as const;
 const world = read<{ objects: KubeObject[]; mesh: string }>("world");
 const nodes = read<Record<NodeName, JsonObject>>("nodes");
-const names = readdirSync(import.meta.dir).filter((file) => file.endsWith(".json.gz") && !["world.json.gz", "nodes.json.gz"].includes(file)).map((file) => file.replace(".json.gz", "")).sort();
+const names = readdirSync(import.meta.dir)
+  .filter((file) => file.endsWith(".json.gz") && !["world.json.gz", "nodes.json.gz"].includes(file))
+  .map((file) => file.replace(".json.gz", ""))
+  .sort();
 const table: string[] = [];
 
 describe("every proxy gets what Istio sends", () => {
@@ -43,7 +46,12 @@ async function compare(golden: Case): Promise<{ lines: string[]; differences: st
   const registry = await loadRegistry();
   const omitted = new Set(golden.omit);
   const kept = world.objects.filter(({ kind, metadata }) => !omitted.has(`${kind}/${metadata.namespace}/${metadata.name}`));
-  const mesh = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: golden.mesh ?? world.mesh, ...(golden.networks && { meshNetworks: golden.networks }) } };
+  const mesh = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "istio", namespace: "istio-system" },
+    data: { mesh: golden.mesh ?? world.mesh, ...(golden.networks && { meshNetworks: golden.networks }) },
+  };
   const snapshot = snapshotOf([...kept, ...golden.objects, mesh]);
   const generator = createGenerator();
   const lines: string[] = [];
@@ -61,7 +69,11 @@ async function compare(golden: Case): Promise<{ lines: string[]; differences: st
       equal += expected.length - found.size;
       for (const [resource, paths] of found) differences.push(...paths.map((path) => `${nodeName} ${type} ${resource}${path}`));
       // Dashboards and config dumps show clusters in the order in which they came; Istio's order of inbound ones is chance.
-      const order = (resources: readonly JsonObject[]): string => resources.map(nameOf).map((name) => name.replace(/^inbound\|.*/, "inbound")).join();
+      const order = (resources: readonly JsonObject[]): string =>
+        resources
+          .map(nameOf)
+          .map((name) => name.replace(/^inbound\|.*/, "inbound"))
+          .join();
       if (type === "cds" && order(own) !== order(expected)) differences.push(`${nodeName} cds: the order of the clusters`);
     }
     lines.push(`${nodeName} ${equal}/${total}`);
@@ -74,7 +86,11 @@ function nodeOf(name: NodeName, golden: Case): ProxyNode {
   const address = String(metadata["INSTANCE_IPS"]).split(",")[0];
   const [region = "", zone = "", subZone = ""] = golden.localities?.[name] ?? [];
   const type = name === "gateway" ? "router" : "sidecar";
-  return parseNode(`${type}~${address}~${metadata["NAME"]}.${metadata["NAMESPACE"]}~${metadata["NAMESPACE"]}.svc.cluster.local`, metadata, { region, zone, subZone });
+  return parseNode(`${type}~${address}~${metadata["NAME"]}.${metadata["NAMESPACE"]}~${metadata["NAMESPACE"]}.svc.cluster.local`, metadata, {
+    region,
+    zone,
+    subZone,
+  });
 }
 
 /** The paths that differ, by the name of the resource; those that only one side has are a difference themselves. */

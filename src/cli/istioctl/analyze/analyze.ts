@@ -85,7 +85,15 @@ export function analyze(world: World, analyzers: readonly Analyzer[], include: (
   const seen = new Map<string, Finding>();
   for (const finding of analyzers.flatMap((analyzer) => analyzer.run(world)).filter(include)) seen.set(lineOf(finding), finding);
   const sorted = [...seen].map(([line, finding]) => ({ line, finding, object: comparator(finding.about) }));
-  return sorted.sort((a, b) => ORDER[levelOf(a.finding.code)] - ORDER[levelOf(b.finding.code)] || compare(a.finding.code, b.finding.code) || compare(a.object, b.object) || compare(a.line, b.line)).map(({ finding }) => finding);
+  return sorted
+    .sort(
+      (a, b) =>
+        ORDER[levelOf(a.finding.code)] - ORDER[levelOf(b.finding.code)] ||
+        compare(a.finding.code, b.finding.code) ||
+        compare(a.object, b.object) ||
+        compare(a.line, b.line),
+    )
+    .map(({ finding }) => finding);
 }
 
 export interface FindingsFormat {
@@ -101,7 +109,14 @@ export function findingsText(findings: readonly Finding[], { format, color = fal
     const { code, about, message } = finding;
     const place = placeOf(finding);
     const query = reference === undefined ? "" : `?ref=${reference}`;
-    return { code, ...(isIstioCode(code) && { documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/${query}` }), level: levelOf(code), message, origin: originOf(about), ...(place !== undefined && { reference: place }) };
+    return {
+      code,
+      ...(isIstioCode(code) && { documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/${query}` }),
+      level: levelOf(code),
+      message,
+      origin: originOf(about),
+      ...(place !== undefined && { reference: place }),
+    };
   });
   return format === "json" ? `${marshalIndent(documents, "\t")}\n` : `${goYaml(documents, YAML_WIDTH)}\n`;
 }

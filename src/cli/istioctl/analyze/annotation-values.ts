@@ -12,7 +12,8 @@ const MAX_PORT = 2 ** 16 - 1;
 const MAX_INTERFACE_NAME = 15;
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  "sidecar.istio.io/interceptionMode": (value) => (["REDIRECT", "TPROXY", "NONE"].includes(value) ? undefined : `interceptionMode invalid, use REDIRECT,TPROXY,NONE: ${value}`),
+  "sidecar.istio.io/interceptionMode": (value) =>
+    ["REDIRECT", "TPROXY", "NONE"].includes(value) ? undefined : `interceptionMode invalid, use REDIRECT,TPROXY,NONE: ${value}`,
   "status.sidecar.istio.io/port": (value) => prefixed("excludeInboundPorts invalid: ", portProblem(value)),
   "readiness.status.sidecar.istio.io/initialDelaySeconds": (value) => uintProblem(value, MAX_UINT32),
   "readiness.status.sidecar.istio.io/periodSeconds": (value) => uintProblem(value, MAX_UINT32),
@@ -25,7 +26,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "traffic.sidecar.istio.io/excludeInterfaces": interfacesProblem,
   "traffic.sidecar.istio.io/kubevirtInterfaces": interfacesProblem,
   "istio.io/reroute-virtual-interfaces": interfacesProblem,
-  "prometheus.istio.io/merge-metrics": (value) => (["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"].includes(value) ? undefined : `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`),
+  "prometheus.istio.io/merge-metrics": (value) =>
+    ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"].includes(value)
+      ? undefined
+      : `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`,
   "proxy.istio.io/config": proxyConfigProblem,
   "sidecar.istio.io/proxyCPU": quantityProblem,
   "sidecar.istio.io/proxyMemory": quantityProblem,
@@ -66,7 +70,16 @@ function cidrProblem(value: string): string | undefined {
     const quoted = JSON.stringify(cidr);
     const slash = cidr.lastIndexOf("/");
     const [address, length] = [cidr.slice(0, slash), cidr.slice(slash + 1)];
-    const problem = slash < 0 ? "no '/'" : isIP(address) === 0 ? `ParseAddr(${JSON.stringify(address)}): unable to parse IP` : !/^(0|[1-9]\d{0,2})$/.test(length) ? `bad bits after slash: ${JSON.stringify(length)}` : Number(length) > (isIP(address) === 4 ? 32 : 128) ? "prefix length out of range" : undefined;
+    const problem =
+      slash < 0
+        ? "no '/'"
+        : isIP(address) === 0
+          ? `ParseAddr(${JSON.stringify(address)}): unable to parse IP`
+          : !/^(0|[1-9]\d{0,2})$/.test(length)
+            ? `bad bits after slash: ${JSON.stringify(length)}`
+            : Number(length) > (isIP(address) === 4 ? 32 : 128)
+              ? "prefix length out of range"
+              : undefined;
     if (problem) return `failed parsing cidr '${cidr}': netip.ParsePrefix(${quoted}): ${problem}`;
   }
   return undefined;
@@ -91,7 +104,10 @@ function quantityProblem(value: string): string | undefined {
 
 function proxyConfigProblem(value: string): string | undefined {
   try {
-    const indented = value.split("\n").map((line) => `  ${line}`).join("\n");
+    const indented = value
+      .split("\n")
+      .map((line) => `  ${line}`)
+      .join("\n");
     parseMeshConfig(`defaultConfig:\n${indented}\n`);
     return undefined;
   } catch (error) {

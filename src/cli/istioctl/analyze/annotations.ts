@@ -28,7 +28,12 @@ export const alphaAnnotations: Analyzer = {
     }),
 };
 
-const WRITTEN_BY_CNI = new Set(["sidecar.istio.io/interceptionMode", "traffic.sidecar.istio.io/includeInboundPorts", "traffic.sidecar.istio.io/excludeInboundPorts", "traffic.sidecar.istio.io/includeOutboundIPRanges"]);
+const WRITTEN_BY_CNI = new Set([
+  "sidecar.istio.io/interceptionMode",
+  "traffic.sidecar.istio.io/includeInboundPorts",
+  "traffic.sidecar.istio.io/excludeInboundPorts",
+  "traffic.sidecar.istio.io/includeOutboundIPRanges",
+]);
 const INJECT = "sidecar.istio.io/inject";
 
 function annotated(world: World): { about: KubeObject; name: string; value: string }[] {
@@ -46,11 +51,16 @@ function annotationFindings(about: KubeObject, name: string, value: string): Fin
   // Beside the label of the same name the annotation has no say.
   if (definition.deprecated && !(name === INJECT && about.metadata.labels?.[INJECT] !== undefined)) {
     const instead = name === INJECT ? ` in favor of the "${INJECT}" label` : "";
-    findings.push({ code: "IST0135", about, message: `Annotation ${JSON.stringify(name)} has been deprecated${instead} and may not work in future Istio versions.` });
+    findings.push({
+      code: "IST0135",
+      about,
+      message: `Annotation ${JSON.stringify(name)} has been deprecated${instead} and may not work in future Istio versions.`,
+    });
   }
   if (definition.on.includes("Any")) return findings;
   const problem = annotationProblem(name, value);
-  if (!definition.on.includes(about.kind)) findings.push({ code: "IST0107", about, message: `Misplaced annotation: ${name} can only be applied to ${definition.on.join(", ")}` });
+  if (!definition.on.includes(about.kind))
+    findings.push({ code: "IST0107", about, message: `Misplaced annotation: ${name} can only be applied to ${definition.on.join(", ")}` });
   else if (problem !== undefined) findings.push({ code: "IST0125", about, message: `Invalid annotation ${name}: ${problem}` });
   return findings;
 }

@@ -14,13 +14,15 @@ export const authorizationPolicies: Analyzer = {
       const wide = namespaceOf(about) === world.mesh.rootNamespace;
       const candidates = wide ? [...pods.values()].flat() : (pods.get(namespaceOf(about)) ?? []);
       const reached = selector === undefined ? wide || candidates.length > 0 : candidates.some((labels) => contains(labels, selector));
-      if (!reached) findings.push({ code: "IST0127", about, message: `No matching workloads for this resource with the following labels: ${labelText(selector ?? {})}` });
+      if (!reached)
+        findings.push({ code: "IST0127", about, message: `No matching workloads for this resource with the following labels: ${labelText(selector ?? {})}` });
       for (const [rule, { from }] of list(spec(about).rules).entries()) {
         for (const [source, entry] of list(from).entries()) {
           const { namespaces, notNamespaces } = object(entry.source);
           for (const names of [strings(namespaces), strings(notNamespaces)]) {
             for (const [index, name] of names.entries()) {
-              if (!namespaceExists(world, name)) findings.push(notFound(about, "namespace", name, `.spec.rules[${rule}].from[${source}].source.namespaces[${index}]`));
+              if (!namespaceExists(world, name))
+                findings.push(notFound(about, "namespace", name, `.spec.rules[${rule}].from[${source}].source.namespaces[${index}]`));
             }
           }
         }
@@ -60,12 +62,17 @@ export const blockedCidrs: Analyzer = {
   run(world) {
     const names = world.kind("RequestAuthentication").map(fullName);
     if (names.length === 0) return [];
-    const shown = names.length <= MAX_NAMED_POLICIES ? names.join(", ") : `${names.slice(0, MAX_NAMED_POLICIES).join(", ")}, and ${names.length - MAX_NAMED_POLICIES} more`;
+    const shown =
+      names.length <= MAX_NAMED_POLICIES ? names.join(", ") : `${names.slice(0, MAX_NAMED_POLICIES).join(", ")}, and ${names.length - MAX_NAMED_POLICIES} more`;
     const open = world.kind("Deployment").filter((deployment) => {
       if (deployment.metadata.labels?.app !== "istiod") return false;
       const variables = list(templateOf(deployment).spec.containers).flatMap(({ env }) => list(env));
       return !variables.some(({ name, value }) => name === "BLOCKED_CIDRS_IN_JWKS_URIS" && text(value) !== "");
     });
-    return open.map((about) => ({ code: "IST0175", about, message: `BLOCKED_CIDRS_IN_JWKS_URIS is not configured but ${names.length} RequestAuthentication resource(s) exist (${shown}). Consider configuring it to restrict JWKS URI fetches to trusted networks.` }));
+    return open.map((about) => ({
+      code: "IST0175",
+      about,
+      message: `BLOCKED_CIDRS_IN_JWKS_URIS is not configured but ${names.length} RequestAuthentication resource(s) exist (${shown}). Consider configuring it to restrict JWKS URI fetches to trusted networks.`,
+    }));
   },
 };

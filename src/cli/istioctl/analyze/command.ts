@@ -8,7 +8,9 @@ import type { AnalyzeOptions } from "./run.ts";
 export function analyzeCommand(): Command {
   const command = withGlobals(new Command("analyze"))
     .summary("Looks for mistakes in the configuration of a mesh")
-    .description("Looks for mistakes in the configuration of a cluster, of files, or of both together.\nWhat the codes mean: https://istio.io/v1.30/docs/reference/config/analysis")
+    .description(
+      "Looks for mistakes in the configuration of a cluster, of files, or of both together.\nWhat the codes mean: https://istio.io/v1.30/docs/reference/config/analysis",
+    )
     .argument("[file...]", "files or folders; - is stdin")
     .option("-A, --all-namespaces", "all namespaces", false)
     .option("--analyzer <stringArray>", "only this analyzer; more than once for several", collect)
@@ -34,5 +36,10 @@ export function analyzeCommand(): Command {
     if (options.remoteContexts) throw new ChainmailError("NO_REMOTE_CLUSTERS", "a mesh of Chainmail's is in one cluster: there are no others to look at");
     process.exitCode = await (await import("./run.ts")).runAnalyze(files, options, globalsOf(command));
   });
-  return withHelp(command, { use: "<file>...", hides: ["--istioNamespace"], example: "  istioctl analyze\n  istioctl analyze a.yaml my-app-config/\n  istioctl analyze --use-kube=false a.yaml\n  istioctl analyze -S \"IST0103=Pod testing/*\"" });
+  return withHelp(command, {
+    use: "<file>...",
+    hides: ["--istioNamespace"],
+    example:
+      '  istioctl analyze\n  istioctl analyze a.yaml my-app-config/\n  istioctl analyze --use-kube=false a.yaml\n  istioctl analyze -S "IST0103=Pod testing/*"',
+  });
 }

@@ -24,7 +24,11 @@ export const negativeConditions: Analyzer = {
         const { conditions, parents } = object(about.status);
         return [...list(conditions), ...list(parents).flatMap((parent) => list(parent.conditions))].flatMap((condition): Finding[] => {
           const [type, reason] = [text(condition.type), text(condition.reason)];
-          const finding: Finding = { code: "IST0171", about, message: `A condition with a negative status is present: type=${type}, reason=${reason}, message=${text(condition.message)}.` };
+          const finding: Finding = {
+            code: "IST0171",
+            about,
+            message: `A condition with a negative status is present: type=${type}, reason=${reason}, message=${text(condition.message)}.`,
+          };
           const negative = types.includes(type) && condition.status === "False";
           const partial = kind === "AuthorizationPolicy" && type === "WaypointAccepted" && reason === "PartiallyInvalid";
           return negative || partial ? [finding] : [];

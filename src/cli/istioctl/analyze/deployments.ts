@@ -1,6 +1,20 @@
 import type { KubeObject } from "../../../resources/types.ts";
 import { type Analyzer, type Finding, goList } from "./findings.ts";
-import { contains, containersOf, fullName, inMesh, isControlPlane, list, namespaceOf, object, spec, stringMap, templateOf, type Json, type World } from "./world.ts";
+import {
+  contains,
+  containersOf,
+  fullName,
+  inMesh,
+  isControlPlane,
+  list,
+  namespaceOf,
+  object,
+  spec,
+  stringMap,
+  templateOf,
+  type Json,
+  type World,
+} from "./world.ts";
 
 const NAME = ".metadata.name";
 /** What proxies run as, and what capture lets pass. */
@@ -11,7 +25,10 @@ export const applicationUid: Analyzer = {
   description: "Checks invalid application UID",
   needs: ["Pod"],
   run(world) {
-    const runs = [...world.kind("Pod").map((about) => ({ about, pod: spec(about) })), ...world.kind("Deployment").map((about) => ({ about, pod: templateOf(about).spec }))];
+    const runs = [
+      ...world.kind("Pod").map((about) => ({ about, pod: spec(about) })),
+      ...world.kind("Deployment").map((about) => ({ about, pod: templateOf(about).spec })),
+    ];
     return runs
       .filter(({ about, pod }) => !isControlPlane(about) && usesProxyUid(pod))
       .map(({ about }) => ({ code: "IST0144", about, message: `User ID (UID) ${PROXY_UID} is reserved for the sidecar proxy.` }));
@@ -27,7 +44,11 @@ export const multipleServices: Analyzer = {
   name: "deployment.MultiServiceAnalyzer",
   description: "Checks association between services and pods",
   needs: ["Service", "Namespace"],
-  run: (world) => world.kind("Deployment").filter((deployment) => isMeshDeployment(world, deployment)).flatMap((about) => [...protocolConflicts(world, about), ...targetPortConflicts(world, about)]),
+  run: (world) =>
+    world
+      .kind("Deployment")
+      .filter((deployment) => isMeshDeployment(world, deployment))
+      .flatMap((about) => [...protocolConflicts(world, about), ...targetPortConflicts(world, about)]),
 };
 
 function isMeshDeployment(world: World, deployment: KubeObject): boolean {
@@ -57,7 +78,12 @@ function protocolConflicts(world: World, about: KubeObject): Finding[] {
   }
   return [...ports]
     .filter(([, protocols]) => protocols.size > 1)
-    .map(([port, protocols]) => ({ code: "IST0116", about, message: `This deployment ${about.metadata.name} is associated with multiple services using port ${port} but different protocols: ${goList([...protocols.values()].flat().sort())}`, path: NAME }));
+    .map(([port, protocols]) => ({
+      code: "IST0116",
+      about,
+      message: `This deployment ${about.metadata.name} is associated with multiple services using port ${port} but different protocols: ${goList([...protocols.values()].flat().sort())}`,
+      path: NAME,
+    }));
 }
 
 /** One port of the pods that services lead to from different ports. */

@@ -15,13 +15,20 @@ export const serverVerification: Analyzer = {
         const credential = text(tls.credentialName) !== "" && spec(about).workloadSelector !== undefined;
         return (tls.mode === "SIMPLE" || tls.mode === "MUTUAL") && text(tls.caCertificates) === "" && !credential;
       };
-      const message = (tls: Json): string => `DestinationRule ${fullName(about)} in namespace ${namespaceOf(about)} has TLS mode set to ${text(tls.mode)} but no caCertificates are set to validate server identity for host: ${text(spec(about).host)}`;
+      const message = (tls: Json): string =>
+        `DestinationRule ${fullName(about)} in namespace ${namespaceOf(about)} has TLS mode set to ${text(tls.mode)} but no caCertificates are set to validate server identity for host: ${text(spec(about).host)}`;
       const tls = object(policy.tls);
       if (unverified(tls)) findings.push({ code: "IST0128", about, message: message(tls), path: ".spec.trafficPolicy.tls.caCertificates" });
       for (const [index, settings] of list(policy.portLevelSettings).entries()) {
         const portTls = object(settings.tls);
         const { number } = object(settings.port);
-        if (unverified(portTls)) findings.push({ code: "IST0129", about, message: `${message(portTls)} at port ${number === undefined ? "" : `number:${String(number)}`}`, path: `.spec.trafficPolicy.portLevelSettings[${index}].tls.caCertificates` });
+        if (unverified(portTls))
+          findings.push({
+            code: "IST0129",
+            about,
+            message: `${message(portTls)} at port ${number === undefined ? "" : `number:${String(number)}`}`,
+            path: `.spec.trafficPolicy.portLevelSettings[${index}].tls.caCertificates`,
+          });
       }
       return findings;
     }),
@@ -37,10 +44,15 @@ export const subsetsSelectPods: Analyzer = {
     return world.kind("DestinationRule").flatMap((about): Finding[] => {
       const { host, exportTo, subsets } = spec(about);
       const target = lookUp(hosts, text(host), namespaceOf(about), strings(exportTo));
-      if (!target) return [{ code: "IST0174", about, message: `The host ${text(host)} defined in the DestinationRule does not match any services in the mesh.` }];
+      if (!target)
+        return [{ code: "IST0174", about, message: `The host ${text(host)} defined in the DestinationRule does not match any services in the mesh.` }];
       return list(subsets)
         .filter(({ labels }) => !pods.some((pod) => contains(pod, { ...target.workloadLabels, ...stringMap(labels) })))
-        .map(({ name }) => ({ code: "IST0173", about, message: `The Subset ${text(name)} defined in the DestinationRule does not select any pods. Which may lead to 503 UH (NoHealthyUpstream).` }));
+        .map(({ name }) => ({
+          code: "IST0173",
+          about,
+          message: `The Subset ${text(name)} defined in the DestinationRule does not select any pods. Which may lead to 503 UH (NoHealthyUpstream).`,
+        }));
     });
   },
 };
@@ -49,7 +61,9 @@ export const subsetsSelectPods: Analyzer = {
 function meshLabels(world: World, pod: KubeObject): Labels {
   const nodeName = text(spec(pod).nodeName);
   const node = world.find("Node", "", nodeName)?.metadata.labels ?? {};
-  const [region, zone, subzone] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"].map((label) => node[label] ?? "") as [string, string, string];
+  const [region, zone, subzone] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"].map(
+    (label) => node[label] ?? "",
+  ) as [string, string, string];
   // A subzone without a zone is none.
   const located = {
     ...(region && { "topology.kubernetes.io/region": region }),

@@ -32,9 +32,13 @@ function patchFindings(about: KubeObject, entry: Json, path: string, versioned: 
     case "ADD":
       return WHOLES.has(applyTo) ? wrong("IST0153", "The ADD operation will be ignored when applyTo is set to ROUTE_CONFIGURATION, or HTTP_ROUTE.") : [];
     case "REMOVE":
-      return WHOLES.has(applyTo) ? wrong("IST0154", "The REMOVE operation will be ignored when applyTo is set to ROUTE_CONFIGURATION, or HTTP_ROUTE.") : relative(about, entry, path, versioned);
+      return WHOLES.has(applyTo)
+        ? wrong("IST0154", "The REMOVE operation will be ignored when applyTo is set to ROUTE_CONFIGURATION, or HTTP_ROUTE.")
+        : relative(about, entry, path, versioned);
     case "REPLACE":
-      return REPLACEABLE.has(applyTo) ? relative(about, entry, path, versioned) : wrong("IST0152", "The REPLACE operation is only valid for HTTP_FILTER and NETWORK_FILTER.");
+      return REPLACEABLE.has(applyTo)
+        ? relative(about, entry, path, versioned)
+        : wrong("IST0152", "The REPLACE operation is only valid for HTTP_FILTER and NETWORK_FILTER.");
     case "INSERT_BEFORE":
     case "INSERT_AFTER":
       return relative(about, entry, path, versioned);

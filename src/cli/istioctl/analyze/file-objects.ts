@@ -101,7 +101,10 @@ function readObject({ file, document, lineOf, options: { namespace, takes } }: S
   const metadata = typeof value.metadata === "object" && value.metadata !== null ? (value.metadata as Record<string, unknown>) : {};
   const place = CLUSTER_KINDS.has(kind) ? undefined : (metadata.namespace ?? namespace);
   const { namespace: _, ...rest } = metadata;
-  const written = { ...value, metadata: { ...rest, name: typeof metadata.name === "string" ? metadata.name : "", ...(typeof place === "string" && place !== "" && { namespace: place }) } } as KubeObject;
+  const written = {
+    ...value,
+    metadata: { ...rest, name: typeof metadata.name === "string" ? metadata.name : "", ...(typeof place === "string" && place !== "" && { namespace: place }) },
+  } as KubeObject;
   const structure = readStructure(written, true);
   if (structure.problem !== undefined) throw new DocumentProblem(`failed parsing JSON for built-in type: ${structure.problem}`);
   const { object } = structure;

@@ -1,7 +1,22 @@
 import { X509Certificate } from "node:crypto";
 import type { KubeObject } from "../../../resources/types.ts";
 import { type Analyzer, type Finding, goList, notFound } from "./findings.ts";
-import { contains, fullName, hasLabels, labelText, type Labels, list, namespaceOf, object, spec, stringMap, strings, text, type Json, type World } from "./world.ts";
+import {
+  contains,
+  fullName,
+  hasLabels,
+  labelText,
+  type Labels,
+  list,
+  namespaceOf,
+  object,
+  spec,
+  stringMap,
+  strings,
+  text,
+  type Json,
+  type World,
+} from "./world.ts";
 
 function selectorOf(gateway: KubeObject): Labels {
   return stringMap(spec(gateway).selector);
@@ -69,7 +84,14 @@ export const duplicateCertificates: Analyzer = {
       return others.flatMap((other) => {
         const shared = list(spec(about).servers).some((server) => list(spec(other).servers).some((theirs) => sameCertificate(server.tls, theirs.tls)));
         if (!shared) return [];
-        return [{ code: "IST0138", about, message: `Duplicate certificate in multiple gateways ${goList([fullName(about), fullName(other)])} may cause 404s if clients re-use HTTP2 connections.`, path: ".metadata.name" }];
+        return [
+          {
+            code: "IST0138",
+            about,
+            message: `Duplicate certificate in multiple gateways ${goList([fullName(about), fullName(other)])} may cause 404s if clients re-use HTTP2 connections.`,
+            path: ".metadata.name",
+          },
+        ];
       });
     });
   },
@@ -104,7 +126,14 @@ export const gatewaySecrets: Analyzer = {
         const secret = slash < 0 ? world.find("Secret", namespace, credential) : world.find("Secret", credential.slice(0, slash), credential.slice(slash + 1));
         if (!secret) return [notFound(about, "credentialName", credential, path)];
         if (usable(secret)) return [];
-        return [{ code: "IST0161", about, message: `The credential referenced by the Gateway ${about.metadata.name} in namespace ${namespace} is invalid, which can cause the traffic not to work as expected.`, path }];
+        return [
+          {
+            code: "IST0161",
+            about,
+            message: `The credential referenced by the Gateway ${about.metadata.name} in namespace ${namespace} is invalid, which can cause the traffic not to work as expected.`,
+            path,
+          },
+        ];
       });
     }),
 };
@@ -112,7 +141,10 @@ export const gatewaySecrets: Analyzer = {
 /** Whether a secret holds a key and a certificate that is in force. */
 function usable({ data }: KubeObject): boolean {
   const fields = object(data);
-  const pair = [["cert", "key"], ["tls.crt", "tls.key"]].find((names) => names.every((name) => text(fields[name]) !== ""));
+  const pair = [
+    ["cert", "key"],
+    ["tls.crt", "tls.key"],
+  ].find((names) => names.every((name) => text(fields[name]) !== ""));
   if (!pair) return false;
   try {
     // What follows the first certificate is its chain.
@@ -138,7 +170,13 @@ export const conflictingGateways: Analyzer = {
         const port = Number(object(server.port).number ?? 0);
         const rivals = related.filter((other) => fullName(other) !== fullName(about) && hostsCollide(server, lastServerAt(other, port)));
         if (rivals.length === 0) return [];
-        return [{ code: "IST0145", about, message: `Conflict with gateways ${rivals.map(fullName).sort().join(",")} (workload selector ${selector}, port ${port}, hosts ${strings(server.hosts).join(",")}).` }];
+        return [
+          {
+            code: "IST0145",
+            about,
+            message: `Conflict with gateways ${rivals.map(fullName).sort().join(",")} (workload selector ${selector}, port ${port}, hosts ${strings(server.hosts).join(",")}).`,
+          },
+        ];
       });
     });
   },

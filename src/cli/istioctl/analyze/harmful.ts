@@ -21,13 +21,20 @@ export const circularHosts: Analyzer = {
     const edges = new Map<string, Edge>();
     for (const about of world.kind("Service")) {
       const target = text(spec(about).externalName);
-      if (spec(about).type === "ExternalName" && target !== "") edges.set(fullHost(about.metadata.name, namespaceOf(about)), { about, to: [target.replace(/\.$/, "")] });
+      if (spec(about).type === "ExternalName" && target !== "")
+        edges.set(fullHost(about.metadata.name, namespaceOf(about)), { about, to: [target.replace(/\.$/, "")] });
     }
     for (const about of world.kind("ServiceEntry")) {
       const { hosts, endpoints, resolution } = spec(about);
       if (resolution !== "DNS" && resolution !== "DNS_ROUND_ROBIN") continue;
       // An entry may name its own host as its endpoint: that is what one without endpoints means.
-      for (const host of strings(hosts)) edges.set(host, { about, to: list(endpoints).map(({ address }) => text(address)).filter((address) => address !== host) });
+      for (const host of strings(hosts))
+        edges.set(host, {
+          about,
+          to: list(endpoints)
+            .map(({ address }) => text(address))
+            .filter((address) => address !== host),
+        });
     }
     return circles(edges).map(({ about, circle }) => ({
       code: "CHM0001",
@@ -50,7 +57,11 @@ export const circularDelegates: Analyzer = {
       });
       edges.set(fullName(about), { about, to });
     }
-    return circles(edges).map(({ about, circle }) => ({ code: "CHM0002", about, message: `The VirtualServices ${circle.join(" -> ")} delegate to each other in a circle: these routes are left out.` }));
+    return circles(edges).map(({ about, circle }) => ({
+      code: "CHM0002",
+      about,
+      message: `The VirtualServices ${circle.join(" -> ")} delegate to each other in a circle: these routes are left out.`,
+    }));
   },
 };
 
@@ -62,13 +73,35 @@ export const explosiveRegexes: Analyzer = {
     world.kind("VirtualService").flatMap((about) =>
       regexesOf(spec(about).http, ".spec.http").flatMap(({ regex, path }): Finding[] =>
         explodes(regex)
-          ? [{ code: "CHM0003", about, message: `The regular expression ${JSON.stringify(shortened(regex))} repeats what repeats itself already: the ways in which it can match grow with every character. Repeat once only.`, path }]
+          ? [
+              {
+                code: "CHM0003",
+                about,
+                message: `The regular expression ${JSON.stringify(shortened(regex))} repeats what repeats itself already: the ways in which it can match grow with every character. Repeat once only.`,
+                path,
+              },
+            ]
           : [],
       ),
     ),
 };
 
-const ISTIO_KINDS = ["VirtualService", "DestinationRule", "Gateway", "ServiceEntry", "Sidecar", "EnvoyFilter", "AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication", "Telemetry", "WasmPlugin", "TrafficExtension", "WorkloadEntry", "ProxyConfig"];
+const ISTIO_KINDS = [
+  "VirtualService",
+  "DestinationRule",
+  "Gateway",
+  "ServiceEntry",
+  "Sidecar",
+  "EnvoyFilter",
+  "AuthorizationPolicy",
+  "RequestAuthentication",
+  "PeerAuthentication",
+  "Telemetry",
+  "WasmPlugin",
+  "TrafficExtension",
+  "WorkloadEntry",
+  "ProxyConfig",
+];
 
 export const largeResources: Analyzer = {
   name: "harmful.LargeResourceAnalyzer",
@@ -78,7 +111,13 @@ export const largeResources: Analyzer = {
     ISTIO_KINDS.flatMap((kind) => world.kind(kind)).flatMap((about): Finding[] => {
       const size = JSON.stringify(about.spec ?? {}).length;
       if (size <= LARGE_BYTES) return [];
-      return [{ code: "CHM0004", about, message: `This resource has ${Math.round(size / 1024)} KiB: what becomes of it is sent to every proxy that it concerns with each of its changes. Split it, or limit who sees it (exportTo, selectors).` }];
+      return [
+        {
+          code: "CHM0004",
+          about,
+          message: `This resource has ${Math.round(size / 1024)} KiB: what becomes of it is sent to every proxy that it concerns with each of its changes. Split it, or limit who sees it (exportTo, selectors).`,
+        },
+      ];
     }),
 };
 

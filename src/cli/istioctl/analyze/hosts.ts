@@ -27,8 +27,12 @@ export function hostMap(world: World): HostMap {
   const hosts = new Map<string, HostEntry>();
   for (const entry of world.kind("ServiceEntry")) {
     const { hosts: names, ports, exportTo, workloadSelector } = spec(entry);
-    const known: HostEntry = { ports: list(ports).map(({ number }) => Number(number)), workloadLabels: object(object(workloadSelector).labels) as Record<string, string> };
-    for (const scope of scopes(strings(exportTo), namespaceOf(entry))) for (const name of strings(names)) hosts.set(`${scope}/${fullHost(name, namespaceOf(entry))}`, known);
+    const known: HostEntry = {
+      ports: list(ports).map(({ number }) => Number(number)),
+      workloadLabels: object(object(workloadSelector).labels) as Record<string, string>,
+    };
+    for (const scope of scopes(strings(exportTo), namespaceOf(entry)))
+      for (const name of strings(names)) hosts.set(`${scope}/${fullHost(name, namespaceOf(entry))}`, known);
   }
   for (const service of world.kind("Service")) {
     const known: HostEntry = { ports: list(spec(service).ports).map(({ port }) => Number(port)), workloadLabels: {} };

@@ -22,13 +22,19 @@ export const injection: Analyzer = {
       if (name === world.istioNamespace) continue;
       findings.push(...severalLabels(about));
       if (labels[MODE_LABEL] === "ambient") continue;
-      if (!labels[INJECTION_LABEL] && labels[REVISION_LABEL] === undefined) findings.push(injectedByDefault(world, labels[REVISION_LABEL]) ? byDefault(about) : notInjected(about));
+      if (!labels[INJECTION_LABEL] && labels[REVISION_LABEL] === undefined)
+        findings.push(injectedByDefault(world, labels[REVISION_LABEL]) ? byDefault(about) : notInjected(about));
       else if (labels[INJECTION_LABEL] === "enabled") injected.add(name);
     }
     for (const about of world.kind("Pod")) {
       const wish = about.metadata.labels?.["sidecar.istio.io/inject"] ?? about.metadata.annotations?.["sidecar.istio.io/inject"];
       if (!injected.has(namespaceOf(about)) || wish?.toLowerCase() === "false" || spec(about).hostNetwork === true) continue;
-      if (proxiesOf(about).every(({ image }) => text(image) === "")) findings.push({ code: "IST0103", about, message: `The pod ${namespaceOf(about)}/${about.metadata.name} is missing the Istio proxy. This can often be resolved by restarting or redeploying the workload.` });
+      if (proxiesOf(about).every(({ image }) => text(image) === ""))
+        findings.push({
+          code: "IST0103",
+          about,
+          message: `The pod ${namespaceOf(about)}/${about.metadata.name} is missing the Istio proxy. This can often be resolved by restarting or redeploying the workload.`,
+        });
     }
     return findings;
   },
@@ -41,7 +47,13 @@ function severalLabels(about: KubeObject): Finding[] {
   const others = switched === undefined || switched === "enabled" ? [REVISION_LABEL, MODE_LABEL].filter((label) => labels[label] !== undefined) : [];
   const said = [...(switched === undefined ? [] : [INJECTION_LABEL]), ...others].map((label) => `${label}=${labels[label]}`);
   if (said.length < 2) return [];
-  return [{ code: "IST0123", about, message: `The namespace has more than one type of injection labels ${goList(said)}, which may lead to undefined behavior. Make sure only one injection label exists.` }];
+  return [
+    {
+      code: "IST0123",
+      about,
+      message: `The namespace has more than one type of injection labels ${goList(said)}, which may lead to undefined behavior. Make sure only one injection label exists.`,
+    },
+  ];
 }
 
 function notInjected(about: KubeObject): Finding {
@@ -82,7 +94,12 @@ export const proxyImages: Analyzer = {
   description: "Checks the image of auto-injection configured with the running proxies on pods",
   needs: ["Namespace", "Pod"],
   run(world) {
-    const images = new Map(world.kind("ConfigMap").filter(({ metadata }) => metadata.name.startsWith(CONFIG_MAP)).map((map) => [map.metadata.name, proxyImage(map)]));
+    const images = new Map(
+      world
+        .kind("ConfigMap")
+        .filter(({ metadata }) => metadata.name.startsWith(CONFIG_MAP))
+        .map((map) => [map.metadata.name, proxyImage(map)]),
+    );
     if (images.size === 0) return [];
     return world.kind("Namespace").flatMap((about): Finding[] => {
       const { name, labels = {} } = about.metadata;
@@ -92,7 +109,11 @@ export const proxyImages: Analyzer = {
       const stale = world
         .kind("Pod")
         .filter((pod) => namespaceOf(pod) === name && !pod.metadata.annotations?.["sidecar.istio.io/proxyImage"])
-        .flatMap((pod) => proxiesOf(pod).filter((container) => container.image !== image && container.image !== `${image}-${imageType(world, pod)}`).map(() => pod.metadata.name));
+        .flatMap((pod) =>
+          proxiesOf(pod)
+            .filter((container) => container.image !== image && container.image !== `${image}-${imageType(world, pod)}`)
+            .map(() => pod.metadata.name),
+        );
       if (stale.length === 0) return [];
       return [
         {
@@ -114,7 +135,9 @@ function imageType(world: World, pod: KubeObject): string {
     typeOf(world.mesh.defaultConfig),
     ...configs.filter((config) => namespaceOf(config) === world.mesh.rootNamespace).map((config) => typeOf(config.spec)),
     ...configs.filter((config) => namespaceOf(config) === namespaceOf(pod) && spec(config).selector === undefined).map((config) => typeOf(config.spec)),
-    ...configs.filter((config) => namespaceOf(config) === namespaceOf(pod) && spec(config).selector !== undefined && selected(config)).map((config) => typeOf(config.spec)),
+    ...configs
+      .filter((config) => namespaceOf(config) === namespaceOf(pod) && spec(config).selector !== undefined && selected(config))
+      .map((config) => typeOf(config.spec)),
     annotatedType(pod),
   ];
   const type = levels.findLast((level) => level !== "") ?? "";
@@ -136,14 +159,21 @@ export const autoImages: Analyzer = {
   needs: ["Namespace", "Pod"],
   run(world) {
     const isAuto = (pod: Json): boolean => containersOf(pod).some(({ name, image }) => name === PROXY && image === "auto");
-    const hooks = world.kind("MutatingWebhookConfiguration").flatMap(hooksOf).filter(({ name }) => name.endsWith("istio.io"));
-    const message = (kind: string, name: string): string => `${kind} ${name} contains \`image: auto\` but does not match any Istio injection webhook selectors.`;
+    const hooks = world
+      .kind("MutatingWebhookConfiguration")
+      .flatMap(hooksOf)
+      .filter(({ name }) => name.endsWith("istio.io"));
+    const message = (kind: string, name: string): string =>
+      `${kind} ${name} contains \`image: auto\` but does not match any Istio injection webhook selectors.`;
     const pods = world.kind("Pod").filter((pod) => isAuto(spec(pod)));
     const deployments = world.kind("Deployment").filter((deployment) => {
       const { spec: pod, labels } = templateOf(deployment);
       const namespace = world.namespaceLabels(namespaceOf(deployment) || "default") ?? {};
       return isAuto(pod) && !hooks.some(({ namespaceSelector, objectSelector }) => selects(namespaceSelector, namespace) && selects(objectSelector, labels));
     });
-    return [...pods.map((about): Finding => ({ code: "IST0147", about, message: message("Pod", about.metadata.name) })), ...deployments.map((about): Finding => ({ code: "IST0146", about, message: message("Deployment", about.metadata.name) }))];
+    return [
+      ...pods.map((about): Finding => ({ code: "IST0147", about, message: message("Pod", about.metadata.name) })),
+      ...deployments.map((about): Finding => ({ code: "IST0146", about, message: message("Deployment", about.metadata.name) })),
+    ];
   },
 };

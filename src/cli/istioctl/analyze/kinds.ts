@@ -15,7 +15,17 @@ const VERSIONS: Readonly<Record<string, readonly string[]>> = {
 
 /** Kinds that analyzers look at, by group. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
-  "networking.istio.io": ["DestinationRule", "EnvoyFilter", "Gateway", "ProxyConfig", "ServiceEntry", "Sidecar", "VirtualService", "WorkloadEntry", "WorkloadGroup"],
+  "networking.istio.io": [
+    "DestinationRule",
+    "EnvoyFilter",
+    "Gateway",
+    "ProxyConfig",
+    "ServiceEntry",
+    "Sidecar",
+    "VirtualService",
+    "WorkloadEntry",
+    "WorkloadGroup",
+  ],
   "security.istio.io": ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"],
   "telemetry.istio.io": ["Telemetry"],
   "extensions.istio.io": ["TrafficExtension", "WasmPlugin"],

@@ -17,7 +17,8 @@ export const definitionVersions: Analyzer = {
     world.kind("CustomResourceDefinition").flatMap((about): Finding[] => {
       const { name, annotations = {} } = about.metadata;
       const minimum = MINIMUM_VERSIONS[name];
-      const [, major, minor, patch, rest = ""] = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?([-+].*)?$/.exec(annotations["gateway.networking.k8s.io/bundle-version"] ?? "") ?? [];
+      const [, major, minor, patch, rest = ""] =
+        /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?([-+].*)?$/.exec(annotations["gateway.networking.k8s.io/bundle-version"] ?? "") ?? [];
       if (!minimum || major === undefined) return [];
       const installed = [Number(major), Number(minor ?? 0), Number(patch ?? 0)];
       const differing = installed.findIndex((part, index) => part !== minimum[index]);
@@ -47,7 +48,11 @@ export const gatewaySelectors: Analyzer = {
       const labels = stringMap(object(selector).matchLabels);
       return pods
         .filter((pod) => namespaceOf(pod) === namespaceOf(about) && contains(pod.metadata.labels ?? {}, labels))
-        .map((pod): Finding => ({ code: "IST0166", about, message: `Ineffective selector on Kubernetes Gateway ${pod.metadata.labels?.[GATEWAY_LABEL]}. Use the TargetRef field instead.` }));
+        .map((pod): Finding => ({
+          code: "IST0166",
+          about,
+          message: `Ineffective selector on Kubernetes Gateway ${pod.metadata.labels?.[GATEWAY_LABEL]}. Use the TargetRef field instead.`,
+        }));
     });
   },
 };

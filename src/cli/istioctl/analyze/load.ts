@@ -74,8 +74,12 @@ export async function clusterObjects(kube: KubeAccess): Promise<KubeObject[]> {
     client.list(CONFIG_MAPS, { namespace: istioNamespace }).then(({ items }) => items),
     ...[...CLUSTER_KINDS, ...KINDS].map((resource) => listOrEmpty(client, resource)),
   ]);
-  const istios = configMaps.filter(({ metadata }) => metadata.name.startsWith("istio") && metadata.annotations?.["control-plane.alpha.kubernetes.io/leader"] === undefined);
-  return [...secrets, ...istios, ...others.flat()].filter(({ kind, metadata }) => !SYSTEM_NAMESPACES.has(kind === "Namespace" ? metadata.name : (metadata.namespace ?? "")));
+  const istios = configMaps.filter(
+    ({ metadata }) => metadata.name.startsWith("istio") && metadata.annotations?.["control-plane.alpha.kubernetes.io/leader"] === undefined,
+  );
+  return [...secrets, ...istios, ...others.flat()].filter(
+    ({ kind, metadata }) => !SYSTEM_NAMESPACES.has(kind === "Namespace" ? metadata.name : (metadata.namespace ?? "")),
+  );
 }
 
 /** The mesh's own configuration from the ConfigMap `istio`; Istio's defaults where there is none. */
@@ -139,7 +143,9 @@ export function fileObjects(files: readonly string[], namespace: string | undefi
   const inMesh = ({ kind, metadata }: KubeObject): boolean => !SYSTEM_NAMESPACES.has(kind === "Namespace" ? metadata.name : (metadata.namespace ?? ""));
   return {
     objects: contents.flatMap(({ objects }) => objects).filter(inMesh),
-    problems: contents.filter(({ problems }) => problems.length > 0).map(({ file, problems }) => `errors parsing content ${JSON.stringify(file)}: ${listed(problems)}`),
+    problems: contents
+      .filter(({ problems }) => problems.length > 0)
+      .map(({ file, problems }) => `errors parsing content ${JSON.stringify(file)}: ${listed(problems)}`),
   };
 }
 

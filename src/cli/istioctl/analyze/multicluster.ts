@@ -10,7 +10,10 @@ export const meshNetworks: Analyzer = {
   description: "Check the validity of MeshNetworks in the cluster",
   needs: ["Secret"],
   run(world) {
-    const remote = world.kind("Secret").filter(({ metadata }) => metadata.labels?.["istio/multiCluster"] === "true").flatMap(({ data }) => Object.keys(object(data)));
+    const remote = world
+      .kind("Secret")
+      .filter(({ metadata }) => metadata.labels?.["istio/multiCluster"] === "true")
+      .flatMap(({ data }) => Object.keys(object(data)));
     const known = new Set([...REGISTRIES, ...remote]);
     const about: KubeObject = { apiVersion: "", kind: "MeshNetworks", metadata: { name: "meshnetworks", namespace: world.istioNamespace } };
     return Object.entries(world.networks).flatMap(([network, value]) =>

@@ -14,7 +14,7 @@ interface Branch {
 export function explodes(expression: string): boolean {
   const stack: Branch[][] = [];
   let branches: Branch[] = [{ repeats: false, separated: false }];
-  for (let at = 0; at < expression.length; ) {
+  for (let at = 0; at < expression.length;) {
     const character = expression[at] ?? "";
     const branch = branches.at(-1) as Branch;
     if (character === "|") {
@@ -47,7 +47,11 @@ export function explodes(expression: string): boolean {
 
 function quantifierAt(expression: string, at: number): { length: number; unbounded: boolean; optional: boolean } {
   const [whole = "", mark = "", min = "", comma = "", max = ""] = /^(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??/.exec(expression.slice(at)) ?? [];
-  return { length: whole.length, unbounded: mark === "*" || mark === "+" || (comma !== "" && max === ""), optional: mark === "*" || mark === "?" || min === "0" };
+  return {
+    length: whole.length,
+    unbounded: mark === "*" || mark === "+" || (comma !== "" && max === ""),
+    optional: mark === "*" || mark === "?" || min === "0",
+  };
 }
 
 function atomLength(expression: string, at: number): number {

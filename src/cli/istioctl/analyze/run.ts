@@ -37,8 +37,12 @@ const err = (text: string): void => void process.stderr.write(text);
 /** Returns the exit code. */
 export async function runAnalyze(paths: readonly string[], options: AnalyzeOptions, globals: GlobalOptions): Promise<number> {
   const output = options.output.toLowerCase();
-  if (output !== "log" && output !== "json" && output !== "yaml") throw new CommandParseError(`${output} not a valid option for format. See istioctl analyze --help`);
-  const thresholds = { failure: parseLevel(options.failureThreshold, "--failure-threshold"), output: parseLevel(options.outputThreshold, "--output-threshold") };
+  if (output !== "log" && output !== "json" && output !== "yaml")
+    throw new CommandParseError(`${output} not a valid option for format. See istioctl analyze --help`);
+  const thresholds = {
+    failure: parseLevel(options.failureThreshold, "--failure-threshold"),
+    output: parseLevel(options.outputThreshold, "--output-threshold"),
+  };
   if (options.listAnalyzers) {
     out(ANALYZERS.map(({ name, description }) => `* ${name}:\n    ${description}\n`).join(""));
     return 0;
@@ -81,7 +85,11 @@ export async function runAnalyze(paths: readonly string[], options: AnalyzeOptio
   return 0;
 }
 
-async function meshOptions(kube: KubeAccess | undefined, { meshConfigFile, revision }: AnalyzeOptions, { istioNamespace }: GlobalOptions): Promise<WorldOptions> {
+async function meshOptions(
+  kube: KubeAccess | undefined,
+  { meshConfigFile, revision }: AnalyzeOptions,
+  { istioNamespace }: GlobalOptions,
+): Promise<WorldOptions> {
   const cluster = kube ? await clusterMesh(kube, revision) : {};
   return { istioNamespace, ...cluster, ...(meshConfigFile !== undefined && { mesh: fileMesh(meshConfigFile) }) };
 }
@@ -97,8 +105,14 @@ function tellAnalyzers(target: string, chosen: readonly Analyzer[], executed: re
   // What is told here is Istio's list; Chainmail's own analyzers run on anything.
   const istios = chosen.filter((analyzer) => ANALYZERS.includes(analyzer));
   const skipped = istios.filter((analyzer) => !executed.includes(analyzer));
-  const list = (title: string, analyzers: readonly Analyzer[]): string => (analyzers.length === 0 ? "" : `${title}:\n${analyzers.map(({ name }) => `\t ${name}\n`).join("")}`);
-  err(`Analyzed resources in ${target}\n${list("Skipped analyzers", skipped)}${list("Executed analyzers", executed.filter((analyzer) => istios.includes(analyzer)))}\n`);
+  const list = (title: string, analyzers: readonly Analyzer[]): string =>
+    analyzers.length === 0 ? "" : `${title}:\n${analyzers.map(({ name }) => `\t ${name}\n`).join("")}`;
+  err(
+    `Analyzed resources in ${target}\n${list("Skipped analyzers", skipped)}${list(
+      "Executed analyzers",
+      executed.filter((analyzer) => istios.includes(analyzer)),
+    )}\n`,
+  );
 }
 
 /** Objects of the cluster as a whole belong to every namespace. */
@@ -117,9 +131,13 @@ function suppressesItself({ code, about }: Finding): boolean {
 function suppressions(rules: readonly string[]): (finding: Finding) => boolean {
   const parsed = rules.map((rule) => {
     const [code, pattern, ...rest] = rule.split("=");
-    if (code === undefined || pattern === undefined || rest.length > 0) throw new ChainmailError("USAGE", `${rule} is not a valid suppression value. See istioctl analyze --help`);
+    if (code === undefined || pattern === undefined || rest.length > 0)
+      throw new ChainmailError("USAGE", `${rule} is not a valid suppression value. See istioctl analyze --help`);
     if (!isKnownCode(code)) err(`Warning: Supplied message code '${code}' is an unknown message code and will not have any effect.\n`);
-    const expression = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join(".*");
+    const expression = pattern
+      .split("*")
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+      .join(".*");
     return { code, expression: new RegExp(`^${expression}$`) };
   });
   return ({ code, about }) => {

@@ -5,7 +5,25 @@ import type { KubeObject } from "../../../resources/types.ts";
 import { object } from "../proxy-config/dump.ts";
 
 /** Kinds that istiod validates, and the two of its own configuration that are checked when they are read. */
-const KINDS = ["AuthorizationPolicy", "DestinationRule", "EnvoyFilter", "Gateway", "MeshConfig", "MeshNetworks", "PeerAuthentication", "ProxyConfig", "RequestAuthentication", "ServiceEntry", "Sidecar", "Telemetry", "TrafficExtension", "VirtualService", "WasmPlugin", "WorkloadEntry", "WorkloadGroup"];
+const KINDS = [
+  "AuthorizationPolicy",
+  "DestinationRule",
+  "EnvoyFilter",
+  "Gateway",
+  "MeshConfig",
+  "MeshNetworks",
+  "PeerAuthentication",
+  "ProxyConfig",
+  "RequestAuthentication",
+  "ServiceEntry",
+  "Sidecar",
+  "Telemetry",
+  "TrafficExtension",
+  "VirtualService",
+  "WasmPlugin",
+  "WorkloadEntry",
+  "WorkloadGroup",
+];
 
 export const schemaValidation: readonly Analyzer[] = KINDS.map((kind) => ({
   name: `schema.ValidationAnalyzer.${kind}`,
@@ -14,7 +32,10 @@ export const schemaValidation: readonly Analyzer[] = KINDS.map((kind) => ({
   run: (world) =>
     world.kind(kind).flatMap((about): Finding[] => {
       const { errors, warnings } = validateIstio(withoutNotes(about), checkPatchValue);
-      return [...errors.map((one): Finding => ({ code: "IST0106", about, message: `Schema validation error: ${one}` })), ...warnings.map((warning) => warningFinding(about, warning))];
+      return [
+        ...errors.map((one): Finding => ({ code: "IST0106", about, message: `Schema validation error: ${one}` })),
+        ...warnings.map((warning) => warningFinding(about, warning)),
+      ];
     }),
 }));
 
@@ -25,13 +46,18 @@ export const schemaValidation: readonly Analyzer[] = KINDS.map((kind) => ({
 function withoutNotes(about: KubeObject): KubeObject {
   const { labels: _labels, annotations: _annotations, ...metadata } = about.metadata;
   const { portLevelMtls, ...spec } = object(about.spec);
-  return { ...about, metadata, ...(about.spec !== undefined && { spec: { ...spec, ...(Object.keys(object(portLevelMtls)).length > 0 && { portLevelMtls }) } }) };
+  return {
+    ...about,
+    metadata,
+    ...(about.spec !== undefined && { spec: { ...spec, ...(Object.keys(object(portLevelMtls)).length > 0 && { portLevelMtls }) } }),
+  };
 }
 
 /** Rules that are never reached have codes of their own. */
 function warningFinding(about: KubeObject, warning: string): Finding {
   const [, match, matchName, other] = /^virtualService rule (.+) match (.+) is not used \(duplicate\/overlapping match in rule (.+)\)$/.exec(warning) ?? [];
-  if (match !== undefined) return { code: "IST0131", about, message: `VirtualService rule ${match} match ${matchName} is not used (duplicate/overlapping match in rule ${other}).` };
+  if (match !== undefined)
+    return { code: "IST0131", about, message: `VirtualService rule ${match} match ${matchName} is not used (duplicate/overlapping match in rule ${other}).` };
   const [, rule, reason] = /^virtualService rule (.+) not used \((.+)\)$/.exec(warning) ?? [];
   if (rule !== undefined) return { code: "IST0130", about, message: `VirtualService rule ${rule} not used (${reason}).` };
   return { code: "IST0133", about, message: `Schema validation warning: ${warning}` };

@@ -12,7 +12,9 @@ export const addressesRequired: Analyzer = {
     return world.kind("ServiceEntry").flatMap((about) => {
       if (spec(about).addresses !== undefined || list(object(about.status).addresses).length > 0) return [];
       return list(spec(about).ports).flatMap(({ protocol }, index): Finding[] =>
-        text(protocol) === "" || text(protocol).toUpperCase() === "TCP" ? [{ code: "IST0134", about, message: "ServiceEntry addresses are required for this protocol.", path: `.spec.ports[${index}].name` }] : [],
+        text(protocol) === "" || text(protocol).toUpperCase() === "TCP"
+          ? [{ code: "IST0134", about, message: "ServiceEntry addresses are required for this protocol.", path: `.spec.ports[${index}].name` }]
+          : [],
       );
     });
   },
@@ -55,7 +57,13 @@ export const conflictingProtocols: Analyzer = {
       if (protocols.length < 2) continue;
       const names = [...new Set(seen.map(({ about }) => fullName(about)))].sort().join(", ");
       for (const { about } of seen) {
-        if (!findings.has(about)) findings.set(about, { code: "IST0177", about, message: `Multiple ServiceEntries (${names}) define the same host ${JSON.stringify(host)} and port ${port} with conflicting protocols (${protocols.join(", ")}).`, path: ".metadata.name" });
+        if (!findings.has(about))
+          findings.set(about, {
+            code: "IST0177",
+            about,
+            message: `Multiple ServiceEntries (${names}) define the same host ${JSON.stringify(host)} and port ${port} with conflicting protocols (${protocols.join(", ")}).`,
+            path: ".metadata.name",
+          });
       }
     }
     return [...findings.values()];

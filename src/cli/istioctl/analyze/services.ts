@@ -20,8 +20,24 @@ export const portNames: Analyzer = {
         const name = text(port.name);
         if (hasProtocol(port) && !(name === "tcp" && external)) return [];
         const path = `.spec.ports[${index}].port`;
-        if (external) return [{ code: "IST0150", about, message: "Port name for ExternalName service is invalid. Proxy may prevent tcp named ports and unmatched traffic for ports serving TCP protocol from being forwarded correctly", path }];
-        return [{ code: "IST0118", about, message: `Port name ${name} (port: ${String(port.port)}, targetPort: ${String(port.targetPort ?? 0)}) doesn't follow the naming convention of Istio port.`, path }];
+        if (external)
+          return [
+            {
+              code: "IST0150",
+              about,
+              message:
+                "Port name for ExternalName service is invalid. Proxy may prevent tcp named ports and unmatched traffic for ports serving TCP protocol from being forwarded correctly",
+              path,
+            },
+          ];
+        return [
+          {
+            code: "IST0118",
+            about,
+            message: `Port name ${name} (port: ${String(port.port)}, targetPort: ${String(port.targetPort ?? 0)}) doesn't follow the naming convention of Istio port.`,
+            path,
+          },
+        ];
       });
     }),
 };

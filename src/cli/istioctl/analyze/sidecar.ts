@@ -4,27 +4,48 @@ import { labelText, type Labels, namespaceOf, object, podIsAmbient, spec, string
 
 export const sidecarSelectors: Analyzer = {
   name: "sidecar.SelectorAnalyzer",
-  description: "Validates that sidecars that define a workload selector match at least one pod, and that there aren't multiple sidecar resources that select overlapping pods",
+  description:
+    "Validates that sidecars that define a workload selector match at least one pod, and that there aren't multiple sidecar resources that select overlapping pods",
   needs: ["Pod", "Namespace"],
   run(world) {
-    const { missing, byPod, wide } = selections(world, world.kind("Sidecar"), (sidecar) => stringMap(object(spec(sidecar).workloadSelector).labels), ".spec.workloadSelector.labels");
+    const { missing, byPod, wide } = selections(
+      world,
+      world.kind("Sidecar"),
+      (sidecar) => stringMap(object(spec(sidecar).workloadSelector).labels),
+      ".spec.workloadSelector.labels",
+    );
     const ineffective = new Map<KubeObject, Finding>();
     const findings = [...missing];
     for (const [pod, sidecars] of byPod) {
       for (const about of sidecars) {
         if (podIsAmbient(pod)) {
-          if (!ineffective.has(about)) ineffective.set(about, { code: "IST0167", about, message: "The policy has no impact: selected workload is in ambient mode, the policy has no impact." });
+          if (!ineffective.has(about))
+            ineffective.set(about, {
+              code: "IST0167",
+              about,
+              message: "The policy has no impact: selected workload is in ambient mode, the policy has no impact.",
+            });
         } else if (sidecars.length > 1) {
-          findings.push({ code: "IST0110", about, message: `The Sidecars ${names(sidecars)} in namespace ${JSON.stringify(namespaceOf(about))} select the same workload pod ${JSON.stringify(pod.metadata.name)}, which can lead to undefined behavior.`, path: ".metadata.name" });
+          findings.push({
+            code: "IST0110",
+            about,
+            message: `The Sidecars ${names(sidecars)} in namespace ${JSON.stringify(namespaceOf(about))} select the same workload pod ${JSON.stringify(pod.metadata.name)}, which can lead to undefined behavior.`,
+            path: ".metadata.name",
+          });
         }
       }
     }
     for (const [namespace, sidecars] of wide) {
       for (const about of sidecars) {
         if (isAmbient(world.namespaceLabels(namespace))) {
-          if (!ineffective.has(about)) ineffective.set(about, { code: "IST0167", about, message: "The policy has no impact: namespace is in ambient mode, the policy has no impact." });
+          if (!ineffective.has(about))
+            ineffective.set(about, { code: "IST0167", about, message: "The policy has no impact: namespace is in ambient mode, the policy has no impact." });
         } else if (sidecars.length > 1) {
-          findings.push({ code: "IST0111", about, message: `The Sidecars ${names(sidecars)} in namespace ${JSON.stringify(namespace)} have no workload selector, which can lead to undefined behavior.` });
+          findings.push({
+            code: "IST0111",
+            about,
+            message: `The Sidecars ${names(sidecars)} in namespace ${JSON.stringify(namespace)} have no workload selector, which can lead to undefined behavior.`,
+          });
         }
       }
     }
@@ -33,7 +54,12 @@ export const sidecarSelectors: Analyzer = {
 };
 
 /** Which pods policies choose by their labels, those that choose none, and those without labels by namespace. */
-export function selections(world: World, policies: readonly KubeObject[], labelsOf: (policy: KubeObject) => Labels, path: string): { missing: Finding[]; byPod: Map<KubeObject, KubeObject[]>; wide: Map<string, KubeObject[]> } {
+export function selections(
+  world: World,
+  policies: readonly KubeObject[],
+  labelsOf: (policy: KubeObject) => Labels,
+  path: string,
+): { missing: Finding[]; byPod: Map<KubeObject, KubeObject[]>; wide: Map<string, KubeObject[]> } {
   const missing: Finding[] = [];
   const byPod = new Map<KubeObject, KubeObject[]>();
   const wide = new Map<string, KubeObject[]>();

@@ -16,6 +16,8 @@ export function readStructure(object: KubeObject, lenient: boolean): Structure {
   } catch (error) {
     if (!(error instanceof ReadProblem)) throw error;
     const { message: text, mismatch } = error;
-    return { problem: lenient && mismatch ? `json: cannot unmarshal ${mismatch.value} into Go struct field ${object.kind}.spec of type ${mismatch.goType}` : text };
+    return {
+      problem: lenient && mismatch ? `json: cannot unmarshal ${mismatch.value} into Go struct field ${object.kind}.spec of type ${mismatch.goType}` : text,
+    };
   }
 }

@@ -10,7 +10,15 @@ export const unselectiveTelemetries: Analyzer = {
     const all = world.kind("Telemetry").filter((telemetry) => spec(telemetry).selector === undefined);
     return all.flatMap((about): Finding[] => {
       const same = all.filter((other) => namespaceOf(other) === namespaceOf(about));
-      return same.length < 2 ? [] : [{ code: "IST0160", about, message: `The Telemetries ${names(same)} in namespace ${JSON.stringify(namespaceOf(about))} have no workload selector, which can lead to undefined behavior.` }];
+      return same.length < 2
+        ? []
+        : [
+            {
+              code: "IST0160",
+              about,
+              message: `The Telemetries ${names(same)} in namespace ${JSON.stringify(namespaceOf(about))} have no workload selector, which can lead to undefined behavior.`,
+            },
+          ];
     });
   },
 };
@@ -26,7 +34,11 @@ export const lightstepProviders: Analyzer = {
         .flatMap(({ providers }) => list(providers))
         .map(({ name }) => text(name))
         .filter((name) => lightstep.has(name))
-        .map((name): Finding => ({ code: "IST0002", about, message: `Deprecated: The Lightstep provider ${name} is deprecated, please migrate to OpenTelemetry provider.` })),
+        .map((name): Finding => ({
+          code: "IST0002",
+          about,
+          message: `Deprecated: The Lightstep provider ${name} is deprecated, please migrate to OpenTelemetry provider.`,
+        })),
     );
   },
 };
@@ -41,17 +53,27 @@ export const accessLogProviders: Analyzer = {
     return world.kind("Telemetry").flatMap((about) =>
       list(spec(about).accessLogging)
         .filter(({ disabled, providers }) => disabled !== true && list(providers).length === 0)
-        .map((): Finding => ({ code: "IST0157", about, message: `The Telemetry ${about.metadata.name} in namespace ${JSON.stringify(namespaceOf(about))} with empty providers will be ignored.` })),
+        .map((): Finding => ({
+          code: "IST0157",
+          about,
+          message: `The Telemetry ${about.metadata.name} in namespace ${JSON.stringify(namespaceOf(about))} with empty providers will be ignored.`,
+        })),
     );
   },
 };
 
 export const telemetrySelectors: Analyzer = {
   name: "telemetry.SelectorAnalyzer",
-  description: "Validates that telemetries that define a selector match at least one pod, and that there aren't multiple telemetry resources that select overlapping pods",
+  description:
+    "Validates that telemetries that define a selector match at least one pod, and that there aren't multiple telemetry resources that select overlapping pods",
   needs: ["Pod"],
   run(world) {
-    const { missing, byPod } = selections(world, world.kind("Telemetry"), (telemetry) => stringMap(object(spec(telemetry).selector).matchLabels), ".spec.selector.matchLabels");
+    const { missing, byPod } = selections(
+      world,
+      world.kind("Telemetry"),
+      (telemetry) => stringMap(object(spec(telemetry).selector).matchLabels),
+      ".spec.selector.matchLabels",
+    );
     const overlapping = [...byPod].flatMap(([pod, telemetries]) =>
       telemetries.length < 2
         ? []

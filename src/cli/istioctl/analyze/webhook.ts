@@ -22,7 +22,11 @@ export function overlaps(configurations: readonly KubeObject[]): Finding[] {
       const taking = hooks.filter(({ hook }) => selects(hook.namespaceSelector, namespace) && selects(hook.objectSelector, pod));
       const names = new Set(taking.map(({ name }) => name));
       if (names.size < 2) return [];
-      return taking.map(({ about, name }): Finding => ({ code: "IST0139", about, message: `Webhook overlaps with others: ${goList([...names].filter((other) => other !== name).sort())}. This may cause injection to occur twice.` }));
+      return taking.map(({ about, name }): Finding => ({
+        code: "IST0139",
+        about,
+        message: `Webhook overlaps with others: ${goList([...names].filter((other) => other !== name).sort())}. This may cause injection to occur twice.`,
+      }));
     }),
   );
 }
@@ -36,7 +40,10 @@ function combinations(label: string, values: readonly string[], revisions: reado
 function revisionsOf(configuration: KubeObject): string[] {
   const asked = hooksOf(configuration)
     .flatMap(({ namespaceSelector, objectSelector }) => [namespaceSelector, objectSelector])
-    .flatMap((selector) => [selector?.matchLabels?.["istio.io/rev"], ...(selector?.matchExpressions ?? []).filter(({ key }) => key === "istio.io/rev").flatMap(({ values = [] }) => values)]);
+    .flatMap((selector) => [
+      selector?.matchLabels?.["istio.io/rev"],
+      ...(selector?.matchExpressions ?? []).filter(({ key }) => key === "istio.io/rev").flatMap(({ values = [] }) => values),
+    ]);
   const labelled = configuration.metadata.labels?.["istio.io/rev"] === undefined ? [] : [revisionOf(configuration)];
   return [...new Set([...labelled, ...asked.filter((revision) => revision !== undefined)])];
 }

@@ -119,7 +119,12 @@ export function inMesh(world: World, pod: { labels: Labels; annotations: Labels;
 
 export function podInMesh(world: World, pod: KubeObject): boolean {
   const { containers, initContainers } = spec(pod);
-  return inMesh(world, { labels: pod.metadata.labels ?? {}, annotations: pod.metadata.annotations ?? {}, containers: [...list(containers), ...list(initContainers)], namespace: namespaceOf(pod) });
+  return inMesh(world, {
+    labels: pod.metadata.labels ?? {},
+    annotations: pod.metadata.annotations ?? {},
+    containers: [...list(containers), ...list(initContainers)],
+    namespace: namespaceOf(pod),
+  });
 }
 
 export function podIsAmbient(pod: KubeObject): boolean {

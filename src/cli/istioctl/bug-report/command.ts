@@ -35,5 +35,10 @@ export function bugReportCommand(): Command {
     .option("--timeout <duration>", "how long to fetch at most", "30m0s")
     .argument("[args...]");
   command.action(async (_: string[], options: BugReportOptions) => (await import("./run.ts")).runBugReport(options, globalsOf(command)));
-  return withHelp(command, { use: "", own: ["--context", "--kubeconfig"], hides: ["--istioNamespace", "--namespace"], example: "  istioctl bug-report\n  istioctl bug-report --include shop --duration 1h" });
+  return withHelp(command, {
+    use: "",
+    own: ["--context", "--kubeconfig"],
+    hides: ["--istioNamespace", "--namespace"],
+    example: "  istioctl bug-report\n  istioctl bug-report --include shop --duration 1h",
+  });
 }

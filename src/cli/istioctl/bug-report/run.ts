@@ -2,7 +2,20 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ChainmailError, errorText, VERSION } from "../../../base/index.ts";
 import { SYSTEM_NAMESPACES } from "../../../controlplane/injection/index.ts";
-import { CONFIG_MAPS, DEPLOYMENTS, EVENTS, MUTATING_WEBHOOK_CONFIGURATIONS, NAMESPACES, NODES, PODS, REPLICA_SETS, resourcePath, SERVICE_ACCOUNTS, VALIDATING_WEBHOOK_CONFIGURATIONS, type GroupVersionResource } from "../../../kube/index.ts";
+import {
+  CONFIG_MAPS,
+  DEPLOYMENTS,
+  EVENTS,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  REPLICA_SETS,
+  resourcePath,
+  SERVICE_ACCOUNTS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+  type GroupVersionResource,
+} from "../../../kube/index.ts";
 import type { KubeObject } from "../../../resources/types.ts";
 import { ANALYZERS, analyze, findingsText } from "../analyze/analyze.ts";
 import { clusterMesh, clusterObjects } from "../analyze/load.ts";
@@ -38,18 +51,37 @@ export interface BugReportOptions {
 
 const ARCHIVE = "bug-report.tar.gz";
 const MONITORING_PORT = 15014;
-const ISTIOD_PAGES = ["version", "metrics", "debug/syncz", "debug/registryz", "debug/endpointz", "debug/configz", "debug/instancesz", "debug/mesh", "debug/clusterz", "debug/inject"];
+const ISTIOD_PAGES = [
+  "version",
+  "metrics",
+  "debug/syncz",
+  "debug/registryz",
+  "debug/endpointz",
+  "debug/configz",
+  "debug/instancesz",
+  "debug/mesh",
+  "debug/clusterz",
+  "debug/inject",
+];
 /** A config_dump has no private keys: proxies redact them. */
 const PROXY_PAGES = ["server_info", "config_dump?include_eds=true", "clusters", "listeners", "certs", "memory", "runtime", "stats/prometheus"];
 /** Kinds beside those that analyze reads. */
-const MORE_KINDS: readonly (readonly [name: string, resource: GroupVersionResource])[] = [["replicasets", REPLICA_SETS], ["serviceaccounts", SERVICE_ACCOUNTS], ["configmaps", CONFIG_MAPS]];
+const MORE_KINDS: readonly (readonly [name: string, resource: GroupVersionResource])[] = [
+  ["replicasets", REPLICA_SETS],
+  ["serviceaccounts", SERVICE_ACCOUNTS],
+  ["configmaps", CONFIG_MAPS],
+];
 
 const out = (text: string): void => void process.stdout.write(text);
 
 export async function runBugReport(options: BugReportOptions, globals: GlobalOptions): Promise<void> {
-  if (options.fullSecrets) throw new ChainmailError("SECRETS_REFUSED", "the contents of Secrets do not go into an archive that is meant for others", { hint: "leave out --full-secrets; kubectl get secret shows them to those who may see them" });
+  if (options.fullSecrets)
+    throw new ChainmailError("SECRETS_REFUSED", "the contents of Secrets do not go into an archive that is meant for others", {
+      hint: "leave out --full-secrets; kubectl get secret shows them to those who may see them",
+    });
   if (options.startTime !== undefined && options.duration !== undefined) throw new ChainmailError("USAGE", "only one --start-time or --duration may be set");
-  for (const time of [options.startTime, options.endTime]) if (time !== undefined && Number.isNaN(Date.parse(time))) throw new ChainmailError("USAGE", `${JSON.stringify(time)} is no time: 2006-01-02T15:04:05Z is`);
+  for (const time of [options.startTime, options.endTime])
+    if (time !== undefined && Number.isNaN(Date.parse(time))) throw new ChainmailError("USAGE", `${JSON.stringify(time)} is no time: 2006-01-02T15:04:05Z is`);
   const deadline = Date.now() + parseGoDuration(options.timeout, "--timeout");
   const kube = await openKube({ ...globals, istioNamespace: options.istioNamespace });
   const include = (options.include ?? []).map(parseFilter);
@@ -57,17 +89,25 @@ export async function runBugReport(options: BugReportOptions, globals: GlobalOpt
   const pods = (await kube.client.list(PODS)).items.map((pod) => ({ ...pod, kind: "Pod" }));
   const istiods = pods.filter(({ metadata }) => metadata.namespace === kube.istioNamespace && metadata.labels?.app === "istiod");
   const proxies = pods.filter((pod) => hasProxy(pod) && selects(pod, include, exclude));
-  out(`\nRunning with the following config: \n\nistio-namespace: ${kube.istioNamespace}\ninclude: ${(options.include ?? ["everything"]).join(" ")}\nexclude: ${(options.exclude ?? [...SYSTEM_NAMESPACES]).join(" ")}\n\n`);
+  out(
+    `\nRunning with the following config: \n\nistio-namespace: ${kube.istioNamespace}\ninclude: ${(options.include ?? ["everything"]).join(" ")}\nexclude: ${(options.exclude ?? [...SYSTEM_NAMESPACES]).join(" ")}\n\n`,
+  );
   out(`Proxies: ${proxies.length === 0 ? "none" : proxies.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(", ")}\n\n`);
 
   const tasks: Task[] = [
     { path: "versions.txt", get: async () => versionText(await meshVersions(kube), false) },
     ...(options.skipClusterDump ? [] : clusterTasks(kube)),
     ...(options.skipAnalyze ? [] : [{ path: "analyze.txt", get: () => analysis(kube) }]),
-    ...istiods.flatMap((pod) => [...logTasks(kube, pod, "discovery", `istiod/${pod.metadata.name}`, options), ...pageTasks(kube, pod, MONITORING_PORT, ISTIOD_PAGES, `istiod/${pod.metadata.name}`)]),
+    ...istiods.flatMap((pod) => [
+      ...logTasks(kube, pod, "discovery", `istiod/${pod.metadata.name}`, options),
+      ...pageTasks(kube, pod, MONITORING_PORT, ISTIOD_PAGES, `istiod/${pod.metadata.name}`),
+    ]),
     ...proxies.flatMap((pod) => {
       const folder = `proxies/${pod.metadata.namespace}/${pod.metadata.name}`;
-      return [...logTasks(kube, pod, "istio-proxy", folder, options), ...(options.skipProxyDebug ? [] : pageTasks(kube, pod, Number(options.proxyAdminPort), PROXY_PAGES, folder))];
+      return [
+        ...logTasks(kube, pod, "istio-proxy", folder, options),
+        ...(options.skipProxyDebug ? [] : pageTasks(kube, pod, Number(options.proxyAdminPort), PROXY_PAGES, folder)),
+      ];
     }),
   ];
   if (options.dryRun) return out(tasks.map(({ path }) => `Would fetch ${path}\n`).join(""));
@@ -95,7 +135,10 @@ async function collectFiles(tasks: readonly Task[], deadline: number, width: num
       files.push({ path: "bug-report/timeout.txt", content: `nothing was fetched from ${tasks[start]?.path} on: the time was over\n` });
       break;
     }
-    const fetched = tasks.slice(start, start + width).map(async ({ path, get }) => ({ path: `bug-report/${path}`, content: await get().catch((error: unknown) => `could not be fetched: ${errorText(error)}\n`) }));
+    const fetched = tasks.slice(start, start + width).map(async ({ path, get }) => ({
+      path: `bug-report/${path}`,
+      content: await get().catch((error: unknown) => `could not be fetched: ${errorText(error)}\n`),
+    }));
     files.push(...(await Promise.all(fetched)));
   }
   return files;
@@ -122,7 +165,10 @@ function documents(objects: readonly KubeObject[]): string {
 
 async function analysis(kube: KubeAccess): Promise<string> {
   const world = new World(await clusterObjects(kube), { istioNamespace: kube.istioNamespace, ...(await clusterMesh(kube, "default")) });
-  return findingsText(analyze(world, ANALYZERS, () => true), { format: "log" });
+  return findingsText(
+    analyze(world, ANALYZERS, () => true),
+    { format: "log" },
+  );
 }
 
 function logTasks(kube: KubeAccess, pod: KubeObject, container: string, folder: string, { duration, tail, startTime, endTime }: BugReportOptions): Task[] {
@@ -153,7 +199,10 @@ function before(log: string, end: number): string {
 
 function pageTasks(kube: KubeAccess, { metadata }: KubeObject, port: number, pages: readonly string[], folder: string): Task[] {
   const pod: PodRef = { name: metadata.name, namespace: metadata.namespace ?? "" };
-  return pages.map((page) => ({ path: `${folder}/${page.replace(/\?.*/, "").replaceAll("/", "-")}`, get: async () => (await kube.request(pod, port, "GET", page)).body }));
+  return pages.map((page) => ({
+    path: `${folder}/${page.replace(/\?.*/, "").replaceAll("/", "-")}`,
+    get: async () => (await kube.request(pod, port, "GET", page)).body,
+  }));
 }
 
 function hasProxy({ spec }: KubeObject): boolean {

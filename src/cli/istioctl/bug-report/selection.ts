@@ -12,7 +12,12 @@ export interface PodFilter {
 
 /** `ns1,ns2/dep/pod/label=value/annotation=value/container`. */
 export function parseFilter(text: string): PodFilter {
-  const parts = text.split("/").map((part) => part.split(",").map((item) => item.trim()).filter((item) => item !== ""));
+  const parts = text.split("/").map((part) =>
+    part
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  );
   if (parts.length > 6) throw new ChainmailError("USAGE", `${JSON.stringify(text)} has more than the six parts ns/deployment/pod/label/annotation/container`);
   const [namespaces = [], deployments = [], pods = [], labels = [], annotations = []] = parts;
   return { namespaces, deployments, pods, labels, annotations };
@@ -33,9 +38,25 @@ function matches({ metadata }: KubeObject, filter: PodFilter): boolean {
       const [key = "", pattern = "*"] = pair.split("=");
       return values?.[key] !== undefined && globs([pattern], values[key] ?? "");
     });
-  return globs(filter.namespaces, metadata.namespace ?? "") && globs(filter.deployments, deployment) && globs(filter.pods, metadata.name) && pairs(metadata.labels, filter.labels) && pairs(metadata.annotations, filter.annotations);
+  return (
+    globs(filter.namespaces, metadata.namespace ?? "") &&
+    globs(filter.deployments, deployment) &&
+    globs(filter.pods, metadata.name) &&
+    pairs(metadata.labels, filter.labels) &&
+    pairs(metadata.annotations, filter.annotations)
+  );
 }
 
 function globs(patterns: readonly string[], text: string): boolean {
-  return patterns.length === 0 || patterns.some((pattern) => new RegExp(`^${pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`).test(text));
+  return (
+    patterns.length === 0 ||
+    patterns.some((pattern) =>
+      new RegExp(
+        `^${pattern
+          .split("*")
+          .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
+          .join(".*")}$`,
+      ).test(text),
+    )
+  );
 }

@@ -12,16 +12,35 @@ interface Options {
 }
 
 const KINDS = [
-  { name: "pod", alias: "po", use: "<pod-name>[.<namespace>]", describe: describePod, example: "  istioctl experimental describe pod web-api-689c7c576c-cvwwz\n  istioctl experimental describe pod web-api-689c7c576c-cvwwz -n istioinaction" },
-  { name: "service", alias: "svc", use: "<svc-name>[.<namespace>]", describe: describeService, example: "  istioctl experimental describe service web-api\n  istioctl experimental describe service istio-ingressgateway.istio-system" },
+  {
+    name: "pod",
+    alias: "po",
+    use: "<pod-name>[.<namespace>]",
+    describe: describePod,
+    example: "  istioctl experimental describe pod web-api-689c7c576c-cvwwz\n  istioctl experimental describe pod web-api-689c7c576c-cvwwz -n istioinaction",
+  },
+  {
+    name: "service",
+    alias: "svc",
+    use: "<svc-name>[.<namespace>]",
+    describe: describeService,
+    example: "  istioctl experimental describe service web-api\n  istioctl experimental describe service istio-ingressgateway.istio-system",
+  },
 ] as const;
 
 /** `x describe pod|service`. */
 export function describeCommand(): Command {
-  const root = group(withGlobals(new Command("describe")).aliases(["des"]).description("What the mesh does with a pod or a service"), (word) => `unknown resource type ${JSON.stringify(word)}`);
+  const root = group(
+    withGlobals(new Command("describe")).aliases(["des"]).description("What the mesh does with a pod or a service"),
+    (word) => `unknown resource type ${JSON.stringify(word)}`,
+  );
   withHelp(root, { runnable: true });
   for (const { name, alias, use, describe, example } of KINDS) {
-    const command = withGlobals(new Command(name)).alias(alias).description(`What the mesh does with a ${name}`).argument("[name...]").option("--ignoreUnmeshed", "no warnings about pods outside the mesh", false);
+    const command = withGlobals(new Command(name))
+      .alias(alias)
+      .description(`What the mesh does with a ${name}`)
+      .argument("[name...]")
+      .option("--ignoreUnmeshed", "no warnings about pods outside the mesh", false);
     command.addOption(adminPortOption());
     command.action(async (names: string[], { ignoreUnmeshed, proxyAdminPort }: Options) => {
       requirePort(proxyAdminPort);
@@ -32,7 +51,8 @@ export function describeCommand(): Command {
       }
       const kube = await openKube(globalsOf(command));
       const target = parseTarget(argument, kube.namespace);
-      if (target.type !== undefined) throw new ChainmailError("USAGE", `invalid resource name ${JSON.stringify(`${target.type}/${target.name}`)}: [may not contain '/']`);
+      if (target.type !== undefined)
+        throw new ChainmailError("USAGE", `invalid resource name ${JSON.stringify(`${target.type}/${target.name}`)}: [may not contain '/']`);
       for await (const text of describe(kube, target.name, target.namespace, { ignoreUnmeshed, adminPort: proxyAdminPort })) process.stdout.write(text);
     });
     root.addCommand(withHelp(command, { use, example }));

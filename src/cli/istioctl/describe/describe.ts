@@ -22,7 +22,8 @@ export async function* describePod(kube: KubeAccess, name: string, namespace: st
   const pod = await kube.client.get(PODS, name, namespace);
   yield podText(pod, kube.namespace, ignoreUnmeshed);
   const services = (await kube.client.list(SERVICES, { namespace })).items.filter((service) => selects(service, pod));
-  if (services.length === 0 && !ignoreUnmeshed) yield `Warning: No Kubernetes Services select pod ${shownName(pod, kube.namespace)} (see https://istio.io/docs/setup/kubernetes/additional-setup/requirements/ )\n`;
+  if (services.length === 0 && !ignoreUnmeshed)
+    yield `Warning: No Kubernetes Services select pod ${shownName(pod, kube.namespace)} (see https://istio.io/docs/setup/kubernetes/additional-setup/requirements/ )\n`;
   const labels = [pod.metadata.labels ?? {}];
   yield RULE;
   yield await servicesText(kube, pod, services, labels, options);
@@ -41,14 +42,21 @@ export async function* describeService(kube: KubeAccess, name: string, namespace
   const [first] = usable;
   const shown = JSON.stringify(shownName(service, kube.namespace));
   if (pods.length === 0) yield `Service ${shown} has no pods.\n`;
-  else if (!first) yield `Service ${shown} has no Istio pods.  (${pods.length} pods in service).\nUse \`istioctl kube-inject\` or redeploy with Istio automatic sidecar injection.\n`;
+  else if (!first)
+    yield `Service ${shown} has no Istio pods.  (${pods.length} pods in service).\nUse \`istioctl kube-inject\` or redeploy with Istio automatic sidecar injection.\n`;
   if (!first) return;
   const labels = usable.map((pod) => pod.metadata.labels ?? {});
   yield await servicesText(kube, first, [service], labels, options);
   yield await ingressText(kube, [service], labels, options.adminPort);
 }
 
-async function servicesText(kube: KubeAccess, pod: KubeObject, services: readonly KubeObject[], labels: readonly Labels[], { ignoreUnmeshed = false, adminPort = ADMIN_PORT }: DescribeOptions): Promise<string> {
+async function servicesText(
+  kube: KubeAccess,
+  pod: KubeObject,
+  services: readonly KubeObject[],
+  labels: readonly Labels[],
+  { ignoreUnmeshed = false, adminPort = ADMIN_PORT }: DescribeOptions,
+): Promise<string> {
   let dump: ConfigDump;
   try {
     dump = await dumpOf(kube, pod, "sidecar", adminPort);
@@ -69,13 +77,22 @@ function serviceText(service: KubeObject, pod: KubeObject, namespace: string): s
     .filter(({ protocol = "TCP" }) => protocol === "TCP")
     .map((port) => {
       const target = targetOf(pod, port);
-      return target === undefined ? `   no suitable port for manifest: ${pod.metadata.uid ?? ""}\n` : `   Port: ${port.name ?? ""} ${port.port}/${protocolOf(port)} targets pod port ${target}\n`;
+      return target === undefined
+        ? `   no suitable port for manifest: ${pod.metadata.uid ?? ""}\n`
+        : `   Port: ${port.name ?? ""} ${port.port}/${protocolOf(port)} targets pod port ${target}\n`;
     });
   return `Service: ${shownName(service, namespace)}\n${lines.join("")}`;
 }
 
 /** What is set for one port of a service; `named` where the service has several. */
-async function portText(kube: KubeAccess, dump: ConfigDump, service: KubeObject, { port }: ServicePort, labels: readonly Labels[], named: boolean): Promise<string> {
+async function portText(
+  kube: KubeAccess,
+  dump: ConfigDump,
+  service: KubeObject,
+  { port }: ServicePort,
+  labels: readonly Labels[],
+  named: boolean,
+): Promise<string> {
   const indent = named ? 3 : 0;
   let out = named ? `${port}:\n` : "";
   const ruleName = destinationRuleOf(dump, service, port);
@@ -84,7 +101,8 @@ async function portText(kube: KubeAccess, dump: ConfigDump, service: KubeObject,
   else if (ruleName) out += `WARNING: Proxy is stale; it references to non-existent destination rule ${ruleName.name}.${ruleName.namespace}\n`;
   const name = virtualServiceOf(dump, service, port);
   const virtualService = name && (await kube.client.find(VIRTUAL_SERVICES, name.name, name.namespace));
-  if (virtualService) out += virtualServiceText(virtualService, { service, rule, subsets: rule ? subsetsOf(rule, labels) : NO_SUBSETS }, kube.namespace, indent);
+  if (virtualService)
+    out += virtualServiceText(virtualService, { service, rule, subsets: rule ? subsetsOf(rule, labels) : NO_SUBSETS }, kube.namespace, indent);
   else if (name) out += `WARNING: Proxy is stale; it references to non-existent virtual service ${name.name}.${name.namespace}\n`;
   const policies = rbacPolicies(dump, port);
   return policies.length > 0 ? `${out}${named ? `${port} ` : ""}RBAC policies: ${policies.join(", ")}\n` : out;

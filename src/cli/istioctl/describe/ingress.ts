@@ -49,13 +49,23 @@ async function ingressesOf(kube: KubeAccess, pods: readonly KubeObject[]): Promi
   const found = await Promise.all(
     namespaces.map(async (namespace) => {
       const services = (await kube.client.list(SERVICES, { namespace })).items;
-      return services.map((service) => ({ service, pods: pods.filter((pod) => pod.metadata.namespace === namespace && labelsMatch(selectorOf(service), pod)) }));
+      return services.map((service) => ({
+        service,
+        pods: pods.filter((pod) => pod.metadata.namespace === namespace && labelsMatch(selectorOf(service), pod)),
+      }));
     }),
   );
   return found.flat().filter((ingress) => ingress.pods.length > 0);
 }
 
-async function gatewayText(kube: KubeAccess, gateway: string, namespace: string, ingresses: readonly Ingress[], virtualService: string, told: Set<string>): Promise<string> {
+async function gatewayText(
+  kube: KubeAccess,
+  gateway: string,
+  namespace: string,
+  ingresses: readonly Ingress[],
+  virtualService: string,
+  told: Set<string>,
+): Promise<string> {
   if (gateway === "" || gateway === "mesh") return "";
   const slash = gateway.indexOf("/");
   const [place, name] = slash < 0 ? [namespace, gateway] : [gateway.slice(0, slash), gateway.slice(slash + 1)];
@@ -66,14 +76,22 @@ async function gatewayText(kube: KubeAccess, gateway: string, namespace: string,
   told.add(id);
   const selector = object(found.spec).selector;
   if (selector === undefined) return `Ingress Gateway ${id} be applied all workloads`;
-  const exposed = ingresses.filter(({ pods }) => pods.some((pod) => labelsMatch(object(selector) as Labels, pod))).sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1));
+  const exposed = ingresses
+    .filter(({ pods }) => pods.some((pod) => labelsMatch(object(selector) as Labels, pod)))
+    .sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1));
   return exposed.length === 0 ? "" : `${RULE}${exposed.map(exposedText).join("")}${virtualService}`;
 }
 
 /** The plain HTTP ports only: a gateway's service has others that nothing listens on until a Gateway says so. */
 function exposedText(ingress: Ingress): string {
   return portsOf(ingress.service)
-    .filter((port) => (port.protocol ?? "TCP") === "TCP" && (port.name === "http2" || port.name === "http") && ingress.pods[0] && targetOf(ingress.pods[0], port) !== undefined)
+    .filter(
+      (port) =>
+        (port.protocol ?? "TCP") === "TCP" &&
+        (port.name === "http2" || port.name === "http") &&
+        ingress.pods[0] &&
+        targetOf(ingress.pods[0], port) !== undefined,
+    )
     .map((port) => {
       const scheme = ["HTTP", "HTTP2"].includes(protocolOf(port)) ? "http" : "";
       return `Exposed on Ingress Gateway ${scheme}://${addressOf(ingress)}${scheme === "http" && port.port === 80 ? "" : `:${port.port}`}\n`;

@@ -25,9 +25,13 @@ interface PodStatus {
 export function podText(pod: KubeObject, namespace: string, ignoreUnmeshed: boolean): string {
   const name = shownName(pod, namespace);
   const containers = containersOf(pod);
-  const lines = containers.filter(({ name: own, securityContext }) => own !== "istio-proxy" && own !== "istio-operator" && securityContext?.runAsUser === PROXY_UID).map(() => "WARNING: User ID (UID) 1337 is reserved for the sidecar proxy.");
+  const lines = containers
+    .filter(({ name: own, securityContext }) => own !== "istio-proxy" && own !== "istio-operator" && securityContext?.runAsUser === PROXY_UID)
+    .map(() => "WARNING: User ID (UID) 1337 is reserved for the sidecar proxy.");
   lines.push(`Pod: ${name}`, `   Pod Revision: ${revisionOf(pod)}`);
-  const ports = containers.flatMap((container) => (container.ports ?? []).map(({ containerPort, protocol = "TCP" }) => `${containerPort}${protocol === "TCP" ? "" : `/${protocol}`} (${container.name})`));
+  const ports = containers.flatMap((container) =>
+    (container.ports ?? []).map(({ containerPort, protocol = "TCP" }) => `${containerPort}${protocol === "TCP" ? "" : `/${protocol}`} (${container.name})`),
+  );
   lines.push(ports.length > 0 ? `   Pod Ports: ${ports.join(", ")}` : "   Pod does not expose ports");
   lines.push(...warnings(pod, name, ignoreUnmeshed));
   return lines.map((line) => `${line}\n`).join("");
@@ -38,13 +42,16 @@ function warnings(pod: KubeObject, name: string, ignoreUnmeshed: boolean): strin
   if (status.phase !== "Running") return [`   Pod is not Running (${status.phase ?? ""})`];
   const lines: string[] = [];
   for (const { name: container, ready } of status.containerStatuses ?? []) if (!ready) lines.push(`WARNING: Pod ${name} Container ${container} NOT READY`);
-  for (const { name: container, ready } of status.initContainerStatuses ?? []) if (!ready) lines.push(`WARNING: Pod ${name} Init Container ${container} NOT READY`);
+  for (const { name: container, ready } of status.initContainerStatuses ?? [])
+    if (!ready) lines.push(`WARNING: Pod ${name} Init Container ${container} NOT READY`);
   if (ignoreUnmeshed) return lines;
   if (!isMeshed(pod)) return [...lines, `WARNING: ${name} is not part of mesh; no Istio sidecar`];
-  if ((pod.spec as { securityContext?: { runAsUser?: number } } | undefined)?.securityContext?.runAsUser === PROXY_UID) lines.push("   WARNING: User ID (UID) 1337 is reserved for the sidecar proxy.");
+  if ((pod.spec as { securityContext?: { runAsUser?: number } } | undefined)?.securityContext?.runAsUser === PROXY_UID)
+    lines.push("   WARNING: User ID (UID) 1337 is reserved for the sidecar proxy.");
   const labels = pod.metadata.labels ?? {};
   if (!SERVICE_LABELS.some((label) => label in labels)) lines.push(`Suggestion: add required service name label for Istio telemetry. See ${REQUIREMENTS}.`);
-  if (!REVISION_LABELS.some((label) => label in labels)) lines.push(`Suggestion: add required service revision label for Istio telemetry. See ${REQUIREMENTS}.`);
+  if (!REVISION_LABELS.some((label) => label in labels))
+    lines.push(`Suggestion: add required service revision label for Istio telemetry. See ${REQUIREMENTS}.`);
   return lines;
 }
 

@@ -73,7 +73,10 @@ const UNIT_NANOS: Record<string, number> = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6
 
 /** `1m2.5s` as a google.protobuf.Duration. */
 function durationText(duration: string): string {
-  const total = [...duration.matchAll(/([\d.]+)(ms|us|ns|h|m|s)/g)].reduce((sum, [, amount = "0", unit = "s"]) => sum + Number(amount) * (UNIT_NANOS[unit] ?? 0), 0);
+  const total = [...duration.matchAll(/([\d.]+)(ms|us|ns|h|m|s)/g)].reduce(
+    (sum, [, amount = "0", unit = "s"]) => sum + Number(amount) * (UNIT_NANOS[unit] ?? 0),
+    0,
+  );
   const [seconds, nanos] = [Math.floor(total / 1e9), Math.round(total % 1e9)];
   return [...(seconds > 0 ? [`seconds:${seconds}`] : []), ...(nanos > 0 ? [`nanos:${nanos}`] : [])].join(" ");
 }

@@ -68,21 +68,32 @@ function otherPolicies(policy: Json): string[] {
 export function virtualServiceText(virtualService: KubeObject, reached: Reached, namespace: string, indent = 0): string {
   const spec = object(virtualService.spec);
   const [http, tls, tcp] = [list(spec.http), list(spec.tls), list(spec.tcp)];
-  const found = [...http.map((route) => httpRoute(route, virtualService, reached, namespace)), ...tcp.map((route) => tcpRoute(route, virtualService, reached.service))];
+  const found = [
+    ...http.map((route) => httpRoute(route, virtualService, reached, namespace)),
+    ...tcp.map((route) => tcpRoute(route, virtualService, reached.service)),
+  ];
   const facts = found.filter(({ match }) => match).flatMap((route) => route.facts);
   const mismatches = found.filter(({ match }) => !match).flatMap((route) => route.facts.map((fact) => `      ${fact}`));
   const matches = found.filter(({ match }) => match).length;
   const lines = [`VirtualService: ${shownName(virtualService, namespace)}`, ...facts.map((fact) => `   ${fact}`)];
   const possible = http.length + tls.length + tcp.length;
   if (matches === 0) {
-    for (const [routes, kind] of [[http, "HTTP"], [tcp, "TCP"]] as const) if (routes.length > 0) lines.push(`   WARNING: No destinations match pod subsets (checked ${routes.length} ${kind} routes)`);
+    for (const [routes, kind] of [
+      [http, "HTTP"],
+      [tcp, "TCP"],
+    ] as const)
+      if (routes.length > 0) lines.push(`   WARNING: No destinations match pod subsets (checked ${routes.length} ${kind} routes)`);
     lines.push(...mismatches);
   } else if (matches < possible) {
     // Whether traffic that matches comes here cannot be said: an earlier match may have taken it.
     lines.push(`   ${possible - matches} additional destination(s) that will not reach this pod`);
     if (facts.length === 0) lines.push(...mismatches);
   } else if (facts.length === 0) {
-    for (const [routes, kind] of [[http, "HTTP"], [tcp, "TCP"]] as const) if (routes.length > 0) lines.push(`   ${routes.length} ${kind} route(s)`);
+    for (const [routes, kind] of [
+      [http, "HTTP"],
+      [tcp, "TCP"],
+    ] as const)
+      if (routes.length > 0) lines.push(`   ${routes.length} ${kind} route(s)`);
   }
   return indented(lines, indent);
 }
@@ -106,7 +117,11 @@ function httpRoute(route: Json, virtualService: KubeObject, { service, subsets, 
       const matches = httpMatchTexts(route);
       mismatches.push(`Route to non-matching subset ${name} for (${matches.length === 0 ? "everything" : matches.join(", ")})`);
     } else if (name && !subsets.matching.includes(name)) {
-      mismatches.push(rule ? `Warning: Route to UNKNOWN subset ${name}; check DestinationRule ${shownName(rule, namespace)}` : `Warning: Route to subset ${name} but NO DESTINATION RULE defining subsets!`);
+      mismatches.push(
+        rule
+          ? `Warning: Route to UNKNOWN subset ${name}; check DestinationRule ${shownName(rule, namespace)}`
+          : `Warning: Route to subset ${name} but NO DESTINATION RULE defining subsets!`,
+      );
     } else {
       match = true;
       if (weight > 0) facts.push(`Route to host "${text(host)}"${name ? ` subset "${name}"` : ""} with weight ${weight}%`);

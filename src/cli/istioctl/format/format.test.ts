@@ -7,11 +7,35 @@ import { unifiedDiff } from "./unified-diff.ts";
 
 test("tabwriter: columns end where lines have them, the last cell is not padded", () => {
   expect(tabwriter([["a", "bbb", "c"], ["aaaa", "b", ""], ["x"], ["aa", "b"]], 2)).toBe("a     bbb  c\naaaa  b    \nx\naa  b\n");
-  expect(tabwriter([["é", "x"], ["ab", "y"]], 1)).toBe("é  x\nab y\n");
+  expect(
+    tabwriter(
+      [
+        ["é", "x"],
+        ["ab", "y"],
+      ],
+      1,
+    ),
+  ).toBe("é  x\nab y\n");
 });
 
 test("YAML: what would read as another type is quoted, sequences stand under their key", () => {
-  const value = { b10: 1, b9: "1", list: [{ a: "yes", b: [] }, ["x"], "10:30"], text: "one\ntwo\n", tail: "no end", tab: "a\tb", at: "@x", colon: "a: b", time: "2026-11-24T05:56:56Z", version: "2026-11-24T05:56:56Z/1", empty: "", none: null, big: 4294967295, half: 0.5, map: {} };
+  const value = {
+    b10: 1,
+    b9: "1",
+    list: [{ a: "yes", b: [] }, ["x"], "10:30"],
+    text: "one\ntwo\n",
+    tail: "no end",
+    tab: "a\tb",
+    at: "@x",
+    colon: "a: b",
+    time: "2026-11-24T05:56:56Z",
+    version: "2026-11-24T05:56:56Z/1",
+    empty: "",
+    none: null,
+    big: 4294967295,
+    half: 0.5,
+    map: {},
+  };
   expect(goYaml(value)).toBe(`at: '@x'
 b9: "1"
 b10: 1
@@ -57,7 +81,9 @@ test("unified diff: hunks with context, nothing for equal texts", () => {
 test("unified diff: braces that occur everywhere hold nothing together, as in Python's difflib", () => {
   const a = ["{", ...Array.from({ length: 120 }, (_, i) => ["  },", "  {", `    "n${i}": ${i}`]).flat(), "}"];
   const b = [...a.slice(0, 31), '    "new": 1', "  },", "  {", ...a.slice(31, 200), ...a.slice(206, 300), "    changed", ...a.slice(301)];
-  expect(unifiedDiff(a.join("\n"), b.join("\n"), "x", "y", 2)).toBe("--- x\n+++ y\n@@ -30,4 +30,7 @@\n   {\n     \"n9\": 9\n+    \"new\": 1\n+  },\n+  {\n   },\n   {\n@@ -200,10 +203,4 @@\n   },\n   {\n-    \"n66\": 66\n-  },\n-  {\n-    \"n67\": 67\n-  },\n-  {\n     \"n68\": 68\n   },\n@@ -299,5 +296,5 @@\n   },\n   {\n-    \"n99\": 99\n+    changed\n   },\n   {\n");
+  expect(unifiedDiff(a.join("\n"), b.join("\n"), "x", "y", 2)).toBe(
+    '--- x\n+++ y\n@@ -30,4 +30,7 @@\n   {\n     "n9": 9\n+    "new": 1\n+  },\n+  {\n   },\n   {\n@@ -200,10 +203,4 @@\n   },\n   {\n-    "n66": 66\n-  },\n-  {\n-    "n67": 67\n-  },\n-  {\n     "n68": 68\n   },\n@@ -299,5 +296,5 @@\n   },\n   {\n-    "n99": 99\n+    changed\n   },\n   {\n',
+  );
 });
 
 test("YAML with a width: broken at the first space past it, further in than its key, and only at single spaces", () => {

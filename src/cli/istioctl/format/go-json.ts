@@ -112,7 +112,8 @@ function scalarJson(type: ScalarType, value: unknown): string {
     return goNumber(type === ScalarType.FLOAT ? shortestFloat(value) : value);
   }
   if (typeof value === "string") {
-    const wide = type === ScalarType.INT64 || type === ScalarType.UINT64 || type === ScalarType.SINT64 || type === ScalarType.FIXED64 || type === ScalarType.SFIXED64;
+    const wide =
+      type === ScalarType.INT64 || type === ScalarType.UINT64 || type === ScalarType.SINT64 || type === ScalarType.FIXED64 || type === ScalarType.SFIXED64;
     return wide ? `"${value}"` : goString(value);
   }
   return JSON.stringify(value);
@@ -155,7 +156,9 @@ function writeWellKnown(writer: Writer, message: ReflectMessage, indent: string)
     case "google.protobuf.Duration":
     case "google.protobuf.Timestamp":
     case "google.protobuf.FieldMask": {
-      const schema = { "google.protobuf.Duration": DurationSchema, "google.protobuf.Timestamp": TimestampSchema, "google.protobuf.FieldMask": FieldMaskSchema }[typeName];
+      const schema = { "google.protobuf.Duration": DurationSchema, "google.protobuf.Timestamp": TimestampSchema, "google.protobuf.FieldMask": FieldMaskSchema }[
+        typeName
+      ];
       out.push(goString(String(toJson(schema, message.message as never, { registry }))));
       return true;
     }
@@ -191,7 +194,9 @@ function writeAny(writer: Writer, typeUrl: string, bytes: Uint8Array, indent: st
   const desc = registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf("/") + 1));
   // istioctl fails on a type that it does not know; one resource should not hide the others.
   if (!desc) {
-    out.push(`{\n${indent}${STEP}"@type": ${JSON.stringify(typeUrl)},\n${indent}${STEP}"value": ${JSON.stringify(Buffer.from(bytes).toString("base64"))}\n${indent}}`);
+    out.push(
+      `{\n${indent}${STEP}"@type": ${JSON.stringify(typeUrl)},\n${indent}${STEP}"value": ${JSON.stringify(Buffer.from(bytes).toString("base64"))}\n${indent}}`,
+    );
     return;
   }
   const inner = reflect(desc, fromBinary(desc, bytes));

@@ -81,7 +81,7 @@ class Sorter<T> {
   #heap(start: number, end: number): void {
     const length = end - start;
     const sink = (from: number, size: number): void => {
-      for (let root = from; ; ) {
+      for (let root = from; ;) {
         let child = 2 * root + 1;
         if (child >= size) return;
         if (child + 1 < size && this.#less(start + child, start + child + 1)) child++;

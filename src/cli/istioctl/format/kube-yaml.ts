@@ -14,7 +14,16 @@ export interface KubeDocument {
 /** YAML as Kubernetes' tools read it: of version 1.1, where `y` and `on` are booleans, but without dates and numbers to the base of 60. */
 export function parseKubeYaml(text: string): KubeDocument {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { version: "1.1", lineCounter, prettyErrors: false, uniqueKeys: false, customTags: (tags) => tags.filter((tag) => typeof tag === "string" || !(NOT_JSON.has(tag.tag) || isSexagesimal(tag))).map((tag) => (isFloat(tag) ? { ...tag, test: FLOAT } : tag)) });
+  const document = parseDocument(text, {
+    version: "1.1",
+    lineCounter,
+    prettyErrors: false,
+    uniqueKeys: false,
+    customTags: (tags) =>
+      tags
+        .filter((tag) => typeof tag === "string" || !(NOT_JSON.has(tag.tag) || isSexagesimal(tag)))
+        .map((tag) => (isFloat(tag) ? { ...tag, test: FLOAT } : tag)),
+  });
   const lineAt = (offset: number): number => lineCounter.linePos(offset).line;
   const [problem] = document.errors;
   return { document, lineAt, problem: problem && `yaml: line ${lineAt(problem.pos[0]) + 1}: ${problem.message}` };
@@ -32,7 +41,13 @@ function isSexagesimal(tag: Tags[number]): boolean {
   return typeof tag === "object" && "format" in tag && tag.format === "TIME";
 }
 
-const NOT_JSON = new Set(["tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:binary", "tag:yaml.org,2002:set", "tag:yaml.org,2002:omap", "tag:yaml.org,2002:pairs"]);
+const NOT_JSON = new Set([
+  "tag:yaml.org,2002:timestamp",
+  "tag:yaml.org,2002:binary",
+  "tag:yaml.org,2002:set",
+  "tag:yaml.org,2002:omap",
+  "tag:yaml.org,2002:pairs",
+]);
 
 export function plainValue({ document }: KubeDocument): unknown {
   return document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown;

@@ -14,7 +14,12 @@ const GAP = 2;
 export function styledTable(rows: readonly (readonly (StyledCell | string)[])[]): string {
   const cells = rows.map((row) => row.map((cell): StyledCell => (typeof cell === "string" ? { text: cell } : cell)));
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => Buffer.byteLength(painted(row[column])))));
-  return cells.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? painted(cell) : painted(cell) + " ".repeat((widths[column] ?? 0) - [...cell.text].length + GAP))).join("")}\n`).join("");
+  return cells
+    .map(
+      (row) =>
+        `${row.map((cell, column) => (column === row.length - 1 ? painted(cell) : painted(cell) + " ".repeat((widths[column] ?? 0) - [...cell.text].length + GAP))).join("")}\n`,
+    )
+    .join("");
 }
 
 function painted(cell: StyledCell | undefined): string {

@@ -5,12 +5,17 @@
 export function tabwriter(rows: readonly (readonly string[])[], padding: number, minWidth = 0): string {
   const widths: number[][] = rows.map(() => []);
   layout(rows, 0, rows.length, 0, widths, padding, minWidth);
-  return rows.map((row, index) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(cell.length + (widths[index]?.[column] ?? 0) - length(cell)))).join("")}\n`).join("");
+  return rows
+    .map(
+      (row, index) =>
+        `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(cell.length + (widths[index]?.[column] ?? 0) - length(cell)))).join("")}\n`,
+    )
+    .join("");
 }
 
 /** Gives the lines from..to their widths from `column` on; each run of lines that have the column is laid out by itself. */
 function layout(rows: readonly (readonly string[])[], from: number, to: number, column: number, widths: number[][], padding: number, minWidth: number): void {
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     if (!hasColumn(rows[at], column)) {
       at++;
       continue;

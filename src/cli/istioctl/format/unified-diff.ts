@@ -13,7 +13,9 @@ export function unifiedDiff(from: string, to: string, fromName: string, toName: 
   const texts = hunks.map((hunk) => {
     const [first, last] = [hunk[0], hunk.at(-1)];
     if (!first || !last) return "";
-    const lines = hunk.flatMap(({ equal, a1, a2, b1, b2 }) => (equal ? a.slice(a1, a2).map((line) => ` ${line}`) : [...a.slice(a1, a2).map((line) => `-${line}`), ...b.slice(b1, b2).map((line) => `+${line}`)]));
+    const lines = hunk.flatMap(({ equal, a1, a2, b1, b2 }) =>
+      equal ? a.slice(a1, a2).map((line) => ` ${line}`) : [...a.slice(a1, a2).map((line) => `-${line}`), ...b.slice(b1, b2).map((line) => `+${line}`)],
+    );
     return `@@ -${range(first.a1, last.a2)} +${range(first.b1, last.b2)} @@\n${lines.map((line) => `${line}\n`).join("")}`;
   });
   return `--- ${fromName}\n+++ ${toName}\n${texts.join("")}`;
@@ -67,7 +69,12 @@ function placesOf(lines: readonly string[]): Map<string, number[]> {
 }
 
 /** The first of the longest runs between the bounds, with equal lines around it whatever their number. */
-function longestRun(a: readonly string[], b: readonly string[], places: ReadonlyMap<string, readonly number[]>, [aLow, aHigh, bLow, bHigh]: readonly [number, number, number, number]): Run {
+function longestRun(
+  a: readonly string[],
+  b: readonly string[],
+  places: ReadonlyMap<string, readonly number[]>,
+  [aLow, aHigh, bLow, bHigh]: readonly [number, number, number, number],
+): Run {
   let [bestA, bestB, size] = [aLow, bLow, 0];
   let lengths = new Map<number, number>();
   for (let i = aLow; i < aHigh; i++) {

@@ -15,7 +15,12 @@ export function checkInjectCommand(): Command {
       process.stderr.write(`${usageText(command)}\n`);
       throw new ChainmailError("USAGE", "check-inject requires only [<resource-type>/]<resource-name>[.<namespace>], or specify labels flag");
     }
-    const [{ openKube }, { resolvePod }, { MUTATING_WEBHOOK_CONFIGURATIONS, NAMESPACES, PODS }, { injectionVerdicts, verdictTable }] = await Promise.all([import("../kube-access.ts"), import("../pods.ts"), import("../../../kube/index.ts"), import("./check-inject.ts")]);
+    const [{ openKube }, { resolvePod }, { MUTATING_WEBHOOK_CONFIGURATIONS, NAMESPACES, PODS }, { injectionVerdicts, verdictTable }] = await Promise.all([
+      import("../kube-access.ts"),
+      import("../pods.ts"),
+      import("../../../kube/index.ts"),
+      import("./check-inject.ts"),
+    ]);
     const kube = await openKube(globalsOf(command));
     const pod = argument === undefined ? undefined : await resolvePod(kube, argument);
     const podLabels = pod ? ((await kube.client.get(PODS, pod.name, pod.namespace)).metadata.labels ?? {}) : parseLabels(labels ?? "");
@@ -23,14 +28,18 @@ export function checkInjectCommand(): Command {
     const { items } = await kube.client.list(MUTATING_WEBHOOK_CONFIGURATIONS);
     process.stdout.write(verdictTable(injectionVerdicts(items, podLabels, namespace.metadata.labels ?? {})));
   });
-  return withHelp(command, { use: "[<type>/]<name>[.<namespace>]", example: "  istioctl x check-inject deployment/web-api\n  istioctl x check-inject -n test -l app=web,version=v1" });
+  return withHelp(command, {
+    use: "[<type>/]<name>[.<namespace>]",
+    example: "  istioctl x check-inject deployment/web-api\n  istioctl x check-inject -n test -l app=web,version=v1",
+  });
 }
 
 function parseLabels(text: string): Record<string, string> {
   return Object.fromEntries(
     text.split(",").map((pair) => {
       const [key = "", value, ...rest] = pair.split("=").map((part) => part.trim());
-      if (key === "" || value === undefined || rest.length > 0) throw new ChainmailError("USAGE", `couldn't parse the selector string ${JSON.stringify(text)}: labels are k=v with commas between`);
+      if (key === "" || value === undefined || rest.length > 0)
+        throw new ChainmailError("USAGE", `couldn't parse the selector string ${JSON.stringify(text)}: labels are k=v with commas between`);
       return [key, value];
     }),
   );

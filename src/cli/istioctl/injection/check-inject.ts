@@ -24,7 +24,12 @@ const RED = 31;
 
 export function verdictTable(verdicts: readonly InjectionVerdict[]): string {
   if (verdicts.length === 0) return "ERROR: no Istio injection hooks present.\n";
-  const rows = verdicts.map(({ webhook, revision, injected, reason }) => [webhook, revision, injected ? { text: "\u2714", color: GREEN } : { text: "\u2718", color: RED }, reason]);
+  const rows = verdicts.map(({ webhook, revision, injected, reason }) => [
+    webhook,
+    revision,
+    injected ? { text: "\u2714", color: GREEN } : { text: "\u2718", color: RED },
+    reason,
+  ]);
   const many = verdicts.filter(({ injected }) => injected).length > 1;
   return `${styledTable([["WEBHOOK", "REVISION", "INJECTED", "REASON"], ...rows])}${many ? "ERROR: multiple webhooks will inject, which can lead to errors" : ""}`;
 }
@@ -35,7 +40,8 @@ function verdict(hooks: readonly InjectionHook[], pod: Labels, namespace: Labels
     const inPod = match(hook.objectSelector, pod);
     if (inNamespace.matched && inPod.matched) {
       const everywhere = inNamespace.label.includes("kubernetes.io/metadata.name") ? " (Automatic injection is enabled in all namespaces)." : "";
-      if (inNamespace.label && inPod.label) return { injected: true, reason: `Namespace label ${inNamespace.label} matches, and pod label ${inPod.label} matches` };
+      if (inNamespace.label && inPod.label)
+        return { injected: true, reason: `Namespace label ${inNamespace.label} matches, and pod label ${inPod.label} matches` };
       if (inNamespace.label) return { injected: true, reason: `Namespace label ${inNamespace.label} matches${everywhere}` };
       if (inPod.label) return { injected: true, reason: `Pod label ${inPod.label} matches` };
     } else if (inNamespace.matched) {
@@ -43,12 +49,24 @@ function verdict(hooks: readonly InjectionHook[], pod: Labels, namespace: Labels
       if (prevented) return { injected: false, reason: `Pod has ${prevented} label, preventing injection` };
     } else if (inPod.matched) {
       const switched = namespace["istio-injection"];
-      if (switched !== undefined && switched !== "enabled") return { injected: false, reason: `Namespace has istio-injection=${switched} label, preventing injection` };
+      if (switched !== undefined && switched !== "enabled")
+        return { injected: false, reason: `Namespace has istio-injection=${switched} label, preventing injection` };
     }
   }
-  if (hooks.some(({ namespaceSelector, objectSelector }) => neverMatches(namespaceSelector) && neverMatches(objectSelector))) return { injected: false, reason: "The injection webhook is deactivated, and will never match labels." };
-  const wanted = (pick: (hook: InjectionHook) => LabelSelector | undefined): string => hooks.flatMap((hook) => (pick(hook)?.matchExpressions ?? []).filter(({ operator }) => operator === "In").flatMap(({ key, values = [] }) => values.map((value) => `${key}=${value}`))).join(", ");
-  return { injected: false, reason: `No matching namespace labels (${wanted((hook) => hook.namespaceSelector)}) or pod labels (${wanted((hook) => hook.objectSelector)})` };
+  if (hooks.some(({ namespaceSelector, objectSelector }) => neverMatches(namespaceSelector) && neverMatches(objectSelector)))
+    return { injected: false, reason: "The injection webhook is deactivated, and will never match labels." };
+  const wanted = (pick: (hook: InjectionHook) => LabelSelector | undefined): string =>
+    hooks
+      .flatMap((hook) =>
+        (pick(hook)?.matchExpressions ?? [])
+          .filter(({ operator }) => operator === "In")
+          .flatMap(({ key, values = [] }) => values.map((value) => `${key}=${value}`)),
+      )
+      .join(", ");
+  return {
+    injected: false,
+    reason: `No matching namespace labels (${wanted((hook) => hook.namespaceSelector)}) or pod labels (${wanted((hook) => hook.objectSelector)})`,
+  };
 }
 
 /** Whether labels match, and the first label that the selector asks about. */
@@ -69,5 +87,9 @@ function preventing(selector: LabelSelector | undefined, labels: Labels): string
 
 /** How a webhook is switched off and kept: by a label that nothing has. */
 function neverMatches(selector: LabelSelector | undefined): boolean {
-  return selector?.matchLabels?.["istio.io/deactivated"] === "never-match" && Object.keys(selector.matchLabels).length === 1 && (selector.matchExpressions ?? []).length === 0;
+  return (
+    selector?.matchLabels?.["istio.io/deactivated"] === "never-match" &&
+    Object.keys(selector.matchLabels).length === 1 &&
+    (selector.matchExpressions ?? []).length === 0
+  );
 }

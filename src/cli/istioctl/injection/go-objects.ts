@@ -19,19 +19,75 @@ const ALWAYS: Readonly<Record<string, Readonly<Record<string, Fields>>>> = {
 
 /** Zeros of these fields say something: they are pointers, or written always. */
 const POINTERS = new Set([
-  "replicas", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "backoffLimit", "completions", "parallelism", "ttlSecondsAfterFinished", "revisionHistoryLimit", "progressDeadlineSeconds", "defaultMode", "mode", "expirationSeconds",
-  "runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "automountServiceAccountToken", "enableServiceLinks", "shareProcessNamespace", "optional", "suspend", "priority", "hostUsers",
-  "port", "number", "weight", "containerPort", "tolerationSeconds", "maxSkew", "partition", "maxUnavailable", "maxSurge", "setHostnameAsFQDN", "value",
+  "replicas",
+  "terminationGracePeriodSeconds",
+  "activeDeadlineSeconds",
+  "backoffLimit",
+  "completions",
+  "parallelism",
+  "ttlSecondsAfterFinished",
+  "revisionHistoryLimit",
+  "progressDeadlineSeconds",
+  "defaultMode",
+  "mode",
+  "expirationSeconds",
+  "runAsUser",
+  "runAsGroup",
+  "runAsNonRoot",
+  "fsGroup",
+  "privileged",
+  "allowPrivilegeEscalation",
+  "readOnlyRootFilesystem",
+  "automountServiceAccountToken",
+  "enableServiceLinks",
+  "shareProcessNamespace",
+  "optional",
+  "suspend",
+  "priority",
+  "hostUsers",
+  "port",
+  "number",
+  "weight",
+  "containerPort",
+  "tolerationSeconds",
+  "maxSkew",
+  "partition",
+  "maxUnavailable",
+  "maxSurge",
+  "setHostnameAsFQDN",
+  "value",
 ]);
 /** Whose values are the user's own, whatever they are. */
 const DATA = new Set(["labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "items"]);
 /** Pointers to structs: an empty one is something. */
-const STRUCTS = new Set(["emptyDir", "securityContext", "resources", "strategy", "updateStrategy", "status", "selector", "podSelector", "metadata", "lifecycle", "downwardAPI", "affinity", "nodeAffinity", "podAffinity", "podAntiAffinity", "spec", "template", "rollingUpdate", "labelSelector", "namespaceSelector"]);
+const STRUCTS = new Set([
+  "emptyDir",
+  "securityContext",
+  "resources",
+  "strategy",
+  "updateStrategy",
+  "status",
+  "selector",
+  "podSelector",
+  "metadata",
+  "lifecycle",
+  "downwardAPI",
+  "affinity",
+  "nodeAffinity",
+  "podAffinity",
+  "podAntiAffinity",
+  "spec",
+  "template",
+  "rollingUpdate",
+  "labelSelector",
+  "namespaceSelector",
+]);
 const QUANTITIES = new Set(["limits", "requests", "capacity", "overhead", "sizeLimit", "storage", "divisor"]);
 const CONTAINERS = new Set(["containers", "initContainers", "ephemeralContainers"]);
 
 export function asGoWrites(object: Fields): Fields {
-  if (Array.isArray(object["items"])) return { metadata: {}, ...object, items: object["items"].map((item: unknown) => (isFields(item) && hasPods(item) ? asGoWrites(item) : item)) };
+  if (Array.isArray(object["items"]))
+    return { metadata: {}, ...object, items: object["items"].map((item: unknown) => (isFields(item) && hasPods(item) ? asGoWrites(item) : item)) };
   const always = ALWAYS[String(object["kind"])] ?? {};
   const written = { ...always[""], ...(pruned(object, "") as Fields) };
   const { spec } = always;
@@ -44,8 +100,10 @@ function hasPods({ kind }: Fields): boolean {
 }
 
 function pruned(value: unknown, field: string): unknown {
-  if (QUANTITIES.has(field)) return isFields(value) ? Object.fromEntries(Object.entries(value).map(([key, amount]) => [key, quantity(amount)])) : quantity(value);
-  if (Array.isArray(value)) return value.map((item: unknown) => (isFields(item) && CONTAINERS.has(field) ? { resources: {}, ...(pruned(item, "") as Fields) } : pruned(item, "")));
+  if (QUANTITIES.has(field))
+    return isFields(value) ? Object.fromEntries(Object.entries(value).map(([key, amount]) => [key, quantity(amount)])) : quantity(value);
+  if (Array.isArray(value))
+    return value.map((item: unknown) => (isFields(item) && CONTAINERS.has(field) ? { resources: {}, ...(pruned(item, "") as Fields) } : pruned(item, "")));
   if (!isFields(value) || DATA.has(field)) return value;
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, item]): [string, unknown][] => {
@@ -64,7 +122,16 @@ function isZero(value: unknown, field: string): boolean {
 }
 
 const BINARY = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-const DECIMAL: readonly [suffix: string, factor: number][] = [["E", 1e18], ["P", 1e15], ["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3], ["", 1], ["m", 1e-3]];
+const DECIMAL: readonly [suffix: string, factor: number][] = [
+  ["E", 1e18],
+  ["P", 1e15],
+  ["T", 1e12],
+  ["G", 1e9],
+  ["M", 1e6],
+  ["k", 1e3],
+  ["", 1],
+  ["m", 1e-3],
+];
 
 /** The shortest form with the same kind of suffix: 1024Mi is 1Gi and 2000m is 2. */
 function quantity(value: unknown): unknown {

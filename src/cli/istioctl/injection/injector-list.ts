@@ -15,7 +15,11 @@ export interface InjectorWorld {
 
 /** Namespaces whose pods may have sidecars: not the cluster's own, the control plane's or an ambient one. */
 export function injectableNamespaces(namespaces: readonly KubeObject[], istioNamespace: string): KubeObject[] {
-  return namespaces.filter(({ metadata }) => !SYSTEM_NAMESPACES.has(metadata.name) && metadata.name !== istioNamespace && metadata.labels?.["istio.io/dataplane-mode"] !== "ambient").sort(byName);
+  return namespaces
+    .filter(
+      ({ metadata }) => !SYSTEM_NAMESPACES.has(metadata.name) && metadata.name !== istioNamespace && metadata.labels?.["istio.io/dataplane-mode"] !== "ambient",
+    )
+    .sort(byName);
 }
 
 /** Both tables of `x injector list`. */
@@ -26,7 +30,10 @@ export function injectorTables(world: InjectorWorld): string {
 function namespaceTable({ namespaces, configurations, pods }: InjectorWorld): string {
   const rows = namespaces.flatMap((namespace) => {
     const revision = injectedRevision(namespace, configurations);
-    const counts = podCounts(pods.filter((pod) => pod.metadata.namespace === namespace.metadata.name), revision);
+    const counts = podCounts(
+      pods.filter((pod) => pod.metadata.namespace === namespace.metadata.name),
+      revision,
+    );
     if (counts.size === 0 && revision !== "") counts.set(revision, { pods: 0, disabled: 0, stale: 0 });
     return [...counts].map(([podRevision, count]) => [namespace.metadata.name, revision, countText(podRevision, count)]);
   });
@@ -35,10 +42,14 @@ function namespaceTable({ namespaces, configurations, pods }: InjectorWorld): st
 
 function hookTable({ namespaces, configurations, configMaps }: InjectorWorld): string {
   if (configurations.length === 0) return "No Istio injection hooks present.\n";
-  const images = new Map(configMaps.map((map) => [map.metadata.labels?.["istio.io/rev"] ?? "", proxyImage(map)] as const).filter(([, image]) => image !== undefined));
+  const images = new Map(
+    configMaps.map((map) => [map.metadata.labels?.["istio.io/rev"] ?? "", proxyImage(map)] as const).filter(([, image]) => image !== undefined),
+  );
   const rows = [...configurations].sort(byName).flatMap((configuration) => {
     const revision = revisionOf(configuration);
-    const selectors = hooksOf(configuration).filter(({ name }) => name === "rev.namespace.sidecar-injector.istio.io" || name === "namespace.sidecar-injector.istio.io");
+    const selectors = hooksOf(configuration).filter(
+      ({ name }) => name === "rev.namespace.sidecar-injector.istio.io" || name === "namespace.sidecar-injector.istio.io",
+    );
     const matching = selectors.flatMap(({ namespaceSelector }) => namespaces.filter(({ metadata }) => selects(namespaceSelector, metadata.labels ?? {})));
     const names = [...new Set(matching.map(({ metadata }) => metadata.name))];
     return (names.length > 0 ? names : ["DOES NOT AUTOINJECT"]).map((name) => [name, configuration.metadata.name, revision, images.get(revision) ?? ""]);

@@ -16,7 +16,11 @@ export function kubeInjectCommand(): Command {
     .option("--meshConfigMapName <string>", 'ConfigMap of the mesh\'s configuration, under its key "mesh"', "istio")
     .option("--valuesFile <string>", "values of injection from a file instead of the cluster")
     .option("--injectConfigFile <string>", "templates of injection from a file instead of the cluster")
-    .addOption(new Option("--injectConfigMapName <string>", 'ConfigMap of injection, with "values" and templates in "config"').default("istio-sidecar-injector").hideHelp())
+    .addOption(
+      new Option("--injectConfigMapName <string>", 'ConfigMap of injection, with "values" and templates in "config"')
+        .default("istio-sidecar-injector")
+        .hideHelp(),
+    )
     .option("--operatorFileName <string>", "accepted: settings of an installation are in the cluster")
     .option("--webhookConfig <string>", "accepted: templates are read, not asked for", "istio-sidecar-injector")
     .option("-r, --revision <string>", "revision of the control plane");
@@ -25,5 +29,9 @@ export function kubeInjectCommand(): Command {
     if (options.filename === undefined) throw new ChainmailError("USAGE", "1 error occurred:\n\t* filename not specified (see --filename or -f)\n\n");
     await (await import("./kube-inject-run.ts")).runKubeInject(options, globalsOf(command));
   });
-  return withHelp(command, { use: "", hides: ["--namespace"], example: "  kubectl apply -f <(istioctl kube-inject -f deployment.yaml)\n  kubectl get deployment -o yaml | istioctl kube-inject -f - | kubectl apply -f -" });
+  return withHelp(command, {
+    use: "",
+    hides: ["--namespace"],
+    example: "  kubectl apply -f <(istioctl kube-inject -f deployment.yaml)\n  kubectl get deployment -o yaml | istioctl kube-inject -f - | kubectl apply -f -",
+  });
 }

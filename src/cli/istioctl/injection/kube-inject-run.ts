@@ -34,11 +34,15 @@ export async function runKubeInject(options: KubeInjectOptions, globals: GlobalO
   else writeFileSync(output, text);
 }
 
-async function contextOf({ meshConfigFile, meshConfigMapName, valuesFile, injectConfigFile, injectConfigMapName, revision }: KubeInjectOptions, kube: KubeAccess | undefined): Promise<FileContext> {
+async function contextOf(
+  { meshConfigFile, meshConfigMapName, valuesFile, injectConfigFile, injectConfigMapName, revision }: KubeInjectOptions,
+  kube: KubeAccess | undefined,
+): Promise<FileContext> {
   const suffix = revision === undefined || revision === "" || revision === "default" ? "" : `-${revision}`;
   const mesh = meshConfigFile === undefined ? await dataOf(kube, `${meshConfigMapName}${suffix}`, "mesh") : read(meshConfigFile, meshConfigFile);
   const values = valuesFile === undefined ? await dataOf(kube, `${injectConfigMapName}${suffix}`, "values") : read(valuesFile, valuesFile);
-  const config = injectConfigFile === undefined ? await optionalData(kube, `${injectConfigMapName}${suffix}`, "config") : read(injectConfigFile, injectConfigFile);
+  const config =
+    injectConfigFile === undefined ? await optionalData(kube, `${injectConfigMapName}${suffix}`, "config") : read(injectConfigFile, injectConfigFile);
   return {
     mesh: parseMeshConfig(mesh),
     values: parseValues(values),
@@ -62,7 +66,9 @@ async function dataOf(kube: KubeAccess | undefined, name: string, key: string): 
   const found = await kube?.client.find(CONFIG_MAPS, name, kube.istioNamespace);
   const text = (found?.data as Record<string, string> | undefined)?.[key];
   if (text !== undefined) return text;
-  const reason = found ? `missing configuration map key ${JSON.stringify(key)} in ${JSON.stringify(name)}` : `could not find valid configmap ${JSON.stringify(name)} from namespace ${JSON.stringify(kube?.istioNamespace ?? "")}`;
+  const reason = found
+    ? `missing configuration map key ${JSON.stringify(key)} in ${JSON.stringify(name)}`
+    : `could not find valid configmap ${JSON.stringify(name)} from namespace ${JSON.stringify(kube?.istioNamespace ?? "")}`;
   throw new ChainmailError("INJECTION_CONFIG_MISSING", `${reason}: use --meshConfigFile and --valuesFile, or -i with the namespace of the control plane`);
 }
 

@@ -43,7 +43,9 @@ function injectValue(value: Fields, namespace: string, context: FileContext): Fi
   if (!pod.spec) return undefined;
   if (!injectionRequired(pod, where, context.values)) {
     const name = [object.metadata?.namespace ?? "", template.metadata?.name || (object.metadata?.name ?? "")].filter(Boolean).join("/");
-    context.skipped?.(`===> Skipping injection because ${object.kind} ${JSON.stringify(name)} has ${pod.spec.hostNetwork ? "host networking enabled" : "sidecar injection disabled"}\n`);
+    context.skipped?.(
+      `===> Skipping injection because ${object.kind} ${JSON.stringify(name)} has ${pod.spec.hostNetwork ? "host networking enabled" : "sidecar injection disabled"}\n`,
+    );
     return value;
   }
   const { metadata, spec } = injectSidecar(pod, where, context);
@@ -77,7 +79,12 @@ function templateAt(value: Fields, place: readonly string[]): { metadata?: KubeO
 function podOf(owner: Fields & KubeObject, template: { metadata?: KubeObject["metadata"]; spec?: Pod["spec"] }, itself: boolean): Pod {
   const metadata = { ...template.metadata, name: template.metadata?.name ?? "" };
   const controller = { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata?.name ?? "", uid: "", controller: true };
-  return { apiVersion: "v1", kind: "Pod", metadata: itself ? metadata : { ...metadata, generateName: `${controller.name}-`, ownerReferences: [controller] }, ...(template.spec && { spec: template.spec }) };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: itself ? metadata : { ...metadata, generateName: `${controller.name}-`, ownerReferences: [controller] },
+    ...(template.spec && { spec: template.spec }),
+  };
 }
 
 function at(value: Fields, path: readonly string[]): Fields {

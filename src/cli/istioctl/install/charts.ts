@@ -43,14 +43,37 @@ export function helmCharts(): Map<string, string> {
   const image = { hub: "chainmail", tag: VERSION };
   const values = { global: image, revision: "", replicaCount: 1 };
   const charts: Record<string, Chart> = {
-    base: { description: "Definitions of Istio's kinds, and what all revisions share", values: { global: image, defaultRevision: "default" }, notes: "The definitions stay when this release is deleted: with them all objects of these kinds would go.", templates: { "all.yaml": base() } },
-    istiod: { description: "Chainmail's control plane", values: { ...values, meshConfig: {}, sidecarInjectorWebhook: {} }, notes: "istioctl version and istioctl proxy-status say what runs.", templates: { "_helpers.tpl": istiodHelpers(), "all.yaml": byRevision(istiod) } },
-    gateway: { description: "A gateway, named after its release", values: { ...values, name: "", labels: {}, service: { type: "LoadBalancer", annotations: {}, ports: [] } }, notes: "Gateways and VirtualServices choose it by the label istio, which is its name without istio- in front.", templates: { "_helpers.tpl": GATEWAY_HELPERS, "all.yaml": byRevision(gateway) } },
-    addons: { description: "Chainmail's console, and its store of metrics and traces", values: { global: image }, notes: "istioctl dashboard kiali opens the console.", templates: { "all.yaml": texts([...objects("Kiali", "default"), ...objects("Prometheus", "default")]) } },
+    base: {
+      description: "Definitions of Istio's kinds, and what all revisions share",
+      values: { global: image, defaultRevision: "default" },
+      notes: "The definitions stay when this release is deleted: with them all objects of these kinds would go.",
+      templates: { "all.yaml": base() },
+    },
+    istiod: {
+      description: "Chainmail's control plane",
+      values: { ...values, meshConfig: {}, sidecarInjectorWebhook: {} },
+      notes: "istioctl version and istioctl proxy-status say what runs.",
+      templates: { "_helpers.tpl": istiodHelpers(), "all.yaml": byRevision(istiod) },
+    },
+    gateway: {
+      description: "A gateway, named after its release",
+      values: { ...values, name: "", labels: {}, service: { type: "LoadBalancer", annotations: {}, ports: [] } },
+      notes: "Gateways and VirtualServices choose it by the label istio, which is its name without istio- in front.",
+      templates: { "_helpers.tpl": GATEWAY_HELPERS, "all.yaml": byRevision(gateway) },
+    },
+    addons: {
+      description: "Chainmail's console, and its store of metrics and traces",
+      values: { global: image },
+      notes: "istioctl dashboard kiali opens the console.",
+      templates: { "all.yaml": texts([...objects("Kiali", "default"), ...objects("Prometheus", "default")]) },
+    },
   };
   const files = new Map<string, string>();
   for (const [name, chart] of Object.entries(charts)) {
-    files.set(`${name}/Chart.yaml`, goYaml({ apiVersion: "v2", name, version: VERSION, appVersion: VERSION, description: chart.description, kubeVersion: KUBERNETES, type: "application" }));
+    files.set(
+      `${name}/Chart.yaml`,
+      goYaml({ apiVersion: "v2", name, version: VERSION, appVersion: VERSION, description: chart.description, kubeVersion: KUBERNETES, type: "application" }),
+    );
     files.set(`${name}/values.yaml`, goYaml(chart.values));
     files.set(`${name}/templates/NOTES.txt`, `${chart.notes}\n`);
     for (const [file, text] of Object.entries(chart.templates)) files.set(`${name}/templates/${file}`, text);
@@ -75,7 +98,11 @@ function byRevision(make: (revision: string) => string): string {
 
 /** Helm keeps the definitions when the release goes, as Istio's chart does. */
 function base(): string {
-  const kept = objects("Base", "default").map((object) => (object.kind === "CustomResourceDefinition" ? { ...object, metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, "helm.sh/resource-policy": "keep" } } } : object));
+  const kept = objects("Base", "default").map((object) =>
+    object.kind === "CustomResourceDefinition"
+      ? { ...object, metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, "helm.sh/resource-policy": "keep" } } }
+      : object,
+  );
   return texts(kept);
 }
 
@@ -88,17 +115,27 @@ function istiod(revision: string): string {
 /** The mesh config and the values of injection are the installation's with those of the chart over them. */
 const OVERLAYS = {
   mesh: { parse: "fromYaml", own: "(.Values.meshConfig | default dict)", print: "toYaml" },
-  values: { parse: "fromJson", own: '(dict "global" (omit .Values.global "hub" "tag") "sidecarInjectorWebhook" (.Values.sidecarInjectorWebhook | default dict))', print: "toPrettyJson" },
+  values: {
+    parse: "fromJson",
+    own: '(dict "global" (omit .Values.global "hub" "tag") "sidecarInjectorWebhook" (.Values.sidecarInjectorWebhook | default dict))',
+    print: "toPrettyJson",
+  },
 } as const;
 type Overlaid = keyof typeof OVERLAYS;
 
 function istiodHelpers(): string {
-  const maps = ["default", REVISION].flatMap((revision) => objects("Pilot", revision).filter(({ kind }) => kind === "ConfigMap").map((object) => ({ revision, object })));
-  return maps.map(({ revision, object }) => {
-    const key = overlaid(object);
-    const defaults = (object.data as Record<string, string>)[key] ?? "";
-    return `{{- define ${helper(key, revision)} }}\n${expressed(key === "mesh" ? goYaml(load(defaults)) : `${defaults}\n`)}{{- end }}\n`;
-  }).join("");
+  const maps = ["default", REVISION].flatMap((revision) =>
+    objects("Pilot", revision)
+      .filter(({ kind }) => kind === "ConfigMap")
+      .map((object) => ({ revision, object })),
+  );
+  return maps
+    .map(({ revision, object }) => {
+      const key = overlaid(object);
+      const defaults = (object.data as Record<string, string>)[key] ?? "";
+      return `{{- define ${helper(key, revision)} }}\n${expressed(key === "mesh" ? goYaml(load(defaults)) : `${defaults}\n`)}{{- end }}\n`;
+    })
+    .join("");
 }
 
 function configMap(object: KubeObject, revision: string): string {
@@ -122,11 +159,19 @@ const GATEWAY_HELPERS = `{{- define "gateway.name" }}{{ .Values.name | default .
 function gateway(revision: string): string {
   return objects("IngressGateways", revision)
     .map((object) => {
-      let yaml = text(object).replaceAll(GATEWAY, '{{ include "gateway.name" . }}').replaceAll(/istio: ingressgateway$/gm, 'istio: {{ include "gateway.istio" . }}');
+      let yaml = text(object)
+        .replaceAll(GATEWAY, '{{ include "gateway.name" . }}')
+        .replaceAll(/istio: ingressgateway$/gm, 'istio: {{ include "gateway.istio" . }}');
       if (object.kind === "Service") {
         yaml = yaml.replace(/^ {2}type: LoadBalancer$/m, "  type: {{ .Values.service.type }}");
-        yaml = yaml.replace(/^ {2}ports:\n(?: {2}(?:- | {2}).*\n)+/m, (ports) => `{{- with .Values.service.ports }}\n  ports:\n    {{- toYaml . | nindent 4 }}\n{{- else }}\n${ports}{{- end }}\n`);
-        yaml = yaml.replace(/^metadata:$/m, "metadata:\n  {{- with .Values.service.annotations }}\n  annotations:\n    {{- toYaml . | nindent 4 }}\n  {{- end }}");
+        yaml = yaml.replace(
+          /^ {2}ports:\n(?: {2}(?:- | {2}).*\n)+/m,
+          (ports) => `{{- with .Values.service.ports }}\n  ports:\n    {{- toYaml . | nindent 4 }}\n{{- else }}\n${ports}{{- end }}\n`,
+        );
+        yaml = yaml.replace(
+          /^metadata:$/m,
+          "metadata:\n  {{- with .Values.service.annotations }}\n  annotations:\n    {{- toYaml . | nindent 4 }}\n  {{- end }}",
+        );
       }
       return yaml.replace(/^ {2}labels:$/m, "  labels:\n    {{- with .Values.labels }}\n    {{- toYaml . | nindent 4 }}\n    {{- end }}");
     })
@@ -144,5 +189,11 @@ function text(object: KubeObject): string {
 /** The values in the place of what stands for them. Text that Helm would take for its own is shown to it as text. */
 function expressed(yaml: string): string {
   const escaped = yaml.replaceAll("{{", '{{ "{{" }}');
-  return EXPRESSIONS.reduce((result, [placeholder, expression]) => result.replaceAll(new RegExp(`: ${placeholder}$`, "gm"), `: ${placeholder === String(REPLICAS) ? expression : expression.replace(" }}", " | quote }}")}`).replaceAll(placeholder, expression), escaped);
+  return EXPRESSIONS.reduce(
+    (result, [placeholder, expression]) =>
+      result
+        .replaceAll(new RegExp(`: ${placeholder}$`, "gm"), `: ${placeholder === String(REPLICAS) ? expression : expression.replace(" }}", " | quote }}")}`)
+        .replaceAll(placeholder, expression),
+    escaped,
+  );
 }

@@ -12,8 +12,17 @@ const HIDDEN = ["--istioNamespace", "--namespace"];
 
 /** `istioctl install`, also under `manifest`. */
 export function installCommand(): Command {
-  const command = installFlags(new Command("install").alias("apply").summary("Installs the mesh in a cluster, or changes it").description("Makes a mesh of a cluster: definitions, istiod, gateways, console and metrics store."));
-  return withHelp(command, { hides: HIDDEN, own: ["--dry-run"], example: "  istioctl install\n  istioctl install --set profile=demo -y\n  istioctl install --set meshConfig.outboundTrafficPolicy.mode=REGISTRY_ONLY" });
+  const command = installFlags(
+    new Command("install")
+      .alias("apply")
+      .summary("Installs the mesh in a cluster, or changes it")
+      .description("Makes a mesh of a cluster: definitions, istiod, gateways, console and metrics store."),
+  );
+  return withHelp(command, {
+    hides: HIDDEN,
+    own: ["--dry-run"],
+    example: "  istioctl install\n  istioctl install --set profile=demo -y\n  istioctl install --set meshConfig.outboundTrafficPolicy.mode=REGISTRY_ONLY",
+  });
 }
 
 /** `istioctl upgrade`: the same, from what is there. */
@@ -52,11 +61,16 @@ export function manifestCommand(): Command {
     .addOption(new Option("--charts <string>", "refused: the charts are made from what is installed").hideHelp())
     .argument("[args...]");
   generate.action(async (args: string[], options: ManifestFlags) => {
-    if (args.length > 0) throw new ExitError("USAGE", `generate accepts no positional arguments, got []string{${args.map((one) => JSON.stringify(one)).join(", ")}}`, 1);
+    if (args.length > 0)
+      throw new ExitError("USAGE", `generate accepts no positional arguments, got []string{${args.map((one) => JSON.stringify(one)).join(", ")}}`, 1);
     await (await import("./run.ts")).runGenerate(options);
   });
   withHelp(generate, { use: "", own: ["--dry-run"], example: "  istioctl manifest generate --set profile=demo\n  istioctl manifest generate -o istio.yaml" });
-  const root = group(withGlobals(new Command("manifest")).summary("Commands related to manifests").description("What an installation is made of")).option("--dry-run", "say what would be done, change nothing", false);
+  const root = group(withGlobals(new Command("manifest")).summary("Commands related to manifests").description("What an installation is made of")).option(
+    "--dry-run",
+    "say what would be done, change nothing",
+    false,
+  );
   withHelp(root, { hides: HIDDEN });
   root.addCommand(generate);
   root.addCommand(installCommand());

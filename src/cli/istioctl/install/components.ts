@@ -49,7 +49,8 @@ function componentOf({ kind, metadata }: KubeObject): ComponentName {
   const app = metadata.labels?.app;
   if (app === "istio-ingressgateway") return "IngressGateways";
   if (app === "istio-egressgateway") return "EgressGateways";
-  if (kind === "CustomResourceDefinition" || metadata.name === "istiod-default-validator" || (kind === "ServiceAccount" && app === "istio-reader")) return "Base";
+  if (kind === "CustomResourceDefinition" || metadata.name === "istiod-default-validator" || (kind === "ServiceAccount" && app === "istio-reader"))
+    return "Base";
   return "Pilot";
 }
 

@@ -30,10 +30,19 @@ export async function installMesh(settings: InstallSettings, options: InstallOpt
   const failures: string[] = [];
   for (const set of sets) {
     const before = COMPONENT_TEXTS[set.name].after.map((name) => done.get(name));
-    done.set(set.name, afterAll(before).then(() => installSet(set, options)).catch((error: unknown) => void failures.push(errorText(error))));
+    done.set(
+      set.name,
+      afterAll(before)
+        .then(() => installSet(set, options))
+        .catch((error: unknown) => void failures.push(errorText(error))),
+    );
   }
   await Promise.all(done.values());
-  if (failures.length > 0) throw new ChainmailError("INSTALL_FAILED", `failed to install manifests: ${failures.length} error${failures.length === 1 ? "" : "s"} occurred:\n${failures.map((text) => `\t* ${text}\n`).join("")}\n`);
+  if (failures.length > 0)
+    throw new ChainmailError(
+      "INSTALL_FAILED",
+      `failed to install manifests: ${failures.length} error${failures.length === 1 ? "" : "s"} occurred:\n${failures.map((text) => `\t* ${text}\n`).join("")}\n`,
+    );
   if (!dryRun) {
     progress.pruning();
     await prune(client, sets, revision, (line) => {
@@ -54,7 +63,13 @@ async function installSet({ name, objects }: ComponentSet, { client, progress, d
   try {
     if (!dryRun) {
       for (const object of objects) await client.apply(resourceOf(object), object, FIELD_MANAGER);
-      await waitUntilReady(objects, { client, clock, timeoutMs: options.timeoutMs, timeoutText: options.timeoutText, waiting: (resources) => progress.waiting(name, resources) });
+      await waitUntilReady(objects, {
+        client,
+        clock,
+        timeoutMs: options.timeoutMs,
+        timeoutText: options.timeoutText,
+        waiting: (resources) => progress.waiting(name, resources),
+      });
     }
     progress.finish(name);
   } catch (error) {
@@ -80,7 +95,9 @@ export async function requireImages(client: KubeClient, settings: InstallSetting
   // The embedded cluster's catalogue names images of all versions at once.
   const names = new Set([image, `docker.io/${image}`, `${hub}/pilot`]);
   const nodes = await client.list(NODES);
-  const known = nodes.items.flatMap(({ status }) => (status as { images?: { names?: string[] }[] } | undefined)?.images ?? []).flatMap(({ names }) => names ?? []);
+  const known = nodes.items
+    .flatMap(({ status }) => (status as { images?: { names?: string[] }[] } | undefined)?.images ?? [])
+    .flatMap(({ names }) => names ?? []);
   if (known.some((name) => names.has(name))) return;
   throw new ChainmailError("IMAGES_MISSING", `no node of this cluster has the image ${image}, and no public registry serves Chainmail's images`, {
     hint: "push them to a registry of yours and name it: istioctl install --set hub=REGISTRY/PATH",

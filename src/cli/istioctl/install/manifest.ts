@@ -8,7 +8,14 @@ export function manifestText(settings: InstallSettings): string {
   const objects = componentSets(settings).flatMap((set) => set.objects);
   return objects
     .map((object, index) => ({ object, index, rank: rank(object) }))
-    .sort((a, b) => a.rank - b.rank || compare(groupOf(a.object), groupOf(b.object)) || compare(a.object.kind, b.object.kind) || compare(a.object.metadata.name, b.object.metadata.name) || a.index - b.index)
+    .sort(
+      (a, b) =>
+        a.rank - b.rank ||
+        compare(groupOf(a.object), groupOf(b.object)) ||
+        compare(a.object.kind, b.object.kind) ||
+        compare(a.object.metadata.name, b.object.metadata.name) ||
+        a.index - b.index,
+    )
     .map(({ object }) => `${goYaml(object)}\n---\n`)
     .join("");
 }

@@ -13,9 +13,15 @@ const file = (name: string, text: string): string => {
 };
 
 test("later files go over earlier ones, --set over both; lists of named things are merged by name", () => {
-  const first = file("a.yaml", "kind: IstioOperator\nspec:\n  profile: demo\n  components: {egressGateways: [{name: a, enabled: true}, {name: b, enabled: false}]}\n");
+  const first = file(
+    "a.yaml",
+    "kind: IstioOperator\nspec:\n  profile: demo\n  components: {egressGateways: [{name: a, enabled: true}, {name: b, enabled: false}]}\n",
+  );
   const second = file("b.yaml", "spec:\n  profile: minimal\n  components: {egressGateways: [{name: b, enabled: true}, {name: c}]}\n");
-  const { spec } = mergeInputs([first, second], ["profile=default", "meshConfig.accessLogFile=/dev/stdout", "tag=1.10", "values.global.logAsJson=true", "values.pilot.replicaCount=2"]);
+  const { spec } = mergeInputs(
+    [first, second],
+    ["profile=default", "meshConfig.accessLogFile=/dev/stdout", "tag=1.10", "values.global.logAsJson=true", "values.pilot.replicaCount=2"],
+  );
   expect(spec as object).toEqual({
     profile: "default",
     components: { egressGateways: [{ name: "a", enabled: true }, { name: "b", enabled: true }, { name: "c" }] },

@@ -26,14 +26,18 @@ function readOperator(file: string): OperatorTree {
   }
   let documents: unknown[];
   try {
-    documents = text.split(/^---.*$/m).map((part) => Bun.YAML.parse(part) as unknown).filter((document) => document !== null && document !== undefined);
+    documents = text
+      .split(/^---.*$/m)
+      .map((part) => Bun.YAML.parse(part) as unknown)
+      .filter((document) => document !== null && document !== undefined);
   } catch (cause) {
     throw new ChainmailError("FILE_INVALID", `merge inputs: ${file}: ${errorText(cause)}`, { cause });
   }
   if (documents.length > 1) throw new ChainmailError("FILE_INVALID", "merge inputs: contains multiple IstioOperator CRs, only one per file is supported");
   const [document = {}] = documents;
   if (!isTree(document)) throw new ChainmailError("FILE_INVALID", `merge inputs: ${file} holds no IstioOperator`);
-  if (document.kind !== undefined && document.kind !== "IstioOperator") throw new ChainmailError("FILE_INVALID", `merge inputs: ${file} holds a ${String(document.kind)}, not an IstioOperator`);
+  if (document.kind !== undefined && document.kind !== "IstioOperator")
+    throw new ChainmailError("FILE_INVALID", `merge inputs: ${file} holds a ${String(document.kind)}, not an IstioOperator`);
   return Object.fromEntries(Object.entries(document).filter(([key, value]) => key !== "spec" || value !== null));
 }
 
@@ -100,7 +104,8 @@ function indexIn(list: readonly unknown[], selector: string): number {
   if (/^\d+$/.test(inside)) return Math.min(Number(inside), list.length);
   const [key = "", wanted] = inside.split(":");
   const index = wanted === undefined ? -1 : list.findIndex((item) => isTree(item) && item[key] === wanted);
-  if (index < 0) throw new ChainmailError("USAGE", wanted === undefined ? `merge inputs: unknown segment ${selector}` : `merge inputs: element ${selector} not found`);
+  if (index < 0)
+    throw new ChainmailError("USAGE", wanted === undefined ? `merge inputs: unknown segment ${selector}` : `merge inputs: element ${selector} not found`);
   return index;
 }
 
@@ -116,7 +121,14 @@ function splitPath(path: string): string[] {
 }
 
 /** Paths whose values stay text, whatever they look like. */
-const TEXT_PATHS = ["spec.tag", "spec.values.global.tag", "spec.meshConfig.defaultConfig.proxyMetadata.", "spec.values.meshConfig.defaultConfig.proxyMetadata.", "spec.compatibilityVersion", "spec.values.compatibilityVersion"];
+const TEXT_PATHS = [
+  "spec.tag",
+  "spec.values.global.tag",
+  "spec.meshConfig.defaultConfig.proxyMetadata.",
+  "spec.values.meshConfig.defaultConfig.proxyMetadata.",
+  "spec.compatibilityVersion",
+  "spec.values.compatibilityVersion",
+];
 
 function parseValue(path: string, text: string): unknown {
   if (TEXT_PATHS.some((prefix) => path.startsWith(prefix))) return text;

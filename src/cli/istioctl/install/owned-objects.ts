@@ -33,7 +33,10 @@ export interface OwnedSelection {
 
 /** Objects in a cluster that an installation put there, in the order in which to remove them. */
 export async function ownedObjects(client: KubeClient, { revision, definitions = false, components }: OwnedSelection): Promise<KubeObject[]> {
-  const selector = [...(revision === undefined ? [] : [`istio.io/rev=${revision}`]), ...(components ? [`${COMPONENT_LABEL} in (${components.join(",")})`] : [COMPONENT_LABEL])].join(",");
+  const selector = [
+    ...(revision === undefined ? [] : [`istio.io/rev=${revision}`]),
+    ...(components ? [`${COMPONENT_LABEL} in (${components.join(",")})`] : [COMPONENT_LABEL]),
+  ].join(",");
   const lists = await Promise.all(
     [...KINDS, ...(definitions ? [DEFINITIONS] : [])].map(async ([apiVersion, kind]) => {
       const { items } = await client.list(resourceOf({ apiVersion, kind }), { labelSelector: selector });

@@ -5,31 +5,62 @@ import { readSettings, type InstallSettings } from "./settings.ts";
 
 const settings = (...sets: string[]): InstallSettings => readSettings(mergeInputs([], sets));
 /** `kind/name` of everything that would be applied. */
-const made = (...sets: string[]): string[] => manifestText(settings(...sets)).split("---\n").filter((text) => text.trim() !== "").map((text) => {
-  const { kind, metadata } = Bun.YAML.parse(text) as { kind: string; metadata: { name: string } };
-  return `${kind}/${metadata.name}`;
-});
+const made = (...sets: string[]): string[] =>
+  manifestText(settings(...sets))
+    .split("---\n")
+    .filter((text) => text.trim() !== "")
+    .map((text) => {
+      const { kind, metadata } = Bun.YAML.parse(text) as { kind: string; metadata: { name: string } };
+      return `${kind}/${metadata.name}`;
+    });
 
 test("profiles: which parts there are", () => {
   expect(settings().components).toEqual({ base: true, pilot: true, ingress: true, egress: false, console: true, metrics: true });
   expect(settings("profile=demo").components.egress).toBeTrue();
   expect(settings("profile=minimal").components).toEqual({ base: true, pilot: true, ingress: false, egress: false, console: false, metrics: false });
-  expect(settings("profile=empty", "components.pilot.enabled=true").components).toEqual({ base: false, pilot: true, ingress: false, egress: false, console: false, metrics: false });
-  expect(settings("components.egressGateways[0].enabled=true", "components.ingressGateways[0].enabled=false").components).toMatchObject({ ingress: false, egress: true });
+  expect(settings("profile=empty", "components.pilot.enabled=true").components).toEqual({
+    base: false,
+    pilot: true,
+    ingress: false,
+    egress: false,
+    console: false,
+    metrics: false,
+  });
+  expect(settings("components.egressGateways[0].enabled=true", "components.ingressGateways[0].enabled=false").components).toMatchObject({
+    ingress: false,
+    egress: true,
+  });
   expect(() => settings("profile=nosuch")).toThrow('profile "nosuch" not found');
   expect(() => settings("profile=ambient")).toThrow("needs ztunnel and waypoints");
 });
 
 test("values have their places: namespace, hub, tag, revision, mesh and injection", () => {
-  const { values, ownImages } = settings("hub=registry.example.com/mesh", "tag=7", "revision=canary", "values.global.istioNamespace=mesh", "meshConfig.trustDomain=example.com", "meshConfig.defaultConfig.concurrency=1", "values.global.proxy.logLevel=debug");
+  const { values, ownImages } = settings(
+    "hub=registry.example.com/mesh",
+    "tag=7",
+    "revision=canary",
+    "values.global.istioNamespace=mesh",
+    "meshConfig.trustDomain=example.com",
+    "meshConfig.defaultConfig.concurrency=1",
+    "values.global.proxy.logLevel=debug",
+  );
   expect(ownImages).toBeTrue();
-  expect(values).toMatchObject({ hub: "registry.example.com/mesh", version: "7", revision: "canary", namespace: "mesh", trustDomain: "example.com", injection: { global: { proxy: { logLevel: "debug", image: "proxyv2" } } } });
+  expect(values).toMatchObject({
+    hub: "registry.example.com/mesh",
+    version: "7",
+    revision: "canary",
+    namespace: "mesh",
+    trustDomain: "example.com",
+    injection: { global: { proxy: { logLevel: "debug", image: "proxyv2" } } },
+  });
   // One field of defaultConfig leaves the others.
   expect(values.meshConfig?.defaultConfig).toMatchObject({ concurrency: 1, discoveryAddress: "istiod-canary.mesh.svc:15012" });
 });
 
 test("what nothing reads is refused by name, or left out with a word by force", () => {
-  expect(() => settings("values.pilot.autoscaleMax=9", "components.cni.enabled=true")).toThrow("Chainmail has no place for these settings: components.cni.enabled, values.pilot.autoscaleMax");
+  expect(() => settings("values.pilot.autoscaleMax=9", "components.cni.enabled=true")).toThrow(
+    "Chainmail has no place for these settings: components.cni.enabled, values.pilot.autoscaleMax",
+  );
   const warnings: string[] = [];
   expect(readSettings(mergeInputs([], ["values.pilot.autoscaleMax=9"]), { force: true, warn: (text) => void warnings.push(text) }).profile).toBe("default");
   expect(warnings).toEqual(["Chainmail has no place for these settings: values.pilot.autoscaleMax"]);

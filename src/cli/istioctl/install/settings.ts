@@ -7,7 +7,14 @@ import { isTree, merge, type OperatorTree } from "./operator.ts";
 export interface InstallSettings {
   readonly profile: string;
   readonly values: Partial<InstallValues>;
-  readonly components: { readonly base: boolean; readonly pilot: boolean; readonly ingress: boolean; readonly egress: boolean; readonly console: boolean; readonly metrics: boolean };
+  readonly components: {
+    readonly base: boolean;
+    readonly pilot: boolean;
+    readonly ingress: boolean;
+    readonly egress: boolean;
+    readonly console: boolean;
+    readonly metrics: boolean;
+  };
   /** Whether the user chose where images come from. */
   readonly ownImages: boolean;
 }
@@ -41,9 +48,15 @@ export function readSettings(input: OperatorTree, options: { force?: boolean; wa
   const profile = PROFILES[profileName];
   if (!profile) {
     const lacking = OTHER_PROFILES[profileName];
-    throw new ChainmailError("PROFILE_UNKNOWN", lacking ? `merge inputs: profile ${JSON.stringify(profileName)} needs ${lacking}, which Chainmail does not have` : `merge inputs: profile ${JSON.stringify(profileName)} not found`, {
-      hint: `one of ${Object.keys(PROFILES).join(", ")}`,
-    });
+    throw new ChainmailError(
+      "PROFILE_UNKNOWN",
+      lacking
+        ? `merge inputs: profile ${JSON.stringify(profileName)} needs ${lacking}, which Chainmail does not have`
+        : `merge inputs: profile ${JSON.stringify(profileName)} not found`,
+      {
+        hint: `one of ${Object.keys(PROFILES).join(", ")}`,
+      },
+    );
   }
   for (const name of ["spec.values.profile", "spec.values.defaultRevision", "spec.values.global.configValidation"]) reader.take(name);
 
@@ -52,7 +65,8 @@ export function readSettings(input: OperatorTree, options: { force?: boolean; wa
   // The console and the metrics store have their place in Istio's own namespace.
   const addons = profile.addons && (namespace === undefined || namespace === "istio-system");
   const component = (name: string, usual: boolean): boolean => reader.boolean(`spec.components.${name}.enabled`) ?? usual;
-  const gateway = (list: string, name: string, usual: boolean): boolean => reader.boolean(`spec.values.gateways.${name}.enabled`) ?? reader.gateway(list, name) ?? usual;
+  const gateway = (list: string, name: string, usual: boolean): boolean =>
+    reader.boolean(`spec.values.gateways.${name}.enabled`) ?? reader.gateway(list, name) ?? usual;
   const components = {
     base: component("base", profile.base),
     pilot: component("pilot", profile.pilot),
@@ -73,7 +87,8 @@ export function readSettings(input: OperatorTree, options: { force?: boolean; wa
   const revision = reader.text("spec.values.revision") ?? reader.text("spec.revision");
   const replicas = reader.count("spec.components.pilot.k8s.replicaCount") ?? reader.count("spec.values.pilot.replicaCount");
   const proxy = reader.text("spec.values.chainmail.proxy");
-  if (proxy !== undefined && proxy !== "chainmail" && proxy !== "envoy") throw new ChainmailError("USAGE", `values.chainmail.proxy is ${JSON.stringify(proxy)}: it is either chainmail or envoy`);
+  if (proxy !== undefined && proxy !== "chainmail" && proxy !== "envoy")
+    throw new ChainmailError("USAGE", `values.chainmail.proxy is ${JSON.stringify(proxy)}: it is either chainmail or envoy`);
   const trustDomain = typeof mesh.trustDomain === "string" ? mesh.trustDomain : undefined;
   const injection = reader.injection();
   const clusterDomain = injection.global?.proxy?.clusterDomain;
@@ -157,7 +172,8 @@ class Reader {
         if (wanted !== false) this.refuse(`${at}.name`);
         continue;
       }
-      if (wanted !== undefined && typeof wanted !== "boolean") throw new ChainmailError("USAGE", `components.${list}[${index}].enabled takes true or false, not ${JSON.stringify(wanted)}`);
+      if (wanted !== undefined && typeof wanted !== "boolean")
+        throw new ChainmailError("USAGE", `components.${list}[${index}].enabled takes true or false, not ${JSON.stringify(wanted)}`);
       enabled = wanted ?? true;
       for (const key of Object.keys(rest)) this.refuse(`${at}.${key}`);
     }
@@ -169,7 +185,11 @@ class Reader {
     const known = defaultValues() as unknown as OperatorTree;
     const found: OperatorTree = {};
     // Templates have the names that users give them.
-    const templates = Object.fromEntries(["templates", "defaultTemplates", "aliases"].map((key) => [key, this.take(`spec.values.sidecarInjectorWebhook.${key}`)]).filter(([, value]) => value !== undefined)) as OperatorTree;
+    const templates = Object.fromEntries(
+      ["templates", "defaultTemplates", "aliases"]
+        .map((key) => [key, this.take(`spec.values.sidecarInjectorWebhook.${key}`)])
+        .filter(([, value]) => value !== undefined),
+    ) as OperatorTree;
     for (const section of ["global", "sidecarInjectorWebhook"]) {
       const picked = this.#pick(`spec.values.${section}`, known[section]);
       if (picked !== undefined) found[section] = picked;
@@ -189,7 +209,8 @@ class Reader {
       const value = this.take(path);
       if (value === undefined) return undefined;
       const converted = typeof known === "string" && typeof value === "number" ? String(value) : value;
-      if (typeof converted !== typeof known || Array.isArray(converted) !== Array.isArray(known)) throw new ChainmailError("USAGE", `${path.replace(/^spec\./, "")} cannot be ${JSON.stringify(value)}`);
+      if (typeof converted !== typeof known || Array.isArray(converted) !== Array.isArray(known))
+        throw new ChainmailError("USAGE", `${path.replace(/^spec\./, "")} cannot be ${JSON.stringify(value)}`);
       return converted;
     }
     const found: OperatorTree = {};

@@ -12,12 +12,19 @@ const OF_A_REVISION: ComponentName[] = ["Pilot", "IngressGateways", "EgressGatew
 const SHARED = new Set(["CustomResourceDefinition", "Namespace"]);
 
 /** Everything to remove: by the labels of `istioctl install`, and under the names that `chainmail up` installs without them. */
-export async function removableObjects(client: KubeClient, { revision, purge, namespace }: { revision: string | undefined; purge: boolean; namespace: string }): Promise<KubeObject[]> {
+export async function removableObjects(
+  client: KubeClient,
+  { revision, purge, namespace }: { revision: string | undefined; purge: boolean; namespace: string },
+): Promise<KubeObject[]> {
   const labelled = await ownedObjects(client, purge ? { definitions: true } : { ...(revision !== undefined && { revision }), components: OF_A_REVISION });
   const seen = new Set(labelled.map(goName));
   const all = [...labelled];
   if (purge || revision === undefined || revision === "default") {
-    const named = [...meshManifests({ namespace, egressGateway: true }), ...consoleManifests({ version: VERSION }), ...prometheusManifests({ version: VERSION })].filter(({ kind }) => kind !== "Namespace" && (purge || !SHARED.has(kind)));
+    const named = [
+      ...meshManifests({ namespace, egressGateway: true }),
+      ...consoleManifests({ version: VERSION }),
+      ...prometheusManifests({ version: VERSION }),
+    ].filter(({ kind }) => kind !== "Namespace" && (purge || !SHARED.has(kind)));
     const found = await Promise.all(named.filter((object) => !seen.has(goName(object))).map((object) => present(client, object)));
     all.push(...found.filter((object) => object !== undefined));
   }

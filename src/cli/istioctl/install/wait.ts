@@ -25,7 +25,10 @@ export async function waitUntilReady(objects: readonly KubeObject[], options: Wa
     options.waiting(late);
     if (clock.now() >= deadline) {
       const reasons = await Promise.all(late.map(async (name) => `  ${name}${await podTrouble(client, name)}`));
-      throw new ChainmailError("RESOURCES_NOT_READY", `failed to wait for resource: resources not ready after ${options.timeoutText}: context deadline exceeded\n${reasons.join("\n")}`);
+      throw new ChainmailError(
+        "RESOURCES_NOT_READY",
+        `failed to wait for resource: resources not ready after ${options.timeoutText}: context deadline exceeded\n${reasons.join("\n")}`,
+      );
     }
     await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve));
   }
@@ -45,7 +48,9 @@ async function notReady(client: KubeClient, { kind, metadata }: KubeObject): Pro
 /** Every pod is of the newest template, and as many as it takes are available. */
 export function deploymentReady({ metadata, spec, status }: Deployment): boolean {
   const wanted = spec?.replicas ?? 1;
-  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0) && (status?.updatedReplicas ?? 0) >= wanted && (status?.availableReplicas ?? 0) >= wanted;
+  return (
+    (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0) && (status?.updatedReplicas ?? 0) >= wanted && (status?.availableReplicas ?? 0) >= wanted
+  );
 }
 
 /** Why a deployment's pod does not start, as far as its containers say. */

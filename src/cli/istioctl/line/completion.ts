@@ -15,11 +15,17 @@ interface Candidate {
 
 /** `istioctl completion bash|zsh|fish`. */
 export function completionCommand(): Command {
-  const root = group(withGlobals(new Command("completion")).summary("Prints a shell's completion script").description("Prints a script that completes istioctl's commands, flags and the names of pods and namespaces."));
+  const root = group(
+    withGlobals(new Command("completion"))
+      .summary("Prints a shell's completion script")
+      .description("Prints a script that completes istioctl's commands, flags and the names of pods and namespaces."),
+  );
   for (const shell of Object.keys(SCRIPTS) as Shell[]) {
     const { setUp } = SCRIPTS[shell];
     const command = withGlobals(new Command(shell)).description(`The script for ${shell}`).option("--no-descriptions", "words without explanations");
-    command.action((options: { descriptions: boolean }) => void process.stdout.write(SCRIPTS[shell].script(options.descriptions ? "__complete" : "__completeNoDesc")));
+    command.action(
+      (options: { descriptions: boolean }) => void process.stdout.write(SCRIPTS[shell].script(options.descriptions ? "__complete" : "__completeNoDesc")),
+    );
     root.addCommand(withHelp(command, { example: setUp, noFlags: shell === "bash" }));
   }
   return root;
@@ -32,7 +38,11 @@ export async function runComplete(root: Command, words: readonly string[], descr
 }
 
 /** Words for the last of the given ones, which may be empty. */
-export async function complete(root: Command, words: readonly string[], names: (command: Command, kind: NameKind, prefix: string) => Promise<string[]> = clusterNames): Promise<{ candidates: Candidate[]; directive: number }> {
+export async function complete(
+  root: Command,
+  words: readonly string[],
+  names: (command: Command, kind: NameKind, prefix: string) => Promise<string[]> = clusterNames,
+): Promise<{ candidates: Candidate[]; directive: number }> {
   const [before, current] = [words.slice(0, -1), words.at(-1) ?? ""];
   let command = root;
   let waiting: Option | undefined;
@@ -65,9 +75,11 @@ export async function complete(root: Command, words: readonly string[], names: (
     return { candidates: flags.map(({ long, description }) => ({ word: long ?? "", text: description })).sort(byWord), directive: NO_FILES };
   }
   const subcommands = command.commands.filter((one) => Reflect.get(one, "_hidden") !== true && one.name().startsWith(current));
-  if (command.commands.length > 0 && rest.length === 0) return { candidates: subcommands.map((one) => ({ word: one.name(), text: one.summary() || one.description() })).sort(byWord), directive: NO_FILES };
+  if (command.commands.length > 0 && rest.length === 0)
+    return { candidates: subcommands.map((one) => ({ word: one.name(), text: one.summary() || one.description() })).sort(byWord), directive: NO_FILES };
   const argument = command.registeredArguments[0];
-  if (argument?.name() !== "pod" && !(argument?.name() === "name" && command.parent?.name() === "describe")) return { candidates: [], directive: argument ? FILES : NO_FILES };
+  if (argument?.name() !== "pod" && !(argument?.name() === "name" && command.parent?.name() === "describe"))
+    return { candidates: [], directive: argument ? FILES : NO_FILES };
   const kind: NameKind = command.name() === "service" ? "services" : "pods";
   return { candidates: (await names(command, kind, current)).map((word) => ({ word, text: "" })), directive: NO_FILES };
 }
@@ -75,13 +87,22 @@ export async function complete(root: Command, words: readonly string[], names: (
 export type NameKind = "pods" | "services" | "namespaces";
 
 /** Files for flags that name one, words for those that have a few, names from the cluster for namespaces. */
-async function flagValues(command: Command, option: Option, current: string, names: (command: Command, kind: NameKind, prefix: string) => Promise<string[]>): Promise<{ candidates: Candidate[]; directive: number }> {
+async function flagValues(
+  command: Command,
+  option: Option,
+  current: string,
+  names: (command: Command, kind: NameKind, prefix: string) => Promise<string[]>,
+): Promise<{ candidates: Candidate[]; directive: number }> {
   const long = option.long ?? "";
-  if (long === "--namespace" || long === "--istioNamespace") return { candidates: (await names(command, "namespaces", current)).map((word) => ({ word, text: "" })), directive: NO_FILES };
+  if (long === "--namespace" || long === "--istioNamespace")
+    return { candidates: (await names(command, "namespaces", current)).map((word) => ({ word, text: "" })), directive: NO_FILES };
   if (/^--(file|filename|kubeconfig|output-dir|dir|manifests|meshConfigFile)$/.test(long)) return { candidates: [], directive: FILES };
   // "json, yaml or short" in the flag's text, as every -o has it.
   const choices = long === "--output" ? [...option.description.matchAll(/[a-z-]+/g)].map(([word]) => word).filter((word) => OUTPUTS.has(word)) : [];
-  return { candidates: choices.filter((word) => word.startsWith(current)).map((word) => ({ word, text: "" })), directive: choices.length > 0 ? NO_FILES : FILES };
+  return {
+    candidates: choices.filter((word) => word.startsWith(current)).map((word) => ({ word, text: "" })),
+    directive: choices.length > 0 ? NO_FILES : FILES,
+  };
 }
 
 const OUTPUTS = new Set(["json", "yaml", "short", "table", "log", "prom", "prom-merged"]);
@@ -102,7 +123,10 @@ async function clusterNames(command: Command, kind: NameKind, prefix: string): P
     const kube = await openKube(globalsOf(command));
     const [resource, place] = kind === "namespaces" ? [NAMESPACES, {}] : [kind === "pods" ? PODS : SERVICES, { namespace: kube.namespace }];
     const { items } = await kube.client.list(resource, place);
-    return items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix)).sort();
+    return items
+      .map(({ metadata }) => metadata.name)
+      .filter((name) => name.startsWith(prefix))
+      .sort();
   } catch {
     return [];
   }

@@ -8,7 +8,10 @@ export function intOption(flags: string, text: string, byDefault?: number): Opti
   if (byDefault !== undefined) option.default(byDefault);
   const name = option.short ? `${option.short}, ${option.long}` : (option.long ?? "");
   return option.argParser((value: string) => {
-    if (!/^[+-]?\d+$/.test(value)) throw new CommandParseError(`invalid argument ${JSON.stringify(value)} for ${JSON.stringify(name)} flag: strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
+    if (!/^[+-]?\d+$/.test(value))
+      throw new CommandParseError(
+        `invalid argument ${JSON.stringify(value)} for ${JSON.stringify(name)} flag: strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,
+      );
     return Number(value);
   });
 }

@@ -45,7 +45,11 @@ export function usageText(command: Command): string {
   const inherited = flagRows(command, inheritedOptions(command), false);
   const line = use ?? command.registeredArguments.map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`)).join(" ");
   const sections = [
-    ["Usage:", ...(subcommands.length === 0 || runnable ? [`  ${[path, line, noFlags ? "" : "[flags]"].filter(Boolean).join(" ")}`] : []), ...(subcommands.length > 0 ? [`  ${path} [command]`] : [])].join("\n"),
+    [
+      "Usage:",
+      ...(subcommands.length === 0 || runnable ? [`  ${[path, line, noFlags ? "" : "[flags]"].filter(Boolean).join(" ")}`] : []),
+      ...(subcommands.length > 0 ? [`  ${path} [command]`] : []),
+    ].join("\n"),
     ...(command.aliases().length > 0 ? [`Aliases:\n  ${[command.name(), ...command.aliases()].join(", ")}`] : []),
     ...(example ? [`Examples:\n${example.trimEnd()}`] : []),
     ...(subcommands.length > 0 ? [`Available Commands:\n${commandRows(subcommands)}`] : []),
@@ -65,7 +69,9 @@ function ownOptions(command: Command): readonly Option[] {
 /** Flags that a command has from the ones above it. */
 function inheritedOptions(command: Command): readonly Option[] {
   const own = texts(command).own ?? [];
-  return [...new Map(ancestors(command).flatMap(({ options }) => options.map((option): [string, Option] => [option.long ?? "", option]))).values()].filter(({ long = "" }) => !own.includes(long) && !hidden(command).includes(long));
+  return [...new Map(ancestors(command).flatMap(({ options }) => options.map((option): [string, Option] => [option.long ?? "", option]))).values()].filter(
+    ({ long = "" }) => !own.includes(long) && !hidden(command).includes(long),
+  );
 }
 
 function isInherited(command: Command, { long }: Option): boolean {
@@ -101,7 +107,10 @@ function commandRows(commands: readonly Command[]): string {
 function topicSection(command: Command): string[] {
   const topics = command.commands.filter((candidate) => texts(candidate).topic);
   if (topics.length === 0) return [];
-  const rows = topics.map((topic) => `  ${commandPath(topic).padEnd(commandPath(command).length + 1 + Math.max(MIN_NAME_WIDTH, ...command.commands.map((one) => one.name().length)))} ${topic.summary()}`);
+  const rows = topics.map(
+    (topic) =>
+      `  ${commandPath(topic).padEnd(commandPath(command).length + 1 + Math.max(MIN_NAME_WIDTH, ...command.commands.map((one) => one.name().length)))} ${topic.summary()}`,
+  );
   return [`Additional help topics:\n${rows.join("\n")}`];
 }
 
@@ -110,7 +119,12 @@ function flagRows(command: Command, options: readonly Option[], withHelpFlag: bo
   const turnsOff = (option: Option): boolean => option.negate && options.some(({ long, negate }) => !negate && long === option.long?.replace("--no-", "--"));
   const rows = options
     .filter((option) => !option.hidden && !turnsOff(option) && !hidden(command).includes(option.long ?? ""))
-    .map((option) => ({ short: option.short, long: option.long ?? "", type: placeholder(option), text: `${option.description}${option.negate ? "" : defaultText(option)}` }));
+    .map((option) => ({
+      short: option.short,
+      long: option.long ?? "",
+      type: placeholder(option),
+      text: `${option.description}${option.negate ? "" : defaultText(option)}`,
+    }));
   const all = (withHelpFlag ? [...rows, help] : rows).sort((a, b) => (a.long < b.long ? -1 : 1));
   const heads = all.map(({ short, long, type }) => `  ${short ? `${short}, ` : "    "}${long}${type ? ` ${type}` : ""}`);
   const width = Math.max(0, ...heads.map((head) => head.length));

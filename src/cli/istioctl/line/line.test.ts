@@ -13,12 +13,17 @@ function call(...args: string[]): { out: string; err: string; code: number } {
   return { out: stdout.toString(), err: stderr.toString(), code: exitCode };
 }
 
-const find = (...names: string[]): Command => names.reduce<Command>((command, name) => command.commands.find((one) => one.name() === name || one.aliases().includes(name)) as Command, istioctlProgram());
+const find = (...names: string[]): Command =>
+  names.reduce<Command>((command, name) => command.commands.find((one) => one.name() === name || one.aliases().includes(name)) as Command, istioctlProgram());
 
 test("what cannot be read ends with Go's words and 64", () => {
   const { err, code } = call("nosuch");
-  expect([err, code]).toEqual(["Error: unknown command \"nosuch\" for \"istioctl\"\nRun 'istioctl --help' for usage.\n", 64]);
-  expect(call("pc", "cluster", "x", "--port", "abc")).toEqual({ out: "", err: 'Error: invalid argument "abc" for "--port" flag: strconv.ParseInt: parsing "abc": invalid syntax\n', code: 64 });
+  expect([err, code]).toEqual(['Error: unknown command "nosuch" for "istioctl"\nRun \'istioctl --help\' for usage.\n', 64]);
+  expect(call("pc", "cluster", "x", "--port", "abc")).toEqual({
+    out: "",
+    err: 'Error: invalid argument "abc" for "--port" flag: strconv.ParseInt: parsing "abc": invalid syntax\n',
+    code: 64,
+  });
 }, 20_000);
 
 test("every command has help in Cobra's layout: usage, flags of its own, flags of all", () => {
@@ -30,11 +35,46 @@ test("every command has help in Cobra's layout: usage, flags of its own, flags o
     for (const subcommand of command.commands) walk(subcommand);
   };
   walk(istioctlProgram());
-  expect(formatHelp(find("pc", "cluster"))).toContain("  istioctl proxy-config cluster [<type>/]<name>[.<namespace>] [flags]\n\nAliases:\n  cluster, clusters, c\n");
+  expect(formatHelp(find("pc", "cluster"))).toContain(
+    "  istioctl proxy-config cluster [<type>/]<name>[.<namespace>] [flags]\n\nAliases:\n  cluster, clusters, c\n",
+  );
 });
 
 test("the names of the issue's commands are there, and those that refuse say why", async () => {
-  for (const path of ["pc all", "pc bootstrap", "pc cluster", "pc listener", "pc route", "pc endpoint", "pc secret", "pc log", "pc ecds", "pc rootca-compare", "ps", "analyze", "dashboard kiali", "x describe pod", "x describe svc", "x authz check", "x check-inject", "x precheck", "x injector list", "tag list", "tag set", "tag remove", "tag generate", "validate", "manifest generate", "install", "uninstall", "upgrade", "bug-report", "kube-inject", "completion zsh", "version"]) {
+  for (const path of [
+    "pc all",
+    "pc bootstrap",
+    "pc cluster",
+    "pc listener",
+    "pc route",
+    "pc endpoint",
+    "pc secret",
+    "pc log",
+    "pc ecds",
+    "pc rootca-compare",
+    "ps",
+    "analyze",
+    "dashboard kiali",
+    "x describe pod",
+    "x describe svc",
+    "x authz check",
+    "x check-inject",
+    "x precheck",
+    "x injector list",
+    "tag list",
+    "tag set",
+    "tag remove",
+    "tag generate",
+    "validate",
+    "manifest generate",
+    "install",
+    "uninstall",
+    "upgrade",
+    "bug-report",
+    "kube-inject",
+    "completion zsh",
+    "version",
+  ]) {
     expect([path, find(...path.split(" "))?.name()]).toEqual([path, expect.any(String)]);
   }
   expect(istioctlProgram().parseAsync(["create-remote-secret"])).rejects.toThrow("reads one cluster, its own");
@@ -42,7 +82,9 @@ test("the names of the issue's commands are there, and those that refuse say why
 
 const words = async (line: string, names: Record<string, string[]> = {}): Promise<string[]> => {
   const parts = line.split(" ").slice(1);
-  const found = await complete(istioctlProgram(), parts, async (_: Command, kind: NameKind, prefix: string) => (names[kind] ?? []).filter((name) => name.startsWith(prefix)));
+  const found = await complete(istioctlProgram(), parts, async (_: Command, kind: NameKind, prefix: string) =>
+    (names[kind] ?? []).filter((name) => name.startsWith(prefix)),
+  );
   return [...found.candidates.map(({ word }) => word), `:${found.directive}`];
 };
 
@@ -69,10 +111,20 @@ test("the scripts are ones that their shells can read", () => {
 test("a flag may stand before and behind a command's name", async () => {
   const seen: unknown[] = [];
   const program = new LineProgram("istioctl").option("--browser", "", true).option("--no-browser", "").option("-o, --output <string>", "", "short");
-  const page = new Command("page").option("--browser", "", true).option("--no-browser", "").option("-o, --output <string>", "", "short").action((options) => void seen.push(options));
+  const page = new Command("page")
+    .option("--browser", "", true)
+    .option("--no-browser", "")
+    .option("-o, --output <string>", "", "short")
+    .action((options) => void seen.push(options));
   program.addCommand(page);
   program.settle();
-  for (const line of [["page", "-o", "json"], ["-o", "yaml", "page"], ["--browser=false", "page"], ["-o", "yaml", "page", "-o", "json", "--browser=false"]]) await program.parseAsync(line);
+  for (const line of [
+    ["page", "-o", "json"],
+    ["-o", "yaml", "page"],
+    ["--browser=false", "page"],
+    ["-o", "yaml", "page", "-o", "json", "--browser=false"],
+  ])
+    await program.parseAsync(line);
   expect(seen).toHaveLength(4);
   expect(seen.at(-1)).toEqual({ browser: false, output: "json" });
 });

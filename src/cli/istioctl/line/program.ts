@@ -94,7 +94,10 @@ function readableFlags(argv: readonly string[], root: Command): string[] {
     if (!option) return argument;
     if (option.required || option.optional) return name.startsWith("--") ? argument : `${name}${value}`;
     const on = booleanValue(value);
-    if (on === undefined) throw new CommandParseError(`invalid argument ${JSON.stringify(value)} for ${JSON.stringify(flagName(option))} flag: strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`);
+    if (on === undefined)
+      throw new CommandParseError(
+        `invalid argument ${JSON.stringify(value)} for ${JSON.stringify(flagName(option))} flag: strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`,
+      );
     return on ? name : (options.find(({ long, negate }) => negate && long === option.long?.replace(/^--/, "--no-"))?.long ?? "");
   });
   // An option that is off unless it is named needs no word for off.
@@ -116,9 +119,13 @@ function throwReadable(command: Command, error: CommanderError): never {
   const quoted = /'(.*)'/.exec(error.message)?.[1] ?? "";
   switch (error.code) {
     case "commander.unknownCommand":
-      throw new ExitError("USAGE", `unknown command ${JSON.stringify(quoted)} for ${JSON.stringify(commandPath(command))}`, 64, { hint: `Run '${commandPath(command)} --help' for usage.` });
+      throw new ExitError("USAGE", `unknown command ${JSON.stringify(quoted)} for ${JSON.stringify(commandPath(command))}`, 64, {
+        hint: `Run '${commandPath(command)} --help' for usage.`,
+      });
     case "commander.unknownOption":
-      throw new CommandParseError(quoted.startsWith("--") ? `unknown flag: ${quoted.split("=")[0]}` : `unknown shorthand flag: '${quoted.slice(1, 2)}' in ${quoted}`);
+      throw new CommandParseError(
+        quoted.startsWith("--") ? `unknown flag: ${quoted.split("=")[0]}` : `unknown shorthand flag: '${quoted.slice(1, 2)}' in ${quoted}`,
+      );
     case "commander.optionMissingArgument": {
       const [short = "", long = ""] = /^(?:(-\w), )?(--[\w-]+)/.exec(quoted)?.slice(1) ?? [];
       throw new CommandParseError(process.argv.includes(short) ? `flag needs an argument: '${short.slice(1)}' in ${short}` : `flag needs an argument: ${long}`);

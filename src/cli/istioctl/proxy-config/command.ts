@@ -62,7 +62,8 @@ const FLAGS = {
   status: ["--status <string>", "endpoints in this state: healthy or unhealthy"],
 } as const;
 
-const pick = <K extends keyof Options>(options: Options, ...keys: K[]): Partial<Pick<Options, K>> => Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]]))) as Partial<Pick<Options, K>>;
+const pick = <K extends keyof Options>(options: Options, ...keys: K[]): Partial<Pick<Options, K>> =>
+  Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]]))) as Partial<Pick<Options, K>>;
 
 const KINDS: readonly Kind[] = [
   {
@@ -130,7 +131,9 @@ const KINDS: readonly Kind[] = [
     print(text, options, output) {
       const dump = parseDump(text);
       const filter = { ...pick(options, "address", "cluster", "status", "port") };
-      return output === "short" ? edsTable(dump, filter, false) : printMessages("envoy.config.endpoint.v3.ClusterLoadAssignment", selectAssignments(dump, filter), output);
+      return output === "short"
+        ? edsTable(dump, filter, false)
+        : printMessages("envoy.config.endpoint.v3.ClusterLoadAssignment", selectAssignments(dump, filter), output);
     },
   },
   {
@@ -143,7 +146,9 @@ const KINDS: readonly Kind[] = [
     print(text, options, output) {
       const filter = { ...pick(options, "address", "cluster", "status", "port") };
       const clusters = parseObject(text);
-      return output === "short" ? endpointTable(clusters, filter) : printMessages("envoy.admin.v3.ClusterStatus", selectClusterStatuses(clusters, filter), output);
+      return output === "short"
+        ? endpointTable(clusters, filter)
+        : printMessages("envoy.admin.v3.ClusterStatus", selectClusterStatuses(clusters, filter), output);
     },
   },
   {
@@ -156,7 +161,9 @@ const KINDS: readonly Kind[] = [
     print(text, options, output) {
       const filter = { ...pick(options, "address", "type", "port") };
       const dump = parseDump(text);
-      return output === "short" ? listenerTable(dump, filter, { verbose: options.verbose }) : printMessages("envoy.config.listener.v3.Listener", selectListeners(dump, filter), output);
+      return output === "short"
+        ? listenerTable(dump, filter, { verbose: options.verbose })
+        : printMessages("envoy.config.listener.v3.Listener", selectListeners(dump, filter), output);
     },
   },
   {
@@ -168,7 +175,9 @@ const KINDS: readonly Kind[] = [
     defaultOutput: "short",
     print(text, options, output) {
       const dump = parseDump(text);
-      return output === "short" ? routeTable(dump, options.name, { verbose: options.verbose }) : printMessages("envoy.config.route.v3.RouteConfiguration", selectRoutes(dump, options.name), output);
+      return output === "short"
+        ? routeTable(dump, options.name, { verbose: options.verbose })
+        : printMessages("envoy.config.route.v3.RouteConfiguration", selectRoutes(dump, options.name), output);
     },
   },
   {
@@ -187,7 +196,9 @@ const KINDS: readonly Kind[] = [
 
 /** `istioctl proxy-config`, also `pc`. */
 export function proxyConfigCommand(): Command {
-  const root = group(withGlobals(new Command("proxy-config").alias("pc").description("Configuration of the proxy in a pod"))).option("-o, --output <string>", "json, yaml or short", "short").addOption(adminPortOption());
+  const root = group(withGlobals(new Command("proxy-config").alias("pc").description("Configuration of the proxy in a pod")))
+    .option("-o, --output <string>", "json, yaml or short", "short")
+    .addOption(adminPortOption());
   withHelp(root, { example: "  istioctl proxy-config cluster <pod-name[.namespace]>\n  istioctl proxy-config secret deploy/web-api -n istioinaction -o json" });
   // Istio has no eds of its own in its help any more.
   for (const kind of KINDS) root.addCommand(kindCommand(kind), { hidden: kind.name === "eds" });
@@ -220,11 +231,16 @@ function kindCommand(kind: Kind): Command {
       throw new ChainmailError("USAGE", `${kind.name} requires pod name or --file parameter`);
     }
     const { output } = options;
-    if (output !== "short" && output !== "json" && output !== "yaml") throw new ChainmailError("USAGE", `output format ${JSON.stringify(output)} not supported`);
+    if (output !== "short" && output !== "json" && output !== "yaml")
+      throw new ChainmailError("USAGE", `output format ${JSON.stringify(output)} not supported`);
     const text = options.file === undefined ? await fetchPage(command, pod ?? "", kind.page, options) : readDump(options.file);
     process.stdout.write(await kind.print(text, options, output));
   });
-  return withHelp(command, { use: POD_USE, own: ["--output"], example: `  istioctl proxy-config ${kind.name} deploy/web-api -n istioinaction\n  istioctl proxy-config ${kind.name} -f dump.json` });
+  return withHelp(command, {
+    use: POD_USE,
+    own: ["--output"],
+    example: `  istioctl proxy-config ${kind.name} deploy/web-api -n istioinaction\n  istioctl proxy-config ${kind.name} -f dump.json`,
+  });
 }
 
 function readDump(path: string): string {

@@ -21,7 +21,11 @@ export function parseObject(text: string): Json {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new ChainmailError("DUMP_UNREADABLE", `error unmarshalling config dump response from Envoy: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ChainmailError(
+      "DUMP_UNREADABLE",
+      `error unmarshalling config dump response from Envoy: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   return object(value);
 }
@@ -49,13 +53,17 @@ export function listenersOf(dump: ConfigDump): Json[] {
 /** Route configurations, dynamic ones first, in the order of the dump. */
 export function routesOf(dump: ConfigDump): Json[] {
   const config = section(dump, "RoutesConfigDump");
-  return [...list(config.dynamic_route_configs), ...list(config.static_route_configs)].flatMap(({ route_config }) => (route_config === undefined ? [] : [object(route_config)]));
+  return [...list(config.dynamic_route_configs), ...list(config.static_route_configs)].flatMap(({ route_config }) =>
+    route_config === undefined ? [] : [object(route_config)],
+  );
 }
 
 /** Endpoint assignments; empty when the dump was taken without them. */
 export function assignmentsOf(dump: ConfigDump): Json[] {
   const config = dump.configs.find((candidate) => text(candidate["@type"]).endsWith(".EndpointsConfigDump"));
-  return [...list(config?.dynamic_endpoint_configs), ...list(config?.static_endpoint_configs)].flatMap(({ endpoint_config }) => (endpoint_config === undefined ? [] : [object(endpoint_config)]));
+  return [...list(config?.dynamic_endpoint_configs), ...list(config?.static_endpoint_configs)].flatMap(({ endpoint_config }) =>
+    endpoint_config === undefined ? [] : [object(endpoint_config)],
+  );
 }
 
 export function object(value: unknown): Json {

@@ -19,7 +19,12 @@ export function endpointTable(clusters: Json, filter: EndpointFilter): string {
   const hosts = list(clusters.cluster_statuses).flatMap((cluster) =>
     list(cluster.host_statuses)
       .filter((host) => matches(host, text(cluster.name), filter))
-      .map((host) => ({ ...addressOf(object(host.address), true), cluster: text(cluster.name), status: statusOf(host), failed: object(host.health_status).failed_outlier_check === true })),
+      .map((host) => ({
+        ...addressOf(object(host.address), true),
+        cluster: text(cluster.name),
+        status: statusOf(host),
+        failed: object(host.health_status).failed_outlier_check === true,
+      })),
   );
   hosts.sort((a, b) => compare(a.address, b.address) || a.port - b.port || compare(a.cluster, b.cluster));
   const rows = hosts.map(({ address, port, status, failed, cluster }) => [port ? `${address}:${port}` : address, status, failed ? "FAILED" : "OK", cluster]);
@@ -32,7 +37,12 @@ export function edsTable(dump: ConfigDump, filter: EndpointFilter, typed: boolea
     list(assignment.endpoints).flatMap((group) =>
       list(group.lb_endpoints).map((host) => {
         const { address, port } = assignedAddress(host);
-        return [`${typed ? "endpoint/" : ""}${port ? `${address}:${port}` : address}`, assignedStatus(host), localityText(object(group.locality)), text(assignment.cluster_name)];
+        return [
+          `${typed ? "endpoint/" : ""}${port ? `${address}:${port}` : address}`,
+          assignedStatus(host),
+          localityText(object(group.locality)),
+          text(assignment.cluster_name),
+        ];
       }),
     ),
   );
@@ -45,7 +55,10 @@ export function selectAssignments(dump: ConfigDump, filter: EndpointFilter): Jso
     .sort((a, b) => compareSubsetKeys(text(a.cluster_name), text(b.cluster_name)))
     .map((assignment) => ({
       ...assignment,
-      endpoints: list(assignment.endpoints).map((group) => ({ ...group, lb_endpoints: list(group.lb_endpoints).filter((host) => isAssigned(host, text(assignment.cluster_name), filter)) })),
+      endpoints: list(assignment.endpoints).map((group) => ({
+        ...group,
+        lb_endpoints: list(group.lb_endpoints).filter((host) => isAssigned(host, text(assignment.cluster_name), filter)),
+      })),
     }))
     .filter(({ endpoints }) => endpoints.some(({ lb_endpoints }) => lb_endpoints.length > 0));
 }
@@ -85,5 +98,8 @@ function addressOf(address: Json, schemes: boolean): { address: string; port: nu
 }
 
 function localityText(locality: Json): string {
-  return [locality.region, locality.zone, locality.sub_zone].map(text).filter((part) => part !== "").join("/");
+  return [locality.region, locality.zone, locality.sub_zone]
+    .map(text)
+    .filter((part) => part !== "")
+    .join("/");
 }

@@ -31,9 +31,16 @@ export function listenerTable(dump: ConfigDump, filter: ListenerFilter, options:
   const { verbose, typed = false } = options;
   const listeners = goSort(selectListeners(dump, filter), (a, b) => order(a, b) < 0);
   const rows = listeners.flatMap((listener) => {
-    const lead = [...(typed ? [`listener/${text(listener.name)}`] : []), [addressOf(listener), ...additionalAddresses(listener)].join(","), String(portOf(listener))];
+    const lead = [
+      ...(typed ? [`listener/${text(listener.name)}`] : []),
+      [addressOf(listener), ...additionalAddresses(listener)].join(","),
+      String(portOf(listener)),
+    ];
     if (!verbose) return [[...lead, typeOf(listener)]];
-    const matched = chainsOf(listener).map((chain) => ({ match: describeChainMatch(object(chain.filter_chain_match)), destination: describeFilters(list(chain.filters)) }));
+    const matched = chainsOf(listener).map((chain) => ({
+      match: describeChainMatch(object(chain.filter_chain_match)),
+      destination: describeFilters(list(chain.filters)),
+    }));
     return goSort(matched, (a, b) => a.destination > b.destination).map(({ match, destination }) => [...lead, match, destination]);
   });
   const header = [...(typed ? ["NAME"] : []), "ADDRESSES", "PORT", ...(verbose ? ["MATCH", "DESTINATION"] : ["TYPE"])];
@@ -73,7 +80,9 @@ function addressOf(listener: Json): string {
 }
 
 function additionalAddresses(listener: Json): string[] {
-  return list(listener.additional_addresses).map(({ address }) => text(object(object(address).socket_address).address) || text(object(object(address).pipe).path));
+  return list(listener.additional_addresses).map(
+    ({ address }) => text(object(object(address).socket_address).address) || text(object(object(address).pipe).path),
+  );
 }
 
 function portOf(listener: Json): number {
@@ -118,7 +127,9 @@ function describeRoutes(config: Json): string {
   if (single !== undefined) return describeCluster(single);
   const parts = hosts.map((host) => {
     const domains = strings(host.domains);
-    const routes = list(host.routes).map(({ match }) => describeMatch(object(match))).join(", ");
+    const routes = list(host.routes)
+      .map(({ match }) => describeMatch(object(match)))
+      .join(", ");
     return domains.length === 1 && domains[0] === "*" ? routes : `${domains.join("/")} ${routes}`;
   });
   return `Inline Route: ${parts.join("; ")}`;

@@ -50,7 +50,10 @@ export function logCommand(): Command {
     }
     if (failures.length > 0) throw new ChainmailError("LEVELS_NOT_SET", failures.join("\n"));
   });
-  return withHelp(command, { use: "[<type>/]<name>[.<namespace>]", example: "  istioctl proxy-config log deploy/web-api --level rbac:debug,http:info\n  istioctl proxy-config log deploy/web-api -r" });
+  return withHelp(command, {
+    use: "[<type>/]<name>[.<namespace>]",
+    example: "  istioctl proxy-config log deploy/web-api --level rbac:debug,http:info\n  istioctl proxy-config log deploy/web-api -r",
+  });
 }
 
 function misused(command: Command, text: string): ChainmailError {

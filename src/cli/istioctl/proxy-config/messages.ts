@@ -8,7 +8,14 @@ import type { Json } from "./dump.ts";
 /** `-o json` and `-o yaml` of parts of a dump: through the messages, which gives camel case and istioctl's order of fields. */
 export async function printMessages(typeName: string, values: readonly Json[], format: "json" | "yaml"): Promise<string> {
   const { registry, schema } = await load(typeName);
-  return finish(jsonpbList(schema, values.map((value) => decode(schema, value, registry)), registry), format);
+  return finish(
+    jsonpbList(
+      schema,
+      values.map((value) => decode(schema, value, registry)),
+      registry,
+    ),
+    format,
+  );
 }
 
 export async function printMessage(typeName: string, value: Json, format: "json" | "yaml"): Promise<string> {

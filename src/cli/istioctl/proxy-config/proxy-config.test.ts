@@ -10,7 +10,10 @@ import { routeTable, selectRoutes } from "./routes.ts";
 import { secretTable } from "./secrets.ts";
 
 const folder = `${import.meta.dir}/../../../../test/golden`;
-const read = (path: string): string => (existsSync(`${folder}/${path}.gz`) ? Buffer.from(Bun.gunzipSync(readFileSync(`${folder}/${path}.gz`))).toString("utf8") : readFileSync(`${folder}/${path}`, "utf8"));
+const read = (path: string): string =>
+  existsSync(`${folder}/${path}.gz`)
+    ? Buffer.from(Bun.gunzipSync(readFileSync(`${folder}/${path}.gz`))).toString("utf8")
+    : readFileSync(`${folder}/${path}`, "utf8");
 /** The rig's certificates were valid when the outputs were recorded. */
 const NOW = Date.parse("2026-11-24T06:00:00Z");
 
@@ -31,7 +34,9 @@ function describe_each(mode: string): void {
     expect(endpointTable(clusters, {})).toBe(golden("endpoint.txt"));
     expect(endpointTable(clusters, { cluster: "outbound|8080||recommendation.istioinaction.svc.cluster.local" })).toBe(golden("endpoint-recommendation.txt"));
     expect(secretTable(dump, NOW)).toBe(golden("secret.txt"));
-    expect(allTables(dump, { clusters: {}, listeners: {}, route: undefined, endpoints: {} }, { verbose: true, headers: false, now: NOW })).toBe(golden("all.txt"));
+    expect(allTables(dump, { clusters: {}, listeners: {}, route: undefined, endpoints: {} }, { verbose: true, headers: false, now: NOW })).toBe(
+      golden("all.txt"),
+    );
   });
 
   test.each(["json", "yaml"] as const)(`${mode}: -o %s`, async (format) => {
@@ -39,12 +44,20 @@ function describe_each(mode: string): void {
       if (!existsSync(`${folder}/istioctl/${mode}/${name}.${format}.gz`)) return;
       const [ours, theirs] = [(await printed).split("\n"), golden(`${name}.${format}`).split("\n")];
       const at = theirs.findIndex((line, index) => line !== ours[index]);
-      expect({ name, at, ours: at < 0 ? [] : ours.slice(at - 2, at + 2), theirs: at < 0 ? [] : theirs.slice(at - 2, at + 2) }).toEqual({ name, at: -1, ours: [], theirs: [] });
+      expect({ name, at, ours: at < 0 ? [] : ours.slice(at - 2, at + 2), theirs: at < 0 ? [] : theirs.slice(at - 2, at + 2) }).toEqual({
+        name,
+        at: -1,
+        ours: [],
+        theirs: [],
+      });
       expect(ours.length).toBe(theirs.length);
     };
     await same("secret", printMessage("envoy.admin.v3.SecretsConfigDump", section(dump, "SecretsConfigDump"), format));
     await same("cluster", printMessages("envoy.config.cluster.v3.Cluster", selectClusters(dump, {}), format));
-    await same("cluster-recommendation", printMessages("envoy.config.cluster.v3.Cluster", selectClusters(dump, { fqdn: "recommendation.istioinaction.svc.cluster.local" }), format));
+    await same(
+      "cluster-recommendation",
+      printMessages("envoy.config.cluster.v3.Cluster", selectClusters(dump, { fqdn: "recommendation.istioinaction.svc.cluster.local" }), format),
+    );
     await same("listener", printMessages("envoy.config.listener.v3.Listener", selectListeners(dump, {}), format));
     await same("listener-port15006", printMessages("envoy.config.listener.v3.Listener", selectListeners(dump, { port: 15006 }), format));
     await same("route", printMessages("envoy.config.route.v3.RouteConfiguration", selectRoutes(dump, undefined), format));

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { generateKey, issueRoot } from "../../../pki/index.ts";
 import { shareRoot } from "./rootca-compare.ts";
 
-const root = async (organization: string): Promise<string> => issueRoot({ key: await generateKey(), organization, now: Date.now(), lifetimeMs: 86_400_000 }).pem;
+const root = async (organization: string): Promise<string> =>
+  issueRoot({ key: await generateKey(), organization, now: Date.now(), lifetimeMs: 86_400_000 }).pem;
 
 test("two proxies can trust each other when their bundles have a root in common", async () => {
   const [old, young, other] = await Promise.all([root("old"), root("young"), root("other")]);

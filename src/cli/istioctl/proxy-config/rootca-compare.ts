@@ -24,10 +24,14 @@ export function rootcaCompareCommand(): Command {
     const pods = [await resolvePod(kube, first), await resolvePod(kube, second)] as const;
     const [roots, others] = [await rootsOf(kube, pods[0], options), await rootsOf(kube, pods[1], options)];
     const both = `Both [${pods[0].name}.${pods[0].namespace}] and [${pods[1].name}.${pods[1].namespace}]`;
-    if (!shareRoot(roots, others)) throw new ChainmailError("ROOTS_DIFFER", `${both} have the non identical ROOTCA, theoretically the connectivity between them is unavailable`);
+    if (!shareRoot(roots, others))
+      throw new ChainmailError("ROOTS_DIFFER", `${both} have the non identical ROOTCA, theoretically the connectivity between them is unavailable`);
     process.stderr.write(`${both} have the identical ROOTCA, theoretically the connectivity between them is available\n`);
   });
-  return withHelp(command, { use: "[pod/]<name-1>[.<namespace-1>] [pod/]<name-2>[.<namespace-2>]", example: "  istioctl proxy-config rootca-compare web-api-689c7c576c-cvwwz.istioinaction deploy/sleep.istioinaction" });
+  return withHelp(command, {
+    use: "[pod/]<name-1>[.<namespace-1>] [pod/]<name-2>[.<namespace-2>]",
+    example: "  istioctl proxy-config rootca-compare web-api-689c7c576c-cvwwz.istioinaction deploy/sleep.istioinaction",
+  });
 }
 
 async function rootsOf(kube: KubeAccess, pod: PodRef, options: { proxyAdminPort: number }): Promise<string> {

@@ -22,7 +22,9 @@ export function routeTable(dump: ConfigDump, name: string | undefined, options: 
       const lead = [label(route), text(host.name), describeDomains(strings(host.domains))];
       const entries = list(host.routes);
       if (entries.length === 0) return [[...lead, "/*", "404"]];
-      return entries.filter((entry) => object(entry.route).cluster !== "PassthroughCluster").map((entry) => [...lead, describeMatch(object(entry.match)), managedBy(entry.metadata)]);
+      return entries
+        .filter((entry) => object(entry.route).cluster !== "PassthroughCluster")
+        .map((entry) => [...lead, describeMatch(object(entry.match)), managedBy(entry.metadata)]);
     }),
   );
   return tabwriter([["NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE"], ...rows], 5);
@@ -37,6 +39,8 @@ function describeDomains(domains: readonly string[]): string {
   if (domains.length <= 1) return domains[0] ?? "";
   const kept = domains.filter((domain) => !domain.includes(":") || (domain.split(":").length > 3 && domain.endsWith("]")));
   const known = new Set(kept);
-  const short = kept.filter((domain) => ![".svc.cluster.local", ".svc"].some((suffix) => domain.endsWith(suffix) && known.has(domain.slice(0, -suffix.length))));
+  const short = kept.filter(
+    (domain) => ![".svc.cluster.local", ".svc"].some((suffix) => domain.endsWith(suffix) && known.has(domain.slice(0, -suffix.length))),
+  );
   return short.length > 2 ? `${short.slice(0, 2).join(", ")} + ${short.length - 2} more...` : short.join(", ");
 }

@@ -28,9 +28,16 @@ export function statsCommand(): Command {
       process.stderr.write(`${usageText(command)}\n`);
       throw new ChainmailError("USAGE", "stats requires pod name or label selector");
     }
-    if (argument !== undefined && options.selector !== undefined) throw new ChainmailError("USAGE", "name cannot be provided when the label selector is specified");
+    if (argument !== undefined && options.selector !== undefined)
+      throw new ChainmailError("USAGE", "name cannot be provided when the label selector is specified");
     const kube = await openKube(globalsOf(command));
-    const pods = argument === undefined ? (await kube.client.list(PODS, { namespace: kube.namespace, labelSelector: options.selector ?? "" })).items.map(({ metadata }): PodRef => ({ name: metadata.name, namespace: metadata.namespace ?? kube.namespace })) : [await resolvePod(kube, argument)];
+    const pods =
+      argument === undefined
+        ? (await kube.client.list(PODS, { namespace: kube.namespace, labelSelector: options.selector ?? "" })).items.map(({ metadata }): PodRef => ({
+            name: metadata.name,
+            namespace: metadata.namespace ?? kube.namespace,
+          }))
+        : [await resolvePod(kube, argument)];
     if (pods.length === 0) throw new ChainmailError("NO_PODS", "no pods found");
     for (const pod of pods) process.stdout.write(`\nThe result of pod ${pod.name}:\n\n${await stats(kube, pod, options)}`);
   });

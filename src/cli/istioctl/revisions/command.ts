@@ -6,7 +6,12 @@ import type { SetTagOptions } from "./run.ts";
 
 /** `istioctl tag`: names for revisions, which namespaces can keep while the revision behind them changes. */
 export function tagCommand(): Command {
-  const root = group(withGlobals(new Command("tag")).summary("Names for control plane revisions").description("Names for control plane revisions: a namespace labelled istio.io/rev=prod is injected by whatever revision the tag prod leads to."), (word) => `unknown subcommand ${JSON.stringify(word)}`);
+  const root = group(
+    withGlobals(new Command("tag"))
+      .summary("Names for control plane revisions")
+      .description("Names for control plane revisions: a namespace labelled istio.io/rev=prod is injected by whatever revision the tag prod leads to."),
+    (word) => `unknown subcommand ${JSON.stringify(word)}`,
+  );
   withHelp(root, { runnable: true });
   for (const command of [setCommand("set"), setCommand("generate"), listCommand(), removeCommand()]) root.addCommand(command);
   return root;
@@ -33,7 +38,11 @@ function setCommand(name: "set" | "generate"): Command {
 }
 
 function listCommand(): Command {
-  const command = withGlobals(new Command("list")).alias("show").description("Lists tags and who uses them").argument("[args...]").option("-o, --output <string>", "one of table, json, yaml", "table");
+  const command = withGlobals(new Command("list"))
+    .alias("show")
+    .description("Lists tags and who uses them")
+    .argument("[args...]")
+    .option("-o, --output <string>", "one of table, json, yaml", "table");
   command.action(async (args: string[], { output }: { output: string }) => {
     if (args.length > 0) throw new ChainmailError("USAGE", "tag list command does not accept arguments");
     await (await import("./run.ts")).runListTags(output, globalsOf(command));
@@ -42,7 +51,11 @@ function listCommand(): Command {
 }
 
 function removeCommand(): Command {
-  const command = withGlobals(new Command("remove")).alias("delete").description("Removes a tag").argument("[tag...]").option("-y, --skip-confirmation", "do not ask", false);
+  const command = withGlobals(new Command("remove"))
+    .alias("delete")
+    .description("Removes a tag")
+    .argument("[tag...]")
+    .option("-y, --skip-confirmation", "do not ask", false);
   command.action(async (tags: string[], { skipConfirmation }: { skipConfirmation: boolean }) => {
     const tag = only(tags, "must provide a tag for removal", "must provide a single tag for removal");
     await (await import("./run.ts")).runRemoveTag(tag, skipConfirmation, globalsOf(command));

@@ -54,23 +54,48 @@ export async function runSetTag(tag: string, options: SetTagOptions, generate: b
     return;
   }
   for (const one of objects) await client.apply(resourceOf(one), one, FIELD_MANAGER);
-  out(`Revision tag ${JSON.stringify(tag)} created, referencing control plane revision ${JSON.stringify(options.revision)}. To enable injection using this\nrevision tag, use 'kubectl label namespace <NAMESPACE> istio.io/rev=${tag}'\n`);
+  out(
+    `Revision tag ${JSON.stringify(tag)} created, referencing control plane revision ${JSON.stringify(options.revision)}. To enable injection using this\nrevision tag, use 'kubectl label namespace <NAMESPACE> istio.io/rev=${tag}'\n`,
+  );
 }
 
-async function tagSource({ client, istioNamespace }: KubeAccess, tag: string, { revision, overwrite, webhookName, autoInjectNamespaces }: SetTagOptions, generate: boolean): Promise<Parameters<typeof tagObjects>[0]> {
+async function tagSource(
+  { client, istioNamespace }: KubeAccess,
+  tag: string,
+  { revision, overwrite, webhookName, autoInjectNamespaces }: SetTagOptions,
+  generate: boolean,
+): Promise<Parameters<typeof tagObjects>[0]> {
   const own = (name: string): string => `${REVISION_LABEL}=${name},!${TAG_LABEL}`;
   const webhooksOf = async (name: string): Promise<KubeObject[]> => (await client.list(MUTATING_WEBHOOK_CONFIGURATIONS, { labelSelector: own(name) })).items;
-  const servicesOf = async (name: string): Promise<KubeObject[]> => (await client.list(SERVICES, { namespace: istioNamespace, labelSelector: `${own(name)},app=istiod` })).items;
-  if (!generate && !overwrite && tag !== "default" && ((await webhooksOf(tag)).length > 0 || (await servicesOf(tag)).length > 0)) throw new ChainmailError("TAG_IS_REVISION", `cannot create revision tag ${JSON.stringify(tag)}: found existing control plane revision with same name`);
+  const servicesOf = async (name: string): Promise<KubeObject[]> =>
+    (await client.list(SERVICES, { namespace: istioNamespace, labelSelector: `${own(name)},app=istiod` })).items;
+  if (!generate && !overwrite && tag !== "default" && ((await webhooksOf(tag)).length > 0 || (await servicesOf(tag)).length > 0))
+    throw new ChainmailError("TAG_IS_REVISION", `cannot create revision tag ${JSON.stringify(tag)}: found existing control plane revision with same name`);
   const [webhooks, services] = await Promise.all([webhooksOf(revision), servicesOf(revision)]);
   const [[webhook], [service]] = [webhooks, services];
-  if (services.length > 1) throw new ChainmailError("REVISION_AMBIGUOUS", `cannot modify tag: found multiple canonical services with revision ${JSON.stringify(revision)} in namespace ${JSON.stringify(istioNamespace)}`);
-  if (!webhook || !service) throw new ChainmailError("REVISION_UNKNOWN", `cannot modify tag: cannot find MutatingWebhookConfiguration or Service with revision ${JSON.stringify(revision)}`);
-  if (webhooks.length > 1) throw new ChainmailError("REVISION_AMBIGUOUS", `cannot modify tag: found multiple canonical webhooks or services with revision ${JSON.stringify(revision)}`);
+  if (services.length > 1)
+    throw new ChainmailError(
+      "REVISION_AMBIGUOUS",
+      `cannot modify tag: found multiple canonical services with revision ${JSON.stringify(revision)} in namespace ${JSON.stringify(istioNamespace)}`,
+    );
+  if (!webhook || !service)
+    throw new ChainmailError(
+      "REVISION_UNKNOWN",
+      `cannot modify tag: cannot find MutatingWebhookConfiguration or Service with revision ${JSON.stringify(revision)}`,
+    );
+  if (webhooks.length > 1)
+    throw new ChainmailError(
+      "REVISION_AMBIGUOUS",
+      `cannot modify tag: found multiple canonical webhooks or services with revision ${JSON.stringify(revision)}`,
+    );
   if (!overwrite) {
     const labelSelector = `${TAG_LABEL}=${tag}`;
-    const [taken, named] = await Promise.all([client.list(MUTATING_WEBHOOK_CONFIGURATIONS, { labelSelector }), client.list(SERVICES, { namespace: istioNamespace, labelSelector })]);
-    if (taken.items.length > 0 || named.items.length > 0) throw new ChainmailError("TAG_EXISTS", `revision tag ${JSON.stringify(tag)} already exists, and --overwrite is false`);
+    const [taken, named] = await Promise.all([
+      client.list(MUTATING_WEBHOOK_CONFIGURATIONS, { labelSelector }),
+      client.list(SERVICES, { namespace: istioNamespace, labelSelector }),
+    ]);
+    if (taken.items.length > 0 || named.items.length > 0)
+      throw new ChainmailError("TAG_EXISTS", `revision tag ${JSON.stringify(tag)} already exists, and --overwrite is false`);
   }
   const validator = await client.find(VALIDATING_WEBHOOK_CONFIGURATIONS, "istiod-default-validator");
   return { tag, revision, istioNamespace, webhookName, everywhere: autoInjectNamespaces, webhook, service, validator };
@@ -81,8 +106,17 @@ async function deactivateInjection(client: KubeClient): Promise<void> {
   const never = { matchLabels: { "istio.io/deactivated": "never-match" } };
   const { items } = await client.list(MUTATING_WEBHOOK_CONFIGURATIONS, { labelSelector: `${REVISION_LABEL}=default,!${TAG_LABEL}` });
   for (const item of items) {
-    const webhooks = (Array.isArray(item.webhooks) ? (item.webhooks as object[]) : []).map((hook) => ({ ...hook, namespaceSelector: never, objectSelector: never }));
-    await client.update(MUTATING_WEBHOOK_CONFIGURATIONS, { ...item, apiVersion: "admissionregistration.k8s.io/v1", kind: "MutatingWebhookConfiguration", webhooks } as KubeObject);
+    const webhooks = (Array.isArray(item.webhooks) ? (item.webhooks as object[]) : []).map((hook) => ({
+      ...hook,
+      namespaceSelector: never,
+      objectSelector: never,
+    }));
+    await client.update(MUTATING_WEBHOOK_CONFIGURATIONS, {
+      ...item,
+      apiVersion: "admissionregistration.k8s.io/v1",
+      kind: "MutatingWebhookConfiguration",
+      webhooks,
+    } as KubeObject);
   }
 }
 
@@ -105,10 +139,16 @@ export async function runRemoveTag(tag: string, skipConfirmation: boolean, globa
     client.list(VALIDATING_WEBHOOK_CONFIGURATIONS, { labelSelector }),
     client.list(NAMESPACES, { labelSelector: `${REVISION_LABEL}=${tag}` }),
   ]);
-  if (services.items.length === 0 && webhooks.items.length === 0) throw new ChainmailError("TAG_UNKNOWN", `cannot remove tag ${JSON.stringify(tag)}: cannot find MutatingWebhookConfiguration or Service for tag`);
+  if (services.items.length === 0 && webhooks.items.length === 0)
+    throw new ChainmailError("TAG_UNKNOWN", `cannot remove tag ${JSON.stringify(tag)}: cannot find MutatingWebhookConfiguration or Service for tag`);
   if (users.items.length > 0 && !skipConfirmation) {
     const names = users.items.map(({ metadata }) => ` ${metadata.name}`).join("");
-    if (!(await confirm(`Caution, found ${users.items.length} namespace(s) still injected by tag ${JSON.stringify(tag)}:${names}\nProceed with operation? [y/N]`, out))) {
+    if (
+      !(await confirm(
+        `Caution, found ${users.items.length} namespace(s) still injected by tag ${JSON.stringify(tag)}:${names}\nProceed with operation? [y/N]`,
+        out,
+      ))
+    ) {
       out("Aborting operation.\n");
       return;
     }

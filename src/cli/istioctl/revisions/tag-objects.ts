@@ -35,11 +35,21 @@ function injector({ tag, revision, istioNamespace, webhookName, everywhere, webh
   const template = meshManifests({ namespace: istioNamespace }).find(({ kind }) => kind === "MutatingWebhookConfiguration") as WebhookConfiguration | undefined;
   const [first] = (webhook as WebhookConfiguration).webhooks ?? [];
   const hooks = (template?.webhooks ?? []).filter(({ name }) => tag === DEFAULT || name.startsWith("rev."));
-  const taken = hooks.map((hook) => ({ ...hook, clientConfig: first?.clientConfig ?? hook.clientConfig, namespaceSelector: renamed(hook.namespaceSelector, tag), objectSelector: renamed(hook.objectSelector, tag), ...(first?.reinvocationPolicy && { reinvocationPolicy: first.reinvocationPolicy }) }));
+  const taken = hooks.map((hook) => ({
+    ...hook,
+    clientConfig: first?.clientConfig ?? hook.clientConfig,
+    namespaceSelector: renamed(hook.namespaceSelector, tag),
+    objectSelector: renamed(hook.objectSelector, tag),
+    ...(first?.reinvocationPolicy && { reinvocationPolicy: first.reinvocationPolicy }),
+  }));
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "MutatingWebhookConfiguration",
-    metadata: { name: webhookName ?? `istio-revision-tag-${tag}`, labels: tagLabels(webhook, tag, revision), ...(webhook.metadata.annotations && { annotations: webhook.metadata.annotations }) },
+    metadata: {
+      name: webhookName ?? `istio-revision-tag-${tag}`,
+      labels: tagLabels(webhook, tag, revision),
+      ...(webhook.metadata.annotations && { annotations: webhook.metadata.annotations }),
+    },
     webhooks: [...taken, ...(everywhere && tag === DEFAULT && taken[0] ? [silentNamespaces(taken[0])] : [])],
   };
 }
@@ -50,13 +60,21 @@ function silentNamespaces(hook: Hook): Hook {
   return {
     ...hook,
     name: "auto.sidecar-injector.istio.io",
-    namespaceSelector: { matchExpressions: [absent("istio-injection"), absent(REVISION_LABEL), { key: "kubernetes.io/metadata.name", operator: "NotIn", values: ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"] }] },
+    namespaceSelector: {
+      matchExpressions: [
+        absent("istio-injection"),
+        absent(REVISION_LABEL),
+        { key: "kubernetes.io/metadata.name", operator: "NotIn", values: ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"] },
+      ],
+    },
     objectSelector: { matchExpressions: [absent("sidecar.istio.io/inject"), absent(REVISION_LABEL)] },
   };
 }
 
 function renamed(selector: Hook["namespaceSelector"], tag: string): Hook["namespaceSelector"] {
-  const matchExpressions = (selector?.matchExpressions ?? []).map((expression) => (expression.key === REVISION_LABEL && expression.operator === "In" ? { ...expression, values: [tag] } : expression));
+  const matchExpressions = (selector?.matchExpressions ?? []).map((expression) =>
+    expression.key === REVISION_LABEL && expression.operator === "In" ? { ...expression, values: [tag] } : expression,
+  );
   return { ...selector, matchExpressions };
 }
 
@@ -69,9 +87,17 @@ function validator({ revision, istioNamespace, webhook, validator: present }: Ta
     const { failurePolicy: _, ...rest } = hook;
     const policy = policies.has(hook.name) ? policies.get(hook.name) : hook.failurePolicy;
     // A policy that istiod has set to Fail stays istiod's.
-    return { ...rest, ...(policy === "Fail" ? {} : { failurePolicy: policy }), clientConfig: { ...(target && { service: { ...target, path: "/validate" } }), ...(caBundle && { caBundle }) } };
+    return {
+      ...rest,
+      ...(policy === "Fail" ? {} : { failurePolicy: policy }),
+      clientConfig: { ...(target && { service: { ...target, path: "/validate" } }), ...(caBundle && { caBundle }) },
+    };
   });
-  return { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, [REVISION_LABEL]: revision, [TAG_LABEL]: DEFAULT } }, webhooks: hooks };
+  return {
+    ...template,
+    metadata: { ...template.metadata, labels: { ...template.metadata.labels, [REVISION_LABEL]: revision, [TAG_LABEL]: DEFAULT } },
+    webhooks: hooks,
+  };
 }
 
 /** A name under which proxies of the tag find the revision's control plane. */

@@ -23,7 +23,11 @@ export function tagsOf(labelled: readonly KubeObject[], namespaces: readonly Kub
   const tagged = new Set([...pairs.values()].filter(({ tag }) => tag !== "").map(({ revision }) => revision));
   return [...pairs.values()]
     .filter(({ tag, revision }) => tag !== "" || !tagged.has(revision))
-    .map(({ tag, revision }) => ({ tag, revision, namespaces: namespaces.filter(({ metadata }) => metadata.labels?.[REVISION_LABEL] === tag).map(({ metadata }) => metadata.name) }))
+    .map(({ tag, revision }) => ({
+      tag,
+      revision,
+      namespaces: namespaces.filter(({ metadata }) => metadata.labels?.[REVISION_LABEL] === tag).map(({ metadata }) => metadata.name),
+    }))
     .sort((a, b) => compare(a.revision, b.revision) || compare(a.tag, b.tag));
 }
 

@@ -14,9 +14,17 @@ export function validateCommand(): Command {
     .argument("[args...]");
   command.action(async (args: string[], { filename = [] }: { filename?: string[] }) => {
     if (args.length > 0) throw new CommandParseError(`unknown command ${JSON.stringify(args[0])} for "istioctl validate"`);
-    if (filename.length === 0) throw new ChainmailError("USAGE", "error: you must specify resources by --filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'");
+    if (filename.length === 0)
+      throw new ChainmailError(
+        "USAGE",
+        "error: you must specify resources by --filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'",
+      );
     const { namespace = "default", istioNamespace } = globalsOf(command);
     process.exitCode = (await import("./validate.ts")).validateFiles(filename, { namespace, istioNamespace }, (text) => void process.stderr.write(text));
   });
-  return withHelp(command, { use: "-f FILENAME [options]", hides: ["--kubeconfig"], example: "  istioctl validate -f gateway.yaml\n  kubectl get services -o yaml | istioctl validate -f -" });
+  return withHelp(command, {
+    use: "-f FILENAME [options]",
+    hides: ["--kubeconfig"],
+    example: "  istioctl validate -f gateway.yaml\n  kubectl get services -o yaml | istioctl validate -f -",
+  });
 }

@@ -66,7 +66,9 @@ function filesOf(name: string, errors: string[]): string[] {
 function under(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => (entry.isDirectory() ? under(join(folder, entry.name)) : EXTENSIONS.some((extension) => entry.name.endsWith(extension)) ? [join(folder, entry.name)] : []));
+    .flatMap((entry) =>
+      entry.isDirectory() ? under(join(folder, entry.name)) : EXTENSIONS.some((extension) => entry.name.endsWith(extension)) ? [join(folder, entry.name)] : [],
+    );
 }
 
 function read(file: string, errors: string[]): string {
@@ -107,14 +109,19 @@ export function validateText(file: string, content: string, places: Places, writ
 function validateDocument(document: Json, places: Places, write: (text: string) => void): Verdict {
   const apiVersion = text(document.apiVersion);
   if (/^[a-z]+\.istio\.io\//.test(apiVersion) && document.kind !== "IstioOperator") return validateResource(document, places);
-  const errors = Array.isArray(document.items) ? list(document.items).flatMap((item) => workloadProblems(item, places, write)) : workloadProblems(document, places, write);
+  const errors = Array.isArray(document.items)
+    ? list(document.items).flatMap((item) => workloadProblems(item, places, write))
+    : workloadProblems(document, places, write);
   if (document.kind !== "IstioOperator") return { errors, warnings: [] };
   return { errors: operatorProblems(document), warnings: [] };
 }
 
 function validateResource(document: Json, { namespace }: Places): Verdict {
   const metadata = object(document.metadata);
-  const resource = { ...document, metadata: { ...metadata, name: text(metadata.name), namespace: text(metadata.namespace) || namespace } } as unknown as KubeObject;
+  const resource = {
+    ...document,
+    metadata: { ...metadata, name: text(metadata.name), namespace: text(metadata.namespace) || namespace },
+  } as unknown as KubeObject;
   const structure = readStructure(resource, false);
   if (structure.problem !== undefined) return { errors: [`cannot parse proto message: ${structure.problem}`], warnings: [] };
   const strange = Object.keys(document).filter((field) => !TOP_FIELDS.has(field));
@@ -138,12 +145,16 @@ function workloadProblems(document: Json, { istioNamespace }: Places, write: (te
   const { name, namespace } = object(document.metadata);
   if (text(namespace) === istioNamespace) return [];
   // Istio closes the two differently.
-  if (document.kind === "Service") return list(object(document.spec).ports).flatMap((port) => portProblems(port, JSON.stringify(`${text(name)}/${text(namespace)}/:`)));
+  if (document.kind === "Service")
+    return list(object(document.spec).ports).flatMap((port) => portProblems(port, JSON.stringify(`${text(name)}/${text(namespace)}/:`)));
   if (document.kind === "Deployment") {
     const labels = object(object(object(object(document.spec).template).metadata).labels) as Record<string, string>;
     const named = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"].some((label) => label in labels);
     const versioned = ["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"].some((label) => label in labels);
-    if (!named || !versioned) write(`deployment ${JSON.stringify(`${text(name)}/${text(namespace)}:`)} may not provide Istio metrics and telemetry labels: ${goMap(labels)}. See ${DEPLOYMENT_REQUIREMENTS}\n`);
+    if (!named || !versioned)
+      write(
+        `deployment ${JSON.stringify(`${text(name)}/${text(namespace)}:`)} may not provide Istio metrics and telemetry labels: ${goMap(labels)}. See ${DEPLOYMENT_REQUIREMENTS}\n`,
+      );
   }
   return [];
 }
@@ -151,14 +162,21 @@ function workloadProblems(document: Json, { istioNamespace }: Places, write: (te
 function portProblems(port: Json, place: string): string[] {
   if (text(port.protocol).toUpperCase() === "UDP") return [];
   if (port.appProtocol !== undefined && port.appProtocol !== null) {
-    return PROTOCOLS.has(text(port.appProtocol).toLowerCase()) ? [] : [`service ${place} doesn't follow Istio protocol selection. This is not recommended, See ${PROTOCOL_SELECTION}`];
+    return PROTOCOLS.has(text(port.appProtocol).toLowerCase())
+      ? []
+      : [`service ${place} doesn't follow Istio protocol selection. This is not recommended, See ${PROTOCOL_SELECTION}`];
   }
   if (port.name === undefined || port.name === null) return [`service ${place} has an unnamed port. This is not recommended, See ${DEPLOYMENT_REQUIREMENTS}`];
   const name = text(port.name);
-  return PROTOCOLS.has((name.split("-")[0] ?? "").toLowerCase()) ? [] : [`service ${place} port ${JSON.stringify(name)} does not follow the Istio naming convention. See ${DEPLOYMENT_REQUIREMENTS}`];
+  return PROTOCOLS.has((name.split("-")[0] ?? "").toLowerCase())
+    ? []
+    : [`service ${place} port ${JSON.stringify(name)} does not follow the Istio naming convention. See ${DEPLOYMENT_REQUIREMENTS}`];
 }
 
 /** A map as Go's %q prints it. */
 function goMap(labels: Readonly<Record<string, string>>): string {
-  return `map[${Object.keys(labels).sort().map((key) => `${JSON.stringify(key)}:${JSON.stringify(labels[key])}`).join(" ")}]`;
+  return `map[${Object.keys(labels)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${JSON.stringify(labels[key])}`)
+    .join(" ")}]`;
 }

@@ -15,7 +15,12 @@ export function certificateSigners(authorizer: Authorizer): AdmissionPlugin {
       const verb = subresource === "approval" ? "approve" : subresource === "status" && !isSameStatus(object?.status, old.status) ? "sign" : undefined;
       if (!verb) return;
       const signer = String((old.spec as { signerName?: string } | undefined)?.signerName ?? "");
-      const may = (what: string) => authorizer.authorize({ user, verb, resource: { group: resource.definition.group, version: "*", resource: "signers", subresource: "", namespace: "", name: what } }).allowed;
+      const may = (what: string) =>
+        authorizer.authorize({
+          user,
+          verb,
+          resource: { group: resource.definition.group, version: "*", resource: "signers", subresource: "", namespace: "", name: what },
+        }).allowed;
       // A rule may name one signer, or all of a domain.
       if (may(signer) || may(`${signer.split("/")[0]}/*`)) return;
       throw forbidden(resource.definition, name, `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);

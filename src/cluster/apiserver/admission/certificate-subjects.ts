@@ -16,7 +16,9 @@ export function certificateSubjects(): AdmissionPlugin {
       try {
         ({ organizations } = parseCsr(Buffer.from(request, "base64").toString("latin1")).subject);
       } catch (error) {
-        throw invalid(resource.definition, name, [{ type: "FieldValueInvalid", field: "spec.request", message: `Invalid value: ${JSON.stringify(request)}: ${errorText(error)}` }]);
+        throw invalid(resource.definition, name, [
+          { type: "FieldValueInvalid", field: "spec.request", message: `Invalid value: ${JSON.stringify(request)}: ${errorText(error)}` },
+        ]);
       }
       if (signerName !== CLIENT_SIGNER || !organizations.includes("system:masters")) return;
       throw forbidden(resource.definition, name, `use of ${CLIENT_SIGNER} signer with system:masters group is not allowed`);

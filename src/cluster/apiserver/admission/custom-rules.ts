@@ -11,7 +11,13 @@ export const customRules: AdmissionPlugin = {
     const { spec } = object as unknown as CustomResourceDefinition;
     const errors: FieldError[] = [];
     for (const [index, { schema }] of (spec?.versions ?? []).entries()) {
-      if (schema?.openAPIV3Schema) errors.push(...(await problemsOf(schema.openAPIV3Schema, spec?.versions.length === 1 ? "spec.validation.openAPIV3Schema" : `spec.versions[${index}].schema.openAPIV3Schema`)));
+      if (schema?.openAPIV3Schema)
+        errors.push(
+          ...(await problemsOf(
+            schema.openAPIV3Schema,
+            spec?.versions.length === 1 ? "spec.validation.openAPIV3Schema" : `spec.versions[${index}].schema.openAPIV3Schema`,
+          )),
+        );
     }
     if (errors.length > 0) throw invalid(resource.definition, object.metadata.name, errors);
   },
@@ -35,11 +41,28 @@ async function problemsOf(schema: Schema, field: string, isRoot = true): Promise
 }
 
 function problemsOfRule(rule: Rule, field: string, check: (expression: string) => Checked): FieldError[] {
-  if (rule.rule.trim().includes("\n") && !rule.message && !rule.messageExpression) return [{ type: "FieldValueRequired", field: `${field}.message`, message: "Required value: message must be specified if rule contains line breaks" }];
-  const invalidAt = (at: string, value: unknown, problem: string): FieldError => ({ type: "FieldValueInvalid", field: `${field}.${at}`, message: `Invalid value: ${goJson(value)}: ${problem}` });
-  const shown = { Rule: rule.rule, Message: rule.message ?? "", MessageExpression: rule.messageExpression ?? "", Reason: rule.reason ?? null, FieldPath: rule.fieldPath ?? "", OptionalOldSelf: rule.optionalOldSelf ?? null };
+  if (rule.rule.trim().includes("\n") && !rule.message && !rule.messageExpression)
+    return [{ type: "FieldValueRequired", field: `${field}.message`, message: "Required value: message must be specified if rule contains line breaks" }];
+  const invalidAt = (at: string, value: unknown, problem: string): FieldError => ({
+    type: "FieldValueInvalid",
+    field: `${field}.${at}`,
+    message: `Invalid value: ${goJson(value)}: ${problem}`,
+  });
+  const shown = {
+    Rule: rule.rule,
+    Message: rule.message ?? "",
+    MessageExpression: rule.messageExpression ?? "",
+    Reason: rule.reason ?? null,
+    FieldPath: rule.fieldPath ?? "",
+    OptionalOldSelf: rule.optionalOldSelf ?? null,
+  };
   const problems = problemOf(check(rule.rule), "bool", "cel expression must evaluate to a bool").map((problem) => invalidAt("rule", shown, problem));
-  if (rule.messageExpression) problems.push(...problemOf(check(rule.messageExpression), "string", "messageExpression must evaluate to a string").map((problem) => invalidAt("messageExpression", shown, problem)));
+  if (rule.messageExpression)
+    problems.push(
+      ...problemOf(check(rule.messageExpression), "string", "messageExpression must evaluate to a string").map((problem) =>
+        invalidAt("messageExpression", shown, problem),
+      ),
+    );
   return problems;
 }
 

@@ -18,7 +18,11 @@ export function defaultClasses(store: Store): AdmissionPlugin {
         if (name !== undefined) spec.storageClassName = name;
       }
       // The annotation that came before classes says who is meant, too.
-      if (resource.id === "networking.k8s.io/ingresses" && spec.ingressClassName === undefined && object.metadata.annotations?.["kubernetes.io/ingress.class"] === undefined) {
+      if (
+        resource.id === "networking.k8s.io/ingresses" &&
+        spec.ingressClassName === undefined &&
+        object.metadata.annotations?.["kubernetes.io/ingress.class"] === undefined
+      ) {
         const name = defaultOf(store, "networking.k8s.io/ingressclasses", "ingressclass.kubernetes.io/is-default-class");
         if (name !== undefined) spec.ingressClassName = name;
       }

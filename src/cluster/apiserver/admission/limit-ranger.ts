@@ -55,9 +55,15 @@ function rangesIn(store: Store, namespace: string): (readonly Limit[])[] {
 function fillIn(pod: Pod, limits: readonly Limit[]): void {
   const { spec } = pod;
   const ofContainers = limits.filter(({ type }) => type === "Container");
-  const byDefault: Wants = { requests: Object.assign({}, ...ofContainers.map((limit) => limit.defaultRequest)), limits: Object.assign({}, ...ofContainers.map((limit) => limit.default)) };
+  const byDefault: Wants = {
+    requests: Object.assign({}, ...ofContainers.map((limit) => limit.defaultRequest)),
+    limits: Object.assign({}, ...ofContainers.map((limit) => limit.default)),
+  };
   if (!spec || Object.keys(byDefault.requests).length + Object.keys(byDefault.limits).length === 0) return;
-  const set = [...(spec.containers ?? []).flatMap((one) => fillContainer(one, byDefault, "container")), ...(spec.initContainers ?? []).flatMap((one) => fillContainer(one, byDefault, "init container"))];
+  const set = [
+    ...(spec.containers ?? []).flatMap((one) => fillContainer(one, byDefault, "container")),
+    ...(spec.initContainers ?? []).flatMap((one) => fillContainer(one, byDefault, "init container")),
+  ];
   if (set.length === 0) return;
   (pod.metadata.annotations ??= {})[ANNOTATION] = `LimitRanger plugin set: ${set.join("; ")}`;
   if (pod.status) (pod.status as { qosClass?: string }).qosClass = qosClass(spec);
@@ -67,7 +73,9 @@ function fillIn(pod: Pod, limits: readonly Limit[]): void {
 function fillContainer(container: Container, byDefault: Wants, what: string): string[] {
   const resources = (container.resources ??= {}) as { requests?: Amounts; limits?: Amounts };
   return (["requests", "limits"] as const).flatMap((part) => {
-    const missing = Object.keys(byDefault[part]).filter((name) => resources[part]?.[name] === undefined).sort();
+    const missing = Object.keys(byDefault[part])
+      .filter((name) => resources[part]?.[name] === undefined)
+      .sort();
     for (const name of missing) (resources[part] ??= {})[name] = byDefault[part][name] as string;
     return missing.length > 0 ? [`${missing.join(", ")} ${part === "requests" ? "request" : "limit"} for ${what} ${container.name}`] : [];
   });
@@ -78,7 +86,9 @@ function podProblems(limit: Limit, pod: Pod): string[] {
   if (!spec) return [];
   if (limit.type === "Pod") return problemsOf(limit, { requests: podAmounts(spec, "requests"), limits: podAmounts(spec, "limits") });
   if (limit.type !== "Container") return [];
-  return [...(spec.containers ?? []), ...(spec.initContainers ?? [])].flatMap((container) => problemsOf(limit, { requests: amountsOf(container, "requests"), limits: amountsOf(container, "limits") }));
+  return [...(spec.containers ?? []), ...(spec.initContainers ?? [])].flatMap((container) =>
+    problemsOf(limit, { requests: amountsOf(container, "requests"), limits: amountsOf(container, "limits") }),
+  );
 }
 
 function problemsOf(limit: Limit, wants: Wants): string[] {

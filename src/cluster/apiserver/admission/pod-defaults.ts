@@ -16,7 +16,13 @@ interface Toleration {
   tolerationSeconds?: number;
 }
 
-type Spec = NonNullable<Pod["spec"]> & { tolerations?: Toleration[]; priority?: number; priorityClassName?: string; preemptionPolicy?: string; runtimeClassName?: string };
+type Spec = NonNullable<Pod["spec"]> & {
+  tolerations?: Toleration[];
+  priority?: number;
+  priorityClassName?: string;
+  preemptionPolicy?: string;
+  runtimeClassName?: string;
+};
 
 /** What admission adds to every pod: its priority, and how long it tolerates a lost node. */
 export function podDefaults(store: Store): AdmissionPlugin {
@@ -26,9 +32,12 @@ export function podDefaults(store: Store): AdmissionPlugin {
       const spec = object.spec as Spec;
       setPriority(store, spec, resource.definition, name);
       const runtime = spec.runtimeClassName;
-      if (runtime !== undefined && !store.get("node.k8s.io/runtimeclasses", "", runtime)) throw forbidden(resource.definition, name, `pod rejected: RuntimeClass ${JSON.stringify(runtime)} not found`);
+      if (runtime !== undefined && !store.get("node.k8s.io/runtimeclasses", "", runtime))
+        throw forbidden(resource.definition, name, `pod rejected: RuntimeClass ${JSON.stringify(runtime)} not found`);
       for (const key of NODE_TAINTS) {
-        const tolerated = spec.tolerations?.some((one) => (one.key === key || (!one.key && one.operator === "Exists")) && (!one.effect || one.effect === "NoExecute"));
+        const tolerated = spec.tolerations?.some(
+          (one) => (one.key === key || (!one.key && one.operator === "Exists")) && (!one.effect || one.effect === "NoExecute"),
+        );
         if (!tolerated) (spec.tolerations ??= []).push({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: EVICTION_SECONDS });
       }
     },
@@ -53,9 +62,14 @@ function setPriority(store: Store, spec: Spec, named: Attributes["resource"]["de
     }
   }
   const computed = (what: string, given: number | string, value: number | string) =>
-    forbidden(named, name, `the ${what} (${given}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`);
+    forbidden(
+      named,
+      name,
+      `the ${what} (${given}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
+    );
   if (spec.priority !== undefined && spec.priority !== priority) throw computed("integer value of priority", spec.priority, priority);
-  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy) throw computed("string value of PreemptionPolicy", spec.preemptionPolicy, policy);
+  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy)
+    throw computed("string value of PreemptionPolicy", spec.preemptionPolicy, policy);
   spec.priority = priority;
   spec.preemptionPolicy = policy;
 }

@@ -32,7 +32,14 @@ function compact({ apiGroups, resources, nonResourceURLs, resourceNames, verbs }
   return `{${parts.flatMap(([name, values]) => (values?.length ? [`${name}:[${values.map((value) => JSON.stringify(value)).join(" ")}]`] : [])).join(", ")}}`;
 }
 
-function check(rbac: RbacAuthorizer, { user, namespace, resource, name }: Attributes, verb: string, role: string, rules: PolicyRule[], roleResource = resource.definition.plural): void {
+function check(
+  rbac: RbacAuthorizer,
+  { user, namespace, resource, name }: Attributes,
+  verb: string,
+  role: string,
+  rules: PolicyRule[],
+  roleResource = resource.definition.plural,
+): void {
   const { group } = resource.definition;
   const action = { user, verb, resource: { group, version: "v1", resource: roleResource, subresource: "", namespace, name: role } };
   if (rbac.authorize(action).allowed) return;

@@ -21,7 +21,11 @@ const COMPUTE = ["cpu", "memory", "ephemeral-storage"];
 const NAMED_BY_CONTAINERS = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 
 export function quotaOf(object: KubeObject): Quota {
-  const { hard = {}, scopes = [], scopeSelector } = (object.spec ?? {}) as { hard?: Amounts; scopes?: string[]; scopeSelector?: { matchExpressions?: Scope[] } };
+  const {
+    hard = {},
+    scopes = [],
+    scopeSelector,
+  } = (object.spec ?? {}) as { hard?: Amounts; scopes?: string[]; scopeSelector?: { matchExpressions?: Scope[] } };
   return { hard, scopes: [...scopes.map((scopeName) => ({ scopeName, operator: "Exists" })), ...(scopeSelector?.matchExpressions ?? [])] };
 }
 
@@ -68,7 +72,9 @@ export function unnamed({ hard }: Quota, { spec }: Pod): string | undefined {
   const missing = NAMED_BY_CONTAINERS.filter((name) => hard[name] !== undefined)
     .sort()
     .flatMap((name) => {
-      const without = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].filter((container) => computeUsage(amountsOf(container, "requests"), amountsOf(container, "limits"))[name] === undefined);
+      const without = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].filter(
+        (container) => computeUsage(amountsOf(container, "requests"), amountsOf(container, "limits"))[name] === undefined,
+      );
       const names = [...new Set(without.map((container) => container.name))].sort();
       return names.length > 0 ? [`${name} for: ${names.join(",")}`] : [];
     });
@@ -104,7 +110,11 @@ function computeUsage(requests: Amounts, limits: Amounts): Amounts {
 }
 
 function serviceUsage({ spec }: KubeObject): Amounts {
-  const { type, ports = [], allocateLoadBalancerNodePorts } = (spec ?? {}) as { type?: string; ports?: { nodePort?: number }[]; allocateLoadBalancerNodePorts?: boolean };
+  const {
+    type,
+    ports = [],
+    allocateLoadBalancerNodePorts,
+  } = (spec ?? {}) as { type?: string; ports?: { nodePort?: number }[]; allocateLoadBalancerNodePorts?: boolean };
   const balanced = type === "LoadBalancer";
   const counted = balanced && allocateLoadBalancerNodePorts === false ? ports.filter(({ nodePort }) => nodePort) : balanced || type === "NodePort" ? ports : [];
   return { services: "1", "services.loadbalancers": balanced ? "1" : "0", "services.nodeports": String(counted.length) };

@@ -28,5 +28,8 @@ test("the quota's status says what is used", async () => {
     const { body } = await api.call("GET", `${QUOTAS}/few`);
     if ((body as { status?: { used?: object } }).status?.used) break;
   }
-  expect(((await api.call("GET", `${QUOTAS}/few`)).body as { status?: object }).status).toEqual({ hard: { "count/configmaps": "3" }, used: { "count/configmaps": "3" } });
+  expect(((await api.call("GET", `${QUOTAS}/few`)).body as { status?: object }).status).toEqual({
+    hard: { "count/configmaps": "3" },
+    used: { "count/configmaps": "3" },
+  });
 });

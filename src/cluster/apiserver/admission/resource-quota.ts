@@ -52,9 +52,16 @@ export class ResourceQuotas implements AdmissionPlugin {
       if (missing) throw refuse(`failed quota: ${quotaName}: ${missing}`);
       const requested = growth(own, old ? usageOf(id, old) : {});
       const used = this.#used(quota, namespace, Object.keys(requested));
-      const exceeded = Object.keys(requested).filter((one) => nanosOf(requested[one] as string) + nanosOf(used[one] ?? "0") > nanosOf(quota.hard[one] as string));
-      const shown = (amounts: Amounts) => exceeded.toSorted().map((one) => `${one}=${amounts[one] ?? "0"}`).join(",");
-      if (exceeded.length > 0) throw refuse(`exceeded quota: ${quotaName}, requested: ${shown(requested)}, used: ${shown(used)}, limited: ${shown(quota.hard)}`);
+      const exceeded = Object.keys(requested).filter(
+        (one) => nanosOf(requested[one] as string) + nanosOf(used[one] ?? "0") > nanosOf(quota.hard[one] as string),
+      );
+      const shown = (amounts: Amounts) =>
+        exceeded
+          .toSorted()
+          .map((one) => `${one}=${amounts[one] ?? "0"}`)
+          .join(",");
+      if (exceeded.length > 0)
+        throw refuse(`exceeded quota: ${quotaName}, requested: ${shown(requested)}, used: ${shown(used)}, limited: ${shown(quota.hard)}`);
     }
     if (!dryRun && operation === "CREATE" && object.metadata.uid) this.#reserved.set(object.metadata.uid, { id, namespace, object });
   }

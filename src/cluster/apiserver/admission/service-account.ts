@@ -28,9 +28,16 @@ export function serviceAccountAdmission(store: Store, random: RandomBytes): Admi
       spec.serviceAccount = name;
       const account = store.get("/serviceaccounts", namespace, name);
       if (!account) {
-        throw forbidden(resource.definition, pod.metadata.name, `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`);
+        throw forbidden(
+          resource.definition,
+          pod.metadata.name,
+          `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
+        );
       }
-      const { automountServiceAccountToken: byAccount, imagePullSecrets } = account.object as KubeObject & { automountServiceAccountToken?: boolean; imagePullSecrets?: { name: string }[] };
+      const { automountServiceAccountToken: byAccount, imagePullSecrets } = account.object as KubeObject & {
+        automountServiceAccountToken?: boolean;
+        imagePullSecrets?: { name: string }[];
+      };
       const byPod = (spec as { automountServiceAccountToken?: boolean }).automountServiceAccountToken;
       if (byPod ?? byAccount ?? true) mountToken(spec, random);
       const pull = spec as { imagePullSecrets?: { name: string }[] };

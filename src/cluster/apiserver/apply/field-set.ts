@@ -145,7 +145,10 @@ function printElement(element: string): string {
       return `.${value}`;
     case "k": {
       const keys = JSON.parse(value) as JsonObject;
-      return `[${Object.keys(keys).sort().map((key) => `${key}=${JSON.stringify(keys[key])}`).join(",")}]`;
+      return `[${Object.keys(keys)
+        .sort()
+        .map((key) => `${key}=${JSON.stringify(keys[key])}`)
+        .join(",")}]`;
     }
     case "v":
       return `[=${value}]`;

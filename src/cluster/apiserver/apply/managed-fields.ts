@@ -67,7 +67,13 @@ export function decodeManagers(entries: unknown): Manager[] {
 /** In Kubernetes' order: appliers first, then by time, then by name. */
 export function encodeManagers(managers: readonly Manager[]): JsonObject[] {
   return managers
-    .toSorted((a, b) => compareText(a.operation, b.operation) || compareText(a.time ?? "", b.time ?? "") || compareText(a.manager, b.manager) || compareText(a.subresource, b.subresource))
+    .toSorted(
+      (a, b) =>
+        compareText(a.operation, b.operation) ||
+        compareText(a.time ?? "", b.time ?? "") ||
+        compareText(a.manager, b.manager) ||
+        compareText(a.subresource, b.subresource),
+    )
     .map((entry) => ({
       manager: entry.manager,
       operation: entry.operation,

@@ -70,7 +70,8 @@ function replay(steps: Step[]): string | undefined {
       managers: Object.fromEntries(after.map(({ manager, fields }) => [manager, toFieldsV1(fields)])),
     };
     const wanted = { conflicts: step.conflicts ?? [], live: step.live ?? {}, managers: step.managers ?? {} };
-    if (!equalJson(found, wanted)) return `step ${index} (${step.op} by ${step.manager}): ${JSON.stringify({ before: steps[index - 1]?.live, object: step.object, found, wanted }, null, 1)}`;
+    if (!equalJson(found, wanted))
+      return `step ${index} (${step.op} by ${step.manager}): ${JSON.stringify({ before: steps[index - 1]?.live, object: step.object, found, wanted }, null, 1)}`;
   }
   return undefined;
 }

@@ -25,9 +25,7 @@ export function serverSideApply(live: JsonObject | undefined, config: JsonObject
     if (!(error instanceof ApplyConflict) || writer.manager !== "kubectl" || !live) throw error;
     // `kubectl apply --server-side` over what `kubectl apply` made: the fields that the latter last applied are the user's own.
     const allowed = lastAppliedFields(live, schema);
-    const rest = error.conflicts
-      .map(({ manager, fields }) => ({ manager, fields: difference(fields, allowed) }))
-      .filter(({ fields }) => !isEmpty(fields));
+    const rest = error.conflicts.map(({ manager, fields }) => ({ manager, fields: difference(fields, allowed) })).filter(({ fields }) => !isEmpty(fields));
     if (rest.length > 0) throw new ApplyConflict(rest);
     return applyOnce(live, config, schema, writer, true);
   }
@@ -51,9 +49,7 @@ function applyOnce(live: JsonObject | undefined, config: JsonObject, schema: Sch
   const { added, modified, removed } = compare(before, next, schema);
   for (const { parent, name } of emptied) delete parent[name];
   const changed = union(added, modified);
-  const conflicts = others
-    .map((manager) => ({ manager, fields: intersection(manager.fields, changed) }))
-    .filter((conflict) => !isEmpty(conflict.fields));
+  const conflicts = others.map((manager) => ({ manager, fields: intersection(manager.fields, changed) })).filter((conflict) => !isEmpty(conflict.fields));
   if (conflicts.length > 0 && !force) throw new ApplyConflict(conflicts);
 
   const lost = union(changed, removed);
@@ -72,7 +68,14 @@ function applyOnce(live: JsonObject | undefined, config: JsonObject, schema: Sch
 export function withManagers(live: JsonObject, schema: Schema | undefined, writer: Writer): JsonObject {
   const metadata = isObject(live.metadata) ? live.metadata : {};
   if (Array.isArray(metadata.managedFields) && metadata.managedFields.length > 0) return live;
-  const everything: Manager = { manager: "before-first-apply", operation: "Update", apiVersion: String(live.apiVersion), subresource: "", time: writer.time, fields: stripped(fieldSetOf(withoutManagers(live), schema), writer.ignored) };
+  const everything: Manager = {
+    manager: "before-first-apply",
+    operation: "Update",
+    apiVersion: String(live.apiVersion),
+    subresource: "",
+    time: writer.time,
+    fields: stripped(fieldSetOf(withoutManagers(live), schema), writer.ignored),
+  };
   return { ...live, metadata: { ...metadata, managedFields: encodeManagers([everything]) } };
 }
 
@@ -122,7 +125,11 @@ function printManager({ manager, operation, subresource, apiVersion }: Manager):
 function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sortKeys(value[key])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sortKeys(value[key])]),
+  );
 }
 
 /** Whether two versions of an object differ in more than the times of their managedFields. */

@@ -56,7 +56,13 @@ function listShape(schema: Schema): Shape {
       return SET;
     case "map": {
       const keys = schema["x-kubernetes-list-map-keys"] ?? [];
-      return { kind: "list", items: schema.items && resolveSchema(schema.items), keys, sortedKeys: keys.toSorted(), builtin: schema["x-kubernetes-patch-merge-key"] !== undefined };
+      return {
+        kind: "list",
+        items: schema.items && resolveSchema(schema.items),
+        keys,
+        sortedKeys: keys.toSorted(),
+        builtin: schema["x-kubernetes-patch-merge-key"] !== undefined,
+      };
     }
     default:
       return ATOMIC;
@@ -69,7 +75,8 @@ export function itemElement(shape: Shape, item: unknown, index: number): string 
   if (shape.kind !== "list" || !isObject(item)) return `i:${index}`;
   const keys: JsonObject = {};
   for (const key of shape.sortedKeys) {
-    const value = item[key] ?? shape.items?.properties?.[key]?.default ?? DEFAULT_KEYS[key] ?? (shape.builtin ? zeroKey(shape.items?.properties?.[key]) : undefined);
+    const value =
+      item[key] ?? shape.items?.properties?.[key]?.default ?? DEFAULT_KEYS[key] ?? (shape.builtin ? zeroKey(shape.items?.properties?.[key]) : undefined);
     if (value !== undefined) keys[key] = value;
   }
   return `k:${JSON.stringify(keys)}`;

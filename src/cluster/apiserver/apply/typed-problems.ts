@@ -35,7 +35,11 @@ function visit(value: unknown, reference: Schema, path: string, problems: string
 
 function visitMap(value: Record<string, unknown>, { properties, additionalProperties, ...schema }: Schema, path: string, problems: string[]): void {
   const element = typeof additionalProperties === "object" ? additionalProperties : undefined;
-  const open = schema["x-kubernetes-preserve-unknown-fields"] === true || additionalProperties === true || schema["x-kubernetes-embedded-resource"] || !(properties ?? element);
+  const open =
+    schema["x-kubernetes-preserve-unknown-fields"] === true ||
+    additionalProperties === true ||
+    schema["x-kubernetes-embedded-resource"] ||
+    !(properties ?? element);
   for (const [name, item] of Object.entries(value)) {
     const own = properties && Object.hasOwn(properties, name) ? properties[name] : element;
     if (own) visit(item, own, `${path}.${name}`, problems);
@@ -47,18 +51,36 @@ function visitList(list: readonly unknown[], schema: Schema, path: string, probl
   const shape = shapeOf(schema, list);
   const seen = new Set<string>();
   for (const [index, item] of list.entries()) {
-    if (shape.kind === "list" && !isObject(item)) problems.push(`${path}: element ${index}: associative list with keys may not have ${item === null ? "an element that's an explicit null" : "non-map elements"}`);
+    if (shape.kind === "list" && !isObject(item))
+      problems.push(
+        `${path}: element ${index}: associative list with keys may not have ${item === null ? "an element that's an explicit null" : "non-map elements"}`,
+      );
     else if (shape.kind === "list") {
       const element = itemElement(shape, item, index);
       const keys = JSON.parse(element.slice(2)) as Record<string, unknown>;
       const missing = shape.keys.find((key) => !(key in keys));
       if (missing !== undefined) {
-        problems.push(`${path}: element ${index}: associative list with keys has an element that omits key field ${JSON.stringify(missing)} (and doesn't have default value)`);
+        problems.push(
+          `${path}: element ${index}: associative list with keys has an element that omits key field ${JSON.stringify(missing)} (and doesn't have default value)`,
+        );
         continue;
       }
-      if (seen.has(element)) problems.push(`${path}: duplicate entries for key [${Object.entries(keys).map(([key, of]) => `${key}=${JSON.stringify(of)}`).join(",")}]`);
+      if (seen.has(element))
+        problems.push(
+          `${path}: duplicate entries for key [${Object.entries(keys)
+            .map(([key, of]) => `${key}=${JSON.stringify(of)}`)
+            .join(",")}]`,
+        );
       seen.add(element);
-      if (schema.items) visit(item, schema.items, `${path}[${Object.entries(keys).map(([key, of]) => `${key}=${JSON.stringify(of)}`).join(",")}]`, problems);
+      if (schema.items)
+        visit(
+          item,
+          schema.items,
+          `${path}[${Object.entries(keys)
+            .map(([key, of]) => `${key}=${JSON.stringify(of)}`)
+            .join(",")}]`,
+          problems,
+        );
     } else if (shape.kind === "set") {
       const element = itemElement(shape, item, index);
       if (seen.has(element)) problems.push(`${path}: duplicate entries for key [=${JSON.stringify(item)}]`);
@@ -69,7 +91,7 @@ function visitList(list: readonly unknown[], schema: Schema, path: string, probl
 
 /** The type that a value should have and has not. */
 function wantedType({ type, properties, additionalProperties }: Schema, value: unknown): string | undefined {
-  switch (type ?? (properties ?? additionalProperties ? "object" : undefined)) {
+  switch (type ?? ((properties ?? additionalProperties) ? "object" : undefined)) {
     case "string":
       return typeof value === "string" ? undefined : "string";
     case "integer":
@@ -88,6 +110,7 @@ function wantedType({ type, properties, additionalProperties }: Schema, value: u
 
 /** Each type's refusal prints the value in a way of its own. */
 function printed(value: unknown, wanted: string): string {
-  if (wanted.startsWith("numeric")) return Array.isArray(value) ? "[]interface {}" : isObject(value) ? "map[string]interface {}" : typeof value === "boolean" ? "bool" : typeof value;
+  if (wanted.startsWith("numeric"))
+    return Array.isArray(value) ? "[]interface {}" : isObject(value) ? "map[string]interface {}" : typeof value === "boolean" ? "bool" : typeof value;
   return wanted === "string" && typeof value !== "object" ? `&value.valueUnstructured{Value:${String(value)}}` : `&{${printGo(value)}}`;
 }

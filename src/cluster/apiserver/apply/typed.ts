@@ -150,7 +150,7 @@ function mergeOrder(live: string[], config: string[]): string[] {
   const taken = new Set<string>();
   const order: string[] = [];
   let next = shared.shift();
-  for (let l = 0, c = 0; l < live.length || c < config.length; ) {
+  for (let l = 0, c = 0; l < live.length || c < config.length;) {
     const left = live[l];
     const right = config[c];
     if (left !== undefined && right !== undefined) {

@@ -46,14 +46,19 @@ test("a review takes a token for its own audience only", async () => {
   const token = await tokenOf({ audiences: ["istio-ca"] });
   const good = await review(token, ["istio-ca", "other"]);
   expect(good).toMatchObject({ authenticated: true, audiences: ["istio-ca"] });
-  expect(good.user).toMatchObject({ username: "system:serviceaccount:lab:sa", groups: ["system:serviceaccounts", "system:serviceaccounts:lab", "system:authenticated"] });
+  expect(good.user).toMatchObject({
+    username: "system:serviceaccount:lab:sa",
+    groups: ["system:serviceaccounts", "system:serviceaccounts:lab", "system:authenticated"],
+  });
   expect(await review(token)).toEqual({
     user: {},
     error: '[invalid bearer token, token audiences ["istio-ca"] is invalid for the target audiences ["https://kubernetes.default.svc.cluster.local"]]',
   });
   expect(await review("abc", ["istio-ca"])).toEqual({ user: {}, error: "invalid bearer token" });
   const [head, body, signature = ""] = token.split(".");
-  const forged = Buffer.from(JSON.stringify({ ...(JSON.parse(Buffer.from(body ?? "", "base64url").toString()) as object), sub: "system:serviceaccount:kube-system:admin" })).toString("base64url");
+  const forged = Buffer.from(
+    JSON.stringify({ ...(JSON.parse(Buffer.from(body ?? "", "base64url").toString()) as object), sub: "system:serviceaccount:kube-system:admin" }),
+  ).toString("base64url");
   expect(await review(`${head}.${forged}.${signature}`, ["istio-ca"])).toEqual({ user: {}, error: "invalid bearer token" });
   const none = Buffer.from(JSON.stringify({ alg: "none" })).toString("base64url");
   expect(await review(`${none}.${body}.`, ["istio-ca"])).toEqual({ user: {}, error: "invalid bearer token" });
@@ -61,7 +66,9 @@ test("a review takes a token for its own audience only", async () => {
 
 test("a token dies with its time, its pod and its account", async () => {
   await api.call("POST", `${LAB}/serviceaccounts`, { body: { metadata: { name: "mortal" } } });
-  const pod = await api.call("POST", `${LAB}/pods`, { body: { metadata: { name: "p" }, spec: { serviceAccountName: "mortal", containers: [{ name: "c", image: "i" }] } } });
+  const pod = await api.call("POST", `${LAB}/pods`, {
+    body: { metadata: { name: "p" }, spec: { serviceAccountName: "mortal", containers: [{ name: "c", image: "i" }] } },
+  });
   const { uid } = pod.body.metadata as { uid: string };
   const bound = ((await request({ boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "p", uid } }, "mortal")).body.status as { token: string }).token;
   const free = ((await request({}, "mortal")).body.status as { token: string }).token;
@@ -87,7 +94,8 @@ test("requests for tokens are checked", async () => {
 
 const alice = { username: "alice", groups: ["system:authenticated"] };
 const can = async (user: typeof alice, attributes: object) =>
-  ((await api.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", { user, body: { spec: attributes } })).body.status as { allowed: boolean }).allowed;
+  ((await api.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", { user, body: { spec: attributes } })).body.status as { allowed: boolean })
+    .allowed;
 
 test("access reviews answer what requests would", async () => {
   const read = { resourceAttributes: { verb: "get", resource: "pods", namespace: "lab" } };
@@ -109,7 +117,10 @@ test("access reviews answer what requests would", async () => {
   expect(other.body.status).toEqual({ allowed: true, reason: 'RBAC: allowed by RoleBinding "alice/lab" of Role "reader" to User "alice"' });
   expect((await api.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", { body: { spec: {} } })).status).toBe(422);
   // A name that is empty is none: clients in typed languages send it.
-  const asked = (name: string) => api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", { body: { metadata: { name }, spec: { user: "alice", resourceAttributes: { verb: "get", resource: "pods" } } } });
+  const asked = (name: string) =>
+    api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {
+      body: { metadata: { name }, spec: { user: "alice", resourceAttributes: { verb: "get", resource: "pods" } } },
+    });
   expect([(await asked("")).status, (await asked("a")).status]).toEqual([201, 422]);
   expect((await api.call("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")).status).toBe(405);
 });
@@ -118,11 +129,24 @@ test("what a user may do changes with roles and bindings at once, also for whom 
   const user = { username: "changing", groups: ["system:authenticated"] };
   const status = async () => (await api.call("GET", "/api/v1/namespaces/default/configmaps", { user })).status;
   const rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
-  const role = (verbs: string[]) => ({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata: { name: "changing" }, rules: [{ apiGroups: [""], resources: ["configmaps"], verbs }] });
+  const role = (verbs: string[]) => ({
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "Role",
+    metadata: { name: "changing" },
+    rules: [{ apiGroups: [""], resources: ["configmaps"], verbs }],
+  });
   expect(await status()).toBe(403);
   await api.call("POST", `${rbac}/roles`, { body: role(["list"]) });
   expect(await status()).toBe(403);
-  await api.call("POST", `${rbac}/rolebindings`, { body: { apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", metadata: { name: "changing" }, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "changing" }, subjects: [{ kind: "User", name: "changing", apiGroup: "rbac.authorization.k8s.io" }] } });
+  await api.call("POST", `${rbac}/rolebindings`, {
+    body: {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "RoleBinding",
+      metadata: { name: "changing" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "changing" },
+      subjects: [{ kind: "User", name: "changing", apiGroup: "rbac.authorization.k8s.io" }],
+    },
+  });
   expect(await status()).toBe(200);
   await api.call("PUT", `${rbac}/roles/changing`, { body: role(["watch"]) });
   expect(await status()).toBe(403);
@@ -137,7 +161,8 @@ test("nobody gives away what they do not have", async () => {
   await api.call("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/rolebindings", {
     body: { metadata: { name: "eve" }, roleRef: { kind: "ClusterRole", name: "admin" }, subjects: [{ kind: "User", name: "eve" }] },
   });
-  const role = (name: string, rules: object[]) => api.call("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/roles", { user: editor, body: { metadata: { name }, rules } });
+  const role = (name: string, rules: object[]) =>
+    api.call("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/roles", { user: editor, body: { metadata: { name }, rules } });
   expect((await role("fine", [{ apiGroups: [""], resources: ["pods", "secrets"], verbs: ["get", "list"] }])).status).toBe(201);
   const escalation = await role("wide", [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }]);
   expect([escalation.status, escalation.body.message]).toEqual([403, expect.stringContaining("is attempting to grant RBAC permissions not currently held")]);

@@ -1,6 +1,17 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
-import { type Certificate, decodePrivateKey, encodePrivateKey, generateKey, issueLeaf, issueRoot, parseCertificate, parseCsr, publicKeyDer, type Signer } from "../../../pki/index.ts";
+import {
+  type Certificate,
+  decodePrivateKey,
+  encodePrivateKey,
+  generateKey,
+  issueLeaf,
+  issueRoot,
+  parseCertificate,
+  parseCsr,
+  publicKeyDer,
+  type Signer,
+} from "../../../pki/index.ts";
 import { readIfThere, writePrivateFile } from "./private-files.ts";
 
 export interface KeyPair {

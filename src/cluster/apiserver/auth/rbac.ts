@@ -87,7 +87,8 @@ export class RbacAuthorizer implements Authorizer {
   roleOfBinding(binding: KubeObject): KubeObject | undefined {
     const { roleRef } = binding as KubeObject & { roleRef?: { kind?: string; name?: string } };
     if (!roleRef?.name) return undefined;
-    const role = roleRef.kind === "Role" ? this.store.get(ROLES, binding.metadata.namespace ?? "", roleRef.name) : this.store.get(CLUSTER_ROLES, "", roleRef.name);
+    const role =
+      roleRef.kind === "Role" ? this.store.get(ROLES, binding.metadata.namespace ?? "", roleRef.name) : this.store.get(CLUSTER_ROLES, "", roleRef.name);
     return role?.object;
   }
 
@@ -99,7 +100,9 @@ export class RbacAuthorizer implements Authorizer {
     seen.add(role.metadata.name);
     const aggregated = this.store
       .list(CLUSTER_ROLES)
-      .filter(({ name, object }) => !seen.has(name) && aggregationRule.clusterRoleSelectors?.some((selector) => selectorMatches(selector, object.metadata.labels)))
+      .filter(
+        ({ name, object }) => !seen.has(name) && aggregationRule.clusterRoleSelectors?.some((selector) => selectorMatches(selector, object.metadata.labels)),
+      )
       .flatMap(({ object }) => this.rulesOfRole(object, seen));
     return [...own, ...aggregated];
   }
@@ -172,7 +175,8 @@ export function covers(owned: readonly PolicyRule[], wanted: PolicyRule): boolea
         (!own.resourceNames?.length || (rule.resourceNames?.length ? coversList(own.resourceNames, rule.resourceNames) : false)) &&
         (rule.nonResourceURLs ?? []).every((url) => own.nonResourceURLs?.some((pattern) => matchesPath(pattern, url)) ?? false),
     );
-  const count = (wanted.verbs?.length ?? 0) * (wanted.apiGroups?.length ?? 1) * (wanted.resources?.length ?? 1) * Math.max(1, wanted.resourceNames?.length ?? 1);
+  const count =
+    (wanted.verbs?.length ?? 0) * (wanted.apiGroups?.length ?? 1) * (wanted.resources?.length ?? 1) * Math.max(1, wanted.resourceNames?.length ?? 1);
   return count <= MAX_ATOMS && atoms(wanted).every(single);
 }
 

@@ -19,7 +19,13 @@ import type { TokenAuthority } from "./tokens.ts";
 export function reviewHandlers(context: RestContext, rbac: RbacAuthorizer, tokens: TokenAuthority): Map<string, SpecialHandler> {
   const review = (answer: Answer) => reviewIn(context, answer);
   return new Map<string, SpecialHandler>([
-    ["authentication.k8s.io/selfsubjectreviews", review((body, { request }) => ({ metadata: { ...(body.metadata as object), creationTimestamp: timestamp(context.clock.now()) }, status: { userInfo: userInfo(request.user) } }))],
+    [
+      "authentication.k8s.io/selfsubjectreviews",
+      review((body, { request }) => ({
+        metadata: { ...(body.metadata as object), creationTimestamp: timestamp(context.clock.now()) },
+        status: { userInfo: userInfo(request.user) },
+      })),
+    ],
     ["authentication.k8s.io/tokenreviews", review((body) => tokenReview(tokens, body))],
     ["authorization.k8s.io/selfsubjectaccessreviews", review((body, { request }) => accessReview(rbac, request.user, body))],
     ["authorization.k8s.io/subjectaccessreviews", review((body) => accessReview(rbac, subjectOf(body), body))],
@@ -44,7 +50,8 @@ function reviewIn(context: RestContext, answer: Answer): SpecialHandler {
     const metadata = { ...(isObject(body.metadata) ? body.metadata : {}), ...(call.target.namespace ? { namespace: call.target.namespace } : {}) };
     const asked: JsonObject = { kind: definition.kind, apiVersion, metadata, ...(body.spec === undefined ? {} : { spec: body.spec }) };
     // Whoever asks owns the question, as if it were stored.
-    if (body.spec !== undefined && definition.kind !== "SelfSubjectRulesReview") asked.metadata = { ...metadata, managedFields: managersOf(context, call, asked) };
+    if (body.spec !== undefined && definition.kind !== "SelfSubjectRulesReview")
+      asked.metadata = { ...metadata, managedFields: managersOf(context, call, asked) };
     return respondJson(201, JSON.stringify({ ...asked, ...answer(asked, call, context) }), negotiatedFor(request));
   };
 }
@@ -67,7 +74,8 @@ function tokenReview(tokens: TokenAuthority, { spec }: JsonObject): JsonObject {
 function localAccessReview(rbac: RbacAuthorizer, namespace: string, body: JsonObject): JsonObject {
   const { resourceAttributes, nonResourceAttributes: path } = isObject(body.spec) ? body.spec : {};
   if (isObject(path)) throw invalidReview("spec.nonResourceAttributes", pathAttributes(path), "disallowed on this kind of request");
-  if (isObject(resourceAttributes) && resourceAttributes.namespace !== namespace) throw invalidReview("spec.resourceAttributes.namespace", resourceAttributes.namespace ?? "", "must match metadata.namespace");
+  if (isObject(resourceAttributes) && resourceAttributes.namespace !== namespace)
+    throw invalidReview("spec.resourceAttributes.namespace", resourceAttributes.namespace ?? "", "must match metadata.namespace");
   return accessReview(rbac, subjectOf(body), body);
 }
 
@@ -81,8 +89,10 @@ function accessReview(rbac: RbacAuthorizer, user: UserInfo, body: JsonObject): J
 }
 
 function actionOf(user: UserInfo, { resourceAttributes: resource, nonResourceAttributes: path }: JsonObject): Action {
-  if (isObject(resource) && isObject(path)) throw invalidReview("spec.nonResourceAttributes", pathAttributes(path), "cannot be specified in combination with resourceAttributes");
-  if (!isObject(resource) && !isObject(path)) throw invalidReview("spec.resourceAttributes", null, "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+  if (isObject(resource) && isObject(path))
+    throw invalidReview("spec.nonResourceAttributes", pathAttributes(path), "cannot be specified in combination with resourceAttributes");
+  if (!isObject(resource) && !isObject(path))
+    throw invalidReview("spec.resourceAttributes", null, "exactly one of nonResourceAttributes or resourceAttributes must be specified");
   const text = (object: JsonObject, name: string) => (typeof object[name] === "string" ? object[name] : "");
   if (isObject(resource)) {
     return {
@@ -130,7 +140,8 @@ function rulesReview(rbac: RbacAuthorizer, user: UserInfo, { spec }: JsonObject)
 function checkUnnamed({ metadata }: JsonObject): void {
   const { namespace: _, managedFields: __, ...rest } = isObject(metadata) ? metadata : {};
   // Fields that hold nothing are not there in the real server's types.
-  if (Object.values(rest).some((value) => value !== "" && value !== null && value !== undefined)) throw invalidReview("metadata", metadata, "must be empty except for namespace");
+  if (Object.values(rest).some((value) => value !== "" && value !== null && value !== undefined))
+    throw invalidReview("metadata", metadata, "must be empty except for namespace");
 }
 
 /** Attributes as the real server holds them and shows them in refusals. */
@@ -140,7 +151,9 @@ function pathAttributes({ path = "", verb = "" }: JsonObject): JsonObject {
 
 /** The real server's refusal names no kind. */
 function invalidReview(field: string, value: unknown, why: string): Error {
-  return invalid({ group: "authorization.k8s.io", plural: "", kind: "" }, "", [{ type: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: ${why}` }]);
+  return invalid({ group: "authorization.k8s.io", plural: "", kind: "" }, "", [
+    { type: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: ${why}` },
+  ]);
 }
 
 function strings(value: unknown): string[] {

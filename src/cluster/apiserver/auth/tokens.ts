@@ -55,7 +55,9 @@ export class TokenAuthority {
   ) {
     this.#key = createPrivateKey(keyPem);
     this.#publicKey = createPublicKey(this.#key);
-    this.#keyId = createHash("sha256").update(this.#publicKey.export({ type: "spki", format: "der" })).digest("base64url");
+    this.#keyId = createHash("sha256")
+      .update(this.#publicKey.export({ type: "spki", format: "der" }))
+      .digest("base64url");
   }
 
   /** A signed token and when it ends, in milliseconds. Without `seconds` it ends with its Secret only. */
@@ -170,7 +172,10 @@ function parseClaims(claims: JsonObject | undefined): Claims | undefined {
   const exp = claims.exp === undefined && secret ? Number.POSITIVE_INFINITY : claims.exp;
   if (!serviceAccount || !Array.isArray(aud) || typeof exp !== "number" || typeof nbf !== "number") return undefined;
   const pod = objectId(own.pod);
-  const node = isObject(own.node) && typeof own.node.name === "string" ? { name: own.node.name, ...(typeof own.node.uid === "string" ? { uid: own.node.uid } : {}) } : undefined;
+  const node =
+    isObject(own.node) && typeof own.node.name === "string"
+      ? { name: own.node.name, ...(typeof own.node.uid === "string" ? { uid: own.node.uid } : {}) }
+      : undefined;
   return {
     namespace: own.namespace,
     serviceAccount,

@@ -12,8 +12,14 @@ const SYSTEM = { username: "system:apiserver", groups: ["system:masters"] };
 
 /** The namespaces, roles and the API's own Service that every cluster has; creates what is missing, mends the roles. */
 export async function ensureDefaults(context: RestContext, clusterIp: string, serviceCidr: string): Promise<void> {
-  await Promise.all(["default", "kube-node-lease", "kube-public", "kube-system"].map((name) => ensure(context, { apiVersion: "v1", kind: "Namespace", metadata: { name } })));
-  await Promise.all([...defaultRbac().map((object) => ensure(context, object, mendRules)), ensure(context, apiService(clusterIp)), ensure(context, { apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "kubernetes" }, spec: { cidrs: [serviceCidr] } })]);
+  await Promise.all(
+    ["default", "kube-node-lease", "kube-public", "kube-system"].map((name) => ensure(context, { apiVersion: "v1", kind: "Namespace", metadata: { name } })),
+  );
+  await Promise.all([
+    ...defaultRbac().map((object) => ensure(context, object, mendRules)),
+    ensure(context, apiService(clusterIp)),
+    ensure(context, { apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "kubernetes" }, spec: { cidrs: [serviceCidr] } }),
+  ]);
 }
 
 /** How pods find the API server. Its address is bound by the node itself, so it has no endpoints behind it. */

@@ -13,7 +13,20 @@ const KUBECTL = `${V2},application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGr
 
 interface Group {
   metadata: { name?: string };
-  versions: { version: string; freshness: string; resources: { resource: string; responseKind: object; scope: string; singularResource: string; verbs: string[]; shortNames?: string[]; categories?: string[]; subresources?: object[] }[] }[];
+  versions: {
+    version: string;
+    freshness: string;
+    resources: {
+      resource: string;
+      responseKind: object;
+      scope: string;
+      singularResource: string;
+      verbs: string[];
+      shortNames?: string[];
+      categories?: string[];
+      subresources?: object[];
+    }[];
+  }[];
 }
 
 test("aggregated discovery as kubectl asks for it, revalidated by ETag", async () => {
@@ -25,7 +38,13 @@ test("aggregated discovery as kubectl asks for it, revalidated by ETag", async (
   const [group] = core.body.items as Group[];
   expect(group?.metadata).toEqual({});
   const pods = group?.versions[0]?.resources.find(({ resource }) => resource === "pods");
-  expect(pods).toMatchObject({ responseKind: { group: "", version: "", kind: "Pod" }, scope: "Namespaced", singularResource: "pod", shortNames: ["po"], categories: ["all"] });
+  expect(pods).toMatchObject({
+    responseKind: { group: "", version: "", kind: "Pod" },
+    scope: "Namespaced",
+    singularResource: "pod",
+    shortNames: ["po"],
+    categories: ["all"],
+  });
   expect(pods?.subresources).toContainEqual({ subresource: "eviction", responseKind: { group: "policy", version: "v1", kind: "Eviction" }, verbs: ["create"] });
   const again = await api.call("GET", "/api", { accept: KUBECTL, headers: { "if-none-match": core.headers.get("etag") ?? "" } });
   expect([again.status, again.text]).toEqual([304, ""]);
@@ -35,7 +54,8 @@ test("a new kind changes discovery and its ETag, and only its group's OpenAPI", 
   const before = await api.call("GET", "/apis", { accept: KUBECTL });
   const index = async () => (JSON.parse((await api.call("GET", "/openapi/v3")).text) as { paths: Record<string, { serverRelativeURL: string }> }).paths;
   const paths = await index();
-  for (const crd of istioCrds().filter(({ spec }) => spec?.group === "security.istio.io")) await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
+  for (const crd of istioCrds().filter(({ spec }) => spec?.group === "security.istio.io"))
+    await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
   const after = await api.call("GET", "/apis", { accept: KUBECTL, headers: { "if-none-match": before.headers.get("etag") ?? "" } });
   expect(after.status).toBe(200);
   const security = (after.body.items as Group[]).at(-1);
@@ -53,14 +73,27 @@ test("a new kind changes discovery and its ETag, and only its group's OpenAPI", 
 });
 
 test("plain discovery for those who walk", async () => {
-  expect((await api.call("GET", "/api")).body).toMatchObject({ kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0" }] });
+  expect((await api.call("GET", "/api")).body).toMatchObject({
+    kind: "APIVersions",
+    versions: ["v1"],
+    serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0" }],
+  });
   const groups = (await api.call("GET", "/apis")).body as { kind: string; groups: { name: string; preferredVersion: object }[] };
   expect(groups.kind).toBe("APIGroupList");
   expect(groups.groups.find(({ name }) => name === "apps")?.preferredVersion).toEqual({ groupVersion: "apps/v1", version: "v1" });
   const list = (await api.call("GET", "/apis/apps/v1")).body as { kind: string; groupVersion: string; resources: { name: string; kind: string }[] };
   expect([list.kind, list.groupVersion]).toEqual(["APIResourceList", "apps/v1"]);
-  expect(list.resources.find(({ name }) => name === "deployments/scale")).toEqual({ name: "deployments/scale", singularName: "", namespaced: true, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"] } as object as { name: string; kind: string });
-  for (const path of ["/apis/nope", "/apis/apps/v9", "/api/v2", "/openapi/v3/apis/nope/v1"]) expect([path, (await api.call("GET", path)).status]).toEqual([path, 404]);
+  expect(list.resources.find(({ name }) => name === "deployments/scale")).toEqual({
+    name: "deployments/scale",
+    singularName: "",
+    namespaced: true,
+    group: "autoscaling",
+    version: "v1",
+    kind: "Scale",
+    verbs: ["get", "patch", "update"],
+  } as object as { name: string; kind: string });
+  for (const path of ["/apis/nope", "/apis/apps/v9", "/api/v2", "/openapi/v3/apis/nope/v1"])
+    expect([path, (await api.call("GET", path)).status]).toEqual([path, 404]);
 });
 
 test("OpenAPI has what kubectl reads: patch operations for validation, schemas for explain", async () => {
@@ -69,7 +102,10 @@ test("OpenAPI has what kubectl reads: patch operations for validation, schemas f
   const answer = await api.call("GET", `${url}&timeout=32s`);
   expect(answer.headers.get("cache-control")).toBe("public, immutable");
   const document = JSON.parse(answer.text) as {
-    paths: Record<string, { patch?: { "x-kubernetes-group-version-kind": object; parameters: { name: string; in: string }[]; requestBody: { content: object } } }>;
+    paths: Record<
+      string,
+      { patch?: { "x-kubernetes-group-version-kind": object; parameters: { name: string; in: string }[]; requestBody: { content: object } } }
+    >;
     components: { schemas: Record<string, { properties: Record<string, { $ref?: string }>; "x-kubernetes-group-version-kind"?: object[] }> };
   };
   const patch = document.paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]?.patch;
@@ -79,20 +115,27 @@ test("OpenAPI has what kubectl reads: patch operations for validation, schemas f
   const deployment = document.components.schemas["io.k8s.api.apps.v1.Deployment"];
   expect(deployment?.["x-kubernetes-group-version-kind"]).toEqual([{ group: "apps", version: "v1", kind: "Deployment" }]);
   // Every reference leads somewhere.
-  for (const [, reference = ""] of answer.text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)) expect(document.components.schemas).toHaveProperty([reference]);
+  for (const [, reference = ""] of answer.text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g))
+    expect(document.components.schemas).toHaveProperty([reference]);
   const revalidated = await api.call("GET", "/openapi/v3", { headers: { "if-modified-since": new Date(Date.now() + 1000).toUTCString() } });
   expect(revalidated.status).toBe(304);
 });
 
 test("Istio's kinds are explained too, by the paths of their fields", async () => {
-  const { schemas } = (JSON.parse((await api.call("GET", "/openapi/v3/apis/security.istio.io/v1")).text) as { components: { schemas: Record<string, Described> } }).components;
+  const { schemas } = (
+    JSON.parse((await api.call("GET", "/openapi/v3/apis/security.istio.io/v1")).text) as { components: { schemas: Record<string, Described> } }
+  ).components;
   const peers = schemas["io.istio.security.v1.PeerAuthentication"]?.properties?.["spec"]?.properties;
   // What the definition says itself stands.
   expect(peers?.["mtls"]?.description).toBe("How connections to the workloads are authenticated.");
   expect(peers?.["selector"]?.properties?.["matchLabels"]?.description).toContain("labels");
   const rule = schemas["io.istio.security.v1.AuthorizationPolicy"]?.properties?.["spec"]?.properties?.["rules"]?.items;
   const operation = rule?.properties?.["to"]?.items?.properties?.["operation"];
-  expect([rule?.description, operation?.description, operation?.properties?.["methods"]?.description]).toEqual([undefined, "Operation specifies the operation of a request.", "HTTP methods."]);
+  expect([rule?.description, operation?.description, operation?.properties?.["methods"]?.description]).toEqual([
+    undefined,
+    "Operation specifies the operation of a request.",
+    "HTTP methods.",
+  ]);
 });
 
 test("version 2 of OpenAPI, in JSON and as Go clients ask for it", async () => {
@@ -100,8 +143,14 @@ test("version 2 of OpenAPI, in JSON and as Go clients ask for it", async () => {
     paths: Record<string, { patch?: { consumes: string[]; parameters: { name: string }[]; "x-kubernetes-group-version-kind": object } }>;
     definitions: Record<string, { description: string; type?: string; properties: Record<string, object> }>;
   };
-  expect(swagger.paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]?.patch).toMatchObject({ consumes: expect.arrayContaining(["application/apply-patch+yaml"]), "x-kubernetes-group-version-kind": { kind: "Deployment" } });
-  expect(swagger.definitions["io.k8s.api.core.v1.PodSpec"]?.properties["affinity"]).toEqual({ description: "If specified, the pod's scheduling constraints", $ref: "#/definitions/io.k8s.api.core.v1.Affinity" });
+  expect(swagger.paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]?.patch).toMatchObject({
+    consumes: expect.arrayContaining(["application/apply-patch+yaml"]),
+    "x-kubernetes-group-version-kind": { kind: "Deployment" },
+  });
+  expect(swagger.definitions["io.k8s.api.core.v1.PodSpec"]?.properties["affinity"]).toEqual({
+    description: "If specified, the pod's scheduling constraints",
+    $ref: "#/definitions/io.k8s.api.core.v1.Affinity",
+  });
   expect(swagger.definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]).toMatchObject({ type: "string", format: "int-or-string" });
   const answer = await api.call("GET", "/openapi/v2", { accept: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf" });
   expect(answer.headers.get("content-type")).toBe("application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
@@ -124,7 +173,8 @@ interface Described {
 
 test("OpenAPI explains: every kind and nearly every field has its text, and types stand under their names", async () => {
   const { paths } = JSON.parse((await api.call("GET", "/openapi/v3")).text) as { paths: Record<string, { serverRelativeURL: string }> };
-  const core = (JSON.parse((await api.call("GET", paths["api/v1"]?.serverRelativeURL ?? "")).text) as { components: { schemas: Record<string, Described> } }).components.schemas;
+  const core = (JSON.parse((await api.call("GET", paths["api/v1"]?.serverRelativeURL ?? "")).text) as { components: { schemas: Record<string, Described> } })
+    .components.schemas;
   const named = (name: string) => [{ $ref: `#/components/schemas/${name}` }];
   const container = core["io.k8s.api.core.v1.Container"];
   expect(container?.description).toBe("A single application container that you want to run within a pod.");
@@ -134,16 +184,23 @@ test("OpenAPI explains: every kind and nearly every field has its text, and type
   expect(container?.required).toEqual(["name"]);
   expect(core["io.k8s.api.core.v1.PodSpec"]?.properties?.["dnsConfig"]?.allOf).toEqual(named("io.k8s.api.core.v1.PodDNSConfig"));
   expect(core["io.k8s.api.core.v1.PodDNSConfig"]?.properties?.["nameservers"]?.description).toContain("DNS name server");
-  expect(core["io.k8s.api.core.v1.ResourceRequirements"]?.properties?.["limits"]?.additionalProperties?.allOf).toEqual(named("io.k8s.apimachinery.pkg.api.resource.Quantity"));
+  expect(core["io.k8s.api.core.v1.ResourceRequirements"]?.properties?.["limits"]?.additionalProperties?.allOf).toEqual(
+    named("io.k8s.apimachinery.pkg.api.resource.Quantity"),
+  );
   // A driver's volume is taken as it comes, and explained all the same.
   expect(core["io.k8s.api.core.v1.PersistentVolumeSpec"]?.properties?.["nfs"]?.allOf).toEqual(named("io.k8s.api.core.v1.NFSVolumeSource"));
-  expect(core["io.k8s.api.core.v1.CephFSVolumeSource"]).toMatchObject({ required: ["monitors"], properties: { monitors: { type: "array", items: { type: "string" } } } });
+  expect(core["io.k8s.api.core.v1.CephFSVolumeSource"]).toMatchObject({
+    required: ["monitors"],
+    properties: { monitors: { type: "array", items: { type: "string" } } },
+  });
   for (const [path, { serverRelativeURL }] of Object.entries(paths)) {
     const text = (await api.call("GET", serverRelativeURL)).text;
     const { schemas } = (JSON.parse(text) as { components: { schemas: Record<string, Described> } }).components;
     const lost = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].filter(([, reference = ""]) => !(reference in schemas));
     expect([path, lost]).toEqual([path, []]);
-    const without = Object.entries(schemas).flatMap(([name, { properties = {} }]) => (name.startsWith("io.k8s.api.") ? Object.keys(properties).filter((field) => !properties[field]?.description) : []));
+    const without = Object.entries(schemas).flatMap(([name, { properties = {} }]) =>
+      name.startsWith("io.k8s.api.") ? Object.keys(properties).filter((field) => !properties[field]?.description) : [],
+    );
     expect([path, without.length < 12 ? [] : without]).toEqual([path, []]);
   }
 });

@@ -62,7 +62,9 @@ function withPaths(schema: Schema, paths: Record<string, string>, path: string, 
   return {
     ...(text ? { description: text } : {}),
     ...schema,
-    ...(properties ? { properties: Object.fromEntries(Object.entries(properties).map(([name, of]) => [name, withPaths(of, paths, path === "" ? name : `${path}.${name}`)])) } : {}),
+    ...(properties
+      ? { properties: Object.fromEntries(Object.entries(properties).map(([name, of]) => [name, withPaths(of, paths, path === "" ? name : `${path}.${name}`)])) }
+      : {}),
     ...(items ? { items: withPaths(items, paths, path, false) } : {}),
     ...(typeof values === "object" ? { additionalProperties: withPaths(values, paths, path, false) } : {}),
   };
@@ -79,7 +81,10 @@ function generalField(field: string, own: ExplainedField | undefined, explanatio
 function fromExplanation(fields: Record<string, ExplainedField>, refer: Refer): Schema {
   const required = Object.keys(fields).filter((field) => fields[field]?.required);
   const properties = Object.fromEntries(
-    Object.entries(fields).map(([field, { text, form, enum: values }]) => [field, { ...(text ? { description: text } : {}), ...withEnum(fromForm(form, refer), values) }]),
+    Object.entries(fields).map(([field, { text, form, enum: values }]) => [
+      field,
+      { ...(text ? { description: text } : {}), ...withEnum(fromForm(form, refer), values) },
+    ]),
   );
   return { ...(required.length > 0 ? { required } : {}), properties };
 }
@@ -116,7 +121,9 @@ function named(schema: Schema, type: string, refer: Refer): Schema {
 /** A type's own schema: what our schemas say in structural form, in the words of a built-in type's. */
 function asType(schema: Schema): Schema {
   if (schema["x-kubernetes-int-or-string"]) {
-    return schema.format === "quantity" ? { oneOf: [{ type: "string" }, { type: "number" }] } : { format: "int-or-string", oneOf: [{ type: "integer" }, { type: "string" }] };
+    return schema.format === "quantity"
+      ? { oneOf: [{ type: "string" }, { type: "number" }] }
+      : { format: "int-or-string", oneOf: [{ type: "integer" }, { type: "string" }] };
   }
   const { nullable: _, "x-kubernetes-preserve-unknown-fields": free, ...rest } = schema;
   return free ? { type: "object", ...rest } : rest;

@@ -63,7 +63,11 @@ function writeSchema(writer: BinaryWriter, schema: SwaggerSchema): void {
   if (schema.format) text(writer, 2, schema.format);
   if (schema.description) text(writer, 4, schema.description);
   if (schema.default !== undefined) message(writer, 5, () => text(writer, 2, JSON.stringify(schema.default)));
-  for (const [key, field] of [["maximum", 7], ["minimum", 9]] as const) if (schema[key] !== undefined) writer.tag(field, WireType.Bit64).double(schema[key]);
+  for (const [key, field] of [
+    ["maximum", 7],
+    ["minimum", 9],
+  ] as const)
+    if (schema[key] !== undefined) writer.tag(field, WireType.Bit64).double(schema[key]);
   for (const [key, field] of LENGTHS) if (schema[key] !== undefined) writer.tag(field, WireType.Varint).int64(schema[key]);
   if (schema.pattern) text(writer, 13, schema.pattern);
   for (const name of schema.required ?? []) text(writer, 19, name);
@@ -81,7 +85,14 @@ function writeSchema(writer: BinaryWriter, schema: SwaggerSchema): void {
   extensions(writer, 31, schema);
 }
 
-const LENGTHS = [["maxLength", 11], ["minLength", 12], ["maxItems", 14], ["minItems", 15], ["maxProperties", 17], ["minProperties", 18]] as const;
+const LENGTHS = [
+  ["maxLength", 11],
+  ["minLength", 12],
+  ["maxItems", 14],
+  ["minItems", 15],
+  ["maxProperties", 17],
+  ["minProperties", 18],
+] as const;
 
 /** NamedAny: its value as YAML, of which JSON is a part. */
 function extensions(writer: BinaryWriter, field: number, of: object): void {

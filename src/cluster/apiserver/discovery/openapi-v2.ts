@@ -65,7 +65,13 @@ function operations(item: V3Item): Record<string, SwaggerOperation> {
     found[method] = {
       ...(requestBody ? { consumes: Object.keys(requestBody.content) } : {}),
       produces: ["application/json"],
-      parameters: [...(item.parameters ?? []), ...parameters].map(({ name, in: place, required, schema }) => ({ name, in: place, type: schema.type, ...(required ? { required } : {}), uniqueItems: true as const })),
+      parameters: [...(item.parameters ?? []), ...parameters].map(({ name, in: place, required, schema }) => ({
+        name,
+        in: place,
+        type: schema.type,
+        ...(required ? { required } : {}),
+        uniqueItems: true as const,
+      })),
       responses: Object.fromEntries(
         Object.entries(responses).map(([code, { description, content }]) => {
           const schema = content?.["application/json"]?.schema;
@@ -85,13 +91,26 @@ function swaggerSchema(schema: Schema): SwaggerSchema {
     const { allOf: _, $ref: __, nullable: ___, ...beside } = schema;
     return { ...(beside as SwaggerSchema), $ref: reference.replace(V3, V2) };
   }
-  const { nullable: _, oneOf, anyOf: __, allOf: ___, not: ____, properties, items, additionalProperties, "x-kubernetes-int-or-string": either, ...rest } = schema;
+  const {
+    nullable: _,
+    oneOf,
+    anyOf: __,
+    allOf: ___,
+    not: ____,
+    properties,
+    items,
+    additionalProperties,
+    "x-kubernetes-int-or-string": either,
+    ...rest
+  } = schema;
   if (either || oneOf) return { ...(rest as SwaggerSchema), type: "string", ...(either || rest.format ? { format: rest.format ?? "int-or-string" } : {}) };
   return {
     ...rest,
     ...(properties ? { properties: mapValues(properties, swaggerSchema) } : {}),
     ...(items ? { items: swaggerSchema(items) } : {}),
-    ...(additionalProperties === undefined ? {} : { additionalProperties: typeof additionalProperties === "object" ? swaggerSchema(additionalProperties) : additionalProperties }),
+    ...(additionalProperties === undefined
+      ? {}
+      : { additionalProperties: typeof additionalProperties === "object" ? swaggerSchema(additionalProperties) : additionalProperties }),
   };
 }
 

@@ -50,13 +50,20 @@ export class OpenApi {
   /** The document of `api/v1` or `apis/group/version`. */
   document(name: string): { body: string; hash: string } | undefined {
     const match = /^(?:api|apis\/([^/]+))\/([^/]+)$/.exec(name);
-    const resources = match && this.catalogue.groups().get(match[1] ?? "")?.get(match[2] ?? "");
+    const resources =
+      match &&
+      this.catalogue
+        .groups()
+        .get(match[1] ?? "")
+        ?.get(match[2] ?? "");
     return resources ? { body: JSON.stringify(explain(describe(name, resources), readExplanations())), hash: this.#hash(name, resources) } : undefined;
   }
 
   /** All groups as one document of version 2, and a hash that is another once it is. */
   swagger(): { document: () => SwaggerDocument; hash: string } {
-    const groups = [...this.catalogue.groups()].flatMap(([group, versions]) => [...versions].map(([version, resources]) => ({ name: group ? `apis/${group}/${version}` : `api/${version}`, resources })));
+    const groups = [...this.catalogue.groups()].flatMap(([group, versions]) =>
+      [...versions].map(([version, resources]) => ({ name: group ? `apis/${group}/${version}` : `api/${version}`, resources })),
+    );
     return {
       document: () => {
         const explanations = readExplanations();
@@ -90,7 +97,11 @@ function explain(document: OpenApiDocument, explanations: Explanations): OpenApi
 function describe(name: string, resources: Resource[]): OpenApiDocument {
   const paths: JsonNode = {};
   const schemas: Record<string, Schema> = {};
-  const referenced: Schema[] = [{ $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta` }, { $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions` }, { $ref: `${PREFIX}${LIST_META}` }];
+  const referenced: Schema[] = [
+    { $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta` },
+    { $ref: `${PREFIX}io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions` },
+    { $ref: `${PREFIX}${LIST_META}` },
+  ];
   for (const resource of resources) {
     const component = componentName(resource);
     const schema = kindSchema(resource);
@@ -169,7 +180,12 @@ function addPaths(paths: JsonNode, name: string, resource: Resource, component: 
 
 function objectOperations(verbs: Set<string>, gvk: JsonNode, component: string, custom: boolean): JsonNode {
   const one = answers(component);
-  const patchTypes = ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json", ...(custom ? [] : ["application/strategic-merge-patch+json"])];
+  const patchTypes = [
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    ...(custom ? [] : ["application/strategic-merge-patch+json"]),
+  ];
   const patchBody = { content: Object.fromEntries(patchTypes.map((type) => [type, { schema: { type: "object" } }])) };
   return {
     ...(verbs.has("get") ? { get: operation("get", gvk, [], one) } : {}),

@@ -65,7 +65,15 @@ export class App {
   }
 
   /** Tells the observers of one request; of upgrades their handlers tell themselves. */
-  observe(incoming: Incoming, user: UserInfo | undefined, target: ResourceRequest | undefined, answer: Pick<ApiResponse, "status" | "stream">, startedAt: number, seconds: number, refused?: unknown): void {
+  observe(
+    incoming: Incoming,
+    user: UserInfo | undefined,
+    target: ResourceRequest | undefined,
+    answer: Pick<ApiResponse, "status" | "stream">,
+    startedAt: number,
+    seconds: number,
+    refused?: unknown,
+  ): void {
     const { observers } = this.parts;
     if (observers.length === 0) return;
     // What was refused before it was routed is about the same object.
@@ -106,10 +114,19 @@ export class App {
       return respondStatus(new StatusError(507, "InsufficientStorage", errorText(error)), pretty);
     }
     // Go's decoder refuses so what is nested more than 10,000 deep; here the stack is the limit.
-    if (error instanceof RangeError && error.message.includes("call stack")) return respondStatus(badRequest("the object provided is unrecognized: json: exceeded max depth"), pretty);
-    this.parts.log.error("request failed", { method: incoming.method, path: incoming.path, error: errorText(error), stack: error instanceof Error ? error.stack : undefined });
+    if (error instanceof RangeError && error.message.includes("call stack"))
+      return respondStatus(badRequest("the object provided is unrecognized: json: exceeded max depth"), pretty);
+    this.parts.log.error("request failed", {
+      method: incoming.method,
+      path: incoming.path,
+      error: errorText(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    });
     // What was not foreseen is for the log; it may hold more than the client should see.
-    return respondStatus(internalError(error instanceof ChainmailError ? error.message : "an unforeseen fault of the API server, described in the cluster's log"), pretty);
+    return respondStatus(
+      internalError(error instanceof ChainmailError ? error.message : "an unforeseen fault of the API server, described in the cluster's log"),
+      pretty,
+    );
   }
 }
 

@@ -25,7 +25,10 @@ export async function serveHttp1(app: App, log: Logger, request: Http1Request, r
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (answer.stream) {
       response.flushHeaders();
-      answer.stream({ write: (chunk) => response.write(chunk), onDrain: (callback) => response.once("drain", callback), end: () => response.end() }, presence.signal);
+      answer.stream(
+        { write: (chunk) => response.write(chunk), onDrain: (callback) => response.once("drain", callback), end: () => response.end() },
+        presence.signal,
+      );
     } else if (body) response.end(body);
     else response.end();
   } catch (error) {
@@ -46,7 +49,10 @@ export function incomingOf(request: IncomingMessage, presence: ClientPresence): 
       const value = headers[name];
       return Array.isArray(value) ? value.join(", ") : value;
     },
-    headers: () => Object.entries(headers).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]])),
+    headers: () =>
+      Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+        value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]],
+      ),
     body: () => (body ??= readBody(request, headers["content-length"])),
     get signal() {
       return presence.signal;

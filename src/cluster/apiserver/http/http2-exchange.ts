@@ -53,7 +53,8 @@ function incomingOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fla
     path: at < 0 ? url : url.slice(0, at),
     query: new URLSearchParams(at < 0 ? "" : url.slice(at + 1)),
     header: (name) => text(headers[name]),
-    headers: () => Object.entries(headers).flatMap(([name, value]): [string, string][] => (value === undefined || name.startsWith(":") ? [] : [[name, text(value) ?? ""]])),
+    headers: () =>
+      Object.entries(headers).flatMap(([name, value]): [string, string][] => (value === undefined || name.startsWith(":") ? [] : [[name, text(value) ?? ""]])),
     body: () => (body ??= bare ? Promise.resolve(new Uint8Array()) : readBody(stream, headers["content-length"])),
     get signal() {
       return presence.signal;

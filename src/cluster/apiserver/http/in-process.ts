@@ -47,7 +47,8 @@ async function bytesOf(body: RequestInit["body"]): Promise<Uint8Array> {
 function toResponse({ status, headers, body, stream }: ApiResponse, gone: AbortController, ended: () => void): Response {
   const fields = new Headers();
   for (const [name, value] of Object.entries(headers ?? {})) for (const one of [value].flat()) fields.append(name, one);
-  if (!stream) return new Response(status === 204 || status === 304 ? null : (body as string | Uint8Array<ArrayBuffer> | undefined), { status, headers: fields });
+  if (!stream)
+    return new Response(status === 204 || status === 304 ? null : (body as string | Uint8Array<ArrayBuffer> | undefined), { status, headers: fields });
   let drained: (() => void) | undefined;
   const readable = new ReadableStream<Uint8Array>(
     {

@@ -60,7 +60,10 @@ test("a client certificate names the user; without one only health and version a
   for (const path of ["/healthz", "/livez", "/readyz"]) expect((await get(path)).body.toString()).toBe("ok");
   expect(json(await get("/version"))).toMatchObject({ major: "1", minor: "33", gitVersion: "v1.33.1" });
   const pods = await get("/api/v1/pods");
-  expect([pods.status, json(pods).message]).toEqual([403, 'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope']);
+  expect([pods.status, json(pods).message]).toEqual([
+    403,
+    'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope',
+  ]);
   const paths = await get("/api");
   expect([paths.status, json(paths).message]).toEqual([403, 'forbidden: User "system:anonymous" cannot get path "/api"']);
   const token = await get("/api/v1/pods", { headers: { authorization: "Bearer nonsense" } });
@@ -126,7 +129,7 @@ test("YAML goes both ways", async () => {
   const reply = await get("/api/v1/namespaces/default/configmaps", {
     client: api.pki.admin,
     method: "POST",
-    body: "metadata:\n  name: yaml\ndata:\n  a: \"1\"\n",
+    body: 'metadata:\n  name: yaml\ndata:\n  a: "1"\n',
     headers: { "content-type": "application/yaml", accept: "application/yaml" },
   });
   expect([reply.status, reply.headers["content-type"]]).toEqual([201, "application/yaml"]);

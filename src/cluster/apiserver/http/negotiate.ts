@@ -71,7 +71,14 @@ export function parseMediaType(text: string): MediaRange {
   const params = new Map<string, string>();
   for (const part of parts) {
     const at = part.indexOf("=");
-    if (at > 0) params.set(part.slice(0, at).trim().toLowerCase(), part.slice(at + 1).trim().replace(/^"(.*)"$/, "$1"));
+    if (at > 0)
+      params.set(
+        part.slice(0, at).trim().toLowerCase(),
+        part
+          .slice(at + 1)
+          .trim()
+          .replace(/^"(.*)"$/, "$1"),
+      );
   }
   return { type: type.trim().toLowerCase(), params };
 }

@@ -43,7 +43,10 @@ function route(parts: NonResourceParts, request: ApiRequest, path: string): ApiR
   if (path === "/openapi/v2") return swagger(parts.openApi, request);
   if (path === "/openapi/v3") return openApiIndex(parts.openApi, request);
   if (path.startsWith("/openapi/v3/")) return openApiDocument(parts.openApi, request, path.slice("/openapi/v3/".length));
-  if (path === "/") return json(JSON.stringify({ paths: ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] }, null, 2));
+  if (path === "/")
+    return json(
+      JSON.stringify({ paths: ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] }, null, 2),
+    );
   const openId = parts.openId(path);
   return openId === undefined ? undefined : json(openId);
 }
@@ -100,7 +103,8 @@ function swagger(openApi: OpenApi, request: ApiRequest): ApiResponse {
   const { document, hash } = openApi.swagger();
   const headers = { etag: `"${hash}"`, vary: "Accept", "cache-control": "no-cache, private" };
   if (request.header("if-none-match") === headers.etag) return { status: 304, headers };
-  if (!(request.header("accept") ?? "").includes("proto-openapi.spec.v2")) return { status: 200, headers: { ...headers, "content-type": JSON_TYPE }, body: JSON.stringify(document()) };
+  if (!(request.header("accept") ?? "").includes("proto-openapi.spec.v2"))
+    return { status: 200, headers: { ...headers, "content-type": JSON_TYPE }, body: JSON.stringify(document()) };
   return { status: 200, headers: { ...headers, "content-type": SWAGGER_PROTOBUF }, body: encodeSwagger(document()) };
 }
 

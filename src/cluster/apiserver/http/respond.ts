@@ -3,7 +3,12 @@ import type { Negotiated } from "./negotiate.ts";
 import type { StatusError } from "./status.ts";
 
 /** An answer from a JSON text, in the encoding that the client wants. */
-export async function respondJson(status: number, json: string, negotiated: Pick<Negotiated, "type" | "pretty">, warnings: readonly string[] = []): Promise<ApiResponse> {
+export async function respondJson(
+  status: number,
+  json: string,
+  negotiated: Pick<Negotiated, "type" | "pretty">,
+  warnings: readonly string[] = [],
+): Promise<ApiResponse> {
   const headers: Record<string, string | string[]> = { "content-type": negotiated.type };
   if (warnings.length > 0) headers.warning = warningHeaders(warnings);
   if (negotiated.type === YAML_TYPE) {

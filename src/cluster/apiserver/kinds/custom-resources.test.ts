@@ -14,12 +14,22 @@ const spec = {
     image: { type: "string", default: "busybox" },
     replicas: { type: "integer", minimum: 1, maximum: 10, default: 1 },
     tags: { type: "array", "x-kubernetes-list-type": "set", items: { type: "string" } },
-    ports: { type: "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port"], items: { type: "object", required: ["port"], properties: { port: { type: "integer" }, name: { type: "string" } } } },
+    ports: {
+      type: "array",
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["port"],
+      items: { type: "object", required: ["port"], properties: { port: { type: "integer" }, name: { type: "string" } } },
+    },
     free: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
     nested: { type: "object", properties: { level: { type: "string", enum: ["low", "high"], default: "low" } } },
   },
   "x-kubernetes-validations": [
-    { rule: "self.replicas <= 5 || self.image == 'big'", messageExpression: "'at most 5 of ' + self.image", reason: "FieldValueForbidden", fieldPath: ".replicas" },
+    {
+      rule: "self.replicas <= 5 || self.image == 'big'",
+      messageExpression: "'at most 5 of ' + self.image",
+      reason: "FieldValueForbidden",
+      fieldPath: ".replicas",
+    },
     { rule: "self.cronSpec == oldSelf.cronSpec", message: "cronSpec is immutable" },
   ],
 };
@@ -35,8 +45,16 @@ const crd = {
         name: "v1",
         served: true,
         storage: true,
-        schema: { openAPIV3Schema: { type: "object", properties: { spec, status: { type: "object", properties: { replicas: { type: "integer" }, labelSelector: { type: "string" } } } } } },
-        subresources: { status: {}, scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas", labelSelectorPath: ".status.labelSelector" } },
+        schema: {
+          openAPIV3Schema: {
+            type: "object",
+            properties: { spec, status: { type: "object", properties: { replicas: { type: "integer" }, labelSelector: { type: "string" } } } },
+          },
+        },
+        subresources: {
+          status: {},
+          scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas", labelSelectorPath: ".status.labelSelector" },
+        },
         additionalPrinterColumns: [{ name: "Spec", type: "string", jsonPath: ".spec.cronSpec" }],
       },
     ],
@@ -71,7 +89,14 @@ test("defaults are filled in and unknown fields pruned, but for where they are k
 });
 
 test("what breaks the schema is refused with every cause", async () => {
-  const { body } = await create("bad", { cronSpec: "x", replicas: 0, tags: ["a", "a"], ports: [{ port: 1 }, { port: 1 }, {}], nested: { level: "mid" }, image: 5 });
+  const { body } = await create("bad", {
+    cronSpec: "x",
+    replicas: 0,
+    tags: ["a", "a"],
+    ports: [{ port: 1 }, { port: 1 }, {}],
+    nested: { level: "mid" },
+    image: 5,
+  });
   const causes = (body.details as { causes: { field: string; message: string }[] }).causes.map(({ field, message }) => `${field}: ${message}`);
   expect(causes.sort()).toEqual(
     [
@@ -88,7 +113,9 @@ test("what breaks the schema is refused with every cause", async () => {
 });
 
 test("CEL rules: messages of their own, transitions", async () => {
-  expect((await create("many", { replicas: 7 })).body.message).toBe('CronTab.stable.example.com "many" is invalid: spec.replicas: Forbidden: at most 5 of busybox');
+  expect((await create("many", { replicas: 7 })).body.message).toBe(
+    'CronTab.stable.example.com "many" is invalid: spec.replicas: Forbidden: at most 5 of busybox',
+  );
   expect((await create("many", { replicas: 7, image: "big" })).status).toBe(201);
   const patched = await api.call("PATCH", `${CRONTABS}/many`, { body: { spec: { cronSpec: "1 * * * *" } }, type: "application/merge-patch+json" });
   expect(patched.body.message).toBe('CronTab.stable.example.com "many" is invalid: spec: Invalid value: "object": cronSpec is immutable');
@@ -100,7 +127,10 @@ test("status and spec have endpoints of their own, and generation counts the spe
   const main = await api.call("PATCH", path, { body: { spec: { replicas: 2 }, status: { replicas: 9 } }, type: "application/merge-patch+json" });
   expect(main.body).toMatchObject({ spec: { replicas: 2 }, metadata: { generation: 2 } });
   expect(main.body).not.toHaveProperty("status");
-  const status = await api.call("PATCH", `${path}/status`, { body: { metadata: { labels: { a: "b" } }, spec: { replicas: 5 }, status: { replicas: 1, labelSelector: "app=x" } }, type: "application/merge-patch+json" });
+  const status = await api.call("PATCH", `${path}/status`, {
+    body: { metadata: { labels: { a: "b" } }, spec: { replicas: 5 }, status: { replicas: 1, labelSelector: "app=x" } },
+    type: "application/merge-patch+json",
+  });
   expect(status.body).toMatchObject({ spec: { replicas: 2 }, status: { replicas: 1 }, metadata: { generation: 2 } });
   expect(status.body.metadata).not.toHaveProperty("labels");
   const scale = await api.call("PATCH", `${path}/scale`, { body: { spec: { replicas: 3 } }, type: "application/merge-patch+json" });
@@ -111,7 +141,10 @@ test("status and spec have endpoints of their own, and generation counts the spe
 test("PUT needs the version; strategic patches and protobuf are for built-in kinds", async () => {
   await create("put", {});
   const put = await api.call("PUT", `${CRONTABS}/put`, { body: { metadata: { name: "put" }, spec: { cronSpec: "* * * * *" } } });
-  expect(put.body).toMatchObject({ code: 422, message: 'crontabs.stable.example.com "put" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update' });
+  expect(put.body).toMatchObject({
+    code: 422,
+    message: 'crontabs.stable.example.com "put" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update',
+  });
   const strategic = await api.call("PATCH", `${CRONTABS}/put`, { body: {}, type: "application/strategic-merge-patch+json" });
   expect([strategic.status, strategic.body.message]).toEqual([
     415,
@@ -132,7 +165,10 @@ test("server-side apply merges lists by the schema's keys", async () => {
   expect((await apply("b", { tags: ["y"], ports: [{ port: 1, name: "two" }] })).body.message).toContain('conflict with "a": .spec.ports[port=1].name');
   expect((await apply("a", { cronSpec: "* * * * *" })).body.spec).toMatchObject({ tags: ["y"], ports: [{ port: 2 }] });
   const undeclared = await apply("a", { nope: 1 });
-  expect([undeclared.status, undeclared.body.message]).toEqual([500, "failed to create typed patch object (/lists; stable.example.com/v1, Kind=CronTab): .spec.nope: field not declared in schema"]);
+  expect([undeclared.status, undeclared.body.message]).toEqual([
+    500,
+    "failed to create typed patch object (/lists; stable.example.com/v1, Kind=CronTab): .spec.nope: field not declared in schema",
+  ]);
 });
 
 test("deleting a definition deletes its objects; a finalizer among them holds it", async () => {

@@ -30,7 +30,8 @@ export class CustomResources {
     },
     afterWrite: (object) => {
       this.#serve(object);
-      if (object.metadata.deletionTimestamp && object.metadata.finalizers?.includes(CLEANUP)) void this.#empty(object as KubeObject as CustomResourceDefinition);
+      if (object.metadata.deletionTimestamp && object.metadata.finalizers?.includes(CLEANUP))
+        void this.#empty(object as KubeObject as CustomResourceDefinition);
     },
     afterDelete: (object) => {
       const { spec } = object as KubeObject as CustomResourceDefinition;
@@ -82,8 +83,18 @@ export class CustomResources {
     const reader = store.read(id, store.revision, () => wake());
     try {
       for (const { namespace, name } of resource ? store.list(id) : []) {
-        const request: WriteRequest = { resource: resource as NonNullable<typeof resource>, namespace, name, subresource: "", user: SYSTEM, options: OPTIONS, warnings: [] };
-        await deleteObject(context, request, { gracePeriodSeconds: undefined, propagationPolicy: undefined, preconditions: {}, dryRun: false }).catch(ignoreMissing);
+        const request: WriteRequest = {
+          resource: resource as NonNullable<typeof resource>,
+          namespace,
+          name,
+          subresource: "",
+          user: SYSTEM,
+          options: OPTIONS,
+          warnings: [],
+        };
+        await deleteObject(context, request, { gracePeriodSeconds: undefined, propagationPolicy: undefined, preconditions: {}, dryRun: false }).catch(
+          ignoreMissing,
+        );
       }
       while (store.count(id) > 0 && !this.#closed) await new Promise<void>((resolve) => (wake = resolve));
     } finally {

@@ -12,7 +12,8 @@ export const namespaceStrategy: KindStrategy = {
   },
   prepareUpdate(object: KubeObject, old: KubeObject, subresource: string) {
     // Only /finalize takes finalizers of the spec away.
-    if (subresource !== "finalize") object.spec = { ...(object.spec as object | undefined), finalizers: (old.spec as { finalizers?: string[] } | undefined)?.finalizers };
+    if (subresource !== "finalize")
+      object.spec = { ...(object.spec as object | undefined), finalizers: (old.spec as { finalizers?: string[] } | undefined)?.finalizers };
     return undefined;
   },
 };

@@ -18,7 +18,8 @@ export const podStrategy: KindStrategy = {
   prepareCreate(object: KubeObject, _dryRun, _user, warnings) {
     const { metadata, spec } = object as Pod;
     const annotations = metadata.annotations ?? {};
-    if (!spec || (spec as { os?: { name?: string } }).os?.name === "windows" || !Object.keys(annotations).some((key) => key.startsWith(APPARMOR_ANNOTATION))) return undefined;
+    if (!spec || (spec as { os?: { name?: string } }).os?.name === "windows" || !Object.keys(annotations).some((key) => key.startsWith(APPARMOR_ANNOTATION)))
+      return undefined;
     const ofPod = (spec as Secured).securityContext?.appArmorProfile;
     for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
       const key = APPARMOR_ANNOTATION + container.name;

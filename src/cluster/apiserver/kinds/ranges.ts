@@ -37,7 +37,8 @@ export class AddressRange {
 
   pick(random: RandomBytes, taken: (address: string) => boolean): string | undefined {
     const at = (offset: number) => toAddress(this.#base + offset);
-    const offset = pickOffset(this.#dynamicStart, this.#size - 1, random, (one) => taken(at(one))) ?? pickOffset(2, this.#dynamicStart, random, (one) => taken(at(one)));
+    const offset =
+      pickOffset(this.#dynamicStart, this.#size - 1, random, (one) => taken(at(one))) ?? pickOffset(2, this.#dynamicStart, random, (one) => taken(at(one)));
     return offset === undefined ? undefined : at(offset);
   }
 }

@@ -15,7 +15,8 @@ interface Spec {
   clusterIP: string;
   ports: { port: number; nodePort?: number }[];
 }
-const create = (name: string, spec: object, query = "") => api.call("POST", `${SERVICES}${query}`, { body: { metadata: { name }, spec: { ports: [{ port: 80 }], ...spec } } });
+const create = (name: string, spec: object, query = "") =>
+  api.call("POST", `${SERVICES}${query}`, { body: { metadata: { name }, spec: { ports: [{ port: 80 }], ...spec } } });
 const specOf = ({ body }: { body: Record<string, unknown> }) => body.spec as Spec;
 const remove = (name: string) => api.call("DELETE", `${SERVICES}/${name}`);
 
@@ -27,15 +28,28 @@ test("a Service gets what it leaves out, and keeps it", async () => {
   const { body, status } = await create("plain", {});
   expect(status).toBe(201);
   expect(body).toMatchObject({
-    spec: { type: "ClusterIP", sessionAffinity: "None", ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack", internalTrafficPolicy: "Cluster", ports: [{ port: 80, protocol: "TCP", targetPort: 80 }] },
+    spec: {
+      type: "ClusterIP",
+      sessionAffinity: "None",
+      ipFamilies: ["IPv4"],
+      ipFamilyPolicy: "SingleStack",
+      internalTrafficPolicy: "Cluster",
+      ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
+    },
     status: { loadBalancer: {} },
   });
   const { clusterIP } = specOf({ body });
   const put = await api.call("PUT", `${SERVICES}/plain`, { body: { metadata: { name: "plain" }, spec: { ports: [{ port: 81 }] } } });
   expect(specOf(put)).toMatchObject({ clusterIP, ports: [{ port: 81 }] });
   const other = clusterIP === "10.96.0.9" ? "10.96.0.8" : "10.96.0.9";
-  const moved = await api.call("PATCH", `${SERVICES}/plain`, { body: { spec: { clusterIP: other, clusterIPs: [other] } }, type: "application/merge-patch+json" });
-  expect(moved.body).toMatchObject({ code: 422, message: `Service "plain" is invalid: spec.clusterIPs[0]: Invalid value: ["${other}"]: may not change once set` });
+  const moved = await api.call("PATCH", `${SERVICES}/plain`, {
+    body: { spec: { clusterIP: other, clusterIPs: [other] } },
+    type: "application/merge-patch+json",
+  });
+  expect(moved.body).toMatchObject({
+    code: 422,
+    message: `Service "plain" is invalid: spec.clusterIPs[0]: Invalid value: ["${other}"]: may not change once set`,
+  });
   await remove("plain");
 });
 
@@ -44,7 +58,9 @@ test("addresses asked for are honoured, refused when taken or outside, and freed
   expect((await create("again", { clusterIP: "10.96.0.5" })).body.message).toBe(
     'Service "again" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.5"]: failed to allocate IP 10.96.0.5: provided IP is already allocated',
   );
-  expect((await create("outside", { clusterIP: "1.2.3.4" })).body.message).toContain("failed to allocate IP 1.2.3.4: the provided network does not match the current range");
+  expect((await create("outside", { clusterIP: "1.2.3.4" })).body.message).toContain(
+    "failed to allocate IP 1.2.3.4: the provided network does not match the current range",
+  );
   await remove("fixed");
   expect((await create("again", { clusterIP: "10.96.0.5" })).status).toBe(201);
   await remove("again");
@@ -67,14 +83,35 @@ test("a dry run takes nothing", async () => {
 });
 
 test("node ports: given, unique, kept over updates, dropped with the type", async () => {
-  const made = specOf(await create("np", { type: "NodePort", ports: [{ name: "a", port: 80 }, { name: "b", port: 81, nodePort: 30002 }] }));
+  const made = specOf(
+    await create("np", {
+      type: "NodePort",
+      ports: [
+        { name: "a", port: 80 },
+        { name: "b", port: 81, nodePort: 30002 },
+      ],
+    }),
+  );
   expect(made.ports[1]?.nodePort).toBe(30002);
   expect(made.ports[0]?.nodePort).toBeOneOf([30000, 30001, 30003]);
   expect((await create("taken", { type: "NodePort", ports: [{ port: 1, nodePort: 30002 }] })).body.message).toBe(
     'Service "taken" is invalid: spec.ports[0].nodePort: Invalid value: 30002: provided port is already allocated',
   );
   expect((await create("range", { type: "NodePort", ports: [{ port: 1, nodePort: 80 }] })).body.message).toContain("The range of valid ports is 30000-30003");
-  const put = specOf(await api.call("PUT", `${SERVICES}/np`, { body: { metadata: { name: "np" }, spec: { type: "NodePort", ports: [{ name: "a", port: 80 }, { name: "b", port: 81 }] } } }));
+  const put = specOf(
+    await api.call("PUT", `${SERVICES}/np`, {
+      body: {
+        metadata: { name: "np" },
+        spec: {
+          type: "NodePort",
+          ports: [
+            { name: "a", port: 80 },
+            { name: "b", port: 81 },
+          ],
+        },
+      },
+    }),
+  );
   expect(put.ports).toMatchObject(made.ports);
   const plain = await api.call("PATCH", `${SERVICES}/np`, { body: { spec: { type: "ClusterIP" } }, type: "application/merge-patch+json" });
   expect(specOf(plain).ports.map(({ nodePort }) => nodePort)).toEqual([undefined, undefined]);
@@ -83,15 +120,31 @@ test("node ports: given, unique, kept over updates, dropped with the type", asyn
 });
 
 test("TCP and UDP of one port share a node port", async () => {
-  const { ports } = specOf(await create("dns", { type: "LoadBalancer", ports: [{ name: "u", port: 53, protocol: "UDP" }, { name: "t", port: 53, protocol: "TCP" }] }));
+  const { ports } = specOf(
+    await create("dns", {
+      type: "LoadBalancer",
+      ports: [
+        { name: "u", port: 53, protocol: "UDP" },
+        { name: "t", port: 53, protocol: "TCP" },
+      ],
+    }),
+  );
   expect(ports[0]?.nodePort).toBe(ports[1]?.nodePort as number);
 });
 
 test("ranges leave their lowest to those who ask", () => {
   const range = new AddressRange("10.96.0.0/16");
-  const chosen = range.pick(() => new Uint8Array(4), () => false);
+  const chosen = range.pick(
+    () => new Uint8Array(4),
+    () => false,
+  );
   expect([range.first, chosen]).toEqual(["10.96.0.1", "10.96.1.0"]);
   expect(["10.96.0.0", "10.96.255.255", "10.97.0.1", "x"].map((address) => range.includes(address))).toEqual([false, false, false, false]);
-  expect(new PortRange(30000, 32767).pick(() => new Uint8Array(4), () => false)).toBe(30086);
+  expect(
+    new PortRange(30000, 32767).pick(
+      () => new Uint8Array(4),
+      () => false,
+    ),
+  ).toBe(30086);
   expect(() => new AddressRange("10.96.0.0/40")).toThrow("no range of IPv4 addresses");
 });

@@ -66,7 +66,15 @@ function portKey(port: number, protocol: string | undefined): string {
   return `${port}/${protocol ?? "TCP"}`;
 }
 
-function allocateAddress(service: Service, old: Service | undefined, range: AddressRange, random: RestContext["random"], has: Has, take: Take, errors: FieldError[]): void {
+function allocateAddress(
+  service: Service,
+  old: Service | undefined,
+  range: AddressRange,
+  random: RestContext["random"],
+  has: Has,
+  take: Take,
+  errors: FieldError[],
+): void {
   const spec = (service.spec ??= {});
   if (spec.type === "ExternalName" || spec.clusterIP === "None") return;
   const wanted = spec.clusterIP;
@@ -76,7 +84,8 @@ function allocateAddress(service: Service, old: Service | undefined, range: Addr
     return;
   }
   if (wanted && wanted === old?.spec?.clusterIP) return;
-  const fail = (why: string) => errors.push({ type: "FieldValueInvalid", field: "spec.clusterIPs", message: `Invalid value: ${JSON.stringify(wanted ? [wanted] : [])}: ${why}` });
+  const fail = (why: string) =>
+    errors.push({ type: "FieldValueInvalid", field: "spec.clusterIPs", message: `Invalid value: ${JSON.stringify(wanted ? [wanted] : [])}: ${why}` });
   if (wanted) {
     // What is no address at all is told by validation.
     if (isIP(wanted) === 0) return;
@@ -91,7 +100,15 @@ function allocateAddress(service: Service, old: Service | undefined, range: Addr
   spec.clusterIPs = [chosen];
 }
 
-function allocatePorts(service: Service, old: Service | undefined, range: PortRange, random: RestContext["random"], has: Has, take: Take, errors: FieldError[]): void {
+function allocatePorts(
+  service: Service,
+  old: Service | undefined,
+  range: PortRange,
+  random: RestContext["random"],
+  has: Has,
+  take: Take,
+  errors: FieldError[],
+): void {
   const spec = service.spec ?? {};
   const external = spec.type === "NodePort" || (spec.type === "LoadBalancer" && spec.allocateLoadBalancerNodePorts !== false);
   const before = new Set((old?.spec?.ports ?? []).map(({ nodePort, protocol }) => portKey(nodePort ?? 0, protocol)));
@@ -115,7 +132,8 @@ function allocatePorts(service: Service, old: Service | undefined, range: PortRa
   if (!external || errors.length > 0) return;
   const choose = (protocol: string) => {
     const chosen = range.pick(random, (port) => own.has(port) || has(portKey(port, protocol)));
-    if (chosen === undefined) errors.push({ type: "FieldValueInvalid", field: "spec.ports", message: "Invalid value: null: failed to allocate a nodePort: range is full" });
+    if (chosen === undefined)
+      errors.push({ type: "FieldValueInvalid", field: "spec.ports", message: "Invalid value: null: failed to allocate a nodePort: range is full" });
     else {
       own.set(chosen, new Set([protocol]));
       take(portKey(chosen, protocol));

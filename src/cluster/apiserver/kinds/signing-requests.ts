@@ -45,10 +45,19 @@ export function signingRequestStrategy(clock: Clock): KindStrategy {
         object.status = before;
         return undefined;
       }
-      const conditions = withTimes(subresource === "status" ? keepVerdicts(asked.conditions ?? [], before.conditions ?? []) : (asked.conditions ?? []), before.conditions ?? [], timestamp(clock.now()));
+      const conditions = withTimes(
+        subresource === "status" ? keepVerdicts(asked.conditions ?? [], before.conditions ?? []) : (asked.conditions ?? []),
+        before.conditions ?? [],
+        timestamp(clock.now()),
+      );
       const status: Status = subresource === "approval" ? { ...before, conditions } : { ...asked, conditions };
       if (conditions.length === 0) delete status.conditions;
-      const errors = [...conditionErrors(conditions), ...certificateErrors(status, before), ...transitionErrors(conditions, before.conditions ?? [], subresource), ...overwriteErrors(status, before)];
+      const errors = [
+        ...conditionErrors(conditions),
+        ...certificateErrors(status, before),
+        ...transitionErrors(conditions, before.conditions ?? [], subresource),
+        ...overwriteErrors(status, before),
+      ];
       if (errors.length > 0) throw invalid(NAMED, object.metadata.name, errors);
       object.status = status;
       return undefined;
@@ -74,7 +83,11 @@ function keepVerdicts(conditions: Condition[], before: readonly Condition[]): Co
 function withTimes(conditions: readonly Condition[], before: readonly Condition[], now: string): Condition[] {
   return conditions.map((condition) => {
     const same = before.find(({ type, status, lastTransitionTime }) => type === condition.type && status === condition.status && lastTransitionTime);
-    return { ...condition, lastUpdateTime: condition.lastUpdateTime ?? now, lastTransitionTime: condition.lastTransitionTime ?? same?.lastTransitionTime ?? now };
+    return {
+      ...condition,
+      lastUpdateTime: condition.lastUpdateTime ?? now,
+      lastTransitionTime: condition.lastTransitionTime ?? same?.lastTransitionTime ?? now,
+    };
   });
 }
 
@@ -88,9 +101,18 @@ function conditionErrors(conditions: readonly Condition[]): FieldError[] {
     if (type === "") errors.push({ type: "FieldValueRequired", field: `${at}.type`, message: "Required value" });
     const allowed = LASTING.includes(type) ? ["True"] : ["False", "True", "Unknown"];
     if (status === "") errors.push({ type: "FieldValueRequired", field: `${at}.status`, message: "Required value" });
-    else if (!allowed.includes(status)) errors.push({ type: "FieldValueNotSupported", field: `${at}.status`, message: `Unsupported value: ${JSON.stringify(status)}: supported values: ${allowed.map((one) => JSON.stringify(one)).join(", ")}` });
+    else if (!allowed.includes(status))
+      errors.push({
+        type: "FieldValueNotSupported",
+        field: `${at}.status`,
+        message: `Unsupported value: ${JSON.stringify(status)}: supported values: ${allowed.map((one) => JSON.stringify(one)).join(", ")}`,
+      });
     if (VERDICTS.includes(type) && VERDICTS.some((other) => other !== type && seen.has(other))) {
-      errors.push({ type: "FieldValueInvalid", field: CONDITIONS, message: `Invalid value: ${JSON.stringify(type)}: Approved and Denied conditions are mutually exclusive` });
+      errors.push({
+        type: "FieldValueInvalid",
+        field: CONDITIONS,
+        message: `Invalid value: ${JSON.stringify(type)}: Approved and Denied conditions are mutually exclusive`,
+      });
     }
     if (seen.has(type)) errors.push({ type: "FieldValueDuplicate", field: `${at}.type`, message: `Duplicate value: ${JSON.stringify(type)}` });
     seen.add(type);
@@ -101,13 +123,22 @@ function conditionErrors(conditions: readonly Condition[]): FieldError[] {
 function transitionErrors(conditions: readonly Condition[], before: readonly Condition[], subresource: string): FieldError[] {
   const forbid = (text: string): FieldError => ({ type: "FieldValueForbidden", field: CONDITIONS, message: `Forbidden: updates may not ${text}` });
   const of = (list: readonly Condition[], type: string) => list.filter((one) => one.type === type);
-  const removed = LASTING.filter((type) => of(conditions, type).length < of(before, type).length).map((type) => forbid(`remove a condition of type ${JSON.stringify(type)}`));
-  const written = subresource === "approval" ? [] : VERDICTS.filter((type) => of(conditions, type).length > of(before, type).length).map((type) => forbid(`add a condition of type ${JSON.stringify(type)}`));
+  const removed = LASTING.filter((type) => of(conditions, type).length < of(before, type).length).map((type) =>
+    forbid(`remove a condition of type ${JSON.stringify(type)}`),
+  );
+  const written =
+    subresource === "approval"
+      ? []
+      : VERDICTS.filter((type) => of(conditions, type).length > of(before, type).length).map((type) =>
+          forbid(`add a condition of type ${JSON.stringify(type)}`),
+        );
   return [...removed, ...written];
 }
 
 function overwriteErrors({ certificate }: Status, before: Status): FieldError[] {
-  return before.certificate && certificate !== before.certificate ? [{ type: "FieldValueForbidden", field: "status.certificate", message: "Forbidden: updates may not modify existing certificate content" }] : [];
+  return before.certificate && certificate !== before.certificate
+    ? [{ type: "FieldValueForbidden", field: "status.certificate", message: "Forbidden: updates may not modify existing certificate content" }]
+    : [];
 }
 
 function certificateErrors({ certificate = "" }: Status, before: Status): FieldError[] {

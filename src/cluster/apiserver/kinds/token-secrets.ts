@@ -34,7 +34,8 @@ export class TokenSecrets {
       if (!old) for (const secret of this.#secretsOf(account)) this.#fillLater(secret);
     },
     afterDelete: (account) => {
-      for (const secret of this.#secretsOf(account)) if (secret.metadata.annotations?.[UID] === account.metadata.uid) void this.#attempt(secret, () => this.#remove(secret));
+      for (const secret of this.#secretsOf(account))
+        if (secret.metadata.annotations?.[UID] === account.metadata.uid) void this.#attempt(secret, () => this.#remove(secret));
     },
   };
 
@@ -44,7 +45,9 @@ export class TokenSecrets {
   }
 
   #secretsOf({ metadata }: KubeObject): Secret[] {
-    const all = this.context().store.list("/secrets", metadata.namespace).map(({ object }) => object as KubeObject as Secret);
+    const all = this.context()
+      .store.list("/secrets", metadata.namespace)
+      .map(({ object }) => object as KubeObject as Secret);
     return all.filter((secret) => secret.type === TYPE && secret.metadata.annotations?.[NAME] === metadata.name);
   }
 
@@ -58,7 +61,11 @@ export class TokenSecrets {
     } catch (error) {
       // It is gone or another one by now: whoever did that has the last word.
       if (error instanceof StatusError && (error.status.code === 404 || error.status.code === 409)) return;
-      this.log.warn("a service account's token Secret is not kept", { namespace: secret.metadata.namespace, secret: secret.metadata.name, error: errorText(error) });
+      this.log.warn("a service account's token Secret is not kept", {
+        namespace: secret.metadata.namespace,
+        secret: secret.metadata.name,
+        error: errorText(error),
+      });
     }
   }
 
@@ -78,7 +85,12 @@ export class TokenSecrets {
         const filled = cloneJson(live) as KubeObject as Secret;
         const data = filled.data ?? {};
         filled.metadata.annotations = { ...filled.metadata.annotations, [UID]: serviceAccount.uid };
-        filled.data = { ...data, "ca.crt": data["ca.crt"] || base64(this.caPem), namespace: data.namespace || base64(namespace), token: data.token || base64(token) };
+        filled.data = {
+          ...data,
+          "ca.crt": data["ca.crt"] || base64(this.caPem),
+          namespace: data.namespace || base64(namespace),
+          token: data.token || base64(token),
+        };
         return filled as KubeObject;
       },
       { track: true, kind: "UpdateOptions", uid },

@@ -19,7 +19,10 @@ const CONTAINERS: Schema = {
 /** NodeMetrics and PodMetrics, which are measured when asked for and never stored. */
 export function metricsDefinitions(): ResourceDefinition[] {
   return [
-    definition("nodes", "NodeMetrics", false, { usage: USAGE }, [usageColumn("cpu", (object) => [object.usage as Usage]), usageColumn("memory", (object) => [object.usage as Usage])]),
+    definition("nodes", "NodeMetrics", false, { usage: USAGE }, [
+      usageColumn("cpu", (object) => [object.usage as Usage]),
+      usageColumn("memory", (object) => [object.usage as Usage]),
+    ]),
     definition("pods", "PodMetrics", true, { containers: CONTAINERS }, [usageColumn("cpu", containerUsages), usageColumn("memory", containerUsages)]),
   ];
 }

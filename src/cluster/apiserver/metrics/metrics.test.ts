@@ -37,7 +37,9 @@ test("metrics of pods and nodes; what does not run is left out", async () => {
   try {
     await api.call("POST", "/api/v1/namespaces/default/serviceaccounts", { body: { metadata: { name: "default" } } });
     for (const name of ["web", "idle"]) {
-      await api.call("POST", "/api/v1/namespaces/default/pods", { body: { metadata: { name, labels: { app: name } }, spec: { containers: [{ name: "app", image: "x" }] } } });
+      await api.call("POST", "/api/v1/namespaces/default/pods", {
+        body: { metadata: { name, labels: { app: name } }, spec: { containers: [{ name: "app", image: "x" }] } },
+      });
     }
     await api.call("POST", "/api/v1/nodes", { body: { metadata: { name: "n" } } });
     const path = "/apis/metrics.k8s.io/v1beta1";
@@ -47,7 +49,10 @@ test("metrics of pods and nodes; what does not run is left out", async () => {
       api.call("GET", `${path}/namespaces/default/pods/idle`),
       api.call("GET", `${path}/namespaces/default/pods?labelSelector=app%3Didle`),
     ]);
-    expect(pods.body).toMatchObject({ kind: "PodMetricsList", items: [{ metadata: { name: "web", namespace: "default" }, containers: [{ name: "app", usage: { memory: "3072Ki" } }] }] });
+    expect(pods.body).toMatchObject({
+      kind: "PodMetricsList",
+      items: [{ metadata: { name: "web", namespace: "default" }, containers: [{ name: "app", usage: { memory: "3072Ki" } }] }],
+    });
     const [{ containers, window }] = pods.body.items as [{ containers: { usage: { cpu: string } }[]; window: string }];
     expect(containers[0]?.usage.cpu).toMatch(/^[1-9]\d*n$/);
     expect(window).toMatch(/^0\.\d+s$/);

@@ -32,7 +32,8 @@ export function resourceMetrics(context: RestContext, source: UsageSource): [str
       `${METRICS_GROUP}/pods`,
       served(context, async (selected, { target, resource }) => {
         const one = target.verb === "get" ? store.get("/pods", target.namespace, target.name)?.object : undefined;
-        const candidates = target.verb === "get" ? (one ? [one as KubeObject as Pod] : []) : pods(target.namespace).filter((pod) => selected(pod as unknown as KubeObject));
+        const candidates =
+          target.verb === "get" ? (one ? [one as KubeObject as Pod] : []) : pods(target.namespace).filter((pod) => selected(pod as unknown as KubeObject));
         const measured = await meter.measure(() => readPods(source, candidates));
         return candidates.flatMap((pod) => podMetrics(pod, measured, resource) ?? []);
       }),
@@ -40,7 +41,10 @@ export function resourceMetrics(context: RestContext, source: UsageSource): [str
     [
       `${METRICS_GROUP}/nodes`,
       served(context, async (selected, { target, resource }) => {
-        const nodes = store.list("/nodes").map(({ object }) => object).filter((node) => (target.verb === "get" ? node.metadata.name === target.name : selected(node)));
+        const nodes = store
+          .list("/nodes")
+          .map(({ object }) => object)
+          .filter((node) => (target.verb === "get" ? node.metadata.name === target.name : selected(node)));
         if (nodes.length === 0) return [];
         const measured = await meter.measure(async () => new Map([["", source.node()]]));
         const measurement = measured.get("");
@@ -57,13 +61,22 @@ function served(context: RestContext, measure: Measure): SpecialHandler {
     const { request, target, resource } = call;
     if (target.verb === "get") {
       const [object] = await measure(() => true, call);
-      if (!object) throw notFound({ ...resource.definition, plural: resource.definition.kind.toLowerCase() }, target.namespace ? `${target.namespace}/${target.name}` : target.name);
+      if (!object)
+        throw notFound(
+          { ...resource.definition, plural: resource.definition.kind.toLowerCase() },
+          target.namespace ? `${target.namespace}/${target.name}` : target.name,
+        );
       return respondObject(context, call, 200, StoredObject.transient(resource.id, object));
     }
     if (target.verb !== "list") throw methodNotAllowed();
     const { filter } = parseListOptions(request.query, resource.definition, false);
     const objects = await measure((object) => filter?.(object) ?? true, call);
-    const page = { items: objects.map((object) => StoredObject.transient(resource.id, object)), revision: context.store.revision, continueToken: undefined, remaining: undefined };
+    const page = {
+      items: objects.map((object) => StoredObject.transient(resource.id, object)),
+      revision: context.store.revision,
+      continueToken: undefined,
+      remaining: undefined,
+    };
     const negotiated = negotiatedFor(request);
     return respondJson(200, renderList(resource, page, negotiated, includeObject(request.query), context.clock.now()), negotiated);
   };
@@ -92,7 +105,13 @@ function podMetrics(pod: Pod, measured: ReadonlyMap<string, Measurement>, resour
   return metrics(pod as unknown as KubeObject, resource, { now: () => newest.at }, newest, { containers });
 }
 
-function metrics({ metadata }: KubeObject, { definition, version }: Resource, clock: Pick<Clock, "now">, { at, windowMs }: Measurement, fields: object): KubeObject {
+function metrics(
+  { metadata }: KubeObject,
+  { definition, version }: Resource,
+  clock: Pick<Clock, "now">,
+  { at, windowMs }: Measurement,
+  fields: object,
+): KubeObject {
   const { name, namespace, labels } = metadata;
   return {
     apiVersion: apiVersionOf(definition.group, version),

@@ -53,5 +53,12 @@ function auditEvent({ incoming, user, target, code, refusal, streaming, startedA
 }
 
 function objectRef({ group, version, resource, namespace, name, subresource }: ResourceRequest): object {
-  return { resource, ...(namespace ? { namespace } : {}), ...(name ? { name } : {}), ...(group ? { apiGroup: group } : {}), apiVersion: version, ...(subresource ? { subresource } : {}) };
+  return {
+    resource,
+    ...(namespace ? { namespace } : {}),
+    ...(name ? { name } : {}),
+    ...(group ? { apiGroup: group } : {}),
+    apiVersion: version,
+    ...(subresource ? { subresource } : {}),
+  };
 }

@@ -17,7 +17,8 @@ export const MAX_JSON_PATCH_OPERATIONS = 10_000;
 
 /** RFC 6902 on a document that the caller gives up. Throws MalformedPatch or PatchMismatch. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
-  if (!Array.isArray(patch)) throw new MalformedPatch(`error decoding patch: json: cannot unmarshal ${typeof patch} into Go value of type []handlers.jsonPatchOp`);
+  if (!Array.isArray(patch))
+    throw new MalformedPatch(`error decoding patch: json: cannot unmarshal ${typeof patch} into Go value of type []handlers.jsonPatchOp`);
   const holder = { root: document };
   for (const item of patch) run(holder, parseOperation(item));
   return holder.root;
@@ -36,7 +37,10 @@ function parseOperation(item: unknown): Operation {
 function parsePointer(pointer: unknown, op: string): string[] {
   if (typeof pointer !== "string") throw new PatchMismatch(`${op} operation: missing path`);
   // What comes before the first slash counts for nothing, as in Kubernetes' library.
-  const path = pointer.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const path = pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
   // Setting it would change the prototype of a shared object instead of a field.
   if (path.includes("__proto__")) throw new PatchMismatch(`${op} operation does not apply: bad path ${pointer}`);
   return path;
@@ -125,7 +129,8 @@ function tryRead(holder: { root: unknown }, path: string[]): unknown {
 function arrayIndex(part: string, length: number, op: string): number {
   const index = /^-?\d+$/.test(part) ? Number(part) : Number.NaN;
   const absolute = index < 0 ? index + length : index;
-  if (!(absolute >= 0 && absolute < length)) throw new PatchMismatch(`${op} operation does not apply: doc is missing path: index ${part}: invalid index referenced`);
+  if (!(absolute >= 0 && absolute < length))
+    throw new PatchMismatch(`${op} operation does not apply: doc is missing path: index ${part}: invalid index referenced`);
   return absolute;
 }
 

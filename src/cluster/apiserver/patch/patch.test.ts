@@ -9,7 +9,14 @@ import strategic from "./testdata/strategic.json";
 
 const schemas = new Map(builtinResources().map(({ kind, versions }) => [kind, versions[0]?.schema]));
 
-for (const { kind, name, original, patch, result, error } of strategic as { kind: string; name: string; original: JsonObject; patch: JsonObject; result?: JsonObject; error?: string }[]) {
+for (const { kind, name, original, patch, result, error } of strategic as {
+  kind: string;
+  name: string;
+  original: JsonObject;
+  patch: JsonObject;
+  result?: JsonObject;
+  error?: string;
+}[]) {
   test(`strategic merge of a ${kind}: ${name}`, () => {
     const run = () => applyStrategicMergePatch(cloneJson(original), cloneJson(patch), schemas.get(kind));
     if (error === undefined) expect(run() as unknown).toEqual(result);

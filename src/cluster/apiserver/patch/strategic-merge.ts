@@ -137,7 +137,8 @@ function checkOrder(changes: unknown[], order: unknown[], mergeKey: string | und
   for (const item of changes) {
     if (isObject(item) && item[DIRECTIVE] !== undefined) continue;
     while (at < order.length && !sameElement(order[at], item, mergeKey)) at++;
-    if (at >= order.length) throw new StrategicPatchError(`The order in patch list:\n${printGo(changes)}\n doesn't match $setElementOrder list:\n${printGo(order)}\n`);
+    if (at >= order.length)
+      throw new StrategicPatchError(`The order in patch list:\n${printGo(changes)}\n doesn't match $setElementOrder list:\n${printGo(order)}\n`);
     at++;
   }
 }

@@ -14,7 +14,9 @@ test("a write of a kind that nothing acts on says so; reads and deletes do not",
   const path = "/apis/node.k8s.io/v1/runtimeclasses";
   const created = await api.call("POST", path, { body: { metadata: { name: "q" }, handler: "h" } });
   expect([created.status, warning(created)]).toEqual([201, '299 - "RuntimeClasses are stored, and pods of all of them run alike in this cluster"']);
-  expect(warning(await api.call("PATCH", `${path}/q`, { body: { metadata: { labels: { a: "b" } } }, type: "application/merge-patch+json" }))).toContain("run alike");
+  expect(warning(await api.call("PATCH", `${path}/q`, { body: { metadata: { labels: { a: "b" } } }, type: "application/merge-patch+json" }))).toContain(
+    "run alike",
+  );
   expect(warning(await api.call("GET", `${path}/q`))).toBeNull();
   expect(warning(await api.call("DELETE", `${path}/q`))).toBeNull();
 });
@@ -25,7 +27,16 @@ test("a deprecated version warns with every answer, and comes before what else i
   await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
     body: {
       metadata: { name: "olds.example.com" },
-      spec: { group: "example.com", scope: "Namespaced", names: { plural: "olds", kind: "Old" }, versions: [{ ...version, name: "v1", storage: true }, { ...version, name: "v1beta1", deprecated: true }, { ...version, name: "v1alpha1", deprecated: true, deprecationWarning: "go away" }] },
+      spec: {
+        group: "example.com",
+        scope: "Namespaced",
+        names: { plural: "olds", kind: "Old" },
+        versions: [
+          { ...version, name: "v1", storage: true },
+          { ...version, name: "v1beta1", deprecated: true },
+          { ...version, name: "v1alpha1", deprecated: true, deprecationWarning: "go away" },
+        ],
+      },
     },
   });
   expect(warning(await api.call("GET", "/apis/example.com/v1/olds"))).toBeNull();
@@ -38,12 +49,20 @@ test("an eviction is refused when the budget's pods would be too few", async () 
   const pods = "/api/v1/namespaces/default/pods";
   for (const name of ["a", "b"]) {
     await api.call("POST", pods, { body: { metadata: { name, labels: { app: "x" } }, spec: { containers: [{ name: "c", image: "x" }] } } });
-    await api.call("PATCH", `${pods}/${name}/status`, { body: { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } }, type: "application/merge-patch+json" });
+    await api.call("PATCH", `${pods}/${name}/status`, {
+      body: { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } },
+      type: "application/merge-patch+json",
+    });
   }
-  await api.call("POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets", { body: { metadata: { name: "b" }, spec: { maxUnavailable: "50%", selector: { matchLabels: { app: "x" } } } } });
+  await api.call("POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets", {
+    body: { metadata: { name: "b" }, spec: { maxUnavailable: "50%", selector: { matchLabels: { app: "x" } } } },
+  });
   const evict = (name: string) => api.call("POST", `${pods}/${name}/eviction`, { body: { metadata: { name } } });
   expect((await evict("a")).status).toBe(201);
   await api.call("POST", pods, { body: { metadata: { name: "a", labels: { app: "x" } }, spec: { containers: [{ name: "c", image: "x" }] } } });
   const refused = await evict("b");
-  expect([refused.status, refused.body.details]).toEqual([429, { causes: [{ reason: "DisruptionBudget", message: "The disruption budget b needs 1 healthy pods and has 1 currently" }] }]);
+  expect([refused.status, refused.body.details]).toEqual([
+    429,
+    { causes: [{ reason: "DisruptionBudget", message: "The disruption budget b needs 1 healthy pods and has 1 currently" }] },
+  ]);
 });

@@ -19,7 +19,8 @@ const GATEWAY_API = "gateway.networking.k8s.io";
 
 /** What a client that writes such a kind should know. */
 export function adviceOn({ id, definition }: Pick<Resource, "id" | "definition">): string[] {
-  if (definition.group === GATEWAY_API) return [`${definition.kind} objects of the Gateway API are stored and nothing acts on them in this cluster: use Istio's Gateway and VirtualService`];
+  if (definition.group === GATEWAY_API)
+    return [`${definition.kind} objects of the Gateway API are stored and nothing acts on them in this cluster: use Istio's Gateway and VirtualService`];
   if (STORED_GROUPS.has(definition.group)) return [`${definition.kind} objects are stored and nothing acts on them in this cluster`];
   const advice = NOTHING_ACTS[id];
   return advice ? [advice] : [];

@@ -24,7 +24,8 @@ export async function createDecoded(context: RestContext, request: WriteRequest,
   const { resource, namespace, options } = request;
   const { definition } = resource;
   const { metadata } = decoded;
-  if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  if (metadata.namespace && metadata.namespace !== namespace)
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   if (metadata.resourceVersion && track) throw new StatusError(500, "", "resourceVersion should not be set on objects to be created");
   if (definition.namespaced) metadata.namespace = namespace;
   const generated = !metadata.name && metadata.generateName ? metadata.generateName : undefined;

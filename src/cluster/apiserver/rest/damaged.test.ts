@@ -8,11 +8,20 @@ beforeAll(async () => {
   api = await startTestServer();
   await api.call("POST", "/api/v1/namespaces", { body: { metadata: { name: "lab" } } });
   await api.call("POST", "/api/v1/namespaces/lab/serviceaccounts", { body: { metadata: { name: "default" } } });
-  for (const crd of istioCrds().filter(({ spec }) => spec?.group === "security.istio.io")) await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
+  for (const crd of istioCrds().filter(({ spec }) => spec?.group === "security.istio.io"))
+    await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
 });
 afterAll(() => api.close());
 
-const container = { name: "c", image: "i", ports: [{ containerPort: 80 }], env: [{ name: "A", value: "1" }], resources: { limits: { cpu: "1" } }, livenessProbe: { httpGet: { path: "/", port: 80 } }, volumeMounts: [{ name: "v", mountPath: "/v" }] };
+const container = {
+  name: "c",
+  image: "i",
+  ports: [{ containerPort: 80 }],
+  env: [{ name: "A", value: "1" }],
+  resources: { limits: { cpu: "1" } },
+  livenessProbe: { httpGet: { path: "/", port: 80 } },
+  volumeMounts: [{ name: "v", mountPath: "/v" }],
+};
 const podSpec = { containers: [container], volumes: [{ name: "v", emptyDir: {} }] };
 const template = { metadata: { labels: { a: "b" } }, spec: podSpec };
 const KINDS: [path: string, apiVersion: string, kind: string, fields: JsonObject][] = [
@@ -21,9 +30,24 @@ const KINDS: [path: string, apiVersion: string, kind: string, fields: JsonObject
   ["/apis/batch/v1/namespaces/lab/jobs", "batch/v1", "Job", { spec: { template: { spec: { ...podSpec, restartPolicy: "Never" } } } }],
   ["/api/v1/namespaces/lab/services", "v1", "Service", { spec: { ports: [{ port: 80, name: "x" }], selector: { a: "b" } } }],
   ["/api/v1/namespaces/lab/secrets", "v1", "Secret", { data: { a: "YQ==" }, stringData: { b: "c" } }],
-  ["/apis/rbac.authorization.k8s.io/v1/namespaces/lab/roles", "rbac.authorization.k8s.io/v1", "Role", { rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }] }],
-  ["/apis/discovery.k8s.io/v1/namespaces/lab/endpointslices", "discovery.k8s.io/v1", "EndpointSlice", { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80, name: "" }] }],
-  ["/apis/security.istio.io/v1/namespaces/lab/peerauthentications", "security.istio.io/v1", "PeerAuthentication", { spec: { selector: { matchLabels: { a: "b" } }, portLevelMtls: { "80": { mode: "STRICT" } } } }],
+  [
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/roles",
+    "rbac.authorization.k8s.io/v1",
+    "Role",
+    { rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }] },
+  ],
+  [
+    "/apis/discovery.k8s.io/v1/namespaces/lab/endpointslices",
+    "discovery.k8s.io/v1",
+    "EndpointSlice",
+    { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80, name: "" }] },
+  ],
+  [
+    "/apis/security.istio.io/v1/namespaces/lab/peerauthentications",
+    "security.istio.io/v1",
+    "PeerAuthentication",
+    { spec: { selector: { matchLabels: { a: "b" } }, portLevelMtls: { "80": { mode: "STRICT" } } } },
+  ],
 ];
 const VALUES: unknown[] = [null, 1, -1, 1.5, "x", "", true, [], {}, ["a"], [null], [{}], { a: null }, "2020-01-01T00:00:00Z", [[]]];
 
@@ -68,6 +92,7 @@ test("damaged objects are refused or mended, never a fault of the server", async
   }
   // What was stored meanwhile can all be read, as objects and as tables.
   for (const [path] of KINDS) {
-    for (const accept of ["application/json", "application/json;as=Table;v=v1;g=meta.k8s.io"]) expect((await api.call("GET", path, { accept })).status).toBe(200);
+    for (const accept of ["application/json", "application/json;as=Table;v=v1;g=meta.k8s.io"])
+      expect((await api.call("GET", path, { accept })).status).toBe(200);
   }
 });

@@ -22,7 +22,13 @@ export interface ExpectedKind {
  * The object in a request's body: JSON, YAML, or protobuf for built-in kinds. apiVersion and kind are filled in where
  * they are left out; without `expected` any kind will do. `onJson` gets the text that was parsed, and the value; `onDuplicate` what is wrong with YAML that names a key twice. Throws 400, 413 and 415.
  */
-export async function decodeBody(request: ApiRequest, expected: ExpectedKind | undefined, protobuf: boolean, onJson?: (source: string, value: unknown) => void, onDuplicate?: (problem: string) => void): Promise<JsonObject> {
+export async function decodeBody(
+  request: ApiRequest,
+  expected: ExpectedKind | undefined,
+  protobuf: boolean,
+  onJson?: (source: string, value: unknown) => void,
+  onDuplicate?: (problem: string) => void,
+): Promise<JsonObject> {
   const { type } = parseMediaType(request.header("content-type") ?? JSON_TYPE);
   const bytes = await request.body();
   let value: unknown;
@@ -37,7 +43,13 @@ export async function decodeBody(request: ApiRequest, expected: ExpectedKind | u
   } else throw unsupportedMediaType(protobuf ? [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE] : [JSON_TYPE, YAML_TYPE]);
   if (!isObject(value)) {
     const type = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
-    throw badRequest(unrecognized(`json: cannot unmarshal ${type} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`, text(bytes), expected));
+    throw badRequest(
+      unrecognized(
+        `json: cannot unmarshal ${type} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
+        text(bytes),
+        expected,
+      ),
+    );
   }
   return expected ? checkKind(value, expected) : value;
 }
@@ -47,7 +59,8 @@ export function checkKind(object: JsonObject, { apiVersion, kind, custom, known 
   if (custom) checkCustomKind(object, apiVersion, kind);
   if (object.apiVersion === undefined || object.apiVersion === "") object.apiVersion = apiVersion;
   if (object.kind === undefined || object.kind === "") object.kind = kind;
-  if (typeof object.apiVersion !== "string" || typeof object.kind !== "string") throw badRequest(`the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind`);
+  if (typeof object.apiVersion !== "string" || typeof object.kind !== "string")
+    throw badRequest(`the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind`);
   if (object.apiVersion === apiVersion && object.kind === kind) return object;
   const version = JSON.stringify(object.apiVersion.split("/").at(-1));
   if (known && (object.apiVersion !== apiVersion || object.kind !== kind)) {
@@ -70,7 +83,9 @@ function checkCustomKind(object: JsonObject, apiVersion: string, kind: string): 
   if (!object.kind || object.apiVersion !== apiVersion || object.kind === kind) return;
   const { name = "" } = isObject(object.metadata) ? object.metadata : {};
   const group = apiVersion.split("/")[0] ?? "";
-  throw invalid({ group, plural: "", kind: String(object.kind) }, String(name), [{ type: "FieldValueInvalid", field: "kind", message: `Invalid value: ${JSON.stringify(object.kind)}: must be ${kind}` }]);
+  throw invalid({ group, plural: "", kind: String(object.kind) }, String(name), [
+    { type: "FieldValueInvalid", field: "kind", message: `Invalid value: ${JSON.stringify(object.kind)}: must be ${kind}` },
+  ]);
 }
 
 /** The package of Kubernetes' internal types of a group. */
@@ -140,7 +155,12 @@ function parseObject(source: string, expected: ExpectedKind | undefined): unknow
 
 /** The real server shows a body that it cannot read: as it is where it begins like JSON, else in hexadecimal. */
 function unrecognized(problem: string, source: string, expected: ExpectedKind | undefined): string {
-  const shown = source === "" ? "<empty>" : source.startsWith("{") ? cut(source) : `${Buffer.from(source.slice(0, MAX_SHOWN)).toString("hex")}${source.length > MAX_SHOWN ? " ..." : ""}`;
+  const shown =
+    source === ""
+      ? "<empty>"
+      : source.startsWith("{")
+        ? cut(source)
+        : `${Buffer.from(source.slice(0, MAX_SHOWN)).toString("hex")}${source.length > MAX_SHOWN ? " ..." : ""}`;
   return `the object provided is unrecognized (must be of type ${expected?.kind ?? "object"}): couldn't get version/kind; json parse error: ${problem} (${shown})`;
 }
 

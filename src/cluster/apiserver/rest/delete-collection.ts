@@ -9,7 +9,9 @@ import { listObjects, type Page } from "./read.ts";
 export async function deleteCollection(context: RestContext, request: WriteRequest, list: ListOptions, options: DeleteOptions): Promise<Page> {
   const page = await listObjects(context.store, request.resource, request.namespace, list);
   // Side by side, so that they share transactions.
-  const outcomes = await Promise.allSettled(page.items.map((item) => deleteObject(context, { ...request, name: item.name, namespace: item.namespace }, options)));
+  const outcomes = await Promise.allSettled(
+    page.items.map((item) => deleteObject(context, { ...request, name: item.name, namespace: item.namespace }, options)),
+  );
   for (const outcome of outcomes) {
     if (outcome.status === "rejected" && !(outcome.reason instanceof StatusError && outcome.reason.status.code === 404)) throw outcome.reason;
   }

@@ -125,11 +125,16 @@ function checkPreconditions({ resource, name }: WriteRequest, { metadata, revisi
   const fail = (why: string): never => {
     const { definition } = resource;
     // Unlike other conflicts it names the kind: the refusal comes from the storage layer.
-    throw new StatusError(409, "Conflict", `Operation cannot be fulfilled on ${definition.kind}${definition.group ? `.${definition.group}` : ""} ${JSON.stringify(name)}: ${why}`, {
-      name,
-      ...(definition.group ? { group: definition.group } : {}),
-      kind: definition.kind,
-    });
+    throw new StatusError(
+      409,
+      "Conflict",
+      `Operation cannot be fulfilled on ${definition.kind}${definition.group ? `.${definition.group}` : ""} ${JSON.stringify(name)}: ${why}`,
+      {
+        name,
+        ...(definition.group ? { group: definition.group } : {}),
+        kind: definition.kind,
+      },
+    );
   };
   if (preconditions.uid !== undefined && preconditions.uid !== metadata.uid) {
     fail(
@@ -137,6 +142,8 @@ function checkPreconditions({ resource, name }: WriteRequest, { metadata, revisi
     );
   }
   if (preconditions.resourceVersion !== undefined && preconditions.resourceVersion !== String(revision)) {
-    fail(`the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${revision}). The object might have been modified`);
+    fail(
+      `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${revision}). The object might have been modified`,
+    );
   }
 }

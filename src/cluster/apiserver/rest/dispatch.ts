@@ -94,7 +94,12 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
   const { namespace, name } = target;
   switch (target.verb) {
     case "get":
-      return respondObject(context, call, 200, await readObject(context.store, resource, namespace, name, parseResourceVersion(request.query.get("resourceVersion") ?? "")));
+      return respondObject(
+        context,
+        call,
+        200,
+        await readObject(context.store, resource, namespace, name, parseResourceVersion(request.query.get("resourceVersion") ?? "")),
+      );
     case "list": {
       const negotiated = negotiatedFor(request);
       const options = parseListOptions(request.query, resource.definition, false);
@@ -106,7 +111,15 @@ async function main(context: RestContext, call: ResourceCall): Promise<ApiRespon
       const { filter } = options;
       // `GET …/pods/x?watch=true` is about one object.
       if (name !== "" && options.name === undefined) options.filter = (object) => object.metadata.name === name && (!filter || filter(object));
-      return watchObjects({ store: context.store, clock: context.clock, resource, namespace, options, negotiated: negotiatedFor(request), include: includeObject(request.query) });
+      return watchObjects({
+        store: context.store,
+        clock: context.clock,
+        resource,
+        namespace,
+        options,
+        negotiated: negotiatedFor(request),
+        include: includeObject(request.query),
+      });
     }
     case "create": {
       const write = writeRequest(call, "CreateOptions", "");
@@ -185,7 +198,13 @@ export function writeRequest({ request, resource, target }: ResourceCall, kind: 
   };
 }
 
-export function respondObject(context: RestContext, { request, resource }: ResourceCall, status: number, stored: StoredObject, warnings: readonly string[] = []): Promise<ApiResponse> {
+export function respondObject(
+  context: RestContext,
+  { request, resource }: ResourceCall,
+  status: number,
+  stored: StoredObject,
+  warnings: readonly string[] = [],
+): Promise<ApiResponse> {
   const negotiated = negotiatedFor(request);
   return respondJson(status, renderObject(resource, stored, negotiated, includeObject(request.query), context.clock.now()), negotiated, warnings);
 }

@@ -59,13 +59,16 @@ function decodeContinue(token: string): { revision: number; start: string } {
     throw badRequest("continue key is not valid: illegal base64 data");
   }
   const { v, rv, start } = (value ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
-  if (v !== "meta.k8s.io/v1" || typeof rv !== "number" || typeof start !== "string") throw badRequest("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+  if (v !== "meta.k8s.io/v1" || typeof rv !== "number" || typeof start !== "string")
+    throw badRequest("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
   return { revision: rv, start };
 }
 
 /** A paged list whose first page is too old to go on. */
 export function continueExpired(): Error {
-  return expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.");
+  return expired(
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+  );
 }
 
 function both(labels: Filter | undefined, fields: FieldSelector): Filter | undefined {
@@ -86,7 +89,8 @@ function watchedVersion(text: string): number | undefined {
 /** undefined: none was asked for. `prefix` comes before what is wrong with it. */
 export function parseResourceVersion(text: string, prefix = ""): number | undefined {
   if (text === "") return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw badRequest(`${prefix}Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^\d{1,15}$/.test(text))
+    throw badRequest(`${prefix}Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
   return Number(text);
 }
 
@@ -108,8 +112,11 @@ function checkMatch(version: string, match: string, watching: boolean, sendIniti
     }
     if (match === "NotOlderThan") return;
     const field = "resourceVersionMatch";
-    const errors: FieldError[] = [{ type: "FieldValueForbidden", field, message: "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan" }];
-    if (match !== "") errors.push({ type: "FieldValueNotSupported", field, message: `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"` });
+    const errors: FieldError[] = [
+      { type: "FieldValueForbidden", field, message: "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan" },
+    ];
+    if (match !== "")
+      errors.push({ type: "FieldValueNotSupported", field, message: `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"` });
     throw invalid(LIST_OPTIONS, "", errors);
   }
   if (sendInitialEvents !== undefined) fail("sendInitialEvents", "sendInitialEvents is forbidden for list");

@@ -28,7 +28,11 @@ export function metadataUpdateErrors(object: KubeObject, old: KubeObject): Field
   }
   for (const field of ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] as const) {
     if (!equalJson(object.metadata[field], old.metadata[field])) {
-      errors.push({ type: "FieldValueInvalid", field: `metadata.${field}`, message: `Invalid value: ${JSON.stringify(object.metadata[field] ?? "")}: field is immutable` });
+      errors.push({
+        type: "FieldValueInvalid",
+        field: `metadata.${field}`,
+        message: `Invalid value: ${JSON.stringify(object.metadata[field] ?? "")}: field is immutable`,
+      });
     }
   }
   return errors;

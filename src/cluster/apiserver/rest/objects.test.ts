@@ -21,7 +21,12 @@ test("a create fills in what only the server knows, and a dry run stores nothing
   const created = await api.call("POST", `${LAB}/configmaps?fieldManager=me`, { body: configMap("a", { x: "1" }) });
   expect(created.status).toBe(201);
   const metadata = created.body.metadata as Record<string, unknown>;
-  expect(metadata).toMatchObject({ name: "a", namespace: "lab", uid: expect.stringMatching(/^[0-9a-f-]{36}$/), resourceVersion: expect.stringMatching(/^\d+$/) });
+  expect(metadata).toMatchObject({
+    name: "a",
+    namespace: "lab",
+    uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    resourceVersion: expect.stringMatching(/^\d+$/),
+  });
   expect(metadata.creationTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   expect(metadata.managedFields).toMatchObject([{ manager: "me", operation: "Update", apiVersion: "v1", fieldsV1: { "f:data": { ".": {}, "f:x": {} } } }]);
   const dry = await api.call("POST", `${LAB}/configmaps?dryRun=All`, { body: configMap("dry") });
@@ -38,14 +43,24 @@ test("refusals carry Kubernetes' status, reason and words", async () => {
     [() => api.call("GET", "/apis/apps/v1/namespaces/lab/deployments/nope"), 404, "NotFound", 'deployments.apps "nope" not found'],
     [() => api.call("POST", `${LAB}/configmaps`, { body: configMap("twice") }), 409, "AlreadyExists", 'configmaps "twice" already exists'],
     [() => api.call("POST", "/api/v1/namespaces/nons/configmaps", { body: configMap("x") }), 404, "NotFound", 'namespaces "nons" not found'],
-    [() => api.call("POST", `${LAB}/configmaps`, { body: { ...configMap("x"), kind: "Secret" } }), 400, "BadRequest", 'Secret in version "v1" cannot be handled as a ConfigMap'],
+    [
+      () => api.call("POST", `${LAB}/configmaps`, { body: { ...configMap("x"), kind: "Secret" } }),
+      400,
+      "BadRequest",
+      'Secret in version "v1" cannot be handled as a ConfigMap',
+    ],
     [
       () => api.call("POST", `${LAB}/configmaps`, { body: { ...configMap("x"), metadata: { name: "x", namespace: "other" } } }),
       400,
       "BadRequest",
       "the namespace of the provided object does not match the namespace sent on the request",
     ],
-    [() => api.call("PUT", `${LAB}/configmaps/twice`, { body: configMap("other") }), 400, "BadRequest", "the name of the object (other) does not match the name on the URL (twice)"],
+    [
+      () => api.call("PUT", `${LAB}/configmaps/twice`, { body: configMap("other") }),
+      400,
+      "BadRequest",
+      "the name of the object (other) does not match the name on the URL (twice)",
+    ],
     [
       () => api.call("PUT", `${LAB}/configmaps/twice`, { body: { ...configMap("twice"), metadata: { name: "twice", resourceVersion: "1" } } }),
       409,
@@ -56,14 +71,32 @@ test("refusals carry Kubernetes' status, reason and words", async () => {
     [() => api.call("PUT", `${LAB}/configmaps`, { body: {} }), 405, "MethodNotAllowed", "the server does not allow this method on the requested resource"],
     [() => api.call("GET", `${LAB}/pods?fieldSelector=spec.x=1`), 400, "BadRequest", "field label not supported: spec.x"],
     [() => api.call("GET", `${LAB}/configmaps?resourceVersion=99999999`), 504, "Timeout", "Timeout: Too large resource version: 99999999, current: "],
-    [() => api.call("GET", `${LAB}/configmaps`, { accept: "text/html" }), 406, "NotAcceptable", "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf"],
-    [() => api.call("POST", `${LAB}/configmaps`, { body: "x", type: "text/plain" }), 415, "UnsupportedMediaType", "the body of the request was in an unknown format"],
+    [
+      () => api.call("GET", `${LAB}/configmaps`, { accept: "text/html" }),
+      406,
+      "NotAcceptable",
+      "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+    ],
+    [
+      () => api.call("POST", `${LAB}/configmaps`, { body: "x", type: "text/plain" }),
+      415,
+      "UnsupportedMediaType",
+      "the body of the request was in an unknown format",
+    ],
     [() => api.call("DELETE", "/api/v1/namespaces/default"), 403, "Forbidden", 'namespaces "default" is forbidden: this namespace may not be deleted'],
   ];
   for (const [request, status, reason, message] of cases) {
     const answer = await request();
     expect(answer.status).toBe(status);
-    if (reason) expect(answer.body).toMatchObject({ kind: "Status", apiVersion: "v1", status: "Failure", reason, code: status, message: expect.stringContaining(message) });
+    if (reason)
+      expect(answer.body).toMatchObject({
+        kind: "Status",
+        apiVersion: "v1",
+        status: "Failure",
+        reason,
+        code: status,
+        message: expect.stringContaining(message),
+      });
   }
   // The namespace that was deleted above waits for its controller; nothing new may come in.
   expect((await api.call("POST", `${LAB}/configmaps`, { body: configMap("late") })).body.message).toBe(
@@ -84,7 +117,9 @@ test("server-side apply: creation, shared ownership, conflict, removal", async (
   };
   const created = await send("m1", { a: "1", b: "2" });
   expect(created.status).toBe(201);
-  expect((created.body.metadata as { managedFields: unknown[] }).managedFields).toMatchObject([{ manager: "m1", operation: "Apply", fieldsV1: { "f:data": { "f:a": {}, "f:b": {} } } }]);
+  expect((created.body.metadata as { managedFields: unknown[] }).managedFields).toMatchObject([
+    { manager: "m1", operation: "Apply", fieldsV1: { "f:data": { "f:a": {}, "f:b": {} } } },
+  ]);
 
   const conflict = await send("m2", { a: "9" });
   expect(conflict.status).toBe(409);
@@ -100,7 +135,10 @@ test("server-side apply: creation, shared ownership, conflict, removal", async (
   expect(shared.status).toBe(200);
   const entries = (shared.body.metadata as { managedFields: { manager: string; time?: string }[] }).managedFields;
   // Who changed no value has no time, and sorts first.
-  expect(entries.map(({ manager, time }) => [manager, time !== undefined])).toEqual([["m2", false], ["m1", true]]);
+  expect(entries.map(({ manager, time }) => [manager, time !== undefined])).toEqual([
+    ["m2", false],
+    ["m1", true],
+  ]);
 
   const dropped = await send("m1", { a: "1" });
   expect(dropped.body.data).toEqual({ a: "1" });
@@ -113,9 +151,15 @@ test("server-side apply: creation, shared ownership, conflict, removal", async (
     code: 422,
     message: 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
   });
-  expect((await send("m1", { a: "1" }, { managedFields: [{ manager: "x" }] })).body).toMatchObject({ code: 400, message: "metadata.managedFields must be nil" });
+  expect((await send("m1", { a: "1" }, { managedFields: [{ manager: "x" }] })).body).toMatchObject({
+    code: 400,
+    message: "metadata.managedFields must be nil",
+  });
   expect((await send("m1", { a: "1" }, { resourceVersion: "1" })).body).toMatchObject({ code: 409, reason: "Conflict" });
-  const forced = await api.call("PATCH", `${LAB}/configmaps/s?fieldManager=m3&force=true`, { body: configMap("s", { a: "3" }), type: "application/apply-patch+yaml" });
+  const forced = await api.call("PATCH", `${LAB}/configmaps/s?fieldManager=m3&force=true`, {
+    body: configMap("s", { a: "3" }),
+    type: "application/apply-patch+yaml",
+  });
   expect(forced.body.data).toEqual({ a: "3" });
   expect((forced.body.metadata as { managedFields: { manager: string }[] }).managedFields.map(({ manager }) => manager)).toEqual(["m3"]);
 });
@@ -159,7 +203,9 @@ test("field validation: strict refuses, warn warns and drops, ignore drops", asy
 test("values of the wrong type are refused in Go's words", async () => {
   const deployment = (spec: object) => ({ metadata: { name: "bad" }, spec });
   const post = async (spec: object) => (await api.call("POST", "/apis/apps/v1/namespaces/lab/deployments", { body: deployment(spec) })).body.message;
-  expect(await post({ replicas: "x" })).toBe('Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32');
+  expect(await post({ replicas: "x" })).toBe(
+    'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+  );
   expect(await post({ template: { metadata: { labels: { app: true } } } })).toBe(
     'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal bool into Go struct field ObjectMeta.spec.template.metadata.labels of type string',
   );
@@ -187,16 +233,24 @@ test("finalizers hold an object until the last is taken away", async () => {
   await api.call("POST", `${LAB}/configmaps`, { body: { metadata: { name: "held", finalizers: ["x.io/hold"] } } });
   const marked = await api.call("DELETE", `${LAB}/configmaps/held`);
   expect(marked.body.metadata).toMatchObject({ deletionTimestamp: expect.any(String), deletionGracePeriodSeconds: 0 });
-  expect((await api.call("PATCH", `${LAB}/configmaps/held`, { body: { metadata: { finalizers: ["x.io/hold", "x.io/more"] } }, type: "application/merge-patch+json" })).body.message).toContain(
-    'no new finalizers can be added if the object is being deleted, found new finalizers []string{"x.io/more"}',
-  );
+  expect(
+    (
+      await api.call("PATCH", `${LAB}/configmaps/held`, {
+        body: { metadata: { finalizers: ["x.io/hold", "x.io/more"] } },
+        type: "application/merge-patch+json",
+      })
+    ).body.message,
+  ).toContain('no new finalizers can be added if the object is being deleted, found new finalizers []string{"x.io/more"}');
   const freed = await api.call("PATCH", `${LAB}/configmaps/held`, { body: { metadata: { finalizers: null } }, type: "application/merge-patch+json" });
   expect(freed.status).toBe(200);
   expect((await api.call("GET", `${LAB}/configmaps/held`)).status).toBe(404);
 });
 
 test("propagation policies become the garbage collector's finalizers", async () => {
-  for (const [policy, finalizer] of [["Foreground", "foregroundDeletion"], ["Orphan", "orphan"]] as const) {
+  for (const [policy, finalizer] of [
+    ["Foreground", "foregroundDeletion"],
+    ["Orphan", "orphan"],
+  ] as const) {
     await api.call("POST", `${LAB}/configmaps`, { body: configMap(policy.toLowerCase()) });
     const { body } = await api.call("DELETE", `${LAB}/configmaps/${policy.toLowerCase()}`, { body: { propagationPolicy: policy } });
     expect(body.metadata).toMatchObject({ finalizers: [finalizer], deletionTimestamp: expect.any(String) });
@@ -216,15 +270,26 @@ test("a pod gets its grace period, and the kubelet's second delete ends it", asy
   const second = await api.call("DELETE", `${LAB}/pods/p`, { body: { gracePeriodSeconds: 0 } });
   expect(second.body).toMatchObject({ kind: "Pod", metadata: { deletionGracePeriodSeconds: 0 } });
   expect((await api.call("GET", `${LAB}/pods/p`)).status).toBe(404);
-  expect((await api.call("POST", `${LAB}/pods`, { body: { metadata: { name: "q" }, spec: { serviceAccountName: "nosa", containers: [{ name: "c", image: "i" }] } } })).body).toMatchObject({
+  expect(
+    (
+      await api.call("POST", `${LAB}/pods`, {
+        body: { metadata: { name: "q" }, spec: { serviceAccountName: "nosa", containers: [{ name: "c", image: "i" }] } },
+      })
+    ).body,
+  ).toMatchObject({
     code: 403,
     message: 'pods "q" is forbidden: error looking up service account lab/nosa: serviceaccount "nosa" not found',
   });
 });
 
 test("__proto__ in a body cannot reach the prototypes of the server", async () => {
-  await api.call("POST", `${LAB}/configmaps`, { body: '{"metadata":{"name":"proto"},"data":{"__proto__":{"polluted":"1"},"\\u005f_proto__":{"polluted":"1"}}}' });
-  await api.call("PATCH", `${LAB}/configmaps/proto`, { body: '{"data":{"__proto__":{"polluted":"1"}},"__proto__":{"polluted":"1"}}', type: "application/merge-patch+json" });
+  await api.call("POST", `${LAB}/configmaps`, {
+    body: '{"metadata":{"name":"proto"},"data":{"__proto__":{"polluted":"1"},"\\u005f_proto__":{"polluted":"1"}}}',
+  });
+  await api.call("PATCH", `${LAB}/configmaps/proto`, {
+    body: '{"data":{"__proto__":{"polluted":"1"}},"__proto__":{"polluted":"1"}}',
+    type: "application/merge-patch+json",
+  });
   await api.call("PATCH", `${LAB}/configmaps/proto`, { body: '[{"op":"add","path":"/__proto__/polluted","value":"1"}]', type: "application/json-patch+json" });
   expect(({} as { polluted?: string }).polluted).toBeUndefined();
 });

@@ -7,7 +7,11 @@ type Part = (next: KubeObject, old: KubeObject, definition: ResourceDefinition) 
 const SUBRESOURCES: Record<string, Part> = {
   // Custom kinds take nothing but the status; built-in ones also metadata, of Deployments without the labels.
   status: (next, old, { custom, kind }) => {
-    const metadata = custom ? { ...old.metadata, managedFields: next.metadata.managedFields ?? old.metadata.managedFields } : kind === "Deployment" ? { ...next.metadata, labels: old.metadata.labels } : next.metadata;
+    const metadata = custom
+      ? { ...old.metadata, managedFields: next.metadata.managedFields ?? old.metadata.managedFields }
+      : kind === "Deployment"
+        ? { ...next.metadata, labels: old.metadata.labels }
+        : next.metadata;
     return withStatus({ ...old, metadata }, next.status);
   },
   approval: (next, old) => withStatus(old, next.status),

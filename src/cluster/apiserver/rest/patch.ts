@@ -40,7 +40,8 @@ export async function patchObject(context: RestContext, request: WriteRequest, t
     return apply(context, request, value);
   }
   const accepted = [JSON_PATCH, MERGE_PATCH, ...(definition.custom ? [] : [STRATEGIC_PATCH]), APPLY_PATCH];
-  if (!accepted.includes(type)) throw definition.custom ? unsupportedMediaType(accepted) : new StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
+  if (!accepted.includes(type))
+    throw definition.custom ? unsupportedMediaType(accepted) : new StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
   if (options.force !== undefined) {
     throw invalid(PATCH_OPTIONS, "", [{ type: "FieldValueForbidden", field: "force", message: "Forbidden: may not be specified for non-apply patch" }]);
   }
@@ -50,8 +51,12 @@ export async function patchObject(context: RestContext, request: WriteRequest, t
     throw tooLarge(`Request entity too large: The allowed maximum operations in a JSON patch is ${MAX_JSON_PATCH_OPERATIONS}, got ${patch.length}`);
   }
   if (type === MERGE_PATCH && patch === null) throw badRequest("Invalid JSON Patch");
-  if (type !== JSON_PATCH && !isObject(patch)) throw badRequest(`error decoding patch: json: cannot unmarshal ${goTypeOf(patch)} into Go value of type map[string]interface {}`);
-  const stored = await updateObject(context, request, (live) => decodePatched(request, type, transform(type, live, patch, request), patch), { track: true, kind: "PatchOptions" });
+  if (type !== JSON_PATCH && !isObject(patch))
+    throw badRequest(`error decoding patch: json: cannot unmarshal ${goTypeOf(patch)} into Go value of type map[string]interface {}`);
+  const stored = await updateObject(context, request, (live) => decodePatched(request, type, transform(type, live, patch, request), patch), {
+    track: true,
+    kind: "PatchOptions",
+  });
   return { stored, created: false };
 }
 
@@ -80,14 +85,17 @@ function decodePatched(request: WriteRequest, type: string, patched: unknown, pa
   const resource = request.face ?? request.resource;
   // What the refusal shows as the value: the patch as Go prints it, or the document that it made.
   const shown = () => (type === STRATEGIC_PATCH ? printGo(patch) : JSON.stringify(patched));
-  if (isObject(patched) && !isObject(patched.metadata)) throw badRequest(`the name of the object (${request.name} based on URL) was undeterminable: name must be provided`);
+  if (isObject(patched) && !isObject(patched.metadata))
+    throw badRequest(`the name of the object (${request.name} based on URL) was undeterminable: name must be provided`);
   if (!isObject(patched)) throw unfit(shown(), "json: cannot unmarshal into Go value");
   if (patched.apiVersion !== resource.apiVersion || patched.kind !== resource.definition.kind) {
     throw badRequest(`the patch must not change apiVersion or kind (${String(patched.apiVersion)}, ${String(patched.kind)})`);
   }
   const { name, namespace } = isObject(patched.metadata) ? patched.metadata : {};
-  if (name !== undefined && name !== request.name) throw badRequest(`the name of the object (${String(name)}) does not match the name on the URL (${request.name})`);
-  if (namespace !== undefined && namespace !== request.namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  if (name !== undefined && name !== request.name)
+    throw badRequest(`the name of the object (${String(name)}) does not match the name on the URL (${request.name})`);
+  if (namespace !== undefined && namespace !== request.namespace)
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   try {
     return decodeInto(request, patched, type === STRATEGIC_PATCH ? { words: "converter" } : {});
   } catch (error) {
@@ -132,7 +140,8 @@ async function apply(context: RestContext, request: WriteRequest, value: unknown
   if (metadata.name && metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   metadata.name = name;
   if (definition.namespaced) {
-    if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+    if (metadata.namespace && metadata.namespace !== namespace)
+      throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
     metadata.namespace = namespace;
   }
   // Laid over the live object, a deletionTimestamp or status of the configuration must not count.
@@ -149,7 +158,10 @@ async function apply(context: RestContext, request: WriteRequest, value: unknown
     }
   };
   if (context.store.get(resource.id, namespace, name)) {
-    return { stored: await updateObject(context, request, (live) => merge(inVersion(live, resource) as KubeObject), { track: false, kind: "PatchOptions" }), created: false };
+    return {
+      stored: await updateObject(context, request, (live) => merge(inVersion(live, resource) as KubeObject), { track: false, kind: "PatchOptions" }),
+      created: false,
+    };
   }
   if (subresource !== "") throw notFound(definition, name);
   if (metadata.uid) throw conflict(definition, name, `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`);

@@ -19,21 +19,31 @@ const META_SCHEMA: Schema = { $ref: "#/components/schemas/io.k8s.apimachinery.pk
  * Reads a body into the kind: unknown fields are dropped and refused, warned of or ignored as the client asked, wrong
  * types are refused. The result is in the storage's form. Throws 400.
  */
-export function decodeInto(request: Pick<WriteRequest, "resource" | "face" | "options" | "warnings" | "duplicates" | "problems">, body: JsonObject, how: DecodeOptions = {}): KubeObject {
+export function decodeInto(
+  request: Pick<WriteRequest, "resource" | "face" | "options" | "warnings" | "duplicates" | "problems">,
+  body: JsonObject,
+  how: DecodeOptions = {},
+): KubeObject {
   const { options, warnings } = request;
   const { definition, version, schema, converted } = request.face ?? request.resource;
   let decoded;
   try {
     decoded = definition.custom || !schema ? pruneCustom(body, schema, META_SCHEMA) : decodeBuiltin(body, schema, definition.kind, how);
   } catch (error) {
-    if (error instanceof TypeMismatch) throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${error.message}`);
+    if (error instanceof TypeMismatch)
+      throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: ${error.message}`);
     throw error;
   }
   const duplicates = (request.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`);
-  const problems = (request.problems ?? []).concat(duplicates, decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`));
+  const problems = (request.problems ?? []).concat(
+    duplicates,
+    decoded.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+  );
   if (problems.length > 0) {
     if (options.fieldValidation === "Strict") {
-      throw badRequest(`${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(", ")}`);
+      throw badRequest(
+        `${definition.kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}: strict decoding error: ${problems.join(", ")}`,
+      );
     }
     if (options.fieldValidation === "Warn") warnings.push(...problems.map(asWarning));
   }
@@ -80,12 +90,31 @@ export function writerOf(context: RestContext, { resource, subresource, options 
 }
 
 /** Runs the mutating plugins; what they return is read and defaulted as if the client had sent it. */
-export async function mutate(context: RestContext, request: WriteRequest, operation: Operation, object: KubeObject, old: KubeObject | undefined, kind: string): Promise<KubeObject> {
+export async function mutate(
+  context: RestContext,
+  request: WriteRequest,
+  operation: Operation,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  kind: string,
+): Promise<KubeObject> {
   const { resource, namespace, name, subresource, user, options, warnings } = request;
   let current = object;
   let changed = false;
   const asked = optionsObject(kind, options);
-  const attributes = () => ({ operation, resource, subresource, namespace, name: name || current.metadata.name || "", object: current, old, user, warnings, dryRun: options.dryRun, options: asked });
+  const attributes = () => ({
+    operation,
+    resource,
+    subresource,
+    namespace,
+    name: name || current.metadata.name || "",
+    object: current,
+    old,
+    user,
+    warnings,
+    dryRun: options.dryRun,
+    options: asked,
+  });
   for (const plugin of context.admission) {
     plugin.complete?.(attributes());
     const next = await plugin.mutate?.(attributes());

@@ -39,7 +39,15 @@ export async function listObjects(store: Store, resource: Resource, namespace: s
   return { items, revision, continueToken: encodeContinue(revision, last.key), remaining: filter ? undefined : matching.length - items.length };
 }
 
-function snapshot(store: Store, id: string, namespace: string, revision: number, start: string | undefined, name: string | undefined, continued: boolean): StoredObject[] {
+function snapshot(
+  store: Store,
+  id: string,
+  namespace: string,
+  revision: number,
+  start: string | undefined,
+  name: string | undefined,
+  continued: boolean,
+): StoredObject[] {
   if (revision !== store.revision) {
     try {
       return store.listAt(revision, id, namespace, start);
@@ -61,7 +69,12 @@ export function renderList(resource: Resource, page: Page, { form, metaVersion }
   const meta = listMeta(page, definition.custom && form === "object");
   switch (form) {
     case "table":
-      return table(meta, columnDefinitions(resource), page.items.map((stored) => tableRow(resource, stored, now, include, metaVersion)), metaVersion);
+      return table(
+        meta,
+        columnDefinitions(resource),
+        page.items.map((stored) => tableRow(resource, stored, now, include, metaVersion)),
+        metaVersion,
+      );
     case "partial":
     case "partial-list": {
       const items = page.items.map((stored) => partialObject(stored, metaVersion)).join(",");
@@ -102,6 +115,9 @@ function listMeta({ revision, continueToken, remaining }: Page, empty: boolean):
 /** Throws 400. */
 export function includeObject(query: URLSearchParams): IncludeObject {
   const value = query.get("includeObject");
-  if (value && !["None", "Object", "Metadata"].includes(value)) throw badRequest(`Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`);
+  if (value && !["None", "Object", "Metadata"].includes(value))
+    throw badRequest(
+      `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+    );
   return value === "None" || value === "Object" ? value : "Metadata";
 }

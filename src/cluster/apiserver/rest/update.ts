@@ -37,13 +37,20 @@ export async function replaceObject(context: RestContext, request: WriteRequest,
   const object = decodeInto(request, body);
   const { metadata } = object;
   if (metadata.name !== name) {
-    throw badRequest(metadata.name ? `the name of the object (${metadata.name}) does not match the name on the URL (${name})` : `the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+    throw badRequest(
+      metadata.name
+        ? `the name of the object (${metadata.name}) does not match the name on the URL (${name})`
+        : `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    );
   }
-  if (metadata.namespace && metadata.namespace !== namespace) throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  if (metadata.namespace && metadata.namespace !== namespace)
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   const exists = context.store.get(resource.id, namespace, name) !== undefined;
   if (exists && resource.definition.custom && !metadata.resourceVersion) {
     // This refusal alone names the resource where others name the kind.
-    throw invalid({ ...resource.definition, kind: resource.definition.plural }, name, [{ type: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" }]);
+    throw invalid({ ...resource.definition, kind: resource.definition.plural }, name, [
+      { type: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" },
+    ]);
   }
   if (!exists && request.subresource === "" && CREATED_BY_PUT.has(resource.id)) {
     return { stored: await createDecoded(context, { ...request, name: "" }, object, true), created: true };
@@ -70,7 +77,13 @@ export async function updateObject(context: RestContext, request: WriteRequest, 
   }
 }
 
-async function updateOnce(context: RestContext, request: WriteRequest, base: StoredObject, transform: Transform, { track, kind, uid }: UpdateSettings): Promise<StoredObject> {
+async function updateOnce(
+  context: RestContext,
+  request: WriteRequest,
+  base: StoredObject,
+  transform: Transform,
+  { track, kind, uid }: UpdateSettings,
+): Promise<StoredObject> {
   const { resource, namespace, name, subresource, options } = request;
   const { definition } = resource;
   const old = inVersion(base.object, resource) as KubeObject;
@@ -82,10 +95,15 @@ async function updateOnce(context: RestContext, request: WriteRequest, base: Sto
   if (wantedUid && wantedUid !== base.metadata.uid) {
     if (kind === "PatchOptions" && !uid) throw invalid(definition, name, [immutableMetadata("uid", wantedUid)]);
     const problem = `Precondition failed: UID in precondition: ${wantedUid}, UID in object meta: ${base.metadata.uid ?? ""}`;
-    throw conflict(definition, name, `StorageError: invalid object, Code: 4, Key: ${storageKey(definition, namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: ${problem}`);
+    throw conflict(
+      definition,
+      name,
+      `StorageError: invalid object, Code: 4, Key: ${storageKey(definition, namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: ${problem}`,
+    );
   }
   const { deletionTimestamp } = requested.metadata;
-  if (deletionTimestamp && deletionTimestamp !== old.metadata.deletionTimestamp) throw invalid(definition, name, [immutableMetadata("deletionTimestamp", deletionTimestamp)]);
+  if (deletionTimestamp && deletionTimestamp !== old.metadata.deletionTimestamp)
+    throw invalid(definition, name, [immutableMetadata("deletionTimestamp", deletionTimestamp)]);
   const next = keepSystemFields(asKubeObject(requested), old, request);
   if (definition.namespaced) next.metadata.namespace = namespace;
   fillDefaults(resource, next, old);
@@ -138,7 +156,15 @@ function keepSystemFields(next: KubeObject, old: KubeObject, { resource, subreso
   const result = allowedParts(next, old, subresource, resource.definition);
   const { metadata } = result;
   metadata.name = metadata.name || old.metadata.name;
-  for (const field of ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName", "resourceVersion"] as const) {
+  for (const field of [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "generateName",
+    "resourceVersion",
+  ] as const) {
     const value = old.metadata[field];
     if (value === undefined) delete metadata[field];
     else Object.assign(metadata, { [field]: value });

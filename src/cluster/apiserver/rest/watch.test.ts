@@ -54,7 +54,8 @@ function watch(path: string, accept?: string, on: TestServer = api) {
 }
 
 const create = (name: string, labels: Record<string, string> = {}) => api.call("POST", CONFIGMAPS, { body: { metadata: { name, labels } } });
-const label = (name: string, labels: object) => api.call("PATCH", `${CONFIGMAPS}/${name}`, { body: { metadata: { labels } }, type: "application/merge-patch+json" });
+const label = (name: string, labels: object) =>
+  api.call("PATCH", `${CONFIGMAPS}/${name}`, { body: { metadata: { labels } }, type: "application/merge-patch+json" });
 const summary = (events: Event[]) => events.map(({ type, object }) => `${type} ${object.metadata.name ?? ""}`.trim());
 
 test("WatchList: what is there, the bookmark that says so, then changes", async () => {
@@ -64,7 +65,11 @@ test("WatchList: what is there, the bookmark that says so, then changes", async 
   expect(first?.type).toBe("ADDED");
   expect(bookmark).toEqual({
     type: "BOOKMARK",
-    object: { kind: "ConfigMap", apiVersion: "v1", metadata: { resourceVersion: String(api.store.revision), annotations: { "k8s.io/initial-events-end": "true" } } },
+    object: {
+      kind: "ConfigMap",
+      apiVersion: "v1",
+      metadata: { resourceVersion: String(api.store.revision), annotations: { "k8s.io/initial-events-end": "true" } },
+    },
   });
   await create("w2");
   await label("w2", { x: "1" });
@@ -101,10 +106,16 @@ test("an object that starts or stops matching a selector is ADDED or DELETED, un
 test("as tables: columns come once; as metadata: no more than that", async () => {
   const path = "/apis/security.istio.io/v1/namespaces/lab/peerauthentications";
   const tables = watch(`${path}?watch=true`, TABLE);
-  const partial = watch(`/apis/security.istio.io/v1beta1/namespaces/lab/peerauthentications?watch=true`, "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
+  const partial = watch(
+    `/apis/security.istio.io/v1beta1/namespaces/lab/peerauthentications?watch=true`,
+    "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+  );
   await api.call("POST", path, { body: { metadata: { name: "pa" }, spec: { mtls: { mode: "STRICT" } } } });
   await api.call("PATCH", `${path}/pa`, { body: { spec: { mtls: { mode: "DISABLE" } } }, type: "application/merge-patch+json" });
-  const [first, second] = (await tables.until(2)) as unknown as { type: string; object: { kind: string; columnDefinitions: { name: string }[] | null; rows: { cells: unknown[] }[] } }[];
+  const [first, second] = (await tables.until(2)) as unknown as {
+    type: string;
+    object: { kind: string; columnDefinitions: { name: string }[] | null; rows: { cells: unknown[] }[] };
+  }[];
   expect(first?.object.columnDefinitions?.map(({ name }) => name)).toEqual(["Name", "Mode", "Age"]);
   expect(first?.object.rows[0]?.cells).toEqual(["pa", "STRICT", "0s"]);
   expect([second?.type, second?.object.columnDefinitions, second?.object.rows[0]?.cells]).toEqual(["MODIFIED", null, ["pa", "DISABLE", "0s"]]);
@@ -125,7 +136,15 @@ test("a version that is no longer in the history gives an ERROR event; one from 
     200,
     {
       type: "ERROR",
-      object: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: `too old resource version: 1 (${store.oldest("/configmaps")})`, reason: "Expired", code: 410 },
+      object: {
+        kind: "Status",
+        apiVersion: "v1",
+        metadata: {},
+        status: "Failure",
+        message: `too old resource version: 1 (${store.oldest("/configmaps")})`,
+        reason: "Expired",
+        code: 410,
+      },
     },
   ]);
   expect((await short.call("GET", `${CONFIGMAPS}?resourceVersion=1&resourceVersionMatch=Exact`)).body).toMatchObject({ code: 410, reason: "Expired" });
@@ -175,13 +194,16 @@ test("selectors select", async () => {
   await create("l1", { tier: "web", env: "prod" });
   await create("l2", { tier: "db" });
   const names = async (selector: string) =>
-    ((await api.call("GET", `${CONFIGMAPS}?labelSelector=${encodeURIComponent(selector)}`)).body.items as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name);
+    ((await api.call("GET", `${CONFIGMAPS}?labelSelector=${encodeURIComponent(selector)}`)).body.items as { metadata: { name: string } }[]).map(
+      ({ metadata }) => metadata.name,
+    );
   expect(await names("tier")).toEqual(["l1", "l2"]);
   expect(await names("tier=web")).toEqual(["l1"]);
   expect(await names("tier in (web, db),env!=prod")).toEqual(["l2"]);
   expect(await names("tier,!env")).toEqual(["l2"]);
   expect(await names("tier notin (web),tier")).toEqual(["l2"]);
   expect((await api.call("GET", `${CONFIGMAPS}?labelSelector=${encodeURIComponent("a in (")}`)).body).toMatchObject({ code: 400 });
-  const fields = (await api.call("GET", `/api/v1/configmaps?fieldSelector=${encodeURIComponent("metadata.name=l1,metadata.namespace!=other")}`)).body.items as unknown[];
+  const fields = (await api.call("GET", `/api/v1/configmaps?fieldSelector=${encodeURIComponent("metadata.name=l1,metadata.namespace!=other")}`)).body
+    .items as unknown[];
   expect(fields).toHaveLength(1);
 });

@@ -153,11 +153,18 @@ class Watch {
       const columns = this.#columnsSent ? "null" : columnDefinitions(resource);
       this.#columnsSent = true;
       const cells = JSON.stringify(resource.columns.map(() => null));
-      this.#write(encodeEvent(["BOOKMARK", table(JSON.stringify({ resourceVersion: metadata.resourceVersion }), columns, [`{"cells":${cells},"object":${object}}`], metaVersion)]));
+      this.#write(
+        encodeEvent([
+          "BOOKMARK",
+          table(JSON.stringify({ resourceVersion: metadata.resourceVersion }), columns, [`{"cells":${cells},"object":${object}}`], metaVersion),
+        ]),
+      );
       return;
     }
     const type =
-      form === "object" ? { kind: resource.definition.kind, apiVersion: resource.apiVersion } : { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${metaVersion}` };
+      form === "object"
+        ? { kind: resource.definition.kind, apiVersion: resource.apiVersion }
+        : { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${metaVersion}` };
     this.#write(encodeEvent(["BOOKMARK", JSON.stringify({ ...type, metadata })]));
   }
 

@@ -25,14 +25,21 @@ export function parseWriteOptions(request: ApiRequest, kind: string): WriteOptio
     errors.push({ type: "FieldValueTooLong", field: "fieldManager", message: `Too long: may not be more than ${MAX_MANAGER_LENGTH} bytes` });
   }
   const unprintable = /\p{C}/u.exec(fieldManager);
-  if (unprintable) errors.push(invalidField("fieldManager", fieldManager, `invalid character U+${(unprintable[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")} (at position ${unprintable.index})`));
+  if (unprintable)
+    errors.push(
+      invalidField(
+        "fieldManager",
+        fieldManager,
+        `invalid character U+${(unprintable[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")} (at position ${unprintable.index})`,
+      ),
+    );
   const fieldValidation = query.get("fieldValidation") || "Warn";
   if (!/^(Strict|Warn|Ignore)$/.test(fieldValidation)) errors.push(unsupported("fieldValidation", fieldValidation, ["", "Ignore", "Strict", "Warn"]));
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", plural: kind.toLowerCase(), kind }, "", errors);
   const force = query.get("force");
   return {
     dryRun: dryRun.length > 0,
-    manager: (fieldManager || (request.header("user-agent") ?? "").split("/")[0]?.slice(0, MAX_MANAGER_LENGTH)) || "unknown",
+    manager: fieldManager || (request.header("user-agent") ?? "").split("/")[0]?.slice(0, MAX_MANAGER_LENGTH) || "unknown",
     fieldManager,
     fieldValidation: fieldValidation as WriteOptions["fieldValidation"],
     force: force === null ? undefined : force === "true" || force === "1",

@@ -67,17 +67,20 @@ function check(env: ReturnType<typeof newEnvironment>, expression: string): Chec
       return at(start, `undeclared reference to '${summary.replace("Unknown variable: ", "")}' (in container '')`);
     case "no_such_overload": {
       const [, left = "", operator = "", right = ""] = /^no such overload: (\S+) (\S+) (\S+)$/.exec(summary) ?? [];
-      if (SCALARS.has(left) && SCALARS.has(right) && operator !== "") return at(expression.indexOf(operator, start), `found no matching overload for '_${operator}_' applied to '(${left}, ${right})'`);
+      if (SCALARS.has(left) && SCALARS.has(right) && operator !== "")
+        return at(expression.indexOf(operator, start), `found no matching overload for '_${operator}_' applied to '(${left}, ${right})'`);
       break;
     }
     case "no_matching_overload": {
       const name = /'(?:[^'(]*\.)?(\w+)\(/.exec(summary)?.[1] ?? "";
-      if (name !== "" && !FUNCTIONS.has(name)) return at(expression.indexOf("(", expression.indexOf(`${name}(`, start)), `undeclared reference to '${name}' (in container '')`);
+      if (name !== "" && !FUNCTIONS.has(name))
+        return at(expression.indexOf("(", expression.indexOf(`${name}(`, start)), `undeclared reference to '${name}' (in container '')`);
       break;
     }
   }
   if (summary.includes("cannot be range of a comprehension")) return at(expression.lastIndexOf(".", start), `e${summary.slice(1).replace(/\.$/, "")}`);
-  if (fault.name === "ParseError") return at(start, `Syntax error: ${summary === "Unexpected token: EOF" ? `mismatched input '<EOF>' expecting ${TOKENS}` : summary}`);
+  if (fault.name === "ParseError")
+    return at(start, `Syntax error: ${summary === "Unexpected token: EOF" ? `mismatched input '<EOF>' expecting ${TOKENS}` : summary}`);
   // Other refusals are left to the moment at which the rule runs: this checker knows fewer overloads than cel-go.
   return { type: "dyn" };
 }

@@ -42,7 +42,10 @@ class Ip {
  */
 export function newEnvironment(isStrict = false): Environment {
   const env = new Environment({ unlistedVariablesAreDyn: !isStrict, homogeneousAggregateLiterals: false, enableOptionalTypes: true });
-  env.registerType("net.URL", { ctor: Url, fields: {} }).registerType("kubernetes.Quantity", { ctor: Quantity, fields: {} }).registerType("net.IP", { ctor: Ip, fields: {} });
+  env
+    .registerType("net.URL", { ctor: Url, fields: {} })
+    .registerType("kubernetes.Quantity", { ctor: Quantity, fields: {} })
+    .registerType("net.IP", { ctor: Ip, fields: {} });
   registerUrls(env);
   registerStrings(env);
   registerLists(env);
@@ -94,7 +97,9 @@ function registerLists(env: Environment): void {
   };
   env
     .registerFunction("list<dyn>.isSorted(): bool", (list: Ordered[]) => list.every((item, i) => i === 0 || (list[i - 1] as Ordered) <= item))
-    .registerFunction("list<dyn>.sum(): dyn", (list: (bigint | number)[]) => (typeof list[0] === "number" ? (list as number[]).reduce((a, b) => a + b, 0) : (list as bigint[]).reduce((a, b) => a + b, 0n)))
+    .registerFunction("list<dyn>.sum(): dyn", (list: (bigint | number)[]) =>
+      typeof list[0] === "number" ? (list as number[]).reduce((a, b) => a + b, 0) : (list as bigint[]).reduce((a, b) => a + b, 0n),
+    )
     .registerFunction("list<dyn>.min(): dyn", (list: Ordered[]) => extreme(list, true))
     .registerFunction("list<dyn>.max(): dyn", (list: Ordered[]) => extreme(list, false))
     .registerFunction("list<dyn>.indexOf(dyn): int", (list: unknown[], item: unknown) => BigInt(list.indexOf(item)))

@@ -11,7 +11,12 @@ export function escapeName(name: string): string {
 }
 
 /** CEL's types of texts that have one of these formats. */
-export const TEXT_FORMATS: Record<string, string> = { date: "google.protobuf.Timestamp", "date-time": "google.protobuf.Timestamp", duration: "google.protobuf.Duration", byte: "bytes" };
+export const TEXT_FORMATS: Record<string, string> = {
+  date: "google.protobuf.Timestamp",
+  "date-time": "google.protobuf.Timestamp",
+  duration: "google.protobuf.Duration",
+  byte: "bytes",
+};
 
 /** The CEL type of what a schema describes, with all that is in it registered in `env`; what can be several things is dyn. */
 export class TypeRegistry {

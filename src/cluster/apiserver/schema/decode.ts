@@ -77,7 +77,9 @@ class Decoder {
     try {
       checkType(value, schema, reference, place);
     } catch (error) {
-      throw error instanceof TypeMismatch && this.options.words === "converter" && error.message.startsWith("json: ") ? new TypeMismatch(converterProblem(value, schema)) : error;
+      throw error instanceof TypeMismatch && this.options.words === "converter" && error.message.startsWith("json: ")
+        ? new TypeMismatch(converterProblem(value, schema))
+        : error;
     }
   }
 
@@ -228,7 +230,11 @@ function inRange(value: number, format: string | undefined): boolean {
 }
 
 function mismatch(actual: string, { struct, path }: Place, type: string): TypeMismatch {
-  return new TypeMismatch(path ? `json: cannot unmarshal ${actual} into Go struct field ${struct}.${path} of type ${type}` : `json: cannot unmarshal ${actual} into Go value of type ${type}`);
+  return new TypeMismatch(
+    path
+      ? `json: cannot unmarshal ${actual} into Go struct field ${struct}.${path} of type ${type}`
+      : `json: cannot unmarshal ${actual} into Go value of type ${type}`,
+  );
 }
 
 /** Go's name of the type that a schema stands for: `[]v1.Container`, `map[string]string`. */

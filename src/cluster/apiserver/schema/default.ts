@@ -19,10 +19,11 @@ export function applyDefaults(value: unknown, reference: Schema | undefined): vo
   }
   const { additionalProperties } = schema;
   if (typeof additionalProperties === "object") {
-    for (const name in value) if (!schema.properties?.[name]) {
-      setDefault(value, name, resolveSchema(additionalProperties));
-      applyDefaults(value[name], additionalProperties);
-    }
+    for (const name in value)
+      if (!schema.properties?.[name]) {
+        setDefault(value, name, resolveSchema(additionalProperties));
+        applyDefaults(value[name], additionalProperties);
+      }
   }
 }
 

@@ -64,5 +64,8 @@ function endOfString(source: string, start: number): number {
 }
 
 function pathOf(open: readonly { names: unknown; name: string; index: number }[]): string {
-  return open.map(({ names, name, index }) => (names ? `.${name}` : `[${index}]`)).join("").replace(/^\./, "");
+  return open
+    .map(({ names, name, index }) => (names ? `.${name}` : `[${index}]`))
+    .join("")
+    .replace(/^\./, "");
 }

@@ -28,7 +28,8 @@ const PARTS: readonly [RegExp, string][] = [
 ];
 
 /** As the server itself writes times, and so nearly all that come. */
-const PLAIN_TIME = /^\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+const PLAIN_TIME =
+  /^\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 
 /** What is wrong with a text as a time of RFC 3339; undefined when nothing is. */
 export function timeProblem(text: string): string | undefined {

@@ -9,7 +9,13 @@ const RULES_SKIPPED: FieldError = {
 };
 
 /** What leaves an object in a form that rules cannot be sure of; a value that breaks a pattern or a bound does not. */
-const BLOCKING: ReadonlySet<string> = new Set(["FieldValueTypeInvalid", "FieldValueRequired", "FieldValueNotSupported", "FieldValueTooLong", "FieldValueTooMany"]);
+const BLOCKING: ReadonlySet<string> = new Set([
+  "FieldValueTypeInvalid",
+  "FieldValueRequired",
+  "FieldValueNotSupported",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+]);
 
 /** A custom resource against its schema and, if that holds, its CEL rules. */
 export async function validateCustom(object: KubeObject, old: KubeObject | undefined, schema: Schema): Promise<FieldError[]> {

@@ -52,17 +52,26 @@ function checkString(value: string, schema: Schema, path: string, errors: FieldE
   // Of its length and its form only the first fault is told.
   if (maxLength !== undefined && [...value].length > maxLength) {
     errors.push({ type: "FieldValueTooLong", field: path, message: `Too long: may not be more than ${maxLength} bytes` });
-  } else if (minLength !== undefined && [...value].length < minLength) errors.push(invalidValue(path, value, `${path} in body should be at least ${minLength} chars long`));
+  } else if (minLength !== undefined && [...value].length < minLength)
+    errors.push(invalidValue(path, value, `${path} in body should be at least ${minLength} chars long`));
   else if (pattern !== undefined && !patternOf(pattern)(value)) errors.push(invalidValue(path, value, `${path} in body should match '${pattern}'`));
   const problem = format && formatProblem(format, value);
-  if (problem) errors.push({ ...invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`), type: "FieldValueTypeInvalid" });
+  if (problem)
+    errors.push({ ...invalidValue(path, value, `${path} in body must be of type ${format}: ${JSON.stringify(value)}`), type: "FieldValueTypeInvalid" });
 }
 
 function checkNumber(value: number, schema: Schema, path: string, errors: FieldError[]): void {
-  const { minimum, maximum, format, multipleOf, exclusiveMinimum, exclusiveMaximum } = schema as Schema & { multipleOf?: number; exclusiveMinimum?: boolean; exclusiveMaximum?: boolean };
-  if (multipleOf !== undefined && !isMultiple(value, multipleOf)) errors.push(invalidValue(path, value, `${path} in body should be a multiple of ${multipleOf}`));
-  if (maximum !== undefined && (value > maximum || (exclusiveMaximum && value === maximum))) errors.push(invalidValue(path, value, `${path} in body should be less than ${exclusiveMaximum ? "" : "or equal to "}${maximum}`));
-  if (minimum !== undefined && (value < minimum || (exclusiveMinimum && value === minimum))) errors.push(invalidValue(path, value, `${path} in body should be greater than ${exclusiveMinimum ? "" : "or equal to "}${minimum}`));
+  const { minimum, maximum, format, multipleOf, exclusiveMinimum, exclusiveMaximum } = schema as Schema & {
+    multipleOf?: number;
+    exclusiveMinimum?: boolean;
+    exclusiveMaximum?: boolean;
+  };
+  if (multipleOf !== undefined && !isMultiple(value, multipleOf))
+    errors.push(invalidValue(path, value, `${path} in body should be a multiple of ${multipleOf}`));
+  if (maximum !== undefined && (value > maximum || (exclusiveMaximum && value === maximum)))
+    errors.push(invalidValue(path, value, `${path} in body should be less than ${exclusiveMaximum ? "" : "or equal to "}${maximum}`));
+  if (minimum !== undefined && (value < minimum || (exclusiveMinimum && value === minimum)))
+    errors.push(invalidValue(path, value, `${path} in body should be greater than ${exclusiveMinimum ? "" : "or equal to "}${minimum}`));
   if (format === "int32" && (value > 2147483647 || value < -2147483648)) {
     errors.push(invalidValue(path, value, `${path} in body must be of type int32: ${JSON.stringify(String(value))}`));
   }
@@ -77,7 +86,8 @@ function isMultiple(value: number, of: number): boolean {
 function checkArray(value: unknown[], schema: Schema, path: string, errors: FieldError[]): void {
   const { minItems, maxItems, items } = schema;
   if (maxItems !== undefined && value.length > maxItems) errors.push(tooMany(path, value.length, maxItems));
-  if (minItems !== undefined && value.length < minItems) errors.push(invalidValue(path, value.length, `${path} in body should have at least ${minItems} items`));
+  if (minItems !== undefined && value.length < minItems)
+    errors.push(invalidValue(path, value.length, `${path} in body should have at least ${minItems} items`));
   if (items) value.forEach((item, index) => check(item, items, `${path}[${index}]`, errors));
   checkDuplicates(value, schema, path, errors);
 }
@@ -99,7 +109,8 @@ function checkObject(value: JsonObject, schema: Schema, path: string, errors: Fi
   const { required, properties, additionalProperties, minProperties, maxProperties } = schema;
   const count = Object.keys(value).length;
   if (maxProperties !== undefined && count > maxProperties) errors.push(tooMany(path, count, maxProperties));
-  if (minProperties !== undefined && count < minProperties) errors.push(invalidValue(path, count, `${path} in body should have at least ${minProperties} properties`));
+  if (minProperties !== undefined && count < minProperties)
+    errors.push(invalidValue(path, count, `${path} in body should have at least ${minProperties} properties`));
   for (const name in value) {
     const below = path ? `${path}.${name}` : name;
     const own = properties && Object.hasOwn(properties, name) ? properties[name] : undefined;
@@ -127,7 +138,11 @@ function checkCombinations(value: unknown, schema: Schema, path: string, errors:
   if (schema.oneOf) {
     const all = failures(schema.oneOf);
     const count = all.filter((one) => one.length === 0).length;
-    if (count !== 1) fail(`${shown} must validate one and only one schema (oneOf). Found ${count === 0 ? "none valid" : `${count} valid alternatives`}`, count === 0 ? all[0] : []);
+    if (count !== 1)
+      fail(
+        `${shown} must validate one and only one schema (oneOf). Found ${count === 0 ? "none valid" : `${count} valid alternatives`}`,
+        count === 0 ? all[0] : [],
+      );
   }
   if (schema.not && validateSchema(value, schema.not, path).length === 0) fail(`${shown} must not validate the schema (not)`);
 }

@@ -12,7 +12,11 @@ const DEPRECATION = "v1 ComponentStatus is deprecated in v1.19+";
 /** `kubectl get componentstatuses`: scheduler and controllers live in this process; what can be ill is the store. */
 export function componentStatuses(context: RestContext): SpecialHandler {
   const { store, clock } = context;
-  const all = (): KubeObject[] => [status("controller-manager"), status("scheduler"), store.writable ? status("etcd-0") : status("etcd-0", "the store cannot be written to")];
+  const all = (): KubeObject[] => [
+    status("controller-manager"),
+    status("scheduler"),
+    store.writable ? status("etcd-0") : status("etcd-0", "the store cannot be written to"),
+  ];
   return async (call) => {
     const { request, target, resource } = call;
     if (target.verb === "get") {
@@ -23,7 +27,12 @@ export function componentStatuses(context: RestContext): SpecialHandler {
     if (target.verb !== "list") throw methodNotAllowed();
     const { filter } = parseListOptions(request.query, resource.definition, false);
     const items = all().filter((object) => filter?.(object) ?? true);
-    const page = { items: items.map((object) => StoredObject.transient(resource.id, object)), revision: store.revision, continueToken: undefined, remaining: undefined };
+    const page = {
+      items: items.map((object) => StoredObject.transient(resource.id, object)),
+      revision: store.revision,
+      continueToken: undefined,
+      remaining: undefined,
+    };
     const negotiated = negotiatedFor(request);
     return respondJson(200, renderList(resource, page, negotiated, includeObject(request.query), clock.now()), negotiated, [DEPRECATION]);
   };

@@ -17,7 +17,10 @@ export function checkBudgets(store: Store, pod: KubeObject): void {
   for (const { object } of store.list("policy/poddisruptionbudgets", pod.metadata.namespace)) {
     const spec = (object.spec ?? {}) as BudgetSpec;
     if (!spec.selector || !selectorMatches(spec.selector, pod.metadata.labels)) continue;
-    const pods = store.list("/pods", pod.metadata.namespace).map((stored) => stored.object).filter((one) => selectorMatches(spec.selector, one.metadata.labels));
+    const pods = store
+      .list("/pods", pod.metadata.namespace)
+      .map((stored) => stored.object)
+      .filter((one) => selectorMatches(spec.selector, one.metadata.labels));
     const healthy = pods.filter(isHealthy).length;
     // While a pod is missing its controller still wants it: the status knows how many there should be.
     const { expectedPods = 0 } = (object.status ?? {}) as { expectedPods?: number };
@@ -25,7 +28,9 @@ export function checkBudgets(store: Store, pod: KubeObject): void {
     // One that runs and is not ready may still become so: it goes when the others are enough, or the budget says always.
     if (isHealthy(pod) ? healthy > desired : healthy >= desired || spec.unhealthyPodEvictionPolicy === "AlwaysAllow") continue;
     throw new StatusError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {
-      causes: [{ reason: "DisruptionBudget", message: `The disruption budget ${object.metadata.name} needs ${desired} healthy pods and has ${healthy} currently` }],
+      causes: [
+        { reason: "DisruptionBudget", message: `The disruption budget ${object.metadata.name} needs ${desired} healthy pods and has ${healthy} currently` },
+      ],
     });
   }
 }

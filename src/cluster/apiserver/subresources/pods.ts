@@ -33,7 +33,11 @@ export function bindingSubresource(context: RestContext): SpecialHandler {
     if (!pods) throw methodNotAllowed();
     const write = { ...writeRequest(call, "CreateOptions", name), resource: pods, subresource: "binding" };
     const uid = isObject(binding.metadata) && typeof binding.metadata.uid === "string" ? binding.metadata.uid : undefined;
-    await updateObject(context, write, (live) => bound(live, node, timestamp(context.clock.now())), { track: false, kind: "UpdateOptions", ...(uid ? { uid } : {}) });
+    await updateObject(context, write, (live) => bound(live, node, timestamp(context.clock.now())), {
+      track: false,
+      kind: "UpdateOptions",
+      ...(uid ? { uid } : {}),
+    });
     return respondJson(201, JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }), negotiatedFor(request));
   };
 }
@@ -61,12 +65,16 @@ export function evictionSubresource(context: RestContext): SpecialHandler {
     const options = isObject(eviction.deleteOptions) ? eviction.deleteOptions : {};
     const write = writeRequest(call, "CreateOptions", target.name);
     write.options.dryRun ||= Array.isArray(options.dryRun) && options.dryRun.includes("All");
-    await deleteObject(context, { ...write, subresource: "" }, {
-      gracePeriodSeconds: typeof options.gracePeriodSeconds === "number" ? options.gracePeriodSeconds : undefined,
-      propagationPolicy: undefined,
-      preconditions: {},
-      dryRun: write.options.dryRun,
-    });
+    await deleteObject(
+      context,
+      { ...write, subresource: "" },
+      {
+        gracePeriodSeconds: typeof options.gracePeriodSeconds === "number" ? options.gracePeriodSeconds : undefined,
+        propagationPolicy: undefined,
+        preconditions: {},
+        dryRun: write.options.dryRun,
+      },
+    );
     return respondJson(201, JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }), negotiatedFor(request));
   };
 }

@@ -10,7 +10,11 @@ beforeAll(async () => {
   backend = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
-    fetch: async (request) => new Response(`${request.method} ${new URL(request.url).pathname}${new URL(request.url).search} ${await request.text()}`, { status: 203, headers: { "x-auth": String(request.headers.get("authorization")), "x-mine": String(request.headers.get("x-mine")) } }),
+    fetch: async (request) =>
+      new Response(`${request.method} ${new URL(request.url).pathname}${new URL(request.url).search} ${await request.text()}`, {
+        status: 203,
+        headers: { "x-auth": String(request.headers.get("authorization")), "x-mine": String(request.headers.get("x-mine")) },
+      }),
   });
   api = await startTestServer({
     dial: async (host, port) => {
@@ -20,16 +24,21 @@ beforeAll(async () => {
     },
   });
   await api.call("POST", "/api/v1/namespaces/default/serviceaccounts", { body: { metadata: { name: "default" } } });
-  await api.call("POST", "/api/v1/namespaces/default/pods", { body: { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "x", ports: [{ containerPort: 8080, name: "web" }] }] } } });
+  await api.call("POST", "/api/v1/namespaces/default/pods", {
+    body: { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "x", ports: [{ containerPort: 8080, name: "web" }] }] } },
+  });
   await podIP("10.244.0.9");
-  await api.call("POST", "/api/v1/namespaces/default/services", { body: { metadata: { name: "s" }, spec: { ports: [{ name: "http", port: 80, targetPort: 8080 }], selector: { a: "b" } } } });
+  await api.call("POST", "/api/v1/namespaces/default/services", {
+    body: { metadata: { name: "s" }, spec: { ports: [{ name: "http", port: 80, targetPort: 8080 }], selector: { a: "b" } } },
+  });
 });
 afterAll(async () => {
   await api.close();
   await backend.stop(true);
 });
 
-const podIP = (ip: string) => api.call("PATCH", "/api/v1/namespaces/default/pods/p/status", { body: { status: { podIP: ip, podIPs: [{ ip }] } }, type: "application/merge-patch+json" });
+const podIP = (ip: string) =>
+  api.call("PATCH", "/api/v1/namespaces/default/pods/p/status", { body: { status: { podIP: ip, podIPs: [{ ip }] } }, type: "application/merge-patch+json" });
 const PODS = "/api/v1/namespaces/default/pods";
 
 test("a request goes to the pod's port without the client's credentials, and its answer comes back", async () => {
@@ -55,7 +64,12 @@ test("a service's port is looked up among its ready endpoints", async () => {
   const path = "/api/v1/namespaces/default/services/s:http/proxy/x";
   expect((await api.call("GET", path)).body).toMatchObject({ code: 503, message: 'no endpoints available for service "s"' });
   await api.call("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", {
-    body: { metadata: { name: "s-1", labels: { "kubernetes.io/service-name": "s" } }, addressType: "IPv4", ports: [{ name: "http", port: 8081, protocol: "TCP" }], endpoints: [{ addresses: ["10.244.0.8"], conditions: { ready: false } }, { addresses: ["10.244.0.7"] }] },
+    body: {
+      metadata: { name: "s-1", labels: { "kubernetes.io/service-name": "s" } },
+      addressType: "IPv4",
+      ports: [{ name: "http", port: 8081, protocol: "TCP" }],
+      endpoints: [{ addresses: ["10.244.0.8"], conditions: { ready: false } }, { addresses: ["10.244.0.7"] }],
+    },
   });
   expect((await api.call("GET", path)).text).toBe("GET /x ");
   expect(dialled.at(-1)).toBe("10.244.0.7:8081");

@@ -16,9 +16,15 @@ interface Place {
 
 /** Of one connection; and what must not reach a pod: who the client is to the API server. */
 const NOT_FORWARDED = new Set(
-  ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"].concat(
-    ["authorization", "content-length", "host", "http2-settings", "impersonate-user", "impersonate-group", "impersonate-uid"],
-  ),
+  ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"].concat([
+    "authorization",
+    "content-length",
+    "host",
+    "http2-settings",
+    "impersonate-user",
+    "impersonate-group",
+    "impersonate-uid",
+  ]),
 );
 
 /** `pods/[scheme:]name[:port]/proxy/path`: one request to a port of a pod or of what is behind a service, from the node. */
@@ -61,8 +67,16 @@ export function servicePlace(store: Store, namespace: string, name: string, port
   if (!service) throw notFound({ group: "", plural: "services", kind: "Service" }, name);
   const ports = service.spec?.ports ?? [];
   const number = portNumber(port);
-  const wanted = port === "" ? (ports.length === 1 ? ports[0] : undefined) : ports.find((one) => (number === undefined ? one.name === port : one.port === number));
-  if (!wanted) throw new StatusError(503, "ServiceUnavailable", port === "" ? `service ${JSON.stringify(name)} has more than one port: name one` : `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
+  const wanted =
+    port === "" ? (ports.length === 1 ? ports[0] : undefined) : ports.find((one) => (number === undefined ? one.name === port : one.port === number));
+  if (!wanted)
+    throw new StatusError(
+      503,
+      "ServiceUnavailable",
+      port === ""
+        ? `service ${JSON.stringify(name)} has more than one port: name one`
+        : `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`,
+    );
   for (const { object } of store.list("discovery.k8s.io/endpointslices", namespace)) {
     if (object.metadata.labels?.["kubernetes.io/service-name"] !== name) continue;
     const slice = object as Slice;
@@ -75,7 +89,8 @@ export function servicePlace(store: Store, namespace: string, name: string, port
 
 function parseName(text: string): { scheme: string; name: string; port: string } {
   const parts = text.split(":");
-  if (parts.length === 3 && (parts[0] === "http" || parts[0] === "https" || parts[0] === "")) return { scheme: parts[0] || "http", name: parts[1] ?? "", port: parts[2] ?? "" };
+  if (parts.length === 3 && (parts[0] === "http" || parts[0] === "https" || parts[0] === ""))
+    return { scheme: parts[0] || "http", name: parts[1] ?? "", port: parts[2] ?? "" };
   if (parts.length > 2) throw badRequest(`invalid request ${JSON.stringify(text)}: it is [scheme:]name[:port]`);
   return { scheme: "http", name: parts[0] ?? "", port: parts[1] ?? "" };
 }
@@ -119,7 +134,8 @@ async function connect(dial: Dial, { host, port }: Place, scheme: string): Promi
 async function exchange(request: ApiRequest, socket: Duplex, { host, port }: Place, path: string): Promise<ApiResponse> {
   const body = await request.body();
   const headers: Record<string, string> = { host: `${host}:${port}`, ...(body.length > 0 ? { "content-length": String(body.length) } : {}) };
-  for (const [name, value] of request.headers()) if (!name.startsWith(":") && !NOT_FORWARDED.has(name) && !name.startsWith("impersonate-extra-")) headers[name] = value;
+  for (const [name, value] of request.headers())
+    if (!name.startsWith(":") && !NOT_FORWARDED.has(name) && !name.startsWith("impersonate-extra-")) headers[name] = value;
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
     const sent = http.request({ method: request.method, path, headers, createConnection: () => socket }, (response) => resolve(streamed(response, socket)));

@@ -25,16 +25,26 @@ export function scaleSubresource(context: RestContext): SpecialHandler {
     const stored = await readObject(context.store, resource, target.namespace, target.name);
     if (target.verb === "get") {
       const { specPath } = pathsOf(resource.definition);
-      if (resource.definition.custom && valueAt(stored.object, specPath) === undefined) throw internalError(`the spec replicas field ${JSON.stringify(specPath)} does not exist`);
+      if (resource.definition.custom && valueAt(stored.object, specPath) === undefined)
+        throw internalError(`the spec replicas field ${JSON.stringify(specPath)} does not exist`);
       return respondScale(call, stored.object, context.clock);
     }
     if (target.verb !== "update" && target.verb !== "patch") throw methodNotAllowed();
     const write = writeRequest(call, target.verb === "patch" ? "PatchOptions" : "UpdateOptions", target.name);
     let change: (scale: JsonObject) => unknown;
     if (target.verb === "update") {
-      const body = await decodeBody(request, { ...SCALE, known: (other, kind) => context.catalogue.findKind(...parseApiVersion(other), kind)?.definition.custom === false }, true);
+      const body = await decodeBody(
+        request,
+        { ...SCALE, known: (other, kind) => context.catalogue.findKind(...parseApiVersion(other), kind)?.definition.custom === false },
+        true,
+      );
       const name = isObject(body.metadata) ? body.metadata.name : undefined;
-      if (name !== target.name) throw badRequest(typeof name === "string" && name !== "" ? `the name of the object (${name}) does not match the name on the URL (${target.name})` : `the name of the object (${target.name} based on URL) was undeterminable: name must be provided`);
+      if (name !== target.name)
+        throw badRequest(
+          typeof name === "string" && name !== ""
+            ? `the name of the object (${name}) does not match the name on the URL (${target.name})`
+            : `the name of the object (${target.name} based on URL) was undeterminable: name must be provided`,
+        );
       change = () => body;
     } else {
       const { type } = parseMediaType(request.header("content-type") ?? "");
@@ -68,7 +78,10 @@ function attempt(change: () => unknown): unknown {
 async function respondScale({ request, resource }: ResourceCall, object: KubeObject, clock: Clock): Promise<ApiResponse> {
   const scale = scaleOf(resource, object) as KubeObject;
   const negotiated = negotiatedFor(request);
-  const json = negotiated.form === "table" ? renderObject({ ...resource, ...SCALE_VIEW }, StoredObject.transient(resource.id, scale), negotiated, includeObject(request.query), clock.now()) : JSON.stringify(scale);
+  const json =
+    negotiated.form === "table"
+      ? renderObject({ ...resource, ...SCALE_VIEW }, StoredObject.transient(resource.id, scale), negotiated, includeObject(request.query), clock.now())
+      : JSON.stringify(scale);
   return respondJson(200, json, { ...negotiated, pretty: false });
 }
 
@@ -92,11 +105,15 @@ function scaled({ definition }: Resource, live: KubeObject, scale: JsonObject): 
   const spec = isObject(scale.spec) ? scale.spec : {};
   const replicas = spec.replicas ?? 0;
   if (typeof replicas !== "number" || !Number.isInteger(replicas)) {
-    throw badRequest(`Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal ${typeof replicas} into Go struct field ScaleSpec.spec.replicas of type int32`);
+    throw badRequest(
+      `Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal ${typeof replicas} into Go struct field ScaleSpec.spec.replicas of type int32`,
+    );
   }
   if (replicas < 0 && definition.custom) {
     const { specPath } = pathsOf(definition);
-    throw invalid(definition, live.metadata.name, [{ type: "FieldValueInvalid", field: specPath, message: `Invalid value: ${replicas}: should be a non-negative integer` }]);
+    throw invalid(definition, live.metadata.name, [
+      { type: "FieldValueInvalid", field: specPath, message: `Invalid value: ${replicas}: should be a non-negative integer` },
+    ]);
   }
   if (replicas < 0) {
     throw invalid({ group: "autoscaling", plural: "scales", kind: "Scale" }, live.metadata.name, [
@@ -144,4 +161,3 @@ function selectorText(selector: unknown): string | undefined {
   }
   return terms.sort().join(",");
 }
-

@@ -27,7 +27,14 @@ export interface StreamParts {
 }
 
 /** Takes over exec, attach and port-forward requests: who asks and whether they may is decided as for any request. */
-export async function handleUpgrade(parts: StreamParts, incoming: Incoming, credentials: Credentials, raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+export async function handleUpgrade(
+  parts: StreamParts,
+  incoming: Incoming,
+  credentials: Credentials,
+  raw: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   const startedAt = parts.context.clock.now();
   let user: UserInfo | undefined;
   let target: ResourceRequest | undefined;
@@ -47,7 +54,14 @@ export async function handleUpgrade(parts: StreamParts, incoming: Incoming, cred
   }
 }
 
-async function serve({ context, streams }: StreamParts, target: ResourceRequest, { query }: Incoming, raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+async function serve(
+  { context, streams }: StreamParts,
+  target: ResourceRequest,
+  { query }: Incoming,
+  raw: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   const { namespace, name } = target;
   const pod = podOf(context, namespace, name);
   const tty = isTrue(query.get("tty"));
@@ -57,11 +71,19 @@ async function serve({ context, streams }: StreamParts, target: ResourceRequest,
       const command = query.getAll("command");
       if (command.length === 0) throw badRequest("you must specify at least 1 command for exec");
       const container = containerOf(pod, query.get("container"));
-      return handleExecUpgrade(raw, socket, head, { command, ...wanted, exec: () => streams.exec(namespace, name, container, { command, stdin: wanted.stdin, tty }) });
+      return handleExecUpgrade(raw, socket, head, {
+        command,
+        ...wanted,
+        exec: () => streams.exec(namespace, name, container, { command, stdin: wanted.stdin, tty }),
+      });
     }
     case "attach": {
       const container = containerOf(pod, query.get("container"));
-      return handleExecUpgrade(raw, socket, head, { command: [], ...wanted, exec: () => streams.attach(namespace, name, container, { stdin: wanted.stdin, tty }) });
+      return handleExecUpgrade(raw, socket, head, {
+        command: [],
+        ...wanted,
+        exec: () => streams.attach(namespace, name, container, { stdin: wanted.stdin, tty }),
+      });
     }
     case "portforward":
       return handlePortForwardUpgrade(raw, socket, head, { dial: (port) => streams.portForward(namespace, name, port) });
@@ -129,7 +151,10 @@ async function pump(readable: ReadableStream<Uint8Array>, sink: Sink, signal: Ab
 function optionalCount(query: URLSearchParams, pod: string, name: "tailLines" | "limitBytes" | "sinceSeconds"): Record<string, number> {
   const text = query.get(name);
   if (text === null || text === "") return {};
-  if (/^-\d{1,15}$/.test(text)) throw invalid({ group: "", plural: "podlogoptions", kind: "PodLogOptions" }, pod, [{ type: "FieldValueInvalid", field: name, message: `Invalid value: ${text}: must be greater than or equal to 0` }]);
+  if (/^-\d{1,15}$/.test(text))
+    throw invalid({ group: "", plural: "podlogoptions", kind: "PodLogOptions" }, pod, [
+      { type: "FieldValueInvalid", field: name, message: `Invalid value: ${text}: must be greater than or equal to 0` },
+    ]);
   if (!/^\d{1,15}$/.test(text)) throw badRequest(`unable to decode query parameter ${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return { [name]: Number(text) };
 }

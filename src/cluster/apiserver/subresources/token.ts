@@ -24,7 +24,14 @@ export function tokenSubresource(context: RestContext, tokens: TokenAuthority): 
     const body = await decodeBody(request, TOKEN_REQUEST, true);
     const account = await readObject(context.store, resource, target.namespace, target.name);
     const named = isObject(body.metadata) && typeof body.metadata.name === "string" ? body.metadata.name : "";
-    if (named !== "" && named !== target.name) throw invalid(NAMED, target.name, [{ type: "FieldValueInvalid", field: "metadata.name", message: `Invalid value: ${JSON.stringify(named)}: must match the service account name if specified` }]);
+    if (named !== "" && named !== target.name)
+      throw invalid(NAMED, target.name, [
+        {
+          type: "FieldValueInvalid",
+          field: "metadata.name",
+          message: `Invalid value: ${JSON.stringify(named)}: must match the service account name if specified`,
+        },
+      ]);
     const spec = isObject(body.spec) ? body.spec : {};
     const audiences = Array.isArray(spec.audiences) ? spec.audiences.filter((one) => typeof one === "string") : [];
     const seconds = spec.expirationSeconds ?? DEFAULT_TOKEN_SECONDS;
@@ -38,7 +45,13 @@ export function tokenSubresource(context: RestContext, tokens: TokenAuthority): 
     const { token, expires } = tokens.issue(subject, wanted, seconds);
     const answer = {
       ...TOKEN_REQUEST,
-      metadata: { name: target.name, namespace: target.namespace, uid: account.metadata.uid, creationTimestamp: timestamp(context.clock.now()), managedFields: managersOf(context, call, { ...spec, expirationSeconds: seconds }) },
+      metadata: {
+        name: target.name,
+        namespace: target.namespace,
+        uid: account.metadata.uid,
+        creationTimestamp: timestamp(context.clock.now()),
+        managedFields: managersOf(context, call, { ...spec, expirationSeconds: seconds }),
+      },
       spec: { audiences: wanted, expirationSeconds: seconds, boundObjectRef: spec.boundObjectRef ?? null },
       status: { token, expirationTimestamp: timestamp(expires) },
     };
@@ -51,7 +64,15 @@ function managersOf(context: RestContext, { request }: ResourceCall, spec: JsonO
   const { manager } = parseWriteOptions(request, "CreateOptions");
   const writer = { manager, apiVersion: TOKEN_REQUEST.apiVersion, subresource: "token", time: timestamp(context.clock.now()), ignored: emptySet() };
   const empty = { ...TOKEN_REQUEST, metadata: {}, spec: { audiences: null, expirationSeconds: null, boundObjectRef: null } };
-  return encodeManagers(managersAfterUpdate([], empty, { ...TOKEN_REQUEST, metadata: {}, spec: { audiences: null, boundObjectRef: null, ...spec } }, schemaComponent("io.k8s.api.authentication.v1.TokenRequest"), writer));
+  return encodeManagers(
+    managersAfterUpdate(
+      [],
+      empty,
+      { ...TOKEN_REQUEST, metadata: {}, spec: { audiences: null, boundObjectRef: null, ...spec } },
+      schemaComponent("io.k8s.api.authentication.v1.TokenRequest"),
+      writer,
+    ),
+  );
 }
 
 function checkExpiration(seconds: unknown): asserts seconds is number {
@@ -73,7 +94,11 @@ function boundTo(context: RestContext, namespace: string, account: string, refer
     if (!stored) throw notFound({ group: "", plural, kind: kindName }, name);
     const { uid = "" } = stored.metadata;
     if (typeof reference.uid === "string" && reference.uid !== "" && reference.uid !== uid) {
-      throw conflict({ group: "", plural: kindName, kind: kindName }, name, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
+      throw conflict(
+        { group: "", plural: kindName, kind: kindName },
+        name,
+        `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+      );
     }
     return { object: stored.object, id: { name, uid } };
   };
@@ -82,7 +107,11 @@ function boundTo(context: RestContext, namespace: string, account: string, refer
       const { object, id } = find("pods", namespace, "Pod");
       const { serviceAccountName, nodeName } = (object.spec ?? {}) as { serviceAccountName?: string; nodeName?: string };
       if (serviceAccountName !== account) {
-        throw new StatusError(400, "BadRequest", `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`);
+        throw new StatusError(
+          400,
+          "BadRequest",
+          `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
+        );
       }
       const node = nodeName ? context.store.get("/nodes", "", nodeName) : undefined;
       return { pod: id, ...(nodeName ? { node: { name: nodeName, ...(node?.metadata.uid ? { uid: node.metadata.uid } : {}) } } : {}) };

@@ -4,7 +4,18 @@ import { claim } from "../adoption.ts";
 import type { Context, Controller } from "../context.ts";
 import { controllerOf, controllerReference, isPodFinished, keyOf, sameValue, splitKey } from "../objects.ts";
 import { isScalingEvent, newReplicas, proportionalScaling, recreateStep, rollingStep, type Scaling } from "./plan.ts";
-import { bareTemplate, byCreation, findNew, isRolling, newSetAnnotations, REVISION, revisionOf, scaleAnnotations, TEMPLATE_HASH, templateHash } from "./replica-sets.ts";
+import {
+  bareTemplate,
+  byCreation,
+  findNew,
+  isRolling,
+  newSetAnnotations,
+  REVISION,
+  revisionOf,
+  scaleAnnotations,
+  TEMPLATE_HASH,
+  templateHash,
+} from "./replica-sets.ts";
 import { deploymentStatus, isComplete, type Progress } from "./status.ts";
 import { stoppable } from "../work-queue.ts";
 
@@ -150,7 +161,10 @@ class Rollout {
       if (!isAlreadyExists(thrown)) throw thrown;
       return this.#takeExisting(wanted, thrown);
     }
-    await context.informers.replicaSets.waitFor(() => context.informers.replicaSets.get(created.metadata.name, created.metadata.namespace) !== undefined, SEE_OWN_WRITES_MS);
+    await context.informers.replicaSets.waitFor(
+      () => context.informers.replicaSets.get(created.metadata.name, created.metadata.namespace) !== undefined,
+      SEE_OWN_WRITES_MS,
+    );
     if (replicas > 0) context.events.normal(COMPONENT, deployment, "ScalingReplicaSet", `Scaled up replica set ${created.metadata.name} from 0 to ${replicas}`);
     this.#progress = { reason: "NewReplicaSetCreated", message: `Created new replica set "${created.metadata.name}"` };
     return created;
@@ -186,7 +200,12 @@ class Rollout {
       });
       const { replicaSets } = this.context.informers;
       await replicaSets.waitFor(() => replicaSets.get(name, namespace)?.spec?.replicas === to, SEE_OWN_WRITES_MS);
-      this.context.events.normal(COMPONENT, this.deployment, "ScalingReplicaSet", `Scaled ${to > from ? "up" : "down"} replica set ${name} from ${from} to ${to}`);
+      this.context.events.normal(
+        COMPONENT,
+        this.deployment,
+        "ScalingReplicaSet",
+        `Scaled ${to > from ? "up" : "down"} replica set ${name} from ${from} to ${to}`,
+      );
       if (set === this.#new) this.#new = scaled;
       else this.#old[this.#old.indexOf(set)] = scaled;
       this.#progress ??= { reason: "ReplicaSetUpdated", message: `ReplicaSet "${this.#new?.metadata.name ?? name}" is progressing.` };

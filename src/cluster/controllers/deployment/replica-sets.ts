@@ -9,7 +9,14 @@ export const MAX_REPLICAS = "deployment.kubernetes.io/max-replicas";
 export const TEMPLATE_HASH = "pod-template-hash";
 
 /** Kept off ReplicaSets: they speak of the Deployment alone. */
-const OWN_ANNOTATIONS = new Set(["kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS, "deprecated.deployment.rollback.to"]);
+const OWN_ANNOTATIONS = new Set([
+  "kubectl.kubernetes.io/last-applied-configuration",
+  REVISION,
+  REVISION_HISTORY,
+  DESIRED_REPLICAS,
+  MAX_REPLICAS,
+  "deprecated.deployment.rollback.to",
+]);
 
 /** Letters and digits that spell no words: Kubernetes' own alphabet of generated names. */
 const SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";

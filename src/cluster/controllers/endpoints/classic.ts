@@ -37,10 +37,24 @@ function subsetOf({ ports, endpoints }: EndpointGroup): NonNullable<Endpoints["s
   for (const { endpoint, ready } of endpoints.slice(0, MAX_ADDRESSES)) {
     if (endpoint.conditions?.terminating && !endpoint.conditions.ready) continue;
     const { hostname, nodeName, targetRef } = endpoint;
-    const address = { ip: endpoint.addresses[0] ?? "", ...(hostname ? { hostname } : {}), ...(nodeName ? { nodeName } : {}), ...(targetRef ? { targetRef } : {}) };
+    const address = {
+      ip: endpoint.addresses[0] ?? "",
+      ...(hostname ? { hostname } : {}),
+      ...(nodeName ? { nodeName } : {}),
+      ...(targetRef ? { targetRef } : {}),
+    };
     (ready ? addresses : notReadyAddresses).push(address);
   }
   if (addresses.length + notReadyAddresses.length === 0) return undefined;
-  const named = ports.map(({ name, port = 0, protocol, appProtocol }) => ({ ...(name ? { name } : {}), port, ...(protocol ? { protocol } : {}), ...(appProtocol ? { appProtocol } : {}) }));
-  return { ...(addresses.length > 0 ? { addresses } : {}), ...(notReadyAddresses.length > 0 ? { notReadyAddresses } : {}), ...(named.length > 0 ? { ports: named } : {}) };
+  const named = ports.map(({ name, port = 0, protocol, appProtocol }) => ({
+    ...(name ? { name } : {}),
+    port,
+    ...(protocol ? { protocol } : {}),
+    ...(appProtocol ? { appProtocol } : {}),
+  }));
+  return {
+    ...(addresses.length > 0 ? { addresses } : {}),
+    ...(notReadyAddresses.length > 0 ? { notReadyAddresses } : {}),
+    ...(named.length > 0 ? { ports: named } : {}),
+  };
 }

@@ -33,7 +33,12 @@ function endpointOf(service: Service, pod: Pod, ip: string): Endpoint {
     conditions: { ready: service.spec?.publishNotReadyAddresses === true || (serving && !terminating), serving, terminating },
     ...(hostname && subdomain === service.metadata.name ? { hostname } : {}),
     ...(nodeName ? { nodeName } : {}),
-    targetRef: { kind: "Pod", name: pod.metadata.name, ...(pod.metadata.namespace ? { namespace: pod.metadata.namespace } : {}), ...(pod.metadata.uid ? { uid: pod.metadata.uid } : {}) },
+    targetRef: {
+      kind: "Pod",
+      name: pod.metadata.name,
+      ...(pod.metadata.namespace ? { namespace: pod.metadata.namespace } : {}),
+      ...(pod.metadata.uid ? { uid: pod.metadata.uid } : {}),
+    },
   };
 }
 

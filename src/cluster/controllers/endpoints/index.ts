@@ -51,5 +51,15 @@ async function sync(context: Context, key: string): Promise<void> {
 function whatEndpointsSee(pod: Pod): string {
   const ready = pod.status?.conditions?.find((condition) => condition.type === "Ready")?.status;
   const { hostname, subdomain, nodeName } = pod.spec ?? {};
-  return JSON.stringify([pod.metadata.uid, pod.metadata.labels, pod.metadata.deletionTimestamp !== undefined, pod.status?.podIP, pod.status?.phase, ready, hostname, subdomain, nodeName]);
+  return JSON.stringify([
+    pod.metadata.uid,
+    pod.metadata.labels,
+    pod.metadata.deletionTimestamp !== undefined,
+    pod.status?.podIP,
+    pod.status?.phase,
+    ready,
+    hostname,
+    subdomain,
+    nodeName,
+  ]);
 }

@@ -17,7 +17,9 @@ const SEE_OWN_WRITES_MS = 5_000;
 /** Makes the Service's slices say what `groups` says, reusing those there are. */
 export async function reconcileSlices(context: Context, service: Service, groups: EndpointGroup[]): Promise<void> {
   const { client, informers } = context;
-  const existing = informers.endpointSlices.byIndex(BY_SERVICE, keyOf(service)).filter((slice) => slice.metadata.labels?.[MANAGED_BY] === MANAGER && !slice.metadata.deletionTimestamp);
+  const existing = informers.endpointSlices
+    .byIndex(BY_SERVICE, keyOf(service))
+    .filter((slice) => slice.metadata.labels?.[MANAGED_BY] === MANAGER && !slice.metadata.deletionTimestamp);
   const unused = new Set(existing);
   const labels = sliceLabels(service);
   for (const { ports, endpoints } of wantedSlices(groups)) {
@@ -26,7 +28,9 @@ export async function reconcileSlices(context: Context, service: Service, groups
     if (same && sameValue(same.ports, ports) && sameValue(same.endpoints, endpoints) && sameValue(same.metadata.labels, labels)) continue;
     const annotations = { ...same?.metadata.annotations, [TRIGGER_TIME]: timestamp(context.clock.now()) };
     if (same) {
-      const { resourceVersion } = await client.update<EndpointSlice>(ENDPOINT_SLICES, { ...same, metadata: { ...same.metadata, labels, annotations }, endpoints, ports }).then((slice) => slice.metadata);
+      const { resourceVersion } = await client
+        .update<EndpointSlice>(ENDPOINT_SLICES, { ...same, metadata: { ...same.metadata, labels, annotations }, endpoints, ports })
+        .then((slice) => slice.metadata);
       await informers.endpointSlices.waitFor(() => isAt(context, same, resourceVersion), SEE_OWN_WRITES_MS);
       continue;
     }
@@ -66,7 +70,8 @@ function wantedSlices(groups: EndpointGroup[]): { ports: EndpointPort[]; endpoin
   if (groups.length === 0) return [{ ports: [], endpoints: [] }];
   const slices: { ports: EndpointPort[]; endpoints: EndpointSlice["endpoints"] }[] = [];
   for (const { ports, endpoints } of groups) {
-    for (let start = 0; start < endpoints.length; start += MAX_ENDPOINTS) slices.push({ ports, endpoints: endpoints.slice(start, start + MAX_ENDPOINTS).map(({ endpoint }) => endpoint) });
+    for (let start = 0; start < endpoints.length; start += MAX_ENDPOINTS)
+      slices.push({ ports, endpoints: endpoints.slice(start, start + MAX_ENDPOINTS).map(({ endpoint }) => endpoint) });
   }
   return slices;
 }

@@ -16,14 +16,18 @@ export async function syncClaim(context: Context, key: string): Promise<void> {
   if (!claim) return;
   const finalizers = claim.metadata.finalizers ?? [];
   if (claim.metadata.deletionTimestamp) {
-    if (finalizers.includes(CLAIM_PROTECTION) && !isMounted(context, claim)) await patchClaim(context, claim, { metadata: { finalizers: finalizers.filter((one) => one !== CLAIM_PROTECTION) } });
+    if (finalizers.includes(CLAIM_PROTECTION) && !isMounted(context, claim))
+      await patchClaim(context, claim, { metadata: { finalizers: finalizers.filter((one) => one !== CLAIM_PROTECTION) } });
     return;
   }
   if (!finalizers.includes(CLAIM_PROTECTION)) return patchClaim(context, claim, { metadata: { finalizers: [...finalizers, CLAIM_PROTECTION] } });
   const { volumeName } = claim.spec ?? {};
   if (volumeName) {
     const volume = informers.volumes.get(volumeName);
-    if (volume) return isFor(volume, claim) || !volume.spec?.claimRef ? bind(context, claim, volume) : void events.warning(COMPONENT, claim, "FailedBinding", `volume "${volumeName}" already bound to a different claim.`);
+    if (volume)
+      return isFor(volume, claim) || !volume.spec?.claimRef
+        ? bind(context, claim, volume)
+        : void events.warning(COMPONENT, claim, "FailedBinding", `volume "${volumeName}" already bound to a different claim.`);
     if (claim.metadata.annotations?.[BIND_COMPLETED] && claim.status?.phase !== "Lost") {
       events.warning(COMPONENT, claim, "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!");
       await client.patch(PERSISTENT_VOLUME_CLAIMS, name, namespace, { status: { phase: "Lost" } }, "status");
@@ -57,7 +61,8 @@ async function makeVolume(context: Context, claim: PersistentVolumeClaim, kind: 
     const message = `Waiting for a volume to be created either by the external provisioner '${kind.provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
     return void events.normal(COMPONENT, claim, "ExternalProvisioning", message);
   }
-  if (claim.spec?.volumeMode === "Block") return void events.warning(COMPONENT, claim, "ProvisioningFailed", `${PROVISIONER} makes folders: volumeMode Block is not supported`);
+  if (claim.spec?.volumeMode === "Block")
+    return void events.warning(COMPONENT, claim, "ProvisioningFailed", `${PROVISIONER} makes folders: volumeMode Block is not supported`);
   const volume = await provision(context, claim, kind, context.volumeFolders);
   events.normal(COMPONENT, claim, "ProvisioningSucceeded", `Successfully provisioned volume ${volume.metadata.name}`);
   await bind(context, claim, volume);

@@ -45,7 +45,10 @@ export function startStorage(context: Context): Controller {
       const { claimRef } = object.spec ?? {};
       if (claimRef?.name) claims.add(`${claimRef.namespace}/${claimRef.name}`);
       if (!claimRef || type === "DELETED") allClaims();
-      if (type === "DELETED") void removeData(context, object).catch((error: unknown) => log.warn("folder of a volume not removed", { volume: object.metadata.name, error: String(error) }));
+      if (type === "DELETED")
+        void removeData(context, object).catch((error: unknown) =>
+          log.warn("folder of a volume not removed", { volume: object.metadata.name, error: String(error) }),
+        );
     }),
     informers.storageClasses.onChange(allClaims),
     informers.pods.onChange(({ type, object, old }) => {
@@ -79,7 +82,12 @@ async function makeClaims({ informers, client }: Context, key: string): Promise<
     const claim: PersistentVolumeClaim = {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
-      metadata: { ...template.metadata, name, ...(pod.metadata.namespace ? { namespace: pod.metadata.namespace } : {}), ownerReferences: [controllerReference(pod)] },
+      metadata: {
+        ...template.metadata,
+        name,
+        ...(pod.metadata.namespace ? { namespace: pod.metadata.namespace } : {}),
+        ownerReferences: [controllerReference(pod)],
+      },
       ...(template.spec ? { spec: template.spec } : {}),
     };
     try {

@@ -27,7 +27,9 @@ export function isFor(volume: PersistentVolume, claim: PersistentVolumeClaim): b
 export function defaultClass(classes: readonly StorageClass[]): StorageClass | undefined {
   return classes
     .filter(({ metadata }) => metadata.annotations?.[IS_DEFAULT_CLASS] === "true")
-    .sort((a, b) => (b.metadata.creationTimestamp ?? "").localeCompare(a.metadata.creationTimestamp ?? "") || a.metadata.name.localeCompare(b.metadata.name))[0];
+    .sort(
+      (a, b) => (b.metadata.creationTimestamp ?? "").localeCompare(a.metadata.creationTimestamp ?? "") || a.metadata.name.localeCompare(b.metadata.name),
+    )[0];
 }
 
 export function requestOf(claim: PersistentVolumeClaim): string {

@@ -21,7 +21,12 @@ const volume = (name: string, storage: string, spec: object = {}): KubeObject =>
   metadata: { name },
   spec: { capacity: { storage }, accessModes: ["ReadWriteOnce"], hostPath: { path: `/data/${name}` }, storageClassName: "manual", ...spec },
 });
-const podWith = (volumes: object[], name = "app"): KubeObject => ({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" }, spec: { schedulerName: "default-scheduler", containers: [{ name: "c", image: "x:1" }], volumes } });
+const podWith = (volumes: object[], name = "app"): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, namespace: "default" },
+  spec: { schedulerName: "default-scheduler", containers: [{ name: "c", image: "x:1" }], volumes },
+});
 const reasons = ({ api }: Harness): string[] => (api.all("events") as Event[]).map((event) => `${event.reason}: ${event.message}`);
 
 test("a claim without a class gets a folder of the standard class; the folder goes with the claim", async () => {
@@ -33,15 +38,25 @@ test("a claim without a class gets a folder of the standard class; the folder go
   await until("bound", () => get().status?.phase === "Bound");
   const name = `pvc-${get().metadata.uid}`;
   expect(get()).toMatchObject({
-    metadata: { annotations: { "pv.kubernetes.io/bind-completed": "yes", "volume.kubernetes.io/storage-provisioner": "chainmail/local-folder" }, finalizers: ["kubernetes.io/pvc-protection"] },
+    metadata: {
+      annotations: { "pv.kubernetes.io/bind-completed": "yes", "volume.kubernetes.io/storage-provisioner": "chainmail/local-folder" },
+      finalizers: ["kubernetes.io/pvc-protection"],
+    },
     spec: { storageClassName: "standard", volumeName: name },
     status: { accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" } },
   });
   await until("the volume says so too", () => (api.get("persistentvolumes", name) as PersistentVolume).status?.phase === "Bound");
-  expect(api.get("persistentvolumes", name)?.spec).toMatchObject({ local: { path: `/volumes/${name}` }, persistentVolumeReclaimPolicy: "Delete", claimRef: { namespace: "default", name: "data", uid: get().metadata.uid } });
+  expect(api.get("persistentvolumes", name)?.spec).toMatchObject({
+    local: { path: `/volumes/${name}` },
+    persistentVolumeReclaimPolicy: "Delete",
+    claimRef: { namespace: "default", name: "data", uid: get().metadata.uid },
+  });
   // It grows by asking.
   await api.send("PATCH", "/api/v1/namespaces/default/persistentvolumeclaims/data", { spec: { resources: { requests: { storage: "2Gi" } } } });
-  await until("grown", () => get().status?.capacity?.["storage"] === "2Gi" && (api.get("persistentvolumes", name) as PersistentVolume).spec?.capacity?.["storage"] === "2Gi");
+  await until(
+    "grown",
+    () => get().status?.capacity?.["storage"] === "2Gi" && (api.get("persistentvolumes", name) as PersistentVolume).spec?.capacity?.["storage"] === "2Gi",
+  );
   await api.send("DELETE", "/api/v1/namespaces/default/persistentvolumeclaims/data");
   await until("all gone", () => !api.get("persistentvolumeclaims", "data", "default") && !api.get("persistentvolumes", name) && own.made.size === 0);
 });
@@ -65,7 +80,11 @@ test("a pod waits for its claim with a reason, and a claim for its last pod befo
   const { api, until } = harness;
   await api.apply(podWith([{ name: "d", persistentVolumeClaim: { claimName: "data" } }]));
   const pod = () => api.get("pods", "app", "default") as Pod;
-  await until("refused", () => pod().status?.conditions?.find(({ type }) => type === "PodScheduled")?.message?.startsWith('0/1 nodes are available: persistentvolumeclaim "data" not found.'));
+  await until("refused", () =>
+    pod()
+      .status?.conditions?.find(({ type }) => type === "PodScheduled")
+      ?.message?.startsWith('0/1 nodes are available: persistentvolumeclaim "data" not found.'),
+  );
   await api.apply(claim("data"));
   await until("running", () => pod().status?.phase === "Running");
   await api.send("DELETE", "/api/v1/namespaces/default/persistentvolumeclaims/data");
@@ -80,8 +99,16 @@ test("classes that wait for a consumer, foreign provisioners and missing classes
   const { api, until } = harness;
   const storageClass = (name: string, more: object): KubeObject => ({ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", metadata: { name }, ...more });
   await until("standard", () => api.get("storageclasses", "standard") !== undefined);
-  await api.apply(storageClass("late", { provisioner: "chainmail/local-folder", volumeBindingMode: "WaitForFirstConsumer" }), storageClass("foreign", { provisioner: "example.com/disks" }));
-  await api.apply(claim("late", { storageClassName: "late" }), claim("foreign", { storageClassName: "foreign" }), claim("missing", { storageClassName: "nope" }), claim("none", { storageClassName: "" }));
+  await api.apply(
+    storageClass("late", { provisioner: "chainmail/local-folder", volumeBindingMode: "WaitForFirstConsumer" }),
+    storageClass("foreign", { provisioner: "example.com/disks" }),
+  );
+  await api.apply(
+    claim("late", { storageClassName: "late" }),
+    claim("foreign", { storageClassName: "foreign" }),
+    claim("missing", { storageClassName: "nope" }),
+    claim("none", { storageClassName: "" }),
+  );
   for (const expected of [
     "WaitForFirstConsumer: waiting for first consumer to be created before binding",
     "ExternalProvisioning: Waiting for a volume to be created either by the external provisioner 'example.com/disks'",
@@ -97,19 +124,35 @@ test("classes that wait for a consumer, foreign provisioners and missing classes
 test("claims of stateful sets outlive their pods; a pod's own claims do not", async () => {
   harness = await start({ volumeFolders: folders() });
   const { api, until } = harness;
-  const template = { metadata: { labels: { app: "db" } }, spec: { containers: [{ name: "c", image: "x:1", volumeMounts: [{ name: "data", mountPath: "/data" }] }] } };
+  const template = {
+    metadata: { labels: { app: "db" } },
+    spec: { containers: [{ name: "c", image: "x:1", volumeMounts: [{ name: "data", mountPath: "/data" }] }] },
+  };
   const set: KubeObject = {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
     metadata: { name: "db", namespace: "default" },
-    spec: { replicas: 2, serviceName: "db", selector: { matchLabels: { app: "db" } }, template, volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim("x").spec }] },
+    spec: {
+      replicas: 2,
+      serviceName: "db",
+      selector: { matchLabels: { app: "db" } },
+      template,
+      volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim("x").spec }],
+    },
   };
   await api.apply(set);
   await until("two", () => (api.get("statefulsets", "db", "default") as StatefulSet).status?.readyReplicas === 2);
   await api.send("PATCH", "/apis/apps/v1/namespaces/default/statefulsets/db", { spec: { replicas: 1 } });
   await until("one", () => (api.get("statefulsets", "db", "default") as StatefulSet).status?.replicas === 1);
-  expect(api.all("persistentvolumeclaims").map(({ metadata }) => metadata.name).sort()).toEqual(["data-db-0", "data-db-1"]);
-  await api.send("PATCH", "/apis/apps/v1/namespaces/default/statefulsets/db", { spec: { persistentVolumeClaimRetentionPolicy: { whenScaled: "Delete", whenDeleted: "Delete" } } });
+  expect(
+    api
+      .all("persistentvolumeclaims")
+      .map(({ metadata }) => metadata.name)
+      .sort(),
+  ).toEqual(["data-db-0", "data-db-1"]);
+  await api.send("PATCH", "/apis/apps/v1/namespaces/default/statefulsets/db", {
+    spec: { persistentVolumeClaimRetentionPolicy: { whenScaled: "Delete", whenDeleted: "Delete" } },
+  });
   await until("unwanted claim gone", () => !api.get("persistentvolumeclaims", "data-db-1", "default"));
   await until("the other goes with the set", () => api.get("persistentvolumeclaims", "data-db-0", "default")?.metadata.ownerReferences?.[0]?.name === "db");
   await api.send("DELETE", "/apis/apps/v1/namespaces/default/statefulsets/db");

@@ -16,7 +16,8 @@ export async function syncVolume(context: Context, name: string): Promise<void> 
   const finalizers = volume.metadata.finalizers ?? [];
   const phase = phaseOf(context, volume);
   if (volume.metadata.deletionTimestamp) {
-    if (phase !== "Bound" && finalizers.includes(VOLUME_PROTECTION)) await patch(context, volume, { metadata: { finalizers: finalizers.filter((one) => one !== VOLUME_PROTECTION) } });
+    if (phase !== "Bound" && finalizers.includes(VOLUME_PROTECTION))
+      await patch(context, volume, { metadata: { finalizers: finalizers.filter((one) => one !== VOLUME_PROTECTION) } });
     return;
   }
   if (!finalizers.includes(VOLUME_PROTECTION)) return patch(context, volume, { metadata: { finalizers: [...finalizers, VOLUME_PROTECTION] } });

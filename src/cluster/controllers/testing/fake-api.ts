@@ -38,7 +38,9 @@ export class FakeApi {
   }
 
   all(plural: string, namespace?: string): KubeObject[] {
-    return [...this.#objects].filter(([key, object]) => key.startsWith(`${plural}/`) && (namespace === undefined || object.metadata.namespace === namespace)).map(([, object]) => object);
+    return [...this.#objects]
+      .filter(([key, object]) => key.startsWith(`${plural}/`) && (namespace === undefined || object.metadata.namespace === namespace))
+      .map(([, object]) => object);
   }
 
   get(plural: string, name: string, namespace = ""): KubeObject | undefined {
@@ -46,7 +48,11 @@ export class FakeApi {
   }
 
   async send(method: string, path: string, body?: unknown): Promise<KubeObject> {
-    const response = await this.transport(path, { method, headers: { "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const response = await this.transport(path, {
+      method,
+      headers: { "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     const answer = (await response.json()) as KubeObject;
     if (!response.ok) throw new Error(JSON.stringify(answer));
     return answer;
@@ -81,7 +87,10 @@ export class FakeApi {
   }
 
   #parse(pathname: string): Target | undefined {
-    const parts = pathname.split("/").filter((part) => part !== "").map(decodeURIComponent);
+    const parts = pathname
+      .split("/")
+      .filter((part) => part !== "")
+      .map(decodeURIComponent);
     const [group, version, rest] = parts[0] === "api" ? ["", parts[1], parts.slice(2)] : [parts[1], parts[2], parts.slice(3)];
     const namespaced = rest?.[0] === "namespaces" && rest.length > 2 && !["status", "finalize"].includes(rest[2] ?? "");
     const [plural, name, subresource] = namespaced ? rest.slice(2) : (rest ?? []);
@@ -125,7 +134,8 @@ export class FakeApi {
 
   #create(target: Target, object: KubeObject): Response {
     const { metadata } = object;
-    if (target.namespace && !this.#objects.has(`namespaces//${target.namespace}`)) return failure(404, "NotFound", `namespaces "${target.namespace}" not found`);
+    if (target.namespace && !this.#objects.has(`namespaces//${target.namespace}`))
+      return failure(404, "NotFound", `namespaces "${target.namespace}" not found`);
     if (metadata.generateName && !metadata.name) metadata.name = `${metadata.generateName}${(1_000_000 + this.#serial * 7919).toString(36).slice(-5)}`;
     if (this.#objects.has(this.#key(target, metadata.name))) return failure(409, "AlreadyExists", `${target.collection} "${metadata.name}" already exists`);
     metadata.uid = `uid-${++this.#serial}`;
@@ -152,15 +162,24 @@ export class FakeApi {
   #write(target: Target, next: KubeObject): Response {
     const old = this.#objects.get(this.#key(target));
     if (!old) return notFound(target);
-    if (next.metadata.resourceVersion && next.metadata.resourceVersion !== old.metadata.resourceVersion) return failure(409, "Conflict", "the object has been modified");
+    if (next.metadata.resourceVersion && next.metadata.resourceVersion !== old.metadata.resourceVersion)
+      return failure(409, "Conflict", "the object has been modified");
     if (next.metadata.uid && next.metadata.uid !== old.metadata.uid) return failure(409, "Conflict", "another uid");
     const merged: KubeObject =
       target.subresource === "status"
         ? { ...old, status: next.status }
-        : { ...next, status: target.definition.subresources.includes("status") ? old.status : next.status, metadata: { ...next.metadata, uid: old.metadata.uid ?? "" } };
+        : {
+            ...next,
+            status: target.definition.subresources.includes("status") ? old.status : next.status,
+            metadata: { ...next.metadata, uid: old.metadata.uid ?? "" },
+          };
     if (target.subresource !== "status") target.definition.setDefaults?.(merged, old);
-    if (JSON.stringify(merged.spec) !== JSON.stringify(old.spec) && target.definition.hasGeneration) merged.metadata = { ...merged.metadata, generation: (old.metadata.generation ?? 0) + 1 };
-    const finalizers = [...(merged.metadata.finalizers ?? []), ...(target.collection === "namespaces" ? ((merged.spec as { finalizers?: string[] } | undefined)?.finalizers ?? []) : [])];
+    if (JSON.stringify(merged.spec) !== JSON.stringify(old.spec) && target.definition.hasGeneration)
+      merged.metadata = { ...merged.metadata, generation: (old.metadata.generation ?? 0) + 1 };
+    const finalizers = [
+      ...(merged.metadata.finalizers ?? []),
+      ...(target.collection === "namespaces" ? ((merged.spec as { finalizers?: string[] } | undefined)?.finalizers ?? []) : []),
+    ];
     if (merged.metadata.deletionTimestamp && finalizers.length === 0 && target.collection !== "pods") return Response.json(this.#drop(target, merged));
     return Response.json(this.#store(target, merged, "MODIFIED"));
   }
@@ -186,13 +205,20 @@ export class FakeApi {
     const graceful = target.collection === "pods" && (object.spec as { nodeName?: string }).nodeName && options.gracePeriodSeconds !== 0;
     if (!graceful && !metadata.finalizers?.length && target.collection !== "namespaces") return Response.json(this.#drop(target, object));
     const status = target.collection === "namespaces" ? { ...(object.status as object), phase: "Terminating" } : object.status;
-    return Response.json(this.#store(target, { ...object, metadata: { ...metadata, deletionTimestamp: metadata.deletionTimestamp ?? this.#time() }, status }, "MODIFIED"));
+    return Response.json(
+      this.#store(target, { ...object, metadata: { ...metadata, deletionTimestamp: metadata.deletionTimestamp ?? this.#time() }, status }, "MODIFIED"),
+    );
   }
 
   #store(target: Target, object: KubeObject, type: "ADDED" | "MODIFIED"): KubeObject {
     const key = this.#key(target, object.metadata.name);
     const old = this.#objects.get(key);
-    if (old && JSON.stringify({ ...object, metadata: { ...object.metadata, resourceVersion: "" } }) === JSON.stringify({ ...old, metadata: { ...old.metadata, resourceVersion: "" } })) return old;
+    if (
+      old &&
+      JSON.stringify({ ...object, metadata: { ...object.metadata, resourceVersion: "" } }) ===
+        JSON.stringify({ ...old, metadata: { ...old.metadata, resourceVersion: "" } })
+    )
+      return old;
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } };
     this.#objects.set(key, stored);
     this.#tell(target, type, stored);
@@ -208,7 +234,8 @@ export class FakeApi {
 
   #tell(target: Target, type: string, object: KubeObject): void {
     for (const watcher of this.#watchers) {
-      if (watcher.path === target.collection && (watcher.namespace === undefined || watcher.namespace === object.metadata.namespace) && watcher.select(object)) watcher.send({ type, object });
+      if (watcher.path === target.collection && (watcher.namespace === undefined || watcher.namespace === object.metadata.namespace) && watcher.select(object))
+        watcher.send({ type, object });
     }
   }
 
@@ -219,7 +246,12 @@ export class FakeApi {
 
 function selector(query: URLSearchParams): (object: KubeObject) => boolean {
   const field = /^metadata\.name=(.+)$/.exec(query.get("fieldSelector") ?? "")?.[1];
-  const labels = Object.fromEntries((query.get("labelSelector") ?? "").split(",").filter((term) => term !== "").map((term) => term.split("=")));
+  const labels = Object.fromEntries(
+    (query.get("labelSelector") ?? "")
+      .split(",")
+      .filter((term) => term !== "")
+      .map((term) => term.split("=")),
+  );
   return (object) => (field === undefined || object.metadata.name === field) && selectorMatches({ matchLabels: labels }, object.metadata.labels);
 }
 

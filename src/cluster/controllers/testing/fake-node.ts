@@ -10,7 +10,10 @@ export const NODE: Node = {
 };
 
 /** Plays the kubelet: pods with a node get an address and are ready at once; pods being deleted go. */
-export function startFakeNode(client: KubeClient, options: { ready?: (pod: Pod) => boolean; finish?: (pod: Pod) => "Succeeded" | "Failed" | undefined } = {}): { stop(): void } {
+export function startFakeNode(
+  client: KubeClient,
+  options: { ready?: (pod: Pod) => boolean; finish?: (pod: Pod) => "Succeeded" | "Failed" | undefined } = {},
+): { stop(): void } {
   let next = 1;
   const informer = createInformer<Pod>(client, PODS);
   const seen = new Set<string>();

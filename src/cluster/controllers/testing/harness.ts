@@ -15,7 +15,9 @@ export interface Harness {
 }
 
 /** All controllers on a fake API with a fake node. */
-export async function start(options: Parameters<typeof startFakeNode>[1] & { node?: boolean; collectAfterMs?: number; volumeFolders?: VolumeFolders } = {}): Promise<Harness> {
+export async function start(
+  options: Parameters<typeof startFakeNode>[1] & { node?: boolean; collectAfterMs?: number; volumeFolders?: VolumeFolders } = {},
+): Promise<Harness> {
   const api = new FakeApi();
   const client = createClient(api.transport);
   const namespace = (name: string) => api.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } } as KubeObject);
@@ -25,7 +27,15 @@ export async function start(options: Parameters<typeof startFakeNode>[1] & { nod
   const log = createLogger("test", { level: process.env["DEBUG"] ? "debug" : "none" });
   // Garbage collection starts at once in tests.
   const clock = { ...systemClock, after: (ms: number, callback: () => void) => systemClock.after(ms === 1000 ? 0 : ms, callback) };
-  const controllers = startControllers({ client, clock, log, loopbackAddress: "127.0.0.1", caPem: "CA", random: Math.random, ...(options.volumeFolders ? { volumeFolders: options.volumeFolders } : {}) });
+  const controllers = startControllers({
+    client,
+    clock,
+    log,
+    loopbackAddress: "127.0.0.1",
+    caPem: "CA",
+    random: Math.random,
+    ...(options.volumeFolders ? { volumeFolders: options.volumeFolders } : {}),
+  });
   return {
     api,
     client,
@@ -35,7 +45,8 @@ export async function start(options: Parameters<typeof startFakeNode>[1] & { nod
       for (;;) {
         const found = look();
         if (found !== undefined && found !== false) return found;
-        if (Date.now() > end) throw new Error(`never happened: ${what}; pods: ${JSON.stringify(api.all("pods").map(brief))}; requests: ${api.requests.slice(-20).join(", ")}`);
+        if (Date.now() > end)
+          throw new Error(`never happened: ${what}; pods: ${JSON.stringify(api.all("pods").map(brief))}; requests: ${api.requests.slice(-20).join(", ")}`);
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     },

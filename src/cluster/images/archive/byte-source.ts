@@ -42,7 +42,7 @@ export class StreamSource implements ByteSource {
   }
 
   async *pieces(length: number): AsyncGenerator<Uint8Array> {
-    for (let missing = length; missing > 0; ) {
+    for (let missing = length; missing > 0;) {
       const piece = await this.#next(missing);
       if (!piece) throw cutShort();
       missing -= piece.length;
@@ -95,7 +95,7 @@ export class FileSource implements ByteSource {
   }
 
   async *pieces(length: number): AsyncGenerator<Uint8Array> {
-    for (let missing = length; missing > 0; ) {
+    for (let missing = length; missing > 0;) {
       const piece = await this.read(Math.min(missing, PIECE));
       if (piece.length === 0) throw cutShort();
       missing -= piece.length;

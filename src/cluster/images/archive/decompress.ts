@@ -9,7 +9,8 @@ export function compressionOf(start: Uint8Array): Compression {
   const starts = (...bytes: number[]) => bytes.every((byte, index) => start[index] === byte);
   if (starts(0x1f, 0x8b)) return "gzip";
   if (starts(0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
-  if (starts(0x42, 0x5a, 0x68) || starts(0xfd, 0x37, 0x7a, 0x58, 0x5a)) throw new ChainmailError("ARCHIVE_UNSUPPORTED", "the archive is compressed by bzip2 or xz", { hint: "unpack it first: bunzip2 or unxz" });
+  if (starts(0x42, 0x5a, 0x68) || starts(0xfd, 0x37, 0x7a, 0x58, 0x5a))
+    throw new ChainmailError("ARCHIVE_UNSUPPORTED", "the archive is compressed by bzip2 or xz", { hint: "unpack it first: bunzip2 or unxz" });
   return "none";
 }
 
@@ -38,5 +39,7 @@ export async function* decompress(input: Readable, compression: Compression, lim
 }
 
 export function tooLarge(limit: number): ChainmailError {
-  return new ChainmailError("IMAGE_TOO_LARGE", `the image unpacks to more than ${Math.round(limit / 2 ** 20)} MiB`, { hint: "chainmail image load --max-size 50Gi … raises the limit" });
+  return new ChainmailError("IMAGE_TOO_LARGE", `the image unpacks to more than ${Math.round(limit / 2 ** 20)} MiB`, {
+    hint: "chainmail image load --max-size 50Gi … raises the limit",
+  });
 }

@@ -32,7 +32,9 @@ export function parseImageFile(text: string): ImageFile {
   const os = optionalString(file["os"]) ?? "linux";
   const architecture = optionalString(file["architecture"]) ?? ARCHITECTURE;
   if (os !== "linux" || architecture !== ARCHITECTURE) {
-    throw new ChainmailError("IMAGE_PLATFORM", `the image is for ${os}/${architecture}, and this machine is linux/${ARCHITECTURE}`, { hint: `docker pull --platform linux/${ARCHITECTURE} IMAGE, then docker save it again` });
+    throw new ChainmailError("IMAGE_PLATFORM", `the image is for ${os}/${architecture}, and this machine is linux/${ARCHITECTURE}`, {
+      hint: `docker pull --platform linux/${ARCHITECTURE} IMAGE, then docker save it again`,
+    });
   }
   const diffIds = strings(object(file["rootfs"] ?? {}, "rootfs")["diff_ids"], "rootfs.diff_ids");
   if (diffIds.length > MAX_LAYERS) throw damaged(`it has ${diffIds.length} layers`);

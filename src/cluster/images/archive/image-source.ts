@@ -103,7 +103,9 @@ export function openLayout(folder: string): ImageSource {
 }
 
 function missing(name: string): never {
-  throw new ChainmailError("ARCHIVE_FILE_MISSING", `the archive names ${name}, which is not in it`, { hint: "write the archive again: docker save IMAGE -o app.tar" });
+  throw new ChainmailError("ARCHIVE_FILE_MISSING", `the archive names ${name}, which is not in it`, {
+    hint: "write the archive again: docker save IMAGE -o app.tar",
+  });
 }
 
 function tooLong(name: string): ChainmailError {

@@ -9,7 +9,12 @@ import { readManifests } from "./manifest.ts";
 
 const sha = (text: string) => createHash("sha256").update(text).digest("hex");
 const layer = `sha256:${"a".repeat(64)}`;
-const configText = JSON.stringify({ architecture: ARCHITECTURE, os: "linux", config: { Env: ["A=b=c", "broken"], Cmd: ["run"], User: "web", WorkingDir: "srv", ExposedPorts: { "80/tcp": {} }, StopSignal: "QUIT" }, rootfs: { diff_ids: [layer] } });
+const configText = JSON.stringify({
+  architecture: ARCHITECTURE,
+  os: "linux",
+  config: { Env: ["A=b=c", "broken"], Cmd: ["run"], User: "web", WorkingDir: "srv", ExposedPorts: { "80/tcp": {} }, StopSignal: "QUIT" },
+  rootfs: { diff_ids: [layer] },
+});
 
 function source(files: Record<string, string>): ImageSource {
   const need = (name: string) => {
@@ -21,7 +26,10 @@ function source(files: Record<string, string>): ImageSource {
 }
 
 function docker(config = configText, more: object = {}): Record<string, string> {
-  return { "manifest.json": JSON.stringify([{ Config: `${sha(config)}.json`, RepoTags: ["app:1", "not a name"], Layers: ["x/layer.tar"], ...more }]), [`${sha(config)}.json`]: config };
+  return {
+    "manifest.json": JSON.stringify([{ Config: `${sha(config)}.json`, RepoTags: ["app:1", "not a name"], Layers: ["x/layer.tar"], ...more }]),
+    [`${sha(config)}.json`]: config,
+  };
 }
 
 function layout(annotations: object, platforms: object[] = [{ os: "linux", architecture: ARCHITECTURE }]): Record<string, string> {
@@ -49,7 +57,11 @@ describe("image archives", () => {
   });
 
   test("an OCI index in an index: the name passes down, attestations and other platforms are passed over", () => {
-    const files = layout({ "io.containerd.image.name": "docker.io/library/app:1", "org.opencontainers.image.ref.name": "1" }, [{ os: "linux", architecture: ARCHITECTURE }, { os: "unknown", architecture: "unknown" }, { os: "linux", architecture: "s390x" }]);
+    const files = layout({ "io.containerd.image.name": "docker.io/library/app:1", "org.opencontainers.image.ref.name": "1" }, [
+      { os: "linux", architecture: ARCHITECTURE },
+      { os: "unknown", architecture: "unknown" },
+      { os: "linux", architecture: "s390x" },
+    ]);
     expect(readManifests(source(files))).toMatchObject([{ names: ["docker.io/library/app:1"], layers: [`blobs/sha256/${"a".repeat(64)}`], diffIds: [layer] }]);
     expect(readManifests(source(layout({ "org.opencontainers.image.ref.name": "latest" })))[0]?.names).toEqual([]);
     expect(readManifests(source(layout({ "org.opencontainers.image.ref.name": "ghcr.io/a/b:2" })))[0]?.names).toEqual(["ghcr.io/a/b:2"]);
@@ -70,8 +82,32 @@ describe("image archives", () => {
   });
 
   test("whatever stands in the files, it is an error of its own or an image", () => {
-    const names = fc.constantFrom("manifests", "layers", "config", "digest", "rootfs", "diff_ids", "Config", "Layers", "RepoTags", "Env", "platform", "annotations", "mediaType");
-    const value = fc.letrec((tie) => ({ any: fc.oneof({ maxDepth: 4 }, fc.string(), fc.integer(), fc.constant(null), fc.constant(layer), fc.array(tie("any"), { maxLength: 3 }), fc.dictionary(names, tie("any"), { maxKeys: 4 })) })).any;
+    const names = fc.constantFrom(
+      "manifests",
+      "layers",
+      "config",
+      "digest",
+      "rootfs",
+      "diff_ids",
+      "Config",
+      "Layers",
+      "RepoTags",
+      "Env",
+      "platform",
+      "annotations",
+      "mediaType",
+    );
+    const value = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { maxDepth: 4 },
+        fc.string(),
+        fc.integer(),
+        fc.constant(null),
+        fc.constant(layer),
+        fc.array(tie("any"), { maxLength: 3 }),
+        fc.dictionary(names, tie("any"), { maxKeys: 4 }),
+      ),
+    })).any;
     fc.assert(
       fc.property(fc.constantFrom("manifest.json", "index.json"), value, value, (name, first, second) => {
         const text = JSON.stringify(second);

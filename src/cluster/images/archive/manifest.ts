@@ -68,7 +68,10 @@ function layoutImages(source: ImageSource): ArchivedImage[] {
   for (const item of array(index["manifests"], "manifests")) visit(object(item, "manifests"), undefined, 0);
   if (images.length === 0) {
     const others = [...platforms].filter((platform) => !platform.startsWith("unknown/"));
-    throw new ChainmailError("IMAGE_PLATFORM", others.length > 0 ? `the archive has images for ${others.join(", ")} only, and this machine is linux/${ARCHITECTURE}` : "the archive holds no image");
+    throw new ChainmailError(
+      "IMAGE_PLATFORM",
+      others.length > 0 ? `the archive has images for ${others.join(", ")} only, and this machine is linux/${ARCHITECTURE}` : "the archive holds no image",
+    );
   }
   return mergeNames(images);
 }

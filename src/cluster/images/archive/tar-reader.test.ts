@@ -47,7 +47,12 @@ describe("tar reader", () => {
   test("reads what writers write, however the stream is cut", async () => {
     const archive = tar(items);
     expect(await read(archive)).toEqual(expected);
-    await fc.assert(fc.asyncProperty(fc.array(fc.integer({ min: 0, max: archive.length }), { maxLength: 9 }), async (cuts) => expect(await read(archive, cuts)).toEqual(expected)), { numRuns: 30 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: archive.length }), { maxLength: 9 }), async (cuts) =>
+        expect(await read(archive, cuts)).toEqual(expected),
+      ),
+      { numRuns: 30 },
+    );
   });
 
   test("GNU's long names and binary numbers", async () => {
@@ -56,9 +61,20 @@ describe("tar reader", () => {
     big.writeUInt8(0x80, 108);
     big.writeUInt32BE(2_097_152, 112);
     big.write("        ", 148, "latin1");
-    big.write(`${big.subarray(0, 512).reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    big.write(
+      `${big
+        .subarray(0, 512)
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, "0")}\0 `,
+      148,
+      "latin1",
+    );
     const archive = Buffer.concat([entry({ name: "././@LongLink", content: `${long}\0` }, "L"), entry({ name: long.slice(0, 99), content: "c" }, "0"), big]);
-    expect(await read(archive)).toMatchObject([{ name: long, content: "c" }, { name: "big", uid: 2_097_152 }]);
+    expect(await read(archive)).toMatchObject([
+      { name: long, content: "c" },
+      { name: "big", uid: 2_097_152 },
+    ]);
   });
 
   test("agrees with the machine's tar", async () => {
@@ -90,7 +106,15 @@ describe("tar reader", () => {
         for (const [at, byte] of changes) damaged[at] = byte;
         // Keep the checksum right, so that more than the checksum is tried.
         damaged.write("        ", 148, "latin1");
-        damaged.write(`${damaged.subarray(0, 512).reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+        damaged.write(
+          `${damaged
+            .subarray(0, 512)
+            .reduce((sum, byte) => sum + byte, 0)
+            .toString(8)
+            .padStart(6, "0")}\0 `,
+          148,
+          "latin1",
+        );
         await read(damaged).catch((error: unknown) => expect(error).toBeInstanceOf(ChainmailError));
       }),
       { numRuns: 100 },

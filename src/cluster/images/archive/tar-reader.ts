@@ -25,7 +25,17 @@ const BLOCK = 512;
 /** Extended headers hold names and times: a megabyte is more than any path may have. */
 const MAX_EXTENSION = 1 << 20;
 const MAX_NAME = 4096;
-const TYPES: Record<string, TarType> = { "": "file", "0": "file", "7": "file", "1": "link", "2": "symlink", "3": "device", "4": "device", "5": "folder", "6": "fifo" };
+const TYPES: Record<string, TarType> = {
+  "": "file",
+  "0": "file",
+  "7": "file",
+  "1": "link",
+  "2": "symlink",
+  "3": "device",
+  "4": "device",
+  "5": "folder",
+  "6": "fifo",
+};
 
 type Extension = Map<string, string>;
 
@@ -53,7 +63,8 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
     const fields = new Map([...global, ...next]);
     next = new Map();
     const type = TYPES[flag];
-    if (flag === "S" || [...fields.keys()].some((key) => key.startsWith("GNU.sparse."))) throw new ChainmailError("ARCHIVE_UNSUPPORTED", "the archive holds a sparse file");
+    if (flag === "S" || [...fields.keys()].some((key) => key.startsWith("GNU.sparse.")))
+      throw new ChainmailError("ARCHIVE_UNSUPPORTED", "the archive holds a sparse file");
     if (type === undefined) {
       if (flag === "V" || flag === "M" || flag === "N") {
         await skipPadded(source, size); // A volume's label and the like.
@@ -103,12 +114,13 @@ async function extension(source: ByteSource, size: number): Promise<Uint8Array> 
 
 /** Records of `<length> <key>=<value>\n`, the length counting the whole record. */
 function* paxRecords(body: Buffer): Generator<[string, string]> {
-  for (let start = 0; start < body.length; ) {
+  for (let start = 0; start < body.length;) {
     const space = body.indexOf(32, start);
     const length = Number(body.toString("latin1", start, space));
     const end = start + length;
     const equals = body.indexOf(61, space);
-    if (space < 0 || !Number.isSafeInteger(length) || length < 5 || end > body.length || equals < 0 || equals >= end || body[end - 1] !== 10) throw damaged("an extended header is malformed");
+    if (space < 0 || !Number.isSafeInteger(length) || length < 5 || end > body.length || equals < 0 || equals >= end || body[end - 1] !== 10)
+      throw damaged("an extended header is malformed");
     yield [body.toString("utf8", space + 1, equals), body.toString("utf8", equals + 1, end - 1)];
     start = end;
   }

@@ -115,7 +115,8 @@ class Assembly {
     const around = folderInRoot(this.root, parts.slice(0, -1), { onMissing: () => {} });
     const place = around === undefined ? undefined : join(around, parts.at(-1) ?? "");
     const stat = source === undefined ? undefined : lstatSync(source, { throwIfNoEntry: false });
-    if (source === undefined || place === undefined || !stat || stat.isDirectory()) throw new ChainmailError("ARCHIVE_DAMAGED", `the image archive is damaged: the hard link ${path} names ${target}, which is not there`);
+    if (source === undefined || place === undefined || !stat || stat.isDirectory())
+      throw new ChainmailError("ARCHIVE_DAMAGED", `the image archive is damaged: the hard link ${path} names ${target}, which is not there`);
     removeTree(place);
     linkSync(source, place);
   }

@@ -67,7 +67,8 @@ export class ImageStore implements OwnImages {
   /** Takes one image of an archive in. Throws what the archive's reader and the unpacking throw; then nothing has changed. */
   async load(source: ImageSource, archived: ArchivedImage, options: LoadOptions): Promise<StoredImage[]> {
     const names = (options.name === undefined ? archived.names : [options.name]).map(longName);
-    if (names.length === 0) throw new ChainmailError("IMAGE_NAME_MISSING", "the archive gives the image no name", { hint: "chainmail image load --name app:latest …" });
+    if (names.length === 0)
+      throw new ChainmailError("IMAGE_NAME_MISSING", "the archive gives the image no name", { hint: "chainmail image load --name app:latest …" });
     let left = options.maxBytes;
     const layers: Layer[] = [];
     let bytes = 0;
@@ -82,7 +83,15 @@ export class ImageStore implements OwnImages {
     }
     const root = this.#assemble(archived.diffIds, layers);
     const loadedAt = new Date().toISOString();
-    const images = names.map((name): StoredImage => ({ name, digest: archived.digest, sizeBytes: bytes, loadedAt, config: archived.config, files: { kind: "archive", diffIds: archived.diffIds, root }, mounts: [] }));
+    const images = names.map((name): StoredImage => ({
+      name,
+      digest: archived.digest,
+      sizeBytes: bytes,
+      loadedAt,
+      config: archived.config,
+      files: { kind: "archive", diffIds: archived.diffIds, root },
+      mounts: [],
+    }));
     await this.#put(images);
     return images;
   }
@@ -91,7 +100,9 @@ export class ImageStore implements OwnImages {
   async add(definition: { name: string; config: ImageConfig; folder?: string; mounts: ImageMount[] }): Promise<StoredImage> {
     const { name, config, folder, mounts } = definition;
     const files: StoredImage["files"] = folder === undefined ? { kind: "host" } : { kind: "folder", folder };
-    const digest = `sha256:${createHash("sha256").update(JSON.stringify([config, files, mounts])).digest("hex")}`;
+    const digest = `sha256:${createHash("sha256")
+      .update(JSON.stringify([config, files, mounts]))
+      .digest("hex")}`;
     const image: StoredImage = { name: longName(name), digest, sizeBytes: 0, loadedAt: new Date().toISOString(), config, files, mounts };
     await this.#put([image]);
     return image;
@@ -140,7 +151,8 @@ export class ImageStore implements OwnImages {
     const wanted = parseReference(reference);
     if (!wanted) return undefined;
     const images = this.list();
-    const byDigest = wanted.digest === undefined ? undefined : images.find((image) => image.digest === wanted.digest && pathOf(image.name) === pathOf(reference));
+    const byDigest =
+      wanted.digest === undefined ? undefined : images.find((image) => image.digest === wanted.digest && pathOf(image.name) === pathOf(reference));
     if (byDigest || wanted.digest !== undefined) return byDigest;
     const name = formatReference(wanted);
     return images.find((image) => image.name === name);
@@ -158,7 +170,13 @@ export class ImageStore implements OwnImages {
       workingDir: config.workingDir,
       files: mounts,
       proxy: false,
-      own: { digest, root, user: config.user, exposedPorts: config.exposedPorts, ...(config.stopSignal === undefined ? {} : { stopSignal: config.stopSignal }) },
+      own: {
+        digest,
+        root,
+        user: config.user,
+        exposedPorts: config.exposedPorts,
+        ...(config.stopSignal === undefined ? {} : { stopSignal: config.stopSignal }),
+      },
     };
   }
 
@@ -170,9 +188,13 @@ export class ImageStore implements OwnImages {
       // Headers and padding come on top of the files; small files are mostly those.
       const stream = decompress(source.stream(name), compressionOf(source.start(name)), maxBytes + MAX_ENTRIES * 1024);
       const bytes = new StreamSource(hashing(stream, hash));
-      const { bytes: size, ...notes } = await unpackLayer(readTar(bytes), join(scratch, "tree"), { owners: this.#owners, limits: { entries: MAX_ENTRIES, bytes: maxBytes } });
+      const { bytes: size, ...notes } = await unpackLayer(readTar(bytes), join(scratch, "tree"), {
+        owners: this.#owners,
+        limits: { entries: MAX_ENTRIES, bytes: maxBytes },
+      });
       await bytes.drain();
-      if (`sha256:${hash.digest("hex")}` !== diffId) throw new ChainmailError("ARCHIVE_DAMAGED", `the image archive is damaged: layer ${name} does not have the digest that the image names`);
+      if (`sha256:${hash.digest("hex")}` !== diffId)
+        throw new ChainmailError("ARCHIVE_DAMAGED", `the image archive is damaged: layer ${name} does not have the digest that the image names`);
       const file: LayerFile = { ...notes, bytes: size };
       writeFileSync(join(scratch, "layer.json"), JSON.stringify(file));
       this.#settle(scratch, this.#layerFolder(diffId));
@@ -239,8 +261,10 @@ export function shortName(name: string): string {
 
 function longName(name: string): string {
   const reference = parseReference(name);
-  if (!reference || reference.digest !== undefined) throw new ChainmailError("IMAGE_NAME_INVALID", `"${name}" cannot name an image: write it as in a pod, such as app:latest`);
-  if (reference.registry === "docker.io" && reference.path.startsWith(RESERVED)) throw new ChainmailError("IMAGE_NAME_RESERVED", `names below ${RESERVED} are Chainmail's own`);
+  if (!reference || reference.digest !== undefined)
+    throw new ChainmailError("IMAGE_NAME_INVALID", `"${name}" cannot name an image: write it as in a pod, such as app:latest`);
+  if (reference.registry === "docker.io" && reference.path.startsWith(RESERVED))
+    throw new ChainmailError("IMAGE_NAME_RESERVED", `names below ${RESERVED} are Chainmail's own`);
   return formatReference(reference);
 }
 

@@ -100,7 +100,8 @@ export function isWithin(path: string, folder: string): boolean {
 /** What a file system says to names that no sound image has; a full disk is the machine's own trouble. */
 export function fileError(name: string, thrown: unknown): unknown {
   if (thrown instanceof ChainmailError || !(thrown instanceof Error) || !("code" in thrown)) return thrown;
-  if (thrown.code === "ENOSPC" || thrown.code === "EDQUOT") return new ChainmailError("DISK_FULL", `the disk is full: ${thrown.message}`, { cause: thrown, hint: "chainmail image prune" });
+  if (thrown.code === "ENOSPC" || thrown.code === "EDQUOT")
+    return new ChainmailError("DISK_FULL", `the disk is full: ${thrown.message}`, { cause: thrown, hint: "chainmail image prune" });
   return new ChainmailError("UNSAFE_PATH", `the image is refused: ${name} cannot be written: ${thrown.message}`, { cause: thrown });
 }
 

@@ -79,16 +79,19 @@ async function takeLock(path: string): Promise<number> {
 
 /** We alone write this file: its shape is checked as far as to tell ours from what is not. */
 function parseIndex(text: string, path: string): StoredImage[] {
-  const damaged = (cause?: unknown) => new ChainmailError("IMAGE_INDEX_DAMAGED", `${path} is not what this version writes`, { cause, hint: `rm ${path}, then load the images again` });
+  const damaged = (cause?: unknown) =>
+    new ChainmailError("IMAGE_INDEX_DAMAGED", `${path} is not what this version writes`, { cause, hint: `rm ${path}, then load the images again` });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     throw damaged(cause);
   }
-  if (typeof value !== "object" || value === null || !("version" in value) || value.version !== VERSION || !("images" in value) || !Array.isArray(value.images)) throw damaged();
+  if (typeof value !== "object" || value === null || !("version" in value) || value.version !== VERSION || !("images" in value) || !Array.isArray(value.images))
+    throw damaged();
   for (const image of value.images as unknown[]) {
-    if (typeof image !== "object" || image === null || !("name" in image) || !("config" in image) || !("files" in image) || !("mounts" in image)) throw damaged();
+    if (typeof image !== "object" || image === null || !("name" in image) || !("config" in image) || !("files" in image) || !("mounts" in image))
+      throw damaged();
   }
   return value.images as StoredImage[];
 }

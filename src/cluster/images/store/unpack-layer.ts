@@ -1,4 +1,19 @@
-import { chmodSync, closeSync, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lstatSync, mkdirSync, openSync, rmSync, symlinkSync, utimesSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { ChainmailError } from "../../../base/index.ts";
 import type { TarEntry } from "../archive/tar-reader.ts";
@@ -43,7 +58,8 @@ export async function unpackLayer(entries: AsyncIterable<TarEntry>, folder: stri
   for await (const entry of entries) {
     count += 1;
     if (count > options.limits.entries) throw new ChainmailError("IMAGE_TOO_LARGE", `a layer has more than ${options.limits.entries} files`);
-    if (layer.result.bytes + entry.size > options.limits.bytes) throw new ChainmailError("IMAGE_TOO_LARGE", `a layer has more than ${Math.round(options.limits.bytes / 2 ** 20)} MiB`);
+    if (layer.result.bytes + entry.size > options.limits.bytes)
+      throw new ChainmailError("IMAGE_TOO_LARGE", `a layer has more than ${Math.round(options.limits.bytes / 2 ** 20)} MiB`);
     try {
       await layer.add(entry);
     } catch (thrown) {
@@ -135,7 +151,7 @@ class LayerWriter {
     const fd = openSync(path, "wx", 0o600);
     try {
       for await (const piece of entry.content()) {
-        for (let written = 0; written < piece.length; ) written += writeSync(fd, piece, written);
+        for (let written = 0; written < piece.length;) written += writeSync(fd, piece, written);
       }
       if (this.owners) fchownSync(fd, entry.uid, entry.gid);
       // Programs in pods gain nothing by exec; on this machine the bits would only be dangerous.

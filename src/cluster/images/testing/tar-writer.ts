@@ -40,7 +40,12 @@ export function entry(item: TarItem, flag: string): Buffer {
   header.write(flag, 156);
   header.write(item.linkName ?? "", 157, 100);
   header.write("ustar\0" + "00", 257, "latin1");
-  octal(header, 148, 7, header.reduce((sum, byte) => sum + byte, 0));
+  octal(
+    header,
+    148,
+    7,
+    header.reduce((sum, byte) => sum + byte, 0),
+  );
   return Buffer.concat([header, content, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)]);
 }
 

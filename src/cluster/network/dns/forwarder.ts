@@ -18,7 +18,10 @@ const MAX_MESSAGE = 65_535;
 /** The `nameserver` lines of a resolv.conf. */
 export function parseResolvConf(text: string): Upstream[] {
   const hosts = text.split("\n").flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? []);
-  return hosts.filter((host) => isIPv4(host) || isIPv6(host)).slice(0, MAX_UPSTREAMS).map((host) => ({ host, port: 53 }));
+  return hosts
+    .filter((host) => isIPv4(host) || isIPv6(host))
+    .slice(0, MAX_UPSTREAMS)
+    .map((host) => ({ host, port: 53 }));
 }
 
 /** The host's resolvers; none when it has no such file. */
@@ -95,7 +98,8 @@ async function overTcp(upstream: Upstream, query: Uint8Array): Promise<Uint8Arra
         data: (_socket, chunk) => {
           received = Buffer.concat([received, chunk]);
           const message = received.length >= 2 ? received.subarray(2, 2 + ((received[0] ?? 0) << 8) + (received[1] ?? 0)) : undefined;
-          if (message && message.length === ((received[0] ?? 0) << 8) + (received[1] ?? 0)) resolve(answers(message, query) ? new Uint8Array(message) : undefined);
+          if (message && message.length === ((received[0] ?? 0) << 8) + (received[1] ?? 0))
+            resolve(answers(message, query) ? new Uint8Array(message) : undefined);
           else if (received.length > MAX_MESSAGE + 2) resolve(undefined);
         },
         close: () => resolve(undefined),

@@ -55,9 +55,14 @@ export interface Reply {
 
 /** The reply's bytes; longer than `limit`, it says "truncated" and holds no record, so that the asker comes by TCP. */
 export function encodeReply(query: Query, reply: Reply, limit: number): Uint8Array {
-  const opt: Answer[] = query.edns ? [{ type: "OPT", name: ".", udpPayloadSize: MAX_UDP_SIZE, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] }] : [];
+  const opt: Answer[] = query.edns
+    ? [{ type: "OPT", name: ".", udpPayloadSize: MAX_UDP_SIZE, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] }]
+    : [];
   const flags =
-    (reply.authoritative ? packet.AUTHORITATIVE_ANSWER : 0) | (query.recursionDesired ? packet.RECURSION_DESIRED : 0) | packet.RECURSION_AVAILABLE | reply.rcode;
+    (reply.authoritative ? packet.AUTHORITATIVE_ANSWER : 0) |
+    (query.recursionDesired ? packet.RECURSION_DESIRED : 0) |
+    packet.RECURSION_AVAILABLE |
+    reply.rcode;
   const encode = (parts: Pick<Reply, "answers" | "authorities" | "additionals">, extra = 0): Uint8Array =>
     packet.encode({
       type: "response",

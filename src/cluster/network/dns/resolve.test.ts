@@ -9,7 +9,18 @@ function add(name: string, spec: NonNullable<Service["spec"]>, endpoints: Endpoi
   const slice: EndpointSlice = { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", metadata, addressType: "IPv4", endpoints, ports };
   setService(zone, "shop", name, zoneService({ apiVersion: "v1", kind: "Service", metadata, spec }, [slice]));
 }
-add("web", { clusterIP: "10.96.0.20", ports: [{ name: "http", port: 80 }, { name: "dns", port: 53, protocol: "UDP" }] }, [{ addresses: ["10.244.0.2"] }], [{ name: "http", port: 8080 }]);
+add(
+  "web",
+  {
+    clusterIP: "10.96.0.20",
+    ports: [
+      { name: "http", port: 80 },
+      { name: "dns", port: 53, protocol: "UDP" },
+    ],
+  },
+  [{ addresses: ["10.244.0.2"] }],
+  [{ name: "http", port: 8080 }],
+);
 add(
   "db",
   { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] },
@@ -25,7 +36,9 @@ const ask = (name: string, type = "A"): Resolution => resolve({ name, type }, zo
 /** rcode and the answers' data. */
 function outcome(name: string, type = "A"): [string, unknown[]] {
   const found = ask(name, type);
-  return found.kind === "answer" ? [found.rcode, found.answers.map((answer) => ("data" in answer ? answer.data : answer))] : [found.kind, "answers" in found ? found.answers : []];
+  return found.kind === "answer"
+    ? [found.rcode, found.answers.map((answer) => ("data" in answer ? answer.data : answer))]
+    : [found.kind, "answers" in found ? found.answers : []];
 }
 
 describe("cluster DNS", () => {

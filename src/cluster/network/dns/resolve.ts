@@ -60,7 +60,10 @@ function lookUp(name: string, zone: Zone): Found | "outside" {
   }
   if (name === zone.domain) return { ...EMPTY, apex: true };
   if (!name.endsWith(`.${zone.domain}`)) return "outside";
-  const labels = name.slice(0, -zone.domain.length - 1).split(".").reverse();
+  const labels = name
+    .slice(0, -zone.domain.length - 1)
+    .split(".")
+    .reverse();
   const [tree, namespace, service, ...rest] = labels;
   if (tree === "pod") return pod(namespace, service, rest, zone);
   if (tree !== "svc") return { kind: "missing" };

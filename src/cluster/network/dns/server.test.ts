@@ -32,7 +32,12 @@ beforeAll(async () => {
         const question = query.questions?.[0];
         upstreamTypes.push(question?.type ?? "");
         if (question?.name === "silent.test") return;
-        const reply = packet.encode({ type: "response", id: query.id, questions: query.questions, answers: [{ type: "A", name: question?.name ?? "", ttl: 5, data: "203.0.113.5" }] });
+        const reply = packet.encode({
+          type: "response",
+          id: query.id,
+          questions: query.questions,
+          answers: [{ type: "A", name: question?.name ?? "", ttl: 5, data: "203.0.113.5" }],
+        });
         // A forgery first: another id must not be taken.
         const forged = Buffer.from(reply);
         forged[0] = (forged[0] ?? 0) ^ 1;

@@ -55,7 +55,8 @@ export class DnsServer {
     const found = resolve(query, this.#options.zone);
     try {
       if (found.kind === "forward") return await this.#options.forwarder.exchange(message, transport);
-      const reply = found.kind === "answer" ? { ...found, rcode: Rcode[found.rcode], authoritative: true } : await this.#follow(query, found.answers, found.target);
+      const reply =
+        found.kind === "answer" ? { ...found, rcode: Rcode[found.rcode], authoritative: true } : await this.#follow(query, found.answers, found.target);
       return encodeReply(query, reply, limit);
     } catch (error) {
       this.#options.logger.debug("a name could not be looked up", { name: query.name, error: errorText(error) });

@@ -45,9 +45,19 @@ export function policyChanges(from: PolicyState, to: PolicyState): Change<Policy
       changes.add(`${remove}add element ip ${TABLE} ${map} { ${ip} : jump ${chain} }\n`, (state) => state.maps[map].set(ip, chain));
     }
   }
-  for (const [name, set] of kept) elements("delete", name, [...before(name)].filter((element) => !set.elements.has(element)));
+  for (const [name, set] of kept)
+    elements(
+      "delete",
+      name,
+      [...before(name)].filter((element) => !set.elements.has(element)),
+    );
   // Opened now.
-  for (const [name, set] of kept) elements("add", name, [...set.elements].filter((element) => !before(name).has(element)));
+  for (const [name, set] of kept)
+    elements(
+      "add",
+      name,
+      [...set.elements].filter((element) => !before(name).has(element)),
+    );
   for (const map of MAPS) {
     for (const [ip, chain] of from.maps[map]) {
       if (!to.maps[map].has(ip)) changes.add(`delete element ip ${TABLE} ${map} { ${ip} : jump ${chain} }\n`, (state) => state.maps[map].delete(ip));

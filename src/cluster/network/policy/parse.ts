@@ -73,8 +73,10 @@ export function parsePolicy(object: KubeObject): Policy {
 
 function directions(spec: Record<string, unknown> | undefined, problems: string[]): { ingress: boolean; egress: boolean } {
   const types = spec?.["policyTypes"];
-  if (spec && (types === undefined || types === null || (Array.isArray(types) && types.length === 0))) return { ingress: true, egress: Array.isArray(spec["egress"]) && spec["egress"].length > 0 };
-  if (Array.isArray(types) && types.every((type) => type === "Ingress" || type === "Egress")) return { ingress: types.includes("Ingress"), egress: types.includes("Egress") };
+  if (spec && (types === undefined || types === null || (Array.isArray(types) && types.length === 0)))
+    return { ingress: true, egress: Array.isArray(spec["egress"]) && spec["egress"].length > 0 };
+  if (Array.isArray(types) && types.every((type) => type === "Ingress" || type === "Egress"))
+    return { ingress: types.includes("Ingress"), egress: types.includes("Egress") };
   if (spec) problems.push("spec.policyTypes holds something else than Ingress and Egress");
   return { ingress: true, egress: true };
 }
@@ -93,7 +95,11 @@ function parseRules(value: unknown, field: string, peersField: "from" | "to", pr
       problems.push(`${at} is no rule`);
       return [];
     }
-    for (const [name, list] of [[peersField, peers], ["ports", ports]] as const) if (list.bad) problems.push(`${at}.${name} holds what is none`);
+    for (const [name, list] of [
+      [peersField, peers],
+      ["ports", ports],
+    ] as const)
+      if (list.bad) problems.push(`${at}.${name} holds what is none`);
     // An empty list means everybody; one of which nothing could be read means nobody.
     return [{ peers: peers.all ? undefined : peers.items, ports: ports.all ? undefined : ports.items }];
   });

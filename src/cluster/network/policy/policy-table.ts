@@ -45,7 +45,8 @@ export class PolicyTable {
         const policy = parsePolicy(object);
         if (type === "DELETED") this.#policies.delete(policy.key);
         else this.#policies.set(policy.key, policy);
-        if (type !== "DELETED" && policy.problem !== undefined) options.logger.error("a NetworkPolicy is not understood and lets through only what is clear", { policy: policy.key, problem: policy.problem });
+        if (type !== "DELETED" && policy.problem !== undefined)
+          options.logger.error("a NetworkPolicy is not understood and lets through only what is clear", { policy: policy.key, problem: policy.problem });
         this.#changed();
       }),
     ];
@@ -106,9 +107,11 @@ export class PolicyTable {
 
 function policyPod(pod: Pod, ip: string): PolicyPod {
   const containers = [...(pod.spec?.initContainers ?? []).filter((c) => c.restartPolicy === "Always"), ...(pod.spec?.containers ?? [])];
-  const ports = containers.flatMap((container) => container.ports ?? []).flatMap(({ name, protocol = "TCP", containerPort: port }) => {
-    const known = (["tcp", "udp", "sctp"] as const).find((each) => each.toUpperCase() === protocol);
-    return name !== undefined && known ? [{ name, protocol: known, port }] : [];
-  });
+  const ports = containers
+    .flatMap((container) => container.ports ?? [])
+    .flatMap(({ name, protocol = "TCP", containerPort: port }) => {
+      const known = (["tcp", "udp", "sctp"] as const).find((each) => each.toUpperCase() === protocol);
+      return name !== undefined && known ? [{ name, protocol: known, port }] : [];
+    });
   return { namespace: pod.metadata.namespace ?? "", labels: pod.metadata.labels ?? {}, ip, ports };
 }

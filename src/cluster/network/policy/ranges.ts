@@ -14,7 +14,8 @@ export function parseBlock(text: string): Range | undefined {
   const [ip = "", length = "", ...more] = text.split("/");
   if (ip.includes(":") && /^[0-9a-fA-F:.]+$/.test(ip) && /^\d{1,3}$/.test(length) && Number(length) <= 128 && more.length === 0) return undefined;
   const prefix = Number(length);
-  if (!isIPv4(ip) || !/^\d{1,2}$/.test(length) || prefix > 32 || more.length > 0) throw new ChainmailError("INVALID_CIDR", `${JSON.stringify(text)} is no address range`);
+  if (!isIPv4(ip) || !/^\d{1,2}$/.test(length) || prefix > 32 || more.length > 0)
+    throw new ChainmailError("INVALID_CIDR", `${JSON.stringify(text)} is no address range`);
   const size = 2 ** (32 - prefix);
   // Bits beyond the prefix count for nothing, as in Kubernetes.
   const first = Math.floor(parseIPv4(ip) / size) * size;

@@ -55,12 +55,25 @@ export function policyState(input: PolicyInput): PolicyState {
   };
   for (const pod of input.pods) {
     const own = input.policies.filter((policy) => policy.namespace === pod.namespace && selectorMatches(policy.pods, pod.labels));
-    if (own.some((policy) => policy.ingress)) put("np_ingress", pod.ip, own.flatMap((policy) => compiled.get(policy)?.ingress.flatMap((rule) => ingressLines(rule, pod)) ?? []));
+    if (own.some((policy) => policy.ingress))
+      put(
+        "np_ingress",
+        pod.ip,
+        own.flatMap((policy) => compiled.get(policy)?.ingress.flatMap((rule) => ingressLines(rule, pod)) ?? []),
+      );
     if (!own.some((policy) => policy.egress)) continue;
     const rules = own.flatMap((policy) => compiled.get(policy)?.egress ?? []);
-    put("np_egress", pod.ip, rules.flatMap((rule) => egressLines(rule, "ip daddr", "th dport")));
+    put(
+      "np_egress",
+      pod.ip,
+      rules.flatMap((rule) => egressLines(rule, "ip daddr", "th dport")),
+    );
     // What goes outside is redirected to the node's relay: there only the connection knows where it was to go.
-    put("np_local", pod.ip, rules.flatMap((rule) => egressLines(rule, "ct original ip daddr", "ct original proto-dst")));
+    put(
+      "np_local",
+      pod.ip,
+      rules.flatMap((rule) => egressLines(rule, "ct original ip daddr", "ct original proto-dst")),
+    );
   }
   for (const ip of input.unknown) for (const map of MAPS) state.maps[map].set(ip, DENY);
   return state;
@@ -76,7 +89,8 @@ interface CompiledRule {
 }
 
 function compile(policy: Policy, input: PolicyInput, state: PolicyState): { ingress: CompiledRule[]; egress: CompiledRule[] } {
-  const rules = (direction: "ingress" | "egress") => (policy[direction] ?? []).map((rule, index) => compileRule(rule, `${policy.key} ${direction} ${index}`, direction, policy, input, state));
+  const rules = (direction: "ingress" | "egress") =>
+    (policy[direction] ?? []).map((rule, index) => compileRule(rule, `${policy.key} ${direction} ${index}`, direction, policy, input, state));
   return { ingress: rules("ingress"), egress: rules("egress") };
 }
 
@@ -87,7 +101,11 @@ function compileRule(rule: PolicyRule, key: string, direction: string, policy: P
   let sockets: string | undefined;
   if (direction === "egress" && names.length > 0) {
     sockets = `np_sockets_${digest(key)}`;
-    const elements = pods.flatMap((pod) => pod.ports.filter((port) => names.some(({ protocol, name }) => protocol === port.protocol && name === port.name)).map((port) => `${pod.ip} . ${port.protocol} . ${port.port}`));
+    const elements = pods.flatMap((pod) =>
+      pod.ports
+        .filter((port) => names.some(({ protocol, name }) => protocol === port.protocol && name === port.name))
+        .map((port) => `${pod.ip} . ${port.protocol} . ${port.port}`),
+    );
     state.sets.set(sockets, { type: SOCKETS, elements: new Set(elements) });
   }
   if (rule.peers === undefined) return { peers: undefined, ports: rule.ports, sockets };
@@ -118,7 +136,9 @@ function matches(peer: PodPeer, pod: PolicyPod, policy: Policy, input: PolicyInp
 function ingressLines(rule: CompiledRule, pod: PolicyPod): string[] {
   const ports = rule.ports?.flatMap((port) => {
     if (port.name === undefined) return [port];
-    return pod.ports.filter(({ name, protocol }) => name === port.name && protocol === port.protocol).map(({ protocol, port: number }): PolicyPort => ({ protocol, first: number, last: number }));
+    return pod.ports
+      .filter(({ name, protocol }) => name === port.name && protocol === port.protocol)
+      .map(({ protocol, port: number }): PolicyPort => ({ protocol, first: number, last: number }));
   });
   return lines(rule.peers, ports, "ip saddr", "th dport");
 }
@@ -155,4 +175,3 @@ function isAll([only]: Range[]): boolean {
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 20);
 }
-

@@ -124,7 +124,7 @@ function scanBack(fd: number, size: number, wanted: number): { offset: number; l
   if (wanted <= 0) return { offset: size, lines: 0 };
   const buffer = Buffer.alloc(CHUNK);
   let lines = 0;
-  for (let end = size; end > 0; ) {
+  for (let end = size; end > 0;) {
     const begin = Math.max(0, end - CHUNK);
     const count = readSync(fd, buffer, 0, end - begin, begin);
     for (let i = count - 1; i >= 0; i--) {

@@ -24,7 +24,9 @@ const read = async (options: Partial<LogStreamOptions> = {}) =>
 test("prefixes go, parts are joined, times come back on request", async () => {
   writeFileSync(path, line("one") + line("long ", 1, "P") + line("line", 1) + "damaged\n" + line("") + line("cut off").slice(0, -1));
   expect(await read()).toBe("one\nlong line\n\n");
-  expect(await read({ timestamps: true })).toBe("2026-11-24T08:00:00.000000000Z one\n2026-11-24T08:00:01.000000000Z long line\n2026-11-24T08:00:00.000000000Z \n");
+  expect(await read({ timestamps: true })).toBe(
+    "2026-11-24T08:00:00.000000000Z one\n2026-11-24T08:00:01.000000000Z long line\n2026-11-24T08:00:00.000000000Z \n",
+  );
 });
 
 test("since, limit and tail", async () => {
@@ -38,21 +40,43 @@ test("since, limit and tail", async () => {
 
 test("tail over a rotated log and over many blocks", async () => {
   const lines = Array.from({ length: 5000 }, (_, i) => `entry ${i} ${"x".repeat(i % 97)}`);
-  writeFileSync(rotatedPath(path), lines.slice(0, 4000).map((l) => line(l)).join(""));
-  writeFileSync(path, lines.slice(4000).map((l) => line(l)).join(""));
+  writeFileSync(
+    rotatedPath(path),
+    lines
+      .slice(0, 4000)
+      .map((l) => line(l))
+      .join(""),
+  );
+  writeFileSync(
+    path,
+    lines
+      .slice(4000)
+      .map((l) => line(l))
+      .join(""),
+  );
   for (const count of [1, 999, 1000, 1001, 3000, 5000]) expect((await read({ tailLines: count })).split("\n").slice(0, -1)).toEqual(lines.slice(-count));
   expect((await read()).split("\n")).toHaveLength(5001);
 });
 
 test("however the bytes are cut, the text is the same", () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.string({ maxLength: 20 }).filter((s) => !s.includes("\n")), fc.boolean()), { maxLength: 8 }), fc.integer({ min: 1, max: 17 }), (lines, size) => {
-      const bytes = Buffer.from(lines.map(([text, whole]) => line(text, 0, whole ? "F" : "P")).join(""));
-      const reader = new CriLogReader({ timestamps: false });
-      let out = "";
-      for (let at = 0; at < bytes.length; at += size) out += Buffer.from(reader.feed(bytes.subarray(at, at + size))).toString("latin1");
-      expect(out).toBe(Buffer.from(lines.map(([text, whole]) => text + (whole ? "\n" : "")).join("")).toString("latin1"));
-    }),
+    fc.property(
+      fc.array(
+        fc.tuple(
+          fc.string({ maxLength: 20 }).filter((s) => !s.includes("\n")),
+          fc.boolean(),
+        ),
+        { maxLength: 8 },
+      ),
+      fc.integer({ min: 1, max: 17 }),
+      (lines, size) => {
+        const bytes = Buffer.from(lines.map(([text, whole]) => line(text, 0, whole ? "F" : "P")).join(""));
+        const reader = new CriLogReader({ timestamps: false });
+        let out = "";
+        for (let at = 0; at < bytes.length; at += size) out += Buffer.from(reader.feed(bytes.subarray(at, at + size))).toString("latin1");
+        expect(out).toBe(Buffer.from(lines.map(([text, whole]) => text + (whole ? "\n" : "")).join("")).toString("latin1"));
+      },
+    ),
   );
 });
 
@@ -102,7 +126,8 @@ test("the node serves logs of the current and the previous attempt, and says why
     await node.createPod({});
     node.runtime.log("app", "first life", node.clock.now());
     const all = { follow: false, previous: false, timestamps: false };
-    const logs = async (options = all, container = "app", pod = "web") => new Response(await node.agent.streams.logs("default", pod, container, options)).text();
+    const logs = async (options = all, container = "app", pod = "web") =>
+      new Response(await node.agent.streams.logs("default", pod, container, options)).text();
     expect(await logs()).toBe("first life\n");
     await expect(logs({ ...all, previous: true })).rejects.toThrow('previous terminated container "app" in pod "web" not found');
     node.runtime.container("app").exit(1);
@@ -113,8 +138,13 @@ test("the node serves logs of the current and the previous attempt, and says why
     await expect(logs(all, "nocont")).rejects.toMatchObject({ code: "CONTAINER_NOT_FOUND", message: "container nocont is not valid for pod web" });
     await expect(logs(all, "app", "nopod")).rejects.toMatchObject({ code: "POD_NOT_FOUND" });
     await node.createPod({ containers: [{ name: "app", image: "unknown/image" }] }, { name: "stuck" });
-    await expect(logs(all, "app", "stuck")).rejects.toMatchObject({ code: "CONTAINER_NOT_RUNNING", message: expect.stringContaining("is waiting to start: trying and failing to pull image") });
-    await expect(node.agent.streams.exec("default", "stuck", "app", { command: ["ls"], stdin: false, tty: false })).rejects.toMatchObject({ code: "CONTAINER_NOT_RUNNING" });
+    await expect(logs(all, "app", "stuck")).rejects.toMatchObject({
+      code: "CONTAINER_NOT_RUNNING",
+      message: expect.stringContaining("is waiting to start: trying and failing to pull image"),
+    });
+    await expect(node.agent.streams.exec("default", "stuck", "app", { command: ["ls"], stdin: false, tty: false })).rejects.toMatchObject({
+      code: "CONTAINER_NOT_RUNNING",
+    });
     await expect(node.agent.streams.portForward("default", "web", 1)).rejects.toMatchObject({ code: "PORT_UNREACHABLE" });
   } finally {
     node.stop();

@@ -42,7 +42,18 @@ class LoopbackRuntime extends FakeRuntime {
 }
 
 function probe(handler: ProbeHandler, timeoutMs = 1000, runtime = new LoopbackRuntime()) {
-  return runProbe(handler, { runtime, clock: systemClock, container: { name: "app", ports: [{ name: "web", containerPort: 8080 }] }, containerId: "u/app/0", podIP: "127.0.0.1", env: {} }, timeoutMs);
+  return runProbe(
+    handler,
+    {
+      runtime,
+      clock: systemClock,
+      container: { name: "app", ports: [{ name: "web", containerPort: 8080 }] },
+      containerId: "u/app/0",
+      podIP: "127.0.0.1",
+      env: {},
+    },
+    timeoutMs,
+  );
 }
 
 async function listening(server: Server): Promise<number> {
@@ -67,12 +78,28 @@ async function rawServer(answer: string): Promise<{ port: number; asked: string[
 }
 
 test("HTTP: 200 to 399 pass, others fail with their code; headers of the probe are sent, and no second request", async () => {
-  const results: [string, boolean][] = [["200 OK", true], ["302 Found", true], ["404 Not Found", false], ["503 Busy", false]];
+  const results: [string, boolean][] = [
+    ["200 OK", true],
+    ["302 Found", true],
+    ["404 Not Found", false],
+    ["503 Busy", false],
+  ];
   for (const [line, ok] of results) {
     const { port, asked } = await rawServer(`HTTP/1.1 ${line}\r\nContent-Length: 2\r\n\r\nhi`);
-    const result = await probe({ httpGet: { port, path: "health?x=1", httpHeaders: [{ name: "X-A", value: "b\r\nX-Evil: 1" }, { name: "Host", value: "named" }] } });
+    const result = await probe({
+      httpGet: {
+        port,
+        path: "health?x=1",
+        httpHeaders: [
+          { name: "X-A", value: "b\r\nX-Evil: 1" },
+          { name: "Host", value: "named" },
+        ],
+      },
+    });
     expect(result).toEqual({ ok, message: ok ? "" : `HTTP probe failed with statuscode: ${line.slice(0, 3)}` });
-    expect(asked[0]).toBe("GET /health?x=1 HTTP/1.1\r\nUser-Agent: kube-probe/1.33\r\nAccept: */*\r\nX-A: bX-Evil: 1\r\nHost: named\r\nConnection: close\r\n\r\n");
+    expect(asked[0]).toBe(
+      "GET /health?x=1 HTTP/1.1\r\nUser-Agent: kube-probe/1.33\r\nAccept: */*\r\nX-A: bX-Evil: 1\r\nHost: named\r\nConnection: close\r\n\r\n",
+    );
   }
 });
 
@@ -81,7 +108,10 @@ test("HTTP: interim answers are skipped; silence, rubbish and an early end fail"
   expect((await probe({ httpGet: { port } })).ok).toBe(true);
   const silent = await rawServer("");
   const quiet = await probe({ httpGet: { port: silent.port } }, 30);
-  expect(quiet).toEqual({ ok: false, message: `Get "http://127.0.0.1:${silent.port}/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)` });
+  expect(quiet).toEqual({
+    ok: false,
+    message: `Get "http://127.0.0.1:${silent.port}/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+  });
   const rubbish = await rawServer("SSH-2.0-x\r\n\r\n");
   expect((await probe({ httpGet: { port: rubbish.port } })).message).toContain("malformed HTTP response");
   const closing = await listening(createServer((socket) => void socket.once("data", () => socket.end())));
@@ -91,8 +121,33 @@ test("HTTP: interim answers are skipped; silence, rubbish and an early end fail"
 test("HTTPS does not look at the certificate", async () => {
   const folder = mkdtempSync(join(tmpdir(), "chainmail-probe-"));
   closers.push(() => rmSync(folder, { recursive: true }));
-  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days", "1", "-keyout", join(folder, "key"), "-out", join(folder, "cert")], { stdio: "ignore" });
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", tls: { key: readFileSync(join(folder, "key"), "utf8"), cert: readFileSync(join(folder, "cert"), "utf8") }, fetch: () => new Response("ok") });
+  execFileSync(
+    "openssl",
+    [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-subj",
+      "/CN=x",
+      "-days",
+      "1",
+      "-keyout",
+      join(folder, "key"),
+      "-out",
+      join(folder, "cert"),
+    ],
+    { stdio: "ignore" },
+  );
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { key: readFileSync(join(folder, "key"), "utf8"), cert: readFileSync(join(folder, "cert"), "utf8") },
+    fetch: () => new Response("ok"),
+  });
   closers.push(() => void server.stop(true));
   expect(await probe({ httpGet: { port: server.port ?? 0, scheme: "HTTPS" } })).toEqual({ ok: true, message: "" });
 });

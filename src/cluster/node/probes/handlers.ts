@@ -71,7 +71,16 @@ async function tcpHandler(spec: NonNullable<ProbeHandler["tcpSocket"]>, target: 
   const host = spec.host || target.podIP;
   const port = resolvePort(spec.port, target.container);
   const dialling = dialPod(target, host, port);
-  const outcome = await withTimeout(target.clock, timeoutMs, dialling, () => void dialling.then((late) => late.destroy(), () => undefined));
+  const outcome = await withTimeout(
+    target.clock,
+    timeoutMs,
+    dialling,
+    () =>
+      void dialling.then(
+        (late) => late.destroy(),
+        () => undefined,
+      ),
+  );
   if (outcome === "timeout") return { ok: false, message: `dial tcp ${host}:${port}: i/o timeout` };
   outcome.destroy();
   return { ok: true, message: "" };

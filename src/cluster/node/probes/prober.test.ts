@@ -48,7 +48,10 @@ test("without probes a container is started and ready at once", () => {
 });
 
 test("readiness begins when start-up has passed, at once and then by its period", async () => {
-  const { prober, log, attempts, advance } = scene({ startupProbe: probe({ periodSeconds: 1, failureThreshold: 10 }), readinessProbe: probe({ periodSeconds: 5 }) }, (kind, s) => kind === "readiness" || s >= 3);
+  const { prober, log, attempts, advance } = scene(
+    { startupProbe: probe({ periodSeconds: 1, failureThreshold: 10 }), readinessProbe: probe({ periodSeconds: 5 }) },
+    (kind, s) => kind === "readiness" || s >= 3,
+  );
   prober.start();
   await advance(14_000);
   expect(log.filter((l) => !l.includes("failure"))).toEqual(["3s started", "3s ready", "8s ready", "13s ready"]);
@@ -80,7 +83,10 @@ test("a start-up probe kills after its threshold, counting by periods; nothing e
 
 test("thresholds ask for results in a row", async () => {
   const up = new Set([0, 10, 30, 40]);
-  const { prober, log, advance } = scene({ readinessProbe: probe({ successThreshold: 2, failureThreshold: 2 }), livenessProbe: probe({ failureThreshold: 2 }) }, (_kind, s) => up.has(s));
+  const { prober, log, advance } = scene(
+    { readinessProbe: probe({ successThreshold: 2, failureThreshold: 2 }), livenessProbe: probe({ failureThreshold: 2 }) },
+    (_kind, s) => up.has(s),
+  );
   prober.start();
   await advance(65_000);
   expect(log.filter((l) => !l.includes("failure"))).toEqual(["0s started", "10s ready", "40s ready", "60s unready", "60s kill Liveness"]);

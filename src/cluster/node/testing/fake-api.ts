@@ -1,4 +1,12 @@
-import { ApiError, resourcePath, type GroupVersionResource, type KubeClient, type ListOptions, type WatchEvent, type WatchOptions } from "../../../kube/index.ts";
+import {
+  ApiError,
+  resourcePath,
+  type GroupVersionResource,
+  type KubeClient,
+  type ListOptions,
+  type WatchEvent,
+  type WatchOptions,
+} from "../../../kube/index.ts";
 import type { KubeObject } from "../../../resources/index.ts";
 
 type Json = Record<string, unknown>;
@@ -52,7 +60,14 @@ export class FakeApi implements KubeClient {
     if (options.sendInitialEvents) {
       const { items, resourceVersion } = await this.list<T>(gvr, options);
       for (const object of items) yield { type: "ADDED", object };
-      yield { type: "BOOKMARK", object: { apiVersion: "v1", kind: "Bookmark", metadata: { name: "", resourceVersion, annotations: { "k8s.io/initial-events-end": "true" } } } as unknown as T };
+      yield {
+        type: "BOOKMARK",
+        object: {
+          apiVersion: "v1",
+          kind: "Bookmark",
+          metadata: { name: "", resourceVersion, annotations: { "k8s.io/initial-events-end": "true" } },
+        } as unknown as T,
+      };
     }
     try {
       while (!options.signal?.aborted) {
@@ -74,7 +89,13 @@ export class FakeApi implements KubeClient {
     return this.#store(gvr, path, stored, "ADDED") as T;
   }
 
-  async createSubresource<T extends KubeObject>(gvr: GroupVersionResource, name: string, namespace: string | undefined, subresource: string, body: KubeObject): Promise<T> {
+  async createSubresource<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    name: string,
+    namespace: string | undefined,
+    subresource: string,
+    body: KubeObject,
+  ): Promise<T> {
     this.#note("create", resourcePath(gvr, namespace, name, subresource), body);
     this.tokensIssued += 1;
     const seconds = (body.spec as { expirationSeconds: number }).expirationSeconds;

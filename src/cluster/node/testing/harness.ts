@@ -11,7 +11,15 @@ import { FakeApi } from "./fake-api.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 
 /** What images have in common here. */
-export const IMAGE: Image = { repository: "app", entrypoint: ["/bin/program"], cmd: ["default"], env: { FROM_IMAGE: "1" }, workingDir: "/work", files: [], proxy: false };
+export const IMAGE: Image = {
+  repository: "app",
+  entrypoint: ["/bin/program"],
+  cmd: ["default"],
+  env: { FROM_IMAGE: "1" },
+  workingDir: "/work",
+  files: [],
+  proxy: false,
+};
 
 const image = (repository: string, extra: Partial<Image> = {}): Image => ({
   ...IMAGE,
@@ -34,7 +42,10 @@ export class NodeHarness {
     this.agent = startNodeAgent({
       client: this.api,
       runtime: this.runtime,
-      catalogue: createCatalogue([image("app"), image("proxy", { proxy: true, user: { uid: 1337, gid: 1337 } })], { find: (name) => this.ownImages.get(name), names: () => [...this.ownImages.keys()] }),
+      catalogue: createCatalogue([image("app"), image("proxy", { proxy: true, user: { uid: 1337, gid: 1337 } })], {
+        find: (name) => this.ownImages.get(name),
+        names: () => [...this.ownImages.keys()],
+      }),
       nodeName: "chainmail",
       hostIP: "192.0.2.1",
       stateDir: this.stateDir,

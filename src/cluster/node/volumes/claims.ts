@@ -12,11 +12,14 @@ export async function volumeOfClaim(client: KubeClient, pod: Pod, claimName: str
     throw new ChainmailError("CLAIM_FOREIGN", `PVC ${namespace}/${claimName} was not created for pod ${namespace}/${pod.metadata.name} (pod is not owner)`);
   }
   const { volumeName, volumeMode } = claim.spec ?? {};
-  if (!volumeName || claim.status?.phase !== "Bound") throw new ChainmailError("CLAIM_UNBOUND", `persistentvolumeclaim ${JSON.stringify(claimName)} is not bound to a volume yet`);
-  if (volumeMode === "Block") throw new ChainmailError("VOLUME_MODE", `persistentvolumeclaim ${JSON.stringify(claimName)} has volumeMode Block, which this node has not`);
+  if (!volumeName || claim.status?.phase !== "Bound")
+    throw new ChainmailError("CLAIM_UNBOUND", `persistentvolumeclaim ${JSON.stringify(claimName)} is not bound to a volume yet`);
+  if (volumeMode === "Block")
+    throw new ChainmailError("VOLUME_MODE", `persistentvolumeclaim ${JSON.stringify(claimName)} has volumeMode Block, which this node has not`);
   try {
     const volume = await client.get<PersistentVolume>(PERSISTENT_VOLUMES, volumeName);
-    if (volume.spec?.claimRef?.uid !== claim.metadata.uid) throw new ChainmailError("CLAIM_UNBOUND", `persistentvolume ${JSON.stringify(volumeName)} is bound to another claim`);
+    if (volume.spec?.claimRef?.uid !== claim.metadata.uid)
+      throw new ChainmailError("CLAIM_UNBOUND", `persistentvolume ${JSON.stringify(volumeName)} is bound to another claim`);
     return volume;
   } catch (thrown) {
     if (isNotFound(thrown)) throw new ChainmailError("VOLUME_MISSING", `persistentvolume ${JSON.stringify(volumeName)} not found`, { cause: thrown });

@@ -19,7 +19,8 @@ export interface MountedVolume {
  * not there.
  */
 export function prepareSubPath(volume: MountedVolume, subPath: string): string {
-  if (subPath.startsWith("/") || subPath.split("/").includes("..")) throw configError(`subPath ${JSON.stringify(subPath)} must be relative and may not contain ".."`);
+  if (subPath.startsWith("/") || subPath.split("/").includes(".."))
+    throw configError(`subPath ${JSON.stringify(subPath)} must be relative and may not contain ".."`);
   const path = posix.normalize(subPath).replace(/\/$/, "");
   beneath(volume.hostPath, subPath, (folder) => {
     // As open as the volume itself, for the container may have any uid.
@@ -40,7 +41,8 @@ function beneath(hostPath: string, path: string, work: (folder: number) => void)
     work(folder);
   } catch (thrown) {
     if (!(thrown instanceof SystemError)) throw thrown;
-    const why = thrown.code === "ENOENT" ? "is not in the volume" : thrown.code === "EXDEV" ? "leads out of its volume" : `cannot be used: ${errorText(thrown)}`;
+    const why =
+      thrown.code === "ENOENT" ? "is not in the volume" : thrown.code === "EXDEV" ? "leads out of its volume" : `cannot be used: ${errorText(thrown)}`;
     throw configError(`subPath ${JSON.stringify(path)} ${why}`);
   } finally {
     closeFd(folder);

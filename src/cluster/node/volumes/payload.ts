@@ -57,7 +57,14 @@ function addProjection(files: Files, input: PayloadInput, source: VolumeProjecti
   }
 }
 
-function addConfigMap(files: Files, input: PayloadInput, name: string, items: KeyToPath[] | undefined, optional: boolean | undefined, mode: number | undefined): void {
+function addConfigMap(
+  files: Files,
+  input: PayloadInput,
+  name: string,
+  items: KeyToPath[] | undefined,
+  optional: boolean | undefined,
+  mode: number | undefined,
+): void {
   const map: ConfigMap | undefined = input.source.configMap(input.pod.metadata.namespace ?? "", name);
   if (!map) {
     if (optional) return;
@@ -69,7 +76,14 @@ function addConfigMap(files: Files, input: PayloadInput, name: string, items: Ke
   addKeys(files, data, items, optional, mode, "configmap references non-existent config key");
 }
 
-function addSecret(files: Files, input: PayloadInput, name: string, items: KeyToPath[] | undefined, optional: boolean | undefined, mode: number | undefined): void {
+function addSecret(
+  files: Files,
+  input: PayloadInput,
+  name: string,
+  items: KeyToPath[] | undefined,
+  optional: boolean | undefined,
+  mode: number | undefined,
+): void {
   const secret: Secret | undefined = input.source.secret(input.pod.metadata.namespace ?? "", name);
   if (!secret) {
     if (optional) return;
@@ -79,7 +93,14 @@ function addSecret(files: Files, input: PayloadInput, name: string, items: KeyTo
   addKeys(files, data, items, optional, mode, "references non-existent secret key");
 }
 
-function addKeys(files: Files, data: Map<string, Uint8Array>, items: KeyToPath[] | undefined, optional: boolean | undefined, mode: number | undefined, missing: string): void {
+function addKeys(
+  files: Files,
+  data: Map<string, Uint8Array>,
+  items: KeyToPath[] | undefined,
+  optional: boolean | undefined,
+  mode: number | undefined,
+  missing: string,
+): void {
   if (!items) {
     for (const [key, content] of data) files.set(key, { content, mode: mode ?? DEFAULT_MODE });
     return;

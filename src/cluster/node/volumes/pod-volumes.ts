@@ -152,7 +152,8 @@ export class PodVolumes {
     const readOnly = volume.persistentVolumeClaim?.readOnly === true || (spec.accessModes?.every((mode) => mode === "ReadOnlyMany") ?? false);
     const gid = this.#groupOf(pod);
     // A host folder's files are not ours to give away.
-    if (mounted && gid !== undefined && !readOnly && local) giveToGroup(mounted.hostPath, gid, pod.spec?.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
+    if (mounted && gid !== undefined && !readOnly && local)
+      giveToGroup(mounted.hostPath, gid, pod.spec?.securityContext?.fsGroupChangePolicy === "OnRootMismatch");
     if (mounted && readOnly) this.mounted.set(volume.name, { ...mounted, readOnly: true });
   }
 
@@ -164,7 +165,8 @@ export class PodVolumes {
         const volume = this.mounted.get(outer.name);
         if (!volume || outer.subPath || outer.subPathExpr || !within(volume.hostPath, this.options.folder)) continue;
         for (const inner of mounts) {
-          const relative = inner === outer || !within(inner.mountPath, outer.mountPath) ? "" : inner.mountPath.slice(outer.mountPath.length).replace(/^\/+/, "");
+          const relative =
+            inner === outer || !within(inner.mountPath, outer.mountPath) ? "" : inner.mountPath.slice(outer.mountPath.length).replace(/^\/+/, "");
           if (relative === "" || inner.subPath || inner.subPathExpr) continue;
           makeMountPoint(volume.hostPath, relative);
         }

@@ -63,7 +63,8 @@ export class PodTokens {
     });
     const token = answer.status?.token;
     const expires = Date.parse(answer.status?.expirationTimestamp ?? "");
-    if (!token || Number.isNaN(expires)) throw new ChainmailError("TOKEN_REQUEST", `the API server answered the token request for service account ${account} without a token`);
+    if (!token || Number.isNaN(expires))
+      throw new ChainmailError("TOKEN_REQUEST", `the API server answered the token request for service account ${account} without a token`);
     return { token, refreshAt: now + Math.min((expires - now) * REFRESH_SHARE, MAX_AGE_MS) };
   }
 }

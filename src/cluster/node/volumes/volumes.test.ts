@@ -13,7 +13,12 @@ beforeEach(async () => {
 });
 afterEach(() => node.stop());
 
-const configMap = (name: string, data: Record<string, string>): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" }, data });
+const configMap = (name: string, data: Record<string, string>): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default" },
+  data,
+});
 const withVolume = (volume: NonNullable<PodSpec["volumes"]>[number], mount: { subPath?: string } = {}): Partial<PodSpec> => ({
   volumes: [volume],
   containers: [{ name: "app", image: "app", volumeMounts: [{ name: volume.name, mountPath: "/v", ...mount }] }],
@@ -65,7 +70,14 @@ test("projected: token, ConfigMap, downward API; the token is renewed before it 
         sources: [
           { serviceAccountToken: { path: "token", audience: "istio-ca", expirationSeconds: 3600 } },
           { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca/root.pem" }] } },
-          { downwardAPI: { items: [{ path: "namespace", fieldRef: { fieldPath: "metadata.namespace" } }, { path: "labels", fieldRef: { fieldPath: "metadata.labels" } }] } },
+          {
+            downwardAPI: {
+              items: [
+                { path: "namespace", fieldRef: { fieldPath: "metadata.namespace" } },
+                { path: "labels", fieldRef: { fieldPath: "metadata.labels" } },
+              ],
+            },
+          },
         ],
       },
     }),
@@ -103,8 +115,20 @@ test("an item's path cannot leave the volume", () => {
 test("a volume mounted inside another finds its mount point there", async () => {
   await node.api.create(CONFIG_MAPS, configMap("outer", { a: "1" }));
   await node.createPod({
-    volumes: [{ name: "outer", configMap: { name: "outer" } }, { name: "inner", configMap: { name: "none", optional: true } }],
-    containers: [{ name: "app", image: "app", volumeMounts: [{ name: "inner", mountPath: "/var/run/outer/inner" }, { name: "outer", mountPath: "/var/run/outer" }] }],
+    volumes: [
+      { name: "outer", configMap: { name: "outer" } },
+      { name: "inner", configMap: { name: "none", optional: true } },
+    ],
+    containers: [
+      {
+        name: "app",
+        image: "app",
+        volumeMounts: [
+          { name: "inner", mountPath: "/var/run/outer/inner" },
+          { name: "outer", mountPath: "/var/run/outer" },
+        ],
+      },
+    ],
   });
   expect(statSync(join(seen("/var/run/outer"), "inner")).isDirectory()).toBe(true);
   const paths = node.runtime.container("app").spec.mounts.map((m) => m.containerPath);
@@ -156,16 +180,31 @@ test("hostPath is checked by type and never shows the cluster's own files", asyn
 test("a claim mounts the folder of its volume, and no other protected one", async () => {
   const path = await node.localFolders.make("pv-1");
   const bound = async (name: string, local: string): Promise<void> => {
-    const claim: PersistentVolumeClaim = { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name, namespace: "default" }, spec: { volumeName: `pv-${name}` }, status: { phase: "Bound" } };
+    const claim: PersistentVolumeClaim = {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { name, namespace: "default" },
+      spec: { volumeName: `pv-${name}` },
+      status: { phase: "Bound" },
+    };
     const { metadata } = await node.api.create<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, claim);
-    const volume: PersistentVolume = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name: `pv-${name}` }, spec: { local: { path: local }, claimRef: { name, namespace: "default", ...(metadata.uid ? { uid: metadata.uid } : {}) } } };
+    const volume: PersistentVolume = {
+      apiVersion: "v1",
+      kind: "PersistentVolume",
+      metadata: { name: `pv-${name}` },
+      spec: { local: { path: local }, claimRef: { name, namespace: "default", ...(metadata.uid ? { uid: metadata.uid } : {}) } },
+    };
     await node.api.create(PERSISTENT_VOLUMES, volume);
   };
   await node.createPod(withVolume({ name: "data", persistentVolumeClaim: { claimName: "data" } }));
   expect(await node.events()).toContain('FailedMount: MountVolume.SetUp failed for volume "data" : persistentvolumeclaim "data" not found');
   await bound("data", path);
   await node.advance(10_000);
-  expect(node.runtime.container("app").spec.mounts.find(({ containerPath }) => containerPath === "/v")).toEqual({ hostPath: path, containerPath: "/v", readOnly: false });
+  expect(node.runtime.container("app").spec.mounts.find(({ containerPath }) => containerPath === "/v")).toEqual({
+    hostPath: path,
+    containerPath: "/v",
+    readOnly: false,
+  });
 
   // A volume by hand that names the cluster's own files, directly or by a link among the volumes.
   symlinkSync(node.stateDir, join(node.stateDir, "claims", "pv-2"));

@@ -1,6 +1,18 @@
 import { fstatSync, mkdirSync, statSync } from "node:fs";
 import { ChainmailError, errorText } from "../../../base/index.ts";
-import { bindMount, cloneTree, cloneTreeOf, closeFd, makeReadOnly, mountFilesystem, MountFlag, moveTree, openBeneath, openFolder, pivotRoot } from "../../../linux/index.ts";
+import {
+  bindMount,
+  cloneTree,
+  cloneTreeOf,
+  closeFd,
+  makeReadOnly,
+  mountFilesystem,
+  MountFlag,
+  moveTree,
+  openBeneath,
+  openFolder,
+  pivotRoot,
+} from "../../../linux/index.ts";
 import type { ImageRoot, Mount, RootMode } from "../types.ts";
 import { buildDevices, holdDevices, letGo } from "./devices.ts";
 import { mountImageRoot } from "./image-root.ts";

@@ -73,8 +73,7 @@ const handlers: Handlers = {
     ready();
     return runNft(commands);
   },
-  listen: ({ where, protocol, host, port }) =>
-    ready().namespaces.inNetwork(where, () => (protocol === "tcp" ? listenTcp(host, port) : bindUdp(host, port))),
+  listen: ({ where, protocol, host, port }) => ready().namespaces.inNetwork(where, () => (protocol === "tcp" ? listenTcp(host, port) : bindUdp(host, port))),
   connect: ({ where, host, port }) => ready().namespaces.inNetwork(where, () => connectMarked(host, port, 0)),
 };
 

@@ -1,17 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { ChainmailError } from "../../../base/index.ts";
-import {
-  addAddress,
-  addNeighbour,
-  addRoute,
-  createVeth,
-  deleteLink,
-  interfaceIndex,
-  rtnetlink,
-  runNft,
-  setHostname,
-  setLinkUp,
-} from "../../../linux/index.ts";
+import { addAddress, addNeighbour, addRoute, createVeth, deleteLink, interfaceIndex, rtnetlink, runNft, setHostname, setLinkUp } from "../../../linux/index.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { NodeSetup, SandboxSetup } from "./protocol.ts";
 

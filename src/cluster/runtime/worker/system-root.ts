@@ -9,7 +9,24 @@ export const SAFE = MountFlag.NO_SUID | MountFlag.NO_DEV;
 const MAX_LINKS = 40;
 /** A tmpfs counts as memory: enough for scratch files, too little to starve the machine. */
 const ROOT_OPTIONS = "mode=755,size=256m";
-const FOLDERS = ["/dev", "/etc", "/etc/ssl", "/opt", "/proc", "/root", "/run", "/srv", "/home", "/sys", "/tmp", "/var", "/var/lib", "/var/log", "/var/cache", "/var/tmp"];
+const FOLDERS = [
+  "/dev",
+  "/etc",
+  "/etc/ssl",
+  "/opt",
+  "/proc",
+  "/root",
+  "/run",
+  "/srv",
+  "/home",
+  "/sys",
+  "/tmp",
+  "/var",
+  "/var/lib",
+  "/var/log",
+  "/var/cache",
+  "/var/tmp",
+];
 
 /** Mounts a root made of the machine's own programs and a curated /etc, for images that bring no files of their own. */
 export function mountSystemRoot(root: string, system: SystemFiles, hiddenPaths: string[], identity: { uid: number; gid: number; hostname: string }): void {

@@ -60,7 +60,12 @@ test("the dictionary is SPDY/3's, by its checksum", () => {
 });
 
 test("blocks of one direction share a context, compressed by zlib or by us", async () => {
-  const blocks: HeaderMap[] = [{ streamtype: "error", port: "15014", requestid: "0" }, { streamtype: "data", port: "15014", requestid: "0" }, {}, { a: "b".repeat(70_000 / 2) }];
+  const blocks: HeaderMap[] = [
+    { streamtype: "error", port: "15014", requestid: "0" },
+    { streamtype: "data", port: "15014", requestid: "0" },
+    {},
+    { a: "b".repeat(70_000 / 2) },
+  ];
   const deflate = createDeflate({ dictionary: SPDY_DICTIONARY });
   let compressed: Buffer[] = [];
   deflate.on("data", (chunk: Buffer) => compressed.push(chunk));

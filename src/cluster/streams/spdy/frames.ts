@@ -78,7 +78,10 @@ function controlPayload(frame: Exclude<Frame, { type: "data" }>): { flags: numbe
   const fin = "fin" in frame && frame.fin ? FLAG_FIN : 0;
   switch (frame.type) {
     case "syn_stream":
-      return { flags: fin | (frame.unidirectional ? FLAG_UNIDIRECTIONAL : 0), payload: Buffer.concat([words(frame.streamId, 0), Buffer.alloc(2), frame.block]) };
+      return {
+        flags: fin | (frame.unidirectional ? FLAG_UNIDIRECTIONAL : 0),
+        payload: Buffer.concat([words(frame.streamId, 0), Buffer.alloc(2), frame.block]),
+      };
     case "syn_reply":
     case "headers":
       return { flags: fin, payload: Buffer.concat([words(frame.streamId), frame.block]) };

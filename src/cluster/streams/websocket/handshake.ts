@@ -14,7 +14,9 @@ export function chooseSubprotocol(request: IncomingMessage, supported: readonly 
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
   const chosen = supported.find((name) => offered.includes(name));
   if (chosen === undefined) {
-    throw new UpgradeError(`unable to upgrade: none of the client's subprotocols (${offered.join(", ") || "none"}) is supported; supported are ${supported.join(", ")}`);
+    throw new UpgradeError(
+      `unable to upgrade: none of the client's subprotocols (${offered.join(", ") || "none"}) is supported; supported are ${supported.join(", ")}`,
+    );
   }
   return chosen;
 }
@@ -29,7 +31,9 @@ export function websocketAccept(request: IncomingMessage, subprotocol: string): 
     "HTTP/1.1 101 Switching Protocols",
     "Upgrade: websocket",
     "Connection: Upgrade",
-    `Sec-WebSocket-Accept: ${createHash("sha1").update(key + GUID).digest("base64")}`,
+    `Sec-WebSocket-Accept: ${createHash("sha1")
+      .update(key + GUID)
+      .digest("base64")}`,
     `Sec-WebSocket-Protocol: ${subprotocol}`,
     "\r\n",
   ].join("\r\n");

@@ -37,7 +37,9 @@ export function Change({ group, version, kind, initial, current, onDone }: Chang
   useEffect(() => setChecked(undefined), [text]);
   useEffect(() => {
     // The editor is whole without it; its help then says that there is none.
-    void fetch(`/kiali/api/istio/schema/${kind}`).then(async (answer) => answer.ok && setSchema((await answer.json()) as SchemaNode)).catch(() => {});
+    void fetch(`/kiali/api/istio/schema/${kind}`)
+      .then(async (answer) => answer.ok && setSchema((await answer.json()) as SchemaNode))
+      .catch(() => {});
   }, [kind]);
   const signedIn = session.csrf !== undefined;
   const namespace = current?.namespace ?? namespaceOf(text);
@@ -56,7 +58,9 @@ export function Change({ group, version, kind, initial, current, onDone }: Chang
     if (!answer.ok) return setChecked({ ok: false, message: answer.message });
     const { metadata } = answer.object as { metadata: { namespace: string; name: string; resourceVersion: string } };
     onDone?.();
-    navigate(`/namespaces/${encodeURIComponent(metadata.namespace)}/istio/${group}/${version}/${kind}/${encodeURIComponent(metadata.name)}?applied=${metadata.resourceVersion}`);
+    navigate(
+      `/namespaces/${encodeURIComponent(metadata.namespace)}/istio/${group}/${version}/${kind}/${encodeURIComponent(metadata.name)}?applied=${metadata.resourceVersion}`,
+    );
   };
   return (
     <section className="change" aria-label={current ? "Change it" : "Make it"}>
@@ -64,15 +68,38 @@ export function Change({ group, version, kind, initial, current, onDone }: Chang
       <p className="actions">
         {signedIn ? (
           <>
-            <button type="button" className="button" disabled={busy} onClick={() => void check()}>Check</button>{" "}
-            <button type="button" className="button button-main" disabled={busy || !checked?.ok} title={checked?.ok ? undefined : "Check it first"} onClick={() => void apply()}>Apply</button>
+            <button type="button" className="button" disabled={busy} onClick={() => void check()}>
+              Check
+            </button>{" "}
+            <button
+              type="button"
+              className="button button-main"
+              disabled={busy || !checked?.ok}
+              title={checked?.ok ? undefined : "Check it first"}
+              onClick={() => void apply()}
+            >
+              Apply
+            </button>
           </>
         ) : (
-          <button type="button" className="button button-main" onClick={signIn}>Sign in to apply it</button>
+          <button type="button" className="button button-main" onClick={signIn}>
+            Sign in to apply it
+          </button>
         )}
-        {onDone && <> <button type="button" className="button" onClick={onDone}>Leave it as it is</button></>}
+        {onDone && (
+          <>
+            {" "}
+            <button type="button" className="button" onClick={onDone}>
+              Leave it as it is
+            </button>
+          </>
+        )}
       </p>
-      {checked && !checked.ok && <p className="notice notice-bad" role="alert">{checked.message}</p>}
+      {checked && !checked.ok && (
+        <p className="notice notice-bad" role="alert">
+          {checked.message}
+        </p>
+      )}
       {checked?.ok && <Outcome before={current?.text ?? ""} checked={checked} />}
     </section>
   );
@@ -85,7 +112,17 @@ function Outcome({ before, checked }: { before: string; checked: Checked & { ok:
     <div role="status">
       {checked.preview && <Foretold preview={checked.preview} />}
       <h3>{!changed ? "It would stay as it is" : before ? "What would change" : "What would be made"}</h3>
-      {changed && <pre className="diff" tabIndex={0}>{lines.map(({ kind, text }, i) => <span key={i} className={`diff-${kind}`}>{{ same: "  ", added: "+ ", removed: "- " }[kind]}{text}{"\n"}</span>)}</pre>}
+      {changed && (
+        <pre className="diff" tabIndex={0}>
+          {lines.map(({ kind, text }, i) => (
+            <span key={i} className={`diff-${kind}`}>
+              {{ same: "  ", added: "+ ", removed: "- " }[kind]}
+              {text}
+              {"\n"}
+            </span>
+          ))}
+        </pre>
+      )}
     </div>
   );
 }

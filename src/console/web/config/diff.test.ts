@@ -17,7 +17,11 @@ test("applied to the first text it makes the second", () => {
     const text = () => Array.from({ length: Math.floor(next() * 12) }, () => `${"abcd"[Math.floor(next() * 4)]}\n`).join("");
     const [before, after] = [text(), text()];
     const lines = diffLines(before, after);
-    const side = (without: string) => lines.filter(({ kind }) => kind !== without).map(({ text: line }) => `${line}\n`).join("");
+    const side = (without: string) =>
+      lines
+        .filter(({ kind }) => kind !== without)
+        .map(({ text: line }) => `${line}\n`)
+        .join("");
     expect([seed, side("added"), side("removed")]).toEqual([seed, before, after]);
   }
 });

@@ -17,7 +17,9 @@ export function Editor({ text, onChange, schema, label }: { text: string; onChan
   };
   useEffect(follow, [text]);
   const node = schema && nodeAt(schema, cursor.path);
-  const fields = Object.entries(node?.properties ?? {}).filter(([name]) => !cursor.present.has(name) && name.toLowerCase().startsWith(cursor.typed.toLowerCase()));
+  const fields = Object.entries(node?.properties ?? {}).filter(
+    ([name]) => !cursor.present.has(name) && name.toLowerCase().startsWith(cursor.typed.toLowerCase()),
+  );
   const insert = (name: string, field: SchemaNode) => {
     const box = area.current;
     if (!box) return;
@@ -32,8 +34,18 @@ export function Editor({ text, onChange, schema, label }: { text: string; onChan
   return (
     <div className="editor">
       <textarea
-        ref={area} className="editor-text" aria-label={label} value={text} spellCheck={false} autoCapitalize="off" autoComplete="off" rows={Math.min(36, Math.max(14, lines + 2))}
-        onChange={(event) => onChange(event.target.value)} onSelect={follow} onKeyUp={follow} onClick={follow}
+        ref={area}
+        className="editor-text"
+        aria-label={label}
+        value={text}
+        spellCheck={false}
+        autoCapitalize="off"
+        autoComplete="off"
+        rows={Math.min(36, Math.max(14, lines + 2))}
+        onChange={(event) => onChange(event.target.value)}
+        onSelect={follow}
+        onKeyUp={follow}
+        onClick={follow}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.ctrlKey || event.metaKey) return;
           // The next line begins where this one does.
@@ -47,10 +59,21 @@ export function Editor({ text, onChange, schema, label }: { text: string; onChan
       <aside className="editor-help" aria-label="Fields that may stand here">
         <h3>{cursor.path.length === 0 ? "The object" : cursor.path.join(" › ")}</h3>
         {node?.description && <p className="muted">{node.description}</p>}
-        {schema === undefined ? <p className="muted">No schema is known.</p> : !node?.properties ? <p className="muted">{node ? `A ${typeText(node)} stands here.` : "This place is not in the schema."}</p> : fields.length === 0 ? <p className="muted">All its fields are there.</p> : (
+        {schema === undefined ? (
+          <p className="muted">No schema is known.</p>
+        ) : !node?.properties ? (
+          <p className="muted">{node ? `A ${typeText(node)} stands here.` : "This place is not in the schema."}</p>
+        ) : fields.length === 0 ? (
+          <p className="muted">All its fields are there.</p>
+        ) : (
           <ul className="plain">
             {fields.map(([name, field]) => (
-              <li key={name}><button type="button" className="editor-field" onClick={() => insert(name, field)}><code>{name}</code> <small>{typeText(field)}</small></button>{field.description && <div className="muted">{field.description}</div>}</li>
+              <li key={name}>
+                <button type="button" className="editor-field" onClick={() => insert(name, field)}>
+                  <code>{name}</code> <small>{typeText(field)}</small>
+                </button>
+                {field.description && <div className="muted">{field.description}</div>}
+              </li>
             ))}
           </ul>
         )}

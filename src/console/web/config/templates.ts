@@ -36,7 +36,14 @@ const pair = (text: string): [string, string] => [text.split("/")[0] ?? "", text
 const words = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 
 const workloadField = (mesh: Surroundings, every: Record<string, string>): Field => ({
-  key: "target", label: "For", initial: Object.keys(every)[0] ?? "", options: { ...every, ...Object.fromEntries(mesh.namespaces.map((name) => [name, `namespace ${name}`])), ...Object.fromEntries(mesh.workloads.map(({ namespace, name, app }) => [`${namespace}/${app}`, `workload ${name}.${namespace}`])) },
+  key: "target",
+  label: "For",
+  initial: Object.keys(every)[0] ?? "",
+  options: {
+    ...every,
+    ...Object.fromEntries(mesh.namespaces.map((name) => [name, `namespace ${name}`])),
+    ...Object.fromEntries(mesh.workloads.map(({ namespace, name, app }) => [`${namespace}/${app}`, `workload ${name}.${namespace}`])),
+  },
 });
 const serviceField = (mesh: Surroundings, key: string, label: string): Field => {
   const options = Object.fromEntries(mesh.services.map(({ namespace, name }) => [`${namespace}/${name}`, `${name}.${namespace}`]));
@@ -51,15 +58,31 @@ function scope(target: string): { namespace: string; name: string; selector: obj
 /** The ways in to a first manifest; the editor has the last word on it. */
 export const WIZARDS: readonly Wizard[] = [
   {
-    key: "mtls", title: "Mutual TLS", what: "who may come in without it", kind: "PeerAuthentication", group: "security.istio.io",
-    fields: (mesh) => [workloadField(mesh, { "": "the whole mesh" }), { key: "mode", label: "mode", initial: "STRICT", options: { STRICT: "STRICT: mutual TLS only", PERMISSIVE: "PERMISSIVE: plaintext too", DISABLE: "DISABLE: plaintext only" } }],
+    key: "mtls",
+    title: "Mutual TLS",
+    what: "who may come in without it",
+    kind: "PeerAuthentication",
+    group: "security.istio.io",
+    fields: (mesh) => [
+      workloadField(mesh, { "": "the whole mesh" }),
+      {
+        key: "mode",
+        label: "mode",
+        initial: "STRICT",
+        options: { STRICT: "STRICT: mutual TLS only", PERMISSIVE: "PERMISSIVE: plaintext too", DISABLE: "DISABLE: plaintext only" },
+      },
+    ],
     object({ target = "", mode = "STRICT" }) {
       const { namespace, name, selector } = scope(target);
       return named("PeerAuthentication", "security.istio.io/v1", namespace, name, { ...selector, mtls: { mode } });
     },
   },
   {
-    key: "authorization", title: "Authorization", what: "who may call what", kind: "AuthorizationPolicy", group: "security.istio.io",
+    key: "authorization",
+    title: "Authorization",
+    what: "who may call what",
+    kind: "AuthorizationPolicy",
+    group: "security.istio.io",
     fields: (mesh) => [
       workloadField(mesh, { "": "the whole mesh" }),
       { key: "action", label: "what is listed is", initial: "ALLOW", options: { ALLOW: "allowed, all else denied", DENY: "denied" } },
@@ -70,34 +93,70 @@ export const WIZARDS: readonly Wizard[] = [
     ],
     object({ target = "", action = "ALLOW", namespaces = "", accounts = "", methods = "", paths = "" }) {
       const { namespace, name, selector } = scope(target);
-      const source = { ...(words(namespaces).length > 0 && { namespaces: words(namespaces) }), ...(words(accounts).length > 0 && { principals: words(accounts).map((account) => `cluster.local/ns/${pair(account)[0]}/sa/${pair(account)[1]}`) }) };
+      const source = {
+        ...(words(namespaces).length > 0 && { namespaces: words(namespaces) }),
+        ...(words(accounts).length > 0 && { principals: words(accounts).map((account) => `cluster.local/ns/${pair(account)[0]}/sa/${pair(account)[1]}`) }),
+      };
       const operation = { ...(words(methods).length > 0 && { methods: words(methods) }), ...(words(paths).length > 0 && { paths: words(paths) }) };
       const rule = { ...(Object.keys(source).length > 0 && { from: [{ source }] }), ...(Object.keys(operation).length > 0 && { to: [{ operation }] }) };
-      return named("AuthorizationPolicy", "security.istio.io/v1", namespace, `${name === "default" ? "mesh" : name}-${action.toLowerCase()}`, { ...selector, action, rules: [rule] });
+      return named("AuthorizationPolicy", "security.istio.io/v1", namespace, `${name === "default" ? "mesh" : name}-${action.toLowerCase()}`, {
+        ...selector,
+        action,
+        rules: [rule],
+      });
     },
   },
   {
-    key: "routing", title: "Routing", what: "send a part of the requests elsewhere", kind: "VirtualService", group: "networking.istio.io",
-    fields: (mesh) => [serviceField(mesh, "service", "Requests to"), serviceField(mesh, "other", "go to"), { key: "percent", label: "of 100 requests", initial: "10" }, { key: "header", label: "only with the header", initial: "", placeholder: "end-user=jason" }],
+    key: "routing",
+    title: "Routing",
+    what: "send a part of the requests elsewhere",
+    kind: "VirtualService",
+    group: "networking.istio.io",
+    fields: (mesh) => [
+      serviceField(mesh, "service", "Requests to"),
+      serviceField(mesh, "other", "go to"),
+      { key: "percent", label: "of 100 requests", initial: "10" },
+      { key: "header", label: "only with the header", initial: "", placeholder: "end-user=jason" },
+    ],
     object({ service = "", other = "", percent = "10", header = "" }) {
       const [namespace, name] = pair(service);
       const [otherNamespace, otherName] = pair(other);
       const weight = Math.min(100, Math.max(0, Math.round(Number(percent) || 0)));
       const host = (n: string, ns: string) => ({ destination: { host: `${n}.${ns}.svc.cluster.local` } });
       const [key, value] = header.split("=");
-      const split = { route: [{ ...host(otherName, otherNamespace), weight }, { ...host(name, namespace), weight: 100 - weight }] };
+      const split = {
+        route: [
+          { ...host(otherName, otherNamespace), weight },
+          { ...host(name, namespace), weight: 100 - weight },
+        ],
+      };
       const http = key && value ? [{ match: [{ headers: { [key.trim()]: { exact: value.trim() } } }], ...split }, { route: [host(name, namespace)] }] : [split];
       return named("VirtualService", "networking.istio.io/v1", namespace, name, { hosts: [`${name}.${namespace}.svc.cluster.local`], http });
     },
   },
   {
-    key: "faults", title: "Faults", what: "see what happens when a service is slow or fails", kind: "VirtualService", group: "networking.istio.io",
-    fields: (mesh) => [serviceField(mesh, "service", "Requests to"), { key: "fault", label: "are", initial: "delay", options: { delay: "delayed", abort: "refused" } }, { key: "value", label: "by, or with status", initial: "2s", placeholder: "2s or 503" }, { key: "percent", label: "of 100 requests", initial: "50" }],
+    key: "faults",
+    title: "Faults",
+    what: "see what happens when a service is slow or fails",
+    kind: "VirtualService",
+    group: "networking.istio.io",
+    fields: (mesh) => [
+      serviceField(mesh, "service", "Requests to"),
+      { key: "fault", label: "are", initial: "delay", options: { delay: "delayed", abort: "refused" } },
+      { key: "value", label: "by, or with status", initial: "2s", placeholder: "2s or 503" },
+      { key: "percent", label: "of 100 requests", initial: "50" },
+    ],
     object({ service = "", fault = "delay", value = "2s", percent = "50" }) {
       const [namespace, name] = pair(service);
       const percentage = { value: Math.min(100, Math.max(0, Number(percent) || 0)) };
-      const kind = fault === "delay" ? { delay: { fixedDelay: /^[\d.]+(ms|s|m|h)$/.test(value) ? value : "2s", percentage } } : { abort: { httpStatus: /^\d{3}$/.test(value) ? Number(value) : 503, percentage } };
-      return named("VirtualService", "networking.istio.io/v1", namespace, name, { hosts: [`${name}.${namespace}.svc.cluster.local`], http: [{ fault: kind, route: [{ destination: { host: `${name}.${namespace}.svc.cluster.local` } }] }] });
+      const kind =
+        fault === "delay"
+          ? { delay: { fixedDelay: /^[\d.]+(ms|s|m|h)$/.test(value) ? value : "2s", percentage } }
+          : { abort: { httpStatus: /^\d{3}$/.test(value) ? Number(value) : 503, percentage } };
+      return named("VirtualService", "networking.istio.io/v1", namespace, name, {
+        hosts: [`${name}.${namespace}.svc.cluster.local`],
+        http: [{ fault: kind, route: [{ destination: { host: `${name}.${namespace}.svc.cluster.local` } }] }],
+      });
     },
   },
 ];

@@ -4,7 +4,18 @@ import { Arrangement } from "./arrangement.ts";
 
 const graph = (nodes: string[], ...edges: [string, string][]): Graph => ({
   nodes: nodes.map((name) => ({ id: name, type: "workload", cluster: "c", namespace: "shop", workload: name })),
-  edges: edges.map(([source, target]) => ({ id: `${source} > ${target}`, source, target, traffic: [], mtls: 1, sourcePrincipals: [], destinationPrincipals: [], refused: [], responseTimes: {}, bytes: undefined })),
+  edges: edges.map(([source, target]) => ({
+    id: `${source} > ${target}`,
+    source,
+    target,
+    traffic: [],
+    mtls: 1,
+    sourcePrincipals: [],
+    destinationPrincipals: [],
+    refused: [],
+    responseTimes: {},
+    bytes: undefined,
+  })),
 });
 const arrangement = (...learned: { source: string; target: string }[]) => new Arrangement(learned, () => ({ width: 140, height: 58 }));
 

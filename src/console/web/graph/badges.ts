@@ -11,11 +11,24 @@ const PADDING = 5;
 /** Short words for what Istio's configuration does to a node, as Kiali's icons: routed, with a breaker, with faults. */
 export function badgesOf({ features }: NodeTraits): string[] {
   const routed = features.includes("virtualservice");
-  return [...(routed ? ["VS"] : []), ...(features.includes("faultinjection") ? ["fault"] : []), ...(features.includes("circuitbreaker") ? ["CB"] : []), ...(features.includes("serviceentry") ? ["SE"] : [])];
+  return [
+    ...(routed ? ["VS"] : []),
+    ...(features.includes("faultinjection") ? ["fault"] : []),
+    ...(features.includes("circuitbreaker") ? ["CB"] : []),
+    ...(features.includes("serviceentry") ? ["SE"] : []),
+  ];
 }
 
 /** Draws each node's badges on its upper edge, from the right. */
-export function drawBadges(context: CanvasRenderingContext2D, nodes: readonly (Box & Pick<GraphNode, "id">)[], badges: ReadonlyMap<string, readonly string[]>, view: View, palette: Palette, measure: (text: string) => number, faded: (id: string) => boolean): void {
+export function drawBadges(
+  context: CanvasRenderingContext2D,
+  nodes: readonly (Box & Pick<GraphNode, "id">)[],
+  badges: ReadonlyMap<string, readonly string[]>,
+  view: View,
+  palette: Palette,
+  measure: (text: string) => number,
+  faded: (id: string) => boolean,
+): void {
   if (view.zoom < LEAST_ZOOM || badges.size === 0) return;
   context.font = `700 ${FONT_SIZE}px system-ui, sans-serif`;
   context.textBaseline = "middle";

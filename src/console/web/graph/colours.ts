@@ -18,5 +18,12 @@ export interface Palette {
 export function palette(): Palette {
   const css = getComputedStyle(document.documentElement);
   const variable = (name: string) => css.getPropertyValue(name).trim();
-  return { ink: variable("--ink"), muted: variable("--muted"), surface: variable("--surface"), line: variable("--line"), canvas: variable("--canvas"), box: variable("--box") };
+  return {
+    ink: variable("--ink"),
+    muted: variable("--muted"),
+    surface: variable("--surface"),
+    line: variable("--line"),
+    canvas: variable("--canvas"),
+    box: variable("--box"),
+  };
 }

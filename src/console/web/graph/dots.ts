@@ -41,7 +41,14 @@ export function streamsOf(edges: Iterable<GraphEdge>, durationSeconds: number): 
 }
 
 /** Draws all dots of one moment. The context is in the graph's coordinates; `zoom` keeps dots from shrinking away. */
-export function drawDots(context: CanvasRenderingContext2D, streams: readonly Stream[], paths: ReadonlyMap<string, Path>, time: number, zoom: number, faded: (id: string) => boolean): void {
+export function drawDots(
+  context: CanvasRenderingContext2D,
+  streams: readonly Stream[],
+  paths: ReadonlyMap<string, Path>,
+  time: number,
+  zoom: number,
+  faded: (id: string) => boolean,
+): void {
   const r = (3.6 * Math.min(Math.max(zoom, 0.6), 1.6)) / zoom;
   const batches = new Map<string, Path2D>();
   for (const { id, every, phase, errors, refused, state } of streams) {

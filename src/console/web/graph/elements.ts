@@ -1,5 +1,20 @@
 import type { ElementDefinition } from "cytoscape";
-import { type Graph, type GraphEdge, type GraphNode, type MeshState, type Traits, byteRate, edgeState, errorHealth, errorShare, formatBytes, formatMs, formatRate, refusedAttempts, requestRate } from "../model.ts";
+import {
+  type Graph,
+  type GraphEdge,
+  type GraphNode,
+  type MeshState,
+  type Traits,
+  byteRate,
+  edgeState,
+  errorHealth,
+  errorShare,
+  formatBytes,
+  formatMs,
+  formatRate,
+  refusedAttempts,
+  requestRate,
+} from "../model.ts";
 import { STATE_COLOURS } from "./colours.ts";
 import { type Layout, boxOf } from "./layout.ts";
 import { nodeSize, nodeText } from "./node-text.ts";
@@ -49,11 +64,22 @@ export function toElements(graph: Graph, { nodes: placement, bends }: Layout, me
     ...[...boxes].map(([id, name]): ElementDefinition => ({ data: { id, label: name }, selectable: false, grabbable: false })),
     ...nodes.map((node): ElementDefinition => {
       const state = workloads.get(node.id);
-      const members = state ? [state] : node.type === "app" ? (byApp.get(`${node.namespace}/${node.app}`) ?? []).filter((w) => node.version === undefined || w.version === node.version) : [];
+      const members = state
+        ? [state]
+        : node.type === "app"
+          ? (byApp.get(`${node.namespace}/${node.app}`) ?? []).filter((w) => node.version === undefined || w.version === node.version)
+          : [];
       return {
         data: {
-          id: node.id, parent: boxed ? boxOf(node) : undefined, type: node.type, label: nodeText(node), ...nodeSize(node), idle: !busy.has(node.id), outside: members.length > 0 && members.every((w) => !w.sidecar),
-          gateway: members.some((w) => w.gateway), health: errorHealth(incoming.get(node.id) ?? []),
+          id: node.id,
+          parent: boxed ? boxOf(node) : undefined,
+          type: node.type,
+          label: nodeText(node),
+          ...nodeSize(node),
+          idle: !busy.has(node.id),
+          outside: members.length > 0 && members.every((w) => !w.sidecar),
+          gateway: members.some((w) => w.gateway),
+          health: errorHealth(incoming.get(node.id) ?? []),
         },
         position: placement.get(node.id)!,
       };
@@ -62,7 +88,19 @@ export function toElements(graph: Graph, { nodes: placement, bends }: Layout, me
       if (!placement.has(edge.source) || !placement.has(edge.target)) return [];
       const state = edgeState(edge);
       const bend = bends.get(`${edge.source} > ${edge.target}`) ?? 0;
-      return [{ data: { id: edge.id, source: edge.source, target: edge.target, state, colour: STATE_COLOURS[state], failing: state !== "refused" && errorShare(edge) > 0.2, bend } }];
+      return [
+        {
+          data: {
+            id: edge.id,
+            source: edge.source,
+            target: edge.target,
+            state,
+            colour: STATE_COLOURS[state],
+            failing: state !== "refused" && errorShare(edge) > 0.2,
+            bend,
+          },
+        },
+      ];
     }),
   ];
 }

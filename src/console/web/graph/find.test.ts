@@ -3,8 +3,29 @@ import type { GraphEdge, GraphNode, Traits } from "../model.ts";
 import { matching, parseFind } from "./find.ts";
 import { sceneOf, without } from "./scene.ts";
 
-const node = (workload: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `workload/shop/${workload}`, type: "workload", cluster: "c", namespace: "shop", workload, app: workload.replace(/-v\d$/, ""), version: "v1", ...more });
-const edge = (from: GraphNode, to: GraphNode, more: Partial<GraphEdge> = {}): GraphEdge => ({ id: `${from.workload} > ${to.workload}`, source: from.id, target: to.id, traffic: [], mtls: 1, sourcePrincipals: ["spiffe://cluster.local/ns/shop/sa/web"], destinationPrincipals: [], refused: [], responseTimes: {}, bytes: undefined, ...more });
+const node = (workload: string, more: Partial<GraphNode> = {}): GraphNode => ({
+  id: `workload/shop/${workload}`,
+  type: "workload",
+  cluster: "c",
+  namespace: "shop",
+  workload,
+  app: workload.replace(/-v\d$/, ""),
+  version: "v1",
+  ...more,
+});
+const edge = (from: GraphNode, to: GraphNode, more: Partial<GraphEdge> = {}): GraphEdge => ({
+  id: `${from.workload} > ${to.workload}`,
+  source: from.id,
+  target: to.id,
+  traffic: [],
+  mtls: 1,
+  sourcePrincipals: ["spiffe://cluster.local/ns/shop/sa/web"],
+  destinationPrincipals: [],
+  refused: [],
+  responseTimes: {},
+  bytes: undefined,
+  ...more,
+});
 const flow = (rate: number, code = "200") => ({ protocol: "http" as const, code, flags: "-", host: "h", rate });
 
 const [web, cart, mail, quiet] = [node("web"), node("cart-v1"), node("mail", { namespace: "other", id: "workload/other/mail" }), node("quiet")];
@@ -67,7 +88,8 @@ test.each<[string, string[]]>([
 
 test("what makes no sense says so", () => {
   expect(parseFind("").match).toBeUndefined();
-  for (const wrong of ["colour = red", "rt > fast", "rt contains 3", "two words", "!web", "!label:region = east", "mtls = 3", "rt > NaN", "constructor = 1"]) expect(parseFind(wrong).problem).toBeString();
+  for (const wrong of ["colour = red", "rt > fast", "rt contains 3", "two words", "!web", "!label:region = east", "mtls = 3", "rt > NaN", "constructor = 1"])
+    expect(parseFind(wrong).problem).toBeString();
 });
 
 test("hidden nodes take their edges along, hidden edges the nodes that nothing else led to", () => {

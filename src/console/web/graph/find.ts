@@ -30,7 +30,10 @@ export function parseFind(source: string): Find {
 /** The ids of all nodes and edges that fit. */
 export function matching(match: Test, scene: Scene): { nodes: Set<string>; edges: Set<string> } {
   const { nodes, edges } = scene.graph;
-  return { nodes: new Set(nodes.filter((node) => match({ node }, scene)).map(({ id }) => id)), edges: new Set(edges.filter((edge) => match({ edge }, scene)).map(({ id }) => id)) };
+  return {
+    nodes: new Set(nodes.filter((node) => match({ node }, scene)).map(({ id }) => id)),
+    edges: new Set(edges.filter((edge) => match({ edge }, scene)).map(({ id }) => id)),
+  };
 }
 
 const COMPARISON = /^(%?[a-z]\w*|label:[\w./-]+)\s*(!=|>=|<=|!?\*=|!?\^=|!?\$=|=|>|<|(?:!|not\s+)?(?:contains|startswith|endswith)\b)\s*(.+)$/i;
@@ -68,7 +71,8 @@ function comparison(name: string, operator: string, value: string): Test {
 
 /** A condition fits only what it is about: "!mtls" finds edges, not every node. */
 function about<T>({ node, edge }: Operand<T>, fits: (value: T) => boolean): Test {
-  return (candidate, scene) => ("node" in candidate ? node !== undefined && fits(node(candidate.node, scene)) : edge !== undefined && fits(edge(candidate.edge, scene)));
+  return (candidate, scene) =>
+    "node" in candidate ? node !== undefined && fits(node(candidate.node, scene)) : edge !== undefined && fits(edge(candidate.edge, scene));
 }
 
 function compareNumber(operator: string, text: string): (value: number | undefined) => boolean {
@@ -78,15 +82,27 @@ function compareNumber(operator: string, text: string): (value: number | undefin
   }
   const wanted = Number(text.replace(/\s*(?:%|ms|rps|bps)$/i, ""));
   if (Number.isNaN(wanted)) throw new Error(`"${text}" is not a number`);
-  const compare = { "=": (a: number) => a === wanted, "!=": (a: number) => a !== wanted, ">": (a: number) => a > wanted, "<": (a: number) => a < wanted, ">=": (a: number) => a >= wanted, "<=": (a: number) => a <= wanted }[operator];
+  const compare = {
+    "=": (a: number) => a === wanted,
+    "!=": (a: number) => a !== wanted,
+    ">": (a: number) => a > wanted,
+    "<": (a: number) => a < wanted,
+    ">=": (a: number) => a >= wanted,
+    "<=": (a: number) => a <= wanted,
+  }[operator];
   if (!compare) throw new Error(`"${operator}" does not compare numbers`);
   return (value) => value !== undefined && compare(value);
 }
 
 function compareText(operator: string, wanted: string): (values: string[]) => boolean {
   const test = {
-    "=": (v: string) => v === wanted, contains: (v: string) => v.includes(wanted), "*=": (v: string) => v.includes(wanted), startswith: (v: string) => v.startsWith(wanted), "^=": (v: string) => v.startsWith(wanted),
-    endswith: (v: string) => v.endsWith(wanted), "$=": (v: string) => v.endsWith(wanted),
+    "=": (v: string) => v === wanted,
+    contains: (v: string) => v.includes(wanted),
+    "*=": (v: string) => v.includes(wanted),
+    startswith: (v: string) => v.startsWith(wanted),
+    "^=": (v: string) => v.startsWith(wanted),
+    endswith: (v: string) => v.endsWith(wanted),
+    "$=": (v: string) => v.endsWith(wanted),
   }[operator.replace(/^!/, "")];
   if (!test) throw new Error(`"${operator}" does not compare texts`);
   const some = (values: string[]) => values.some((value) => test(value.toLowerCase()));

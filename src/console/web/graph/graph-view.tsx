@@ -62,7 +62,15 @@ export function GraphView(props: GraphViewProps) {
 
   useEffect(() => {
     const frames = installFrameGate();
-    const core = cytoscape({ container: container.current, minZoom: 0.1, maxZoom: 3, boxSelectionEnabled: false, autoungrabify: true, style: graphStyle(), pixelRatio: "auto" });
+    const core = cytoscape({
+      container: container.current,
+      minZoom: 0.1,
+      maxZoom: 3,
+      boxSelectionEnabled: false,
+      autoungrabify: true,
+      style: graphStyle(),
+      pixelRatio: "auto",
+    });
     const overlay = new Overlay(core, dots.current!, marks.current!, frames);
     view.current = { core, overlay };
     core.on("tap", (event) => {
@@ -95,7 +103,10 @@ export function GraphView(props: GraphViewProps) {
     };
   }, []);
 
-  const placed = useMemo(() => arrangement.update(graph, layout === "AUTO" ? (portrait ? "DOWN" : "RIGHT") : layout, boxed), [graph, arrangement, portrait, layout, boxed]);
+  const placed = useMemo(
+    () => arrangement.update(graph, layout === "AUTO" ? (portrait ? "DOWN" : "RIGHT") : layout, boxed),
+    [graph, arrangement, portrait, layout, boxed],
+  );
 
   useEffect(() => {
     if (learned.current === placed) return;
@@ -134,7 +145,10 @@ export function GraphView(props: GraphViewProps) {
     const element = selected === undefined ? undefined : core.getElementById(selected);
     if (element?.nonempty()) {
       element.select();
-      const near = element.isNode() && element.isParent() ? element.children().union(element.children().connectedEdges()).union(element.children().neighborhood()) : element.closedNeighborhood().union(element.connectedNodes());
+      const near =
+        element.isNode() && element.isParent()
+          ? element.children().union(element.children().connectedEdges()).union(element.children().neighborhood())
+          : element.closedNeighborhood().union(element.connectedNodes());
       core.elements().difference(near.union(near.parents())).addClass("faded");
     } else if (found) {
       const kept = core.elements().filter((candidate) => found.has(candidate.id()));
@@ -170,15 +184,34 @@ export function GraphView(props: GraphViewProps) {
   };
 
   return (
-    <div className="graph-view" role="group" tabIndex={0} aria-label="Traffic graph. Arrow keys go from workload to workload, Escape lets go, plus and minus zoom, 0 fits." onKeyDown={onKeyDown}>
+    <div
+      className="graph-view"
+      role="group"
+      tabIndex={0}
+      aria-label="Traffic graph. Arrow keys go from workload to workload, Escape lets go, plus and minus zoom, 0 fits."
+      onKeyDown={onKeyDown}
+    >
       <div ref={container} className="graph-canvas" role="img" aria-label={`Traffic graph: ${graph.nodes.length} nodes, ${graph.edges.length} edges`} />
       <canvas ref={dots} className="graph-overlay graph-dots" aria-hidden="true" />
       <canvas ref={marks} className="graph-overlay graph-marks" aria-hidden="true" />
       <div className="graph-tools" role="toolbar" aria-label="Graph view">
-        <button type="button" title="Fit the graph (0)" aria-label="Fit the graph" onClick={refit}>⤢</button>
-        <button type="button" title="Zoom in (+)" aria-label="Zoom in" onClick={() => zoom(1.25)}>+</button>
-        <button type="button" title="Zoom out (−)" aria-label="Zoom out" onClick={() => zoom(0.8)}>−</button>
-        <button type="button" title="Save as PNG" aria-label="Save as PNG" onClick={() => view.current && savePicture(view.current.core, [dots.current!, marks.current!])}>⬇</button>
+        <button type="button" title="Fit the graph (0)" aria-label="Fit the graph" onClick={refit}>
+          ⤢
+        </button>
+        <button type="button" title="Zoom in (+)" aria-label="Zoom in" onClick={() => zoom(1.25)}>
+          +
+        </button>
+        <button type="button" title="Zoom out (−)" aria-label="Zoom out" onClick={() => zoom(0.8)}>
+          −
+        </button>
+        <button
+          type="button"
+          title="Save as PNG"
+          aria-label="Save as PNG"
+          onClick={() => view.current && savePicture(view.current.core, [dots.current!, marks.current!])}
+        >
+          ⬇
+        </button>
       </div>
     </div>
   );
@@ -191,7 +224,10 @@ function apply(core: Core, wanted: ElementDefinition[]): "all" | "some" | undefi
   const moves: { id: string; position: { x: number; y: number } }[] = [];
   let added = false;
   core.batch(() => {
-    core.elements().filter((element) => !ids.has(element.id())).remove();
+    core
+      .elements()
+      .filter((element) => !ids.has(element.id()))
+      .remove();
     for (const element of wanted) {
       const known = core.getElementById(element.data.id!);
       if (known.empty()) {
@@ -200,7 +236,8 @@ function apply(core: Core, wanted: ElementDefinition[]): "all" | "some" | undefi
         continue;
       }
       known.data(element.data);
-      if (known.isNode() && (known.parent().first().id() ?? undefined) !== (element.data.parent as string | undefined)) known.move({ parent: (element.data.parent as string | undefined) ?? null });
+      if (known.isNode() && (known.parent().first().id() ?? undefined) !== (element.data.parent as string | undefined))
+        known.move({ parent: (element.data.parent as string | undefined) ?? null });
       if (!element.position || !known.isNode() || known.isParent()) continue;
       const { x, y } = known.position();
       if (Math.abs(x - element.position.x) > 0.5 || Math.abs(y - element.position.y) > 0.5) moves.push({ id: element.data.id!, position: element.position });

@@ -8,11 +8,28 @@ const edge = (source: string, target: string): LayoutEdge => ({ id: `${source} >
 describe("layers", () => {
   test("callers stand before those they call, beside them where nobody calls the caller", () => {
     // 0 → 1 → 2 → 3, and 4 → 3 whose caller nobody calls.
-    expect(assignLayers({ count: 6, edges: [[0, 1], [1, 2], [2, 3], [4, 3]] })).toEqual([0, 1, 2, 3, 2, -1]);
+    expect(
+      assignLayers({
+        count: 6,
+        edges: [
+          [0, 1],
+          [1, 2],
+          [2, 3],
+          [4, 3],
+        ],
+      }),
+    ).toEqual([0, 1, 2, 3, 2, -1]);
   });
 
   test("a cycle is broken once and a chain of thousands overflows nothing", () => {
-    const layers = assignLayers({ count: 3, edges: [[0, 1], [1, 2], [2, 0]] });
+    const layers = assignLayers({
+      count: 3,
+      edges: [
+        [0, 1],
+        [1, 2],
+        [2, 0],
+      ],
+    });
     expect(layers.toSorted()).toEqual([0, 1, 2]);
     const chain = Array.from({ length: 5_000 }, (_, i): [number, number] => [i, i + 1]);
     expect(assignLayers({ count: 5_001, edges: chain }).at(-1)).toBe(5_000);

@@ -68,7 +68,16 @@ export function layout(nodes: readonly LayoutNode[], edges: readonly LayoutEdge[
 
   const along = (node: LayoutNode) => (direction === "RIGHT" ? node.width : node.height);
   const across = (node: LayoutNode) => (direction === "RIGHT" ? node.height : node.width);
-  const items: Item[] = sorted.map((node, i) => ({ id: node.id, layer: layers[i]!, size: across(node), box: node.box ?? `alone/${node.id}`, boxed: node.box !== undefined, before: [], after: [], at: 0 }));
+  const items: Item[] = sorted.map((node, i) => ({
+    id: node.id,
+    layer: layers[i]!,
+    size: across(node),
+    box: node.box ?? `alone/${node.id}`,
+    boxed: node.box !== undefined,
+    before: [],
+    after: [],
+    at: 0,
+  }));
   const lanes = addLanes(items, joined);
   settle(items, direction);
 
@@ -144,12 +153,19 @@ function join(a: Item, b: Item): void {
 }
 
 /** Where each layer's middle is, along the flow. */
-function layerCentres(nodes: readonly LayoutNode[], layers: readonly number[], edges: readonly { from: number; to: number }[], along: (node: LayoutNode) => number, direction: Direction): number[] {
+function layerCentres(
+  nodes: readonly LayoutNode[],
+  layers: readonly number[],
+  edges: readonly { from: number; to: number }[],
+  along: (node: LayoutNode) => number,
+  direction: Direction,
+): number[] {
   const count = Math.max(...layers, 0) + 1;
   const sizes = Array.from({ length: count }, () => 0);
   nodes.forEach((node, i) => (sizes[layers[i]!] = Math.max(sizes[layers[i]!]!, along(node))));
   const busy = Array.from({ length: count }, () => false);
-  for (const { from, to } of edges) for (let layer = Math.min(layers[from]!, layers[to]!); layer < Math.max(layers[from]!, layers[to]!); layer++) busy[layer] = true;
+  for (const { from, to } of edges)
+    for (let layer = Math.min(layers[from]!, layers[to]!); layer < Math.max(layers[from]!, layers[to]!); layer++) busy[layer] = true;
   const gap = LAYER_GAP[direction] * Math.max(CLOSEST, 1 - Math.max(0, count - ROOMY_LAYERS) * CLOSER_BY);
   const centres: number[] = [];
   let at = 0;

@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import type { LayoutNode } from "./layout.ts";
 import { arrange } from "./layouts.ts";
 
-const nodes: LayoutNode[] = Array.from({ length: 23 }, (_, i) => ({ id: `n${String(i).padStart(2, "0")}`, width: 132 + (i % 3) * 40, height: 58, box: i % 4 === 0 ? undefined : `ns${i % 4}` }));
+const nodes: LayoutNode[] = Array.from({ length: 23 }, (_, i) => ({
+  id: `n${String(i).padStart(2, "0")}`,
+  width: 132 + (i % 3) * 40,
+  height: 58,
+  box: i % 4 === 0 ? undefined : `ns${i % 4}`,
+}));
 
 test.each(["GRID", "CIRCLE"] as const)("%s: every node has a place, none stands on another, whatever the order", (name) => {
   const { nodes: places } = arrange(nodes, [], name);

@@ -26,14 +26,25 @@ function grid(boxes: readonly LayoutNode[][]): Map<string, Point> {
   const blocks = boxes.map((members) => {
     const columns = Math.ceil(Math.sqrt(members.length * ASPECT));
     const [width, height] = [Math.max(...members.map((node) => node.width)) + GAP_X, Math.max(...members.map((node) => node.height)) + GAP_Y];
-    return { members, columns, width, height, across: Math.min(columns, members.length) * width - GAP_X, down: Math.ceil(members.length / columns) * height - GAP_Y };
+    return {
+      members,
+      columns,
+      width,
+      height,
+      across: Math.min(columns, members.length) * width - GAP_X,
+      down: Math.ceil(members.length / columns) * height - GAP_Y,
+    };
   });
   const places = new Map<string, Point>();
-  const widest = Math.max(...blocks.map(({ across }) => across), Math.sqrt(blocks.reduce((sum, { across, down }) => sum + (across + BOX_GAP) * (down + BOX_GAP), 0) * ASPECT));
+  const widest = Math.max(
+    ...blocks.map(({ across }) => across),
+    Math.sqrt(blocks.reduce((sum, { across, down }) => sum + (across + BOX_GAP) * (down + BOX_GAP), 0) * ASPECT),
+  );
   let [left, top, tallest] = [0, 0, 0];
   for (const { members, columns, width, height, across, down } of blocks) {
     if (left > 0 && left + across > widest) [left, top, tallest] = [0, top + tallest + BOX_GAP, 0];
-    for (const [index, node] of members.entries()) places.set(node.id, { x: left + (index % columns) * width + (width - GAP_X) / 2, y: top + Math.floor(index / columns) * height + (height - GAP_Y) / 2 });
+    for (const [index, node] of members.entries())
+      places.set(node.id, { x: left + (index % columns) * width + (width - GAP_X) / 2, y: top + Math.floor(index / columns) * height + (height - GAP_Y) / 2 });
     left += across + BOX_GAP;
     tallest = Math.max(tallest, down);
   }

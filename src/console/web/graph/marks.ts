@@ -49,7 +49,16 @@ const NAME_HEIGHT = 14;
 const CELL = 96;
 
 /** Finds each mark's place: on its edge, clear of nodes and of other marks; without its text where only that fits. */
-export function placeMarks(edges: Iterable<GraphEdge>, labels: ReadonlyMap<string, string>, paths: ReadonlyMap<string, Path>, nodes: readonly Box[], names: readonly Name[], view: View, padlocks: boolean, measure: (text: string) => number): Mark[] {
+export function placeMarks(
+  edges: Iterable<GraphEdge>,
+  labels: ReadonlyMap<string, string>,
+  paths: ReadonlyMap<string, Path>,
+  nodes: readonly Box[],
+  names: readonly Name[],
+  view: View,
+  padlocks: boolean,
+  measure: (text: string) => number,
+): Mark[] {
   const taken = new Grid();
   for (const node of nodes) taken.add(toScreenBox(node, view));
   for (const name of names) taken.add(name);
@@ -113,7 +122,13 @@ export function drawNames(context: CanvasRenderingContext2D, names: readonly Nam
   context.textAlign = "left";
 }
 
-export function drawMarks(context: CanvasRenderingContext2D, marks: readonly Mark[], palette: Palette, padlocks: boolean, faded: (id: string) => boolean): void {
+export function drawMarks(
+  context: CanvasRenderingContext2D,
+  marks: readonly Mark[],
+  palette: Palette,
+  padlocks: boolean,
+  faded: (id: string) => boolean,
+): void {
   context.font = FONT;
   context.textBaseline = "middle";
   for (const { id, x, y, width, height, state, text } of marks) {
@@ -217,11 +232,14 @@ class Grid {
   }
 
   isFree(box: Box): boolean {
-    for (const key of this.#keys(box)) for (const other of this.#cells.get(key) ?? []) if (box.x < other.x + other.width && other.x < box.x + box.width && box.y < other.y + other.height && other.y < box.y + box.height) return false;
+    for (const key of this.#keys(box))
+      for (const other of this.#cells.get(key) ?? [])
+        if (box.x < other.x + other.width && other.x < box.x + box.width && box.y < other.y + other.height && other.y < box.y + box.height) return false;
     return true;
   }
 
   *#keys({ x, y, width, height }: Box): Generator<string> {
-    for (let column = Math.floor(x / CELL); column <= Math.floor((x + width) / CELL); column++) for (let row = Math.floor(y / CELL); row <= Math.floor((y + height) / CELL); row++) yield `${column},${row}`;
+    for (let column = Math.floor(x / CELL); column <= Math.floor((x + width) / CELL); column++)
+      for (let row = Math.floor(y / CELL); row <= Math.floor((y + height) / CELL); row++) yield `${column},${row}`;
   }
 }

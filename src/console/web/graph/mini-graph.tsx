@@ -28,13 +28,32 @@ export function MiniGraph({ query, whole, mesh, theme, kind }: MiniGraphProps) {
   };
   return (
     <section className="mini-graph" aria-label="Traffic of the last minute">
-      <h2>Traffic <Link to={whole} className="link">whole graph</Link></h2>
+      <h2>
+        Traffic{" "}
+        <Link to={whole} className="link">
+          whole graph
+        </Link>
+      </h2>
       {!answer.data && answer.problem ? (
         <p className="muted mini-graph-empty">The graph cannot be drawn now: {answer.problem.message}.</p>
       ) : answer.data && graph.nodes.length === 0 ? (
         <p className="muted mini-graph-empty">No traffic in the last minute. It is drawn here within two seconds of the first request.</p>
       ) : (
-        <div className="mini-graph-view"><GraphView graph={graph} mesh={mesh} durationSeconds={60} animation padlocks label="rate" theme={theme} found={undefined} selected={undefined} onSelect={select} kind={kind} /></div>
+        <div className="mini-graph-view">
+          <GraphView
+            graph={graph}
+            mesh={mesh}
+            durationSeconds={60}
+            animation
+            padlocks
+            label="rate"
+            theme={theme}
+            found={undefined}
+            selected={undefined}
+            onSelect={select}
+            kind={kind}
+          />
+        </div>
       )}
     </section>
   );

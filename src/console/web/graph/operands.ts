@@ -1,4 +1,15 @@
-import { type Feature, type GraphEdge, type GraphNode, byteRate, edgeState, errorHealth, errorShare, nodeName, refusedAttempts, requestRate } from "../model.ts";
+import {
+  type Feature,
+  type GraphEdge,
+  type GraphNode,
+  byteRate,
+  edgeState,
+  errorHealth,
+  errorShare,
+  nodeName,
+  refusedAttempts,
+  requestRate,
+} from "../model.ts";
 import { type Scene, rateOf } from "./scene.ts";
 
 /** What an expression can ask of nodes, of edges, or of both; `says` is for the help. */
@@ -16,7 +27,11 @@ export const FLAGS: Record<string, Operand<boolean>> = {
   plaintext: { says: "some requests in plain text", edge: (edge) => edgeState(edge) === "plaintext" || edgeState(edge) === "mixed" },
   refused: { says: "attempts that a proxy refused", edge: (edge) => refusedAttempts(edge) > 0 },
   traffic: { says: "any traffic", edge: (edge) => edge.traffic.length > 0 },
-  healthy: { says: "neither degraded nor failing", edge: (edge) => edge.traffic.length > 0 && errorHealth([edge]) === "healthy", node: (node, scene) => ["healthy", "idle"].includes(errorHealth([...scene.incoming(node)])) },
+  healthy: {
+    says: "neither degraded nor failing",
+    edge: (edge) => edge.traffic.length > 0 && errorHealth([edge]) === "healthy",
+    node: (node, scene) => ["healthy", "idle"].includes(errorHealth([...scene.incoming(node)])),
+  },
   trafficsource: { says: "only calls others", node: (node, scene) => scene.outgoing(node).length > 0 && scene.incoming(node).length === 0 },
   inaccessible: { says: "a caller that is not known", node: (node) => node.type === "unknown" },
   idle: { says: "no edges", node: (node, scene) => scene.incoming(node).length + scene.outgoing(node).length === 0 },
@@ -42,7 +57,10 @@ const present = (...texts: (string | undefined)[]): string[] => texts.filter((te
 
 /** Texts of a node or an edge: one of them has to fit, or with a negated operator all of them. */
 export const TEXTS: Record<string, Operand<string[]>> = {
-  name: { says: "application, service, workload", node: (node) => (node.app ?? node.service ?? node.workload ? present(node.app, node.service, node.workload) : [nodeName(node)]) },
+  name: {
+    says: "application, service, workload",
+    node: (node) => ((node.app ?? node.service ?? node.workload) ? present(node.app, node.service, node.workload) : [nodeName(node)]),
+  },
   namespace: { says: "", node: (node) => [node.namespace] },
   cluster: { says: "", node: (node) => [node.cluster] },
   node: { says: "app, service, workload, unknown", node: (node) => [node.type] },
@@ -55,7 +73,8 @@ export const TEXTS: Record<string, Operand<string[]>> = {
   destprincipal: { says: "identity of the called", edge: (edge) => edge.destinationPrincipals },
 };
 
-const failing = (edge: GraphEdge, protocol: string): number => errorShare({ ...edge, traffic: edge.traffic.filter((flow) => flow.protocol === protocol) }) * 100;
+const failing = (edge: GraphEdge, protocol: string): number =>
+  errorShare({ ...edge, traffic: edge.traffic.filter((flow) => flow.protocol === protocol) }) * 100;
 const share = (edge: GraphEdge, scene: Scene, protocol: string): number | undefined => {
   const sent = scene.sent(edge, protocol);
   return sent > 0 ? (rateOf(edge, protocol) / sent) * 100 : undefined;
@@ -88,12 +107,35 @@ export const NUMBERS: Record<string, Operand<number | undefined>> = {
 /** A Kubernetes label of the node's objects: `label:region = east`, or `label:region` where its presence is meant. */
 export function label(name: string): { text: Operand<string[]>; flag: Operand<boolean> } {
   const value = (node: GraphNode, scene: Scene) => scene.traits(node)?.labels[name];
-  return { text: { says: "", node: (node, scene) => present(value(node, scene)) }, flag: { says: "", node: (node, scene) => value(node, scene) !== undefined } };
+  return {
+    text: { says: "", node: (node, scene) => present(value(node, scene)) },
+    flag: { says: "", node: (node, scene) => value(node, scene) !== undefined },
+  };
 }
 
 /** Kiali's abbreviations and our own. */
 export const ABBREVIATIONS: Record<string, string> = {
-  ns: "namespace", svc: "service", se: "serviceentry", wl: "workload", we: "workloadentry", rt: "responsetime", sc: "sidecar", vs: "virtualservice", cb: "circuitbreaker", fi: "faultinjection", rr: "requestrouting",
-  rto: "requesttimeout", ts: "trafficshifting", tcpts: "tcptrafficshifting", dp: "destprincipal", destinationprincipal: "destprincipal", sp: "sourceprincipal", rps: "http", error: "%error", httperr: "%httperr", grpcerr: "%grpcerr",
-  insecure: "plaintext", dead: "idle",
+  ns: "namespace",
+  svc: "service",
+  se: "serviceentry",
+  wl: "workload",
+  we: "workloadentry",
+  rt: "responsetime",
+  sc: "sidecar",
+  vs: "virtualservice",
+  cb: "circuitbreaker",
+  fi: "faultinjection",
+  rr: "requestrouting",
+  rto: "requesttimeout",
+  ts: "trafficshifting",
+  tcpts: "tcptrafficshifting",
+  dp: "destprincipal",
+  destinationprincipal: "destprincipal",
+  sp: "sourceprincipal",
+  rps: "http",
+  error: "%error",
+  httperr: "%httperr",
+  grpcerr: "%grpcerr",
+  insecure: "plaintext",
+  dead: "idle",
 };

@@ -118,9 +118,23 @@ export class Overlay {
       this.#placed = { zoom, ...pan };
       this.#shift(0, 0);
       this.#faded = new Set(cy.edges(".faded").map((edge) => edge.id()));
-      const nodes = cy.nodes(":childless").map((node) => ({ id: node.id(), text: String(node.data("label")).split("\n")[0]!, x: node.position("x") - node.width() / 2, y: node.position("y") - node.height() / 2, width: node.width(), height: node.height() }));
+      const nodes = cy.nodes(":childless").map((node) => ({
+        id: node.id(),
+        text: String(node.data("label")).split("\n")[0]!,
+        x: node.position("x") - node.width() / 2,
+        y: node.position("y") - node.height() / 2,
+        width: node.width(),
+        height: node.height(),
+      }));
       const view = { zoom, pan };
-      const boxes = cy.nodes(":parent").map((box) => ({ id: box.id(), text: String(box.data("label")), x: box.position("x"), y: box.boundingBox({ includeLabels: false }).y1, width: 0, height: 20 / zoom }));
+      const boxes = cy.nodes(":parent").map((box) => ({
+        id: box.id(),
+        text: String(box.data("label")),
+        x: box.position("x"),
+        y: box.boundingBox({ includeLabels: false }).y1,
+        width: 0,
+        height: 20 / zoom,
+      }));
       const far = zoom * NODE_FONT < LEAST_FONT;
       const other = cy.nodes().filter((node) => node.hasClass("far") !== far);
       if (other.nonempty()) cy.batch(() => void other.toggleClass("far", far));

@@ -28,12 +28,25 @@ export function ReplayBar({ at, onMove, onEnd }: { at: number; onMove(at: number
   const time = new Date(at * 1000);
   return (
     <div className="replay" role="group" aria-label="Replay">
-      <button type="button" className="button button-main" onClick={() => setPlaying(!playing)}>{playing ? "Pause" : "Play"}</button>
-      <input type="range" aria-label="Moment" aria-valuetext={time.toLocaleString()} min={now - SPAN_SECONDS} max={now} step={5} value={at} onChange={(event) => onMove(Number(event.target.value))} />
+      <button type="button" className="button button-main" onClick={() => setPlaying(!playing)}>
+        {playing ? "Pause" : "Play"}
+      </button>
+      <input
+        type="range"
+        aria-label="Moment"
+        aria-valuetext={time.toLocaleString()}
+        min={now - SPAN_SECONDS}
+        max={now}
+        step={5}
+        value={at}
+        onChange={(event) => onMove(Number(event.target.value))}
+      />
       <output>{time.toLocaleTimeString(undefined, { hour12: false })}</output>
       <Select label="Speed" value={speed} options={SPEEDS} onChange={setSpeed} />
       <small className="muted">Traffic as it was; workloads and policies as they are now.</small>
-      <button type="button" className="button" onClick={onEnd}>Back to now</button>
+      <button type="button" className="button" onClick={onEnd}>
+        Back to now
+      </button>
     </div>
   );
 }
@@ -51,7 +64,8 @@ export function usePast(parameters: string, at: number | undefined): Watched<Gra
         if (response.ok) setAnswer({ data: body, time: at * 1000, problem: undefined });
         else setAnswer((old) => ({ ...old, problem: { message: body.error ?? response.statusText, ...(body.detail && { hint: body.detail }) } }));
       } catch (thrown) {
-        if (!gone.signal.aborted) setAnswer((old) => ({ ...old, problem: { message: `The past could not be read: ${thrown instanceof Error ? thrown.message : String(thrown)}` } }));
+        if (!gone.signal.aborted)
+          setAnswer((old) => ({ ...old, problem: { message: `The past could not be read: ${thrown instanceof Error ? thrown.message : String(thrown)}` } }));
       }
     })();
     return () => gone.abort();

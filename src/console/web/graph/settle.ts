@@ -35,7 +35,14 @@ const INSIDE_WEIGHT = 6;
  */
 export function settle(items: Item[], direction: Direction): void {
   const boxes = [...Map.groupBy(items, (item) => item.box)]
-    .map(([name, members]) => ({ name, members, boxed: members[0]!.boxed, columns: [...Map.groupBy(members, (item) => item.layer).values()], low: Math.min(...members.map((m) => m.layer)), high: Math.max(...members.map((m) => m.layer)) }))
+    .map(([name, members]) => ({
+      name,
+      members,
+      boxed: members[0]!.boxed,
+      columns: [...Map.groupBy(members, (item) => item.layer).values()],
+      low: Math.min(...members.map((m) => m.layer)),
+      high: Math.max(...members.map((m) => m.layer)),
+    }))
     .sort((a, b) => a.low - b.low || (a.name < b.name ? -1 : 1));
   for (const box of boxes) for (const column of box.columns) stack(column);
   apart(boxes, direction);
@@ -46,7 +53,8 @@ export function settle(items: Item[], direction: Direction): void {
     for (const column of columns) {
       // First the order is found, by looking one way at a time; then both ways count for the place.
       const room = rooms.get(column[0]!.box)!;
-      if (sweep < ORDER_SWEEPS) spread(column, (item) => wanted(item, onward ? item.before : item.after, room) ?? wanted(item, onward ? item.after : item.before, room) ?? item.at);
+      if (sweep < ORDER_SWEEPS)
+        spread(column, (item) => wanted(item, onward ? item.before : item.after, room) ?? wanted(item, onward ? item.after : item.before, room) ?? item.at);
       else spread(column, (item) => wanted(item, besides(item, sweep >= LAST_SWEEPS), room) ?? item.at);
     }
     apart(boxes, direction);
@@ -98,8 +106,10 @@ function apart(boxes: Box[], direction: Direction): void {
     return { box, top, height: bottom - top, down: top, up: top };
   });
   extents.sort((a, b) => a.top + a.height / 2 - (b.top + b.height / 2) || (a.box.name < b.box.name ? -1 : 1));
-  for (const [i, extent] of extents.entries()) for (const other of extents.slice(0, i)) if (shareLayers(extent.box, other.box)) extent.down = Math.max(extent.down, other.down + other.height + BOX_GAP);
-  for (const [i, extent] of [...extents.entries()].toReversed()) for (const other of extents.slice(i + 1)) if (shareLayers(extent.box, other.box)) extent.up = Math.min(extent.up, other.up - extent.height - BOX_GAP);
+  for (const [i, extent] of extents.entries())
+    for (const other of extents.slice(0, i)) if (shareLayers(extent.box, other.box)) extent.down = Math.max(extent.down, other.down + other.height + BOX_GAP);
+  for (const [i, extent] of [...extents.entries()].toReversed())
+    for (const other of extents.slice(i + 1)) if (shareLayers(extent.box, other.box)) extent.up = Math.min(extent.up, other.up - extent.height - BOX_GAP);
   for (const { box, top, down, up } of extents) for (const item of box.members) item.at += (down + up) / 2 - top;
 }
 

@@ -21,7 +21,12 @@ const NONE: Marks = { since: 0, done: {} };
  * The steps that were seen done, kept in the browser under the mesh's own name: a refused call fades from the metrics and
  * a policy goes, but what was done stays done until somebody begins anew.
  */
-export function useMarks(key: string): { marks: Marks; add(number: number, evidence: string): void; observe(states: readonly StepState[]): void; restart(): void } {
+export function useMarks(key: string): {
+  marks: Marks;
+  add(number: number, evidence: string): void;
+  observe(states: readonly StepState[]): void;
+  restart(): void;
+} {
   const [marks, setMarks] = useState<Marks>(NONE);
   useEffect(() => setMarks(readStored<Marks>(key) ?? NONE), [key]);
   const change = (next: (now: Marks) => Marks) =>
@@ -33,7 +38,8 @@ export function useMarks(key: string): { marks: Marks; add(number: number, evide
   return {
     marks,
     add: (number, evidence) => change((now) => (now.done[number] ? now : withMark(now, number, evidence))),
-    observe: (states) => change((now) => states.reduce((result, { number, met, evidence }) => (met && !result.done[number] ? withMark(result, number, evidence) : result), now)),
+    observe: (states) =>
+      change((now) => states.reduce((result, { number, met, evidence }) => (met && !result.done[number] ? withMark(result, number, evidence) : result), now)),
     restart: () => change(() => ({ since: Math.floor(Date.now() / 1000), done: {} })),
   };
 }

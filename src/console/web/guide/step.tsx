@@ -28,7 +28,10 @@ export function Step({ guide, step, state, mark, open, onOpen, onNext, onRun, on
     onRun();
     setBusy(true);
     setProblem("");
-    const answer = await fetch(`/kiali/api/guides/${guide}/steps/${step.number}/run`, { method: "POST", headers: session.csrf ? { "x-csrf-token": session.csrf } : {} }).catch(() => undefined);
+    const answer = await fetch(`/kiali/api/guides/${guide}/steps/${step.number}/run`, {
+      method: "POST",
+      headers: session.csrf ? { "x-csrf-token": session.csrf } : {},
+    }).catch(() => undefined);
     const body = (await answer?.json().catch(() => undefined)) as (RunOutcome & { error?: string }) | undefined;
     setBusy(false);
     if (!answer?.ok || !body) {
@@ -42,23 +45,63 @@ export function Step({ guide, step, state, mark, open, onOpen, onNext, onRun, on
   return (
     <li className={mark ? "step step-done" : "step"}>
       <button type="button" className="step-title" aria-expanded={open} onClick={onOpen}>
-        <span className="step-mark" role="img" aria-label={mark ? "done" : "to do"}>{mark ? "✓" : step.number}</span> <span>{step.title}</span>
+        <span className="step-mark" role="img" aria-label={mark ? "done" : "to do"}>
+          {mark ? "✓" : step.number}
+        </span>{" "}
+        <span>{step.title}</span>
       </button>
       {open && (
         <div className="step-body">
           <p>{step.text}</p>
-          {step.command && <details><summary>In a terminal</summary><Snippet text={step.command} /></details>}
+          {step.command && (
+            <details>
+              <summary>In a terminal</summary>
+              <Snippet text={step.command} />
+            </details>
+          )}
           {step.run && (
             <p className="actions">
-              {step.needsUser && !signedIn ? <button type="button" className="button button-main" onClick={signIn}>Sign in to run it here</button> : <button type="button" className={mark ? "button" : "button button-main"} disabled={busy} onClick={() => void run()}>{busy ? "Running…" : step.needsUser ? "Run it" : "Show it"}</button>}
+              {step.needsUser && !signedIn ? (
+                <button type="button" className="button button-main" onClick={signIn}>
+                  Sign in to run it here
+                </button>
+              ) : (
+                <button type="button" className={mark ? "button" : "button button-main"} disabled={busy} onClick={() => void run()}>
+                  {busy ? "Running…" : step.needsUser ? "Run it" : "Show it"}
+                </button>
+              )}
             </p>
           )}
-          {problem && <p className="notice notice-bad" role="alert">{problem}</p>}
-          {outcome && <pre className="step-output" tabIndex={0} aria-label={`What step ${step.number} printed`}>{outcome.output || "(it printed nothing)"}</pre>}
+          {problem && (
+            <p className="notice notice-bad" role="alert">
+              {problem}
+            </p>
+          )}
+          {outcome && (
+            <pre className="step-output" tabIndex={0} aria-label={`What step ${step.number} printed`}>
+              {outcome.output || "(it printed nothing)"}
+            </pre>
+          )}
           <p className="muted" role="status">
-            {mark ? <>Done at {new Date(mark.at).toLocaleTimeString()}: {mark.evidence}.</> : step.watched ? <>Watched: {state ? state.evidence : "…"}.</> : outcome && outcome.shown === false ? "It does not show yet what it should: were the earlier steps done?" : "Marked when it has been shown here and shows what it should."}
+            {mark ? (
+              <>
+                Done at {new Date(mark.at).toLocaleTimeString()}: {mark.evidence}.
+              </>
+            ) : step.watched ? (
+              <>Watched: {state ? state.evidence : "…"}.</>
+            ) : outcome && outcome.shown === false ? (
+              "It does not show yet what it should: were the earlier steps done?"
+            ) : (
+              "Marked when it has been shown here and shows what it should."
+            )}
           </p>
-          {mark && onNext && <p className="actions"><button type="button" className="button button-main" onClick={onNext}>Next step</button></p>}
+          {mark && onNext && (
+            <p className="actions">
+              <button type="button" className="button button-main" onClick={onNext}>
+                Next step
+              </button>
+            </p>
+          )}
         </div>
       )}
     </li>

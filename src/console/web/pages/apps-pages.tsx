@@ -22,7 +22,15 @@ interface AppRow {
 
 const APPS: Column<AppRow>[] = [
   { title: "Namespace", value: (a) => a.namespace, cell: (a) => a.namespace },
-  { title: "Application", value: (a) => a.name, cell: (a) => <Link to={appPath(a.namespace, a.name)} className="link">{a.name}</Link> },
+  {
+    title: "Application",
+    value: (a) => a.name,
+    cell: (a) => (
+      <Link to={appPath(a.namespace, a.name)} className="link">
+        {a.name}
+      </Link>
+    ),
+  },
   { title: "Health", value: (a) => a.health?.status.status ?? "", cell: (a) => <HealthBadge health={a.health?.status.status} /> },
   { title: "Workloads", number: true, value: (a) => a.health?.workloadStatuses.length ?? 0, cell: (a) => a.health?.workloadStatuses.length ?? "–" },
   { title: "Proxy", value: (a) => String(a.istioSidecar), cell: (a) => (a.istioSidecar ? "sidecar" : <span className="muted">not everywhere</span>) },
@@ -39,10 +47,23 @@ export function AppsPage() {
       <Problem of={answer} />
       <MetricsLost problem={answer.data?.metricsProblem} />
       {answer.data ? (
-        <Table label="Applications" filter columns={APPS} rows={answer.data.applications} rowKey={(a) => `${a.namespace}/${a.name}`} empty="No application here yet.">
-          {namespaces.length > 0 && <Link to="/applications" className="button">All namespaces</Link>}
+        <Table
+          label="Applications"
+          filter
+          columns={APPS}
+          rows={answer.data.applications}
+          rowKey={(a) => `${a.namespace}/${a.name}`}
+          empty="No application here yet."
+        >
+          {namespaces.length > 0 && (
+            <Link to="/applications" className="button">
+              All namespaces
+            </Link>
+          )}
         </Table>
-      ) : !answer.problem && <Loading what="applications" />}
+      ) : (
+        !answer.problem && <Loading what="applications" />
+      )}
     </div>
   );
 }
@@ -62,12 +83,28 @@ export function AppPage({ mesh, theme }: { mesh: MeshState | undefined; theme: s
   const { data } = answer;
   if (!data) {
     if (!answer.problem) return <Loading what={name} />;
-    return <Empty title={`${name} cannot be shown`}><p>{answer.problem.message}</p><p><Link to="/applications" className="link">All applications</Link></p></Empty>;
+    return (
+      <Empty title={`${name} cannot be shown`}>
+        <p>{answer.problem.message}</p>
+        <p>
+          <Link to="/applications" className="link">
+            All applications
+          </Link>
+        </p>
+      </Empty>
+    );
   }
   return (
     <div className="page">
-      <Crumbs steps={[["Applications", "/applications"], [namespace, `/applications?namespaces=${namespace}`]]} />
-      <h1>{name} <HealthBadge health={data.health.status.status} /></h1>
+      <Crumbs
+        steps={[
+          ["Applications", "/applications"],
+          [namespace, `/applications?namespaces=${namespace}`],
+        ]}
+      />
+      <h1>
+        {name} <HealthBadge health={data.health.status.status} />
+      </h1>
       <Problem of={answer} />
       <MetricsLost problem={answer.data?.metricsProblem} />
       <Tabs
@@ -91,13 +128,45 @@ function Overview({ data, namespace, mesh, theme }: { data: AppAnswer; namespace
         <ul className="plain">
           {data.workloads.map((w) => {
             const state = mesh?.workloads.find((known) => known.namespace === namespace && known.workload === w.workloadName);
-            return <li key={w.workloadName}><Link to={workloadPath(namespace, w.workloadName)} className="link">{w.workloadName}</Link> {state && <><Mode mode={state.mode} /> <small>{state.ready} of {state.pods} ready, service account {w.serviceAccountNames.join(", ")}</small></>}</li>;
+            return (
+              <li key={w.workloadName}>
+                <Link to={workloadPath(namespace, w.workloadName)} className="link">
+                  {w.workloadName}
+                </Link>{" "}
+                {state && (
+                  <>
+                    <Mode mode={state.mode} />{" "}
+                    <small>
+                      {state.ready} of {state.pods} ready, service account {w.serviceAccountNames.join(", ")}
+                    </small>
+                  </>
+                )}
+              </li>
+            );
           })}
         </ul>
         <h2>Services</h2>
-        {data.serviceNames.length === 0 ? <p className="muted">No service selects its pods.</p> : <ul className="plain">{data.serviceNames.map((service) => <li key={service}><Link to={servicePath(namespace, service)} className="link">{service}</Link></li>)}</ul>}
+        {data.serviceNames.length === 0 ? (
+          <p className="muted">No service selects its pods.</p>
+        ) : (
+          <ul className="plain">
+            {data.serviceNames.map((service) => (
+              <li key={service}>
+                <Link to={servicePath(namespace, service)} className="link">
+                  {service}
+                </Link>
+              </li>
+            ))}
+          </ul>
+        )}
       </section>
-      <MiniGraph query={{ namespace, kind: "app", name: data.name }} whole={`/graph?namespaces=${namespace}&graphType=app`} mesh={mesh} theme={theme} kind={`app/${namespace}/${data.name}`} />
+      <MiniGraph
+        query={{ namespace, kind: "app", name: data.name }}
+        whole={`/graph?namespaces=${namespace}&graphType=app`}
+        mesh={mesh}
+        theme={theme}
+        kind={`app/${namespace}/${data.name}`}
+      />
     </div>
   );
 }

@@ -51,7 +51,13 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
   const [layout, setLayout] = useStored<LayoutName | "AUTO">("layout", "AUTO");
   const [boxes, setBoxes] = useStored("boxes", true);
 
-  const parameters = new URLSearchParams({ namespaces: settings.namespaces.join(","), graphType: settings.graphType, duration: settings.duration, injectServiceNodes: String(settings.serviceNodes), throughput: String(label === "throughput") });
+  const parameters = new URLSearchParams({
+    namespaces: settings.namespaces.join(","),
+    graphType: settings.graphType,
+    duration: settings.duration,
+    injectServiceNodes: String(settings.serviceNodes),
+    throughput: String(label === "throughput"),
+  });
   const [at, setAt] = useState<number>();
   const live = useWatch<GraphAnswer>(`/graph?${parameters}`);
   const past = usePast(parameters.toString(), at);
@@ -91,7 +97,12 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
         <NamespacePicker mesh={mesh} chosen={settings.namespaces} shown={namespaces} onChange={(chosen) => change({ namespaces: chosen })} />
         <Select label="Graph" value={settings.graphType} options={TYPES} onChange={(graphType) => change({ graphType })} />
         <Select label="Last" value={settings.duration} options={DURATIONS} onChange={(duration) => change({ duration })} />
-        <Select label="Labels" value={label} options={{ rate: "Rate", p95: "Time, p95", throughput: "Throughput", none: "None" }} onChange={(value) => setLabel(value as EdgeLabel)} />
+        <Select
+          label="Labels"
+          value={label}
+          options={{ rate: "Rate", p95: "Time, p95", throughput: "Throughput", none: "None" }}
+          onChange={(value) => setLabel(value as EdgeLabel)}
+        />
         <Menu label="Display">
           <Toggle label="Animation: dots at the real rate" value={animation} onChange={setAnimation} />
           <Toggle label="Security: padlocks and crosses" value={padlocks} onChange={setPadlocks} />
@@ -104,22 +115,68 @@ export function GraphPage({ mesh, theme }: { mesh: MeshState | undefined; theme:
         <Search label="Find" value={find} onChange={setFind} problem={finding.problem} examples={EXAMPLES} count={found?.size} />
         <Search label="Hide" value={hide} onChange={setHide} problem={hiding.problem} examples={EXAMPLES} />
         <FindHelp />
-        {at === undefined && <button type="button" className="button" onClick={() => setAt(Math.floor(Date.now() / 1000) - 300)}>Replay…</button>}
+        {at === undefined && (
+          <button type="button" className="button" onClick={() => setAt(Math.floor(Date.now() / 1000) - 300)}>
+            Replay…
+          </button>
+        )}
       </div>
       {at !== undefined && <ReplayBar at={at} onMove={setAt} onEnd={() => setAt(undefined)} />}
       <Problem of={answer} />
       <div className="graph-body">
-        <GraphView graph={graph} mesh={mesh} traits={badges ? traits : undefined} durationSeconds={durationSeconds} animation={animation} padlocks={padlocks} label={label} theme={theme} found={found} layout={layout} boxes={boxes} selected={selected} onSelect={setSelected} kind={`${settings.graphType}${settings.serviceNodes ? "+services" : ""}`} />
+        <GraphView
+          graph={graph}
+          mesh={mesh}
+          traits={badges ? traits : undefined}
+          durationSeconds={durationSeconds}
+          animation={animation}
+          padlocks={padlocks}
+          label={label}
+          theme={theme}
+          found={found}
+          layout={layout}
+          boxes={boxes}
+          selected={selected}
+          onSelect={setSelected}
+          kind={`${settings.graphType}${settings.serviceNodes ? "+services" : ""}`}
+        />
         <aside className="panel" aria-label={edge ? "Edge" : node ? "Node" : box ? "Namespace" : "Summary"}>
-          {(edge || node || box) && <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>×</button>}
+          {(edge || node || box) && (
+            <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>
+              ×
+            </button>
+          )}
           {edge ? (
-            <EdgePanel edge={edge} graph={graph} history={history} source={workloadOf(edge.source)} target={workloadOf(edge.target)} durationSeconds={durationSeconds} onSelect={setSelected} />
+            <EdgePanel
+              edge={edge}
+              graph={graph}
+              history={history}
+              source={workloadOf(edge.source)}
+              target={workloadOf(edge.target)}
+              durationSeconds={durationSeconds}
+              onSelect={setSelected}
+            />
           ) : node ? (
-            <NodePanel node={node} graph={graph} traits={traits?.[node.id]} workload={workloadOf(node.id)} members={membersOf(node, mesh)} trustDomain={mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />
+            <NodePanel
+              node={node}
+              graph={graph}
+              traits={traits?.[node.id]}
+              workload={workloadOf(node.id)}
+              members={membersOf(node, mesh)}
+              trustDomain={mesh?.trustDomain ?? "cluster.local"}
+              onSelect={setSelected}
+            />
           ) : box ? (
             <BoxPanel namespace={box} graph={graph} mesh={mesh} onSelect={setSelected} />
           ) : (
-            <SummaryPanel graph={graph} ready={answer.data !== undefined} mesh={mesh} namespaces={namespaces} durationSeconds={durationSeconds} onSelect={setSelected} />
+            <SummaryPanel
+              graph={graph}
+              ready={answer.data !== undefined}
+              mesh={mesh}
+              namespaces={namespaces}
+              durationSeconds={durationSeconds}
+              onSelect={setSelected}
+            />
           )}
         </aside>
       </div>

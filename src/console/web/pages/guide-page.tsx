@@ -23,11 +23,23 @@ export function GuidePage(props: PageProps) {
   const { parts } = useRoute();
   const [guides, setGuides] = useState<{ id: string; title: string }[]>();
   useEffect(() => {
-    void fetch("/kiali/api/guides").then(async (answer) => setGuides(answer.ok ? ((await answer.json()) as { id: string; title: string }[]) : [])).catch(() => setGuides([]));
+    void fetch("/kiali/api/guides")
+      .then(async (answer) => setGuides(answer.ok ? ((await answer.json()) as { id: string; title: string }[]) : []))
+      .catch(() => setGuides([]));
   }, []);
   if (!guides) return <Loading what="the guide" />;
   const chosen = guides.find(({ id }) => id === parts[1]) ?? guides[0];
-  if (!chosen) return <Empty title="There is no guide here"><p>A guide is a file beside the console; this one was installed without any.</p><p><Link to="/graph" className="link">To the traffic graph</Link></p></Empty>;
+  if (!chosen)
+    return (
+      <Empty title="There is no guide here">
+        <p>A guide is a file beside the console; this one was installed without any.</p>
+        <p>
+          <Link to="/graph" className="link">
+            To the traffic graph
+          </Link>
+        </p>
+      </Empty>
+    );
   return <OneGuide key={chosen.id} id={chosen.id} {...props} />;
 }
 
@@ -39,7 +51,14 @@ function OneGuide({ id, mesh, theme }: PageProps & { id: string }) {
   useEffect(() => {
     if (states.data && guide.data) observe(states.data);
   }, [states.data, guide.data]);
-  if (!guide.data) return guide.problem ? <Empty title="The guide cannot be shown"><p>{guide.problem.message}</p></Empty> : <Loading what="the guide" />;
+  if (!guide.data)
+    return guide.problem ? (
+      <Empty title="The guide cannot be shown">
+        <p>{guide.problem.message}</p>
+      </Empty>
+    ) : (
+      <Loading what="the guide" />
+    );
   const { title, about, steps, missing, hint } = guide.data;
   const next = steps.find(({ number }) => !marks.done[number])?.number;
   const open = opened ?? next;
@@ -49,15 +68,46 @@ function OneGuide({ id, mesh, theme }: PageProps & { id: string }) {
       <section className="guide-steps" aria-label="Steps" tabIndex={0}>
         <h1>{title}</h1>
         <p className="muted">{about}</p>
-        <p className="guide-progress"><progress max={steps.length} value={done} aria-label="Steps done" /> <strong role="status">{done} of {steps.length} done</strong> {done > 0 && <button type="button" className="button" onClick={() => { restart(); setOpened(undefined); }}>Begin anew</button>}</p>
-        {missing.length > 0 && <p className="notice notice-warn">Not all that the guide is about is there: {missing.join(", ")}. To set it up: <code>{hint}</code></p>}
+        <p className="guide-progress">
+          <progress max={steps.length} value={done} aria-label="Steps done" />{" "}
+          <strong role="status">
+            {done} of {steps.length} done
+          </strong>{" "}
+          {done > 0 && (
+            <button
+              type="button"
+              className="button"
+              onClick={() => {
+                restart();
+                setOpened(undefined);
+              }}
+            >
+              Begin anew
+            </button>
+          )}
+        </p>
+        {missing.length > 0 && (
+          <p className="notice notice-warn">
+            Not all that the guide is about is there: {missing.join(", ")}. To set it up: <code>{hint}</code>
+          </p>
+        )}
         <Problem of={states} />
         <ol className="plain">
           {steps.map((step, i) => (
             <li key={step.number}>
               {step.section !== steps[i - 1]?.section && <h2>{step.section}</h2>}
               <ul className="plain">
-                <Step guide={id} step={step} state={states.data?.find(({ number }) => number === step.number)} mark={marks.done[step.number]} open={open === step.number} onOpen={() => setOpened(open === step.number ? 0 : step.number)} onNext={next === undefined ? undefined : () => setOpened(undefined)} onRun={() => setOpened(step.number)} onShown={(evidence) => add(step.number, evidence)} />
+                <Step
+                  guide={id}
+                  step={step}
+                  state={states.data?.find(({ number }) => number === step.number)}
+                  mark={marks.done[step.number]}
+                  open={open === step.number}
+                  onOpen={() => setOpened(open === step.number ? 0 : step.number)}
+                  onNext={next === undefined ? undefined : () => setOpened(undefined)}
+                  onRun={() => setOpened(step.number)}
+                  onShown={(evidence) => add(step.number, evidence)}
+                />
               </ul>
             </li>
           ))}
@@ -73,17 +123,53 @@ function GuideGraph({ mesh, theme }: PageProps) {
   const answer = useWatch<GraphAnswer>("/graph?graphType=workload&duration=60s");
   const history = useHistory(answer);
   const [selected, setSelected] = useState<string>();
-  const graph = useMemo(() => withIdleNodes(answer.data?.graph ?? { nodes: [], edges: [] }, answer.data && mesh, answer.data?.namespaces ?? [], "workload"), [answer.data, mesh]);
+  const graph = useMemo(
+    () => withIdleNodes(answer.data?.graph ?? { nodes: [], edges: [] }, answer.data && mesh, answer.data?.namespaces ?? [], "workload"),
+    [answer.data, mesh],
+  );
   const workloadOf = (node: string | undefined) => mesh?.workloads.find((w) => `workload/${w.namespace}/${w.workload}` === node);
   const edge = graph.edges.find((candidate) => candidate.id === selected);
   const node = graph.nodes.find((candidate) => candidate.id === selected);
   return (
     <section className="guide-graph" aria-label="The mesh now">
-      <GraphView graph={graph} mesh={mesh} durationSeconds={60} animation padlocks label="rate" theme={theme} found={undefined} selected={selected} onSelect={setSelected} kind="workload" />
+      <GraphView
+        graph={graph}
+        mesh={mesh}
+        durationSeconds={60}
+        animation
+        padlocks
+        label="rate"
+        theme={theme}
+        found={undefined}
+        selected={selected}
+        onSelect={setSelected}
+        kind="workload"
+      />
       {(edge || node) && (
         <aside className="panel" aria-label={edge ? "Edge" : "Node"}>
-          <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>×</button>
-          {edge ? <EdgePanel edge={edge} graph={graph} history={history} source={workloadOf(edge.source)} target={workloadOf(edge.target)} durationSeconds={60} onSelect={setSelected} /> : <NodePanel node={node!} graph={graph} workload={workloadOf(node!.id)} members={[]} trustDomain={mesh?.trustDomain ?? "cluster.local"} onSelect={setSelected} />}
+          <button type="button" className="close" aria-label="Close" title="Close" onClick={() => setSelected(undefined)}>
+            ×
+          </button>
+          {edge ? (
+            <EdgePanel
+              edge={edge}
+              graph={graph}
+              history={history}
+              source={workloadOf(edge.source)}
+              target={workloadOf(edge.target)}
+              durationSeconds={60}
+              onSelect={setSelected}
+            />
+          ) : (
+            <NodePanel
+              node={node!}
+              graph={graph}
+              workload={workloadOf(node!.id)}
+              members={[]}
+              trustDomain={mesh?.trustDomain ?? "cluster.local"}
+              onSelect={setSelected}
+            />
+          )}
         </aside>
       )}
     </section>

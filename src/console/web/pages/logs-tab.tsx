@@ -45,17 +45,39 @@ export function LogsTab({ namespace, pods }: { namespace: string; pods: PodAnswe
         {pods.length > 1 && <Select label="Pod" value={pod.name} options={Object.fromEntries(pods.map(({ name }) => [name, name]))} onChange={setPod} />}
         {containers.map((name, i) => (
           <label key={name} className="toggle">
-            <input type="checkbox" checked={!hidden.includes(name)} onChange={(event) => setHidden(event.target.checked ? hidden.filter((n) => n !== name) : [...hidden, name])} /> <span className={`log-name log-name-${i % 4}`}>{name}</span>
+            <input
+              type="checkbox"
+              checked={!hidden.includes(name)}
+              onChange={(event) => setHidden(event.target.checked ? hidden.filter((n) => n !== name) : [...hidden, name])}
+            />{" "}
+            <span className={`log-name log-name-${i % 4}`}>{name}</span>
           </label>
         ))}
-        <label className="search"><span>Show</span><input type="search" value={show} placeholder="403" onChange={(event) => setShow(event.target.value)} /></label>
-        <label className="toggle"><input type="checkbox" checked={words} onChange={(event) => setWords(event.target.checked)} /> in words</label>
-        <button type="button" className="button" aria-pressed={!following} onClick={() => setFollowing(!following)}>{following ? "Pause" : "Go on"}</button>
-        <span className={log.connected ? "pulse-dark on" : "pulse-dark"} role="status">{following ? (log.connected ? "following" : "connecting…") : "paused"}</span>
+        <label className="search">
+          <span>Show</span>
+          <input type="search" value={show} placeholder="403" onChange={(event) => setShow(event.target.value)} />
+        </label>
+        <label className="toggle">
+          <input type="checkbox" checked={words} onChange={(event) => setWords(event.target.checked)} /> in words
+        </label>
+        <button type="button" className="button" aria-pressed={!following} onClick={() => setFollowing(!following)}>
+          {following ? "Pause" : "Go on"}
+        </button>
+        <span className={log.connected ? "pulse-dark on" : "pulse-dark"} role="status">
+          {following ? (log.connected ? "following" : "connecting…") : "paused"}
+        </span>
       </div>
-      {log.notes.map((note) => <p key={note} className="notice notice-warn">{note}</p>)}
+      {log.notes.map((note) => (
+        <p key={note} className="notice notice-warn">
+          {note}
+        </p>
+      ))}
       <div
-        className="log-box" ref={box} role="log" aria-label={`Logs of ${pod.name}`} tabIndex={0}
+        className="log-box"
+        ref={box}
+        role="log"
+        aria-label={`Logs of ${pod.name}`}
+        tabIndex={0}
         onScroll={(event) => {
           const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
           pinned.current = scrollHeight - scrollTop - clientHeight < 40;
@@ -63,14 +85,36 @@ export function LogsTab({ namespace, pods }: { namespace: string; pods: PodAnswe
       >
         {entries.length === 0 && <p className="muted">{show ? "No line fits." : "Nothing has been written yet. What comes is shown at once."}</p>}
         {entries.map((entry) => (
-          <Entry key={entry.id} entry={entry} about={`namespace=${encodeURIComponent(namespace)}&pod=${encodeURIComponent(pod.name)}`} container={containers.indexOf(entry.container)} words={words} open={open === entry.id} onOpen={() => setOpen(open === entry.id ? undefined : entry.id)} />
+          <Entry
+            key={entry.id}
+            entry={entry}
+            about={`namespace=${encodeURIComponent(namespace)}&pod=${encodeURIComponent(pod.name)}`}
+            container={containers.indexOf(entry.container)}
+            words={words}
+            open={open === entry.id}
+            onOpen={() => setOpen(open === entry.id ? undefined : entry.id)}
+          />
         ))}
       </div>
     </div>
   );
 }
 
-function Entry({ entry, about, container, words, open, onOpen }: { entry: LogEntry; about: string; container: number; words: boolean; open: boolean; onOpen(): void }) {
+function Entry({
+  entry,
+  about,
+  container,
+  words,
+  open,
+  onOpen,
+}: {
+  entry: LogEntry;
+  about: string;
+  container: number;
+  words: boolean;
+  open: boolean;
+  onOpen(): void;
+}) {
   const { explanation, accessLog } = entry;
   const time = entry.timestamp.slice(11, 23).replace("Z", "");
   const kind = explanation ? `log-${explanation.verdict}` : entry.severity === "Error" ? "log-server-error" : "";
@@ -80,16 +124,36 @@ function Entry({ entry, about, container, words, open, onOpen }: { entry: LogEnt
       <span className={`log-name log-name-${container % 4}`} title={entry.container} />
       {explanation ? (
         <div>
-          <button type="button" className="log-summary" aria-expanded={open} onClick={onOpen}>{words ? <>{explanation.direction === "inbound" ? "→ " : "← "}{explanation.summary}{explanation.reasons.length > 0 && <>. {explanation.reasons.join(" ")}</>}</> : entry.message}</button>
+          <button type="button" className="log-summary" aria-expanded={open} onClick={onOpen}>
+            {words ? (
+              <>
+                {explanation.direction === "inbound" ? "→ " : "← "}
+                {explanation.summary}
+                {explanation.reasons.length > 0 && <>. {explanation.reasons.join(" ")}</>}
+              </>
+            ) : (
+              entry.message
+            )}
+          </button>
           {open && explanation.verdict !== "ok" && <LineWhy about={about} message={entry.message} />}
           {open && accessLog && (
             <dl className="facts wide">
-              {Object.entries(accessLog).map(([name, value]) => [<dt key={name}>{name.replaceAll("_", " ")}</dt>, <dd key={`${name}v`}><code>{value}</code></dd>])}
-              <dt>line</dt><dd><code>{entry.message}</code></dd>
+              {Object.entries(accessLog).map(([name, value]) => [
+                <dt key={name}>{name.replaceAll("_", " ")}</dt>,
+                <dd key={`${name}v`}>
+                  <code>{value}</code>
+                </dd>,
+              ])}
+              <dt>line</dt>
+              <dd>
+                <code>{entry.message}</code>
+              </dd>
             </dl>
           )}
         </div>
-      ) : <span className="log-text">{entry.message}</span>}
+      ) : (
+        <span className="log-text">{entry.message}</span>
+      )}
     </div>
   );
 }
@@ -100,13 +164,25 @@ function LineWhy({ about, message }: { about: string; message: string }) {
   useEffect(() => {
     let gone = false;
     // The line stays readable without it.
-    void fetch(`/kiali/api/security/line?${about}`, { method: "POST", body: message }).then(async (response) => !gone && setAnswer(response.ok ? ((await response.json()) as LineAnswer) : null)).catch(() => !gone && setAnswer(null));
+    void fetch(`/kiali/api/security/line?${about}`, { method: "POST", body: message })
+      .then(async (response) => !gone && setAnswer(response.ok ? ((await response.json()) as LineAnswer) : null))
+      .catch(() => !gone && setAnswer(null));
     return () => {
       gone = true;
     };
   }, [about, message]);
-  if (!answer || answer.decided.length === 0) return <p className="muted" role="status">{answer === undefined ? "Looking who decided…" : "No policy or route decided it, as far as is known here."}</p>;
-  return <div className="line-why"><strong>Decided by</strong><Deciders decided={answer.decided} /></div>;
+  if (!answer || answer.decided.length === 0)
+    return (
+      <p className="muted" role="status">
+        {answer === undefined ? "Looking who decided…" : "No policy or route decided it, as far as is known here."}
+      </p>
+    );
+  return (
+    <div className="line-why">
+      <strong>Decided by</strong>
+      <Deciders decided={answer.decided} />
+    </div>
+  );
 }
 
 /** Follows the log over a stream of its own while the tab is open. */
@@ -141,7 +217,9 @@ function useLog(namespace: string, pod: string | undefined, containers: string[]
         const { container, message } = JSON.parse(event.data) as { container: string; message: string };
         note(`${container}: ${message}`);
       });
-      source.addEventListener("ended", (event) => note(`${(JSON.parse(event.data) as { container: string }).container} has ended: its log goes on with its next start.`));
+      source.addEventListener("ended", (event) =>
+        note(`${(JSON.parse(event.data) as { container: string }).container} has ended: its log goes on with its next start.`),
+      );
     };
     open();
     return () => {

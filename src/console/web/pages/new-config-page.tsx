@@ -24,7 +24,11 @@ export function NewConfigPage({ mesh }: { mesh: MeshState | undefined }) {
       <Crumbs steps={[["Istio config", "/istio"]]} />
       <h1>New</h1>
       <div className="choices" role="group" aria-label="What for">
-        {WIZARDS.map(({ key, title, what }) => <button key={key} type="button" aria-pressed={key === wizard.key} onClick={() => navigate(`/istio/new?what=${key}`, { replace: true })}><strong>{title}</strong> <span>{what}</span></button>)}
+        {WIZARDS.map(({ key, title, what }) => (
+          <button key={key} type="button" aria-pressed={key === wizard.key} onClick={() => navigate(`/istio/new?what=${key}`, { replace: true })}>
+            <strong>{title}</strong> <span>{what}</span>
+          </button>
+        ))}
       </div>
       <Questions key={wizard.key} wizard={wizard} surroundings={surroundings} />
     </div>
@@ -42,7 +46,14 @@ function Questions({ wizard, surroundings }: { wizard: (typeof WIZARDS)[number];
         {fields.map((field) => {
           const set = (value: string) => setGiven((now) => ({ ...now, [field.key]: value }));
           const value = values[field.key] ?? "";
-          return field.options ? <Select key={field.key} label={field.label} value={value} options={field.options} onChange={set} /> : <label key={field.key} className="search"><span>{field.label}</span><input type="search" value={value} placeholder={field.placeholder} onChange={(event) => set(event.target.value)} /></label>;
+          return field.options ? (
+            <Select key={field.key} label={field.label} value={value} options={field.options} onChange={set} />
+          ) : (
+            <label key={field.key} className="search">
+              <span>{field.label}</span>
+              <input type="search" value={value} placeholder={field.placeholder} onChange={(event) => set(event.target.value)} />
+            </label>
+          );
         })}
       </div>
       <Change group={wizard.group} version="v1" kind={wizard.kind} initial={text} />

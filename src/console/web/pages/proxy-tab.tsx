@@ -46,11 +46,23 @@ export function ProxyTab({ namespace, pods }: { namespace: string; pods: PodAnsw
       <div className="table-tools">
         {pods.length > 1 && <Select label="Pod" value={pod.name} options={Object.fromEntries(pods.map(({ name }) => [name, name]))} onChange={setChosen} />}
         <Select label="Part" value={part} options={{ listeners: "Listeners", clusters: "Clusters", routes: "Routes" }} onChange={setPart} />
-        <label className="toggle"><input type="checkbox" checked={raw} onChange={(event) => setRaw(event.target.checked)} /> as JSON</label>
-        <small>What istiod sends this proxy{sync.length === 0 ? ", and the proxy has taken" : `; not taken yet: ${sync.map(([type, state]) => `${type} ${state}`).join(", ")}`}. In a terminal: <code>istioctl proxy-config {part === "routes" ? "route" : part.slice(0, -1)} {pod.name}.{namespace}</code></small>
+        <label className="toggle">
+          <input type="checkbox" checked={raw} onChange={(event) => setRaw(event.target.checked)} /> as JSON
+        </label>
+        <small>
+          What istiod sends this proxy
+          {sync.length === 0 ? ", and the proxy has taken" : `; not taken yet: ${sync.map(([type, state]) => `${type} ${state}`).join(", ")}`}. In a terminal:{" "}
+          <code>
+            istioctl proxy-config {part === "routes" ? "route" : part.slice(0, -1)} {pod.name}.{namespace}
+          </code>
+        </small>
       </div>
       <Problem of={answer} />
-      {raw ? <RawDump path={path} /> : !answer.data ? !answer.problem && <Loading what="the proxy's configuration" /> : part === "clusters" ? (
+      {raw ? (
+        <RawDump path={path} />
+      ) : !answer.data ? (
+        !answer.problem && <Loading what="the proxy's configuration" />
+      ) : part === "clusters" ? (
         <Table label="Clusters" filter columns={CLUSTERS} rows={answer.data.clusters} rowKey={(c) => `${c.direction}${c.port}${c.subset}${c.service_fqdn}`} />
       ) : part === "routes" ? (
         <Table label="Routes" filter columns={ROUTES} rows={answer.data.routes} rowKey={(r) => `${r.name}${r.domains}${r.match}`} />
@@ -66,9 +78,17 @@ function RawDump({ path }: { path: string }) {
   if (!state) {
     setState({});
     void fetch(`/kiali/api${path}`)
-      .then(async (answer) => setState(answer.ok ? { text: JSON.stringify(await answer.json(), null, 2) } : { problem: ((await answer.json()) as { error: string }).error }))
+      .then(async (answer) =>
+        setState(answer.ok ? { text: JSON.stringify(await answer.json(), null, 2) } : { problem: ((await answer.json()) as { error: string }).error }),
+      )
       .catch((thrown: unknown) => setState({ problem: String(thrown) }));
   }
   if (state?.problem) return <p className="notice notice-bad">{state.problem}</p>;
-  return state?.text ? <pre className="yaml raw" tabIndex={0} aria-label="Configuration as JSON">{state.text}</pre> : <Loading what="the dump" />;
+  return state?.text ? (
+    <pre className="yaml raw" tabIndex={0} aria-label="Configuration as JSON">
+      {state.text}
+    </pre>
+  ) : (
+    <Loading what="the dump" />
+  );
 }

@@ -30,7 +30,17 @@ export function TracesPage() {
     <div className="page">
       <h1>Traces</h1>
       <Problem of={services} />
-      <TraceSearch service={service} extra={<Select label="Service" value={service} options={{ "": "all", ...Object.fromEntries([...new Set([...known, ...(service ? [service] : [])])].map((name) => [name, name])) }} onChange={(value) => set("service", value)} />} />
+      <TraceSearch
+        service={service}
+        extra={
+          <Select
+            label="Service"
+            value={service}
+            options={{ "": "all", ...Object.fromEntries([...new Set([...known, ...(service ? [service] : [])])].map((name) => [name, name])) }}
+            onChange={(value) => set("service", value)}
+          />
+        }
+      />
     </div>
   );
 }
@@ -55,8 +65,13 @@ export function TraceSearch({ service, extra }: { service: string; extra?: React
         {extra}
         <Select label="Of the last" value={lookback} options={LOOKBACK} onChange={setLookback} />
         <Select label="Took at least" value={slow} options={SLOW} onChange={setSlow} />
-        <label className="search"><span>Tags</span><input type="search" value={tags} placeholder="http.status_code=503" onChange={(event) => setTags(event.target.value)} /></label>
-        <label className="toggle"><input type="checkbox" checked={failed} onChange={(event) => setFailed(event.target.checked)} /> failed only</label>
+        <label className="search">
+          <span>Tags</span>
+          <input type="search" value={tags} placeholder="http.status_code=503" onChange={(event) => setTags(event.target.value)} />
+        </label>
+        <label className="toggle">
+          <input type="checkbox" checked={failed} onChange={(event) => setFailed(event.target.checked)} /> failed only
+        </label>
       </div>
       <Problem of={answer} />
       {!rows ? (
@@ -72,14 +87,58 @@ export function TraceSearch({ service, extra }: { service: string; extra?: React
 
 function columns(longest: number): Column<TraceRow>[] {
   return [
-    { title: "Begun", value: ({ start }) => start, cell: ({ start }) => <time dateTime={new Date(start / 1_000).toISOString()}>{new Date(start / 1_000).toLocaleTimeString(undefined, { hour12: false })}</time> },
-    { title: "What", value: ({ operation }) => operation, cell: ({ traceId, operation, failed }) => <><Link to={`/traces/${traceId}`} className="link">{operation || traceId.slice(0, 8)}</Link>{failed > 0 && <> <State good={false}>{`${failed} failed`}</State></>}</> },
     {
-      title: "Took", number: true, value: ({ duration }) => duration,
-      cell: ({ duration, failed }) => <span className="trace-took"><span className={failed > 0 ? "trace-meter trace-meter-failed" : "trace-meter"} style={{ inlineSize: `${Math.max(2, (100 * duration) / longest)}%` }} /><span>{durationText(duration)}</span></span>,
+      title: "Begun",
+      value: ({ start }) => start,
+      cell: ({ start }) => (
+        <time dateTime={new Date(start / 1_000).toISOString()}>{new Date(start / 1_000).toLocaleTimeString(undefined, { hour12: false })}</time>
+      ),
+    },
+    {
+      title: "What",
+      value: ({ operation }) => operation,
+      cell: ({ traceId, operation, failed }) => (
+        <>
+          <Link to={`/traces/${traceId}`} className="link">
+            {operation || traceId.slice(0, 8)}
+          </Link>
+          {failed > 0 && (
+            <>
+              {" "}
+              <State good={false}>{`${failed} failed`}</State>
+            </>
+          )}
+        </>
+      ),
+    },
+    {
+      title: "Took",
+      number: true,
+      value: ({ duration }) => duration,
+      cell: ({ duration, failed }) => (
+        <span className="trace-took">
+          <span
+            className={failed > 0 ? "trace-meter trace-meter-failed" : "trace-meter"}
+            style={{ inlineSize: `${Math.max(2, (100 * duration) / longest)}%` }}
+          />
+          <span>{durationText(duration)}</span>
+        </span>
+      ),
     },
     { title: "Spans", number: true, value: ({ spans }) => spans, cell: ({ spans }) => spans },
-    { title: "Who took part", value: ({ services }) => services.map(({ name }) => name).join(" "), cell: ({ services }) => <span className="trace-services">{services.map(({ name, spans, failed }) => <span key={name} className={failed ? "trace-service trace-service-failed" : "trace-service"} style={{ borderColor: serviceColour(name) }}>{name} <small>{spans}</small></span>)}</span> },
+    {
+      title: "Who took part",
+      value: ({ services }) => services.map(({ name }) => name).join(" "),
+      cell: ({ services }) => (
+        <span className="trace-services">
+          {services.map(({ name, spans, failed }) => (
+            <span key={name} className={failed ? "trace-service trace-service-failed" : "trace-service"} style={{ borderColor: serviceColour(name) }}>
+              {name} <small>{spans}</small>
+            </span>
+          ))}
+        </span>
+      ),
+    },
   ];
 }
 
@@ -88,7 +147,9 @@ function NoTraces() {
     <Empty title="No traces yet">
       <p>Proxies send spans of the requests that are sampled. To have all of them:</p>
       <pre className="code">{TELEMETRY}</pre>
-      <p>Applications make one trace of their calls by handing on the headers <code>traceparent</code> and <code>tracestate</code>, or <code>b3</code>.</p>
+      <p>
+        Applications make one trace of their calls by handing on the headers <code>traceparent</code> and <code>tracestate</code>, or <code>b3</code>.
+      </p>
     </Empty>
   );
 }

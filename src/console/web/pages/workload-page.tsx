@@ -51,13 +51,29 @@ export function WorkloadPage({ mesh, theme }: { mesh: MeshState | undefined; the
   const { data } = answer;
   if (!data) {
     if (!answer.problem) return <Loading what={name} />;
-    return <Empty title={`${name} cannot be shown`}><p>{answer.problem.message}</p><p><Link to="/workloads" className="link">All workloads</Link></p></Empty>;
+    return (
+      <Empty title={`${name} cannot be shown`}>
+        <p>{answer.problem.message}</p>
+        <p>
+          <Link to="/workloads" className="link">
+            All workloads
+          </Link>
+        </p>
+      </Empty>
+    );
   }
   const pods = data.pods;
   return (
     <div className="page">
-      <Crumbs steps={[["Workloads", "/workloads"], [namespace, `/workloads?namespaces=${namespace}`]]} />
-      <h1>{name} <HealthBadge health={data.health.status.status} /></h1>
+      <Crumbs
+        steps={[
+          ["Workloads", "/workloads"],
+          [namespace, `/workloads?namespaces=${namespace}`],
+        ]}
+      />
+      <h1>
+        {name} <HealthBadge health={data.health.status.status} />
+      </h1>
       <Problem of={answer} />
       <MetricsLost problem={answer.data?.metricsProblem} />
       <Tabs
@@ -68,7 +84,9 @@ export function WorkloadPage({ mesh, theme }: { mesh: MeshState | undefined; the
           { key: "logs", title: "Logs", render: () => <LogsTab namespace={namespace} pods={pods} /> },
           { key: "metrics", title: "Metrics", render: () => <MetricsTab namespace={namespace} kind="workloads" name={name} /> },
           { key: "traces", title: "Traces", render: () => <TraceSearch service={`${data.labels.app ?? name}.${namespace}`} /> },
-          ...(pods.some((pod) => pod.istioContainers.length > 0) ? [{ key: "envoy", title: "Proxy", render: () => <ProxyTab namespace={namespace} pods={pods.filter((pod) => pod.istioContainers.length > 0)} /> }] : []),
+          ...(pods.some((pod) => pod.istioContainers.length > 0)
+            ? [{ key: "envoy", title: "Proxy", render: () => <ProxyTab namespace={namespace} pods={pods.filter((pod) => pod.istioContainers.length > 0)} /> }]
+            : []),
         ]}
       />
     </div>
@@ -76,7 +94,18 @@ export function WorkloadPage({ mesh, theme }: { mesh: MeshState | undefined; the
 }
 
 export function Crumbs({ steps }: { steps: [string, string][] }) {
-  return <nav className="crumbs" aria-label="Where this is">{steps.map(([title, to]) => <span key={to}><Link to={to} className="link">{title}</Link> › </span>)}</nav>;
+  return (
+    <nav className="crumbs" aria-label="Where this is">
+      {steps.map(([title, to]) => (
+        <span key={to}>
+          <Link to={to} className="link">
+            {title}
+          </Link>{" "}
+          ›{" "}
+        </span>
+      ))}
+    </nav>
+  );
 }
 
 function Overview({ data, mesh, theme }: { data: WorkloadAnswer; mesh: MeshState | undefined; theme: string }) {
@@ -88,35 +117,106 @@ function Overview({ data, mesh, theme }: { data: WorkloadAnswer; mesh: MeshState
       <section>
         <h2>About</h2>
         <dl className="facts wide">
-          <dt>Kind</dt><dd>{data.gvk.Kind}</dd>
-          <dt>Namespace</dt><dd>{data.namespace}</dd>
-          <dt>Created</dt><dd>{data.createdAt ? new Date(data.createdAt).toLocaleString() : "–"}</dd>
-          <dt>Replicas</dt><dd className={data.availableReplicas < data.desiredReplicas ? "warn" : undefined}>{data.availableReplicas} of {data.desiredReplicas} available</dd>
-          <dt>Labels</dt><dd><Labels labels={data.labels} /></dd>
+          <dt>Kind</dt>
+          <dd>{data.gvk.Kind}</dd>
+          <dt>Namespace</dt>
+          <dd>{data.namespace}</dd>
+          <dt>Created</dt>
+          <dd>{data.createdAt ? new Date(data.createdAt).toLocaleString() : "–"}</dd>
+          <dt>Replicas</dt>
+          <dd className={data.availableReplicas < data.desiredReplicas ? "warn" : undefined}>
+            {data.availableReplicas} of {data.desiredReplicas} available
+          </dd>
+          <dt>Labels</dt>
+          <dd>
+            <Labels labels={data.labels} />
+          </dd>
         </dl>
         <h2>Security</h2>
         {security && account ? (
           <dl className="facts wide">
-            <dt>mTLS mode</dt><dd><Mode mode={security.mode} /> <small>{security.policy ? <>by PeerAuthentication {policyLink(security.policy)}</> : "the default: no policy applies"}</small></dd>
-            {Object.entries(security.ports).map(([port, mode]) => [<dt key={port}>Port {port}</dt>, <dd key={`${port}m`}><Mode mode={mode} /></dd>])}
-            <dt>Identity</dt><dd><code>spiffe://{trustDomain}/ns/{data.namespace}/sa/{account}</code></dd>
+            <dt>mTLS mode</dt>
+            <dd>
+              <Mode mode={security.mode} />{" "}
+              <small>{security.policy ? <>by PeerAuthentication {policyLink(security.policy)}</> : "the default: no policy applies"}</small>
+            </dd>
+            {Object.entries(security.ports).map(([port, mode]) => [
+              <dt key={port}>Port {port}</dt>,
+              <dd key={`${port}m`}>
+                <Mode mode={mode} />
+              </dd>,
+            ])}
+            <dt>Identity</dt>
+            <dd>
+              <code>
+                spiffe://{trustDomain}/ns/{data.namespace}/sa/{account}
+              </code>
+            </dd>
           </dl>
         ) : (
-          <p className="notice notice-warn">No sidecar: this workload has no identity in the mesh, speaks plaintext, and is refused by workloads with mode STRICT. To bring it in, label its namespace and restart it: <code>kubectl label namespace {data.namespace} istio-injection=enabled</code></p>
+          <p className="notice notice-warn">
+            No sidecar: this workload has no identity in the mesh, speaks plaintext, and is refused by workloads with mode STRICT. To bring it in, label its
+            namespace and restart it: <code>kubectl label namespace {data.namespace} istio-injection=enabled</code>
+          </p>
         )}
         <h2>Services</h2>
-        {data.services.length === 0 ? <p className="muted">No service selects these pods.</p> : <ul className="plain">{data.services.map((service) => <li key={service.name}><Link to={servicePath(data.namespace, service.name)} className="link">{service.name}</Link> <small>{service.type} {service.ip}, ports {service.ports.map((port) => `${port.port}→${port.targetPort ?? port.port}`).join(", ")}</small></li>)}</ul>}
+        {data.services.length === 0 ? (
+          <p className="muted">No service selects these pods.</p>
+        ) : (
+          <ul className="plain">
+            {data.services.map((service) => (
+              <li key={service.name}>
+                <Link to={servicePath(data.namespace, service.name)} className="link">
+                  {service.name}
+                </Link>{" "}
+                <small>
+                  {service.type} {service.ip}, ports {service.ports.map((port) => `${port.port}→${port.targetPort ?? port.port}`).join(", ")}
+                </small>
+              </li>
+            ))}
+          </ul>
+        )}
       </section>
       <section>
-        <MiniGraph query={{ namespace: data.namespace, kind: "workload", name: data.name }} whole={`/graph?namespaces=${data.namespace}`} mesh={mesh} theme={theme} kind={`workload/${data.namespace}/${data.name}`} />
+        <MiniGraph
+          query={{ namespace: data.namespace, kind: "workload", name: data.name }}
+          whole={`/graph?namespaces=${data.namespace}`}
+          mesh={mesh}
+          theme={theme}
+          kind={`workload/${data.namespace}/${data.name}`}
+        />
         <h2>Pods</h2>
         {data.pods.length === 0 && <p className="muted">No pod runs.</p>}
         {data.pods.map((pod) => (
           <article key={pod.name} className="pod">
-            <h3>{pod.name} <State good={pod.ready}>{pod.ready ? "Ready" : pod.statusReason || pod.status}</State></h3>
-            <p><code>{pod.ip || "no address"}</code> on {pod.node || "no node"}, {pod.restarts === 0 ? "never restarted" : <span className="warn">restarted {pod.restarts}×</span>}, since {pod.createdAt ? new Date(pod.createdAt).toLocaleString() : "–"}</p>
-            <ul className="plain">{[...pod.containers, ...pod.istioContainers].map((c) => <li key={c.name}><strong>{c.name}</strong> <code>{c.image}</code>{!c.isReady && <span className="warn"> not ready</span>}</li>)}</ul>
-            {pod.proxyStatus && <p className="labels">{Object.entries(pod.proxyStatus).map(([type, state]) => <span key={type}>{type} <State good={state === "Synced"} warn={state === "NOT_SENT" || state.startsWith("Stale")}>{state}</State></span>)}</p>}
+            <h3>
+              {pod.name} <State good={pod.ready}>{pod.ready ? "Ready" : pod.statusReason || pod.status}</State>
+            </h3>
+            <p>
+              <code>{pod.ip || "no address"}</code> on {pod.node || "no node"},{" "}
+              {pod.restarts === 0 ? "never restarted" : <span className="warn">restarted {pod.restarts}×</span>}, since{" "}
+              {pod.createdAt ? new Date(pod.createdAt).toLocaleString() : "–"}
+            </p>
+            <ul className="plain">
+              {[...pod.containers, ...pod.istioContainers].map((c) => (
+                <li key={c.name}>
+                  <strong>{c.name}</strong> <code>{c.image}</code>
+                  {!c.isReady && <span className="warn"> not ready</span>}
+                </li>
+              ))}
+            </ul>
+            {pod.proxyStatus && (
+              <p className="labels">
+                {Object.entries(pod.proxyStatus).map(([type, state]) => (
+                  <span key={type}>
+                    {type}{" "}
+                    <State good={state === "Synced"} warn={state === "NOT_SENT" || state.startsWith("Stale")}>
+                      {state}
+                    </State>
+                  </span>
+                ))}
+              </p>
+            )}
           </article>
         ))}
       </section>
@@ -126,5 +226,9 @@ function Overview({ data, mesh, theme }: { data: WorkloadAnswer; mesh: MeshState
 
 export function policyLink(policy: string) {
   const [namespace = "", name = ""] = policy.split("/");
-  return <Link to={`/namespaces/${namespace}/istio/security.istio.io/v1/PeerAuthentication/${name}`} className="link">{policy}</Link>;
+  return (
+    <Link to={`/namespaces/${namespace}/istio/security.istio.io/v1/PeerAuthentication/${name}`} className="link">
+      {policy}
+    </Link>
+  );
 }

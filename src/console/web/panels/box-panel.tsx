@@ -28,16 +28,50 @@ export function BoxPanel({ namespace, graph, mesh, onSelect }: BoxPanelProps) {
       <h2>Namespace</h2>
       <p className="title">{namespace}</p>
       <dl className="figures">
-        <div><dt>requests</dt><dd>{formatRate(traffic.reduce((sum, edge) => sum + requestRate(edge), 0))}</dd></div>
-        <div><dt>with mTLS</dt><dd>{traffic.length === 0 ? "–" : `${traffic.filter((edge) => edgeState(edge) === "secure").length} of ${traffic.length}`}</dd></div>
-        <div><dt>refused</dt><dd className={refused > 0 ? "bad" : undefined}>{refused}</dd></div>
+        <div>
+          <dt>requests</dt>
+          <dd>{formatRate(traffic.reduce((sum, edge) => sum + requestRate(edge), 0))}</dd>
+        </div>
+        <div>
+          <dt>with mTLS</dt>
+          <dd>{traffic.length === 0 ? "–" : `${traffic.filter((edge) => edgeState(edge) === "secure").length} of ${traffic.length}`}</dd>
+        </div>
+        <div>
+          <dt>refused</dt>
+          <dd className={refused > 0 ? "bad" : undefined}>{refused}</dd>
+        </div>
       </dl>
       <dl className="facts">
-        <dt>Nodes</dt><dd>{nodes.length}</dd>
-        {state && <><dt>mTLS</dt><dd><TlsStatus status={state.tls} /></dd><dt>Injection</dt><dd>{state.injected ? "enabled" : "off"}</dd></>}
+        <dt>Nodes</dt>
+        <dd>{nodes.length}</dd>
+        {state && (
+          <>
+            <dt>mTLS</dt>
+            <dd>
+              <TlsStatus status={state.tls} />
+            </dd>
+            <dt>Injection</dt>
+            <dd>{state.injected ? "enabled" : "off"}</dd>
+          </>
+        )}
       </dl>
-      <p className="actions"><Link to={namespacePath(namespace)} className="button">Details</Link> <Link to={`/istio?namespaces=${namespace}`} className="button">Istio config</Link></p>
-      {groups.map(([title, edges]) => edges.length > 0 && <section key={title}><h3>{title}</h3><EdgeRows edges={edges} graph={graph} show="both" onSelect={onSelect} /></section>)}
+      <p className="actions">
+        <Link to={namespacePath(namespace)} className="button">
+          Details
+        </Link>{" "}
+        <Link to={`/istio?namespaces=${namespace}`} className="button">
+          Istio config
+        </Link>
+      </p>
+      {groups.map(
+        ([title, edges]) =>
+          edges.length > 0 && (
+            <section key={title}>
+              <h3>{title}</h3>
+              <EdgeRows edges={edges} graph={graph} show="both" onSelect={onSelect} />
+            </section>
+          ),
+      )}
     </>
   );
 }

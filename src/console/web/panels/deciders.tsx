@@ -7,9 +7,20 @@ export function Deciders({ decided }: { decided: readonly Decided[] }) {
     <ul className="deciders">
       {decided.map((one) => (
         <li key={`${one.kind}${one.namespace}${one.name}${one.rule ?? ""}${one.proxy}`}>
-          <p><span className="muted">{one.kind}</span> {linkOf(one)}</p>
-          <p>{one.detail} <span className="muted">{one.kind === "Application" ? "Pod" : "Carried out by the proxy of"} <code>{one.proxy}</code></span></p>
-          {one.rule && <pre tabIndex={0} aria-label={`What decided in ${one.name}`}>{one.rule}</pre>}
+          <p>
+            <span className="muted">{one.kind}</span> {linkOf(one)}
+          </p>
+          <p>
+            {one.detail}{" "}
+            <span className="muted">
+              {one.kind === "Application" ? "Pod" : "Carried out by the proxy of"} <code>{one.proxy}</code>
+            </span>
+          </p>
+          {one.rule && (
+            <pre tabIndex={0} aria-label={`What decided in ${one.name}`}>
+              {one.rule}
+            </pre>
+          )}
         </li>
       ))}
     </ul>
@@ -17,7 +28,20 @@ export function Deciders({ decided }: { decided: readonly Decided[] }) {
 }
 
 function linkOf({ kind, group, namespace, name }: Decided) {
-  const text = <strong>{namespace}/{name}</strong>;
+  const text = (
+    <strong>
+      {namespace}/{name}
+    </strong>
+  );
   if (kind === "Application") return text;
-  return <Link to={kind === "Service" ? servicePath(namespace, name) : `/namespaces/${encodeURIComponent(namespace)}/istio/${group}/v1/${kind}/${encodeURIComponent(name)}`} className="link">{text}</Link>;
+  return (
+    <Link
+      to={
+        kind === "Service" ? servicePath(namespace, name) : `/namespaces/${encodeURIComponent(namespace)}/istio/${group}/v1/${kind}/${encodeURIComponent(name)}`
+      }
+      className="link"
+    >
+      {text}
+    </Link>
+  );
 }

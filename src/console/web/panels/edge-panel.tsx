@@ -1,4 +1,19 @@
-import { type EdgeTraffic, FLAG_TEXT, type Graph, type GraphEdge, type WorkloadState, byteRate, edgeState, formatBytes, formatMs, formatRate, isErrorTraffic, nodeName, refusalText, requestRate } from "../model.ts";
+import {
+  type EdgeTraffic,
+  FLAG_TEXT,
+  type Graph,
+  type GraphEdge,
+  type WorkloadState,
+  byteRate,
+  edgeState,
+  formatBytes,
+  formatMs,
+  formatRate,
+  isErrorTraffic,
+  nodeName,
+  refusalText,
+  requestRate,
+} from "../model.ts";
 import type { History } from "./history.ts";
 import { Copy } from "../parts/copy.tsx";
 import { Lock } from "./lock.tsx";
@@ -54,7 +69,11 @@ export function EdgePanel({ edge, graph, history, target, durationSeconds, onSel
           {from && to && <Why edge={edge} source={from} target={to} />}
         </section>
       )}
-      {edge.refused.length === 0 && edge.traffic.some(isDecided) && from && to && <div className="notice notice-bad"><Why edge={edge} source={from} target={to} /></div>}
+      {edge.refused.length === 0 && edge.traffic.some(isDecided) && from && to && (
+        <div className="notice notice-bad">
+          <Why edge={edge} source={from} target={to} />
+        </div>
+      )}
       {edge.sourcePrincipals.length + edge.destinationPrincipals.length > 0 && (
         <section>
           <h3>Principals</h3>
@@ -92,15 +111,35 @@ function Security({ edge, target }: { edge: GraphEdge; target: WorkloadState | u
   const percent = Math.round((edge.mtls ?? 0) * 100);
   switch (edgeState(edge)) {
     case "secure":
-      return <p className="security good"><Lock kind="closed" label="Encrypted" /> mTLS Enabled</p>;
+      return (
+        <p className="security good">
+          <Lock kind="closed" label="Encrypted" /> mTLS Enabled
+        </p>
+      );
     case "mixed":
-      return <p className="security warn"><Lock kind="open" label="Partly encrypted" /> mTLS Enabled [{percent}% of request traffic]: {100 - percent}% came in plaintext</p>;
+      return (
+        <p className="security warn">
+          <Lock kind="open" label="Partly encrypted" /> mTLS Enabled [{percent}% of request traffic]: {100 - percent}% came in plaintext
+        </p>
+      );
     case "plaintext":
-      return <p className="security warn"><Lock kind="open" label="Not encrypted" /> Plaintext, let in{target ? ` (${target.workload} is ${target.mode})` : ""}</p>;
+      return (
+        <p className="security warn">
+          <Lock kind="open" label="Not encrypted" /> Plaintext, let in{target ? ` (${target.workload} is ${target.mode})` : ""}
+        </p>
+      );
     case "refused":
-      return <p className="security bad"><Lock kind="refused" label="Refused" /> Nothing got in</p>;
+      return (
+        <p className="security bad">
+          <Lock kind="refused" label="Refused" /> Nothing got in
+        </p>
+      );
     default:
-      return <p className="security"><Lock kind="partial" label="Unknown" /> The destination has no proxy that could tell</p>;
+      return (
+        <p className="security">
+          <Lock kind="partial" label="Unknown" /> The destination has no proxy that could tell
+        </p>
+      );
   }
 }
 
@@ -121,18 +160,34 @@ function TrafficTable({ traffic }: { traffic: EdgeTraffic[] }) {
       <h3>Traffic</h3>
       <table>
         <thead>
-          <tr><th>Protocol</th><th>Code</th><th>Flags</th><th className="number">Rate</th><th className="number">Share</th></tr>
+          <tr>
+            <th>Protocol</th>
+            <th>Code</th>
+            <th>Flags</th>
+            <th className="number">Rate</th>
+            <th className="number">Share</th>
+          </tr>
         </thead>
         <tbody>
-          {traffic.toSorted((a, b) => b.rate - a.rate).map((t) => (
-            <tr key={`${t.protocol}${t.code}${t.flags}${t.host}`} className={isErrorTraffic(t) ? "bad" : undefined} title={t.host}>
-              <td>{t.protocol}</td>
-              <td>{t.code}</td>
-              <td>{t.flags === "-" ? "–" : t.flags.split(",").map((flag) => <abbr key={flag} title={FLAG_TEXT[flag] ?? flag}>{flag}</abbr>)}</td>
-              <td className="number">{t.protocol === "tcp" ? formatBytes(t.rate) : formatRate(t.rate)}</td>
-              <td className="number">{total > 0 ? `${((t.rate / total) * 100).toFixed(0)}%` : "–"}</td>
-            </tr>
-          ))}
+          {traffic
+            .toSorted((a, b) => b.rate - a.rate)
+            .map((t) => (
+              <tr key={`${t.protocol}${t.code}${t.flags}${t.host}`} className={isErrorTraffic(t) ? "bad" : undefined} title={t.host}>
+                <td>{t.protocol}</td>
+                <td>{t.code}</td>
+                <td>
+                  {t.flags === "-"
+                    ? "–"
+                    : t.flags.split(",").map((flag) => (
+                        <abbr key={flag} title={FLAG_TEXT[flag] ?? flag}>
+                          {flag}
+                        </abbr>
+                      ))}
+                </td>
+                <td className="number">{t.protocol === "tcp" ? formatBytes(t.rate) : formatRate(t.rate)}</td>
+                <td className="number">{total > 0 ? `${((t.rate / total) * 100).toFixed(0)}%` : "–"}</td>
+              </tr>
+            ))}
         </tbody>
       </table>
     </section>

@@ -5,7 +5,13 @@ export type LockKind = "closed" | "open" | "partial" | "refused";
 /** A padlock that says in words what it shows; without a label the words stand beside it. */
 export function Lock({ kind, label }: { kind: LockKind; label: string }) {
   return (
-    <svg className={`lock lock-${kind}`} viewBox="0 0 16 16" width="16" height="16" {...(label ? { role: "img", "aria-label": label } : { "aria-hidden": true })}>
+    <svg
+      className={`lock lock-${kind}`}
+      viewBox="0 0 16 16"
+      width="16"
+      height="16"
+      {...(label ? { role: "img", "aria-label": label } : { "aria-hidden": true })}
+    >
       {label && <title>{label}</title>}
       {kind === "refused" ? (
         <path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" strokeWidth="2.4" strokeLinecap="round" />

@@ -5,17 +5,30 @@ export const MODE_LOCK: Record<string, LockKind> = { STRICT: "closed", PERMISSIV
 
 /** A mutual TLS mode with its padlock. */
 export function Mode({ mode }: { mode: string }) {
-  return <span className="badge-text"><Lock kind={MODE_LOCK[mode] ?? "partial"} label="" /> {mode === "NONE" ? "outside the mesh" : mode}</span>;
+  return (
+    <span className="badge-text">
+      <Lock kind={MODE_LOCK[mode] ?? "partial"} label="" /> {mode === "NONE" ? "outside the mesh" : mode}
+    </span>
+  );
 }
 
 const STATUS_TEXT: Record<string, string> = {
-  MTLS_ENABLED: "Strict", MTLS_PARTIALLY_ENABLED: "Permissive", MTLS_DISABLED: "Disabled", MTLS_NOT_ENABLED: "Not set", UNSET: "Not set: plaintext accepted",
-  UNSET_INHERITED_STRICT: "Strict, from the mesh", UNSET_INHERITED_PERMISSIVE: "Permissive, from the mesh",
+  MTLS_ENABLED: "Strict",
+  MTLS_PARTIALLY_ENABLED: "Permissive",
+  MTLS_DISABLED: "Disabled",
+  MTLS_NOT_ENABLED: "Not set",
+  UNSET: "Not set: plaintext accepted",
+  UNSET_INHERITED_STRICT: "Strict, from the mesh",
+  UNSET_INHERITED_PERMISSIVE: "Permissive, from the mesh",
 };
 
 export function TlsStatus({ status }: { status: string }) {
   const kind: LockKind = status === "MTLS_ENABLED" || status === "UNSET_INHERITED_STRICT" ? "closed" : status === "MTLS_DISABLED" ? "open" : "partial";
-  return <span className="badge-text"><Lock kind={kind} label="" /> {STATUS_TEXT[status] ?? status}</span>;
+  return (
+    <span className="badge-text">
+      <Lock kind={kind} label="" /> {STATUS_TEXT[status] ?? status}
+    </span>
+  );
 }
 
 const HEALTH_TEXT: Record<Health, string> = { healthy: "Healthy", degraded: "Degraded", failing: "Failing", idle: "No traffic" };
@@ -34,5 +47,13 @@ export function State({ good, children, warn = false }: { good: boolean; warn?: 
 export function Labels({ labels }: { labels: Record<string, string> | undefined }) {
   const entries = Object.entries(labels ?? {});
   if (entries.length === 0) return <span className="muted">none</span>;
-  return <span className="labels">{entries.map(([name, value]) => <span key={name} className="label" title={`${name}=${value}`}>{name}=<strong>{value}</strong></span>)}</span>;
+  return (
+    <span className="labels">
+      {entries.map(([name, value]) => (
+        <span key={name} className="label" title={`${name}=${value}`}>
+          {name}=<strong>{value}</strong>
+        </span>
+      ))}
+    </span>
+  );
 }

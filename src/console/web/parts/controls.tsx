@@ -6,7 +6,11 @@ export function Select({ label, value, options, onChange }: { label: string; val
     <label className="select">
       <span>{label}</span>
       <select value={value} onChange={(event) => onChange(event.target.value)}>
-        {Object.entries(options).map(([key, text]) => <option key={key} value={key}>{text}</option>)}
+        {Object.entries(options).map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
       </select>
     </label>
   );
@@ -21,14 +25,45 @@ export function Toggle({ label, value, onChange }: { label: string; value: boole
 }
 
 /** A field with examples to choose from, which says at once when it does not understand. */
-export function Search({ label, value, onChange, problem, examples = [], count }: { label: string; value: string; onChange(value: string): void; problem?: string | undefined; examples?: string[]; count?: number | undefined }) {
+export function Search({
+  label,
+  value,
+  onChange,
+  problem,
+  examples = [],
+  count,
+}: {
+  label: string;
+  value: string;
+  onChange(value: string): void;
+  problem?: string | undefined;
+  examples?: string[];
+  count?: number | undefined;
+}) {
   const id = useId();
   return (
     <label className={problem ? "search search-wrong" : "search"} title={problem}>
       <span>{label}</span>
-      <input type="search" value={value} list={id} placeholder={examples[0]} aria-invalid={problem !== undefined} onChange={(event) => onChange(event.target.value)} />
-      <datalist id={id}>{examples.map((example) => <option key={example} value={example} />)}</datalist>
-      {problem ? <span className="unseen" role="status">{problem}</span> : count !== undefined && <small role="status">{count} found</small>}
+      <input
+        type="search"
+        value={value}
+        list={id}
+        placeholder={examples[0]}
+        aria-invalid={problem !== undefined}
+        onChange={(event) => onChange(event.target.value)}
+      />
+      <datalist id={id}>
+        {examples.map((example) => (
+          <option key={example} value={example} />
+        ))}
+      </datalist>
+      {problem ? (
+        <span className="unseen" role="status">
+          {problem}
+        </span>
+      ) : (
+        count !== undefined && <small role="status">{count} found</small>
+      )}
     </label>
   );
 }
@@ -59,7 +94,17 @@ export function Menu({ label, children }: { label: ReactNode; children: ReactNod
   );
 }
 
-export function NamespacePicker({ mesh, chosen, shown, onChange }: { mesh: MeshState | undefined; chosen: string[]; shown: string[]; onChange(chosen: string[]): void }) {
+export function NamespacePicker({
+  mesh,
+  chosen,
+  shown,
+  onChange,
+}: {
+  mesh: MeshState | undefined;
+  chosen: string[];
+  shown: string[];
+  onChange(chosen: string[]): void;
+}) {
   const all = mesh?.namespaces.filter((n) => n.mesh || chosen.includes(n.name)) ?? [];
   const others = mesh?.namespaces.filter((n) => !all.includes(n)) ?? [];
   const toggle = (name: string) => onChange(shown.includes(name) ? shown.filter((n) => n !== name) : [...shown, name].sort());
@@ -71,7 +116,11 @@ export function NamespacePicker({ mesh, chosen, shown, onChange }: { mesh: MeshS
           {namespace.name} {!namespace.mesh && <small>outside the mesh</small>}
         </label>
       ))}
-      {chosen.length > 0 && <button type="button" className="button" onClick={() => onChange([])}>All of the mesh</button>}
+      {chosen.length > 0 && (
+        <button type="button" className="button" onClick={() => onChange([])}>
+          All of the mesh
+        </button>
+      )}
     </Menu>
   );
 }

@@ -25,13 +25,18 @@ export function Plot({ title, lines, format, start, end }: PlotProps) {
   const x = (time: number) => LEFT + ((time - start) / Math.max(end - start, 1)) * (WIDTH - LEFT - 6);
   const y = (value: number) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP);
   const times = lines[0]?.points.map(([time]) => time) ?? [];
-  const nearest = at === undefined ? undefined : times.reduce<number | undefined>((best, time) => (best === undefined || Math.abs(time - at) < Math.abs(best - at) ? time : best), undefined);
+  const nearest =
+    at === undefined
+      ? undefined
+      : times.reduce<number | undefined>((best, time) => (best === undefined || Math.abs(time - at) < Math.abs(best - at) ? time : best), undefined);
   const shown = (line: Line) => (nearest === undefined ? line.points.at(-1) : line.points.find(([time]) => time === nearest))?.[1];
   return (
     <figure className="plot">
       <figcaption>{title}</figcaption>
       <svg
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${title}: ${lines.map((line) => `${line.name} ${shown(line) === undefined ? "unknown" : format(shown(line)!)}`).join(", ") || "no data"}`}
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        role="img"
+        aria-label={`${title}: ${lines.map((line) => `${line.name} ${shown(line) === undefined ? "unknown" : format(shown(line)!)}`).join(", ") || "no data"}`}
         onMouseMove={(event) => {
           const box = event.currentTarget.getBoundingClientRect();
           setAt(start + ((((event.clientX - box.left) / box.width) * WIDTH - LEFT) / (WIDTH - LEFT - 6)) * (end - start));
@@ -41,16 +46,45 @@ export function Plot({ title, lines, format, start, end }: PlotProps) {
         {[0, 0.5, 1].map((share) => (
           <g key={share}>
             <line x1={LEFT} x2={WIDTH - 6} y1={y(top * share)} y2={y(top * share)} className="plot-grid" />
-            <text x={LEFT - 6} y={y(top * share) + 4} textAnchor="end" className="plot-text">{format(top * share)}</text>
+            <text x={LEFT - 6} y={y(top * share) + 4} textAnchor="end" className="plot-text">
+              {format(top * share)}
+            </text>
           </g>
         ))}
-        {[0, 0.5, 1].map((share) => <text key={share} x={x(start + (end - start) * share)} y={HEIGHT - 6} textAnchor={share === 0 ? "start" : share === 1 ? "end" : "middle"} className="plot-text">{clock(start + (end - start) * share)}</text>)}
-        {lines.map((line, i) => segments(line.points, (end - start) / 20).map((points, k) => <polyline key={`${line.name}${k}`} className="plot-line" stroke={COLOURS[i % COLOURS.length]} points={points.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`).join(" ")} />))}
+        {[0, 0.5, 1].map((share) => (
+          <text
+            key={share}
+            x={x(start + (end - start) * share)}
+            y={HEIGHT - 6}
+            textAnchor={share === 0 ? "start" : share === 1 ? "end" : "middle"}
+            className="plot-text"
+          >
+            {clock(start + (end - start) * share)}
+          </text>
+        ))}
+        {lines.map((line, i) =>
+          segments(line.points, (end - start) / 20).map((points, k) => (
+            <polyline
+              key={`${line.name}${k}`}
+              className="plot-line"
+              stroke={COLOURS[i % COLOURS.length]}
+              points={points.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`).join(" ")}
+            />
+          )),
+        )}
         {nearest !== undefined && <line x1={x(nearest)} x2={x(nearest)} y1={TOP} y2={HEIGHT - BOTTOM} className="plot-cursor" />}
-        {lines.length === 0 && <text x={(LEFT + WIDTH) / 2} y={HEIGHT / 2} textAnchor="middle" className="plot-text">no data in this time</text>}
+        {lines.length === 0 && (
+          <text x={(LEFT + WIDTH) / 2} y={HEIGHT / 2} textAnchor="middle" className="plot-text">
+            no data in this time
+          </text>
+        )}
       </svg>
       <ul className="plot-legend">
-        {lines.map((line, i) => <li key={line.name}><span style={{ background: COLOURS[i % COLOURS.length] }} /> {line.name} <strong>{shown(line) === undefined ? "–" : format(shown(line)!)}</strong></li>)}
+        {lines.map((line, i) => (
+          <li key={line.name}>
+            <span style={{ background: COLOURS[i % COLOURS.length] }} /> {line.name} <strong>{shown(line) === undefined ? "–" : format(shown(line)!)}</strong>
+          </li>
+        ))}
       </ul>
     </figure>
   );

@@ -8,7 +8,11 @@ export function Loading({ what = "the page" }: { what?: string }) {
     const timer = setTimeout(() => setShown(true), 300);
     return () => clearTimeout(timer);
   }, []);
-  return <p className="loading" role="status">{shown ? `Reading ${what}…` : ""}</p>;
+  return (
+    <p className="loading" role="status">
+      {shown ? `Reading ${what}…` : ""}
+    </p>
+  );
 }
 
 /** What stands in the way, and what to do about it. Old data below it stays readable. */
@@ -18,7 +22,12 @@ export function Problem({ of }: { of: Watched<unknown> }) {
     <div className="problem" role="alert">
       <strong>{of.problem.message}</strong>
       {of.data !== undefined && <span> What is shown is from {new Date(of.time).toLocaleTimeString()}.</span>}
-      {of.problem.hint && <span> Look with <code>{of.problem.hint}</code></span>}
+      {of.problem.hint && (
+        <span>
+          {" "}
+          Look with <code>{of.problem.hint}</code>
+        </span>
+      )}
     </div>
   );
 }
@@ -26,7 +35,11 @@ export function Problem({ of }: { of: Watched<unknown> }) {
 /** Said where only the metrics are missing: what runs is shown all the same. */
 export function MetricsLost({ problem }: { problem: string | undefined }) {
   if (!problem) return null;
-  return <div className="problem" role="alert"><strong>{problem}.</strong> Rates and health are not known now; what runs is. Look with <code>kubectl get pods -n istio-system -l app=prometheus</code></div>;
+  return (
+    <div className="problem" role="alert">
+      <strong>{problem}.</strong> Rates and health are not known now; what runs is. Look with <code>kubectl get pods -n istio-system -l app=prometheus</code>
+    </div>
+  );
 }
 
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
@@ -51,7 +64,11 @@ export class Boundary extends Component<{ children: ReactNode }, { failure: unkn
     return (
       <Empty title="This page could not be shown">
         <p>{this.state.failure instanceof Error ? this.state.failure.message : String(this.state.failure)}</p>
-        <p><button type="button" className="button" onClick={() => location.reload()}>Load it again</button></p>
+        <p>
+          <button type="button" className="button" onClick={() => location.reload()}>
+            Load it again
+          </button>
+        </p>
       </Empty>
     );
   }

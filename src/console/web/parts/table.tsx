@@ -29,10 +29,16 @@ export function Table<Row>({ columns, rows, rowKey, label, empty, filter = false
   const [text, setText] = useState("");
   const shown = useMemo(() => {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const kept = words.length === 0 ? rows : rows.filter((row) => {
-      const line = columns.map((column) => String(column.value?.(row) ?? "")).join(" ").toLowerCase();
-      return words.every((word) => line.includes(word));
-    });
+    const kept =
+      words.length === 0
+        ? rows
+        : rows.filter((row) => {
+            const line = columns
+              .map((column) => String(column.value?.(row) ?? ""))
+              .join(" ")
+              .toLowerCase();
+            return words.every((word) => line.includes(word));
+          });
     const value = sort && columns[sort.by]?.value;
     if (!value) return kept;
     return kept.toSorted((a, b) => {
@@ -45,9 +51,18 @@ export function Table<Row>({ columns, rows, rowKey, label, empty, filter = false
     <>
       {(filter || children) && (
         <div className="table-tools">
-          {filter && <label className="search"><span>Filter</span><input type="search" value={text} onChange={(event) => setText(event.target.value)} /></label>}
+          {filter && (
+            <label className="search">
+              <span>Filter</span>
+              <input type="search" value={text} onChange={(event) => setText(event.target.value)} />
+            </label>
+          )}
           {children}
-          {text && <small role="status">{shown.length} of {rows.length}</small>}
+          {text && (
+            <small role="status">
+              {shown.length} of {rows.length}
+            </small>
+          )}
         </div>
       )}
       <div className="table-scroll">
@@ -55,19 +70,49 @@ export function Table<Row>({ columns, rows, rowKey, label, empty, filter = false
           <thead>
             <tr>
               {columns.map(({ title, value, number }, index) => (
-                <th key={title} scope="col" className={number ? "number" : undefined} aria-sort={sort?.by === index ? (sort.down ? "descending" : "ascending") : undefined}>
-                  {value ? <button type="button" className="sort" onClick={() => setSort({ by: index, down: sort?.by === index ? !sort.down : (number ?? false) })}>{title}{sort?.by === index ? (sort.down ? " ▾" : " ▴") : ""}</button> : title}
+                <th
+                  key={title}
+                  scope="col"
+                  className={number ? "number" : undefined}
+                  aria-sort={sort?.by === index ? (sort.down ? "descending" : "ascending") : undefined}
+                >
+                  {value ? (
+                    <button type="button" className="sort" onClick={() => setSort({ by: index, down: sort?.by === index ? !sort.down : (number ?? false) })}>
+                      {title}
+                      {sort?.by === index ? (sort.down ? " ▾" : " ▴") : ""}
+                    </button>
+                  ) : (
+                    title
+                  )}
                 </th>
               ))}
             </tr>
           </thead>
           <tbody>
-            {shown.slice(0, SHOWN).map((row) => <tr key={rowKey(row)}>{columns.map(({ title, cell, number }) => <td key={title} className={number ? "number" : undefined}>{cell(row)}</td>)}</tr>)}
-            {shown.length === 0 && <tr><td colSpan={columns.length} className="muted">{text ? "Nothing fits the filter." : (empty ?? "Nothing here.")}</td></tr>}
+            {shown.slice(0, SHOWN).map((row) => (
+              <tr key={rowKey(row)}>
+                {columns.map(({ title, cell, number }) => (
+                  <td key={title} className={number ? "number" : undefined}>
+                    {cell(row)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+            {shown.length === 0 && (
+              <tr>
+                <td colSpan={columns.length} className="muted">
+                  {text ? "Nothing fits the filter." : (empty ?? "Nothing here.")}
+                </td>
+              </tr>
+            )}
           </tbody>
         </table>
       </div>
-      {shown.length > SHOWN && <p className="muted">The first {SHOWN} of {shown.length}: filter to see others.</p>}
+      {shown.length > SHOWN && (
+        <p className="muted">
+          The first {SHOWN} of {shown.length}: filter to see others.
+        </p>
+      )}
     </>
   );
 }

@@ -26,10 +26,24 @@ export function Tabs({ tabs, path }: { tabs: Tab[]; path: string }) {
     <>
       <div className="tabs" role="tablist" onKeyDown={onKeyDown}>
         {tabs.map(({ key, title }) => (
-          <button key={key} type="button" role="tab" id={`tab-${key}`} aria-selected={key === current.key} aria-controls="tab-panel" tabIndex={key === current.key ? 0 : -1} ref={(button) => void (button ? buttons.current.set(key, button) : buttons.current.delete(key))} onClick={() => choose(key)}>{title}</button>
+          <button
+            key={key}
+            type="button"
+            role="tab"
+            id={`tab-${key}`}
+            aria-selected={key === current.key}
+            aria-controls="tab-panel"
+            tabIndex={key === current.key ? 0 : -1}
+            ref={(button) => void (button ? buttons.current.set(key, button) : buttons.current.delete(key))}
+            onClick={() => choose(key)}
+          >
+            {title}
+          </button>
         ))}
       </div>
-      <div role="tabpanel" id="tab-panel" aria-labelledby={`tab-${current.key}`} className="tab-panel">{current.render()}</div>
+      <div role="tabpanel" id="tab-panel" aria-labelledby={`tab-${current.key}`} className="tab-panel">
+        {current.render()}
+      </div>
     </>
   );
 }

@@ -10,7 +10,12 @@ export function toYaml(value: unknown, indent = 0): string {
   if (entries.length === 0) return `${pad}{}\n`;
   return entries
     .map(([key, field]) => {
-      if (typeof field === "string" && field.includes("\n")) return `${pad}${word(key)}: |${field.endsWith("\n") ? "" : "-"}\n${field.replace(/\n$/, "").split("\n").map((line) => (line ? `${pad}  ${line}` : "")).join("\n")}\n`;
+      if (typeof field === "string" && field.includes("\n"))
+        return `${pad}${word(key)}: |${field.endsWith("\n") ? "" : "-"}\n${field
+          .replace(/\n$/, "")
+          .split("\n")
+          .map((line) => (line ? `${pad}  ${line}` : ""))
+          .join("\n")}\n`;
       if (!isBranch(field)) return `${pad}${word(key)}: ${Array.isArray(field) ? "[]" : typeof field === "object" && field !== null ? "{}" : scalar(field)}\n`;
       return `${pad}${word(key)}:\n${toYaml(field, Array.isArray(field) ? indent : indent + 2)}`;
     })
@@ -27,17 +32,26 @@ interface YamlProps {
 export function Yaml({ text, marks }: YamlProps) {
   return (
     <pre className="yaml" tabIndex={0} aria-label="YAML">
-      {text.replace(/\n$/, "").split("\n").map((line, i) => {
-        const mark = marks?.get(i + 1);
-        const [, lead = "", key = "", rest = ""] = /^(\s*(?:- )?)([^\s:#][^:]*:)?(.*)$/s.exec(line) ?? [];
-        return (
-          <span key={i} className={mark ? `yaml-line yaml-${mark.severity}` : "yaml-line"} title={mark?.message}>
-            <span className="yaml-number" aria-hidden="true">{i + 1}</span>
-            <code>{lead}<span className="yaml-key">{key}</span>{rest}</code>
-            {mark && <span className="yaml-note">{mark.message}</span>}
-          </span>
-        );
-      })}
+      {text
+        .replace(/\n$/, "")
+        .split("\n")
+        .map((line, i) => {
+          const mark = marks?.get(i + 1);
+          const [, lead = "", key = "", rest = ""] = /^(\s*(?:- )?)([^\s:#][^:]*:)?(.*)$/s.exec(line) ?? [];
+          return (
+            <span key={i} className={mark ? `yaml-line yaml-${mark.severity}` : "yaml-line"} title={mark?.message}>
+              <span className="yaml-number" aria-hidden="true">
+                {i + 1}
+              </span>
+              <code>
+                {lead}
+                <span className="yaml-key">{key}</span>
+                {rest}
+              </code>
+              {mark && <span className="yaml-note">{mark.message}</span>}
+            </span>
+          );
+        })}
     </pre>
   );
 }
@@ -48,7 +62,9 @@ export function lineOf(text: string, path: string): number | undefined {
   let [from, depth] = [0, 0];
   for (const part of path.split("/")) {
     const [, key = "", index] = /^([^[]+)(?:\[(\d+)\])?$/.exec(part) ?? [];
-    const at = lines.findIndex((line, i) => i >= from && new RegExp(`^ {${depth}}(?:- )?${escapeText(key)}:|^ {${Math.max(depth - 2, 0)}}- ${escapeText(key)}:`).test(line));
+    const at = lines.findIndex(
+      (line, i) => i >= from && new RegExp(`^ {${depth}}(?:- )?${escapeText(key)}:|^ {${Math.max(depth - 2, 0)}}- ${escapeText(key)}:`).test(line),
+    );
     if (at < 0) return from > 0 ? from : undefined;
     from = at + 1;
     if (index === undefined) depth += 2;

@@ -3,7 +3,18 @@ import type { JaegerSpan, JaegerTrace } from "../../../telemetry/index.ts";
 import { durationText, ticks, waterfall } from "./waterfall.ts";
 
 const span = (spanID: string, parent: string, startTime: number, duration: number, more: Partial<JaegerSpan> = {}): JaegerSpan => ({
-  traceID: "t", spanID, operationName: spanID, references: parent ? [{ refType: "CHILD_OF", traceID: "t", spanID: parent }] : [], startTime, duration, tags: [], logs: [], processID: "p1", warnings: null, flags: 1, ...more,
+  traceID: "t",
+  spanID,
+  operationName: spanID,
+  references: parent ? [{ refType: "CHILD_OF", traceID: "t", spanID: parent }] : [],
+  startTime,
+  duration,
+  tags: [],
+  logs: [],
+  processID: "p1",
+  warnings: null,
+  flags: 1,
+  ...more,
 });
 const trace = (spans: JaegerSpan[]): JaegerTrace => ({ traceID: "t", spans, processes: { p1: { serviceName: "web", tags: [] } }, warnings: null });
 
@@ -25,7 +36,11 @@ test("overlapping children are counted once; what is beyond the parent is not it
 
 test("a lost parent and a ring of parents lose no span", () => {
   expect(waterfall(trace([span("a", "lost", 0, 5)])).rows).toHaveLength(1);
-  expect(waterfall(trace([span("a", "b", 0, 5), span("b", "a", 1, 2)])).rows.map(({ span: { spanID } }) => spanID).sort()).toEqual(["a", "b"]);
+  expect(
+    waterfall(trace([span("a", "b", 0, 5), span("b", "a", 1, 2)]))
+      .rows.map(({ span: { spanID } }) => spanID)
+      .sort(),
+  ).toEqual(["a", "b"]);
 });
 
 test("times in words and a scale of round numbers", () => {

@@ -13,11 +13,16 @@ export const BUILTINS: Functions = {
   ge: (a, b) => compare(a, b) >= 0,
   len: (value) => lengthOf(value),
   index: (value, ...keys) => keys.reduce(indexed, value),
-  slice: (value, from = 0, to = undefined) => (typeof value === "string" || Array.isArray(value) ? value.slice(Number(from), to === undefined ? undefined : Number(to)) : fail("can't slice that")),
+  slice: (value, from = 0, to = undefined) =>
+    typeof value === "string" || Array.isArray(value) ? value.slice(Number(from), to === undefined ? undefined : Number(to)) : fail("can't slice that"),
   print: (...args) => args.map(goText).join(""),
   println: (...args) => `${args.map(goText).join(" ")}\n`,
   printf: (format, ...args) => printf(String(format), args),
-  html: (...args) => args.map(goText).join("").replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`),
+  html: (...args) =>
+    args
+      .map(goText)
+      .join("")
+      .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`),
   urlquery: (...args) => encodeURIComponent(args.map(goText).join("")).replaceAll("%20", "+"),
 };
 
@@ -60,15 +65,23 @@ function indexed(value: unknown, key: unknown): unknown {
 /** The verbs that manifests use: %s %v %d %t %q %x %f %g %%, with flags and widths. */
 export function printf(format: string, args: readonly unknown[]): string {
   let next = 0;
-  const text = format.replace(/%([-+# 0]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g, (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
-    if (verb === "%") return "%";
-    if (next >= args.length) return `%!${verb}(MISSING)`;
-    const shown = verbText(verb, args[next++], precision === undefined ? undefined : Number(precision), flags);
-    const wide = Number(width ?? 0);
-    if (flags.includes("-")) return shown.padEnd(wide);
-    return flags.includes("0") && verb !== "s" ? shown.padStart(wide, "0") : shown.padStart(wide);
-  });
-  return next < args.length ? `${text}%!(EXTRA ${args.slice(next).map((extra) => `${goType(extra)}=${goText(extra)}`).join(", ")})` : text;
+  const text = format.replace(
+    /%([-+# 0]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g,
+    (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
+      if (verb === "%") return "%";
+      if (next >= args.length) return `%!${verb}(MISSING)`;
+      const shown = verbText(verb, args[next++], precision === undefined ? undefined : Number(precision), flags);
+      const wide = Number(width ?? 0);
+      if (flags.includes("-")) return shown.padEnd(wide);
+      return flags.includes("0") && verb !== "s" ? shown.padStart(wide, "0") : shown.padStart(wide);
+    },
+  );
+  return next < args.length
+    ? `${text}%!(EXTRA ${args
+        .slice(next)
+        .map((extra) => `${goType(extra)}=${goText(extra)}`)
+        .join(", ")})`
+    : text;
 }
 
 function verbText(verb: string, value: unknown, precision: number | undefined, flags: string): string {
@@ -77,7 +90,9 @@ function verbText(verb: string, value: unknown, precision: number | undefined, f
     case "v":
       return precision === undefined ? goText(value) : goText(value).slice(0, precision);
     case "d":
-      return typeof value === "number" || typeof value === "bigint" ? `${flags.includes("+") && value >= 0 ? "+" : ""}${value}` : `%!d(${goType(value)}=${goText(value)})`;
+      return typeof value === "number" || typeof value === "bigint"
+        ? `${flags.includes("+") && value >= 0 ? "+" : ""}${value}`
+        : `%!d(${goType(value)}=${goText(value)})`;
     case "t":
       return typeof value === "boolean" ? String(value) : `%!t(${goType(value)}=${goText(value)})`;
     case "q":

@@ -1,7 +1,19 @@
 import { parseDuration } from "../../policy/index.ts";
 
 /** Fields of Kubernetes' and Istio's types that are maps of texts, whose keys are data and not fields. */
-const MAPS = new Set(["labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "proxyMetadata", "overhead", "volumeAttributes", "data", "stringData"]);
+const MAPS = new Set([
+  "labels",
+  "annotations",
+  "nodeSelector",
+  "matchLabels",
+  "limits",
+  "requests",
+  "proxyMetadata",
+  "overhead",
+  "volumeAttributes",
+  "data",
+  "stringData",
+]);
 
 /** JSON of a Go struct: templates name its fields as Go does, `Containers` for `containers` and `UID` for `uid`. */
 export class GoStruct {
@@ -57,6 +69,10 @@ export function goText(value: unknown): string {
   if (value === undefined || value === null) return "<nil>";
   if (Array.isArray(value)) return `[${value.map(goText).join(" ")}]`;
   if (value instanceof GoStruct) return `{${Object.values(value.json).map(goText).join(" ")}}`;
-  if (isMap(value)) return `map[${Object.keys(value).sort().map((key) => `${key}:${goText(value[key])}`).join(" ")}]`;
+  if (isMap(value))
+    return `map[${Object.keys(value)
+      .sort()
+      .map((key) => `${key}:${goText(value[key])}`)
+      .join(" ")}]`;
   return String(value);
 }

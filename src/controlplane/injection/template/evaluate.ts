@@ -32,7 +32,10 @@ export function runTemplate(template: Template, data: unknown): string {
 class Scope {
   readonly #own = new Map<string, unknown>();
 
-  constructor(private readonly outer: Scope | undefined, entries: readonly (readonly [string, unknown])[] = []) {
+  constructor(
+    private readonly outer: Scope | undefined,
+    entries: readonly (readonly [string, unknown])[] = [],
+  ) {
     for (const [name, value] of entries) this.#own.set(name, value);
   }
 
@@ -200,7 +203,10 @@ function follow(value: unknown, path: readonly string[]): unknown {
 function entriesOf(value: unknown): (readonly [unknown, unknown])[] {
   if (Array.isArray(value)) return value.map((item, index) => [index, item] as const);
   if (typeof value === "number") return Array.from({ length: Math.max(0, Math.min(value, MAX_STEPS)) }, (_, index) => [index, index] as const);
-  if (isMap(value)) return Object.keys(value).sort().map((key) => [key, value[key]] as const);
+  if (isMap(value))
+    return Object.keys(value)
+      .sort()
+      .map((key) => [key, value[key]] as const);
   if (value === undefined || value === null) return [];
   throw new TemplateError(`range can't iterate over ${value instanceof GoStruct ? "a struct" : goText(value)}`);
 }
@@ -219,7 +225,8 @@ function checkNodes(nodes: readonly Node[], functions: Functions): void {
 
 function checkPipeline({ commands }: Pipeline, functions: Functions): void {
   for (const operand of commands.flat()) {
-    if (operand.kind === "function" && !SPECIAL.has(operand.name) && !Object.hasOwn(functions, operand.name)) throw new TemplateError(`function ${JSON.stringify(operand.name)} not defined`);
+    if (operand.kind === "function" && !SPECIAL.has(operand.name) && !Object.hasOwn(functions, operand.name))
+      throw new TemplateError(`function ${JSON.stringify(operand.name)} not defined`);
     if (operand.kind === "pipeline") checkPipeline(operand.pipeline, functions);
   }
 }

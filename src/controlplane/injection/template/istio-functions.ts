@@ -6,7 +6,14 @@ import { SPRIG, yamlText } from "./sprig.ts";
 const text = (value: unknown): string => (value === undefined || value === null ? "" : goText(value));
 const strings = (value: unknown): Record<string, string> => (isMap(value) ? (value as Record<string, string>) : {});
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-const sortedJson = (value: Record<string, unknown>): string => JSON.stringify(Object.fromEntries(Object.keys(value).sort().map((key) => [key, value[key]])));
+const sortedJson = (value: Record<string, unknown>): string =>
+  JSON.stringify(
+    Object.fromEntries(
+      Object.keys(value)
+        .sort()
+        .map((key) => [key, value[key]]),
+    ),
+  );
 
 /** Everything that a template of Istio may call. `env` reads istiod's environment. */
 export function templateFunctions(environment: Readonly<Record<string, string | undefined>>): Functions {
@@ -36,10 +43,12 @@ const ISTIO: Functions = {
   appendMultusNetwork: (existing, network) => withNetwork(text(existing), text(network)),
   omit: (map, ...keys) => Object.fromEntries(Object.entries(strings(map)).filter(([key]) => !keys.includes(key))),
   omitNil: withoutNil,
-  strdict: (...pairs) => Object.fromEntries(Array.from({ length: Math.ceil(pairs.length / 2) }, (_, index) => [text(pairs[index * 2]), text(pairs[index * 2 + 1])])),
+  strdict: (...pairs) =>
+    Object.fromEntries(Array.from({ length: Math.ceil(pairs.length / 2) }, (_, index) => [text(pairs[index * 2]), text(pairs[index * 2 + 1])])),
   toJsonMap: (...maps) => sortedJson(Object.assign({}, ...maps.map(strings)) as Record<string, unknown>),
   mergeMaps: (...maps) => Object.assign({}, ...maps.map(strings)) as Record<string, string>,
-  otelResourceAttributes: (mesh, annotations, labels, namespace, containers) => resourceAttributes(mesh, strings(annotations), strings(labels), text(namespace), list(containers)),
+  otelResourceAttributes: (mesh, annotations, labels, namespace, containers) =>
+    resourceAttributes(mesh, strings(annotations), strings(labels), text(namespace), list(containers)),
 };
 
 /** The fields of a container's port, which is what templates write as JSON, in the order of Go's type. */
@@ -58,7 +67,9 @@ function withoutNil(value: unknown): unknown {
     return kept.length === 0 && value.length > 0 ? undefined : kept;
   }
   if (!isMap(value)) return value ?? undefined;
-  const kept = Object.entries(value).map(([key, item]) => [key, withoutNil(item)] as const).filter(([, item]) => item !== undefined);
+  const kept = Object.entries(value)
+    .map(([key, item]) => [key, withoutNil(item)] as const)
+    .filter(([, item]) => item !== undefined);
   return kept.length === 0 && Object.keys(value).length > 0 ? undefined : Object.fromEntries(kept);
 }
 
@@ -102,8 +113,16 @@ const VERSION = "resource.opentelemetry.io/service.version";
 const INSTANCE = "resource.opentelemetry.io/service.instance.id";
 
 /** What OpenTelemetry calls a workload, where a provider asks for that. */
-function resourceAttributes(mesh: unknown, annotations: Record<string, string>, labels: Record<string, string>, namespace: string, containers: readonly unknown[]): string {
-  const wanted = list(fieldOf(mesh, "ExtensionProviders")).some((provider) => fieldOf(fieldOf(provider, "Opentelemetry"), "ServiceAttributeEnrichment") === "OTEL_SEMANTIC_CONVENTIONS");
+function resourceAttributes(
+  mesh: unknown,
+  annotations: Record<string, string>,
+  labels: Record<string, string>,
+  namespace: string,
+  containers: readonly unknown[],
+): string {
+  const wanted = list(fieldOf(mesh, "ExtensionProviders")).some(
+    (provider) => fieldOf(fieldOf(provider, "Opentelemetry"), "ServiceAttributeEnrichment") === "OTEL_SEMANTIC_CONVENTIONS",
+  );
   if (!wanted) return "";
   const [only] = containers;
   const image = containers.length === 1 && only instanceof GoStruct ? text(only.get("Image")) : "";
@@ -114,5 +133,8 @@ function resourceAttributes(mesh: unknown, annotations: Record<string, string>, 
     ["service.version", annotations[VERSION] || labels["app.kubernetes.io/version"] || [tag, digest].filter(Boolean).join("@")],
     ["service.instance.id", annotations[INSTANCE] || (containers.length === 1 && name !== "" ? `${namespace}.$(POD_NAME).${name}` : "")],
   ];
-  return attributes.filter(([, value]) => value).map((pair) => pair.join("=")).join(",");
+  return attributes
+    .filter(([, value]) => value)
+    .map((pair) => pair.join("="))
+    .join(",");
 }

@@ -13,7 +13,8 @@ export type Token =
   | { readonly kind: "punctuation"; readonly text: string; readonly adjacent: boolean };
 
 /** Of what stands between the braces, one at a time; strings in back quotes may span lines. */
-const TOKEN = /\s+|\/\*[^]*?\*\/|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])+'|[-+]?(?:0[xX][0-9a-fA-F]+|\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?)|\$\w*|\.[A-Za-z_]\w*|\.|[A-Za-z_]\w*|:=|[|(),=]/y;
+const TOKEN =
+  /\s+|\/\*[^]*?\*\/|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])+'|[-+]?(?:0[xX][0-9a-fA-F]+|\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?)|\$\w*|\.[A-Za-z_]\w*|\.|[A-Za-z_]\w*|:=|[|(),=]/y;
 
 /** Text and the tokens of actions, in order. A dash beside the braces takes the white space beyond them away. */
 export function tokens(source: string): Token[] {
@@ -76,7 +77,9 @@ function tokenOf(text: string, adjacent: boolean): Token {
 
 /** Go's escapes that JSON has not, as JSON's. */
 function unquoted(text: string): string {
-  const json = text.replace(/\\(x[0-9a-fA-F]{2}|[av'])/g, (_, escape: string) => (escape[0] === "x" ? `\\u00${escape.slice(1)}` : escape === "'" ? "'" : escape === "a" ? "\\u0007" : "\\u000b"));
+  const json = text.replace(/\\(x[0-9a-fA-F]{2}|[av'])/g, (_, escape: string) =>
+    escape[0] === "x" ? `\\u00${escape.slice(1)}` : escape === "'" ? "'" : escape === "a" ? "\\u0007" : "\\u000b",
+  );
   try {
     return JSON.parse(json.replaceAll("\t", "\\t")) as string;
   } catch {

@@ -18,7 +18,8 @@ const number = (value: unknown): number => {
 };
 const whole = (value: unknown): number => Math.trunc(number(value));
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value === undefined || value === null ? [] : fail("expected a list"));
-const mapOf = (value: unknown): Record<string, unknown> => (isMap(value) ? value : value instanceof GoStruct ? { ...value.json } : value === undefined || value === null ? {} : fail("expected a dictionary"));
+const mapOf = (value: unknown): Record<string, unknown> =>
+  isMap(value) ? value : value instanceof GoStruct ? { ...value.json } : value === undefined || value === null ? {} : fail("expected a dictionary");
 const regex = (source: unknown): Regex => compileRegex(text(source), "go");
 /** More than any manifest counts to. */
 const MAX_COUNT = 10_000;
@@ -38,9 +39,21 @@ const STRINGS: Functions = {
   nospace: (value) => text(value).replaceAll(/\s/g, ""),
   hasPrefix: (prefix, value) => text(value).startsWith(text(prefix)),
   hasSuffix: (suffix, value) => text(value).endsWith(text(suffix)),
-  quote: (...values) => values.filter((value) => value !== undefined && value !== null).map((value) => JSON.stringify(goText(value))).join(" "),
-  squote: (...values) => values.filter((value) => value !== undefined && value !== null).map((value) => `'${goText(value)}'`).join(" "),
-  cat: (...values) => values.filter((value) => value !== undefined && value !== null).map(goText).join(" "),
+  quote: (...values) =>
+    values
+      .filter((value) => value !== undefined && value !== null)
+      .map((value) => JSON.stringify(goText(value)))
+      .join(" "),
+  squote: (...values) =>
+    values
+      .filter((value) => value !== undefined && value !== null)
+      .map((value) => `'${goText(value)}'`)
+      .join(" "),
+  cat: (...values) =>
+    values
+      .filter((value) => value !== undefined && value !== null)
+      .map(goText)
+      .join(" "),
   replace: (from, to, value) => text(value).replaceAll(text(from), text(to)),
   plural: (one, many, count) => (whole(count) === 1 ? one : many),
   nindent: (spaces, value) => `\n${indented(whole(spaces), text(value))}`,
@@ -48,11 +61,19 @@ const STRINGS: Functions = {
   toStrings: (value) => listOf(value).map(text),
   join: (separator, value) => listOf(value).map(text).join(text(separator)),
   splitList: (separator, value) => text(value).split(text(separator)),
-  split: (separator, value) => Object.fromEntries(text(value).split(text(separator)).map((part, index) => [`_${index}`, part])),
+  split: (separator, value) =>
+    Object.fromEntries(
+      text(value)
+        .split(text(separator))
+        .map((part, index) => [`_${index}`, part]),
+    ),
   splitn: (separator, count, value) => Object.fromEntries(splitAt(text(value), text(separator), whole(count)).map((part, index) => [`_${index}`, part])),
   snakecase: (value) => words(text(value)).join("_").toLowerCase(),
   kebabcase: (value) => words(text(value)).join("-").toLowerCase(),
-  camelcase: (value) => words(text(value)).map((word) => word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase()).join(""),
+  camelcase: (value) =>
+    words(text(value))
+      .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase())
+      .join(""),
   b64enc: (value) => Buffer.from(text(value)).toString("base64"),
   b64dec: (value) => Buffer.from(text(value), "base64").toString("utf8"),
   sha1sum: (value) => createHash("sha1").update(text(value)).digest("hex"),
@@ -122,7 +143,10 @@ const COLLECTIONS: Functions = {
   has: (item, value) => listOf(value).some((other) => typeof other === typeof item && equal(other, item)),
   compact: (value) => listOf(value).filter(truthy),
   sortAlpha: (value) => listOf(value).map(text).sort(),
-  dict: (...pairs) => Object.fromEntries(Array.from({ length: Math.ceil(pairs.length / 2) }, (_, index) => [text(pairs[index * 2]), index * 2 + 1 < pairs.length ? pairs[index * 2 + 1] : ""])),
+  dict: (...pairs) =>
+    Object.fromEntries(
+      Array.from({ length: Math.ceil(pairs.length / 2) }, (_, index) => [text(pairs[index * 2]), index * 2 + 1 < pairs.length ? pairs[index * 2 + 1] : ""]),
+    ),
   get: (map, key) => mapOf(map)[text(key)] ?? "",
   // These change the map that they are given, as sprig's do.
   set: (map, key, value) => Object.assign(mapOf(map), { [text(key)]: value }),
@@ -174,7 +198,10 @@ function splitAt(value: string, separator: string, count: number): string[] {
 }
 
 function words(value: string): string[] {
-  return value.replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2").split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "");
+  return value
+    .replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== "");
 }
 
 function range(from: number, to: number, step: number): number[] {
@@ -193,7 +220,11 @@ function kind(value: unknown): string {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (!isMap(value)) return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key])]),
+  );
 }
 
 function merged(into: Record<string, unknown>, from: Record<string, unknown>, overwrite: boolean): Record<string, unknown> {
@@ -213,7 +244,8 @@ function replaced(pattern: Regex, value: string, template: string): string {
   let out = "";
   let at = 0;
   for (const match of allMatches(pattern, value)) {
-    const group = (name: string): string => groupText(value, match, /^\d+$/.test(name) ? Number(name) : pattern.names.lastIndexOf(name) + 1 || Number.POSITIVE_INFINITY);
+    const group = (name: string): string =>
+      groupText(value, match, /^\d+$/.test(name) ? Number(name) : pattern.names.lastIndexOf(name) + 1 || Number.POSITIVE_INFINITY);
     out += value.slice(at, match[0]) + expandGo(template, group);
     at = match[1] ?? at;
   }

@@ -38,12 +38,18 @@ function mergedList(original: readonly unknown[], patch: readonly unknown[], fie
   const gone = new Set(patch.filter((item) => isMap(item) && item["$patch"] === "delete").map(keyOf));
   const before = original.filter((item) => !gone.has(keyOf(item)));
   const places = new Map(before.map((item, index) => [keyOf(item), index]));
-  const patched = patch.filter((item) => !isDirective(item)).map((item) => {
-    const at = places.get(keyOf(item));
-    return strategicMerge(at === undefined ? undefined : before[at], item);
-  });
+  const patched = patch
+    .filter((item) => !isDirective(item))
+    .map((item) => {
+      const at = places.get(keyOf(item));
+      return strategicMerge(at === undefined ? undefined : before[at], item);
+    });
   const named = new Set(patched.map(keyOf));
-  return inOrder(patched, before.filter((item) => !named.has(keyOf(item))), (item) => places.get(keyOf(item)));
+  return inOrder(
+    patched,
+    before.filter((item) => !named.has(keyOf(item))),
+    (item) => places.get(keyOf(item)),
+  );
 }
 
 /** What the patch names stays in its order and what it does not in the old one; new elements come first. */

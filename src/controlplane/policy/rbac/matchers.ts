@@ -32,7 +32,11 @@ export function wildcardMatcher(value: string, before = ""): StringMatcher {
 
 export function headerMatcher(name: string, value: string, ignoreCase = false): HeaderMatcher {
   if (value === "*") return { name, headerMatchSpecifier: { case: "presentMatch", value: true } };
-  const matcher = value.startsWith("*") ? suffix(value.slice(1), ignoreCase) : value.endsWith("*") ? prefix(value.slice(0, -1), ignoreCase) : exact(value, ignoreCase);
+  const matcher = value.startsWith("*")
+    ? suffix(value.slice(1), ignoreCase)
+    : value.endsWith("*")
+      ? prefix(value.slice(0, -1), ignoreCase)
+      : exact(value, ignoreCase);
   return { name, headerMatchSpecifier: { case: "stringMatch", value: matcher } };
 }
 

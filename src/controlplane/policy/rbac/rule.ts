@@ -5,7 +5,24 @@ import { packAny } from "../../../proto/index.ts";
 import type { PermissionSchema, PolicySchema, PrincipalSchema } from "../../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts";
 import { UriTemplateMatchConfigSchema } from "../../../proto/gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts";
 import type { AuthorizationRule } from "../../../resources/index.ts";
-import { anyOf, anything, claimMatcher, exact, headerMatcher, JWT_FILTER, JWT_PAYLOAD, listWith, metadata, prefix, quoteRegex, regex, stringValue, suffix, wildcardMatcher, type StringMatcher } from "./matchers.ts";
+import {
+  anyOf,
+  anything,
+  claimMatcher,
+  exact,
+  headerMatcher,
+  JWT_FILTER,
+  JWT_PAYLOAD,
+  listWith,
+  metadata,
+  prefix,
+  quoteRegex,
+  regex,
+  stringValue,
+  suffix,
+  wildcardMatcher,
+  type StringMatcher,
+} from "./matchers.ts";
 import { expandTrustDomain, replaceTrustDomain } from "./trust-domain.ts";
 
 export type Policy = MessageInitShape<typeof PolicySchema>;
@@ -95,7 +112,8 @@ function conditionsOf(rule: AuthorizationRule, context: RuleContext): { permissi
   }
   const given = <Item>(condition: Condition<Item>): boolean => condition.values.length > 0 || condition.notValues.length > 0;
   const principals = (rule.from?.length ? rule.from : [{}]).map(({ source }) => {
-    const condition = (key: string, values: string[] | undefined, notValues: string[] | undefined): Condition<Principal> => principalOf(key, values ?? [], notValues ?? [], context);
+    const condition = (key: string, values: string[] | undefined, notValues: string[] | undefined): Condition<Principal> =>
+      principalOf(key, values ?? [], notValues ?? [], context);
     const own = source
       ? [
           condition("source.principal", source.principals, source.notPrincipals),
@@ -146,7 +164,9 @@ function permissionOf(key: string, values: readonly string[], notValues: readonl
     notValues,
     all: (all) => {
       if (!parts) throw new Impossible(`The key ${key} is not of the form ${FILTER_METADATA}<name>[<key>]`);
-      const matchers = all.map((value) => (value.startsWith("[") && value.endsWith("]") ? listWith(stringValue(wildcardMatcher(value.slice(1, -1)))) : stringValue(wildcardMatcher(value))));
+      const matchers = all.map((value) =>
+        value.startsWith("[") && value.endsWith("]") ? listWith(stringValue(wildcardMatcher(value.slice(1, -1)))) : stringValue(wildcardMatcher(value)),
+      );
       return { rule: { case: "metadata", value: metadata(parts[1] ?? "", [parts[2] ?? ""], anyOf(matchers)) } };
     },
   };
@@ -234,7 +254,9 @@ function requestPrincipal(value: string): Principal {
     issuerMatcher = exact(issuer);
     subjectMatcher = exact(subject);
   }
-  const claim = (name: string, matcher: StringMatcher): Principal => ({ identifier: { case: "metadata", value: metadata(JWT_FILTER, [JWT_PAYLOAD, name], stringValue(matcher)) } });
+  const claim = (name: string, matcher: StringMatcher): Principal => ({
+    identifier: { case: "metadata", value: metadata(JWT_FILTER, [JWT_PAYLOAD, name], stringValue(matcher)) },
+  });
   return andIds([claim("iss", issuerMatcher), claim("sub", subjectMatcher)]);
 }
 
@@ -268,7 +290,8 @@ function cidr(value: string): { addressPrefix: string; prefixLen: number } {
   const [address = "", bits] = value.split("/");
   const family = isIP(address);
   const prefixLen = bits === undefined ? (family === 6 ? 128 : 32) : Number(bits);
-  if (!family || !Number.isInteger(prefixLen) || prefixLen < 0 || prefixLen > (family === 6 ? 128 : 32)) throw new Impossible(`${value} is not an address or a range of addresses`);
+  if (!family || !Number.isInteger(prefixLen) || prefixLen < 0 || prefixLen > (family === 6 ? 128 : 32))
+    throw new Impossible(`${value} is not an address or a range of addresses`);
   return { addressPrefix: address, prefixLen };
 }
 

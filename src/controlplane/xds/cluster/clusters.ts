@@ -48,9 +48,15 @@ export class ClusterGenerator {
   generate(proxy: ProxyContext): readonly XdsResource[] {
     const { view, mesh } = proxy;
     const byName = forwardsAny(proxy);
-    const fixed = this.#fixed.get([view, mesh.config, "outbound", byName], () => [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : []), ...(byName ? [anyName(view, mesh)] : [])].map(encode));
+    const fixed = this.#fixed.get([view, mesh.config, "outbound", byName], () =>
+      [blackHole(mesh), ...(view.type === "sidecar" ? [passthrough(view, mesh)] : []), ...(byName ? [anyName(view, mesh)] : [])].map(encode),
+    );
     const parts = [this.#services(proxy, false), fixed];
-    if (view.type === "sidecar") parts.push(this.#inboundOf(proxy), this.#fixed.get([view, mesh.config, "inbound"], () => [encode(inboundPassthrough(view, mesh))]));
+    if (view.type === "sidecar")
+      parts.push(
+        this.#inboundOf(proxy),
+        this.#fixed.get([view, mesh.config, "inbound"], () => [encode(inboundPassthrough(view, mesh))]),
+      );
     if (view.secretSockets.credentialSocket) parts.push(this.#fixed.get([view, mesh.config, "secrets"], () => [encode(secretServer(mesh))]));
     return this.#whole.get(parts, () => this.#join(parts));
   }
@@ -71,16 +77,38 @@ export class ClusterGenerator {
     const { scope, mesh, view, node } = proxy;
     const { snapshot, config, peerAuthentication } = mesh;
     const labels = labelsKey(proxy);
-    const special = this.#special.get([scope, labels], () => scope.services.filter((service) => isDns(service) || service.resolution === "Passthrough" || mentionsPassthrough(ruleOf(scope, service.hostname, node))));
+    const special = this.#special.get([scope, labels], () =>
+      scope.services.filter((service) => isDns(service) || service.resolution === "Passthrough" || mentionsPassthrough(ruleOf(scope, service.hostname, node))),
+    );
     const endpoints = special.map((service) => snapshot.backends(service).endpoints);
     const place = special.some(isDns) ? `${placeKey(proxy)}${reachKey(proxy)}` : "";
-    return this.#scopes.get([scope, view, config, snapshot.revisions.identities, peerAuthentication.disabling, ...endpoints, labels, place, place === "" ? undefined : snapshot.networks, sni], () => this.#build(proxy, place, sni));
+    return this.#scopes.get(
+      [
+        scope,
+        view,
+        config,
+        snapshot.revisions.identities,
+        peerAuthentication.disabling,
+        ...endpoints,
+        labels,
+        place,
+        place === "" ? undefined : snapshot.networks,
+        sni,
+      ],
+      () => this.#build(proxy, place, sni),
+    );
   }
 
   #build(proxy: ProxyContext, place: string, sni: boolean): XdsResource[] {
     const { scope, mesh, view, node } = proxy;
     const { snapshot, config, peerAuthentication } = mesh;
-    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), clusterId: view.clusterId, reach: reachOf(proxy, true) };
+    const client = {
+      labels: node.labels,
+      locality: node.locality,
+      nodeName: metadataText(node, "NODE_NAME"),
+      clusterId: view.clusterId,
+      reach: reachOf(proxy, true),
+    };
     return scope.services.flatMap((service) => {
       if (service.resolution === "Alias" || (sni && service.meshExternal)) return [];
       if (service.resolution === "DynamicDNS" && !(forwardsByName(service) && view.forwardProxy)) return [];
@@ -102,7 +130,9 @@ export class ClusterGenerator {
     const targets = proxy.targets.flatMap(({ service, port, targetPort }) => [service, port, targetPort]);
     // The workload's address is part of a cluster only where a Sidecar names it.
     const addresses = proxy.scope.sidecar?.ingress?.length ? proxy.node.addresses.join() : "";
-    return this.#inbound.get([proxy.scope, proxy.view, proxy.mesh.config, ...targets, addresses, String(proxy.node.metadata["INTERCEPTION_MODE"] ?? "")], () => inboundClusters(proxy).map(encode));
+    return this.#inbound.get([proxy.scope, proxy.view, proxy.mesh.config, ...targets, addresses, String(proxy.node.metadata["INTERCEPTION_MODE"] ?? "")], () =>
+      inboundClusters(proxy).map(encode),
+    );
   }
 }
 
@@ -163,10 +193,27 @@ function anyName(view: ProxyView, mesh: MeshView): Cluster {
   draft.init.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   draft.init.altStatName = statPrefix(ANY_NAME_CLUSTER);
   applyConnectionPool(draft, undefined, undefined, mesh.config);
-  const common = { identities: [], sni: "", external: true, serviceMode: undefined, declaredNames: undefined, autoMtls: false, mayUseCredentials: false, clientFiles: undefined };
-  if (tls) applyUpstreamTls(draft, { ...common, settings: tls, metadataExchange: view.dialect === "istio", tlsDefaults: mesh.config.tlsDefaults, sockets: view.secretSockets });
+  const common = {
+    identities: [],
+    sni: "",
+    external: true,
+    serviceMode: undefined,
+    declaredNames: undefined,
+    autoMtls: false,
+    mayUseCredentials: false,
+    clientFiles: undefined,
+  };
+  if (tls)
+    applyUpstreamTls(draft, {
+      ...common,
+      settings: tls,
+      metadataExchange: view.dialect === "istio",
+      tlsDefaults: mesh.config.tlsDefaults,
+      sockets: view.secretSockets,
+    });
   const cluster = draft.finish();
-  if (Object.keys(cluster.typedExtensionProtocolOptions).length === 0) cluster.typedExtensionProtocolOptions = passthrough(view, mesh).typedExtensionProtocolOptions;
+  if (Object.keys(cluster.typedExtensionProtocolOptions).length === 0)
+    cluster.typedExtensionProtocolOptions = passthrough(view, mesh).typedExtensionProtocolOptions;
   if (view.dialect === "istio") cluster.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];
   return cluster;
 }
@@ -178,7 +225,9 @@ function secretServer(mesh: MeshView): Cluster {
   draft.init.altStatName = statPrefix(EXTERNAL_SECRETS);
   draft.init.loadAssignment = create(ClusterLoadAssignmentSchema, {
     clusterName: EXTERNAL_SECRETS,
-    endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: "endpoint", value: { address: { address: { case: "pipe", value: { path: CREDENTIAL_SOCKET } } } } } }] }],
+    endpoints: [
+      { lbEndpoints: [{ hostIdentifier: { case: "endpoint", value: { address: { address: { case: "pipe", value: { path: CREDENTIAL_SOCKET } } } } } }] },
+    ],
   });
   draft.setHttp2();
   return draft.finish();

@@ -25,7 +25,12 @@ const duration = (text: string | undefined) => {
 };
 
 /** Limits, time-outs and protocol of the connections to a cluster. */
-export function applyConnectionPool(draft: ClusterDraft, settings: ConnectionPoolSettings | undefined, retryBudget: TrafficPolicy["retryBudget"], mesh: MeshConfig): void {
+export function applyConnectionPool(
+  draft: ClusterDraft,
+  settings: ConnectionPoolSettings | undefined,
+  retryBudget: TrafficPolicy["retryBudget"],
+  mesh: MeshConfig,
+): void {
   const { tcp, http } = settings ?? {};
   const limits: Thresholds = { maxRetries: UNLIMITED, maxRequests: UNLIMITED, maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED };
   if (retryBudget) {

@@ -21,7 +21,11 @@ export class ClusterDraft {
   #options: HttpProtocolOptions | undefined;
 
   constructor(name: string, type: DiscoveryType | Init<typeof Cluster_CustomClusterTypeSchema>) {
-    this.init = create(ClusterSchema, { name, altStatName: `${name};`, clusterDiscoveryType: typeof type === "string" ? { case: "type", value: Cluster_DiscoveryType[type] } : { case: "clusterType", value: type } });
+    this.init = create(ClusterSchema, {
+      name,
+      altStatName: `${name};`,
+      clusterDiscoveryType: typeof type === "string" ? { case: "type", value: Cluster_DiscoveryType[type] } : { case: "clusterType", value: type },
+    });
   }
 
   /** Whether hosts are looked up by the name that each request says. */
@@ -86,6 +90,8 @@ export class ClusterDraft {
 /** HTTP/1 with the letters of header names as the peer wrote them. */
 export function preserveCaseOptions(): Http1ProtocolOptions {
   return create(Http1ProtocolOptionsSchema, {
-    headerKeyFormat: { headerFormat: { case: "statefulFormatter", value: { name: "preserve_case", typedConfig: packAny(PreserveCaseFormatterConfigSchema, {}) } } },
+    headerKeyFormat: {
+      headerFormat: { case: "statefulFormatter", value: { name: "preserve_case", typedConfig: packAny(PreserveCaseFormatterConfigSchema, {}) } },
+    },
   });
 }

@@ -48,7 +48,14 @@ function inbound(proxy: ProxyContext, port: number, bind: string, targets: reado
   const { mesh, view, scope } = proxy;
   const [primary] = targets;
   const draft = new ClusterDraft(inboundCluster(port), bind === "" ? "ORIGINAL_DST" : "STATIC");
-  const statName = primary && patternedStatName(mesh.config["inboundClusterStatName"], { ...statService(primary.service), port: primary.port.port, portName: primary.port.name, targetPort: port });
+  const statName =
+    primary &&
+    patternedStatName(mesh.config["inboundClusterStatName"], {
+      ...statService(primary.service),
+      port: primary.port.port,
+      portName: primary.port.name,
+      targetPort: port,
+    });
   if (statName !== undefined) draft.init.altStatName = statPrefix(statName);
   draft.init.commonLbConfig = create(Cluster_CommonLbConfigSchema);
   if (bind !== "") {
@@ -71,7 +78,9 @@ function inbound(proxy: ProxyContext, port: number, bind: string, targets: reado
   if (primary && !primary.service.meshExternal) {
     const services = new Map(targets.filter((target) => target.port.port === primary.port.port).map(({ service }) => [service.hostname, service]));
     draft.init.metadata = create(MetadataSchema, {
-      filterMetadata: { istio: { services: [...services.values()].map(serviceMetadata), ...(ruled && rule && { config: configPath("destination-rule", rule) }) } },
+      filterMetadata: {
+        istio: { services: [...services.values()].map(serviceMetadata), ...(ruled && rule && { config: configPath("destination-rule", rule) }) },
+      },
     });
   }
   return draft.finish();

@@ -85,7 +85,8 @@ function applyConsistentHash({ init }: ClusterDraft, hash: LoadBalancerSettings[
   if (!hash) return;
   if (hash.maglev) {
     init.lbPolicy = Cluster_LbPolicy.MAGLEV;
-    if (hash.maglev.tableSize) init.lbConfig = { case: "maglevLbConfig", value: create(Cluster_MaglevLbConfigSchema, { tableSize: BigInt(hash.maglev.tableSize) }) };
+    if (hash.maglev.tableSize)
+      init.lbConfig = { case: "maglevLbConfig", value: create(Cluster_MaglevLbConfigSchema, { tableSize: BigInt(hash.maglev.tableSize) }) };
     return;
   }
   init.lbPolicy = Cluster_LbPolicy.RING_HASH;
@@ -101,6 +102,9 @@ function warmUp(settings: LoadBalancerSettings | undefined): Cluster_SlowStartCo
   if (!window) return undefined;
   return create(Cluster_SlowStartConfigSchema, {
     slowStartWindow: create(DurationSchema, window),
-    ...(warmup && { aggression: { defaultValue: warmup.aggression ?? 1, runtimeKey: UNUSED_RUNTIME_KEY }, minWeightPercent: { value: warmup.minimumPercent ?? 10 } }),
+    ...(warmup && {
+      aggression: { defaultValue: warmup.aggression ?? 1, runtimeKey: UNUSED_RUNTIME_KEY },
+      minWeightPercent: { value: warmup.minimumPercent ?? 10 },
+    }),
   });
 }

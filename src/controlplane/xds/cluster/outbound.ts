@@ -1,7 +1,13 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { packAny } from "../../../proto/index.ts";
-import { Cluster_CommonLbConfigSchema, Cluster_DnsLookupFamily, Cluster_EdsClusterConfigSchema, Cluster_LbPolicy, Cluster_OriginalDstLbConfigSchema } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
+import {
+  Cluster_CommonLbConfigSchema,
+  Cluster_DnsLookupFamily,
+  Cluster_EdsClusterConfigSchema,
+  Cluster_LbPolicy,
+  Cluster_OriginalDstLbConfigSchema,
+} from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { FilterSchema } from "../../../proto/gen/envoy/config/cluster/v3/filter_pb.ts";
 import { MetadataSchema } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { HealthStatus, HealthStatusSetSchema } from "../../../proto/gen/envoy/config/core/v3/health_check_pb.ts";
@@ -9,7 +15,17 @@ import { TypedExtensionConfigSchema } from "../../../proto/gen/envoy/config/core
 import { CaresDnsResolverConfigSchema } from "../../../proto/gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts";
 import type { Subset, TrafficPolicy } from "../../../resources/index.ts";
 import { parseDuration } from "../../policy/index.ts";
-import { forcesUnhealthyEndpoints, isHttp, isHttp2, isSniffed, keepsDrainingEndpoints, servesPort, type MeshPort, type MeshService, type ServiceBackends } from "../../registry/index.ts";
+import {
+  forcesUnhealthyEndpoints,
+  isHttp,
+  isHttp2,
+  isSniffed,
+  keepsDrainingEndpoints,
+  servesPort,
+  type MeshPort,
+  type MeshService,
+  type ServiceBackends,
+} from "../../registry/index.ts";
 import { loadAssignment, type EndpointClient } from "../endpoint/assignment.ts";
 import { TCP_METADATA_EXCHANGE } from "../filters.ts";
 import { forwardProxyCluster, forwardsByName } from "../forward-proxy.ts";
@@ -78,12 +94,30 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
   const passthrough = subset?.trafficPolicy?.loadBalancer?.simple === "PASSTHROUGH";
   const byName = forwardsByName(service);
   // Envoy refuses such a cluster without TLS, whose HTTP options say nothing of names, unless it is told that this is meant. Istio does not tell it.
-  const draft = new ClusterDraft(name, byName ? forwardProxyCluster(service, view, insecureByName(policy) || (view.dialect === "envoy" && !policy?.tls)) : passthrough ? "ORIGINAL_DST" : discoveryType(service, view.type));
-  const statName = request.sni ? undefined : patternedStatName(mesh.config["outboundClusterStatName"], { ...statService(service), port: port.port, portName: port.name, subset: subset?.name ?? "", targetPort: 0 });
+  const draft = new ClusterDraft(
+    name,
+    byName
+      ? forwardProxyCluster(service, view, insecureByName(policy) || (view.dialect === "envoy" && !policy?.tls))
+      : passthrough
+        ? "ORIGINAL_DST"
+        : discoveryType(service, view.type),
+  );
+  const statName = request.sni
+    ? undefined
+    : patternedStatName(mesh.config["outboundClusterStatName"], {
+        ...statService(service),
+        port: port.port,
+        portName: port.name,
+        subset: subset?.name ?? "",
+        targetPort: 0,
+      });
   if (statName !== undefined) draft.init.altStatName = statPrefix(statName);
   if (!byName) draft.init.commonLbConfig = create(Cluster_CommonLbConfigSchema);
   // Whoever has a session goes on to reach a server that goes away; new requests do not.
-  if (!subset && !request.sni && draft.init.commonLbConfig && keepsDrainingEndpoints(service)) draft.init.commonLbConfig.overrideHostStatus = create(HealthStatusSetSchema, { statuses: [HealthStatus.HEALTHY, HealthStatus.DRAINING, HealthStatus.UNKNOWN, HealthStatus.DEGRADED] });
+  if (!subset && !request.sni && draft.init.commonLbConfig && keepsDrainingEndpoints(service))
+    draft.init.commonLbConfig.overrideHostStatus = create(HealthStatusSetSchema, {
+      statuses: [HealthStatus.HEALTHY, HealthStatus.DRAINING, HealthStatus.UNKNOWN, HealthStatus.DEGRADED],
+    });
   if (!applyDiscovery(draft, request, subset?.name ?? "")) return undefined;
   applyProtocol(draft, port, view, mesh);
   if (upgradesToHttp2(policy?.connectionPool, port, mesh.config)) draft.setHttp2();
@@ -97,7 +131,8 @@ function build(request: OutboundRequest, subset: Subset | undefined, policy: Tra
   }
   if (draft.type === "ORIGINAL_DST") draft.init.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   if (draft.type === "EDS") draft.init.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { serviceName: name, edsConfig: adsSource() });
-  if (view.dialect === "istio") draft.init.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];
+  if (view.dialect === "istio")
+    draft.init.filters = [create(FilterSchema, { name: TCP_METADATA_EXCHANGE.name, typedConfig: TCP_METADATA_EXCHANGE.typedConfig })];
   const istio: JsonObject = byName ? {} : { services: [serviceMetadata(service)] };
   if (service.meshExternal && !subset) istio["external"] = true;
   if (rule) {
@@ -134,7 +169,11 @@ function applyDiscovery(draft: ClusterDraft, request: OutboundRequest, subset: s
   });
   if (assignment.endpoints.length === 0) return false;
   draft.init.loadAssignment = assignment;
-  draft.init.dnsLookupFamily = service.racesAddresses ? Cluster_DnsLookupFamily.ALL : view.ipv6 && !view.ipv4 ? Cluster_DnsLookupFamily.V6_ONLY : Cluster_DnsLookupFamily.V4_ONLY;
+  draft.init.dnsLookupFamily = service.racesAddresses
+    ? Cluster_DnsLookupFamily.ALL
+    : view.ipv6 && !view.ipv4
+      ? Cluster_DnsLookupFamily.V6_ONLY
+      : Cluster_DnsLookupFamily.V4_ONLY;
   draft.init.dnsJitter = create(DurationSchema, DNS_JITTER);
   const refresh = parseDuration(mesh.config.dnsRefreshRate);
   if (refresh) draft.init.dnsRefreshRate = create(DurationSchema, refresh);

@@ -11,7 +11,17 @@ import type { ClientTlsSettings, TrafficPolicy } from "../../../resources/index.
 import type { MtlsMode } from "../../policy/index.ts";
 import { rawBufferSocket } from "../filters.ts";
 import type { ProxyView } from "../proxy.ts";
-import { agentSecret, credentialSecret, exactMatchers, fileCertificate, fileRoot, fileSecret, ROOT_CA, WORKLOAD_CERTIFICATE, type SecretSockets } from "../sds.ts";
+import {
+  agentSecret,
+  credentialSecret,
+  exactMatchers,
+  fileCertificate,
+  fileRoot,
+  fileSecret,
+  ROOT_CA,
+  WORKLOAD_CERTIFICATE,
+  type SecretSockets,
+} from "../sds.ts";
 import type { ClusterDraft } from "./draft.ts";
 
 type CommonTls = Init<typeof CommonTlsContextSchema>;
@@ -89,7 +99,13 @@ export function applyProxyProtocol(draft: ClusterDraft, proxyProtocol: TrafficPo
   const wrap = (transportSocket: TransportSocket | undefined): TransportSocket =>
     create(TransportSocketSchema, {
       name: "envoy.transport_sockets.upstream_proxy_protocol",
-      configType: { case: "typedConfig", value: packAny(ProxyProtocolUpstreamTransportSchema, { config: { version }, transportSocket: transportSocket ?? { ...rawBufferSocket(), name: PLAIN } }) },
+      configType: {
+        case: "typedConfig",
+        value: packAny(ProxyProtocolUpstreamTransportSchema, {
+          config: { version },
+          transportSocket: transportSocket ?? { ...rawBufferSocket(), name: PLAIN },
+        }),
+      },
     });
   for (const match of init.transportSocketMatches) match.transportSocket = wrap(match.transportSocket);
   if (init.transportSocket || init.transportSocketMatches.length === 0) init.transportSocket = wrap(init.transportSocket);
@@ -112,7 +128,10 @@ function tlsContext(draft: ClusterDraft, settings: ClientTlsSettings, options: U
         tlsCertificateSdsSecretConfigs: [agentSecret(WORKLOAD_CERTIFICATE)],
         validationContextType: {
           case: "combinedValidationContext",
-          value: { defaultValidationContext: { matchSubjectAltNames: exactMatchers(settings.subjectAltNames) }, validationContextSdsSecretConfig: agentSecret(ROOT_CA) },
+          value: {
+            defaultValidationContext: { matchSubjectAltNames: exactMatchers(settings.subjectAltNames) },
+            validationContextSdsSecretConfig: agentSecret(ROOT_CA),
+          },
         },
       },
     };
@@ -137,7 +156,13 @@ function customTls(settings: ClientTlsSettings, options: UpstreamTlsOptions): Co
     return {
       ...(mutual && { tlsCertificateSdsSecretConfigs: [credentialSecret(settings.credentialName, sockets)] }),
       ...(!insecure && {
-        validationContextType: { case: "combinedValidationContext", value: { defaultValidationContext: { matchSubjectAltNames: exactMatchers(names) }, validationContextSdsSecretConfig: credentialSecret(settings.credentialName, sockets, true) } },
+        validationContextType: {
+          case: "combinedValidationContext",
+          value: {
+            defaultValidationContext: { matchSubjectAltNames: exactMatchers(names) },
+            validationContextSdsSecretConfig: credentialSecret(settings.credentialName, sockets, true),
+          },
+        },
       }),
     };
   }
@@ -150,7 +175,10 @@ function customTls(settings: ClientTlsSettings, options: UpstreamTlsOptions): Co
       : {
           case: "combinedValidationContext",
           value: {
-            defaultValidationContext: { matchSubjectAltNames: exactMatchers(names), ...(settings.caCrl && { crl: { specifier: { case: "filename", value: settings.caCrl } } }) },
+            defaultValidationContext: {
+              matchSubjectAltNames: exactMatchers(names),
+              ...(settings.caCrl && { crl: { specifier: { case: "filename", value: settings.caCrl } } }),
+            },
             // Without a CA of its own the rule means the roots that the system trusts.
             validationContextSdsSecretConfig: fileSecret(fileRoot(settings.caCertificates || "system"), sockets),
           },

@@ -55,7 +55,8 @@ export function loadAssignment(request: AssignmentRequest): LoadAssignment {
   const groups = localityGroups(request);
   const policy = policyOf(rule, subset, port);
   const settings = localitySettings(policy?.loadBalancer, service, mesh);
-  const endpoints = settings && groups.length > 0 ? prioritise(groups, settings, client, policy?.outlierDetection !== undefined) : groups.map(({ lbEndpoints }) => lbEndpoints);
+  const endpoints =
+    settings && groups.length > 0 ? prioritise(groups, settings, client, policy?.outlierDetection !== undefined) : groups.map(({ lbEndpoints }) => lbEndpoints);
   return create(ClusterLoadAssignmentSchema, { clusterName, endpoints });
 }
 
@@ -73,7 +74,12 @@ export function localityGroups(request: AssignmentRequest): LocalityGroup[] {
     if (!isVisible(endpoint, client.reach)) continue;
     if (request.clusterLocal && endpoint.clusterId !== client.clusterId) continue;
     if (service.nodeLocal && endpoint.nodeName !== client.nodeName) continue;
-    if (endpoint.health === "TERMINATING" || (endpoint.health === "UNHEALTHY" && !keepsUnhealthy) || (isDraining(endpoint) && !service.labels[PERSISTENT_SESSION])) continue;
+    if (
+      endpoint.health === "TERMINATING" ||
+      (endpoint.health === "UNHEALTHY" && !keepsUnhealthy) ||
+      (isDraining(endpoint) && !service.labels[PERSISTENT_SESSION])
+    )
+      continue;
     const mtls = ruleMode ? ruleMode === "ISTIO_MUTUAL" : peerAuthentication.endpointTakesMtls(endpoint);
     const group = groups.get(endpoint.locality) ?? { endpoints: [], built: [] };
     groups.set(endpoint.locality, group);
@@ -87,7 +93,11 @@ export function localityGroups(request: AssignmentRequest): LocalityGroup[] {
     const { endpoints, built } = client.reach ? filtered(throughGateways(all.endpoints, all.built, client.reach), request.mtlsOnly ?? false) : all;
     const [region = "", zone = "", subZone = ""] = locality.split("/");
     const weight = built.reduce((sum, { loadBalancingWeight }) => sum + (loadBalancingWeight ?? 1), 0);
-    const lbEndpoints: Init<typeof LocalityLbEndpointsSchema> = { locality: { region, zone, subZone }, lbEndpoints: built, ...(weight > 0 && { loadBalancingWeight: Math.min(weight, MAX_WEIGHT) }) };
+    const lbEndpoints: Init<typeof LocalityLbEndpointsSchema> = {
+      locality: { region, zone, subZone },
+      lbEndpoints: built,
+      ...(weight > 0 && { loadBalancingWeight: Math.min(weight, MAX_WEIGHT) }),
+    };
     return { endpoints, lbEndpoints };
   });
 }

@@ -23,7 +23,18 @@ export class EndpointGenerator {
   generate(proxy: ProxyContext, names: readonly string[]): readonly XdsResource[] {
     const { scope, mesh, view } = proxy;
     const { revisions, networks } = mesh.snapshot;
-    const key = [scope, names, revisions.endpoints, mesh.config, mesh.peerAuthentication.disabling, labelsKey(proxy), placeKey(proxy), networks, reachKey(proxy), view.clusterId];
+    const key = [
+      scope,
+      names,
+      revisions.endpoints,
+      mesh.config,
+      mesh.peerAuthentication.disabling,
+      labelsKey(proxy),
+      placeKey(proxy),
+      networks,
+      reachKey(proxy),
+      view.clusterId,
+    ];
     return this.#answers.get(key, () => names.map((name) => this.#assignment(proxy, name)).filter((resource) => resource !== undefined));
   }
 
@@ -38,16 +49,36 @@ export class EndpointGenerator {
     const { endpoints } = mesh.snapshot.backends(service);
     const policy = policyOf(rule, parsed.subset, parsed.port);
     const settings = localitySettings(policy?.loadBalancer, service, mesh.config);
-    const client = { labels: node.labels, locality: node.locality, nodeName: metadataText(node, "NODE_NAME"), clusterId: view.clusterId, reach: reachOf(proxy) };
+    const client = {
+      labels: node.labels,
+      locality: node.locality,
+      nodeName: metadataText(node, "NODE_NAME"),
+      clusterId: view.clusterId,
+      reach: reachOf(proxy),
+    };
     const local = mesh.isClusterLocal(service.hostname);
     const byPlace = settings && (settings.force || settings.zoneAware || settings.setting.distribute || policy?.outlierDetection);
     const place = `${byPlace ? JSON.stringify([client.locality, settings.setting.failoverPriority ? client.labels : ""]) : ""}|${service.nodeLocal ? client.nodeName : ""}|${local ? client.clusterId : ""}`;
-    return this.#assignments.get([endpoints, service, rule, mesh.peerAuthentication.disabling, mesh.config, clusterName, place, mesh.snapshot.networks, reachKey(proxy)], () =>
-      encodeResource(
-        ClusterLoadAssignmentSchema,
-        clusterName,
-        loadAssignment({ clusterName, service, port: parsed.port, subset: parsed.subset, rule, endpoints: endpoints.filter(isDialled), peerAuthentication: mesh.peerAuthentication, mesh: mesh.config, clusterLocal: local, client, mtlsOnly: parsed.sni }),
-      ),
+    return this.#assignments.get(
+      [endpoints, service, rule, mesh.peerAuthentication.disabling, mesh.config, clusterName, place, mesh.snapshot.networks, reachKey(proxy)],
+      () =>
+        encodeResource(
+          ClusterLoadAssignmentSchema,
+          clusterName,
+          loadAssignment({
+            clusterName,
+            service,
+            port: parsed.port,
+            subset: parsed.subset,
+            rule,
+            endpoints: endpoints.filter(isDialled),
+            peerAuthentication: mesh.peerAuthentication,
+            mesh: mesh.config,
+            clusterLocal: local,
+            client,
+            mtlsOnly: parsed.sni,
+          }),
+        ),
     );
   }
 }

@@ -43,7 +43,12 @@ export function localitySettings(balancer: LoadBalancerSettings | undefined, ser
 }
 
 /** Gives localities weights, or priorities by how near they are to the client. */
-export function prioritise(groups: readonly LocalityGroup[], settings: LocalitySettings, client: EndpointClient, outlierDetection: boolean): Init<typeof LocalityLbEndpointsSchema>[] {
+export function prioritise(
+  groups: readonly LocalityGroup[],
+  settings: LocalitySettings,
+  client: EndpointClient,
+  outlierDetection: boolean,
+): Init<typeof LocalityLbEndpointsSchema>[] {
   const { setting, force } = settings;
   if (settings.zoneAware) {
     if (!settings.zoneAware.enabled) return groups.map(({ lbEndpoints }) => lbEndpoints);
@@ -53,7 +58,12 @@ export function prioritise(groups: readonly LocalityGroup[], settings: LocalityS
   if (setting.distribute) return byWeights(groups, client.locality, setting.distribute);
   if (!outlierDetection && !force) return groups.map(({ lbEndpoints }) => lbEndpoints);
   const failover = setting.failover ?? [];
-  if (!setting.failoverPriority?.length) return byDistance(groups.map(({ lbEndpoints }) => lbEndpoints), 5, (locality) => distance(client.locality, locality, failover));
+  if (!setting.failoverPriority?.length)
+    return byDistance(
+      groups.map(({ lbEndpoints }) => lbEndpoints),
+      5,
+      (locality) => distance(client.locality, locality, failover),
+    );
   const split = byLabels(groups, client.labels, setting.failoverPriority);
   return failover.length > 0 ? byDistance(split, 5, (locality) => distance(client.locality, locality, failover)) : split;
 }
@@ -65,7 +75,11 @@ function zoneAware(zone: NonNullable<LoadBalancerSettings["zoneAwareLbSetting"]>
   return { setting: zone, force: enabled, zoneAware: { enabled, minClusterSize: zone.minClusterSize ?? undefined } };
 }
 
-function byWeights(groups: readonly LocalityGroup[], client: Locality, distribute: NonNullable<LocalityLbSetting["distribute"]>): Init<typeof LocalityLbEndpointsSchema>[] {
+function byWeights(
+  groups: readonly LocalityGroup[],
+  client: Locality,
+  distribute: NonNullable<LocalityLbSetting["distribute"]>,
+): Init<typeof LocalityLbEndpointsSchema>[] {
   const rule = distribute.find(({ from }) => matches(client, from ?? ""));
   if (!rule) return groups.map(({ lbEndpoints }) => lbEndpoints);
   const weights = new Map<number, number>();
@@ -83,7 +97,11 @@ function byWeights(groups: readonly LocalityGroup[], client: Locality, distribut
 }
 
 /** Splits localities by how many of the labels, in their order, an endpoint has in common with the client. */
-function byLabels(groups: readonly LocalityGroup[], labels: Readonly<Record<string, string>>, priorities: readonly string[]): Init<typeof LocalityLbEndpointsSchema>[] {
+function byLabels(
+  groups: readonly LocalityGroup[],
+  labels: Readonly<Record<string, string>>,
+  priorities: readonly string[],
+): Init<typeof LocalityLbEndpointsSchema>[] {
   if (Object.keys(labels).length === 0) return groups.map(({ lbEndpoints }) => lbEndpoints);
   const wanted = priorities.map((entry) => {
     const [name = "", value] = entry.split("=");
@@ -105,15 +123,26 @@ function byLabels(groups: readonly LocalityGroup[], labels: Readonly<Record<stri
       const priority = priorityOf(endpoint);
       byPriority.set(priority, [...(byPriority.get(priority) ?? []), index]);
     }
-    return [...byPriority.keys()].sort((a, b) => a - b).map((priority) => {
-      const members = (byPriority.get(priority) ?? []).map((index) => lbEndpoints.lbEndpoints?.[index]).filter((member) => member !== undefined);
-      return { ...lbEndpoints, priority, lbEndpoints: members, loadBalancingWeight: members.reduce((sum, member) => sum + (member.loadBalancingWeight ?? 1), 0) };
-    });
+    return [...byPriority.keys()]
+      .sort((a, b) => a - b)
+      .map((priority) => {
+        const members = (byPriority.get(priority) ?? []).map((index) => lbEndpoints.lbEndpoints?.[index]).filter((member) => member !== undefined);
+        return {
+          ...lbEndpoints,
+          priority,
+          lbEndpoints: members,
+          loadBalancingWeight: members.reduce((sum, member) => sum + (member.loadBalancingWeight ?? 1), 0),
+        };
+      });
   });
   return compact(split);
 }
 
-function byDistance(groups: readonly Init<typeof LocalityLbEndpointsSchema>[], steps: number, distanceOf: (locality: Locality) => number): Init<typeof LocalityLbEndpointsSchema>[] {
+function byDistance(
+  groups: readonly Init<typeof LocalityLbEndpointsSchema>[],
+  steps: number,
+  distanceOf: (locality: Locality) => number,
+): Init<typeof LocalityLbEndpointsSchema>[] {
   return compact(groups.map((group) => ({ ...group, priority: (group.priority ?? 0) * steps + distanceOf(group.locality ?? {}) })));
 }
 

@@ -29,7 +29,12 @@ export function reachOf({ node, mesh }: ProxyContext, byName = false): Reach | u
   const networks = byName ? mesh.snapshot.networks.unresolved : mesh.snapshot.networks;
   const requested = metadataText(node, "REQUESTED_NETWORK_VIEW");
   if (networks.gateways.length === 0 && requested === "") return undefined;
-  return { networks, network: node.network, ...families(node), visible: requested === "" ? undefined : new Set(["", ...requested.split(",").map((name) => name.trim())]) };
+  return {
+    networks,
+    network: node.network,
+    ...families(node),
+    visible: requested === "" ? undefined : new Set(["", ...requested.split(",").map((name) => name.trim())]),
+  };
 }
 
 /** What clients with the same answer have in common. */

@@ -30,14 +30,21 @@ export function patchCluster(cluster: Cluster, patching: ClusterPatching): Clust
 
 /** Whole clusters that patches add. Those for any context go with the outbound side. */
 export function addedClusters({ context, patches }: Pick<ClusterPatching, "context" | "patches">): Cluster[] {
-  const added = patches.CLUSTER.filter((patch) => patch.operation === "ADD" && inContext(patch, context) && !(patch.context === "ANY" && context === "SIDECAR_INBOUND"));
+  const added = patches.CLUSTER.filter(
+    (patch) => patch.operation === "ADD" && inContext(patch, context) && !(patch.context === "ANY" && context === "SIDECAR_INBOUND"),
+  );
   return added.flatMap(({ value }) => (value ? [clone(ClusterSchema, value as Cluster)] : []));
 }
 
 /** A patch with a transport changes that alone: the one of its kind, or a cluster that has none. */
 function mergeTransport(cluster: Cluster, patch: TransportSocket, { registry, failed }: ClusterPatching): void {
   const matches = cluster.transportSocketMatches.map(({ transportSocket }) => transportSocket);
-  const target = matches.length > 0 ? matches.find((socket) => socket?.name === patch.name) : cluster.transportSocket?.name === patch.name ? cluster.transportSocket : undefined;
+  const target =
+    matches.length > 0
+      ? matches.find((socket) => socket?.name === patch.name)
+      : cluster.transportSocket?.name === patch.name
+        ? cluster.transportSocket
+        : undefined;
   if (!target) {
     if (matches.length === 0) cluster.transportSocket = patch;
     return;

@@ -1,9 +1,21 @@
 import { clone, type Registry } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { packAny, unpackAny } from "../../../proto/index.ts";
-import { FilterChainSchema, FilterSchema, ListenerFilterSchema, type Filter, type FilterChain, type ListenerFilter } from "../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
+import {
+  FilterChainSchema,
+  FilterSchema,
+  ListenerFilterSchema,
+  type Filter,
+  type FilterChain,
+  type ListenerFilter,
+} from "../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
-import { HttpConnectionManagerSchema, HttpFilterSchema, type HttpConnectionManager, type HttpFilter } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import {
+  HttpConnectionManagerSchema,
+  HttpFilterSchema,
+  type HttpConnectionManager,
+  type HttpFilter,
+} from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { VIRTUAL_INBOUND, VIRTUAL_OUTBOUND } from "../names.ts";
 import { edit } from "./edit.ts";
 import { mergeAny, mergeInto } from "./merge.ts";
@@ -36,7 +48,9 @@ export function patchListener(listener: Listener, patching: ListenerPatching): L
 
 /** Whole listeners that patches add. Those for any context go with the outbound side. */
 export function addedListeners({ context, patches }: Pick<ListenerPatching, "context" | "patches">): Listener[] {
-  const added = patches.LISTENER.filter((patch) => patch.operation === "ADD" && inContext(patch, context) && !(patch.context === "ANY" && context === "SIDECAR_INBOUND"));
+  const added = patches.LISTENER.filter(
+    (patch) => patch.operation === "ADD" && inContext(patch, context) && !(patch.context === "ANY" && context === "SIDECAR_INBOUND"),
+  );
   return added.flatMap(({ value }) => (value ? [clone(ListenerSchema, value as Listener)] : []));
 }
 
@@ -48,7 +62,8 @@ function patchListenerFilters(listener: Listener, patching: ListenerPatching): v
     const fits = name ? (filter: ListenerFilter) => filter.name === name : undefined;
     if (patch.operation === "MERGE") {
       if (fits) for (const filter of listener.listenerFilters.filter(fits)) mergeConfig(filter, patch.value as ListenerFilter | undefined, patching, false);
-    } else if (patch.value || patch.operation === "REMOVE") listener.listenerFilters = edit(listener.listenerFilters, patch.operation, fits, () => clone(ListenerFilterSchema, patch.value as ListenerFilter));
+    } else if (patch.value || patch.operation === "REMOVE")
+      listener.listenerFilters = edit(listener.listenerFilters, patch.operation, fits, () => clone(ListenerFilterSchema, patch.value as ListenerFilter));
   }
 }
 
@@ -70,7 +85,8 @@ function patchChain(listener: Listener, chain: FilterChain, patching: ListenerPa
     const value = patch.value as FilterChain | undefined;
     if (!isMerge(patch) || !value) continue;
     // A transport of the same kind is changed inside; merging its encoded form would replace it.
-    if (value.transportSocket && chain.transportSocket && value.transportSocket.name === chain.transportSocket.name) mergeConfig(chain.transportSocket, value.transportSocket, patching, false);
+    if (value.transportSocket && chain.transportSocket && value.transportSocket.name === chain.transportSocket.name)
+      mergeConfig(chain.transportSocket, value.transportSocket, patching, false);
     else mergeInto(FilterChainSchema, chain, value, patch.operation === "MERGE_AND_REPLACE_LIST");
   }
   patchNetworkFilters(listener, chain, patching);
@@ -85,14 +101,17 @@ function patchNetworkFilters(listener: Listener, chain: FilterChain, patching: L
     chain.filters = edit(chain.filters, patch.operation, networkFit(patch), () => clone(FilterSchema, patch.value as Filter));
   }
   for (const filter of chain.filters) {
-    for (const patch of fitting) if (patch.operation === "MERGE" && (networkFit(patch)?.(filter) ?? true)) mergeConfig(filter, patch.value as Filter | undefined, patching, true);
+    for (const patch of fitting)
+      if (patch.operation === "MERGE" && (networkFit(patch)?.(filter) ?? true)) mergeConfig(filter, patch.value as Filter | undefined, patching, true);
     if (filter.name === HTTP_MANAGER) patchHttpFilters(listener, chain, filter, patching);
   }
 }
 
 function patchHttpFilters(listener: Listener, chain: FilterChain, filter: Filter, patching: ListenerPatching): void {
   const { context, patches } = patching;
-  const fitting = patches.HTTP_FILTER.filter((patch) => inContext(patch, context) && fitsListener(patch, listener) && fitsChain(patch, listener, chain) && (networkFit(patch)?.(filter) ?? true));
+  const fitting = patches.HTTP_FILTER.filter(
+    (patch) => inContext(patch, context) && fitsListener(patch, listener) && fitsChain(patch, listener, chain) && (networkFit(patch)?.(filter) ?? true),
+  );
   const manager = fitting.length > 0 ? unpackAny(HttpConnectionManagerSchema, configOf(filter)) : undefined;
   if (!manager) return;
   const fitOf = (patch: Patch) => {
@@ -103,7 +122,9 @@ function patchHttpFilters(listener: Listener, chain: FilterChain, filter: Filter
     if (isMerge(patch) || (!patch.value && patch.operation !== "REMOVE")) continue;
     manager.httpFilters = edit(manager.httpFilters, patch.operation, fitOf(patch), () => clone(HttpFilterSchema, patch.value as HttpFilter));
   }
-  for (const httpFilter of manager.httpFilters) for (const patch of fitting) if (patch.operation === "MERGE" && (fitOf(patch)?.(httpFilter) ?? true)) mergeConfig(httpFilter, patch.value as HttpFilter | undefined, patching, true);
+  for (const httpFilter of manager.httpFilters)
+    for (const patch of fitting)
+      if (patch.operation === "MERGE" && (fitOf(patch)?.(httpFilter) ?? true)) mergeConfig(httpFilter, patch.value as HttpFilter | undefined, patching, true);
   setConfig(filter, packManager(manager));
 }
 

@@ -14,7 +14,8 @@ export function mergeInto<Desc extends DescMessage>(schema: Desc, target: Messag
 export function mergeAny(target: Any, patch: Any, registry: Registry): Any {
   const typeName = target.typeUrl.slice(target.typeUrl.lastIndexOf("/") + 1);
   const schema = registry.getMessage(typeName);
-  if (!schema || patch.typeUrl.slice(patch.typeUrl.lastIndexOf("/") + 1) !== typeName) throw new Error(`a ${patch.typeUrl} cannot be merged into a ${target.typeUrl}`);
+  if (!schema || patch.typeUrl.slice(patch.typeUrl.lastIndexOf("/") + 1) !== typeName)
+    throw new Error(`a ${patch.typeUrl} cannot be merged into a ${target.typeUrl}`);
   const message: Message = fromBinary(schema, target.value);
   mergeInto(schema, message, fromBinary(schema, patch.value));
   return { ...target, value: toBinary(schema, message) };

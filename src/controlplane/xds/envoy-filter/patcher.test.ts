@@ -10,21 +10,32 @@ import { edit } from "./edit.ts";
 import { mergeInto } from "./merge.ts";
 
 const NODE = parseNode("sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local", { NAMESPACE: "shop", LABELS: { app: "web" } });
-const SERVICE = { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] } } as KubeObject;
+const SERVICE = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: "web", namespace: "shop" },
+  spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] },
+} as KubeObject;
 type Patch = NonNullable<EnvoyFilterSpec["configPatches"]>[number];
 const HTTP = { listener: { filterChain: { filter: { name: "envoy.filters.network.http_connection_manager" } } } };
 
 test("a patch that cannot be applied leaves everything as it was, and is reported", () => {
   const bad: EnvoyFilterSpec["configPatches"] = [
     { applyTo: "HTTP_FILTER", match: HTTP, patch: { operation: "ADD", value: { name: "x", typedConfig: { "@type": "type.googleapis.com/no.such.Type" } } } },
-    { applyTo: "NETWORK_FILTER", match: HTTP, patch: { operation: "MERGE", value: { typedConfig: { "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" } } } },
+    {
+      applyTo: "NETWORK_FILTER",
+      match: HTTP,
+      patch: { operation: "MERGE", value: { typedConfig: { "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" } } },
+    },
     { applyTo: "CLUSTER", patch: { operation: "MERGE", value: { connectTimeout: "soon" } } },
   ];
   for (const patch of bad) {
     const reported: unknown[] = [];
     const generate = (objects: KubeObject[]) => {
       const generator = createGenerator({ onInvalid: (_thrown, filters) => reported.push(...filters) });
-      return [XDS_TYPES.CDS, XDS_TYPES.LDS].flatMap((type) => generator.generate(NODE, snapshotOf(objects), type).map(({ name, version }) => `${name} ${version}`));
+      return [XDS_TYPES.CDS, XDS_TYPES.LDS].flatMap((type) =>
+        generator.generate(NODE, snapshotOf(objects), type).map(({ name, version }) => `${name} ${version}`),
+      );
     };
     expect(generate([SERVICE, envoyFilter([patch])])).toEqual(generate([SERVICE]));
     expect(reported.length).toBeGreaterThan(0);
@@ -32,9 +43,16 @@ test("a patch that cannot be applied leaves everything as it was, and is reporte
 });
 
 test("a patch that cannot be applied takes no other patch of the listener along", () => {
-  const bad: Patch = { applyTo: "NETWORK_FILTER", match: HTTP, patch: { operation: "MERGE", value: { typedConfig: { "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" } } } };
+  const bad: Patch = {
+    applyTo: "NETWORK_FILTER",
+    match: HTTP,
+    patch: { operation: "MERGE", value: { typedConfig: { "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" } } },
+  };
   const good: Patch = { applyTo: "LISTENER", patch: { operation: "MERGE", value: { perConnectionBufferLimitBytes: 999 } } };
-  const listeners = (patches: EnvoyFilterSpec["configPatches"]) => createGenerator().generate(NODE, snapshotOf([SERVICE, envoyFilter(patches)]), XDS_TYPES.LDS).map(({ name, version }) => `${name} ${version}`);
+  const listeners = (patches: EnvoyFilterSpec["configPatches"]) =>
+    createGenerator()
+      .generate(NODE, snapshotOf([SERVICE, envoyFilter(patches)]), XDS_TYPES.LDS)
+      .map(({ name, version }) => `${name} ${version}`);
   expect(listeners([bad, good])).toEqual(listeners([good]));
   expect(listeners([good])).not.toEqual(listeners([]));
 });
@@ -48,8 +66,18 @@ test("an EnvoyFilter of another workload or namespace changes nothing", () => {
 });
 
 test("merging lets lists grow, or replaces them when asked, and sets what the patch sets", () => {
-  const cluster = () => create(ClusterSchema, { name: "a", connectTimeout: { seconds: 1n, nanos: 5 }, circuitBreakers: { thresholds: [{ maxConnections: 1 }] }, metadata: { filterMetadata: { istio: { a: "1" } } } });
-  const patch = create(ClusterSchema, { connectTimeout: { seconds: 2n }, circuitBreakers: { thresholds: [{ maxConnections: 2 }] }, metadata: { filterMetadata: { other: { b: "2" } } } });
+  const cluster = () =>
+    create(ClusterSchema, {
+      name: "a",
+      connectTimeout: { seconds: 1n, nanos: 5 },
+      circuitBreakers: { thresholds: [{ maxConnections: 1 }] },
+      metadata: { filterMetadata: { istio: { a: "1" } } },
+    });
+  const patch = create(ClusterSchema, {
+    connectTimeout: { seconds: 2n },
+    circuitBreakers: { thresholds: [{ maxConnections: 2 }] },
+    metadata: { filterMetadata: { other: { b: "2" } } },
+  });
   const grown = cluster();
   mergeInto(ClusterSchema, grown, patch);
   expect(grown.circuitBreakers?.thresholds.map(({ maxConnections }) => maxConnections)).toEqual([1, 2]);
@@ -70,6 +98,14 @@ test("inserting without a named item goes to the ends, with one beside it, or no
   expect(edit(["a", "b"], "REMOVE", undefined, () => "x")).toEqual(["a", "b"]);
 });
 
-function envoyFilter(configPatches: EnvoyFilterSpec["configPatches"], { namespace = "shop", labels }: { namespace?: string; labels?: Record<string, string> } = {}): EnvoyFilter {
-  return { apiVersion: "networking.istio.io/v1alpha3", kind: "EnvoyFilter", metadata: { name: "f", namespace }, spec: { ...(labels && { workloadSelector: { labels } }), configPatches: configPatches ?? [] } };
+function envoyFilter(
+  configPatches: EnvoyFilterSpec["configPatches"],
+  { namespace = "shop", labels }: { namespace?: string; labels?: Record<string, string> } = {},
+): EnvoyFilter {
+  return {
+    apiVersion: "networking.istio.io/v1alpha3",
+    kind: "EnvoyFilter",
+    metadata: { name: "f", namespace },
+    spec: { ...(labels && { workloadSelector: { labels } }), configPatches: configPatches ?? [] },
+  };
 }

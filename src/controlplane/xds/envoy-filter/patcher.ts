@@ -16,7 +16,16 @@ import { addedListeners, patchListener } from "./listeners.ts";
 import { applicableFilters, readPatches, type ApplyTo, type PatchContext, type Patches } from "./patches.ts";
 import { patchRoutes } from "./routes.ts";
 
-const LISTENER_TARGETS: readonly ApplyTo[] = ["LISTENER", "FILTER_CHAIN", "NETWORK_FILTER", "HTTP_FILTER", "LISTENER_FILTER", "ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE"];
+const LISTENER_TARGETS: readonly ApplyTo[] = [
+  "LISTENER",
+  "FILTER_CHAIN",
+  "NETWORK_FILTER",
+  "HTTP_FILTER",
+  "LISTENER_FILTER",
+  "ROUTE_CONFIGURATION",
+  "VIRTUAL_HOST",
+  "HTTP_ROUTE",
+];
 const ROUTE_TARGETS: readonly ApplyTo[] = ["ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE"];
 
 /**
@@ -42,9 +51,17 @@ export class EnvoyFilterPatcher {
       for (const resource of resources) {
         const inbound = resource.name.startsWith("inbound|") || resource.name === INBOUND_PASSTHROUGH;
         const context: PatchContext = proxy.view.type === "router" ? "GATEWAY" : inbound ? "SIDECAR_INBOUND" : "SIDECAR_OUTBOUND";
-        const hosts = inbound ? proxy.targets.filter(({ targetPort }) => resource.name === `inbound|${targetPort}||`).map(({ service }) => service.hostname) : [];
+        const hosts = inbound
+          ? proxy.targets.filter(({ targetPort }) => resource.name === `inbound|${targetPort}||`).map(({ service }) => service.hostname)
+          : [];
         const result = this.#apply(proxy, resource, [patches, context, hosts.join()], () => {
-          const cluster = patchCluster(fromBinary(ClusterSchema, resource.value), { context, patches, registry: this.registry(), hosts, failed: (thrown) => this.#report(thrown, proxy) });
+          const cluster = patchCluster(fromBinary(ClusterSchema, resource.value), {
+            context,
+            patches,
+            registry: this.registry(),
+            hosts,
+            failed: (thrown) => this.#report(thrown, proxy),
+          });
           return cluster && encodeCluster(cluster);
         });
         patched.set(context, [...(patched.get(context) ?? []), ...(result ? [result] : [])]);
@@ -58,16 +75,26 @@ export class EnvoyFilterPatcher {
     const patches = this.#patchesFor(proxy, LISTENER_TARGETS);
     if (!patches) return resources;
     return this.#lists.get([patches, resources], () => {
-      const decoded = resources.map((resource) => ({ resource, inbound: proxy.view.type === "sidecar" && fromBinary(ListenerSchema, resource.value).trafficDirection === TrafficDirection.INBOUND }));
+      const decoded = resources.map((resource) => ({
+        resource,
+        inbound: proxy.view.type === "sidecar" && fromBinary(ListenerSchema, resource.value).trafficDirection === TrafficDirection.INBOUND,
+      }));
       const side = (inbound: boolean): XdsResource[] => {
         const context: PatchContext = proxy.view.type === "router" ? "GATEWAY" : inbound ? "SIDECAR_INBOUND" : "SIDECAR_OUTBOUND";
-        const own = decoded.filter((entry) => entry.inbound === inbound).flatMap(({ resource }) => {
-          const result = this.#apply(proxy, resource, [patches, context], () => {
-            const listener = patchListener(fromBinary(ListenerSchema, resource.value), { context, patches, registry: this.registry(), failed: (thrown) => this.#report(thrown, proxy) });
-            return listener && encodeListener(listener);
+        const own = decoded
+          .filter((entry) => entry.inbound === inbound)
+          .flatMap(({ resource }) => {
+            const result = this.#apply(proxy, resource, [patches, context], () => {
+              const listener = patchListener(fromBinary(ListenerSchema, resource.value), {
+                context,
+                patches,
+                registry: this.registry(),
+                failed: (thrown) => this.#report(thrown, proxy),
+              });
+              return listener && encodeListener(listener);
+            });
+            return result ? [result] : [];
           });
-          return result ? [result] : [];
-        });
         return [...own, ...addedListeners({ context, patches }).map(encodeListener)];
       };
       return unique(proxy.view.type === "router" ? side(false) : [...side(false), ...side(true)]);
@@ -93,7 +120,9 @@ export class EnvoyFilterPatcher {
   extensionConfigs(proxy: ProxyContext, names: readonly string[]): XdsResource[] {
     const patches = this.#patchesFor(proxy, ["EXTENSION_CONFIG"]);
     const wanted = new Set(names);
-    const added = (patches?.EXTENSION_CONFIG ?? []).filter(({ operation, value }) => operation === "ADD" && value).map(({ value }) => value as TypedExtensionConfig);
+    const added = (patches?.EXTENSION_CONFIG ?? [])
+      .filter(({ operation, value }) => operation === "ADD" && value)
+      .map(({ value }) => value as TypedExtensionConfig);
     return unique(added.filter(({ name }) => wanted.has(name)).map((config) => encodeResource(TypedExtensionConfigSchema, config.name, config)));
   }
 
@@ -103,7 +132,9 @@ export class EnvoyFilterPatcher {
     if (all.length === 0) return undefined;
     const filters = applicableFilters(all, node, mesh.config.rootNamespace);
     if (filters.length === 0) return undefined;
-    const patches = this.#patches.get([...filters, node.istioVersion, JSON.stringify(node.metadata)], () => readPatches(filters, node, this.registry(), (thrown, filter) => this.onInvalid(thrown, [filter])));
+    const patches = this.#patches.get([...filters, node.istioVersion, JSON.stringify(node.metadata)], () =>
+      readPatches(filters, node, this.registry(), (thrown, filter) => this.onInvalid(thrown, [filter])),
+    );
     return targets.some((target) => patches[target].length > 0) ? patches : undefined;
   }
 
@@ -126,7 +157,9 @@ export class EnvoyFilterPatcher {
 
 function servicePorts({ mesh, node, targets }: ProxyContext, routePort: number): number[] {
   const { routes } = mergeGateways(mesh.snapshot.configs.Gateway, node.labels, targets);
-  const ports = [...routes].filter(([name]) => Number(name.split(".")[1]) === routePort).flatMap(([, servers]) => servers.map(({ server }) => server.port.number));
+  const ports = [...routes]
+    .filter(([name]) => Number(name.split(".")[1]) === routePort)
+    .flatMap(([, servers]) => servers.map(({ server }) => server.port.number));
   return ports.length > 0 ? ports : [routePort];
 }
 

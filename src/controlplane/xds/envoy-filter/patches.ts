@@ -81,12 +81,31 @@ const ORDERED: ReadonlySet<ApplyTo> = new Set(["HTTP_FILTER", "NETWORK_FILTER", 
 /** A patch's own namespace comes after the root's, so that it has the last word. */
 export function applicableFilters(filters: readonly EnvoyFilter[], node: ProxyNode, rootNamespace: string): EnvoyFilter[] {
   return filters
-    .filter((filter) => appliesTo({ metadata: filter.metadata, spec: { selector: { matchLabels: filter.spec?.workloadSelector?.labels ?? {} }, targetRefs: filter.spec?.targetRefs ?? [] } }, node, rootNamespace))
-    .sort((a, b) => (a.spec?.priority ?? 0) - (b.spec?.priority ?? 0) || Number(b.metadata.namespace === rootNamespace) - Number(a.metadata.namespace === rootNamespace) || compareAge(a, b));
+    .filter((filter) =>
+      appliesTo(
+        {
+          metadata: filter.metadata,
+          spec: { selector: { matchLabels: filter.spec?.workloadSelector?.labels ?? {} }, targetRefs: filter.spec?.targetRefs ?? [] },
+        },
+        node,
+        rootNamespace,
+      ),
+    )
+    .sort(
+      (a, b) =>
+        (a.spec?.priority ?? 0) - (b.spec?.priority ?? 0) ||
+        Number(b.metadata.namespace === rootNamespace) - Number(a.metadata.namespace === rootNamespace) ||
+        compareAge(a, b),
+    );
 }
 
 /** The patches for one proxy in the order in which they apply. A patch whose value cannot be read is left out and reported. */
-export function readPatches(filters: readonly EnvoyFilter[], node: ProxyNode, registry: Registry, onInvalid: (thrown: unknown, filter: EnvoyFilter) => void): Patches {
+export function readPatches(
+  filters: readonly EnvoyFilter[],
+  node: ProxyNode,
+  registry: Registry,
+  onInvalid: (thrown: unknown, filter: EnvoyFilter) => void,
+): Patches {
   const patches = Object.fromEntries(Object.keys(TARGETS).map((target) => [target, [] as Patch[]])) as Record<ApplyTo, Patch[]>;
   for (const filter of filters) {
     for (const patch of filter.spec?.configPatches ?? []) {
@@ -100,7 +119,10 @@ export function readPatches(filters: readonly EnvoyFilter[], node: ProxyNode, re
           listener: patch.match?.listener as ListenerMatch | undefined,
           route: patch.match?.routeConfiguration as RouteConfigurationMatch | undefined,
           cluster: patch.match?.cluster as ClusterMatch | undefined,
-          value: patch.patch.value === undefined ? undefined : fromJson(TARGETS[applyTo] as DescMessage, patch.patch.value as JsonValue, { registry, ignoreUnknownFields: true }),
+          value:
+            patch.patch.value === undefined
+              ? undefined
+              : fromJson(TARGETS[applyTo] as DescMessage, patch.patch.value as JsonValue, { registry, ignoreUnknownFields: true }),
         });
       } catch (thrown) {
         onInvalid(thrown, filter);

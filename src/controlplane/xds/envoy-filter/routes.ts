@@ -19,7 +19,9 @@ const ACTIONS: Readonly<Record<string, string>> = { route: "ROUTE", redirect: "R
 export function patchRoutes(config: RouteConfiguration, patching: RoutePatchContext): void {
   const { context, patches } = patching;
   const fits = (patch: Patch): boolean => inContext(patch, context) && fitsConfiguration(patch, config, patching);
-  for (const patch of patches.ROUTE_CONFIGURATION) if (fits(patch) && patch.value) merge(patch, () => mergeInto(RouteConfigurationSchema, config, patch.value as RouteConfiguration, patch.operation === "MERGE_AND_REPLACE_LIST"));
+  for (const patch of patches.ROUTE_CONFIGURATION)
+    if (fits(patch) && patch.value)
+      merge(patch, () => mergeInto(RouteConfigurationSchema, config, patch.value as RouteConfiguration, patch.operation === "MERGE_AND_REPLACE_LIST"));
   const hostPatches = patches.VIRTUAL_HOST.filter(fits);
   const routePatches = patches.HTTP_ROUTE.filter(fits);
   const hosts = config.virtualHosts.flatMap((host): VirtualHost[] => {
@@ -27,7 +29,10 @@ export function patchRoutes(config: RouteConfiguration, patching: RoutePatchCont
     if (patched) patchHostRoutes(patched, routePatches);
     return patched ? [patched] : [];
   });
-  config.virtualHosts = [...hosts, ...hostPatches.flatMap((patch) => (patch.operation === "ADD" && patch.value ? [clone(VirtualHostSchema, patch.value as VirtualHost)] : []))];
+  config.virtualHosts = [
+    ...hosts,
+    ...hostPatches.flatMap((patch) => (patch.operation === "ADD" && patch.value ? [clone(VirtualHostSchema, patch.value as VirtualHost)] : [])),
+  ];
 }
 
 function patchHost(host: VirtualHost, patches: readonly Patch[]): VirtualHost | undefined {

@@ -48,7 +48,14 @@ export function extensionsFor(configs: Pick<ConfigIndex, "TrafficExtension" | "W
 /** Whether the filter of an extension belongs into a chain. `port` 0 is that of no service. */
 export function matches({ match }: Extension, trafficClass: TrafficClass, port: number): boolean {
   const side = trafficClass === "inbound" ? "SERVER" : "CLIENT";
-  return match.length === 0 || match.some(({ mode, ports }) => (!mode || mode === "UNDEFINED" || mode === "CLIENT_AND_SERVER" || mode === side) && (!ports?.length || ports.some(({ number }) => number !== 0 && number === port)));
+  return (
+    match.length === 0 ||
+    match.some(
+      ({ mode, ports }) =>
+        (!mode || mode === "UNDEFINED" || mode === "CLIENT_AND_SERVER" || mode === side) &&
+        (!ports?.length || ports.some(({ number }) => number !== 0 && number === port)),
+    )
+  );
 }
 
 /** Whether it works on the bytes of connections; everything else works on HTTP. */
@@ -70,7 +77,14 @@ function translated({ apiVersion, metadata, spec }: WasmPlugin): TrafficExtensio
     apiVersion,
     kind: "TrafficExtension",
     metadata: { ...metadata, name: metadata.name + FROM_PLUGIN },
-    spec: { ...(selector && { selector }), ...(targets && { targetRefs: targets }), ...(priority !== undefined && { priority }), phase: phase === "UNSPECIFIED_PHASE" ? "UNSPECIFIED" : (phase ?? "UNSPECIFIED"), ...(match && { match }), wasm },
+    spec: {
+      ...(selector && { selector }),
+      ...(targets && { targetRefs: targets }),
+      ...(priority !== undefined && { priority }),
+      phase: phase === "UNSPECIFIED_PHASE" ? "UNSPECIFIED" : (phase ?? "UNSPECIFIED"),
+      ...(match && { match }),
+      wasm,
+    },
   };
 }
 

@@ -33,8 +33,14 @@ const FETCH_TIMEOUT = { seconds: 30n };
 /** The filter of an extension: Lua and refusals stand in the listener, what a module is configured with comes apart from it. */
 export function extensionFilter(extension: Extension): FilterConfig {
   const { code, resourceName } = extension;
-  if ("lua" in code) return { name: resourceName, typedConfig: packAny(LuaSchema, { defaultSourceCode: { specifier: { case: "inlineString", value: code.lua } } }) };
-  if ("refusal" in code) return { name: resourceName, typedConfig: code.refusal === "network" ? packAny(NetworkRbacSchema, { rules: DENY_ALL, statPrefix: REFUSED }) : packAny(HttpRbacSchema, { rules: DENY_ALL }) };
+  if ("lua" in code)
+    return { name: resourceName, typedConfig: packAny(LuaSchema, { defaultSourceCode: { specifier: { case: "inlineString", value: code.lua } } }) };
+  if ("refusal" in code)
+    return {
+      name: resourceName,
+      typedConfig:
+        code.refusal === "network" ? packAny(NetworkRbacSchema, { rules: DENY_ALL, statPrefix: REFUSED }) : packAny(HttpRbacSchema, { rules: DENY_ALL }),
+    };
   return { name: resourceName, typedConfig: create(AnySchema), discovered: isNetworkExtension(extension) ? NETWORK_TYPES : HTTP_TYPES };
 }
 
@@ -60,14 +66,22 @@ function pluginConfig({ namespace, name, resourceVersion }: Extension, wasm: Was
   return {
     name: `${namespace}.${name}`,
     rootId: wasm.pluginName ?? "",
-    configuration: Object.keys(wasm.pluginConfig ?? {}).length > 0 ? packAny(StringValueSchema, { value: JSON.stringify(wasm.pluginConfig) }) : create(AnySchema),
-    failurePolicy: wasm.failStrategy === "FAIL_OPEN" ? FailurePolicy.FAIL_OPEN : wasm.failStrategy === "FAIL_RELOAD" ? FailurePolicy.FAIL_RELOAD : FailurePolicy.FAIL_CLOSED,
+    configuration:
+      Object.keys(wasm.pluginConfig ?? {}).length > 0 ? packAny(StringValueSchema, { value: JSON.stringify(wasm.pluginConfig) }) : create(AnySchema),
+    failurePolicy:
+      wasm.failStrategy === "FAIL_OPEN" ? FailurePolicy.FAIL_OPEN : wasm.failStrategy === "FAIL_RELOAD" ? FailurePolicy.FAIL_RELOAD : FailurePolicy.FAIL_CLOSED,
     vm: { case: "vmConfig", value: { runtime: RUNTIME, code: codeSource(wasm), environmentVariables: { hostEnvKeys, keyValues } } },
   };
 }
 
 function codeSource({ url, sha256 = "" }: WasmConfig) {
-  if (url.startsWith("file://")) return { specifier: { case: "local" as const, value: { specifier: { case: "filename" as const, value: url.slice("file://".length) } } } };
+  if (url.startsWith("file://"))
+    return { specifier: { case: "local" as const, value: { specifier: { case: "filename" as const, value: url.slice("file://".length) } } } };
   const uri = url.includes("://") ? url : `oci://${url}`;
-  return { specifier: { case: "remote" as const, value: { httpUri: { uri, timeout: FETCH_TIMEOUT, httpUpstreamType: { case: "cluster" as const, value: "_" } }, sha256 } } };
+  return {
+    specifier: {
+      case: "remote" as const,
+      value: { httpUri: { uri, timeout: FETCH_TIMEOUT, httpUpstreamType: { case: "cluster" as const, value: "_" } }, sha256 },
+    },
+  };
 }

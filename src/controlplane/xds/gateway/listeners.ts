@@ -2,7 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import type { Init } from "../../../proto/index.ts";
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { ListenerSchema, type Listener } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
-import { HttpConnectionManager_ForwardClientCertDetails as CertDetails, type HttpConnectionManagerSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import {
+  HttpConnectionManager_ForwardClientCertDetails as CertDetails,
+  type HttpConnectionManagerSchema,
+} from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { isHttp, parseProtocol } from "../../registry/index.ts";
 import { address, cidrRange } from "../address.ts";
 import { configured, PROXY_PROTOCOL, TLS_INSPECTOR } from "../filters.ts";
@@ -44,13 +47,29 @@ export function gatewayListeners(parts: ListenerParts): Listener[] {
 }
 
 function chainsOf(parts: ListenerParts, port: MergedPort, listener: string, sniHosts: TlsHosts): ChainDraft[] {
-  if (isHttp(parseProtocol(port.protocol))) return [{ filters: [...parts.extensions("tcp", "all", "gateway", port.number), manager(parts, port.routeName, port.protocol, statPrefix(`outbound_${listener}`), port.number)] }];
-  return port.servers.flatMap((merged) => (isHttpServer(merged.server) && merged.server.tls ? [httpsChain(parts, merged, listener, port.number)] : gatewayTcpChains(parts, merged, port.number, sniHosts)));
+  if (isHttp(parseProtocol(port.protocol)))
+    return [
+      {
+        filters: [
+          ...parts.extensions("tcp", "all", "gateway", port.number),
+          manager(parts, port.routeName, port.protocol, statPrefix(`outbound_${listener}`), port.number),
+        ],
+      },
+    ];
+  return port.servers.flatMap((merged) =>
+    isHttpServer(merged.server) && merged.server.tls
+      ? [httpsChain(parts, merged, listener, port.number)]
+      : gatewayTcpChains(parts, merged, port.number, sniHosts),
+  );
 }
 
 function httpsChain(parts: ListenerParts, { server, routeName, sniHosts }: MergedServer, listener: string, port: number): ChainDraft {
   const prefix = server.name || statPrefix(`outbound_${listener}`);
-  return { sniHosts, filters: [...parts.extensions("tcp", "all", "gateway", port), manager(parts, routeName, server.port.protocol, prefix, port)], ...(server.tls && { tls: serverTls(parts, server.tls, "HTTP") }) };
+  return {
+    sniHosts,
+    filters: [...parts.extensions("tcp", "all", "gateway", port), manager(parts, routeName, server.port.protocol, prefix, port)],
+    ...(server.tls && { tls: serverTls(parts, server.tls, "HTTP") }),
+  };
 }
 
 function manager(parts: ListenerParts, routes: string, protocol: string, prefix: string, port: number) {
@@ -78,7 +97,9 @@ function build(parts: ListenerParts, name: string, bind: string, port: number, c
     address: address(bind, port),
     trafficDirection: TrafficDirection.OUTBOUND,
     maxConnectionsToAcceptPerSocketEvent: ACCEPT_ONE,
-    ...(metadataFlag(parts.proxy.node, "OUTBOUND_LISTENER_EXACT_BALANCE") && { connectionBalanceConfig: { balanceType: { case: "exactBalance" as const, value: {} } } }),
+    ...(metadataFlag(parts.proxy.node, "OUTBOUND_LISTENER_EXACT_BALANCE") && {
+      connectionBalanceConfig: { balanceType: { case: "exactBalance" as const, value: {} } },
+    }),
     ...(limit !== undefined && limit >= 0 && { perConnectionBufferLimitBytes: limit }),
     accessLog: parts.logs("gateway", "listener"),
     listenerFilters: [...(topologyOf(parts).proxyProtocol !== undefined ? [configured(PROXY_PROTOCOL)] : []), ...(needsTls ? [configured(TLS_INSPECTOR)] : [])],

@@ -35,7 +35,8 @@ export function mergeGateways(gateways: readonly Gateway[], labels: Readonly<Rec
   const merger = new Merger(targets);
   for (const gateway of gateways) {
     if (gateway.spec?.selector && !selects(gateway.spec.selector, labels)) continue;
-    for (const server of gateway.spec?.servers ?? []) if (server.port) merger.add(gateway, { ...server, hosts: hostsIn(server.hosts, gateway.metadata.namespace ?? "") });
+    for (const server of gateway.spec?.servers ?? [])
+      if (server.port) merger.add(gateway, { ...server, hosts: hostsIn(server.hosts, gateway.metadata.namespace ?? "") });
   }
   return merger.result();
 }
@@ -67,7 +68,12 @@ class Merger {
     const number = this.#targetPort(server.port.number);
     const bind = server.bind ?? "";
     const routeName = routeNameOf(server, number, metadata);
-    const merged: MergedServer = { server, gateway: `${metadata.namespace}/${metadata.name}`, routeName, sniHosts: server.tls ? [...new Set(server.hosts.map((host) => host.slice(host.indexOf("/") + 1)))].sort() : [] };
+    const merged: MergedServer = {
+      server,
+      gateway: `${metadata.namespace}/${metadata.name}`,
+      routeName,
+      sniHosts: server.tls ? [...new Set(server.hosts.map((host) => host.slice(host.indexOf("/") + 1)))].sort() : [],
+    };
     if (server.tls && !this.#tlsHosts.claim(number, server.hosts, bind)) return;
     if (server.tls?.mode === "AUTO_PASSTHROUGH") this.#autoPassthrough = true;
     const plain = this.#plain.get(number);

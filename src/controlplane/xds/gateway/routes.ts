@@ -100,7 +100,12 @@ function contextOf({ scope, node, mesh }: ProxyContext, virtualService: Resolved
 function collapse(hosts: ReadonlyMap<string, Host>): Host[] {
   const kept: Host[] = [];
   for (const [, host] of [...hosts].sort(([a], [b]) => compareSpecificity(a, b))) {
-    const same = kept.find((other) => other.requireTls === host.requireTls && other.routes.length === host.routes.length && other.routes.every((route, index) => route === host.routes[index]));
+    const same = kept.find(
+      (other) =>
+        other.requireTls === host.requireTls &&
+        other.routes.length === host.routes.length &&
+        other.routes.every((route, index) => route === host.routes[index]),
+    );
     if (same) same.domains.push(...host.domains);
     else kept.push({ ...host, domains: [...host.domains] });
   }

@@ -29,7 +29,13 @@ function tcpRoute(parts: ListenerParts, merged: MergedServer): ChainDraft["filte
   for (const virtualService of boundTo(parts, merged)) {
     for (const { match, route } of virtualService.spec.tcp ?? []) {
       if (!route?.length || (match?.length && !match.some((one) => fits(one, merged)))) continue;
-      return [routedTcpChain(parts, route, { port: server.port.number, name: server.port.name ?? "" }, nameOf(virtualService), { trafficClass: "gateway", protocol: parseProtocol(server.port.protocol), exchange })];
+      return [
+        routedTcpChain(parts, route, { port: server.port.number, name: server.port.name ?? "" }, nameOf(virtualService), {
+          trafficClass: "gateway",
+          protocol: parseProtocol(server.port.protocol),
+          exchange,
+        }),
+      ];
     }
   }
   return [];
@@ -39,7 +45,17 @@ function tlsRoutes(parts: ListenerParts, merged: MergedServer, listenerPort: num
   const { server } = merged;
   return boundTo(parts, merged).flatMap((virtualService) =>
     (virtualService.spec.tls ?? []).flatMap(({ match, route }) =>
-      !route?.length ? [] : match.filter((one) => fits(one, merged) && sniHosts.claim(listenerPort, one.sniHosts, server.bind ?? "")).map((one) => ({ sniHosts: one.sniHosts, filters: routedTcpChain(parts, route, { port: server.port.number, name: server.port.name ?? "" }, nameOf(virtualService), { trafficClass: "gateway", protocol: parseProtocol(server.port.protocol) }) })),
+      !route?.length
+        ? []
+        : match
+            .filter((one) => fits(one, merged) && sniHosts.claim(listenerPort, one.sniHosts, server.bind ?? ""))
+            .map((one) => ({
+              sniHosts: one.sniHosts,
+              filters: routedTcpChain(parts, route, { port: server.port.number, name: server.port.name ?? "" }, nameOf(virtualService), {
+                trafficClass: "gateway",
+                protocol: parseProtocol(server.port.protocol),
+              }),
+            })),
     ),
   );
 }
@@ -50,13 +66,19 @@ function autoPassthrough(parts: ListenerParts, hosts: readonly string[]): ChainD
   return scope.services.flatMap((service) => {
     if (service.meshExternal || !hosts.some((host) => hostIsSubsetOf(service.hostname, host))) return [];
     const rule = ruleOf(scope, service.hostname, node);
-    return service.ports.filter(({ protocol }) => protocol !== "UDP").flatMap(({ name: portName, port, protocol }) =>
-      ["", ...(rule?.spec.subsets ?? []).map(({ name }) => name)].map((subset): ChainDraft => {
-        const cluster = sniName(port, subset, service.hostname);
-        const stats = { ...statService(service), port, portName, subset, targetPort: 0 };
-        return { sniHosts: [cluster], applicationProtocols: MESH_ALPN, filters: serviceTcpChain(parts, cluster, rule, { trafficClass: "gateway", protocol, port, subset, opaque: true, stats }) };
-      }),
-    );
+    return service.ports
+      .filter(({ protocol }) => protocol !== "UDP")
+      .flatMap(({ name: portName, port, protocol }) =>
+        ["", ...(rule?.spec.subsets ?? []).map(({ name }) => name)].map((subset): ChainDraft => {
+          const cluster = sniName(port, subset, service.hostname);
+          const stats = { ...statService(service), port, portName, subset, targetPort: 0 };
+          return {
+            sniHosts: [cluster],
+            applicationProtocols: MESH_ALPN,
+            filters: serviceTcpChain(parts, cluster, rule, { trafficClass: "gateway", protocol, port, subset, opaque: true, stats }),
+          };
+        }),
+      );
   });
 }
 

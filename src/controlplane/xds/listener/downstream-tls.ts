@@ -16,7 +16,14 @@ export const HTTP_ALPN = ["h2", "http/1.1"];
 const TCP_ALPN = ["istio-peer-exchange", ...HTTP_ALPN];
 
 /** Mutual TLS in the mesh has both ends under one's own control, so that what is weak can be left out. */
-const CIPHER_SUITES = ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-GCM-SHA256"];
+const CIPHER_SUITES = [
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+  "AES256-GCM-SHA384",
+  "AES128-GCM-SHA256",
+];
 
 export function tcpAlpn(dialect: Dialect): string[] {
   return dialect === "istio" ? TCP_ALPN : HTTP_ALPN;
@@ -40,7 +47,11 @@ export function inboundMutualTls(node: ProxyNode, view: Pick<ProxyView, "secretS
 }
 
 /** The workload's own certificate and the roots that peers' certificates are checked with. */
-export function workloadSecrets(node: ProxyNode, { secretSockets }: Pick<ProxyView, "secretSockets">, defaultValidationContext: Init<typeof CertificateValidationContextSchema>) {
+export function workloadSecrets(
+  node: ProxyNode,
+  { secretSockets }: Pick<ProxyView, "secretSockets">,
+  defaultValidationContext: Init<typeof CertificateValidationContextSchema>,
+) {
   const chain = metadataText(node, "TLS_SERVER_CERT_CHAIN");
   const key = metadataText(node, "TLS_SERVER_KEY");
   const root = metadataText(node, "TLS_SERVER_ROOT_CERT");

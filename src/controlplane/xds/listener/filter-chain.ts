@@ -39,7 +39,10 @@ export function matchesAll(chain: ChainDraft): boolean {
 export function matchOf(chain: ChainDraft): FilterChainMatch | undefined {
   if (matchesAll(chain)) return undefined;
   const { sniHosts = [], applicationProtocols = [], cidrs = [], transportProtocol = "" } = chain;
-  const ranges = [...cidrs].sort().map(cidrRange).filter((range) => range !== undefined);
+  const ranges = [...cidrs]
+    .sort()
+    .map(cidrRange)
+    .filter((range) => range !== undefined);
   return {
     applicationProtocols: [...applicationProtocols],
     transportProtocol,

@@ -1,6 +1,11 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { encode, packAny, typeUrlOf, type Init } from "../../../proto/index.ts";
-import { Http1ProtocolOptionsSchema, HttpProtocolOptions_HeadersWithUnderscoresAction, type HttpProtocolOptionsSchema, type Http2ProtocolOptionsSchema } from "../../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
+import {
+  Http1ProtocolOptionsSchema,
+  HttpProtocolOptions_HeadersWithUnderscoresAction,
+  type HttpProtocolOptionsSchema,
+  type Http2ProtocolOptionsSchema,
+} from "../../../proto/gen/envoy/config/core/v3/protocol_pb.ts";
 import type { RouteConfigurationSchema } from "../../../proto/gen/envoy/config/route/v3/route_pb.ts";
 import {
   HttpConnectionManager_PathWithEscapedSlashesAction,
@@ -11,7 +16,19 @@ import { parseDuration, type FilterConfig } from "../../policy/index.ts";
 import type { MeshConfig, MeshService, Protocol } from "../../registry/index.ts";
 import { preserveCaseOptions } from "../cluster/draft.ts";
 import { preservesCase } from "../cluster/outbound.ts";
-import { ALPN, CORS, chainFilter, FAULT, GRPC_STATS, GRPC_WEB, INBOUND_METADATA, OUTBOUND_METADATA, OUTBOUND_METADATA_SKIP_HEADERS, ROUTER, ROUTER_SUPPRESS_HEADERS } from "../filters.ts";
+import {
+  ALPN,
+  CORS,
+  chainFilter,
+  FAULT,
+  GRPC_STATS,
+  GRPC_WEB,
+  INBOUND_METADATA,
+  OUTBOUND_METADATA,
+  OUTBOUND_METADATA_SKIP_HEADERS,
+  ROUTER,
+  ROUTER_SUPPRESS_HEADERS,
+} from "../filters.ts";
 import { anyNameFilter, forwardProxyFilter, forwardsAny } from "../forward-proxy.ts";
 import { metadataText } from "../proxy.ts";
 import { adsSource } from "../sds.ts";
@@ -70,12 +87,20 @@ export function untracedManager(parts: ListenerParts, options: HttpChainOptions)
     ...(parts.idleTimeout && { commonHttpProtocolOptions: { idleTimeout: parts.idleTimeout } }),
     ...(needsHttp1 && { httpProtocolOptions: http1 }),
     proxy100Continue: true,
-    routeSpecifier: typeof options.routes === "string" ? { case: "rds", value: { configSource: adsSource(), routeConfigName: options.routes } } : { case: "routeConfig", value: options.routes },
+    routeSpecifier:
+      typeof options.routes === "string"
+        ? { case: "rds", value: { configSource: adsSource(), routeConfigName: options.routes } }
+        : { case: "routeConfig", value: options.routes },
     accessLog: parts.logs(trafficClass, "http"),
     httpFilters: httpFilters(parts, options).map(chainFilter),
     ...extra,
   };
-  if (needsHttp1 && extra.httpProtocolOptions) manager.httpProtocolOptions = { ...extra.httpProtocolOptions, ...(http1.acceptHttp10 && { acceptHttp10: true }), ...(http1.headerKeyFormat && { headerKeyFormat: http1.headerKeyFormat }) } as Manager["httpProtocolOptions"];
+  if (needsHttp1 && extra.httpProtocolOptions)
+    manager.httpProtocolOptions = {
+      ...extra.httpProtocolOptions,
+      ...(http1.acceptHttp10 && { acceptHttp10: true }),
+      ...(http1.headerKeyFormat && { headerKeyFormat: http1.headerKeyFormat }),
+    } as Manager["httpProtocolOptions"];
   applyConnectionSettings(manager, connectionSettings(parts));
   return encode(HttpConnectionManagerSchema, manager);
 }
@@ -175,13 +200,17 @@ function applyConnectionSettings(manager: Manager, settings: ConnectionSettings)
     const value = parseDuration(text);
     return value ? ({ [field]: value } as Record<Field, typeof value>) : {};
   };
-  const underscores = settings.httpHeadersWithUnderscoresAction?.replace("HEADERS_WITH_UNDERSCORES_", "") as keyof typeof HttpProtocolOptions_HeadersWithUnderscoresAction | undefined;
+  const underscores = settings.httpHeadersWithUnderscoresAction?.replace("HEADERS_WITH_UNDERSCORES_", "") as
+    | keyof typeof HttpProtocolOptions_HeadersWithUnderscoresAction
+    | undefined;
   const common: Init<typeof HttpProtocolOptionsSchema> = {
     ...(manager.commonHttpProtocolOptions as Init<typeof HttpProtocolOptionsSchema> | undefined),
     ...duration("idleTimeout", settings.httpIdleTimeout),
     ...duration("maxConnectionDuration", settings.httpMaxConnectionDuration),
     ...duration("maxStreamDuration", settings.httpMaxStreamDuration),
-    ...(underscores && { headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction[underscores] ?? HttpProtocolOptions_HeadersWithUnderscoresAction.ALLOW }),
+    ...(underscores && {
+      headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction[underscores] ?? HttpProtocolOptions_HeadersWithUnderscoresAction.ALLOW,
+    }),
   };
   if (Object.keys(common).length > 0) manager.commonHttpProtocolOptions = common;
   Object.assign(
@@ -192,7 +221,11 @@ function applyConnectionSettings(manager: Manager, settings: ConnectionSettings)
     duration("drainTimeout", settings.httpDrainTimeout),
   );
   const size = (value: number | undefined): number | undefined => (value !== undefined && value >= 0 ? value : undefined);
-  const [streams, streamWindow, connectionWindow] = [size(settings.httpMaxConcurrentStreams), size(settings.http2InitialStreamWindowSize), size(settings.http2InitialConnectionWindowSize)];
+  const [streams, streamWindow, connectionWindow] = [
+    size(settings.httpMaxConcurrentStreams),
+    size(settings.http2InitialStreamWindowSize),
+    size(settings.http2InitialConnectionWindowSize),
+  ];
   if (streams !== undefined || streamWindow !== undefined || connectionWindow !== undefined) {
     const http2: Init<typeof Http2ProtocolOptionsSchema> = {
       ...(manager.http2ProtocolOptions as Init<typeof Http2ProtocolOptionsSchema> | undefined),
@@ -204,5 +237,6 @@ function applyConnectionSettings(manager: Manager, settings: ConnectionSettings)
   }
   if (settings.httpMergeSlashes !== undefined) manager.mergeSlashes = settings.httpMergeSlashes;
   const slashes = settings.httpPathWithEscapedSlashesAction as keyof typeof HttpConnectionManager_PathWithEscapedSlashesAction | undefined;
-  if (slashes && typeof HttpConnectionManager_PathWithEscapedSlashesAction[slashes] === "number") manager.pathWithEscapedSlashesAction = HttpConnectionManager_PathWithEscapedSlashesAction[slashes];
+  if (slashes && typeof HttpConnectionManager_PathWithEscapedSlashesAction[slashes] === "number")
+    manager.pathWithEscapedSlashesAction = HttpConnectionManager_PathWithEscapedSlashesAction[slashes];
 }

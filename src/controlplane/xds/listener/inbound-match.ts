@@ -19,7 +19,12 @@ const plainHttp: InboundMatch = { layer: "HTTP", transportProtocol: RAW_BUFFER_P
 const plainTcp: InboundMatch = { layer: "TCP", transportProtocol: RAW_BUFFER_PROTOCOL };
 const sniffedHttp: InboundMatch = { ...plainHttp, applicationProtocols: PLAINTEXT_HTTP };
 const foreignTls: InboundMatch = { layer: "TCP", transportProtocol: TLS_PROTOCOL };
-const mutual = (layer: "HTTP" | "TCP", applicationProtocols?: readonly string[]): InboundMatch => ({ layer, transportProtocol: TLS_PROTOCOL, endsTls: true, ...(applicationProtocols && { applicationProtocols }) });
+const mutual = (layer: "HTTP" | "TCP", applicationProtocols?: readonly string[]): InboundMatch => ({
+  layer,
+  transportProtocol: TLS_PROTOCOL,
+  endsTls: true,
+  ...(applicationProtocols && { applicationProtocols }),
+});
 
 /**
  * STRICT ends all TLS as mutual TLS and has nothing for plaintext; PERMISSIVE tells mutual TLS by its ALPN from TLS that

@@ -63,7 +63,15 @@ function servicePorts(parts: ListenerParts): InboundPort[] {
   const { targets, view } = parts.proxy;
   const binds = [wildcards(view).any];
   return targets
-    .map(({ service, port, targetPort }): InboundPort => ({ targetPort, port, cluster: inboundCluster(targetPort), service: statService(service), binds, bindToPort: false, passthrough: false }))
+    .map(({ service, port, targetPort }): InboundPort => ({
+      targetPort,
+      port,
+      cluster: inboundCluster(targetPort),
+      service: statService(service),
+      binds,
+      bindToPort: false,
+      passthrough: false,
+    }))
     .filter(({ targetPort, port }) => mayBind(parts.proxy, { addresses: binds, bindToPort: false }, { ...port, port: targetPort }));
 }
 
@@ -95,7 +103,9 @@ function sidecarPorts(parts: ListenerParts): InboundPort[] {
 /** Everything that no service describes, and the ports among it that a policy gives a mode of their own. */
 function passthroughPorts(parts: ListenerParts): InboundPort[] {
   const { mesh, node, targets, scope, view } = parts.proxy;
-  const described = new Set(scope.sidecar?.ingress?.length ? scope.sidecar.ingress.map(({ port }) => port.number) : targets.map(({ targetPort }) => targetPort));
+  const described = new Set(
+    scope.sidecar?.ingress?.length ? scope.sidecar.ingress.map(({ port }) => port.number) : targets.map(({ targetPort }) => targetPort),
+  );
   const extra = [...mesh.peerAuthentication.effective(node).ports.keys()].filter((port) => !described.has(port)).sort((a, b) => a - b);
   return [0, ...extra].map((targetPort) => ({
     targetPort,
@@ -116,7 +126,14 @@ function chainsOf(parts: ListenerParts, inbound: InboundPort): FilterChain[] {
   const filters = new Map<InboundMatch["layer"], readonly FilterConfig[]>();
   const filtersOf = (layer: InboundMatch["layer"]): readonly FilterConfig[] => {
     let own = filters.get(layer);
-    if (!own) filters.set(layer, (own = layer === "HTTP" ? [...metadataExchange(parts), ...parts.extensions("tcp", "all", "inbound", inbound.targetPort), httpFilter(parts, inbound)] : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol, { ...inbound.service, port: inbound.port.port, portName: inbound.port.name })));
+    if (!own)
+      filters.set(
+        layer,
+        (own =
+          layer === "HTTP"
+            ? [...metadataExchange(parts), ...parts.extensions("tcp", "all", "inbound", inbound.targetPort), httpFilter(parts, inbound)]
+            : inboundTcpChain(parts, inbound.cluster, inbound.port.protocol, { ...inbound.service, port: inbound.port.port, portName: inbound.port.name })),
+      );
     return own;
   };
   return inboundMatches(kind === "NONE" ? "TCP" : kind, mode).map((match) => chain(parts, inbound, match, filtersOf(match.layer)));
@@ -184,7 +201,11 @@ function listener(parts: ListenerParts, name: string, binds: readonly string[], 
     ...(!bindToPort && transparent && { transparent: true }),
     accessLog: parts.logs("inbound", "listener"),
     filterChains,
-    listenerFilters: inboundListenerFilters(filterChains.map(({ filterChainMatch }) => filterChainMatch as FilterChainMatch | undefined), !bindToPort, transparent),
+    listenerFilters: inboundListenerFilters(
+      filterChains.map(({ filterChainMatch }) => filterChainMatch as FilterChainMatch | undefined),
+      !bindToPort,
+      transparent,
+    ),
     listenerFiltersTimeout: parseDuration(mesh.config.protocolDetectionTimeout) ?? { seconds: 0n },
   };
 }

@@ -44,19 +44,30 @@ export class ListenerGenerator {
     const bindings = targets.flatMap(({ service, port, targetPort }) => [service.hostname, port, targetPort]);
     if (view.type !== "sidecar") {
       const translated = targets.map(({ service }) => service);
-      return this.#gateway.get([...common, scope, labelsKey(proxy), mesh.virtualServices, configs.Gateway, snapshot.networks, ...parts.securityKey(), ...bindings, ...translated], () => gatewayListeners(parts).map(encode));
+      return this.#gateway.get(
+        [...common, scope, labelsKey(proxy), mesh.virtualServices, configs.Gateway, snapshot.networks, ...parts.securityKey(), ...bindings, ...translated],
+        () => gatewayListeners(parts).map(encode),
+      );
     }
     // Pods behind headless services have listeners of their own.
-    const headless = this.#headless.get([scope], () => scope.services.filter(({ resolution }) => resolution === "Passthrough")).map((service) => snapshot.backends(service).endpoints);
+    const headless = this.#headless
+      .get([scope], () => scope.services.filter(({ resolution }) => resolution === "Passthrough"))
+      .map((service) => snapshot.backends(service).endpoints);
     const ownAddress = headless.length > 0 ? (node.addresses[0] ?? "") : "";
-    const plan = this.#plans.get([...shared, scope, scope.usesNamespace ? `${node.namespace} ${node.dnsDomain}` : "", labelsKey(proxy), ...headless, ownAddress], () => [
-      ...[...planOutbound(parts), ...planHttpProxy(parts)].map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
-      ...planVirtualOutbound(parts).map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
-    ]);
+    const plan = this.#plans.get(
+      [...shared, scope, scope.usesNamespace ? `${node.namespace} ${node.dnsDomain}` : "", labelsKey(proxy), ...headless, ownAddress],
+      () => [
+        ...[...planOutbound(parts), ...planHttpProxy(parts)].map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
+        ...planVirtualOutbound(parts).map((planned) => (planned.perWorkload ? planned : encode(planned.build(parts)))),
+      ],
+    );
     const outbound = this.#outbound.get([plan, tracing], () => plan.map((listener) => ("build" in listener ? encode(listener.build(parts)) : listener)));
     // Address and namespace are part of an inbound listener only where a Sidecar makes it listen there.
     const { ingress } = scope.sidecar ?? {};
-    const inbound = this.#inbound.get([...common, ingress, ...parts.securityKey(), mutualTlsKey(proxy), ...bindings, ingress?.length ? `${node.namespace} ${node.addresses[0] ?? ""}` : ""], () => inboundListeners(parts).map(encode));
+    const inbound = this.#inbound.get(
+      [...common, ingress, ...parts.securityKey(), mutualTlsKey(proxy), ...bindings, ingress?.length ? `${node.namespace} ${node.addresses[0] ?? ""}` : ""],
+      () => inboundListeners(parts).map(encode),
+    );
     return this.#whole.get([outbound, inbound], () => joinLists([outbound, inbound]));
   }
 }
@@ -67,7 +78,9 @@ function mutualTlsKey({ mesh, node }: ProxyContext): string {
 }
 
 function namesServices({ extensionProviders }: MeshConfig): boolean {
-  return extensionProviders.some((provider) => Object.values(provider).some((settings) => typeof settings === "object" && settings !== null && "service" in settings));
+  return extensionProviders.some((provider) =>
+    Object.values(provider).some((settings) => typeof settings === "object" && settings !== null && "service" in settings),
+  );
 }
 
 /** The metadata that listeners depend on. */

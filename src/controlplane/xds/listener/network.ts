@@ -83,11 +83,21 @@ export interface TcpChainOptions {
 /** Bytes for one service under its DestinationRule. */
 export function serviceTcpChain(parts: ListenerParts, cluster: string, rule: EffectiveRule | undefined, options: TcpChainOptions): FilterConfig[] {
   const prefix = options.stats && patternedStatName(parts.proxy.mesh.config["outboundClusterStatName"], options.stats);
-  return outboundChain(parts, options, { ...base(parts, prefix ?? cluster, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "cluster", value: cluster } });
+  return outboundChain(parts, options, {
+    ...base(parts, prefix ?? cluster, options.trafficClass),
+    ...ruled(rule, options),
+    clusterSpecifier: { case: "cluster", value: cluster },
+  });
 }
 
 /** Bytes for the destinations of a VirtualService's route; `name` is that VirtualService's. */
-export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDestination[], port: StatPort, name: string, rest: Omit<TcpChainOptions, "port">): FilterConfig[] {
+export function routedTcpChain(
+  parts: ListenerParts,
+  routes: readonly L4RouteDestination[],
+  port: StatPort,
+  name: string,
+  rest: Omit<TcpChainOptions, "port">,
+): FilterConfig[] {
   const { scope, node } = parts.proxy;
   const options = { ...rest, port: port.port };
   const [first] = routes;
@@ -99,21 +109,45 @@ export function routedTcpChain(parts: ListenerParts, routes: readonly L4RouteDes
     const stats = service && { ...statService(service), port: port.port, portName: port.name, subset, targetPort: 0 };
     return serviceTcpChain(parts, destinationCluster(first.destination, service, port.port), rule, { ...options, subset, ...(stats && { stats }) });
   }
-  const clusters = routes.filter(({ weight }) => (weight ?? 0) > 0).map(({ destination, weight }) => ({ name: destinationCluster(destination, scope.byHostname.get(destination.host), port.port), weight: weight ?? 0 }));
-  return outboundChain(parts, options, { ...base(parts, name, options.trafficClass), ...ruled(rule, options), clusterSpecifier: { case: "weightedClusters", value: { clusters } } });
+  const clusters = routes
+    .filter(({ weight }) => (weight ?? 0) > 0)
+    .map(({ destination, weight }) => ({ name: destinationCluster(destination, scope.byHostname.get(destination.host), port.port), weight: weight ?? 0 }));
+  return outboundChain(parts, options, {
+    ...base(parts, name, options.trafficClass),
+    ...ruled(rule, options),
+    clusterSpecifier: { case: "weightedClusters", value: { clusters } },
+  });
 }
 
 function outboundChain(parts: ListenerParts, { trafficClass, protocol, exchange, opaque, port, lookup }: TcpChainOptions, proxy: TcpProxy): FilterConfig[] {
   // A gateway is where clients from outside are judged.
   const guarded = trafficClass === "gateway" && !opaque;
   const extensions = (phase: "AUTHN" | "AUTHZ" | "late") => parts.extensions("tcp", phase, trafficClass, port);
-  const guards = [...(guarded ? parts.custom("tcp") : []), ...extensions("AUTHN"), ...extensions("AUTHZ"), ...(guarded ? parts.authorization("tcp") : []), ...extensions("late")];
-  return [...(exchange ? metadataExchange(parts) : []), ...guards, ...parts.stats(trafficClass), ...(lookup ? [sniForwardProxyFilter(lookup, port, parts.proxy.view)] : []), ...sniffers(protocol, proxy.statPrefix ?? ""), tcpProxy(proxy)];
+  const guards = [
+    ...(guarded ? parts.custom("tcp") : []),
+    ...extensions("AUTHN"),
+    ...extensions("AUTHZ"),
+    ...(guarded ? parts.authorization("tcp") : []),
+    ...extensions("late"),
+  ];
+  return [
+    ...(exchange ? metadataExchange(parts) : []),
+    ...guards,
+    ...parts.stats(trafficClass),
+    ...(lookup ? [sniForwardProxyFilter(lookup, port, parts.proxy.view)] : []),
+    ...sniffers(protocol, proxy.statPrefix ?? ""),
+    tcpProxy(proxy),
+  ];
 }
 
 function base(parts: ListenerParts, statPrefix: string, trafficClass: TrafficClass): TcpProxy {
   const counted = parts.agentLog(trafficClass) !== undefined;
-  return { statPrefix, ...(parts.idleTimeout && { idleTimeout: parts.idleTimeout }), accessLog: parts.logs(trafficClass, "tcp"), ...(counted && { accessLogOptions: WHILE_OPEN }) };
+  return {
+    statPrefix,
+    ...(parts.idleTimeout && { idleTimeout: parts.idleTimeout }),
+    accessLog: parts.logs(trafficClass, "tcp"),
+    ...(counted && { accessLogOptions: WHILE_OPEN }),
+  };
 }
 
 /** What a DestinationRule says of connections as a whole, which the cluster cannot say. */

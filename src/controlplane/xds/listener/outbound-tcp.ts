@@ -46,7 +46,12 @@ function tlsChains(parts: ListenerParts, target: TcpTarget, rules: readonly Reso
         const key = `${one.sniHosts.join()}|${one.destinationSubnets?.join() ?? ""}`;
         if (seen.has(key)) continue;
         seen.add(key);
-        chains.push({ config: configPath("virtual-service", rule), sniHosts: one.sniHosts, cidrs, filters: routedTcpChain(parts, route, port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol }) });
+        chains.push({
+          config: configPath("virtual-service", rule),
+          sniHosts: one.sniHosts,
+          cidrs,
+          filters: routedTcpChain(parts, route, port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol }),
+        });
       }
     }
   }
@@ -70,7 +75,8 @@ function plainChains(parts: ListenerParts, target: TcpTarget, rules: readonly Re
   for (const rule of rules) {
     for (const tcp of rule.spec.tcp ?? []) {
       if (!tcp.route?.length) continue;
-      const filters = () => routedTcpChain(parts, tcp.route ?? [], port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol });
+      const filters = () =>
+        routedTcpChain(parts, tcp.route ?? [], port, `${rule.name}.${rule.namespace}`, { trafficClass: "outbound", protocol: port.protocol });
       const subnets = subnetsOf(parts, tcp, port.port);
       if (subnets === "all") return [...chains, { config: configPath("virtual-service", rule), cidrs, filters: filters() }];
       if (subnets.length === 0) continue;
@@ -99,7 +105,13 @@ function ownChain(parts: ListenerParts, { service, port }: TcpTarget) {
   const servicePort = only && others.length === 0 ? only.port : port.port;
   const cluster = outboundCluster(servicePort, "", service.hostname);
   const stats = { ...statService(service), port: servicePort, portName: "", targetPort: 0 };
-  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), { trafficClass: "outbound", protocol: port.protocol, port: port.port, stats, ...(view.forwardProxy && forwardsByName(service) && { lookup: service }) });
+  return serviceTcpChain(parts, cluster, ruleOf(scope, service.hostname, node), {
+    trafficClass: "outbound",
+    protocol: port.protocol,
+    port: port.port,
+    stats,
+    ...(view.forwardProxy && forwardsByName(service) && { lookup: service }),
+  });
 }
 
 function contextOf(parts: ListenerParts, port: number): MatchContext {

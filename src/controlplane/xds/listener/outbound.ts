@@ -5,7 +5,19 @@ import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_p
 import { FilterChainSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts";
 import type { ListenerSchema } from "../../../proto/gen/envoy/config/listener/v3/listener_pb.ts";
 import { parseDuration } from "../../policy/index.ts";
-import { compareText, isHttp, isSniffed, isTcp, listenerProtocol, parseProtocol, servesPort, UNSPECIFIED, type MeshPort, type MeshService, type Protocol } from "../../registry/index.ts";
+import {
+  compareText,
+  isHttp,
+  isSniffed,
+  isTcp,
+  listenerProtocol,
+  parseProtocol,
+  servesPort,
+  UNSPECIFIED,
+  type MeshPort,
+  type MeshService,
+  type Protocol,
+} from "../../registry/index.ts";
 import { address } from "../address.ts";
 import { chainFilter, configured, HTTP_INSPECTOR, TLS_INSPECTOR } from "../filters.ts";
 import { ALLOW_BY_NAME, forwardsByName, SNI_FORWARD_PROXY } from "../forward-proxy.ts";
@@ -62,7 +74,9 @@ export interface PlannedListener {
 export function planOutbound(parts: ListenerParts): PlannedListener[] {
   const entries = new Map<string, Entry>();
   for (const listener of parts.proxy.scope.listeners) addEgress(parts, listener, entries);
-  return [...entries].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => ({ perWorkload: entry.chains.some(({ http }) => http), build: prepareListener(parts, entry) }));
+  return [...entries]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([, entry]) => ({ perWorkload: entry.chains.some(({ http }) => http), build: prepareListener(parts, entry) }));
 }
 
 /** The listener that applications may be told to use as their HTTP proxy, where mesh or proxy have a port for it. */
@@ -71,8 +85,27 @@ export function planHttpProxy(parts: ListenerParts): PlannedListener[] {
   const port = Number.parseInt(metadataText(node, "HTTP_PROXY_PORT"), 10) || Number(mesh.config["proxyHttpPort"] ?? 0);
   if (port === 0) return [];
   const addresses = wildcards(view).locals;
-  const http: HttpChainOptions = { trafficClass: "outbound", port, statPrefix: statPrefix(`outbound_${addresses[0]}_${port}`), protocol: "HTTP_PROXY", routes: HTTP_PROXY, useRemoteAddress: false, extra: { httpProtocolOptions: { allowAbsoluteUrl: true } } };
-  return [{ perWorkload: true, build: prepareListener(parts, { port, binding: { addresses, bindToPort: true }, chains: [{ filters: parts.extensions("tcp", "all", "outbound", port), http }], protocol: "HTTP_PROXY", locked: false }) }];
+  const http: HttpChainOptions = {
+    trafficClass: "outbound",
+    port,
+    statPrefix: statPrefix(`outbound_${addresses[0]}_${port}`),
+    protocol: "HTTP_PROXY",
+    routes: HTTP_PROXY,
+    useRemoteAddress: false,
+    extra: { httpProtocolOptions: { allowAbsoluteUrl: true } },
+  };
+  return [
+    {
+      perWorkload: true,
+      build: prepareListener(parts, {
+        port,
+        binding: { addresses, bindToPort: true },
+        chains: [{ filters: parts.extensions("tcp", "all", "outbound", port), http }],
+        protocol: "HTTP_PROXY",
+        locked: false,
+      }),
+    },
+  ];
 }
 
 /** Where connections go that no service claims: on, or nowhere. */
@@ -113,7 +146,9 @@ function headlessBindings(proxy: ProxyContext, service: MeshService, port: MeshP
   const endpoints = proxy.mesh.snapshot.backends(service).endpoints.filter((endpoint) => servesPort(endpoint, port));
   if (endpoints.length === 0 && service.registry !== "Kubernetes" && !service.selector) return undefined;
   // A pod that calls its own address stays within itself.
-  return endpoints.filter((endpoint) => isIP(endpoint.address) && endpoint.address !== proxy.node.addresses[0]).map((endpoint) => ({ bindToPort: binding.bindToPort, addresses: [endpoint.address] }));
+  return endpoints
+    .filter((endpoint) => isIP(endpoint.address) && endpoint.address !== proxy.node.addresses[0])
+    .map((endpoint) => ({ bindToPort: binding.bindToPort, addresses: [endpoint.address] }));
 }
 
 function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener, entries: Map<string, Entry>): void {
@@ -132,7 +167,15 @@ function add(parts: ListenerParts, candidate: Candidate, egress: EgressListener,
   const http = (recognise: boolean): OutboundChain => ({
     ...(recognise && { applicationProtocols: PLAINTEXT_HTTP, transportProtocol: RAW_BUFFER_PROTOCOL }),
     filters: parts.extensions("tcp", "all", "outbound", port.port),
-    http: { trafficClass: "outbound", port: port.port, statPrefix: statPrefix(`outbound_${name}`), protocol: port.protocol, routes: routeName(service, port, primary, kind, any), useRemoteAddress: false, ...(parts.proxy.view.forwardProxy && forwardsByName(service) && { lookup: service }) },
+    http: {
+      trafficClass: "outbound",
+      port: port.port,
+      statPrefix: statPrefix(`outbound_${name}`),
+      protocol: port.protocol,
+      routes: routeName(service, port, primary, kind, any),
+      useRemoteAddress: false,
+      ...(parts.proxy.view.forwardProxy && forwardsByName(service) && { lookup: service }),
+    },
   });
   if (existing) {
     if (isDatabaseConflict(port.protocol, existing.protocol)) return;
@@ -187,11 +230,18 @@ function merge(existing: readonly OutboundChain[], incoming: readonly OutboundCh
 }
 
 /** Whether a listener would not take a port of the proxy itself, or one that it may not bind. */
-export function mayBind({ node, view, mesh }: ProxyContext, binding: { addresses: readonly string[]; bindToPort: boolean }, port: MeshPort, inbound = false): boolean {
+export function mayBind(
+  { node, view, mesh }: ProxyContext,
+  binding: { addresses: readonly string[]; bindToPort: boolean },
+  port: MeshPort,
+  inbound = false,
+): boolean {
   if (binding.bindToPort && port.port > 0 && port.port < PRIVILEGED && metadataFlag(node, "UNPRIVILEGED_POD")) return false;
   const [primary] = binding.addresses;
   if (primary === undefined ? !isHttp(port.protocol) : primary !== wildcards(view).any) return true;
-  const own = ["ENVOY_STATUS_PORT", "ENVOY_PROMETHEUS_PORT", "ENVOY_SECURE_METRICS_PORT", "ENVOY_SECURE_MERGED_METRICS_PORT"].map((name) => Number(node.metadata[name] ?? metadataText(node, name)));
+  const own = ["ENVOY_STATUS_PORT", "ENVOY_PROMETHEUS_PORT", "ENVOY_SECURE_METRICS_PORT", "ENVOY_SECURE_MERGED_METRICS_PORT"].map((name) =>
+    Number(node.metadata[name] ?? metadataText(node, name)),
+  );
   if (own.some((reserved) => reserved !== 0 && reserved === port.port)) return false;
   return inbound || (port.port !== mesh.config.proxyListenPort && port.port !== mesh.config.proxyInboundListenPort);
 }
@@ -206,7 +256,13 @@ function prepareListener(first: ListenerParts, { port, binding, chains }: Entry)
   const specific = chains.filter((chain) => !matchesAll(chain));
   const finishers = new Map([...specific, ...(all ? [all] : [])].map((chain) => [chain, prepareChain(first, chain)]));
   const finish = (parts: ListenerParts, chain: OutboundChain) => finishers.get(chain)?.(parts) ?? {};
-  const passthrough = all ? undefined : encoded(FilterChainSchema, { name: "PassthroughFilterChain", filterChainMatch: {}, filters: plainChain(first, catchAllCluster(first.proxy), "outbound").map(chainFilter) });
+  const passthrough = all
+    ? undefined
+    : encoded(FilterChainSchema, {
+        name: "PassthroughFilterChain",
+        filterChainMatch: {},
+        filters: plainChain(first, catchAllCluster(first.proxy), "outbound").map(chainFilter),
+      });
   const common: Init<typeof ListenerSchema> = {
     name: `${primary}_${port}`,
     address: address(primary, port),

@@ -1,11 +1,33 @@
-import { authorizationFilters, customFilters, jwtFilter, jwtRulesFor, parseDuration, selectAuthorization, type Duration, type FilterConfig, type JwksSource } from "../../policy/index.ts";
+import {
+  authorizationFilters,
+  customFilters,
+  jwtFilter,
+  jwtRulesFor,
+  parseDuration,
+  selectAuthorization,
+  type Duration,
+  type FilterConfig,
+  type JwksSource,
+} from "../../policy/index.ts";
 import type { ProxyConfigSpec } from "../../registry/index.ts";
 import { clusterLookup } from "../cluster-lookup.ts";
 import { extensionFilter, extensionsFor, isNetworkExtension, matches, type Extension, type Phase } from "../extension/index.ts";
 import type { Memo, MemoKey } from "../memo.ts";
 import { metadataText, type ProxyContext } from "../proxy.ts";
 import { proxyHeaders, type ProxyHeaders } from "../proxy-headers.ts";
-import { accessLogs, agentLog, agentLogPath, applicableTelemetry, httpTracing, onlyAtTheEnd, statsFilters, type AccessLog, type AppliedTelemetry, type LogPlace, type TrafficClass } from "../telemetry/index.ts";
+import {
+  accessLogs,
+  agentLog,
+  agentLogPath,
+  applicableTelemetry,
+  httpTracing,
+  onlyAtTheEnd,
+  statsFilters,
+  type AccessLog,
+  type AppliedTelemetry,
+  type LogPlace,
+  type TrafficClass,
+} from "../telemetry/index.ts";
 import { inboundMutualTls, tlsSocket } from "./downstream-tls.ts";
 import { managerTracing } from "./http.ts";
 
@@ -150,7 +172,9 @@ export class ListenerParts {
   mutualTls(layer: "HTTP" | "TCP"): ReturnType<typeof tlsSocket> {
     const { node, view, mesh } = this.proxy;
     const files = ["TLS_SERVER_CERT_CHAIN", "TLS_SERVER_KEY", "TLS_SERVER_ROOT_CERT"].map((name) => metadataText(node, name));
-    return this.#shared([mesh.config, "mutual TLS", layer, node.dialect, view.secretSockets.fileSocket, ...files], () => tlsSocket(inboundMutualTls(node, view, mesh.config, layer)));
+    return this.#shared([mesh.config, "mutual TLS", layer, node.dialect, view.secretSockets.fileSocket, ...files], () =>
+      tlsSocket(inboundMutualTls(node, view, mesh.config, layer)),
+    );
   }
 
   #shared<Value>(key: MemoKey, make: () => Value): Value {

@@ -1,9 +1,22 @@
 import type { Init } from "../../../proto/index.ts";
-import { CertificateValidationContext_TrustChainVerification, TlsParameters_TlsProtocol } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
+import {
+  CertificateValidationContext_TrustChainVerification,
+  TlsParameters_TlsProtocol,
+} from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
 import type { CommonTlsContextSchema } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import type { ServerTlsSettings } from "../../../resources/index.ts";
 import { clusterLookup } from "../cluster-lookup.ts";
-import { agentSecret, credentialSecret, exactMatchers, fileCertificate, fileRoot, fileSecret, ROOT_CA, WORKLOAD_CERTIFICATE, type SecretSockets } from "../sds.ts";
+import {
+  agentSecret,
+  credentialSecret,
+  exactMatchers,
+  fileCertificate,
+  fileRoot,
+  fileSecret,
+  ROOT_CA,
+  WORKLOAD_CERTIFICATE,
+  type SecretSockets,
+} from "../sds.ts";
 import { HTTP_ALPN, tcpAlpn, workloadSecrets, type DownstreamTls } from "./downstream-tls.ts";
 import type { ListenerParts } from "./parts.ts";
 
@@ -94,12 +107,17 @@ function credentialSecrets(settings: ServerTlsSettings, sources: ReturnType<type
     verifyCertificateHash: settings.verifyCertificateHash ?? [],
     ...untrusted(settings),
   };
-  return { ...certificates, validationContextType: { case: "combinedValidationContext", value: { defaultValidationContext, validationContextSdsSecretConfig: ca } } };
+  return {
+    ...certificates,
+    validationContextType: { case: "combinedValidationContext", value: { defaultValidationContext, validationContextSdsSecretConfig: ca } },
+  };
 }
 
 function fileSecrets(settings: ServerTlsSettings, sockets: SecretSockets, validates: boolean): CommonTls {
   const files = settings.tlsCertificates?.length ? settings.tlsCertificates : [settings];
-  const certificates = files.map(({ serverCertificate, privateKey }) => serverCertificate && privateKey ? fileSecret(fileCertificate(serverCertificate, privateKey), sockets) : agentSecret(WORKLOAD_CERTIFICATE));
+  const certificates = files.map(({ serverCertificate, privateKey }) =>
+    serverCertificate && privateKey ? fileSecret(fileCertificate(serverCertificate, privateKey), sockets) : agentSecret(WORKLOAD_CERTIFICATE),
+  );
   return {
     tlsCertificateSdsSecretConfigs: certificates,
     ...(validates && {

@@ -33,7 +33,11 @@ export function planVirtualOutbound(first: ListenerParts): PlannedListener[] {
     ...(byName && { listenerFilters: [configured(HTTP_INSPECTOR)] }),
   };
   // Who calls this port itself would have the proxy call itself for ever.
-  const blackHole = { name: `${VIRTUAL_OUTBOUND}-blackhole`, filterChainMatch: { destinationPort: port }, filters: deadEnd(first, BLACK_HOLE, "outbound").map(chainFilter) };
+  const blackHole = {
+    name: `${VIRTUAL_OUTBOUND}-blackhole`,
+    filterChainMatch: { destinationPort: port },
+    filters: deadEnd(first, BLACK_HOLE, "outbound").map(chainFilter),
+  };
   const all = { name: `${VIRTUAL_OUTBOUND}-catchall-tcp`, filters: plainChain(first, catchAllCluster(first.proxy), "outbound").map(chainFilter) };
   const http = byName ? prepareHttpChain(first) : undefined;
   return [{ perWorkload: byName, build: (parts) => ({ ...common, filterChains: [blackHole, ...(http ? [http(parts)] : []), all] }) }];
@@ -46,9 +50,19 @@ function prepareHttpChain(first: ListenerParts): (parts: ListenerParts) => Messa
     port: 0,
     statPrefix: statPrefix(`outbound_${VIRTUAL_OUTBOUND}_${ANY_NAME}`),
     protocol: "HTTP",
-    routes: { name: ANY_NAME, virtualHosts: [catchAllHost(ANY_NAME_CLUSTER, first.headers("outbound"))], validateClusters: false, maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE, ignorePortInHostMatching: true },
+    routes: {
+      name: ANY_NAME,
+      virtualHosts: [catchAllHost(ANY_NAME_CLUSTER, first.headers("outbound"))],
+      validateClusters: false,
+      maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE,
+      ignorePortInHostMatching: true,
+    },
     useRemoteAddress: false,
   };
   const rest = untracedManager(first, options);
-  return (parts) => ({ name: `${VIRTUAL_OUTBOUND}-catchall-tcp-http`, filterChainMatch: { applicationProtocols: PLAINTEXT_HTTP }, filters: [chainFilter(httpManager(parts, options, rest))] });
+  return (parts) => ({
+    name: `${VIRTUAL_OUTBOUND}-catchall-tcp-http`,
+    filterChainMatch: { applicationProtocols: PLAINTEXT_HTTP },
+    filters: [chainFilter(httpManager(parts, options, rest))],
+  });
 }

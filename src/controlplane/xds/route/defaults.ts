@@ -26,7 +26,15 @@ export function defaultRoute(cluster: string, operation: string, mesh: MeshConfi
     name: "default",
     match: EVERYTHING,
     decorator: { operation },
-    action: { case: "route", value: { clusterSpecifier: { case: "cluster", value: cluster }, ...timeouts(undefined), ...(retry && { retryPolicy: retry }), ...(policy && { hashPolicy: [policy] }) } },
+    action: {
+      case: "route",
+      value: {
+        clusterSpecifier: { case: "cluster", value: cluster },
+        ...timeouts(undefined),
+        ...(retry && { retryPolicy: retry }),
+        ...(policy && { hashPolicy: [policy] }),
+      },
+    },
   };
 }
 
@@ -42,7 +50,10 @@ export function catchAllHost(cluster: string, headers: ProxyHeaders): VirtualHos
         name,
         match: EVERYTHING,
         action: allowed
-          ? { case: "route", value: { clusterSpecifier: { case: "cluster", value: cluster }, ...timeouts(undefined), appendXForwardedHost: headers.forwardedHost } }
+          ? {
+              case: "route",
+              value: { clusterSpecifier: { case: "cluster", value: cluster }, ...timeouts(undefined), appendXForwardedHost: headers.forwardedHost },
+            }
           : { case: "directResponse", value: { status: REFUSED } },
       },
     ],

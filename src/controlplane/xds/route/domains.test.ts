@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import { alternativeNames } from "./domains.ts";
 
 test("a service of the same namespace has short names", () => {
-  expect(alternativeNames("web.shop.svc.cluster.local", 0, "shop.svc.cluster.local")).toEqual(["web.shop.svc.cluster.local.", "web", "web.shop.svc", "web.shop"]);
+  expect(alternativeNames("web.shop.svc.cluster.local", 0, "shop.svc.cluster.local")).toEqual([
+    "web.shop.svc.cluster.local.",
+    "web",
+    "web.shop.svc",
+    "web.shop",
+  ]);
 });
 
 test("a service of another namespace is not called by its name alone", () => {

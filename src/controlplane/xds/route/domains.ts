@@ -40,7 +40,12 @@ export function alternativeNames(hostname: string, port: number, proxyDomain: st
 }
 
 /** The domains of a service's virtual host, and which of them are alternatives that give way to the same name in full. */
-export function serviceDomains(service: MeshService, addresses: readonly string[], port: number, proxyDomain: string): { domains: string[]; alternatives: string[] } {
+export function serviceDomains(
+  service: MeshService,
+  addresses: readonly string[],
+  port: number,
+  proxyDomain: string,
+): { domains: string[]; alternatives: string[] } {
   const domains: string[] = [];
   const alternatives: string[] = [];
   for (const hostname of [service.hostname, ...service.aliases.map((alias) => alias.hostname)]) {

@@ -37,13 +37,19 @@ function faultOf({ delay, abort }: HttpFaultInjection): Init<typeof HTTPFaultSch
 function delayOf(delay: NonNullable<HttpFaultInjection["delay"]>): { delay?: Init<typeof FaultDelaySchema> } {
   const fixed = parseDuration(delay.fixedDelay);
   if (!fixed) return {};
-  return { delay: { percentage: delay.percentage ? fraction(delay.percentage) : wholePercent(delay.percent ?? 0), faultDelaySecifier: { case: "fixedDelay", value: fixed } } };
+  return {
+    delay: {
+      percentage: delay.percentage ? fraction(delay.percentage) : wholePercent(delay.percent ?? 0),
+      faultDelaySecifier: { case: "fixedDelay", value: fixed },
+    },
+  };
 }
 
 function abortOf(abort: NonNullable<HttpFaultInjection["abort"]>): { abort?: Init<typeof FaultAbortSchema> } {
   const percentage = abort.percentage && { percentage: fraction(abort.percentage) };
   if (abort.httpStatus !== undefined) return { abort: { ...percentage, errorType: { case: "httpStatus", value: abort.httpStatus } } };
-  if (abort.grpcStatus !== undefined) return { abort: { ...percentage, errorType: { case: "grpcStatus", value: Math.max((GRPC_CODES as readonly string[]).indexOf(abort.grpcStatus), 0) } } };
+  if (abort.grpcStatus !== undefined)
+    return { abort: { ...percentage, errorType: { case: "grpcStatus", value: Math.max((GRPC_CODES as readonly string[]).indexOf(abort.grpcStatus), 0) } } };
   return {};
 }
 

@@ -24,7 +24,12 @@ export function hashPolicy(hash: ConsistentHash | undefined): Init<typeof RouteA
   if (hash.httpCookie) {
     const { name, path = "", attributes = [] } = hash.httpCookie;
     const ttl = parseDuration(hash.httpCookie.ttl);
-    return { policySpecifier: { case: "cookie", value: { name, path, ...(ttl && { ttl }), attributes: attributes.map((attribute) => ({ name: attribute.name, value: attribute.value ?? "" })) } } };
+    return {
+      policySpecifier: {
+        case: "cookie",
+        value: { name, path, ...(ttl && { ttl }), attributes: attributes.map((attribute) => ({ name: attribute.name, value: attribute.value ?? "" })) },
+      },
+    };
   }
   if (hash.useSourceIp !== undefined) return { policySpecifier: { case: "connectionProperties", value: { sourceIp: hash.useSourceIp } } };
   if (hash.httpQueryParameterName !== undefined) return { policySpecifier: { case: "queryParameter", value: { name: hash.httpQueryParameterName } } };

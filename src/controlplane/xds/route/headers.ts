@@ -16,9 +16,15 @@ export function headerChanges(headers: Headers | undefined): { changes: HeaderCh
   const { request, response } = headers ?? {};
   return {
     changes: {
-      requestHeadersToAdd: [...added(request?.set, HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD), ...added(request?.add, HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)],
+      requestHeadersToAdd: [
+        ...added(request?.set, HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD),
+        ...added(request?.add, HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD),
+      ],
       requestHeadersToRemove: removed(request),
-      responseHeadersToAdd: [...added(response?.set, HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD), ...added(response?.add, HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)],
+      responseHeadersToAdd: [
+        ...added(response?.set, HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD),
+        ...added(response?.add, HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD),
+      ],
       responseHeadersToRemove: removed(response),
     },
     authority: authorityOf(request?.set) || authorityOf(request?.add),
@@ -34,8 +40,14 @@ export function joinChanges(a: HeaderChanges, b: HeaderChanges): HeaderChanges {
   };
 }
 
-function added(values: Record<string, string> | undefined, appendAction: HeaderValueOption_HeaderAppendAction): MessageInitShape<typeof HeaderValueOptionSchema>[] {
-  return Object.entries(values ?? {}).filter(([key]) => !isInternal(key)).sort(([a], [b]) => compareText(a, b)).map(([key, value]) => ({ header: { key, value }, appendAction }));
+function added(
+  values: Record<string, string> | undefined,
+  appendAction: HeaderValueOption_HeaderAppendAction,
+): MessageInitShape<typeof HeaderValueOptionSchema>[] {
+  return Object.entries(values ?? {})
+    .filter(([key]) => !isInternal(key))
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([key, value]) => ({ header: { key, value }, appendAction }));
 }
 
 function removed(operations: HeaderOperations | undefined): string[] {

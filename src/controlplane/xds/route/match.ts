@@ -32,7 +32,12 @@ export function routeMatch(match: HttpMatchRequest | undefined, bySegment = fals
     else headers.push({ ...headerMatch(name, value), invertMatch: true, ...(!isPresence(value) && { treatMissingHeaderAsEmpty: true }) });
   }
   headers.sort((a, b) => compareText(a.name ?? "", b.name ?? ""));
-  for (const [name, value] of [[":method", match.method], [":authority", match.authority], [":scheme", match.scheme]] as const) if (value) headers.push(headerMatch(name, value));
+  for (const [name, value] of [
+    [":method", match.method],
+    [":authority", match.authority],
+    [":scheme", match.scheme],
+  ] as const)
+    if (value) headers.push(headerMatch(name, value));
   return {
     pathSpecifier: pathOf(match.uri, bySegment),
     caseSensitive: match.ignoreUriCase !== true,
@@ -81,12 +86,16 @@ function pathOf(uri: StringMatch | undefined, bySegment: boolean): NonNullable<R
 
 function headerMatch(name: string, match: StringMatch): HeaderMatcher {
   const matcher = stringMatcher(match);
-  return isPresence(match) || !matcher ? { name, headerMatchSpecifier: { case: "presentMatch", value: true } } : { name, headerMatchSpecifier: { case: "stringMatch", value: matcher } };
+  return isPresence(match) || !matcher
+    ? { name, headerMatchSpecifier: { case: "presentMatch", value: true } }
+    : { name, headerMatchSpecifier: { case: "stringMatch", value: matcher } };
 }
 
 function queryMatch(name: string, match: StringMatch): Init<typeof QueryParameterMatcherSchema> {
   const matcher = stringMatcher(match);
-  return isPresence(match) || !matcher ? { name, queryParameterMatchSpecifier: { case: "presentMatch", value: true } } : { name, queryParameterMatchSpecifier: { case: "stringMatch", value: matcher } };
+  return isPresence(match) || !matcher
+    ? { name, queryParameterMatchSpecifier: { case: "presentMatch", value: true } }
+    : { name, queryParameterMatchSpecifier: { case: "stringMatch", value: matcher } };
 }
 
 /** A match without a pattern, or with a regular expression that is none but is often meant as "any". */
@@ -97,7 +106,12 @@ function isPresence(match: StringMatch): boolean {
 function claimOf(name: string, match: StringMatch, invert: boolean): MetadataMatcher | undefined {
   if (!name.toLowerCase().startsWith(CLAIM_PREFIX)) return undefined;
   const path = name.slice(CLAIM_PREFIX.length);
-  const claims = path.startsWith(".") && path.length > 1 ? path.slice(1).split(".") : path.startsWith("[") && path.endsWith("]") && path.length > 2 ? path.slice(1, -1).split("][") : undefined;
+  const claims =
+    path.startsWith(".") && path.length > 1
+      ? path.slice(1).split(".")
+      : path.startsWith("[") && path.endsWith("]") && path.length > 2
+        ? path.slice(1, -1).split("][")
+        : undefined;
   const matcher = stringMatcher(match);
   return claims && matcher ? { ...claimMatcher(claims, stringValue(matcher)), ...(invert && { invert: true }) } : undefined;
 }

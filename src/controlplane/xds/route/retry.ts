@@ -31,7 +31,10 @@ export function retryPolicy(retries: HttpRetry | undefined, hashed: boolean): Re
     retryHostPredicate: avoidsHosts ? [configured(PREVIOUS_HOSTS)] : [],
     ...(perTryTimeout && { perTryTimeout }),
     ...(retries?.retryRemoteLocalities && {
-      retryPriority: { name: "envoy.retry_priorities.previous_priorities", configType: { case: "typedConfig" as const, value: packAny(PreviousPrioritiesConfigSchema, { updateFrequency: PRIORITY_UPDATE }) } },
+      retryPriority: {
+        name: "envoy.retry_priorities.previous_priorities",
+        configType: { case: "typedConfig" as const, value: packAny(PreviousPrioritiesConfigSchema, { updateFrequency: PRIORITY_UPDATE }) },
+      },
     }),
     ...(baseInterval && { retryBackOff: { baseInterval } }),
   };
@@ -40,7 +43,10 @@ export function retryPolicy(retries: HttpRetry | undefined, hashed: boolean): Re
 /** Status codes may stand among the reasons, where Envoy wants a list of their own. */
 function reasons(retryOn: string | undefined): { retryOn: string; retriableStatusCodes?: number[] } {
   if (!retryOn) return { retryOn: SAFE_REASONS };
-  const parts = retryOn.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  const parts = retryOn
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
   const isCode = (part: string): boolean => /^\d+$/.test(part) && STATUS_CODES[part] !== undefined;
   const codes = parts.filter(isCode).map(Number);
   const names = parts.filter((part) => !isCode(part)).join(",");

@@ -29,12 +29,20 @@ export class RouteGenerator {
     const { view, scope, mesh, node, targets } = proxy;
     const { configs } = mesh.snapshot;
     const workload = JSON.stringify([node.namespace, node.dnsDomain, labelsKey(proxy)]);
-    const known = this.#ports.get([scope], () => new Set(scope.listeners.flatMap(({ spec, services }) => [spec?.port?.number ?? 0, ...services.flatMap(({ ports }) => ports.map(({ port }) => port))])));
+    const known = this.#ports.get(
+      [scope],
+      () =>
+        new Set(scope.listeners.flatMap(({ spec, services }) => [spec?.port?.number ?? 0, ...services.flatMap(({ ports }) => ports.map(({ port }) => port))])),
+    );
     return names.map((name) => {
-      const make = () => encodeResource(RouteConfigurationSchema, name, view.type === "sidecar" ? sidecarRoutes(proxy, name, this.#hosts) : gatewayRoutes(proxy, name));
+      const make = () =>
+        encodeResource(RouteConfigurationSchema, name, view.type === "sidecar" ? sidecarRoutes(proxy, name, this.#hosts) : gatewayRoutes(proxy, name));
       if (view.type === "sidecar") return isNamed(proxy, known, name) ? this.#routes.get([scope, view, mesh.config, workload, name], make) : make();
       const ports = targets.flatMap(({ service, port, targetPort }) => [service, port, targetPort]);
-      const answers = this.#gateway.get([scope, view, mesh.config, configs.Gateway, mesh.virtualServices, ...ports, workload], () => new Map<string, XdsResource>());
+      const answers = this.#gateway.get(
+        [scope, view, mesh.config, configs.Gateway, mesh.virtualServices, ...ports, workload],
+        () => new Map<string, XdsResource>(),
+      );
       const answer = answers.get(name) ?? make();
       if (answers.size < MAX_GATEWAY_ROUTES) answers.set(name, answer);
       return answer;

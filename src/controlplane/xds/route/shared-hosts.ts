@@ -57,6 +57,8 @@ export class SharedHosts {
 
   /** The whole host, for `encode` only. */
   host(names: HostNames, routes: readonly Route[], includeRequestAttemptCount: boolean): VirtualHost {
-    return this.#hosts.get([names, routes, includeRequestAttemptCount], () => encoded(VirtualHostSchema, { name: names.name, domains: [...names.domains], routes: [...routes], includeRequestAttemptCount }));
+    return this.#hosts.get([names, routes, includeRequestAttemptCount], () =>
+      encoded(VirtualHostSchema, { name: names.name, domains: [...names.domains], routes: [...routes], includeRequestAttemptCount }),
+    );
   }
 }

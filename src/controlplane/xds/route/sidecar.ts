@@ -65,7 +65,8 @@ function hostsOf(proxy: ProxyContext, port: number, name: string, headers: Proxy
   const own = listener.spec?.port;
   const listenPort = own && parseProtocol(own.protocol) === "HTTP_PROXY" ? 0 : port;
   const services = servicesOnPort(listener.services, listenPort, shared);
-  const virtualServices = listenPort === 80 ? listener.virtualServices : listener.virtualServices.filter((virtualService) => concerns(virtualService, services));
+  const virtualServices =
+    listenPort === 80 ? listener.virtualServices : listener.virtualServices.filter((virtualService) => concerns(virtualService, services));
   const groups = groupsOf(proxy, listener, services, virtualServices, listenPort, headers, shared);
   const hosts = new HostBuilder(proxy, listenPort, headers.includeRequestAttemptCount, groups, shared).build();
   if (listenPort !== 0) return hosts.filter((host) => host.port === listenPort).map(({ host }) => host);
@@ -97,7 +98,15 @@ function concerns({ spec }: ResolvedVirtualService, services: ReadonlyMap<string
   });
 }
 
-function groupsOf(proxy: ProxyContext, listener: EgressListener, services: Map<string, MeshService>, virtualServices: readonly ResolvedVirtualService[], port: number, headers: ProxyHeaders, shared: SharedHosts): Group[] {
+function groupsOf(
+  proxy: ProxyContext,
+  listener: EgressListener,
+  services: Map<string, MeshService>,
+  virtualServices: readonly ResolvedVirtualService[],
+  port: number,
+  headers: ProxyHeaders,
+  shared: SharedHosts,
+): Group[] {
   const { scope, node, mesh } = proxy;
   const context = {
     gateways: MESH,
@@ -115,7 +124,8 @@ function groupsOf(proxy: ProxyContext, listener: EgressListener, services: Map<s
     if (routes.length === 0) return [];
     const { hosts, matching } = separate(virtualService, services, listener);
     const byPort = new Map<number, MeshService[]>();
-    for (const service of matching) for (const own of service.ports) if (isHttpOrSniffed(own.protocol)) byPort.set(own.port, [...(byPort.get(own.port) ?? []), service]);
+    for (const service of matching)
+      for (const own of service.ports) if (isHttpOrSniffed(own.protocol)) byPort.set(own.port, [...(byPort.get(own.port) ?? []), service]);
     // Hosts that are no services can only be meant for the port that applications use for HTTP.
     if (byPort.size === 0 && port === 80) byPort.set(80, []);
     return [...byPort].map(([number, list]) => ({ port: number, services: list, hosts, routes }));
@@ -123,13 +133,18 @@ function groupsOf(proxy: ProxyContext, listener: EgressListener, services: Map<s
   for (const group of groups) for (const { hostname } of group.services) services.delete(hostname);
   for (const service of services.values()) {
     if (service.resolution === "Alias") continue;
-    for (const own of service.ports) if (isHttpOrSniffed(own.protocol)) groups.push({ port: own.port, services: [service], hosts: [], routes: shared.routes(proxy, service, own) });
+    for (const own of service.ports)
+      if (isHttpOrSniffed(own.protocol)) groups.push({ port: own.port, services: [service], hosts: [], routes: shared.routes(proxy, service, own) });
   }
   return groups;
 }
 
 /** A VirtualService's hosts that are services, and the others. A service goes to the most specific of several wildcards. */
-function separate(virtualService: ResolvedVirtualService, services: ReadonlyMap<string, MeshService>, listener: EgressListener): { hosts: string[]; matching: MeshService[] } {
+function separate(
+  virtualService: ResolvedVirtualService,
+  services: ReadonlyMap<string, MeshService>,
+  listener: EgressListener,
+): { hosts: string[]; matching: MeshService[] } {
   const hosts: string[] = [];
   const matching: MeshService[] = [];
   const wildcards: string[] = [];
@@ -163,7 +178,8 @@ class HostBuilder {
   ) {}
 
   build(): { port: number; host: Host }[] {
-    for (const { services, port } of this.groups) for (const { hostname } of services) for (const name of [hostname, domainName(hostname, port)]) this.#known.add(name);
+    for (const { services, port } of this.groups)
+      for (const { hostname } of services) for (const name of [hostname, domainName(hostname, port)]) this.#known.add(name);
     return this.groups.flatMap((group) => {
       if (group.routes.length === 0) return [];
       const named = group.hosts.map((host) => this.#host(namesOfHost(host.toLowerCase(), group.port), group, undefined));

@@ -93,7 +93,12 @@ function matchesClient(match: HttpMatchRequest, { gateways, labels, namespace }:
 
 type RouteAction = NonNullable<Route["action"]>;
 
-function forward(http: HttpRoute, headerAuthority: string, routeChanges: HeaderChanges, context: RouteContext): { action: RouteAction; headers: HeaderChanges } {
+function forward(
+  http: HttpRoute,
+  headerAuthority: string,
+  routeChanges: HeaderChanges,
+  context: RouteContext,
+): { action: RouteAction; headers: HeaderChanges } {
   const { rewrite, route: destinations = [] } = http;
   const [only] = destinations;
   let changes = routeChanges;
@@ -186,7 +191,8 @@ function redirect(to: HttpRedirect, { port, tls }: RouteContext): RouteAction | 
 
 function directResponse({ status, body }: NonNullable<HttpRoute["directResponse"]>) {
   if (body?.string !== undefined) return { status, body: { specifier: { case: "inlineString" as const, value: body.string } } };
-  if (body?.bytes !== undefined) return { status, body: { specifier: { case: "inlineBytes" as const, value: Uint8Array.from(Buffer.from(body.bytes, "base64")) } } };
+  if (body?.bytes !== undefined)
+    return { status, body: { specifier: { case: "inlineBytes" as const, value: Uint8Array.from(Buffer.from(body.bytes, "base64")) } } };
   return { status };
 }
 

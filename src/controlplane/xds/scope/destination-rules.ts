@@ -29,7 +29,11 @@ export class DestinationRules {
   #rootLocal: RuleMap = new HostMap();
 
   /** `merged` keeps rules by the objects that they come from, so that the same rules are the same object. */
-  constructor(rules: readonly DestinationRule[], options: { rootNamespace: string; domain: string; defaultExportTo: readonly string[] }, merged: Memo<EffectiveRule>) {
+  constructor(
+    rules: readonly DestinationRule[],
+    options: { rootNamespace: string; domain: string; defaultExportTo: readonly string[] },
+    merged: Memo<EffectiveRule>,
+  ) {
     this.#rootNamespace = options.rootNamespace;
     const local = new Map<string, Map<string, Entry[]>>();
     const exported = new Map<string, Map<string, Entry[]>>();
@@ -51,7 +55,11 @@ export class DestinationRules {
     }
     const finish = (entries: Map<string, Entry[]>): RuleMap => {
       const map: RuleMap = new HostMap();
-      for (const [host, list] of entries) map.set(host, list.map((entry) => merged.get([...entry.sources, host], () => mergeRules(entry))));
+      for (const [host, list] of entries)
+        map.set(
+          host,
+          list.map((entry) => merged.get([...entry.sources, host], () => mergeRules(entry))),
+        );
       return map;
     };
     for (const [namespace, entries] of local) this.#local.set(namespace, finish(entries));
@@ -68,7 +76,9 @@ export class DestinationRules {
   find(namespace: string, service: MeshService): readonly EffectiveRule[] {
     const own = namespace === this.#rootNamespace ? this.#rootLocal : this.#local.get(namespace);
     return (
-      own?.mostSpecific(service.hostname) ?? nonEmpty(this.#exportedFrom(service.namespace, service.hostname, namespace)) ?? this.#exportedFrom(this.#rootNamespace, service.hostname, namespace)
+      own?.mostSpecific(service.hostname) ??
+      nonEmpty(this.#exportedFrom(service.namespace, service.hostname, namespace)) ??
+      this.#exportedFrom(this.#rootNamespace, service.hostname, namespace)
     );
   }
 
@@ -79,7 +89,11 @@ export class DestinationRules {
 }
 
 /** The one of a service's rules that holds for a workload; rules with a selector hold for outbound traffic only. */
-export function ruleFor(rules: readonly EffectiveRule[], workload: { namespace: string; labels: Readonly<Record<string, string>> }, direction: "inbound" | "outbound"): EffectiveRule | undefined {
+export function ruleFor(
+  rules: readonly EffectiveRule[],
+  workload: { namespace: string; labels: Readonly<Record<string, string>> },
+  direction: "inbound" | "outbound",
+): EffectiveRule | undefined {
   let general: EffectiveRule | undefined;
   for (const rule of rules) {
     const selector = rule.spec.workloadSelector;

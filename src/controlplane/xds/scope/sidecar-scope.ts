@@ -50,7 +50,11 @@ export interface ScopeSources {
 export type Trims = Memo<MeshService>;
 
 /** The Sidecar that holds for a workload: the oldest that selects it, its namespace's, the root namespace's. */
-export function sidecarFor(sidecars: readonly Sidecar[], workload: { namespace: string; labels: Readonly<Record<string, string>> }, rootNamespace: string): Sidecar | undefined {
+export function sidecarFor(
+  sidecars: readonly Sidecar[],
+  workload: { namespace: string; labels: Readonly<Record<string, string>> },
+  rootNamespace: string,
+): Sidecar | undefined {
   const own = sidecars.filter(({ metadata }) => metadata.namespace === workload.namespace);
   return (
     own.find(({ spec }) => spec?.workloadSelector && selects(spec.workloadSelector.labels, workload.labels)) ??
@@ -90,8 +94,12 @@ export function sidecarScope(namespace: string, sidecar: Sidecar | undefined, so
     rules,
     usesLabels: rulesUseLabels(rules) || listeners.some((listener) => listener.virtualServices.some(matchesLabels)),
     usesPlace: usesPlace(collected.services, rules),
-    usesNamespace: collected.services.some(({ aliases }) => aliases.length > 0) || listeners.some((listener) => listener.virtualServices.some(matchesNamespaces)),
-    outbound: { mode: spec?.outboundTrafficPolicy?.mode ?? (spec?.outboundTrafficPolicy ? "REGISTRY_ONLY" : sources.outboundPolicy), egressProxy: spec?.outboundTrafficPolicy?.egressProxy },
+    usesNamespace:
+      collected.services.some(({ aliases }) => aliases.length > 0) || listeners.some((listener) => listener.virtualServices.some(matchesNamespaces)),
+    outbound: {
+      mode: spec?.outboundTrafficPolicy?.mode ?? (spec?.outboundTrafficPolicy ? "REGISTRY_ONLY" : sources.outboundPolicy),
+      egressProxy: spec?.outboundTrafficPolicy?.egressProxy,
+    },
   };
 }
 
@@ -123,7 +131,12 @@ export function listenerForRoute(scope: Scope, port: number, routeName: string):
 }
 
 /** The DestinationRule of a service for a workload in this scope. */
-export function ruleOf(scope: Scope, hostname: string, workload: { namespace: string; labels: Readonly<Record<string, string>> }, direction: "inbound" | "outbound" = "outbound"): EffectiveRule | undefined {
+export function ruleOf(
+  scope: Scope,
+  hostname: string,
+  workload: { namespace: string; labels: Readonly<Record<string, string>> },
+  direction: "inbound" | "outbound" = "outbound",
+): EffectiveRule | undefined {
   const rules = scope.rules.get(hostname);
   return rules && ruleFor(rules, workload, direction);
 }
@@ -138,8 +151,14 @@ function matchesLabels({ spec }: ResolvedVirtualService): boolean {
 
 function usesPlace(services: readonly MeshService[], rules: Scope["rules"]): boolean {
   if (services.some(({ nodeLocal, trafficDistribution }) => nodeLocal || trafficDistribution !== "Any")) return true;
-  const policies = [...rules.values()].flatMap((list) => list.flatMap(({ spec }) => [spec.trafficPolicy, ...(spec.subsets ?? []).map(({ trafficPolicy }) => trafficPolicy)]));
-  return policies.some((policy) => [policy, ...(policy?.portLevelSettings ?? [])].some((settings) => settings?.outlierDetection || settings?.loadBalancer?.localityLbSetting || settings?.loadBalancer?.zoneAwareLbSetting));
+  const policies = [...rules.values()].flatMap((list) =>
+    list.flatMap(({ spec }) => [spec.trafficPolicy, ...(spec.subsets ?? []).map(({ trafficPolicy }) => trafficPolicy)]),
+  );
+  return policies.some((policy) =>
+    [policy, ...(policy?.portLevelSettings ?? [])].some(
+      (settings) => settings?.outlierDetection || settings?.loadBalancer?.localityLbSetting || settings?.loadBalancer?.zoneAwareLbSetting,
+    ),
+  );
 }
 
 function rulesOf(services: readonly MeshService[], namespace: string, rules: DestinationRules): Map<string, readonly EffectiveRule[]> {
@@ -188,11 +207,19 @@ function selectVirtualServices(candidates: readonly ResolvedVirtualService[], fi
   const any = filters.get("*");
   return candidates.filter(({ namespace, spec }) => {
     const own = filters.get(namespace);
-    return [own, any].some((filter) => filter && (spec.hosts ?? []).some((host) => filter.hosts.some((wanted) => hostsOverlap(host, wanted)) && !isExcluded(host, own, any)));
+    return [own, any].some(
+      (filter) => filter && (spec.hosts ?? []).some((host) => filter.hosts.some((wanted) => hostsOverlap(host, wanted)) && !isExcluded(host, own, any)),
+    );
   });
 }
 
-function selectServices(candidates: readonly MeshService[], namespace: string, filters: ReadonlyMap<string, HostFilter>, port: number | undefined, trims: Trims): MeshService[] {
+function selectServices(
+  candidates: readonly MeshService[],
+  namespace: string,
+  filters: ReadonlyMap<string, HostFilter>,
+  port: number | undefined,
+  trims: Trims,
+): MeshService[] {
   const any = filters.get("*");
   const imported: MeshService[] = [];
   for (const service of candidates) {
@@ -210,7 +237,8 @@ function selectServices(candidates: readonly MeshService[], namespace: string, f
   const chosen = new Map<string, MeshService>();
   for (const service of imported) {
     const current = chosen.get(service.hostname);
-    const better = !current || service.namespace === namespace || (current.registry === "External" && service.registry === "Kubernetes" && current.namespace !== namespace);
+    const better =
+      !current || service.namespace === namespace || (current.registry === "External" && service.registry === "Kubernetes" && current.namespace !== namespace);
     if (better) chosen.set(service.hostname, service);
   }
   return imported.filter((service) => chosen.get(service.hostname)?.namespace === service.namespace);
@@ -238,7 +266,10 @@ function destinationService(host: string, namespace: string, services: ServiceIn
   return visible.find(({ registry }) => registry === "Kubernetes") ?? visible.sort((a, b) => a.created - b.created)[0];
 }
 
-function mostSpecificVirtualServices(virtualServices: readonly ResolvedVirtualService[], services: readonly MeshService[]): Map<string, ResolvedVirtualService> {
+function mostSpecificVirtualServices(
+  virtualServices: readonly ResolvedVirtualService[],
+  services: readonly MeshService[],
+): Map<string, ResolvedVirtualService> {
   const byHost = new HostMap<ResolvedVirtualService>();
   for (const virtualService of virtualServices) for (const host of virtualService.spec.hosts ?? []) if (!byHost.get(host)) byHost.set(host, virtualService);
   const found = new Map<string, ResolvedVirtualService>();
@@ -251,7 +282,8 @@ function mostSpecificVirtualServices(virtualServices: readonly ResolvedVirtualSe
 
 /** Whether two ServiceEntries for a hostname say the same but for their ports. */
 function mergeable(a: MeshService, b: MeshService): boolean {
-  const words = ({ namespace, resolution, registry, labels, selector, exportTo }: MeshService): string => JSON.stringify([namespace, resolution, registry, sorted(labels), sorted(selector), [...(exportTo ?? [])].sort()]);
+  const words = ({ namespace, resolution, registry, labels, selector, exportTo }: MeshService): string =>
+    JSON.stringify([namespace, resolution, registry, sorted(labels), sorted(selector), [...(exportTo ?? [])].sort()]);
   return words(a) === words(b);
 }
 
@@ -287,4 +319,3 @@ class ServiceCollection {
     return { services: this.services, byHostname: new Map(this.services.map((service) => [service.hostname, service])) };
   }
 }
-

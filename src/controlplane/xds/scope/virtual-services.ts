@@ -32,7 +32,11 @@ export class VirtualServices {
   readonly #matchesNamespaces: boolean;
 
   /** `virtualServices` oldest first. `resolved` keeps results by the objects that they come from. */
-  constructor(virtualServices: readonly VirtualService[], options: { domain: string; defaultExportTo: readonly string[] }, resolved: Memo<ResolvedVirtualService>) {
+  constructor(
+    virtualServices: readonly VirtualService[],
+    options: { domain: string; defaultExportTo: readonly string[] },
+    resolved: Memo<ResolvedVirtualService>,
+  ) {
     const placed = resolveAll(virtualServices, options, resolved);
     this.all = placed.map(({ virtualService }) => virtualService);
     this.#matchesNamespaces = this.all.some(matchesNamespaces);
@@ -68,28 +72,34 @@ export function matchesNamespaces({ spec }: ResolvedVirtualService): boolean {
   return [...(spec.http ?? []), ...(spec.tcp ?? []), ...(spec.tls ?? [])].some(({ match }) => match?.some(({ sourceNamespace }) => sourceNamespace));
 }
 
-function resolveAll(virtualServices: readonly VirtualService[], options: { domain: string; defaultExportTo: readonly string[] }, resolved: Memo<ResolvedVirtualService>): Placed[] {
+function resolveAll(
+  virtualServices: readonly VirtualService[],
+  options: { domain: string; defaultExportTo: readonly string[] },
+  resolved: Memo<ResolvedVirtualService>,
+): Placed[] {
   const delegates = new Map<string, VirtualService>();
   for (const source of virtualServices) if (!source.spec?.hosts?.length) delegates.set(`${source.metadata.namespace}/${source.metadata.name}`, source);
   const exportTo = (source: VirtualService): ReadonlySet<string> => {
     const targets = source.spec?.exportTo?.length ? source.spec.exportTo : options.defaultExportTo;
     return new Set(targets.map((target) => (target === "." ? (source.metadata.namespace ?? "") : target)));
   };
-  return virtualServices.filter(({ spec }) => spec?.hosts?.length).map((source) => {
-    const namespace = source.metadata.namespace ?? "";
-    const used = (source.spec?.http ?? []).map(({ delegate }) => {
-      const found = delegate ? delegates.get(`${delegate.namespace || namespace}/${delegate.name}`) : undefined;
-      const visible = found && exportTo(found);
-      return found && visible && (visible.has("*") || visible.has(namespace)) ? found : undefined;
+  return virtualServices
+    .filter(({ spec }) => spec?.hosts?.length)
+    .map((source) => {
+      const namespace = source.metadata.namespace ?? "";
+      const used = (source.spec?.http ?? []).map(({ delegate }) => {
+        const found = delegate ? delegates.get(`${delegate.namespace || namespace}/${delegate.name}`) : undefined;
+        const visible = found && exportTo(found);
+        return found && visible && (visible.has("*") || visible.has(namespace)) ? found : undefined;
+      });
+      const virtualService = resolved.get([source, ...used], () => ({
+        name: source.metadata.name,
+        namespace,
+        spec: resolve(source, used, options.domain),
+        ...(source.metadata.annotations?.[ROUTE_SEMANTICS] !== undefined && { prefixBySegment: true }),
+      }));
+      return { virtualService, exportTo: exportTo(source) };
     });
-    const virtualService = resolved.get([source, ...used], () => ({
-      name: source.metadata.name,
-      namespace,
-      spec: resolve(source, used, options.domain),
-      ...(source.metadata.annotations?.[ROUTE_SEMANTICS] !== undefined && { prefixBySegment: true }),
-    }));
-    return { virtualService, exportTo: exportTo(source) };
-  });
 }
 
 function resolve(source: VirtualService, delegates: readonly (VirtualService | undefined)[], domain: string): VirtualServiceSpec {
@@ -108,8 +118,12 @@ function resolveNames(source: VirtualService, domain: string): VirtualServiceSpe
   const namespace = source.metadata.namespace ?? "";
   const spec = source.spec ?? {};
   const gateways = (names: string[] | undefined) => names?.map((name) => (name === MESH_GATEWAY ? name : resolveGateway(name, namespace)));
-  const destination = <T extends { destination: Destination }>(target: T): T => ({ ...target, destination: { ...target.destination, host: resolveShortName(target.destination?.host ?? "", namespace, domain) } });
-  const matches = <M extends { gateways?: string[] }>(list: M[] | undefined): M[] | undefined => list?.map((match) => (match.gateways ? { ...match, gateways: gateways(match.gateways) ?? [] } : match));
+  const destination = <T extends { destination: Destination }>(target: T): T => ({
+    ...target,
+    destination: { ...target.destination, host: resolveShortName(target.destination?.host ?? "", namespace, domain) },
+  });
+  const matches = <M extends { gateways?: string[] }>(list: M[] | undefined): M[] | undefined =>
+    list?.map((match) => (match.gateways ? { ...match, gateways: gateways(match.gateways) ?? [] } : match));
   return {
     ...spec,
     ...(spec.hosts && { hosts: spec.hosts.map((host) => resolveShortName(host, namespace, domain)) }),
@@ -123,8 +137,16 @@ function resolveNames(source: VirtualService, domain: string): VirtualServiceSpe
         ...(route.mirrors && { mirrors: route.mirrors.map(destination) }),
       })),
     }),
-    ...(spec.tcp && { tcp: spec.tcp.map((route) => ({ ...route, ...(route.match && { match: matches(route.match) ?? [] }), ...(route.route && { route: route.route.map(destination) }) })) }),
-    ...(spec.tls && { tls: spec.tls.map((route) => ({ ...route, match: matches(route.match) ?? [], ...(route.route && { route: route.route.map(destination) }) })) }),
+    ...(spec.tcp && {
+      tcp: spec.tcp.map((route) => ({
+        ...route,
+        ...(route.match && { match: matches(route.match) ?? [] }),
+        ...(route.route && { route: route.route.map(destination) }),
+      })),
+    }),
+    ...(spec.tls && {
+      tls: spec.tls.map((route) => ({ ...route, match: matches(route.match) ?? [], ...(route.route && { route: route.route.map(destination) }) })),
+    }),
   };
 }
 

@@ -67,7 +67,13 @@ const TEXT_FORMAT = `${FIELDS.map(([key, value]) => textField(key, value)).join(
 const NO_ROUTE: Filter = { filterSpecifier: { case: "responseFlagFilter", value: { flags: ["NR"] } } };
 
 /** The access logs of one place: what the Telemetry resources and default providers say, else what the mesh config says. */
-export function accessLogs(logging: readonly (readonly LoggingSpec[])[], mesh: MeshConfig, trafficClass: TrafficClass, place: LogPlace, lookup: ClusterLookup): AccessLog[] {
+export function accessLogs(
+  logging: readonly (readonly LoggingSpec[])[],
+  mesh: MeshConfig,
+  trafficClass: TrafficClass,
+  place: LogPlace,
+  lookup: ClusterLookup,
+): AccessLog[] {
   if (place === "listener" && mesh.disableEnvoyListenerLog) return [];
   const own = place === "listener" ? NO_ROUTE : undefined;
   const configured = mergeLogging(logging, mesh, trafficClass).flatMap(({ provider, expression, disabled }) => {
@@ -75,7 +81,9 @@ export function accessLogs(logging: readonly (readonly LoggingSpec[])[], mesh: M
     return log ? [{ log, expression, disabled }] : [];
   });
   if (configured.length > 0) {
-    return configured.filter(({ disabled }) => !disabled).map(({ log, expression }) => create(AccessLogSchema, { ...log, ...withFilters([own, expression === undefined ? undefined : celFilter(expression)]) }));
+    return configured
+      .filter(({ disabled }) => !disabled)
+      .map(({ log, expression }) => create(AccessLogSchema, { ...log, ...withFilters([own, expression === undefined ? undefined : celFilter(expression)]) }));
   }
   const logs: AccessLog[] = [];
   if (mesh.accessLogFile) logs.push(create(AccessLogSchema, { ...meshFileLog(mesh.accessLogFile, mesh), ...withFilters([own]) }));
@@ -96,11 +104,13 @@ function mergeLogging(resources: readonly (readonly LoggingSpec[])[], mesh: Mesh
   if (resources.length === 0) for (const name of defaults) states.set(name, { expression: undefined, disabled: false });
   let inScope = new Set(defaults);
   for (const specs of resources) {
-    const named = specs.filter(({ match }) => matchesSide(match?.mode, trafficClass)).flatMap(({ providers, filter }) => {
-      const names = providerNames(providers);
-      for (const name of names) expressions.set(name, filter && (filter.expression ?? ""));
-      return names;
-    });
+    const named = specs
+      .filter(({ match }) => matchesSide(match?.mode, trafficClass))
+      .flatMap(({ providers, filter }) => {
+        const names = providerNames(providers);
+        for (const name of names) expressions.set(name, filter && (filter.expression ?? ""));
+        return names;
+      });
     if (named.length > 0) inScope = new Set(named);
   }
   let inherited: readonly string[] = defaults;
@@ -112,10 +122,12 @@ function mergeLogging(resources: readonly (readonly LoggingSpec[])[], mesh: Mesh
       states.set(name, spec.disabled ? { expression: undefined, disabled: true } : { expression: expressions.get(name), disabled: false });
     }
   }
-  return [...states].flatMap(([name, state]) => {
-    const provider = findProvider(mesh, name);
-    return provider ? [{ provider, ...state }] : [];
-  }).sort((a, b) => compareText(a.provider.name, b.provider.name));
+  return [...states]
+    .flatMap(([name, state]) => {
+      const provider = findProvider(mesh, name);
+      return provider ? [{ provider, ...state }] : [];
+    })
+    .sort((a, b) => compareText(a.provider.name, b.provider.name));
 }
 
 function providerLog(provider: ExtensionProvider, mesh: MeshConfig, lookup: ClusterLookup) {
@@ -129,10 +141,27 @@ function providerLog(provider: ExtensionProvider, mesh: MeshConfig, lookup: Clus
     const found = lookup(otel.service ?? "", otel.port ?? 0);
     const text = otel.logFormat?.text || TEXT_FORMAT;
     const labels = otel.logFormat?.labels;
-    return found && logger("envoy.access_loggers.open_telemetry", otelLog({ logName: otel.logName ?? "", target: { clusterName: found.cluster, authority: found.hostname }, text, labels, formatters: formattersOf(text, labels) }));
+    return (
+      found &&
+      logger(
+        "envoy.access_loggers.open_telemetry",
+        otelLog({
+          logName: otel.logName ?? "",
+          target: { clusterName: found.cluster, authority: found.hostname },
+          text,
+          labels,
+          formatters: formattersOf(text, labels),
+        }),
+      )
+    );
   }
-  for (const [field, place] of [["envoyHttpAls", "http"], ["envoyTcpAls", "tcp"]] as const) {
-    const settings = provider[field] as (Record<string, unknown> & { service?: string; port?: number; logName?: string; filterStateObjectsToLog?: string[] }) | undefined;
+  for (const [field, place] of [
+    ["envoyHttpAls", "http"],
+    ["envoyTcpAls", "tcp"],
+  ] as const) {
+    const settings = provider[field] as
+      | (Record<string, unknown> & { service?: string; port?: number; logName?: string; filterStateObjectsToLog?: string[] })
+      | undefined;
     if (!settings) continue;
     const found = lookup(settings.service ?? "", settings.port ?? 0);
     if (!found) return undefined;
@@ -171,8 +200,19 @@ function collectorLog(place: LogPlace) {
   return grpcLog(place, LOG_NAMES[place], { clusterName: BOOTSTRAP_COLLECTOR }, ALL_PEER_STATE, {});
 }
 
-function grpcLog(place: LogPlace, logName: string, target: { clusterName: string; authority?: string }, filterStateObjectsToLog: string[], headers: Record<string, unknown>) {
-  const commonConfig = { logName, grpcService: { targetSpecifier: { case: "envoyGrpc" as const, value: target } }, transportApiVersion: ApiVersion.V3, filterStateObjectsToLog };
+function grpcLog(
+  place: LogPlace,
+  logName: string,
+  target: { clusterName: string; authority?: string },
+  filterStateObjectsToLog: string[],
+  headers: Record<string, unknown>,
+) {
+  const commonConfig = {
+    logName,
+    grpcService: { targetSpecifier: { case: "envoyGrpc" as const, value: target } },
+    transportApiVersion: ApiVersion.V3,
+    filterStateObjectsToLog,
+  };
   if (place !== "http") return logger("envoy.tcp_grpc_access_log", packAny(TcpGrpcAccessLogConfigSchema, { commonConfig }));
   const list = (field: string): string[] => (Array.isArray(headers[field]) ? (headers[field] as string[]) : []);
   return logger(
@@ -192,7 +232,12 @@ function logger(name: string, value: ReturnType<typeof packAny>) {
 
 function celFilter(expression: string): Filter {
   const typedConfig = packAny(ExpressionFilterSchema, { expression });
-  return { filterSpecifier: { case: "extensionFilter", value: { name: "envoy.access_loggers.extension_filters.cel", configType: { case: "typedConfig", value: typedConfig } } } };
+  return {
+    filterSpecifier: {
+      case: "extensionFilter",
+      value: { name: "envoy.access_loggers.extension_filters.cel", configType: { case: "typedConfig", value: typedConfig } },
+    },
+  };
 }
 
 function withFilters(filters: (Filter | undefined)[]): { filter?: Filter } {

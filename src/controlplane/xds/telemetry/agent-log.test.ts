@@ -28,10 +28,18 @@ function listeners(metadata: Record<string, unknown>, objects: KubeObject[] = []
 
 const paths = (logs: AccessLog[]): string[] => logs.map(({ configType }) => unpackAny(FileAccessLogSchema, configType.value)?.path ?? "");
 
-function inbound(listeners: Listener[]): { listener: Listener; http: string[]; tcp: string[]; tcpFilters: (string | undefined)[]; interval: bigint | undefined } {
+function inbound(listeners: Listener[]): {
+  listener: Listener;
+  http: string[];
+  tcp: string[];
+  tcpFilters: (string | undefined)[];
+  interval: bigint | undefined;
+} {
   const listener = listeners.find(({ name }) => name === "virtualInbound");
   if (!listener) throw new Error("no virtualInbound");
-  const configs = listener.filterChains.flatMap(({ filters }) => filters.map(({ configType }) => (configType.case === "typedConfig" ? configType.value : undefined)));
+  const configs = listener.filterChains.flatMap(({ filters }) =>
+    filters.map(({ configType }) => (configType.case === "typedConfig" ? configType.value : undefined)),
+  );
   const http = configs.flatMap((config) => unpackAny(HttpConnectionManagerSchema, config) ?? [])[0];
   const tcp = configs.flatMap((config) => unpackAny(TcpProxySchema, config) ?? []).find(({ accessLog }) => accessLog.length > 0);
   return {
@@ -54,7 +62,12 @@ test("a plain Envoy whose agent reads a log is given one, beside what the mesh l
 });
 
 test("nobody else is: not a proxy that counts itself, not an Envoy without such an agent, not where metrics are off", () => {
-  const off: KubeObject = { apiVersion: "telemetry.istio.io/v1", kind: "Telemetry", metadata: { name: "off", namespace: "istio-system" }, spec: { metrics: [{ providers: [{ name: "prometheus" }], overrides: [{ disabled: true }] }] } } as KubeObject;
+  const off: KubeObject = {
+    apiVersion: "telemetry.istio.io/v1",
+    kind: "Telemetry",
+    metadata: { name: "off", namespace: "istio-system" },
+    spec: { metrics: [{ providers: [{ name: "prometheus" }], overrides: [{ disabled: true }] }] },
+  } as KubeObject;
   for (const [metadata, objects] of [
     [{ CHAINMAIL_TELEMETRY_PATH: PATH }, []],
     [{ CHAINMAIL_DIALECT: "envoy" }, []],

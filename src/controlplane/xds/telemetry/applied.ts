@@ -20,11 +20,14 @@ export interface AppliedTelemetry {
 /** The root namespace's resource, the namespace's, then all that select the workload. `telemetries` oldest first. */
 export function applicableTelemetry(telemetries: readonly Telemetry[], workload: Workload, rootNamespace: string): AppliedTelemetry {
   if (telemetries.length === 0) return NONE;
-  const wide = (namespace: string): Telemetry | undefined => telemetries.find((telemetry) => telemetry.metadata.namespace === namespace && !isNarrow(telemetry));
+  const wide = (namespace: string): Telemetry | undefined =>
+    telemetries.find((telemetry) => telemetry.metadata.namespace === namespace && !isNarrow(telemetry));
   const applied = [
     wide(rootNamespace),
     workload.namespace === rootNamespace ? undefined : wide(workload.namespace),
-    ...telemetries.filter((telemetry) => telemetry.metadata.namespace === workload.namespace && isNarrow(telemetry) && appliesTo(telemetry, workload, rootNamespace)),
+    ...telemetries.filter(
+      (telemetry) => telemetry.metadata.namespace === workload.namespace && isNarrow(telemetry) && appliesTo(telemetry, workload, rootNamespace),
+    ),
   ].filter((telemetry) => telemetry !== undefined);
   return {
     metrics: applied.flatMap(({ spec }) => spec?.metrics ?? []),

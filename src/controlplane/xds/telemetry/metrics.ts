@@ -93,7 +93,8 @@ function mergeMetrics(specs: readonly MetricsSpec[], mesh: MeshConfig): Map<stri
 
 function applyOverride(state: ProviderState, override: Override): void {
   const { match } = override;
-  const names = match?.customMetric !== undefined ? [match.customMetric] : match?.metric === undefined || match.metric === "ALL_METRICS" ? undefined : [match.metric];
+  const names =
+    match?.customMetric !== undefined ? [match.customMetric] : match?.metric === undefined || match.metric === "ALL_METRICS" ? undefined : [match.metric];
   for (const side of sidesOf(match?.mode)) {
     if (!names && override.disabled) {
       state[side].disabled = true;
@@ -104,7 +105,8 @@ function applyOverride(state: ProviderState, override: Override): void {
       const metric = state[side].metrics.get(name) ?? { disabled: undefined, tags: new Map() };
       state[side].metrics.set(name, metric);
       if (override.disabled !== undefined && override.disabled !== null) metric.disabled = override.disabled;
-      for (const [tag, { operation, value }] of Object.entries(override.tagOverrides ?? {})) metric.tags.set(tag, { remove: operation === "REMOVE", value: value ?? "" });
+      for (const [tag, { operation, value }] of Object.entries(override.tagOverrides ?? {}))
+        metric.tags.set(tag, { remove: operation === "REMOVE", value: value ?? "" });
     }
   }
 }

@@ -11,7 +11,13 @@ const LOG_NAME = "otel_envoy_accesslog";
 type Formatters = NonNullable<Init<typeof OpenTelemetryAccessLogConfigSchema>["formatters"]>;
 
 /** An access log that a collector takes by OTLP: the text is a record's body, the labels are its attributes. */
-export function otelLog(options: { logName: string; target: { clusterName: string; authority: string }; text: string; labels: JsonObject | undefined; formatters: Formatters }) {
+export function otelLog(options: {
+  logName: string;
+  target: { clusterName: string; authority: string };
+  text: string;
+  labels: JsonObject | undefined;
+  formatters: Formatters;
+}) {
   const attributes = Object.entries(options.labels ?? {}).sort(([a], [b]) => compareText(a, b));
   const text = (stringValue: unknown) => ({ value: { case: "stringValue" as const, value: typeof stringValue === "string" ? stringValue : "" } });
   return packAny(OpenTelemetryAccessLogConfigSchema, {

@@ -27,7 +27,12 @@ export interface OtelProvider {
   readonly grpc?: { readonly timeout?: string; readonly initialMetadata?: Header[] };
   readonly resourceDetectors?: { readonly environment?: object; readonly dynatrace?: object };
   readonly serviceAttributeEnrichment?: string;
-  readonly dynatraceSampler?: { readonly tenant?: string; readonly clusterId?: number; readonly rootSpansPerMinute?: number; readonly httpService?: { readonly service?: string; readonly port?: number; readonly http?: HttpSettings } };
+  readonly dynatraceSampler?: {
+    readonly tenant?: string;
+    readonly clusterId?: number;
+    readonly rootSpansPerMinute?: number;
+    readonly httpService?: { readonly service?: string; readonly port?: number; readonly http?: HttpSettings };
+  };
 }
 
 type Target = { readonly hostname: string; readonly cluster: string };
@@ -38,7 +43,13 @@ const SEMANTIC_CONVENTIONS = "OTEL_SEMANTIC_CONVENTIONS";
 const SAMPLING_PATH = "api/v2/samplingConfiguration";
 
 /** How spans are exported by OTLP. Undefined when a sampler's own service is not known: then nothing is traced, as with Istio. */
-export function otelTracing(provider: OtelProvider, target: Target, node: ProxyNode, serviceName: string, lookup: ClusterLookup): { config: ReturnType<typeof packAny>; samples: boolean } | undefined {
+export function otelTracing(
+  provider: OtelProvider,
+  target: Target,
+  node: ProxyNode,
+  serviceName: string,
+  lookup: ClusterLookup,
+): { config: ReturnType<typeof packAny>; samples: boolean } | undefined {
   const { http, grpc } = provider;
   const sampler = provider.dynatraceSampler && dynatraceSampler(provider, target, lookup);
   if (provider.dynatraceSampler && !sampler) return undefined;
@@ -67,8 +78,15 @@ export function otelTracing(provider: OtelProvider, target: Target, node: ProxyN
 function httpService({ hostname, cluster }: Target, path: string, { timeout, headers }: HttpSettings) {
   const limit = parseDuration(timeout);
   return {
-    httpUri: { uri: path === "" ? hostname : `${hostname}/${path.replace(/^\/+/, "")}`, httpUpstreamType: { case: "cluster" as const, value: cluster }, ...(limit && { timeout: limit }) },
-    requestHeadersToAdd: (headers ?? []).map(({ name, value }) => ({ appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD, header: { key: name, value: value ?? "" } })),
+    httpUri: {
+      uri: path === "" ? hostname : `${hostname}/${path.replace(/^\/+/, "")}`,
+      httpUpstreamType: { case: "cluster" as const, value: cluster },
+      ...(limit && { timeout: limit }),
+    },
+    requestHeadersToAdd: (headers ?? []).map(({ name, value }) => ({
+      appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+      header: { key: name, value: value ?? "" },
+    })),
   };
 }
 
@@ -91,7 +109,12 @@ function dynatraceSampler({ dynatraceSampler: sampler, http }: OtelProvider, tar
   const { tenant = "", clusterId = 0, rootSpansPerMinute = 0 } = sampler;
   return {
     name: "envoy.tracers.opentelemetry.samplers.dynatrace",
-    typedConfig: packAny(DynatraceSamplerConfigSchema, { tenant, clusterId, rootSpansPerMinute, httpService: httpService(place, own ? (own.http?.path ?? "") : SAMPLING_PATH, own?.http ?? http ?? {}) }),
+    typedConfig: packAny(DynatraceSamplerConfigSchema, {
+      tenant,
+      clusterId,
+      rootSpansPerMinute,
+      httpService: httpService(place, own ? (own.http?.path ?? "") : SAMPLING_PATH, own?.http ?? http ?? {}),
+    }),
   };
 }
 

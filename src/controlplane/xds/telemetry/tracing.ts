@@ -3,7 +3,11 @@ import { packAny, type Init } from "../../../proto/index.ts";
 import { HeaderValueOption_HeaderAppendAction } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
 import { DatadogConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/datadog_pb.ts";
 import { SkyWalkingConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/skywalking_pb.ts";
-import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfig_TraceContextOption, ZipkinConfigSchema } from "../../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
+import {
+  ZipkinConfig_CollectorEndpointVersion,
+  ZipkinConfig_TraceContextOption,
+  ZipkinConfigSchema,
+} from "../../../proto/gen/envoy/config/trace/v3/zipkin_pb.ts";
 import type { HttpConnectionManager_TracingSchema } from "../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import type { CustomTagSchema } from "../../../proto/gen/envoy/type/tracing/v3/custom_tag_pb.ts";
 import { parseDuration } from "../../policy/index.ts";
@@ -83,7 +87,15 @@ const NONE: HttpTracing = { tracing: undefined, requestIdDecides: undefined };
 
 function effectiveTracing({ specs, mesh, trafficClass }: TracingSource): EffectiveTracing {
   const [first] = mesh.defaultProviders.tracing ?? [];
-  const effective: EffectiveTracing = { provider: first === undefined ? undefined : findProvider(mesh, first), disabled: false, sampling: undefined, tags: {}, requestIdDecides: true, istioTags: true, noContextPropagation: false };
+  const effective: EffectiveTracing = {
+    provider: first === undefined ? undefined : findProvider(mesh, first),
+    disabled: false,
+    sampling: undefined,
+    tags: {},
+    requestIdDecides: true,
+    istioTags: true,
+    noContextPropagation: false,
+  };
   for (const spec of specs) {
     if (!matchesSide(spec.match?.mode, trafficClass)) continue;
     const [name] = providerNames(spec.providers);
@@ -125,7 +137,11 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
   // A gateway's own work is a span of its own; SkyWalking knows no other way.
   const spawn = node.type === "router" || kind === "skywalking" ? { spawnUpstreamSpan: true } : {};
   const built = (name: string, typedConfig: ReturnType<typeof packAny>, samples = false) => ({
-    tracing: { ...spawn, provider: { name, configType: { case: "typedConfig" as const, value: typedConfig } }, ...(config.maxTagLength && kind !== "skywalking" && { maxPathTagLength: config.maxTagLength }) },
+    tracing: {
+      ...spawn,
+      provider: { name, configType: { case: "typedConfig" as const, value: typedConfig } },
+      ...(config.maxTagLength && kind !== "skywalking" && { maxPathTagLength: config.maxTagLength }),
+    },
     samples,
   });
   const serviceName = nodeCluster(node);
@@ -142,14 +158,20 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
             },
             requestHeadersToAdd: headersOf(config["headers"]),
           },
-          traceContextOption: config["traceContextOption"] === "USE_B3_WITH_W3C_PROPAGATION" ? ZipkinConfig_TraceContextOption.USE_B3_WITH_W3C_PROPAGATION : ZipkinConfig_TraceContextOption.USE_B3,
+          traceContextOption:
+            config["traceContextOption"] === "USE_B3_WITH_W3C_PROPAGATION"
+              ? ZipkinConfig_TraceContextOption.USE_B3_WITH_W3C_PROPAGATION
+              : ZipkinConfig_TraceContextOption.USE_B3,
           collectorEndpointVersion: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
           traceId128bit: config["enable64bitTraceId"] !== true,
           sharedSpanContext: false,
         }),
       );
     case "datadog":
-      return built("envoy.tracers.datadog", packAny(DatadogConfigSchema, { collectorCluster: target.cluster, collectorHostname: target.hostname, serviceName }));
+      return built(
+        "envoy.tracers.datadog",
+        packAny(DatadogConfigSchema, { collectorCluster: target.cluster, collectorHostname: target.hostname, serviceName }),
+      );
     case "skywalking":
       return built("envoy.tracers.skywalking", packAny(SkyWalkingConfigSchema, { grpcService }));
     case "opentelemetry": {
@@ -161,14 +183,18 @@ function tracer(provider: ExtensionProvider, node: ProxyNode, lookup: ClusterLoo
 
 function headersOf(headers: unknown) {
   const list = Array.isArray(headers) ? (headers as { name: string; value?: string }[]) : [];
-  return list.map(({ name, value }) => ({ appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD, header: { key: name, value: value ?? "" } }));
+  return list.map(({ name, value }) => ({
+    appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    header: { key: name, value: value ?? "" },
+  }));
 }
 
 function customTags(istioTags: boolean, specified: Record<string, TagSpec>, ownTracing: Record<string, unknown>, node: ProxyNode): Tag[] {
   const tags: Tag[] = istioTags ? [...serviceTags(node), ...DRY_RUN_TAGS] : [];
   const chosen = Object.keys(specified).length > 0 ? specified : ((ownTracing["customTags"] ?? {}) as Record<string, TagSpec>);
   for (const [tag, spec] of Object.entries(chosen)) {
-    if (spec.environment) tags.push({ tag, type: { case: "environment", value: { name: spec.environment.name, defaultValue: spec.environment.defaultValue ?? "" } } });
+    if (spec.environment)
+      tags.push({ tag, type: { case: "environment", value: { name: spec.environment.name, defaultValue: spec.environment.defaultValue ?? "" } } });
     else if (spec.header) tags.push({ tag, type: { case: "requestHeader", value: { name: spec.header.name, defaultValue: spec.header.defaultValue ?? "" } } });
     else if (spec.formatter) tags.push({ tag, type: { case: "value", value: spec.formatter.value } });
     else if (spec.literal) tags.push({ tag, type: { case: "literal", value: { value: spec.literal.value } } });
@@ -189,5 +215,14 @@ function serviceTags(node: ProxyNode): Tag[] {
 
 /** The result of policies that are tried out only is in the metadata of the RBAC filter. */
 function dryRunTag(tag: string, key: string): Tag {
-  return { tag, type: { case: "metadata", value: { kind: { kind: { case: "request", value: {} } }, metadataKey: { key: "envoy.filters.http.rbac", path: [{ segment: { case: "key", value: key } }] } } } };
+  return {
+    tag,
+    type: {
+      case: "metadata",
+      value: {
+        kind: { kind: { case: "request", value: {} } },
+        metadataKey: { key: "envoy.filters.http.rbac", path: [{ segment: { case: "key", value: key } }] },
+      },
+    },
+  };
 }

@@ -1,4 +1,9 @@
-import { CompressorPerRouteSchema, CompressorSchema, type Compressor as CompressorProto, type Compressor_CommonDirectionConfig as Common } from "../../../proto/gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.ts";
+import {
+  CompressorPerRouteSchema,
+  CompressorSchema,
+  type Compressor as CompressorProto,
+  type Compressor_CommonDirectionConfig as Common,
+} from "../../../proto/gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.ts";
 import type { BodyTransform } from "../../http/body-transform.ts";
 import type { HeaderMap } from "../../http/header-map.ts";
 import type { HttpStream } from "../../http/http-stream.ts";
@@ -34,7 +39,12 @@ export const compressorFilter: HttpFilterFactory = {
 const MIN_LENGTH = 30;
 const TYPES = ["application/javascript", "application/json", "application/xhtml+xml", "image/svg+xml", "text/css", "text/html", "text/plain", "text/xml"];
 
-function compile(proto: CompressorProto, library: Library, stats: StatScope, override?: { readonly on: true; readonly removesHeader: boolean | undefined }): HttpFilter {
+function compile(
+  proto: CompressorProto,
+  library: Library,
+  stats: StatScope,
+  override?: { readonly on: true; readonly removesHeader: boolean | undefined },
+): HttpFilter {
   const direction = proto.responseDirectionConfig;
   const common: Common | undefined = direction?.commonConfig;
   const on = override?.on ?? (common?.enabled ?? proto.runtimeEnabled)?.defaultValue ?? true;
@@ -60,7 +70,14 @@ function compile(proto: CompressorProto, library: Library, stats: StatScope, ove
       const { headers } = stream.request;
       if (on) (stream.filterState ??= new Map()).set(filter, headers.getJoined("accept-encoding"));
       if (on && removesHeader) headers.remove("accept-encoding");
-      if (compressesRequests && !stream.requestEnded && stream.request.upgrade === undefined && !headers.has("content-encoding") && ofType(headers, requestTypes) && worthIt(headers, request?.minContentLength ?? MIN_LENGTH)) {
+      if (
+        compressesRequests &&
+        !stream.requestEnded &&
+        stream.request.upgrade === undefined &&
+        !headers.has("content-encoding") &&
+        ofType(headers, requestTypes) &&
+        worthIt(headers, request?.minContentLength ?? MIN_LENGTH)
+      ) {
         headers.remove("content-length");
         headers.set("content-encoding", library.encoding);
         stream.requestTransform = after(stream.requestTransform, transform(library.start(), stream));
@@ -70,7 +87,14 @@ function compile(proto: CompressorProto, library: Library, stats: StatScope, ove
     onResponse(stream) {
       const headers = stream.responseHeaders as HeaderMap;
       const accepted = stream.filterState?.get(filter) as string | undefined;
-      const possible = on && worthIt(headers, minLength) && stream.responseStatus !== 101 && ofType(headers, types) && !/(?:^|,)\s*no-transform\s*(?:,|$)/i.test(headers.getJoined("cache-control") ?? "") && !(sparesEtags && headers.has("etag")) && !headers.has("content-encoding");
+      const possible =
+        on &&
+        worthIt(headers, minLength) &&
+        stream.responseStatus !== 101 &&
+        ofType(headers, types) &&
+        !/(?:^|,)\s*no-transform\s*(?:,|$)/i.test(headers.getJoined("cache-control") ?? "") &&
+        !(sparesEtags && headers.has("etag")) &&
+        !headers.has("content-encoding");
       if (possible && !stream.responseHeadOnly && takes(accepted, library.encoding)) {
         // A strong tag is of the plain bytes.
         if (!/^w\//i.test(headers.get("etag") ?? "")) headers.remove("etag");

@@ -38,7 +38,9 @@ export function compileLibrary(config: TypedExtensionConfig | undefined): Librar
   }
   const brotli = unpackAny(BrotliSchema, config?.typedConfig);
   if (brotli) {
-    const options: BrotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: brotli.quality ?? 3, [constants.BROTLI_PARAM_LGWIN]: brotli.windowBits ?? 18 } };
+    const options: BrotliOptions = {
+      params: { [constants.BROTLI_PARAM_QUALITY]: brotli.quality ?? 3, [constants.BROTLI_PARAM_LGWIN]: brotli.windowBits ?? 18 },
+    };
     return { encoding: "br", start: () => new Sync(zlib.createBrotliCompress(options), constants.BROTLI_OPERATION_FLUSH, constants.BROTLI_OPERATION_FINISH) };
   }
   const zstd = unpackAny(ZstdSchema, config?.typedConfig);
@@ -52,7 +54,9 @@ export function compileLibrary(config: TypedExtensionConfig | undefined): Librar
 
 /** What a zlib stream is made of: a synchronous step, and how much it left of either buffer. */
 interface ZlibStream {
-  readonly _handle: { writeSync(flush: number, input: Uint8Array, at: number, length: number, output: Uint8Array, outputAt: number, outputLength: number): void };
+  readonly _handle: {
+    writeSync(flush: number, input: Uint8Array, at: number, length: number, output: Uint8Array, outputAt: number, outputLength: number): void;
+  };
   readonly _writeState: Uint32Array;
   close(): void;
 }

@@ -25,7 +25,13 @@ export interface HeaderChange {
 }
 
 export type Decision =
-  | { readonly kind: "allow"; readonly request: readonly HeaderChange[]; readonly remove: readonly string[]; readonly response: readonly HeaderChange[]; readonly metadata: { readonly [key: string]: unknown } }
+  | {
+      readonly kind: "allow";
+      readonly request: readonly HeaderChange[];
+      readonly remove: readonly string[];
+      readonly response: readonly HeaderChange[];
+      readonly metadata: { readonly [key: string]: unknown };
+    }
   | { readonly kind: "deny"; readonly status: number; readonly body: string; readonly headers: readonly (readonly [string, string])[] }
   | { readonly kind: "error"; readonly reason: string };
 
@@ -50,9 +56,13 @@ export function compileGrpcCheck(service: GrpcService, services: Services, sends
   const metadata = service.initialMetadata.map(({ key, value }) => [key.toLowerCase(), toLatin1(value)] as const);
   const timeoutMs = durationMs(service.timeout) ?? DEFAULT_TIMEOUT_MS;
   return (input, done) =>
-    callGrpc({ cluster, authority, path: "/envoy.service.auth.v3.Authorization/Check", message: encodeCheck(input, sendsHeader), metadata, timeoutMs }, services, (result) => {
-      done(result.kind === "failure" ? { kind: "error", reason: result.reason } : decodeCheck(result.bytes));
-    });
+    callGrpc(
+      { cluster, authority, path: "/envoy.service.auth.v3.Authorization/Check", message: encodeCheck(input, sendsHeader), metadata, timeoutMs },
+      services,
+      (result) => {
+        done(result.kind === "failure" ? { kind: "error", reason: result.reason } : decodeCheck(result.bytes));
+      },
+    );
 }
 
 export function compileHttpCheck(service: HttpService, services: Services, allowed: ListStringMatcher | undefined): Check {
@@ -77,12 +87,21 @@ export function compileHttpCheck(service: HttpService, services: Services, allow
     // The service is asked by the proxy itself, which waits only so long.
     headers.set("x-envoy-internal", "true");
     headers.set("x-envoy-expected-rq-timeout-ms", String(timeoutMs));
-    const head: RequestHead = { method: request.method, path: service.pathPrefix + request.path, authority: request.authority === "" ? authority : request.authority, scheme: "http", protocol: "HTTP/1.1", headers, upgrade: undefined };
+    const head: RequestHead = {
+      method: request.method,
+      path: service.pathPrefix + request.path,
+      authority: request.authority === "" ? authority : request.authority,
+      scheme: "http",
+      protocol: "HTTP/1.1",
+      headers,
+      upgrade: undefined,
+    };
     return callCluster({ cluster, head, body: body?.bytes ?? Buffer.alloc(0), timeoutMs }, services, (result) => {
       if (result.kind === "failure") done({ kind: "error", reason: result.reason });
       else if (result.status >= 500) done({ kind: "error", reason: `HTTP ${result.status}` });
       else if (result.status >= 200 && result.status < 300) {
-        const change = (how: HeaderChange["how"], wants: (name: string) => boolean): HeaderChange[] => [...result.headers].filter(([name]) => wants(name)).map(([name, value]) => ({ name, value, how }));
+        const change = (how: HeaderChange["how"], wants: (name: string) => boolean): HeaderChange[] =>
+          [...result.headers].filter(([name]) => wants(name)).map(([name, value]) => ({ name, value, how }));
         done({
           kind: "allow",
           request: [...change("set", toUpstream), ...change("append", appendUpstream)],
@@ -92,7 +111,12 @@ export function compileHttpCheck(service: HttpService, services: Services, allow
         });
       } else {
         const wants = clientList ? (name: string) => ALWAYS_TO_CLIENT.has(name) || clientList(name) : () => true;
-        done({ kind: "deny", status: result.status, body: result.body.toString("latin1"), headers: [...result.headers].filter(([name]) => !FRAMING.has(name) && wants(name)) });
+        done({
+          kind: "deny",
+          status: result.status,
+          body: result.body.toString("latin1"),
+          headers: [...result.headers].filter(([name]) => !FRAMING.has(name) && wants(name)),
+        });
       }
     });
   };
@@ -108,19 +132,34 @@ export function anyOf(list: ListStringMatcher | undefined): (name: string) => bo
   return (name) => tests.some((test) => test(name));
 }
 
-function encodeCheck({ info, body, contextExtensions, metadataNamespaces, includePeerCertificate }: CheckInput, sendsHeader: (name: string) => boolean): Uint8Array {
+function encodeCheck(
+  { info, body, contextExtensions, metadataNamespaces, includePeerCertificate }: CheckInput,
+  sendsHeader: (name: string) => boolean,
+): Uint8Array {
   const { downstream, request } = info;
   const headers: { [name: string]: string } = {};
   const put = (name: string, value: string): void => {
     if (sendsHeader(name)) headers[name] = headers[name] === undefined ? value : `${headers[name]},${value}`;
   };
-  if (request) for (const [name, value] of [[":method", request.method], [":path", request.path], [":authority", request.authority], [":scheme", request.scheme]] as const) put(name, value);
+  if (request)
+    for (const [name, value] of [
+      [":method", request.method],
+      [":path", request.path],
+      [":authority", request.authority],
+      [":scheme", request.scheme],
+    ] as const)
+      put(name, value);
   for (const [name, value] of request?.headers ?? []) put(name, value);
   if (body) headers["x-envoy-auth-partial-body"] = String(body.partial);
-  const filterMetadata = Object.fromEntries(metadataNamespaces.flatMap((name) => (info.dynamicMetadata?.has(name) ? [[name, info.dynamicMetadata.get(name) as never]] : [])));
+  const filterMetadata = Object.fromEntries(
+    metadataNamespaces.flatMap((name) => (info.dynamicMetadata?.has(name) ? [[name, info.dynamicMetadata.get(name) as never]] : [])),
+  );
   const message = create(CheckRequestSchema, {
     attributes: {
-      source: { ...peer(downstream.remote, downstream.peerPrincipal), certificate: includePeerCertificate ? encodeURIComponent(downstream.tls?.peer?.pem ?? "") : "" },
+      source: {
+        ...peer(downstream.remote, downstream.peerPrincipal),
+        certificate: includePeerCertificate ? encodeURIComponent(downstream.tls?.peer?.pem ?? "") : "",
+      },
       destination: peer(downstream.local, downstream.tls?.localUriSans[0] ?? ""),
       request: {
         time: timestamp(info.startTime),
@@ -149,7 +188,10 @@ function encodeCheck({ info, body, contextExtensions, metadataNamespaces, includ
 }
 
 function peer({ address, port }: SocketAddress, principal: ConnectionInfo["peerPrincipal"]) {
-  return { address: { address: { case: "socketAddress" as const, value: { address, portSpecifier: { case: "portValue" as const, value: port } } } }, principal };
+  return {
+    address: { address: { case: "socketAddress" as const, value: { address, portSpecifier: { case: "portValue" as const, value: port } } } },
+    principal,
+  };
 }
 
 function decodeCheck(bytes: Uint8Array): Decision {
@@ -168,7 +210,9 @@ function decodeCheck(bytes: Uint8Array): Decision {
       request: (ok?.headers ?? []).flatMap(readChange).map((change) => (change.how === "set_if_present" ? { ...change, how: "set" as const } : change)),
       remove: (ok?.headersToRemove ?? []).map((name) => name.toLowerCase()),
       // And on responses the default of append_action counts, unless `append` says otherwise.
-      response: (ok?.responseHeadersToAdd ?? []).flatMap((option) => readChange({ ...option, append: option.append ?? option.appendAction === Append.APPEND_IF_EXISTS_OR_ADD })),
+      response: (ok?.responseHeadersToAdd ?? []).flatMap((option) =>
+        readChange({ ...option, append: option.append ?? option.appendAction === Append.APPEND_IF_EXISTS_OR_ADD }),
+      ),
       metadata: response.dynamicMetadata ?? ok?.dynamicMetadata ?? {},
     };
   }
@@ -186,6 +230,12 @@ function readChange({ header, append, appendAction }: HeaderValueOption): Header
   const name = header?.key.toLowerCase() ?? "";
   const value = header?.value ?? "";
   if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) || name === "host" || /[\0\r\n]/.test(value)) return [];
-  const how = append ? "append" : appendAction === Append.ADD_IF_ABSENT ? "add_if_absent" : appendAction === Append.OVERWRITE_IF_EXISTS ? "set_if_present" : "set";
+  const how = append
+    ? "append"
+    : appendAction === Append.ADD_IF_ABSENT
+      ? "add_if_absent"
+      : appendAction === Append.OVERWRITE_IF_EXISTS
+        ? "set_if_present"
+        : "set";
   return [{ name, value: Buffer.from(value, "utf8").toString("latin1"), how }];
 }

@@ -1,4 +1,9 @@
-import { ExtAuthzPerRouteSchema, ExtAuthzSchema, type BufferSettings, type ExtAuthz } from "../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts";
+import {
+  ExtAuthzPerRouteSchema,
+  ExtAuthzSchema,
+  type BufferSettings,
+  type ExtAuthz,
+} from "../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts";
 import type { HeaderMap } from "../../http/header-map.ts";
 import type { HttpStream } from "../../http/http-stream.ts";
 import { compileMetadata } from "../../match/values.ts";
@@ -48,7 +53,13 @@ function compileCheck(proto: ExtAuthz, services: Services): Check {
   }
 }
 
-function compile(proto: ExtAuthz, check: Check, buffering: BufferSettings | undefined, contextExtensions: { readonly [key: string]: string }, services: Services): HttpFilter {
+function compile(
+  proto: ExtAuthz,
+  check: Check,
+  buffering: BufferSettings | undefined,
+  contextExtensions: { readonly [key: string]: string },
+  services: Services,
+): HttpFilter {
   const enabledBy = proto.filterEnabledMetadata && compileMetadata(proto.filterEnabledMetadata);
   const share = proto.filterEnabled?.defaultValue ? fraction(proto.filterEnabled.defaultValue) : 1;
   const errorStatus = proto.statusOnError?.code || 403;
@@ -79,13 +90,17 @@ function compile(proto: ExtAuthz, check: Check, buffering: BufferSettings | unde
     const asked = services.monotonic();
     const state: { cancel?: () => void; response?: readonly HeaderChange[] } = {};
     (stream.filterState ??= new Map()).set(filter, state);
-    const cancel = check({ info: stream, body, contextExtensions, metadataNamespaces: proto.metadataContextNamespaces, includePeerCertificate: proto.includePeerCertificate }, (decision) => {
-      delete state.cancel;
-      if (stream.done) return;
-      // How long it took stands beside what the service says of the request.
-      if (decision.kind === "allow" && Object.keys(decision.metadata).length > 0) stream.setMetadata(METADATA, "ext_authz_duration", Math.floor(services.monotonic() - asked));
-      decide(stream, decision, state);
-    });
+    const cancel = check(
+      { info: stream, body, contextExtensions, metadataNamespaces: proto.metadataContextNamespaces, includePeerCertificate: proto.includePeerCertificate },
+      (decision) => {
+        delete state.cancel;
+        if (stream.done) return;
+        // How long it took stands beside what the service says of the request.
+        if (decision.kind === "allow" && Object.keys(decision.metadata).length > 0)
+          stream.setMetadata(METADATA, "ext_authz_duration", Math.floor(services.monotonic() - asked));
+        decide(stream, decision, state);
+      },
+    );
     if (!stream.decided(filter)) state.cancel = cancel;
   };
   const decide = (stream: HttpStream, decision: Decision, state: { response?: readonly HeaderChange[] }): void => {

@@ -25,11 +25,15 @@ export const jwtAuthnFilter: HttpFilterFactory = {
     const providers = new Map(Object.entries(proto.providers).map(([name, each]) => [name, new Provider(each, context.services)]));
     const named = new Map(Object.entries(proto.requirementMap).map(([name, each]) => [name, compileRequirement(each, providers)]));
     const rules = proto.rules.map((rule) => compileRule(rule, providers, named));
-    const whole = filter((stream) => {
-      if (proto.bypassCorsPreflight && isPreflight(stream)) return undefined;
-      const path = pathWithoutQuery(stream.request.path);
-      return rules.find((each) => each.match(stream.request, path, stream, stream.draw))?.requirement;
-    }, proto, [...providers.values()]);
+    const whole = filter(
+      (stream) => {
+        if (proto.bypassCorsPreflight && isPreflight(stream)) return undefined;
+        const path = pathWithoutQuery(stream.request.path);
+        return rules.find((each) => each.match(stream.request, path, stream, stream.draw))?.requirement;
+      },
+      proto,
+      [...providers.values()],
+    );
     return {
       forRoute(route) {
         const own = routeConfigOf(route, context.name);
@@ -74,7 +78,9 @@ function enforce(stream: HttpStream, requirement: Requirement, proto: JwtAuthent
     status: failure === "Audiences in Jwt are not allowed" ? 403 : 401,
     body: proto.stripFailureResponse ? "" : failure,
     details: `jwt_authn_access_denied{${failure.replace(/\s/g, "_")}}`,
-    ...(proto.stripFailureResponse ? {} : { headers: [["www-authenticate", `Bearer realm="${realm}"${failure === "Jwt is missing" ? "" : ', error="invalid_token"'}`] as const] }),
+    ...(proto.stripFailureResponse
+      ? {}
+      : { headers: [["www-authenticate", `Bearer realm="${realm}"${failure === "Jwt is missing" ? "" : ', error="invalid_token"'}`] as const] }),
   });
   return "stop";
 }
@@ -142,14 +148,17 @@ function compileAny(protos: readonly JwtRequirement[], providers: ReadonlyMap<st
   const kinds = protos.map((each) => each.requiresType.case);
   const forgivesMissing = kinds.includes("allowMissing");
   const forgivesAll = kinds.includes("allowMissingOrFailed");
-  const real = protos.filter((_, index) => kinds[index] !== "allowMissing" && kinds[index] !== "allowMissingOrFailed").map((each) => compileRequirement(each, providers));
+  const real = protos
+    .filter((_, index) => kinds[index] !== "allowMissing" && kinds[index] !== "allowMissingOrFailed")
+    .map((each) => compileRequirement(each, providers));
   return (stream) => {
     let failure: JwtFailure | undefined;
     for (const each of real) {
       const result = each(stream);
       if (result === undefined) return undefined;
       // What is wrong with a token says more than that another provider's is missing or not its own.
-      if (failure === undefined || failure === "Jwt is missing" || (failure === "Jwt issuer is not configured" && result !== "Jwt is missing")) failure = result;
+      if (failure === undefined || failure === "Jwt is missing" || (failure === "Jwt issuer is not configured" && result !== "Jwt is missing"))
+        failure = result;
     }
     if (forgivesAll || real.length === 0 || (forgivesMissing && failure === "Jwt is missing")) return undefined;
     return failure;

@@ -77,7 +77,10 @@ export class Provider {
     if (proto.issuer !== "" && iss !== proto.issuer) return "Jwt issuer is not configured";
     if (this.#subject && !(typeof sub === "string" && this.#subject(sub))) return "Jwt verification fails";
     if (proto.requireExpiration && exp === undefined) return "Jwt verification fails";
-    const failure = checkTimes(token, now, skew) ?? checkAudiences(token, audiences.length > 0 ? audiences : proto.audiences) ?? (known ? undefined : this.#verifySignature(token));
+    const failure =
+      checkTimes(token, now, skew) ??
+      checkAudiences(token, audiences.length > 0 ? audiences : proto.audiences) ??
+      (known ? undefined : this.#verifySignature(token));
     if (failure) return failure;
     if (!known) {
       if (this.#verified.size >= MAX_VERIFIED) this.#verified.delete(this.#verified.keys().next().value as string);
@@ -94,7 +97,8 @@ export class Provider {
   #accept(stream: HttpStream, token: ParsedToken, found: Found): void {
     const { proto } = this;
     const { headers } = stream.request;
-    if (proto.payloadInMetadata !== "") stream.setMetadata(METADATA, proto.payloadInMetadata, normalize(token.payload, proto.normalizePayloadInMetadata?.spaceDelimitedClaims ?? []));
+    if (proto.payloadInMetadata !== "")
+      stream.setMetadata(METADATA, proto.payloadInMetadata, normalize(token.payload, proto.normalizePayloadInMetadata?.spaceDelimitedClaims ?? []));
     if (proto.headerInMetadata !== "") stream.setMetadata(METADATA, proto.headerInMetadata, token.header);
     if (proto.forwardPayloadHeader !== "") {
       const padding = proto.padForwardPayloadHeader ? "=".repeat((4 - (token.payloadText.length % 4)) % 4) : "";

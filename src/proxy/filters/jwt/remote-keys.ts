@@ -30,7 +30,8 @@ export class RemoteKeys {
   ) {
     const uri = proto.httpUri;
     const parts = /^(https?):\/\/([^/]+)(\/.*)?$/.exec(uri?.uri ?? "");
-    if (!uri || uri.httpUpstreamType.case !== "cluster" || !parts) throw new InvalidResource("INVALID_JWKS", "RemoteJwksValidationError.HttpUri: a uri with its cluster is required");
+    if (!uri || uri.httpUpstreamType.case !== "cluster" || !parts)
+      throw new InvalidResource("INVALID_JWKS", "RemoteJwksValidationError.HttpUri: a uri with its cluster is required");
     const [, scheme = "", authority = "", path = "/"] = parts;
     this.#cluster = uri.httpUpstreamType.value;
     this.#timeoutMs = durationMs(uri.timeout) ?? 0;
@@ -46,16 +47,20 @@ export class RemoteKeys {
   fetch(ready: () => void): void {
     this.#waiting.push(ready);
     if (this.#waiting.length > 1) return;
-    callCluster({ cluster: this.#cluster, head: { ...this.#head, headers: new HeaderMap() }, body: Buffer.alloc(0), timeoutMs: this.#timeoutMs }, this.services, (result) => {
-      const reason = result.kind === "failure" ? result.reason : result.status === 200 ? this.#take(result.body.toString("utf8")) : `HTTP ${result.status}`;
-      if (reason !== undefined) {
-        this.keys = undefined;
-        this.services.log.warn("the keys of a token issuer cannot be fetched", { cluster: this.#cluster, host: this.#head.authority, reason });
-      }
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const each of waiting) each();
-    });
+    callCluster(
+      { cluster: this.#cluster, head: { ...this.#head, headers: new HeaderMap() }, body: Buffer.alloc(0), timeoutMs: this.#timeoutMs },
+      this.services,
+      (result) => {
+        const reason = result.kind === "failure" ? result.reason : result.status === 200 ? this.#take(result.body.toString("utf8")) : `HTTP ${result.status}`;
+        if (reason !== undefined) {
+          this.keys = undefined;
+          this.services.log.warn("the keys of a token issuer cannot be fetched", { cluster: this.#cluster, host: this.#head.authority, reason });
+        }
+        const waiting = this.#waiting;
+        this.#waiting = [];
+        for (const each of waiting) each();
+      },
+    );
   }
 
   #take(text: string): string | undefined {

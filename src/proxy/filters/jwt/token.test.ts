@@ -15,8 +15,19 @@ describe("tokens", () => {
     test(`${alg}: signed by a known key, and by another`, async () => {
       const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
       const other = await generateKeyPair(alg, { extractable: true });
-      const sign = (key: CryptoKey, kid?: string): Promise<string> => new SignJWT({ sub: "me" }).setProtectedHeader({ alg, ...(kid ? { kid } : {}) }).setIssuer("i").sign(key);
-      const keys = new KeySet(JSON.stringify({ keys: [{ kty: "oct", k: "x" }, { ...(await exportJWK(publicKey)), kid: "k1" }] }));
+      const sign = (key: CryptoKey, kid?: string): Promise<string> =>
+        new SignJWT({ sub: "me" })
+          .setProtectedHeader({ alg, ...(kid ? { kid } : {}) })
+          .setIssuer("i")
+          .sign(key);
+      const keys = new KeySet(
+        JSON.stringify({
+          keys: [
+            { kty: "oct", k: "x" },
+            { ...(await exportJWK(publicKey)), kid: "k1" },
+          ],
+        }),
+      );
       expect(keys.verify(parsed(await sign(privateKey, "k1")))).toBeUndefined();
       expect(keys.verify(parsed(await sign(privateKey)))).toBeUndefined();
       expect(keys.verify(parsed(await sign(other.privateKey, "k1")))).toBe("Jwt verification fails");
@@ -35,13 +46,15 @@ describe("tokens", () => {
     expect(parseToken(`${part({})}.e30.c`)).toBe("Jwt header [alg] field is required and must be a string");
     expect(parseToken(`${part({ alg: "none" })}.e30.aaaa`)).toBe("Jwt header [alg] is not supported");
     expect(parseToken(`${part({ alg: "HS256" })}.e30.aaaa`)).toBe("Jwt header [alg] is not supported");
-    for (const alg of ["constructor", "__proto__", "toString", "rs256", "RS256 "]) expect(parseToken(`${part({ alg })}.e30.aaaa`)).toBe("Jwt header [alg] is not supported");
+    for (const alg of ["constructor", "__proto__", "toString", "rs256", "RS256 "])
+      expect(parseToken(`${part({ alg })}.e30.aaaa`)).toBe("Jwt header [alg] is not supported");
     expect(parseToken(`${part({ alg: "RS256" })}.YWJj.aaaa`)).toBe("Jwt payload is an invalid JSON");
     expect(parseToken(`${part({ alg: "RS256" })}.e30.a`)).toBe("Jwt signature is an invalid Base64url encoded");
   });
 
   test("have their time and their audience", () => {
-    const token = (payload: object): ParsedToken => parsed(`${Buffer.from('{"alg":"RS256"}').toString("base64url")}.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.aaaa`);
+    const token = (payload: object): ParsedToken =>
+      parsed(`${Buffer.from('{"alg":"RS256"}').toString("base64url")}.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.aaaa`);
     expect(checkTimes(token({ exp: 1000 }), 1060, 60)).toBeUndefined();
     expect(checkTimes(token({ exp: 1000 }), 1061, 60)).toBe("Jwt is expired");
     expect(checkTimes(token({ nbf: 1000 }), 939, 60)).toBe("Jwt not yet valid");
@@ -57,21 +70,29 @@ describe("tokens", () => {
   });
 });
 
-test("a changed token never verifies, and none makes the reader throw", async () => {
-  const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
-  const keys = new KeySet(JSON.stringify({ keys: [await exportJWK(publicKey)] }));
-  const good = await new SignJWT({ sub: "me", aud: ["a"] }).setProtectedHeader({ alg: "ES256" }).sign(privateKey);
-  const claims = parsed(good).payload;
-  const change = fc.tuple(fc.nat(good.length - 1), fc.constantFrom("replace", "delete", "insert"), fc.oneof(fc.constantFrom(".", "=", "-", "_", "A", "+", "/", " ", "\n", "\u00e9"), fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 1 })));
-  fc.assert(
-    fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
-      let text = good;
-      for (const [at, kind, char] of changes) text = text.slice(0, at) + (kind === "delete" ? "" : char) + text.slice(kind === "insert" ? at : at + 1);
-      const token = parseToken(text);
-      if (typeof token === "string") return;
-      // The last digits of a signature's text may hold bits that are no part of it.
-      if (keys.verify(token) === undefined) expect(token.payload).toEqual(claims);
-    }),
-    fuzz("changed tokens", 1000, 10),
-  );
-}, FUZZ_TIMEOUT_MS);
+test(
+  "a changed token never verifies, and none makes the reader throw",
+  async () => {
+    const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
+    const keys = new KeySet(JSON.stringify({ keys: [await exportJWK(publicKey)] }));
+    const good = await new SignJWT({ sub: "me", aud: ["a"] }).setProtectedHeader({ alg: "ES256" }).sign(privateKey);
+    const claims = parsed(good).payload;
+    const change = fc.tuple(
+      fc.nat(good.length - 1),
+      fc.constantFrom("replace", "delete", "insert"),
+      fc.oneof(fc.constantFrom(".", "=", "-", "_", "A", "+", "/", " ", "\n", "\u00e9"), fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 1 })),
+    );
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
+        let text = good;
+        for (const [at, kind, char] of changes) text = text.slice(0, at) + (kind === "delete" ? "" : char) + text.slice(kind === "insert" ? at : at + 1);
+        const token = parseToken(text);
+        if (typeof token === "string") return;
+        // The last digits of a signature's text may hold bits that are no part of it.
+        if (keys.verify(token) === undefined) expect(token.payload).toEqual(claims);
+      }),
+      fuzz("changed tokens", 1000, 10),
+    );
+  },
+  FUZZ_TIMEOUT_MS,
+);

@@ -94,7 +94,8 @@ export class KeySet {
     const algorithm = ALGORITHMS[name] as Algorithm;
     const { kid } = token.header;
     const fitting = this.#keys.filter(
-      (key) => key.kty === algorithm.kty && (key.alg === undefined || key.alg === name) && (typeof kid !== "string" || key.kid === undefined || key.kid === kid),
+      (key) =>
+        key.kty === algorithm.kty && (key.alg === undefined || key.alg === name) && (typeof kid !== "string" || key.kid === undefined || key.kid === kid),
     );
     if (fitting.length === 0) return "Jwks doesn't have key to match kid or alg from Jwt";
     const data = Buffer.from(token.signed, "latin1");

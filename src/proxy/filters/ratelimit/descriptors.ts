@@ -51,7 +51,14 @@ function compileAction({ actionSpecifier: action }: RateLimit_Action): Action {
       const { descriptorKey, skipIfAbsent } = action.value;
       const header = action.value.headerName.toLowerCase();
       return ({ request }) => {
-        const value = header === ":path" ? request.path : header === ":method" ? request.method : header === ":authority" || header === "host" ? request.authority : request.headers.getJoined(header);
+        const value =
+          header === ":path"
+            ? request.path
+            : header === ":method"
+              ? request.method
+              : header === ":authority" || header === "host"
+                ? request.authority
+                : request.headers.getJoined(header);
         if (value === undefined || value === "") return skipIfAbsent ? "skip" : undefined;
         return [descriptorKey, value];
       };

@@ -1,7 +1,18 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { HeaderValue } from "../../../proto/gen/envoy/config/core/v3/base_pb.ts";
-import { RateLimit_XRateLimitHeadersRFCVersion as HeadersVersion, RateLimitPerRouteSchema, RateLimitSchema, type RateLimit } from "../../../proto/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts";
-import { RateLimitRequestSchema, RateLimitResponse_Code as Code, RateLimitResponse_RateLimit_Unit as Unit, RateLimitResponseSchema, type RateLimitResponse } from "../../../proto/gen/envoy/service/ratelimit/v3/rls_pb.ts";
+import {
+  RateLimit_XRateLimitHeadersRFCVersion as HeadersVersion,
+  RateLimitPerRouteSchema,
+  RateLimitSchema,
+  type RateLimit,
+} from "../../../proto/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts";
+import {
+  RateLimitRequestSchema,
+  RateLimitResponse_Code as Code,
+  RateLimitResponse_RateLimit_Unit as Unit,
+  RateLimitResponseSchema,
+  type RateLimitResponse,
+} from "../../../proto/gen/envoy/service/ratelimit/v3/rls_pb.ts";
 import { durationMs } from "../../durations.ts";
 import { grpcCluster } from "../../export/index.ts";
 import type { HeaderMap } from "../../http/header-map.ts";
@@ -106,8 +117,13 @@ class GlobalRateLimit implements HttpFilter {
 
   #ask(descriptors: readonly Descriptor[], done: (response: RateLimitResponse | undefined) => void): () => void {
     const { cluster, authority, metadata, timeoutMs, services } = this.shared;
-    const request = create(RateLimitRequestSchema, { domain: this.domain, descriptors: descriptors.map((entries) => ({ entries: entries.map(([key, value]) => ({ key, value })) })) });
-    return callGrpc({ cluster, authority, path: PATH, message: toBinary(RateLimitRequestSchema, request), metadata, timeoutMs }, services, (result) => done(result.kind === "message" ? read(result.bytes) : undefined));
+    const request = create(RateLimitRequestSchema, {
+      domain: this.domain,
+      descriptors: descriptors.map((entries) => ({ entries: entries.map(([key, value]) => ({ key, value })) })),
+    });
+    return callGrpc({ cluster, authority, path: PATH, message: toBinary(RateLimitRequestSchema, request), metadata, timeoutMs }, services, (result) =>
+      done(result.kind === "message" ? read(result.bytes) : undefined),
+    );
   }
 
   #decide(stream: HttpStream, response: RateLimitResponse | undefined, waiting: Waiting): void {
@@ -121,7 +137,10 @@ class GlobalRateLimit implements HttpFilter {
       }
       count("failure_mode_allowed");
     } else {
-      const told = [...headersOf(response.responseHeadersToAdd), ...(proto.enableXRatelimitHeaders === HeadersVersion.DRAFT_VERSION_03 ? limitHeaders(response) : [])];
+      const told = [
+        ...headersOf(response.responseHeadersToAdd),
+        ...(proto.enableXRatelimitHeaders === HeadersVersion.DRAFT_VERSION_03 ? limitHeaders(response) : []),
+      ];
       if (response.overallCode === Code.OVER_LIMIT) {
         count("over_limit");
         this.#refuse(stream, response, told);
@@ -153,7 +172,11 @@ class GlobalRateLimit implements HttpFilter {
   #count(stream: HttpStream, stat: string): void {
     const name = stream.route && clusterName(stream.route.action, stream.request);
     const { statPrefix } = this.shared.proto;
-    if (name !== undefined) this.shared.services.clusters.get(name)?.stats.counter(`ratelimit.${statPrefix === "" ? "" : `${statPrefix}.`}${stat}`).inc();
+    if (name !== undefined)
+      this.shared.services.clusters
+        .get(name)
+        ?.stats.counter(`ratelimit.${statPrefix === "" ? "" : `${statPrefix}.`}${stat}`)
+        .inc();
   }
 }
 
@@ -170,18 +193,33 @@ function read(bytes: Uint8Array): RateLimitResponse | undefined {
 function headersOf(headers: readonly HeaderValue[]): [string, string][] {
   return headers.flatMap(({ key, value }): [string, string][] => {
     const name = key.toLowerCase();
-    return /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) && name !== "host" && !/[\0\r\n]/.test(value) ? [[name, Buffer.from(value, "utf8").toString("latin1")]] : [];
+    return /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) && name !== "host" && !/[\0\r\n]/.test(value)
+      ? [[name, Buffer.from(value, "utf8").toString("latin1")]]
+      : [];
   });
 }
 
-const SECONDS: Partial<Record<Unit, number>> = { [Unit.SECOND]: 1, [Unit.MINUTE]: 60, [Unit.HOUR]: 3600, [Unit.DAY]: 86_400, [Unit.MONTH]: 2_592_000, [Unit.YEAR]: 31_536_000 };
+const SECONDS: Partial<Record<Unit, number>> = {
+  [Unit.SECOND]: 1,
+  [Unit.MINUTE]: 60,
+  [Unit.HOUR]: 3600,
+  [Unit.DAY]: 86_400,
+  [Unit.MONTH]: 2_592_000,
+  [Unit.YEAR]: 31_536_000,
+};
 
 /** The draft's headers (draft-polli-ratelimit-headers-03): of the limit that is nearest, with all others beside it. */
 function limitHeaders({ statuses }: RateLimitResponse): [string, string][] {
   const limited = statuses.filter(({ currentLimit }) => currentLimit !== undefined);
-  const nearest = limited.reduce<(typeof limited)[number] | undefined>((least, each) => (least === undefined || each.limitRemaining < least.limitRemaining ? each : least), undefined);
+  const nearest = limited.reduce<(typeof limited)[number] | undefined>(
+    (least, each) => (least === undefined || each.limitRemaining < least.limitRemaining ? each : least),
+    undefined,
+  );
   if (!nearest) return [];
-  const all = limited.map(({ currentLimit }) => `, ${currentLimit?.requestsPerUnit ?? 0};w=${SECONDS[currentLimit?.unit ?? Unit.UNKNOWN] ?? 0}${currentLimit?.name ? `;name="${currentLimit.name.replace(/[^\x20-\x7e]|["\\]/g, "")}"` : ""}`);
+  const all = limited.map(
+    ({ currentLimit }) =>
+      `, ${currentLimit?.requestsPerUnit ?? 0};w=${SECONDS[currentLimit?.unit ?? Unit.UNKNOWN] ?? 0}${currentLimit?.name ? `;name="${currentLimit.name.replace(/[^\x20-\x7e]|["\\]/g, "")}"` : ""}`,
+  );
   return [
     ["x-ratelimit-limit", `${nearest.currentLimit?.requestsPerUnit ?? 0}${all.join("")}`],
     ["x-ratelimit-remaining", String(nearest.limitRemaining)],

@@ -17,7 +17,15 @@ const header = (name: string): JsonObject => call("_[_]", [select(ident("request
 function allowed(condition: JsonObject, headers: Record<string, string>, path = "/a"): boolean {
   const rules = fromJson(RBACSchema, { action: "ALLOW", policies: { p: { permissions: [{ any: true }], principals: [{ any: true }], condition } } });
   const info = new StreamInfo(new ConnectionInfo({ address: "10.0.0.1", port: 80 }, { address: "10.0.0.2", port: 5000 }), 0, 0);
-  info.request = { method: "GET", path, authority: "h", scheme: "http", protocol: "HTTP/1.1", headers: HeaderMap.from(Object.entries(headers)), upgrade: undefined };
+  info.request = {
+    method: "GET",
+    path,
+    authority: "h",
+    scheme: "http",
+    protocol: "HTTP/1.1",
+    headers: HeaderMap.from(Object.entries(headers)),
+    upgrade: undefined,
+  };
   return new RbacEngine(rules).judge(info).allowed;
 }
 
@@ -37,7 +45,9 @@ test("expressions as text: names and strings cannot break out of it", () => {
   const written = (json: JsonObject): string => celText(fromJson(ExprSchema, json));
   expect(written(call("_==_", [header('a"]) || true || (b["'), text('"')]))).toBe('(request.headers["a\\"]) || true || (b[\\""] == "\\"")');
   expect(written({ selectExpr: { operand: ident("request"), field: "id", testOnly: true } })).toBe("has(request.id)");
-  expect(written(call("_?_:_", [{ constExpr: { boolValue: true } }, { constExpr: { int64Value: "1" } }, { constExpr: { doubleValue: 2 } }]))).toBe("(true ? 1 : 2.0)");
+  expect(written(call("_?_:_", [{ constExpr: { boolValue: true } }, { constExpr: { int64Value: "1" } }, { constExpr: { doubleValue: 2 } }]))).toBe(
+    "(true ? 1 : 2.0)",
+  );
   expect(() => written(ident("a || true"))).toThrow("is not a CEL name");
   expect(() => written({ comprehensionExpr: {} })).toThrow("CEL expression comprehensionExpr is not supported");
 });

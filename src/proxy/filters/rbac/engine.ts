@@ -45,7 +45,8 @@ export class RbacEngine implements RbacRules {
         const principals = policy.principals.map(compilePrincipal);
         return {
           name,
-          matches: (info: StreamInfo) => permissions.some((test) => test(info)) && principals.some((test) => test(info)) && (condition === undefined || condition(info)),
+          matches: (info: StreamInfo) =>
+            permissions.some((test) => test(info)) && principals.some((test) => test(info)) && (condition === undefined || condition(info)),
         };
       });
   }
@@ -70,8 +71,16 @@ export class RbacEngine implements RbacRules {
 }
 
 /** Which inputs a matcher tree may have. */
-export const HTTP_RBAC: MatchWhere = { http: true, listener: false, name: "requirement violation while creating RBAC match tree: INVALID_ARGUMENT: RBAC HTTP filter" };
-export const NETWORK_RBAC: MatchWhere = { http: false, listener: false, name: "requirement violation while creating RBAC match tree: INVALID_ARGUMENT: RBAC network filter" };
+export const HTTP_RBAC: MatchWhere = {
+  http: true,
+  listener: false,
+  name: "requirement violation while creating RBAC match tree: INVALID_ARGUMENT: RBAC HTTP filter",
+};
+export const NETWORK_RBAC: MatchWhere = {
+  http: false,
+  listener: false,
+  name: "requirement violation while creating RBAC match tree: INVALID_ARGUMENT: RBAC network filter",
+};
 
 /** What a filter enforces, or only records: a matcher tree goes before rules, as in Envoy. Throws InvalidResource. */
 export function compileRules(rules: RBAC | undefined, matcher: Matcher | undefined, where: MatchWhere): RbacRules | undefined {

@@ -39,7 +39,8 @@ const CLIENTS: Record<string, Client> = {
     // get theirs, or are told that it closes.
     const expected = wanted.findIndex((each) => /cut|big/.test(each));
     const told = peer.received.includes("connection: close\r\n");
-    if (outcome === "ended" && !told && responses(peer.received).length < (expected < 0 ? count : expected)) world.violations.push(`HTTP/1: the connection ended after ${responses(peer.received).length} of ${wanted.join()}`);
+    if (outcome === "ended" && !told && responses(peer.received).length < (expected < 0 ? count : expected))
+      world.violations.push(`HTTP/1: the connection ended after ${responses(peer.received).length} of ${wanted.join()}`);
     if (random.chance(0.5)) peer.abort();
     else peer.end();
   },
@@ -69,10 +70,24 @@ const CLIENTS: Record<string, Client> = {
     peer.end();
   },
 
-  async "garbage"(world, random) {
-    const port = random.pick([world.client.port("out-http"), world.client.port("out-tcp"), world.server.port("strict-http"), world.server.port("strict-tcp"), world.server.port("loose")]);
+  async garbage(world, random) {
+    const port = random.pick([
+      world.client.port("out-http"),
+      world.client.port("out-tcp"),
+      world.server.port("strict-http"),
+      world.server.port("strict-tcp"),
+      world.server.port("loose"),
+    ]);
     const peer = await Peer.open(port);
-    for (let i = 0; i < 3; i++) peer.write(random.pick([random.bytes(random.below(300)), Buffer.from("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "latin1"), PREFACE, Buffer.from("GET / HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\n")]));
+    for (let i = 0; i < 3; i++)
+      peer.write(
+        random.pick([
+          random.bytes(random.below(300)),
+          Buffer.from("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "latin1"),
+          PREFACE,
+          Buffer.from("GET / HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\n"),
+        ]),
+      );
     await Bun.sleep(random.below(80));
     if (random.chance(0.5)) peer.abort();
     else peer.end();
@@ -112,7 +127,7 @@ const CLIENTS: Record<string, Client> = {
     await leave(world, "HTTP/2 given up", peer);
   },
 
-  async "TCP"(world, random) {
+  async TCP(world, random) {
     const peer = await Peer.open(world.client.port("out-tcp"));
     const bytes = random.bytes(1 + random.below(3000));
     peer.write(bytes);
@@ -194,7 +209,7 @@ function h1Request(to: string, random: Random): string {
 
 function pieces(text: string, random: Random): string[] {
   const parts: string[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const length = 1 + random.below(40);
     parts.push(text.slice(at, at + length));
     at += length;

@@ -26,7 +26,12 @@ export function responses(received: Buffer): number[] {
 
 /** HEADERS of a request for a path. */
 export function headersFrame(stream: number, path: string, endStream: boolean): Buffer {
-  const fields: [string, string][] = [[":method", endStream ? "GET" : "POST"], [":scheme", "http"], [":path", path], [":authority", "svc"]];
+  const fields: [string, string][] = [
+    [":method", endStream ? "GET" : "POST"],
+    [":scheme", "http"],
+    [":path", path],
+    [":authority", "svc"],
+  ];
   const out = Buffer.alloc(fields.reduce((sum, [name, value]) => sum + fieldBound(name, value), 0));
   let at = 0;
   for (const [name, value] of fields) at = writeField(out, at, name, value);
@@ -37,7 +42,7 @@ export function headersFrame(stream: number, path: string, endStream: boolean): 
 export function endedStreams(received: Buffer): { readonly ended: ReadonlySet<number>; readonly goaway: boolean } {
   const ended = new Set<number>();
   let goaway = false;
-  for (let at = 0; at + 9 <= received.length; ) {
+  for (let at = 0; at + 9 <= received.length;) {
     const next = at + 9 + received.readUIntBE(at, 3);
     if (next > received.length) break;
     const type = received[at + 3] as number;

@@ -32,7 +32,13 @@ export class Peer {
     };
     const { promise: shaken, resolve: shake } = Promise.withResolvers<void>();
     try {
-      peer.#socket = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, socket: { ...handler, handshake: () => shake(), close: () => (handler.close(), shake()) }, ...(tls ? { tls } : {}) });
+      peer.#socket = await Bun.connect({
+        hostname: "127.0.0.1",
+        port,
+        allowHalfOpen: true,
+        socket: { ...handler, handshake: () => shake(), close: () => (handler.close(), shake()) },
+        ...(tls ? { tls } : {}),
+      });
       // What is written before is lost.
       if (tls) await shaken;
     } catch {

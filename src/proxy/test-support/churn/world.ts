@@ -188,7 +188,10 @@ export class World {
 
   async #configureServer(): Promise<void> {
     const { http, tcp } = this.apps;
-    const policy = { action: "DENY", policies: { [`v${this.#variant % 3}`]: { permissions: [{ urlPath: { path: { prefix: "/denied" } } }], principals: [{ any: true }] } } };
+    const policy = {
+      action: "DENY",
+      policies: { [`v${this.#variant % 3}`]: { permissions: [{ urlPath: { path: { prefix: "/denied" } } }], principals: [{ any: true }] } },
+    };
     const rbac: JsonObject = { name: "rbac", typedConfig: typed("envoy.extensions.filters.http.rbac.v3.RBAC", { rules: policy }) };
     const hcm = { requestHeadersTimeout: "1s", streamIdleTimeout: "3s" };
     await configure(this.server.dataPlane, {
@@ -203,10 +206,19 @@ export class World {
 
   /** PERMISSIVE has a chain for TLS and one for the rest; STRICT only the first. */
   async #configureLoose(strict: boolean): Promise<void> {
-    const chain = (match: JsonObject, transport: JsonObject): JsonValue => ({ filterChainMatch: match, ...((httpListener("x", { routes: [forward("/", "app")] })["filterChains"] as JsonObject[])[0] as JsonObject), ...transport });
-    const chains = [chain({ transportProtocol: "tls" }, { transportSocket: downstreamTls() }), ...(strict ? [] : [chain({ transportProtocol: "raw_buffer" }, {})])];
+    const chain = (match: JsonObject, transport: JsonObject): JsonValue => ({
+      filterChainMatch: match,
+      ...((httpListener("x", { routes: [forward("/", "app")] })["filterChains"] as JsonObject[])[0] as JsonObject),
+      ...transport,
+    });
+    const chains = [
+      chain({ transportProtocol: "tls" }, { transportSocket: downstreamTls() }),
+      ...(strict ? [] : [chain({ transportProtocol: "raw_buffer" }, {})]),
+    ];
     const inspector = { name: "tls", typedConfig: typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") };
-    await configure(this.server.dataPlane, { listeners: [listener("loose", chains as JsonObject[], { listenerFilters: [inspector], listenerFiltersTimeout: "0.5s" })] });
+    await configure(this.server.dataPlane, {
+      listeners: [listener("loose", chains as JsonObject[], { listenerFilters: [inspector], listenerFiltersTimeout: "0.5s" })],
+    });
     // From the moment on at which the change has been taken.
     this.#strictEpochs.push(strict);
   }
@@ -216,7 +228,13 @@ export class World {
     // So that connections are made anew now and then.
     const maxRequestsPerConnection = 10;
     const http = this.server.port("strict-http");
-    const http2: JsonObject = { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } };
+    const http2: JsonObject = {
+      typedExtensionProtocolOptions: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
+          explicitHttpConfig: { http2ProtocolOptions: {} },
+        }),
+      },
+    };
     await configure(this.client.dataPlane, {
       clusters: [
         cluster("svc-http1", [http, ...gone], { maxRequestsPerConnection, transportSocket: upstreamTls(["http/1.1"]) }),
@@ -228,22 +246,33 @@ export class World {
   }
 
   #outbound(name: string): JsonObject {
-    const timeout = { timeout: this.routeTimeout, ...(this.#variant % 2 === 0 ? {} : { retryPolicy: { retryOn: "connect-failure,refused-stream,reset", numRetries: 2 } }) };
+    const timeout = {
+      timeout: this.routeTimeout,
+      ...(this.#variant % 2 === 0 ? {} : { retryPolicy: { retryOn: "connect-failure,refused-stream,reset", numRetries: 2 } }),
+    };
     const [first, second] = this.#variant % 3 === 0 ? ["svc-http2", "svc-http1"] : ["svc-http1", "svc-http2"];
-    return httpListener(name, { hcm: { requestHeadersTimeout: "1s", streamIdleTimeout: "3s" }, routes: [forward("/other", second as string, timeout), forward("/", first as string, timeout)] });
+    return httpListener(name, {
+      hcm: { requestHeadersTimeout: "1s", streamIdleTimeout: "3s" },
+      routes: [forward("/other", second as string, timeout), forward("/", first as string, timeout)],
+    });
   }
 
   #watch(bytes: Buffer): void {
     for (let at = bytes.indexOf(PLAINTEXT); at >= 0; at = bytes.indexOf(PLAINTEXT, at + 1)) {
       const [, epoch] = /^-(strict|\d+)/.exec(bytes.toString("latin1", at + PLAINTEXT.length - 1, at + PLAINTEXT.length + 20)) ?? [];
       // It may have been on its way while the mode was another: only where STRICT was never lifted since, it must not come.
-      if (epoch === "strict" || this.#strictEpochs.slice(Number(epoch)).every((strict) => strict)) this.violations.push(`plaintext of epoch ${epoch} has reached an application under STRICT`);
+      if (epoch === "strict" || this.#strictEpochs.slice(Number(epoch)).every((strict) => strict))
+        this.violations.push(`plaintext of epoch ${epoch} has reached an application under STRICT`);
     }
   }
 }
 
 async function issue(signer: Signer): Promise<Issued[]> {
-  const one = async (): Promise<Issued> => ({ root: signer.certificate.pem, client: await makeWorkload(signer, CLIENT_ID), server: await makeWorkload(signer, SERVER_ID) });
+  const one = async (): Promise<Issued> => ({
+    root: signer.certificate.pem,
+    client: await makeWorkload(signer, CLIENT_ID),
+    server: await makeWorkload(signer, SERVER_ID),
+  });
   return Promise.all(Array.from({ length: LEAVES }, one));
 }
 
@@ -251,16 +280,28 @@ function sdsTls(alpn: readonly string[], san: string): JsonObject {
   return {
     alpnProtocols: [...alpn],
     tlsCertificateSdsSecretConfigs: [{ name: "default", sdsConfig: { ads: {} } }],
-    combinedValidationContext: { defaultValidationContext: { matchTypedSubjectAltNames: [{ sanType: "URI", matcher: { exact: san } }] }, validationContextSdsSecretConfig: { name: "ROOTCA", sdsConfig: { ads: {} } } },
+    combinedValidationContext: {
+      defaultValidationContext: { matchTypedSubjectAltNames: [{ sanType: "URI", matcher: { exact: san } }] },
+      validationContextSdsSecretConfig: { name: "ROOTCA", sdsConfig: { ads: {} } },
+    },
   };
 }
 
 function downstreamTls(): JsonObject {
-  return { name: "tls", typedConfig: typed("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", { requireClientCertificate: true, commonTlsContext: sdsTls(["h2", "http/1.1"], CLIENT_ID) }) };
+  return {
+    name: "tls",
+    typedConfig: typed("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", {
+      requireClientCertificate: true,
+      commonTlsContext: sdsTls(["h2", "http/1.1"], CLIENT_ID),
+    }),
+  };
 }
 
 function upstreamTls(alpn: readonly string[]): JsonObject {
-  return { name: "tls", typedConfig: typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", { sni: "svc", commonTlsContext: sdsTls(alpn, SERVER_ID) }) };
+  return {
+    name: "tls",
+    typedConfig: typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", { sni: "svc", commonTlsContext: sdsTls(alpn, SERVER_ID) }),
+  };
 }
 
 function withTls(made: JsonObject, transportSocket: JsonObject): JsonObject {

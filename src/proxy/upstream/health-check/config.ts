@@ -70,7 +70,10 @@ export function compileHealthCheck(proto: HealthCheck, cluster: string): HealthC
   const timeoutMs = durationMs(proto.timeout);
   const intervalMs = durationMs(proto.interval);
   if (!timeoutMs || !intervalMs || proto.unhealthyThreshold === undefined || proto.healthyThreshold === undefined) {
-    throw new InvalidResource("INVALID_HEALTH_CHECK", `cluster ${cluster}: HealthCheckValidationError: timeout, interval, unhealthy_threshold and healthy_threshold are required`);
+    throw new InvalidResource(
+      "INVALID_HEALTH_CHECK",
+      `cluster ${cluster}: HealthCheckValidationError: timeout, interval, unhealthy_threshold and healthy_threshold are required`,
+    );
   }
   const unhealthyIntervalMs = durationMs(proto.unhealthyInterval) ?? intervalMs;
   const noTrafficMs = durationMs(proto.noTrafficInterval) ?? NO_TRAFFIC_MS;

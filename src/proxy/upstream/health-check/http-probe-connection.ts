@@ -11,7 +11,10 @@ export class HttpProbeConnection implements HttpProbeClient {
 
   constructor(channel: Channel, version: 1 | 2, onGone: () => void) {
     const nothing = (): void => {};
-    this.#client = version === 2 ? new Http2Client(channel, { onRoom: nothing, onStreamReset: nothing, onGone }, sessionOptions(undefined)) : new Http1Client(channel, { onReusable: nothing, onGone });
+    this.#client =
+      version === 2
+        ? new Http2Client(channel, { onRoom: nothing, onStreamReset: nothing, onGone }, sessionOptions(undefined))
+        : new Http1Client(channel, { onReusable: nothing, onGone });
   }
 
   stream(): UpstreamStream {

@@ -17,7 +17,13 @@ const MAX_BODY = 64 * 1024;
 const SERVING = 1;
 
 /** One check over HTTP. The returned function gives it up. */
-export function probeHttp(client: HttpProbeClient, config: HttpProbeConfig | GrpcProbeConfig, host: Host, clusterName: string, done: (result: ProbeResult) => void): () => void {
+export function probeHttp(
+  client: HttpProbeClient,
+  config: HttpProbeConfig | GrpcProbeConfig,
+  host: Host,
+  clusterName: string,
+  done: (result: ProbeResult) => void,
+): () => void {
   const grpc = config.kind === "grpc";
   const sink = new Answer(grpc ? judgeGrpc : (answer) => judgeHttp(answer, config), done);
   const head = grpc ? grpcHead(config, host, clusterName) : httpHead(config, host, clusterName);
@@ -39,12 +45,28 @@ function httpHead(config: HttpProbeConfig, host: Host, clusterName: string): Req
   for (const [name, value] of config.headers) headers.append(name, value);
   for (const name of config.removed) headers.remove(name);
   if (config.body.length > 0) headers.set("content-length", String(config.body.length));
-  return { method: config.method, path: config.path, authority: host.spec.healthHostname || config.host || clusterName, scheme: "http", protocol: config.http2 ? "HTTP/2" : "HTTP/1.1", headers, upgrade: undefined };
+  return {
+    method: config.method,
+    path: config.path,
+    authority: host.spec.healthHostname || config.host || clusterName,
+    scheme: "http",
+    protocol: config.http2 ? "HTTP/2" : "HTTP/1.1",
+    headers,
+    upgrade: undefined,
+  };
 }
 
 function grpcHead(config: GrpcProbeConfig, host: Host, clusterName: string): RequestHead {
   const headers = HeaderMap.from([["te", "trailers"], ["content-type", "application/grpc"], ["user-agent", AGENT], ...config.headers]);
-  return { method: "POST", path: "/grpc.health.v1.Health/Check", authority: host.spec.healthHostname || config.authority || clusterName, scheme: "http", protocol: "HTTP/2", headers, upgrade: undefined };
+  return {
+    method: "POST",
+    path: "/grpc.health.v1.Health/Check",
+    authority: host.spec.healthHostname || config.authority || clusterName,
+    scheme: "http",
+    protocol: "HTTP/2",
+    headers,
+    upgrade: undefined,
+  };
 }
 
 /** What servers know Envoy's checks by. */

@@ -25,7 +25,13 @@ export interface ProbeContext {
 }
 
 /** Checks a host once. The returned function gives it up without a result. */
-export function startProbe(host: Host, config: HealthCheckConfig, reusable: ReusableConnection, context: ProbeContext, done: (result: ProbeResult) => void): () => void {
+export function startProbe(
+  host: Host,
+  config: HealthCheckConfig,
+  reusable: ReusableConnection,
+  context: ProbeContext,
+  done: (result: ProbeResult) => void,
+): () => void {
   const { probe } = config;
   const { clock } = context.services;
   let abandon: () => void = () => {};
@@ -72,7 +78,17 @@ function connect(host: Host, config: HealthCheckConfig, context: ProbeContext, c
   const target = port === undefined ? host : new Host({ ...host.spec, address: { ...host.spec.address, port } });
   const transport = context.transport(host, config.transportCriteria);
   return connectUpstream(
-    { host: target, transport, alpn: config.alpn, sni: undefined, provenName: undefined, bindAddress: context.bindAddress, timeoutMs: config.timeoutMs, sessionKey: "health check", preamble: undefined },
+    {
+      host: target,
+      transport,
+      alpn: config.alpn,
+      sni: undefined,
+      provenName: undefined,
+      bindAddress: context.bindAddress,
+      timeoutMs: config.timeoutMs,
+      sessionKey: "health check",
+      preamble: undefined,
+    },
     context.services,
     { onConnected: ({ channel }) => connected(channel), onConnectFailure: failed },
   );

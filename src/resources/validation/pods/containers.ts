@@ -58,7 +58,8 @@ function validateContainer(container: Container, field: string, { spec, volumes,
   if (container.imagePullPolicy) errors.push(...oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, PULL_POLICIES));
   errors.push(...validateResources(container.resources ?? {}, `${field}.resources`, claims));
   const { hostUsers } = spec as PodSpec & { hostUsers?: boolean };
-  if (container.securityContext) errors.push(...validateContainerSecurity(container.securityContext as ContainerSecurity, `${field}.securityContext`, hostUsers ?? true));
+  if (container.securityContext)
+    errors.push(...validateContainerSecurity(container.securityContext as ContainerSecurity, `${field}.securityContext`, hostUsers ?? true));
   return errors;
 }
 
@@ -75,9 +76,12 @@ function validateEphemeral(containers: readonly EphemeralContainer[], parts: Pod
     taken.add(container.name);
     const target = container.targetContainerName;
     if (target && !others.has(target)) errors.push(notFound(`${own}.targetContainerName`, target));
-    for (const name of NOT_EPHEMERAL) if ((container as unknown as Record<string, unknown>)[name] !== undefined) errors.push(forbidden(`${own}.${name}`, "cannot be set for an Ephemeral Container"));
+    for (const name of NOT_EPHEMERAL)
+      if ((container as unknown as Record<string, unknown>)[name] !== undefined)
+        errors.push(forbidden(`${own}.${name}`, "cannot be set for an Ephemeral Container"));
     if (Object.keys(container.resources ?? {}).length > 0) errors.push(forbidden(`${own}.resources`, "cannot be set for an Ephemeral Container"));
-    for (const [at, mount] of (container.volumeMounts ?? []).entries()) if (mount.subPath) errors.push(forbidden(`${own}.volumeMounts[${at}].subPath`, "cannot be set for an Ephemeral Container"));
+    for (const [at, mount] of (container.volumeMounts ?? []).entries())
+      if (mount.subPath) errors.push(forbidden(`${own}.volumeMounts[${at}].subPath`, "cannot be set for an Ephemeral Container"));
     return errors;
   });
 }
@@ -124,7 +128,9 @@ function hostPortConflicts(containers: readonly Container[], field: string): Fie
 export function validateHostNetwork({ containers = [] }: PodSpec, field: string, isPod: boolean): FieldError[] {
   return containers.flatMap((container, index) =>
     (container.ports ?? []).flatMap(({ hostPort = 0, containerPort }, at) =>
-      (isPod || hostPort !== 0) && hostPort !== containerPort ? [invalid(`${field}.containers[${index}].ports[${at}].hostPort`, hostPort, "must match `containerPort` when `hostNetwork` is true")] : [],
+      (isPod || hostPort !== 0) && hostPort !== containerPort
+        ? [invalid(`${field}.containers[${index}].ports[${at}].hostPort`, hostPort, "must match `containerPort` when `hostNetwork` is true")]
+        : [],
     ),
   );
 }

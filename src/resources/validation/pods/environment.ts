@@ -15,7 +15,17 @@ interface ResourceRef {
   divisor?: string | number;
 }
 
-const ENV_FIELDS = ["metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"];
+const ENV_FIELDS = [
+  "metadata.name",
+  "metadata.namespace",
+  "metadata.uid",
+  "spec.nodeName",
+  "spec.serviceAccountName",
+  "status.hostIP",
+  "status.hostIPs",
+  "status.podIP",
+  "status.podIPs",
+];
 const FILE_FIELDS = ["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
 /** What can be named at all, wherever it may be used. */
 const KNOWN_FIELDS = new Set([...ENV_FIELDS, ...FILE_FIELDS, "spec.restartPolicy", "spec.schedulerName", "spec.hostNetwork", "status.phase"]);
@@ -29,7 +39,12 @@ const DIVISORS: Record<string, string[]> = {
 export function validateEnv({ name, value, valueFrom }: EnvVar, field: string): FieldError[] {
   const errors = name ? invalids(`${field}.name`, name, environmentName(name)) : [required(`${field}.name`)];
   if (!valueFrom) return errors;
-  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom as { fieldRef?: FieldRef; resourceFieldRef?: ResourceRef; configMapKeyRef?: KeyRef; secretKeyRef?: KeyRef };
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom as {
+    fieldRef?: FieldRef;
+    resourceFieldRef?: ResourceRef;
+    configMapKeyRef?: KeyRef;
+    secretKeyRef?: KeyRef;
+  };
   const at = `${field}.valueFrom`;
   if (fieldRef) errors.push(...validateFieldRef(fieldRef, `${at}.fieldRef`, ENV_FIELDS));
   if (resourceFieldRef) errors.push(...validateResourceRef(resourceFieldRef, `${at}.resourceFieldRef`, false));
@@ -121,7 +136,13 @@ function validateResourceRef({ containerName, resource = "", divisor }: Resource
   const amount = divisor === undefined ? undefined : parseQuantity(String(divisor));
   if (wanted && amount && amount.nanos !== 0n && !wanted.some((one) => parseQuantity(one)?.nanos === amount.nanos)) {
     const values = kind === "cpu" ? "1m and 1" : wanted.join(", ");
-    errors.push(invalid(`${field}.divisor`, resource, `only divisor's values ${values} are supported with the ${kind === "ephemeral-storage" ? "local ephemeral storage" : kind} resource`));
+    errors.push(
+      invalid(
+        `${field}.divisor`,
+        resource,
+        `only divisor's values ${values} are supported with the ${kind === "ephemeral-storage" ? "local ephemeral storage" : kind} resource`,
+      ),
+    );
   }
   return errors;
 }

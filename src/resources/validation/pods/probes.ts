@@ -13,7 +13,8 @@ export function validateProbesAndHooks(container: Container, field: string, grac
     const handler = lifecycle?.[hook];
     if (handler) errors.push(...validateHandler(handler, `${field}.lifecycle.${hook}`, grace));
   }
-  const once = (probe: Probe, at: string) => (probe.successThreshold !== undefined && probe.successThreshold !== 1 ? [invalid(`${at}.successThreshold`, probe.successThreshold, "must be 1")] : []);
+  const once = (probe: Probe, at: string) =>
+    probe.successThreshold !== undefined && probe.successThreshold !== 1 ? [invalid(`${at}.successThreshold`, probe.successThreshold, "must be 1")] : [];
   if (livenessProbe) errors.push(...validateProbe(livenessProbe, `${field}.livenessProbe`, grace), ...once(livenessProbe, `${field}.livenessProbe`));
   if (readinessProbe) {
     const at = `${field}.readinessProbe`;
@@ -34,7 +35,8 @@ export function forbiddenInInit({ lifecycle, livenessProbe, readinessProbe, star
 
 function validateProbe(probe: OwnProbe, field: string, grace: number | undefined): FieldError[] {
   const errors = validateHandler(probe, field, grace);
-  for (const name of ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] as const) errors.push(...nonNegative(`${field}.${name}`, probe[name]));
+  for (const name of ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] as const)
+    errors.push(...nonNegative(`${field}.${name}`, probe[name]));
   const seconds = probe.terminationGracePeriodSeconds;
   if (seconds !== undefined && seconds <= 0) errors.push(invalid(`${field}.terminationGracePeriodSeconds`, seconds, "must be greater than 0"));
   return errors;
@@ -51,13 +53,23 @@ function validateHandler(handler: ProbeHandler, field: string, grace: number | u
   return errors;
 }
 
-function validateAction(handler: ProbeHandler, kind: "exec" | "httpGet" | "tcpSocket" | "grpc" | "sleep", field: string, grace: number | undefined): FieldError[] {
+function validateAction(
+  handler: ProbeHandler,
+  kind: "exec" | "httpGet" | "tcpSocket" | "grpc" | "sleep",
+  field: string,
+  grace: number | undefined,
+): FieldError[] {
   const at = `${field}.${kind}`;
   switch (kind) {
     case "exec":
       return handler.exec?.command?.length ? [] : [required(`${at}.command`)];
     case "httpGet": {
-      const { path, port, scheme, httpHeaders = [] } = handler.httpGet as { path?: string; port?: number | string; scheme?: string; httpHeaders?: { name: string }[] };
+      const {
+        path,
+        port,
+        scheme,
+        httpHeaders = [],
+      } = handler.httpGet as { path?: string; port?: number | string; scheme?: string; httpHeaders?: { name: string }[] };
       const errors = path === undefined || path === "" ? [required(`${at}.path`)] : [];
       errors.push(...validatePort(port, `${at}.port`), ...oneOf(`${at}.scheme`, scheme, ["HTTP", "HTTPS"]));
       for (const { name } of httpHeaders) errors.push(...invalids(`${at}.httpHeaders`, name, headerName(name)));
@@ -69,7 +81,9 @@ function validateAction(handler: ProbeHandler, kind: "exec" | "httpGet" | "tcpSo
       return invalids(`${at}.port`, handler.grpc?.port ?? 0, portNumber(handler.grpc?.port ?? 0));
     case "sleep": {
       const seconds = (handler.sleep as { seconds?: number }).seconds ?? 0;
-      return grace !== undefined && (seconds < 0 || seconds > grace) ? [invalid(at, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)] : [];
+      return grace !== undefined && (seconds < 0 || seconds > grace)
+        ? [invalid(at, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)]
+        : [];
     }
   }
 }

@@ -18,8 +18,10 @@ export function validateTolerations(tolerations: readonly Toleration[], field: s
     const at = `${field}[${index}]`;
     const errors: FieldError[] = [];
     if (key) errors.push(...invalids(`${at}.key`, key, qualifiedName(key)));
-    else if (operator !== "Exists") errors.push(invalid(`${at}.operator`, operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
-    if (tolerationSeconds !== undefined && effect !== "NoExecute") errors.push(invalid(`${at}.effect`, effect ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+    else if (operator !== "Exists")
+      errors.push(invalid(`${at}.operator`, operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
+    if (tolerationSeconds !== undefined && effect !== "NoExecute")
+      errors.push(invalid(`${at}.effect`, effect ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set"));
     if (operator === "Equal" || operator === "") {
       const problems = labelValue(value);
       if (problems.length > 0) errors.push(invalid(`${at}.operator`, value, problems.join(";")));
@@ -56,7 +58,8 @@ export function validateSpread(constraints: readonly Spread[], field: string): F
     }
     if (minDomains !== undefined) {
       if (minDomains <= 0) errors.push(invalid(`${at}.minDomains`, minDomains, "must be greater than zero"));
-      if (whenUnsatisfiable !== "DoNotSchedule") errors.push(invalid(`${at}.minDomains`, minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`));
+      if (whenUnsatisfiable !== "DoNotSchedule")
+        errors.push(invalid(`${at}.minDomains`, minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`));
     }
     for (const name of ["nodeAffinityPolicy", "nodeTaintsPolicy"] as const) {
       const policy = constraint[name];
@@ -154,7 +157,11 @@ function validateRequirement({ key = "", operator = "", values = [] }: Requireme
     default:
       errors.push(invalid(`${field}.operator`, operator, "not a valid selector operator"));
   }
-  return [...errors, ...invalids(`${field}.key`, key, qualifiedName(key)), ...values.flatMap((value, index) => invalids(`${field}.values[${index}]`, value, labelValue(value)))];
+  return [
+    ...errors,
+    ...invalids(`${field}.key`, key, qualifiedName(key)),
+    ...values.flatMap((value, index) => invalids(`${field}.values[${index}]`, value, labelValue(value))),
+  ];
 }
 
 function validatePodAffinity(affinity: PodAffinity, field: string): FieldError[] {

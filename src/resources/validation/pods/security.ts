@@ -38,29 +38,41 @@ const SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z
 export function validateContainerSecurity(security: ContainerSecurity, field: string, hostUsers: boolean): FieldError[] {
   const { privileged, allowPrivilegeEscalation, procMount, seccompProfile, appArmorProfile, capabilities } = security;
   const errors = [...validateId(security.runAsUser, `${field}.runAsUser`), ...validateId(security.runAsGroup, `${field}.runAsGroup`)];
-  if (procMount !== undefined && procMount !== "Default" && procMount !== "Unmasked") errors.push(notSupported(`${field}.procMount`, procMount, ["Default", "Unmasked"]));
+  if (procMount !== undefined && procMount !== "Default" && procMount !== "Unmasked")
+    errors.push(notSupported(`${field}.procMount`, procMount, ["Default", "Unmasked"]));
   if (procMount === "Unmasked" && hostUsers) errors.push(invalid(`${field}.procMount`, procMount, "`hostUsers` must be false to use `Unmasked`"));
   if (seccompProfile) errors.push(...validateProfile(seccompProfile, `${field}.seccompProfile`, "seccomp"));
   if (allowPrivilegeEscalation === false) {
     if (privileged) errors.push(invalid(field, internalForm(security), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
-    if (capabilities?.add?.includes("CAP_SYS_ADMIN")) errors.push(invalid(field, internalForm(security), "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));
+    if (capabilities?.add?.includes("CAP_SYS_ADMIN"))
+      errors.push(invalid(field, internalForm(security), "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));
   }
   if (appArmorProfile) errors.push(...validateProfile(appArmorProfile, `${field}.appArmorProfile`, "AppArmor"));
   return errors;
 }
 
 /** `host`: which of the host's namespaces the pod is in. */
-export function validatePodSecurity(security: PodSecurity, field: string, host: { network: boolean; ipc: boolean; pid: boolean; shared: boolean }): FieldError[] {
-  const errors = [...validateId(security.fsGroup, `${field}.fsGroup`), ...validateId(security.runAsUser, `${field}.runAsUser`), ...validateId(security.runAsGroup, `${field}.runAsGroup`)];
+export function validatePodSecurity(
+  security: PodSecurity,
+  field: string,
+  host: { network: boolean; ipc: boolean; pid: boolean; shared: boolean },
+): FieldError[] {
+  const errors = [
+    ...validateId(security.fsGroup, `${field}.fsGroup`),
+    ...validateId(security.runAsUser, `${field}.runAsUser`),
+    ...validateId(security.runAsGroup, `${field}.runAsGroup`),
+  ];
   for (const [index, id] of (security.supplementalGroups ?? []).entries()) errors.push(...validateId(id, `${field}.supplementalGroups[${index}]`));
   if (host.shared && host.pid) errors.push(invalid(`${field}.shareProcessNamespace`, true, "ShareProcessNamespace and HostPID cannot both be enabled"));
   errors.push(...validateSysctls(security.sysctls ?? [], `${field}.sysctls`, host));
   const policy = security.fsGroupChangePolicy;
-  if (policy !== undefined && policy !== "Always" && policy !== "OnRootMismatch") errors.push(notSupported(`${field}.fsGroupChangePolicy`, policy, ["Always", "OnRootMismatch"]));
+  if (policy !== undefined && policy !== "Always" && policy !== "OnRootMismatch")
+    errors.push(notSupported(`${field}.fsGroupChangePolicy`, policy, ["Always", "OnRootMismatch"]));
   if (security.seccompProfile) errors.push(...validateProfile(security.seccompProfile, `${field}.seccompProfile`, "seccomp"));
   if (security.appArmorProfile) errors.push(...validateProfile(security.appArmorProfile, `${field}.appArmorProfile`, "AppArmor"));
   const groups = security.supplementalGroupsPolicy;
-  if (groups !== undefined && groups !== "Merge" && groups !== "Strict") errors.push(notSupported(`${field}.supplementalGroupsPolicy`, groups, ["Merge", "Strict"]));
+  if (groups !== undefined && groups !== "Merge" && groups !== "Strict")
+    errors.push(notSupported(`${field}.supplementalGroupsPolicy`, groups, ["Merge", "Strict"]));
   return errors;
 }
 
@@ -70,7 +82,8 @@ function validateSysctls(sysctls: readonly { name?: string }[], field: string, {
     const at = `${field}[${index}].name`;
     const errors: FieldError[] = [];
     if (name === "") errors.push(required(at));
-    else if (name.length > MAX_SYSCTL_LENGTH || !new RegExp(SYSCTL).test(name)) errors.push(invalid(at, name, `must have at most ${MAX_SYSCTL_LENGTH} characters and match regex ${SYSCTL}`));
+    else if (name.length > MAX_SYSCTL_LENGTH || !new RegExp(SYSCTL).test(name))
+      errors.push(invalid(at, name, `must have at most ${MAX_SYSCTL_LENGTH} characters and match regex ${SYSCTL}`));
     else if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
     const dotted = name.replaceAll("/", ".");
@@ -91,7 +104,10 @@ function validateProfile({ type = "", localhostProfile }: Profile, field: string
     return localhostProfile.split("/").includes("..") ? [invalid(at, localhostProfile, "must not contain '..'")] : [];
   }
   const errors: FieldError[] = [];
-  if (localhostProfile !== undefined) errors.push(invalid(at, what === "seccomp" ? { Type: type, LocalhostProfile: localhostProfile } : localhostProfile, `can only be set when ${what} type is Localhost`));
+  if (localhostProfile !== undefined)
+    errors.push(
+      invalid(at, what === "seccomp" ? { Type: type, LocalhostProfile: localhostProfile } : localhostProfile, `can only be set when ${what} type is Localhost`),
+    );
   if (type === "") return [...errors, required(`${field}.type`, what === "AppArmor" ? "type is required when appArmorProfile is set" : "")];
   return PROFILE_TYPES.includes(type) ? errors : [...errors, notSupported(`${field}.type`, type, PROFILE_TYPES)];
 }

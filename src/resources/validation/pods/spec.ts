@@ -45,7 +45,11 @@ export function validatePodCreate({ spec }: Pod): FieldError[] {
 
 export function validatePodTemplate(template: PodTemplate | undefined, field: string): FieldError[] {
   if (!template?.spec) return [required(`${field}.spec.containers`)];
-  return [...validateLabels(template.metadata?.labels, `${field}.labels`), ...validateAnnotations(template.metadata?.annotations ?? {}, `${field}.annotations`), ...validatePodSpec(template.spec, `${field}.spec`, false)];
+  return [
+    ...validateLabels(template.metadata?.labels, `${field}.labels`),
+    ...validateAnnotations(template.metadata?.annotations ?? {}, `${field}.annotations`),
+    ...validatePodSpec(template.spec, `${field}.spec`, false),
+  ];
 }
 
 /** `isPod`: of a pod itself more is asked than of a template. */
@@ -62,22 +66,28 @@ export function validatePodSpec(podSpec: PodSpec, field: string, isPod = false):
   errors.push(...validatePodSecurity((spec.securityContext ?? {}) as PodSecurity, `${field}.securityContext`, host));
   if (spec.affinity) errors.push(...validateAffinity(spec.affinity, `${field}.affinity`));
   errors.push(...validateDns(spec, field));
-  for (const [index, { conditionType }] of (spec.readinessGates ?? []).entries()) errors.push(...invalids(`${field}.readinessGates[${index}].conditionType`, conditionType, qualifiedName(conditionType)));
+  for (const [index, { conditionType }] of (spec.readinessGates ?? []).entries())
+    errors.push(...invalids(`${field}.readinessGates[${index}].conditionType`, conditionType, qualifiedName(conditionType)));
   errors.push(...validateGates(spec, `${field}.schedulingGates`));
   errors.push(...validateSpread(spec.topologySpreadConstraints ?? [], `${field}.topologySpreadConstraints`));
   if (spec.serviceAccountName) errors.push(...invalids(`${field}.serviceAccountName`, spec.serviceAccountName, dns1123Subdomain(spec.serviceAccountName)));
   if (spec.nodeName) errors.push(...invalids(`${field}.nodeName`, spec.nodeName, dns1123Subdomain(spec.nodeName)));
   const deadline = spec.activeDeadlineSeconds;
-  if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32)) errors.push(invalid(`${field}.activeDeadlineSeconds`, deadline, `must be between 1 and ${MAX_INT32}, inclusive`));
+  if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32))
+    errors.push(invalid(`${field}.activeDeadlineSeconds`, deadline, `must be between 1 and ${MAX_INT32}, inclusive`));
   if (spec.hostname) errors.push(...invalids(`${field}.hostname`, spec.hostname, dns1123Label(spec.hostname)));
   if (spec.subdomain) errors.push(...invalids(`${field}.subdomain`, spec.subdomain, dns1123Label(spec.subdomain)));
   errors.push(...validateTolerations(spec.tolerations ?? [], `${field}.tolerations`));
   for (const [index, { ip = "", hostnames = [] }] of (spec.hostAliases ?? []).entries()) {
     const at = `${field}.hostAliases[${index}]`;
-    errors.push(...invalids(`${at}.ip`, ip, ipAddress(ip)), ...hostnames.flatMap((name, of) => invalids(`${at}.hostnames[${of}]`, name, dns1123Subdomain(name))));
+    errors.push(
+      ...invalids(`${at}.ip`, ip, ipAddress(ip)),
+      ...hostnames.flatMap((name, of) => invalids(`${at}.hostnames[${of}]`, name, dns1123Subdomain(name))),
+    );
   }
   if (spec.priorityClassName) errors.push(...invalids(`${field}.priorityClassName`, spec.priorityClassName, dns1123Subdomain(spec.priorityClassName)));
-  if (spec.runtimeClassName !== undefined) errors.push(...invalids(`${field}.runtimeClassName`, spec.runtimeClassName, dns1123Subdomain(spec.runtimeClassName)));
+  if (spec.runtimeClassName !== undefined)
+    errors.push(...invalids(`${field}.runtimeClassName`, spec.runtimeClassName, dns1123Subdomain(spec.runtimeClassName)));
   if (spec.preemptionPolicy !== undefined) errors.push(...oneOf(`${field}.preemptionPolicy`, spec.preemptionPolicy, ["Never", "PreemptLowerPriority"]));
   if (spec.overhead) errors.push(...validateResources({ limits: spec.overhead }, `${field}.overhead`));
   return [...errors, ...validateOs(spec, field)];
@@ -95,7 +105,8 @@ function validateDns({ dnsPolicy, dnsConfig }: FullSpec, field: string): FieldEr
   if (nameservers.length > 3) errors.push(invalid(`${at}.nameservers`, nameservers, "must not have more than 3 nameservers"));
   for (const [index, server] of nameservers.entries()) errors.push(...invalids(`${at}.nameservers[${index}]`, server, ipAddress(server)));
   if (searches.length > 32) errors.push(invalid(`${at}.searches`, searches, "must not have more than 32 search paths"));
-  if (searches.join(" ").length > 2048) errors.push(invalid(`${at}.searches`, searches, "must not have more than 2048 characters (including spaces) in the search list"));
+  if (searches.join(" ").length > 2048)
+    errors.push(invalid(`${at}.searches`, searches, "must not have more than 2048 characters (including spaces) in the search list"));
   for (const [index, search] of searches.entries()) {
     const name = search === "." ? "" : search.replace(/\.$/, "");
     if (search !== ".") errors.push(...invalids(`${at}.searches[${index}]`, name, underscoredSubdomain(name)));
@@ -143,11 +154,24 @@ function validateOs(spec: FullSpec, field: string): FieldError[] {
   return errors;
 }
 
-const WINDOWS_MEANINGLESS = ["appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged", "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"];
+const WINDOWS_MEANINGLESS = [
+  "appArmorProfile",
+  "seLinuxOptions",
+  "seccompProfile",
+  "capabilities",
+  "readOnlyRootFilesystem",
+  "privileged",
+  "allowPrivilegeEscalation",
+  "procMount",
+  "runAsUser",
+  "runAsGroup",
+];
 
 function validateAnnotations(annotations: Record<string, string>, field: string): FieldError[] {
   return Object.entries(annotations).flatMap(([key, value]) =>
-    key.startsWith(APPARMOR) && !/^(runtime\/default|unconfined|localhost\/.*|)$/.test(value) ? [invalid(`${field}[${key}]`, value, `invalid AppArmor profile name: ${JSON.stringify(value)}`)] : [],
+    key.startsWith(APPARMOR) && !/^(runtime\/default|unconfined|localhost\/.*|)$/.test(value)
+      ? [invalid(`${field}[${key}]`, value, `invalid AppArmor profile name: ${JSON.stringify(value)}`)]
+      : [],
   );
 }
 
@@ -156,8 +180,20 @@ function validateStatus({ status }: Pod): FieldError[] {
   const errors = ips.flatMap(({ ip }, index) => (ip ? invalids(`status.podIPs[${index}]`, ip, ipAddress(ip)) : []));
   if (ips.length < 2) return errors;
   const wrong = ips.findIndex(({ ip }) => ipAddress(ip).length > 0);
-  if (wrong >= 0) errors.push({ type: "InternalError", field: "status.podIPs", message: `Internal error: failed to check for dual stack with error:invalid IP[${wrong}]: ${ips[wrong]?.ip}` });
+  if (wrong >= 0)
+    errors.push({
+      type: "InternalError",
+      field: "status.podIPs",
+      message: `Internal error: failed to check for dual stack with error:invalid IP[${wrong}]: ${ips[wrong]?.ip}`,
+    });
   const families = new Set(ips.map(({ ip }) => ip.includes(":")));
-  if (families.size < 2 || ips.length > 2) errors.push(invalid("status.podIPs", ips.map(({ ip }) => ({ IP: ip })), "may specify no more than one IP for each IP family"));
+  if (families.size < 2 || ips.length > 2)
+    errors.push(
+      invalid(
+        "status.podIPs",
+        ips.map(({ ip }) => ({ IP: ip })),
+        "may specify no more than one IP for each IP family",
+      ),
+    );
   return errors;
 }

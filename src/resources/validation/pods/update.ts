@@ -14,7 +14,8 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   for (const container of old.spec.ephemeralContainers ?? []) {
     const same = pod.spec.ephemeralContainers?.find(({ name }) => name === container.name);
     if (!same) errors.push(forbidden("spec.ephemeralContainers", `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed\n`));
-    else if (!sameJson(same, container)) errors.push(forbidden("spec.ephemeralContainers", `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n`));
+    else if (!sameJson(same, container))
+      errors.push(forbidden("spec.ephemeralContainers", `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n`));
   }
   if (errors.length > 0) return errors;
   const [now, before] = [mutableLeftOut(pod.spec, old.spec), mutableLeftOut(old.spec, old.spec)];
@@ -39,14 +40,19 @@ function deadline(now: number | undefined, before: number | undefined): FieldErr
 
 function gates({ schedulingGates = [] }: PodSpec, { schedulingGates: before = [] }: PodSpec): FieldError[] {
   const known = new Set(before.map(({ name }) => name));
-  return schedulingGates.flatMap(({ name }, index) => (known.has(name) ? [] : [forbidden(`spec.schedulingGates[${index}].name`, `only deletion is allowed, but found new scheduling gate '${name}'`)]));
+  return schedulingGates.flatMap(({ name }, index) =>
+    known.has(name) ? [] : [forbidden(`spec.schedulingGates[${index}].name`, `only deletion is allowed, but found new scheduling gate '${name}'`)],
+  );
 }
 
 /** The spec without what may change: images, deadline, added tolerations, scheduling gates that go, a grace period of 1. */
 function mutableLeftOut(spec: PodSpec, old: PodSpec): Record<string, unknown> {
   const withoutImage = (containers: Container[] | undefined) => containers?.map((container) => ({ ...container, image: undefined }));
   const added = (spec.tolerations ?? []).filter((toleration) => !(old.tolerations ?? []).some((known) => sameJson(known, toleration)));
-  const grace = (old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1 ? old.terminationGracePeriodSeconds : spec.terminationGracePeriodSeconds;
+  const grace =
+    (old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1
+      ? old.terminationGracePeriodSeconds
+      : spec.terminationGracePeriodSeconds;
   return {
     ...spec,
     activeDeadlineSeconds: undefined,

@@ -36,7 +36,11 @@ const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 
 const SOURCES: readonly [name: string, check: Check][] = [
-  ["emptyDir", ({ sizeLimit }, field) => ((parseQuantity(String(sizeLimit ?? "0"))?.nanos ?? 0n) < 0n ? [forbidden(`${field}.sizeLimit`, "SizeLimit field must be a valid resource quantity")] : [])],
+  [
+    "emptyDir",
+    ({ sizeLimit }, field) =>
+      (parseQuantity(String(sizeLimit ?? "0"))?.nanos ?? 0n) < 0n ? [forbidden(`${field}.sizeLimit`, "SizeLimit field must be a valid resource quantity")] : [],
+  ],
   ["hostPath", (source, field) => hostPath(source, field)],
   ["gitRepo", ({ repository }, field) => (repository ? [] : [required(`${field}.repository`)])],
   ["gcePersistentDisk", ({ pdName }, field) => (pdName ? [] : [required(`${field}.pdName`)])],
@@ -47,15 +51,30 @@ const SOURCES: readonly [name: string, check: Check][] = [
   ["glusterfs", ({ endpoints, path }, field) => [...(endpoints ? [] : [required(`${field}.endpoints`)]), ...(path ? [] : [required(`${field}.path`)])]],
   ["flocker", () => []],
   ["persistentVolumeClaim", ({ claimName }, field) => (claimName ? [] : [required(`${field}.claimName`)])],
-  ["rbd", ({ monitors, image }, field) => [...(Array.isArray(monitors) && monitors.length > 0 ? [] : [required(`${field}.monitors`)]), ...(image ? [] : [required(`${field}.image`)])]],
+  [
+    "rbd",
+    ({ monitors, image }, field) => [
+      ...(Array.isArray(monitors) && monitors.length > 0 ? [] : [required(`${field}.monitors`)]),
+      ...(image ? [] : [required(`${field}.image`)]),
+    ],
+  ],
   ["cinder", ({ volumeID }, field) => (volumeID ? [] : [required(`${field}.volumeID`)])],
   ["cephfs", ({ monitors }, field) => (Array.isArray(monitors) && monitors.length > 0 ? [] : [required(`${field}.monitors`)])],
   ["quobyte", () => []],
-  ["downwardAPI", ({ items, defaultMode }, field) => [...fileMode(defaultMode as number | undefined, `${field}.defaultMode`), ...((items ?? []) as DownwardFile[]).flatMap((item) => validateDownwardFile(item, field))]],
+  [
+    "downwardAPI",
+    ({ items, defaultMode }, field) => [
+      ...fileMode(defaultMode as number | undefined, `${field}.defaultMode`),
+      ...((items ?? []) as DownwardFile[]).flatMap((item) => validateDownwardFile(item, field)),
+    ],
+  ],
   ["fc", () => []],
   ["flexVolume", ({ driver }, field) => (driver ? [] : [required(`${field}.driver`)])],
   ["configMap", (source, field) => [...(text(source.name) ? [] : [required(`${field}.name`)]), ...files(source as Files, field)]],
-  ["azureFile", ({ secretName, shareName }, field) => [...(secretName ? [] : [required(`${field}.secretName`)]), ...(shareName ? [] : [required(`${field}.shareName`)])]],
+  [
+    "azureFile",
+    ({ secretName, shareName }, field) => [...(secretName ? [] : [required(`${field}.secretName`)]), ...(shareName ? [] : [required(`${field}.shareName`)])],
+  ],
   ["vsphereVolume", ({ volumePath }, field) => (volumePath ? [] : [required(`${field}.volumePath`)])],
   ["photonPersistentDisk", ({ pdID }, field) => (pdID ? [] : [required(`${field}.pdID`)])],
   ["portworxVolume", ({ volumeID }, field) => (volumeID ? [] : [required(`${field}.volumeID`)])],
@@ -98,7 +117,8 @@ export function validateMounts(container: Container, field: string, volumes: Rea
     if (paths.has(mountPath)) errors.push(invalid(`${at}.mountPath`, mountPath, "must be unique"));
     paths.add(mountPath);
     if (devices.some((device) => device.name === name)) errors.push(invalid(`${at}.name`, name, "must not already exist in volumeDevices"));
-    if (devices.some((device) => device.devicePath === mountPath)) errors.push(invalid(`${at}.mountPath`, mountPath, "must not already exist as a path in volumeDevices"));
+    if (devices.some((device) => device.devicePath === mountPath))
+      errors.push(invalid(`${at}.mountPath`, mountPath, "must not already exist as a path in volumeDevices"));
     // The real server leaves the index out here.
     const list = `${field}.volumeMounts`;
     if (subPath) errors.push(...descendingPath(subPath, `${list}.subPath`));
@@ -109,12 +129,15 @@ export function validateMounts(container: Container, field: string, volumes: Rea
     if (mountPropagation !== undefined) {
       if (!PROPAGATIONS.includes(mountPropagation)) errors.push(notSupported(`${list}.mountPropagation`, mountPropagation, PROPAGATIONS));
       const { privileged } = (container.securityContext ?? {}) as { privileged?: boolean };
-      if (mountPropagation === "Bidirectional" && !privileged) errors.push(forbidden(`${list}.mountPropagation`, "Bidirectional mount propagation is available only to privileged containers"));
+      if (mountPropagation === "Bidirectional" && !privileged)
+        errors.push(forbidden(`${list}.mountPropagation`, "Bidirectional mount propagation is available only to privileged containers"));
     }
     if (recursiveReadOnly !== undefined && recursiveReadOnly !== "Disabled") {
-      if (recursiveReadOnly !== "Enabled" && recursiveReadOnly !== "IfPossible") errors.push(notSupported(`${list}.recursiveReadOnly`, recursiveReadOnly, ["Disabled", "Enabled", "IfPossible"]));
+      if (recursiveReadOnly !== "Enabled" && recursiveReadOnly !== "IfPossible")
+        errors.push(notSupported(`${list}.recursiveReadOnly`, recursiveReadOnly, ["Disabled", "Enabled", "IfPossible"]));
       else if (!own.readOnly) errors.push(forbidden(`${list}.recursiveReadOnly`, "may only be specified when readOnly is true"));
-      else if (mountPropagation && mountPropagation !== "None") errors.push(forbidden(`${list}.recursiveReadOnly`, "may only be specified when mountPropagation is None or not specified"));
+      else if (mountPropagation && mountPropagation !== "None")
+        errors.push(forbidden(`${list}.recursiveReadOnly`, "may only be specified when mountPropagation is None or not specified"));
     }
   }
   return [...errors, ...validateDevices(devices, `${field}.volumeDevices`, volumes)];
@@ -127,7 +150,8 @@ function validateDevices(devices: readonly { name?: string; devicePath?: string 
     const errors: FieldError[] = [];
     const volume = volumes.get(name) as (Volume & { ephemeral?: unknown }) | undefined;
     if (name === "") errors.push(required(`${at}.name`));
-    if (volume && !volume.persistentVolumeClaim && !volume.ephemeral) errors.push(invalid(`${at}.name`, name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"));
+    if (volume && !volume.persistentVolumeClaim && !volume.ephemeral)
+      errors.push(invalid(`${at}.name`, name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"));
     if (!volume) errors.push(notFound(`${at}.name`, name));
     if (devicePath === "") errors.push(required(`${at}.devicePath`));
     if (paths.has(devicePath)) errors.push(invalid(`${at}.devicePath`, devicePath, "must be unique"));
@@ -191,7 +215,10 @@ function projected(sources: readonly ProjectedSource[], defaultMode: number | un
     const at = `${field}.sources[${index}]`;
     let count = 0;
     const taken = () => count++ > 0 && errors.push(forbidden(at, "may not specify more than 1 volume type per source"));
-    for (const [kind, source] of [["secret", secret], ["configMap", configMap]] as const) {
+    for (const [kind, source] of [
+      ["secret", secret],
+      ["configMap", configMap],
+    ] as const) {
       if (!source || taken()) continue;
       if (!source.name) errors.push(required(`${at}.${kind}.name`));
       for (const [item, one] of (source.items ?? []).entries()) {
@@ -209,7 +236,8 @@ function projected(sources: readonly ProjectedSource[], defaultMode: number | un
       const { path, expirationSeconds: seconds } = serviceAccountToken;
       const own = `${at}.serviceAccountToken`;
       if (seconds !== undefined && seconds < 600) errors.push(invalid(`${own}.expirationSeconds`, seconds, "may not specify a duration less than 10 minutes"));
-      if (seconds !== undefined && seconds > 2 ** 32) errors.push(invalid(`${own}.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds"));
+      if (seconds !== undefined && seconds > 2 ** 32)
+        errors.push(invalid(`${own}.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds"));
       // The real server leaves the source out here.
       if (!path) errors.push(required(`${field}.path`));
     }

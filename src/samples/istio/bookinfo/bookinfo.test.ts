@@ -22,13 +22,18 @@ function shop(reviewsEnv: Record<string, string>, ratings: Handler = createRatin
   return { page: createProductpage({}, call), asked };
 }
 
-const get = async (page: Handler, path: string, headers: Record<string, string> = {}): Promise<Response> => page(new Request(`http://productpage:9080${path}`, { headers }), () => "");
+const get = async (page: Handler, path: string, headers: Record<string, string> = {}): Promise<Response> =>
+  page(new Request(`http://productpage:9080${path}`, { headers }), () => "");
 
 test("the page shows details, reviews and stars of the right colour", async () => {
   const { page, asked } = shop({ ENABLE_RATINGS: "true", STAR_COLOR: "red" });
   const text = await (await get(page, "/productpage", { cookie: "session=jason", "x-request-id": "7" })).text();
   for (const part of ["The Comedy of Errors", "PublisherA", "slapstick", 'style="color:red"', "reviews-1", "jason"]) expect(text).toContain(part);
-  expect(asked.map((request) => [new URL(request.url).pathname, request.headers.get("x-request-id"), request.headers.get("end-user")])).toEqual([["/details/0", "7", "jason"], ["/reviews/0", "7", "jason"], ["/ratings/0", "7", "jason"]]);
+  expect(asked.map((request) => [new URL(request.url).pathname, request.headers.get("x-request-id"), request.headers.get("end-user")])).toEqual([
+    ["/details/0", "7", "jason"],
+    ["/reviews/0", "7", "jason"],
+    ["/ratings/0", "7", "jason"],
+  ]);
 });
 
 test("version 1 has no stars; unavailable ratings are said so; unavailable reviews are asked twice", async () => {
@@ -56,7 +61,8 @@ test("the API, signing in and out, and what stands in a name is no markup", asyn
 
 test("ratings by version: some fail, some are late, what is posted stays", async () => {
   const status = async (version: string, random: number, uptime: number): Promise<number> =>
-    (await createRatings({ SERVICE_VERSION: version }, { ...deps, random: () => random, uptime: () => uptime })(new Request("http://r/ratings/0"), () => "")).status;
+    (await createRatings({ SERVICE_VERSION: version }, { ...deps, random: () => random, uptime: () => uptime })(new Request("http://r/ratings/0"), () => ""))
+      .status;
   expect([await status("v-faulty", 0.4, 0), await status("v-faulty", 0.6, 0)]).toEqual([503, 200]);
   expect([await status("v-unavailable", 0, 30_000), await status("v-unavailable", 0, 90_000)]).toEqual([200, 503]);
   const ratings = createRatings({}, deps);

@@ -4,7 +4,11 @@ export type Details = Readonly<Record<string, unknown>>;
 
 export interface Reviews {
   readonly podname?: string | null;
-  readonly reviews: readonly { readonly reviewer: string; readonly text: string; readonly rating?: { readonly stars: number; readonly color: string } | { readonly error: string } }[];
+  readonly reviews: readonly {
+    readonly reviewer: string;
+    readonly text: string;
+    readonly rating?: { readonly stars: number; readonly color: string } | { readonly error: string };
+  }[];
 }
 
 const STYLE =
@@ -13,21 +17,38 @@ const STYLE =
   "small{color:#57606a}nav{display:flex;justify-content:space-between;border-bottom:1px solid #d0d7de;padding-bottom:.5rem}.error{color:#cf222e}form{display:inline}";
 
 export function indexPage(): string {
-  return page("Bookinfo", '<h1>Bookinfo</h1><p>A bookshop of four services: productpage asks details and reviews, and reviews ask ratings.</p><ul><li><a href="/productpage?u=normal">Normal user</a></li><li><a href="/productpage?u=test">Test user</a></li></ul>');
+  return page(
+    "Bookinfo",
+    '<h1>Bookinfo</h1><p>A bookshop of four services: productpage asks details and reviews, and reviews ask ratings.</p><ul><li><a href="/productpage?u=normal">Normal user</a></li><li><a href="/productpage?u=test">Test user</a></li></ul>',
+  );
 }
 
 /** Title, details and reviews of a book, or what is said in their place. */
-export function productPage(product: { readonly title: string; readonly descriptionHtml: string }, details: Outcome<Details>, reviews: Outcome<Reviews>, user: string): string {
+export function productPage(
+  product: { readonly title: string; readonly descriptionHtml: string },
+  details: Outcome<Details>,
+  reviews: Outcome<Reviews>,
+  user: string,
+): string {
   const who =
     user === ""
       ? '<form method="post" action="login"><input name="username" aria-label="Username" placeholder="Username" required> <input name="passwd" type="password" aria-label="Password" placeholder="Password"> <button>Sign in</button></form>'
       : `<span>${escaped(user)} <a href="logout">Sign out</a></span>`;
-  return page("Simple Bookstore App", `<nav><b>BookInfo Sample</b>${who}</nav><h1>${escaped(product.title)}</h1><p>${product.descriptionHtml}</p>${detailsPart(details)}${reviewsPart(reviews)}`);
+  return page(
+    "Simple Bookstore App",
+    `<nav><b>BookInfo Sample</b>${who}</nav><h1>${escaped(product.title)}</h1><p>${product.descriptionHtml}</p>${detailsPart(details)}${reviewsPart(reviews)}`,
+  );
 }
 
 function detailsPart(details: Outcome<Details>): string {
   if ("error" in details) return `<h2 class="error">Error fetching product details</h2><p>${escaped(details.error)}</p>`;
-  const shown = [["ISBN-10", "ISBN-10"], ["Publisher", "publisher"], ["Pages", "pages"], ["Type", "type"], ["Language", "language"]] as const;
+  const shown = [
+    ["ISBN-10", "ISBN-10"],
+    ["Publisher", "publisher"],
+    ["Pages", "pages"],
+    ["Type", "type"],
+    ["Language", "language"],
+  ] as const;
   return `<h2>Book Details</h2><table><tr>${shown.map(([title]) => `<th>${title}</th>`).join("")}</tr><tr>${shown.map(([, key]) => `<td>${escaped(String(details.body[key] ?? ""))}</td>`).join("")}</tr></table>`;
 }
 

@@ -9,7 +9,8 @@ const PRODUCTS = [
   {
     id: 0,
     title: "The Comedy of Errors",
-    descriptionHtml: "One of <b>William Shakespeare's</b> early plays, and his shortest: two pairs of twins, one day in Ephesus, and everybody taken for somebody else.",
+    descriptionHtml:
+      "One of <b>William Shakespeare's</b> early plays, and his shortest: two pairs of twins, one day in Ephesus, and everybody taken for somebody else.",
   },
 ];
 
@@ -46,7 +47,10 @@ export function createProductpage(env: Environment, call: typeof fetch): Handler
         return new Response("Product page is healthy");
       case url.pathname === "/login" && request.method === "POST": {
         const name = (await request.formData()).get("username");
-        return new Response(undefined, { status: 302, headers: { location: back, "set-cookie": `session=${encodeURIComponent(typeof name === "string" ? name : "")}; Path=/; HttpOnly; SameSite=Lax` } });
+        return new Response(undefined, {
+          status: 302,
+          headers: { location: back, "set-cookie": `session=${encodeURIComponent(typeof name === "string" ? name : "")}; Path=/; HttpOnly; SameSite=Lax` },
+        });
       }
       case url.pathname === "/logout":
         return new Response(undefined, { status: 302, headers: { location: back, "set-cookie": "session=; Path=/; Max-Age=0" } });

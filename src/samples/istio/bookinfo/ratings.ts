@@ -24,7 +24,8 @@ export function createRatings({ SERVICE_VERSION: version }: Environment, { rando
   const unavailable = (): boolean => unhealthy() || (version === "v-unavailable" && failing(UNAVAILABLE_MS)) || (version === "v-faulty" && random() <= 0.5);
   return async (request) => {
     const url = new URL(request.url);
-    if (url.pathname === "/health") return unhealthy() ? Response.json({ status: "Ratings is not healthy" }, { status: 500 }) : Response.json({ status: "Ratings is healthy" });
+    if (url.pathname === "/health")
+      return unhealthy() ? Response.json({ status: "Ratings is not healthy" }, { status: 500 }) : Response.json({ status: "Ratings is healthy" });
     if (!/^\/ratings(\/|$)/.test(url.pathname)) return new Response("Not Found\n", { status: 404 });
     const id = productOf(url);
     if (id === undefined) return Response.json({ error: "please provide numeric product ID" }, { status: 400 });

@@ -20,7 +20,10 @@ export async function serveGrpcCheck(port: number, serviceAccount: string, print
         responseDeserialize: (bytes: Buffer) => fromBinary(CheckResponseSchema, bytes),
       },
     },
-    { Check: (call: { request: CheckRequest }, callback: (error: null, response: CheckResponse) => void) => callback(null, check(call.request, serviceAccount, print)) },
+    {
+      Check: (call: { request: CheckRequest }, callback: (error: null, response: CheckResponse) => void) =>
+        callback(null, check(call.request, serviceAccount, print)),
+    },
   );
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`0.0.0.0:${port}`, ServerCredentials.createInsecure(), (error, actual) => (error ? reject(error) : resolve(actual)));
@@ -36,8 +39,13 @@ export function check({ attributes }: CheckRequest, serviceAccount: string, prin
   // Metadata may hold messages of any type, which have no JSON here.
   const text = attributes ? toJsonString(AttributeContextSchema, { ...attributes, metadataContext: undefined, routeMetadataContext: undefined }) : "{}";
   print(`[gRPCv3][${result}]: ${http?.host ?? ""}${http?.path ?? ""}, attributes: ${text}`);
-  const headers = Object.entries({ [RESULT_HEADER]: result, [RECEIVED_HEADER]: described(text), [OVERRIDE_HEADER]: GRPC_OVERRIDE }).map(([key, value]) => ({ header: { key, value } }));
+  const headers = Object.entries({ [RESULT_HEADER]: result, [RECEIVED_HEADER]: described(text), [OVERRIDE_HEADER]: GRPC_OVERRIDE }).map(([key, value]) => ({
+    header: { key, value },
+  }));
   return allowed
     ? create(CheckResponseSchema, { status: { code: status.OK }, httpResponse: { case: "okResponse", value: { headers } } })
-    : create(CheckResponseSchema, { status: { code: status.PERMISSION_DENIED }, httpResponse: { case: "deniedResponse", value: { status: { code: StatusCode.Forbidden }, body: DENIED_BODY, headers } } });
+    : create(CheckResponseSchema, {
+        status: { code: status.PERMISSION_DENIED },
+        httpResponse: { case: "deniedResponse", value: { status: { code: StatusCode.Forbidden }, body: DENIED_BODY, headers } },
+      });
 }

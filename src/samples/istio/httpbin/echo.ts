@@ -24,7 +24,13 @@ export function describe(request: Request, client: string, style: Style): Descri
   const url = new URL(request.url);
   const scheme = request.headers.get("x-forwarded-proto");
   if (scheme === "https" || scheme === "http") url.protocol = scheme;
-  return { args: grouped(url.searchParams, style), headers: headersOf(request, style), method: request.method, origin: originOf(request, client), url: url.href };
+  return {
+    args: grouped(url.searchParams, style),
+    headers: headersOf(request, style),
+    method: request.method,
+    origin: originOf(request, client),
+    url: url.href,
+  };
 }
 
 /** With the body: as form where it is one, parsed where it is JSON, and as text or a data URL. */

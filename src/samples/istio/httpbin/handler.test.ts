@@ -6,7 +6,12 @@ import { pickStatus } from "./statuses.ts";
 
 const slept: number[] = [];
 const answer = (path: string, init: RequestInit = {}, style: Style = "go"): Promise<Response> =>
-  Promise.resolve(createHttpbin(style, { random: () => 0.5, sleep: async (ms) => void slept.push(ms), now: () => 0 })(new Request(`http://httpbin:8000${path}`, init), () => "::ffff:10.0.0.9"));
+  Promise.resolve(
+    createHttpbin(style, { random: () => 0.5, sleep: async (ms) => void slept.push(ms), now: () => 0 })(
+      new Request(`http://httpbin:8000${path}`, init),
+      () => "::ffff:10.0.0.9",
+    ),
+  );
 
 test("a request is told back: lists in the new httpbin, single texts in the old", async () => {
   const init = { headers: { "X-Forwarded-Client-Cert": "By=spiffe://a", "x-b3-traceid": "1" } };
@@ -20,7 +25,10 @@ test("a request is told back: lists in the new httpbin, single texts in the old"
 test("a body is told back as form, as JSON and as data", async () => {
   const json = (await (await answer("/post", { method: "POST", body: '{"a":1}' })).json()) as { data: string; json: unknown };
   expect([json.data, json.json]).toEqual(['{"a":1}', { a: 1 }]);
-  const form = (await (await answer("/anything/x", { method: "PUT", body: new URLSearchParams({ a: "1" }) }, "python")).json()) as { form: unknown; method: string };
+  const form = (await (await answer("/anything/x", { method: "PUT", body: new URLSearchParams({ a: "1" }) }, "python")).json()) as {
+    form: unknown;
+    method: string;
+  };
   expect([form.form, form.method]).toEqual([{ a: "1" }, "PUT"]);
   const bytes = (await (await answer("/post", { method: "POST", body: Uint8Array.of(255, 0) })).json()) as { data: string };
   expect(bytes.data).toBe("data:application/octet-stream;base64,/wA=");

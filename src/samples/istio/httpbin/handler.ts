@@ -21,11 +21,24 @@ type Page = (context: { request: Request; url: URL; client: string; argument: st
 
 /** The paths of httpbin that tutorials use: requests told back, statuses, delays, redirects, authentication, encodings. */
 export function createHttpbin(style: Style, { random, sleep, now }: HttpbinDeps): Handler {
-  const echo: Page = async ({ request, client }) => json(request.method === "GET" || request.method === "HEAD" ? describe(request, client, style) : await describeBody(request, client, style));
-  const only = (method: string): Page => (context) => (context.request.method === method || (method === "GET" && context.request.method === "HEAD") ? echo(context) : problem(405, `use ${method}`, { allow: method }));
+  const echo: Page = async ({ request, client }) =>
+    json(request.method === "GET" || request.method === "HEAD" ? describe(request, client, style) : await describeBody(request, client, style));
+  const only =
+    (method: string): Page =>
+    (context) =>
+      context.request.method === method || (method === "GET" && context.request.method === "HEAD")
+        ? echo(context)
+        : problem(405, `use ${method}`, { allow: method });
 
   const pages: Record<string, Page> = {
-    "": () => html(`<h1>httpbin</h1><ul>${Object.keys(pages).filter(Boolean).sort().map((name) => `<li>/${name}</li>`).join("")}</ul>`),
+    "": () =>
+      html(
+        `<h1>httpbin</h1><ul>${Object.keys(pages)
+          .filter(Boolean)
+          .sort()
+          .map((name) => `<li>/${name}</li>`)
+          .join("")}</ul>`,
+      ),
     get: only("GET"),
     post: only("POST"),
     put: only("PUT"),
@@ -52,7 +65,9 @@ export function createHttpbin(style: Style, { random, sleep, now }: HttpbinDeps)
     },
     bytes: ({ argument }) => {
       const count = Number(argument);
-      return Number.isInteger(count) && count >= 0 && count <= MAX_BYTES ? new Response(crypto.getRandomValues(new Uint8Array(count)), { headers: { "content-type": "application/octet-stream" } }) : problem(400, `0 to ${MAX_BYTES} bytes`);
+      return Number.isInteger(count) && count >= 0 && count <= MAX_BYTES
+        ? new Response(crypto.getRandomValues(new Uint8Array(count)), { headers: { "content-type": "application/octet-stream" } })
+        : problem(400, `0 to ${MAX_BYTES} bytes`);
     },
     stream: ({ request, client, argument }) => {
       const lines = Math.min(Number(argument), MAX_LINES);
@@ -80,13 +95,23 @@ export function createHttpbin(style: Style, { random, sleep, now }: HttpbinDeps)
         for (const [name, value] of url.searchParams) answer.headers.append("set-cookie", `${name}=${value}; Path=/`);
         return answer;
       }
-      const cookies = Object.fromEntries((request.headers.get("cookie") ?? "").split(/;\s*/).filter(Boolean).map((pair) => [pair.split("=", 1)[0], pair.slice(pair.indexOf("=") + 1)]));
+      const cookies = Object.fromEntries(
+        (request.headers.get("cookie") ?? "")
+          .split(/;\s*/)
+          .filter(Boolean)
+          .map((pair) => [pair.split("=", 1)[0], pair.slice(pair.indexOf("=") + 1)]),
+      );
       return json(style === "go" ? cookies : { cookies });
     },
-    "response-headers": ({ url }) => json(Object.fromEntries([...url.searchParams.keys()].map((name) => [name, url.searchParams.getAll(name)])), 200, Object.fromEntries(url.searchParams)),
+    "response-headers": ({ url }) =>
+      json(Object.fromEntries([...url.searchParams.keys()].map((name) => [name, url.searchParams.getAll(name)])), 200, Object.fromEntries(url.searchParams)),
     "basic-auth": ({ request, argument, rest }) => {
       const authorized = request.headers.get("authorization") === `Basic ${btoa(`${argument}:${rest[0] ?? ""}`)}`;
-      return json({ authenticated: authorized, authorized, user: argument }, authorized ? 200 : 401, authorized ? {} : { "www-authenticate": 'Basic realm="Fake Realm"' });
+      return json(
+        { authenticated: authorized, authorized, user: argument },
+        authorized ? 200 : 401,
+        authorized ? {} : { "www-authenticate": 'Basic realm="Fake Realm"' },
+      );
     },
     bearer: ({ request }) => {
       const [, token] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
@@ -95,14 +120,20 @@ export function createHttpbin(style: Style, { random, sleep, now }: HttpbinDeps)
     cache: ({ request, client, argument }) => {
       if (argument !== "") return json(describe(request, client, style), 200, { "cache-control": `public, max-age=${Number(argument) || 0}` });
       const known = request.headers.has("if-modified-since") || request.headers.has("if-none-match");
-      return known ? new Response(undefined, { status: 304 }) : json(describe(request, client, style), 200, { etag: '"httpbin"', "last-modified": new Date(now()).toUTCString() });
+      return known
+        ? new Response(undefined, { status: 304 })
+        : json(describe(request, client, style), 200, { etag: '"httpbin"', "last-modified": new Date(now()).toUTCString() });
     },
     gzip: ({ request, client }) => packed("gzip", gzipSync, { gzipped: true, ...describe(request, client, style) }),
     deflate: ({ request, client }) => packed("deflate", deflateSync, { deflated: true, ...describe(request, client, style) }),
-    base64: ({ argument, rest }) => new Response(Buffer.from(argument === "decode" ? (rest[0] ?? "") : argument, "base64").toString("utf8"), { headers: { "content-type": "text/plain" } }),
+    base64: ({ argument, rest }) =>
+      new Response(Buffer.from(argument === "decode" ? (rest[0] ?? "") : argument, "base64").toString("utf8"), { headers: { "content-type": "text/plain" } }),
     html: () => html("<h1>httpbin</h1><p>A page in HTML.</p>"),
     json: () => json({ slideshow: { title: "Sample Slide Show", slides: [{ title: "Overview", type: "all" }] } }),
-    xml: () => new Response('<?xml version="1.0"?>\n<slideshow title="Sample Slide Show"><slide type="all"><title>Overview</title></slide></slideshow>\n', { headers: { "content-type": "application/xml" } }),
+    xml: () =>
+      new Response('<?xml version="1.0"?>\n<slideshow title="Sample Slide Show"><slide type="all"><title>Overview</title></slide></slideshow>\n', {
+        headers: { "content-type": "application/xml" },
+      }),
     "robots.txt": () => new Response("User-agent: *\nDisallow: /deny\n", { headers: { "content-type": "text/plain" } }),
     deny: () => new Response("YOU SHOULDN'T BE HERE\n", { headers: { "content-type": "text/plain" } }),
   };

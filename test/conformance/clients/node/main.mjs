@@ -17,10 +17,16 @@ const steps = {
     await core.createNamespace({ body: { metadata: { name: namespace } } });
     await until(() => core.readNamespacedServiceAccount({ name: "default", namespace }).catch(() => undefined));
     await assert.rejects(core.createNamespace({ body: { metadata: { name: namespace } } }), (error) => error.code === 409);
-    await assert.rejects(core.readNamespacedPod({ name: "none", namespace }), (error) => error.code === 404 && JSON.parse(error.body).message === 'pods "none" not found');
-    await core.createNamespacedPod({ namespace, body: { metadata: { name: "serving" }, spec: { containers: [{ name: "main", image, env: [{ name: "MESSAGE", value: "served" }] }] } } });
+    await assert.rejects(
+      core.readNamespacedPod({ name: "none", namespace }),
+      (error) => error.code === 404 && JSON.parse(error.body).message === 'pods "none" not found',
+    );
+    await core.createNamespacedPod({
+      namespace,
+      body: { metadata: { name: "serving" }, spec: { containers: [{ name: "main", image, env: [{ name: "MESSAGE", value: "served" }] }] } },
+    });
   },
-  "pages": async () => {
+  pages: async () => {
     for (let i = 0; i < 7; i++) await core.createNamespacedConfigMap({ namespace, body: { metadata: { name: `page-${i}`, labels: { of: "pages" } } } });
     const names = [];
     let next;
@@ -29,15 +35,26 @@ const steps = {
       names.push(...page.items.map(({ metadata }) => metadata.name));
       next = page.metadata._continue;
     } while (next);
-    assert.deepEqual(names, Array.from({ length: 7 }, (_, i) => `page-${i}`));
+    assert.deepEqual(
+      names,
+      Array.from({ length: 7 }, (_, i) => `page-${i}`),
+    );
   },
-  "informer": async () => {
+  informer: async () => {
     const seen = [];
-    const informer = k8s.makeInformer(config, `/api/v1/namespaces/${namespace}/configmaps`, () => core.listNamespacedConfigMap({ namespace, labelSelector: "of=informer" }), "of=informer");
+    const informer = k8s.makeInformer(
+      config,
+      `/api/v1/namespaces/${namespace}/configmaps`,
+      () => core.listNamespacedConfigMap({ namespace, labelSelector: "of=informer" }),
+      "of=informer",
+    );
     for (const event of ["add", "update", "delete"]) informer.on(event, ({ metadata, data }) => seen.push(`${event} ${metadata.name} ${data?.k}`));
     await informer.start();
     await core.createNamespacedConfigMap({ namespace, body: { metadata: { name: "seen", labels: { of: "informer" } }, data: { k: "1" } } });
-    await core.patchNamespacedConfigMap({ name: "seen", namespace, body: { data: { k: "2" } } }, k8s.setHeaderOptions("Content-Type", k8s.PatchStrategy.MergePatch));
+    await core.patchNamespacedConfigMap(
+      { name: "seen", namespace, body: { data: { k: "2" } } },
+      k8s.setHeaderOptions("Content-Type", k8s.PatchStrategy.MergePatch),
+    );
     await core.deleteNamespacedConfigMap({ name: "seen", namespace });
     await until(() => seen.length >= 3);
     await informer.stop();
@@ -46,7 +63,12 @@ const steps = {
   "a watch, and one of a version that is gone": async () => {
     const watch = new k8s.Watch(config);
     const events = [];
-    const request = await watch.watch(`/api/v1/namespaces/${namespace}/pods`, { allowWatchBookmarks: true }, (type, object) => events.push(`${type} ${object.metadata.name}`), () => {});
+    const request = await watch.watch(
+      `/api/v1/namespaces/${namespace}/pods`,
+      { allowWatchBookmarks: true },
+      (type, object) => events.push(`${type} ${object.metadata.name}`),
+      () => {},
+    );
     await until(() => events.includes("ADDED serving"));
     request.abort();
   },
@@ -54,21 +76,38 @@ const steps = {
     const objects = k8s.KubernetesObjectApi.makeApiClient(config);
     const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "applied", namespace }, data: { k: "1" } };
     await objects.patch(body, undefined, undefined, "one", true, k8s.PatchStrategy.ServerSideApply);
-    await assert.rejects(objects.patch({ ...body, data: { k: "2" } }, undefined, undefined, "two", false, k8s.PatchStrategy.ServerSideApply), (error) => error.code === 409 && /conflict with "one"/.test(JSON.parse(error.body).message));
+    await assert.rejects(
+      objects.patch({ ...body, data: { k: "2" } }, undefined, undefined, "two", false, k8s.PatchStrategy.ServerSideApply),
+      (error) => error.code === 409 && /conflict with "one"/.test(JSON.parse(error.body).message),
+    );
     assert.equal((await objects.read(body)).data.k, "1");
   },
   "a deployment and its scale": async () => {
-    await apps.createNamespacedDeployment({ namespace, body: { metadata: { name: "web" }, spec: { replicas: 1, selector: { matchLabels: { app: "web" } }, template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "main", image }] } } } } });
+    await apps.createNamespacedDeployment({
+      namespace,
+      body: {
+        metadata: { name: "web" },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: { app: "web" } },
+          template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "main", image }] } },
+        },
+      },
+    });
     const scale = await apps.readNamespacedDeploymentScale({ name: "web", namespace });
     await apps.replaceNamespacedDeploymentScale({ name: "web", namespace, body: { ...scale, metadata: { name: "web", namespace }, spec: { replicas: 2 } } });
     await until(async () => (await apps.readNamespacedDeployment({ name: "web", namespace })).status?.availableReplicas === 2);
   },
-  "exec": async () => {
-    await until(async () => (await core.readNamespacedPod({ name: "serving", namespace })).status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True"));
+  exec: async () => {
+    await until(async () =>
+      (await core.readNamespacedPod({ name: "serving", namespace })).status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True"),
+    );
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
     const texts = Promise.all([textOf(stdout), textOf(stderr)]);
     const status = await new Promise((resolve, reject) => {
-      new k8s.Exec(config).exec(namespace, "serving", "main", ["sh", "-c", "head -c 5; echo error >&2; exit 3"], stdout, stderr, Readable.from(["hello"]), false, resolve).catch(reject);
+      new k8s.Exec(config)
+        .exec(namespace, "serving", "main", ["sh", "-c", "head -c 5; echo error >&2; exit 3"], stdout, stderr, Readable.from(["hello"]), false, resolve)
+        .catch(reject);
     });
     stdout.end();
     stderr.end();
@@ -83,14 +122,19 @@ const steps = {
     assert.match(await answer.text(), /served/);
     server.close();
   },
-  "logs": async () => {
+  logs: async () => {
     let text = "";
-    const request = await new k8s.Log(config).log(namespace, "serving", "main", new Writable({ write: (chunk, _, done) => done(void (text += chunk)) }), { follow: true, tailLines: 1 });
+    const request = await new k8s.Log(config).log(namespace, "serving", "main", new Writable({ write: (chunk, _, done) => done(void (text += chunk)) }), {
+      follow: true,
+      tailLines: 1,
+    });
     await until(() => text.includes("\n"));
     request.abort();
   },
-  "metrics": async () => {
-    await until(async () => (await new k8s.Metrics(config).getPodMetrics(namespace).catch(() => ({ items: [] }))).items.some(({ metadata }) => metadata.name === "serving"));
+  metrics: async () => {
+    await until(async () =>
+      (await new k8s.Metrics(config).getPodMetrics(namespace).catch(() => ({ items: [] }))).items.some(({ metadata }) => metadata.name === "serving"),
+    );
   },
 };
 

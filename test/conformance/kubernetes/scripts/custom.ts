@@ -8,14 +8,36 @@ const definition = (plural: string, kind: string, schema: object, more: { versio
       group: "e.io",
       scope: "Namespaced",
       names: { plural, kind },
-      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", ...schema }, status: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } } }, ...more.version }],
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: "object",
+              properties: { spec: { type: "object", ...schema }, status: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+            },
+          },
+          ...more.version,
+        },
+      ],
       ...more.spec,
     },
   });
 /** Definitions are served a moment after they are made. */
 const WAIT = pause(1_500);
 const thing = (kind: string, name: string, spec: object, more: object = {}): object => object("e.io/v1", kind, name, { spec, ...more });
-const bare = (plural: string, more: object): object => object("apiextensions.k8s.io/v1", "CustomResourceDefinition", `${plural}.e.io`, { spec: { group: "e.io", scope: "Namespaced", names: { plural, kind: "Bare" }, versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }], ...more } });
+const bare = (plural: string, more: object): object =>
+  object("apiextensions.k8s.io/v1", "CustomResourceDefinition", `${plural}.e.io`, {
+    spec: {
+      group: "e.io",
+      scope: "Namespaced",
+      names: { plural, kind: "Bare" },
+      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
+      ...more,
+    },
+  });
 const withSchema = (schema: object): object => bare("bares", { versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }] });
 const noTimes = (body: unknown): unknown => {
   const { spec, metadata } = body as { spec?: unknown; metadata?: { name?: string } };
@@ -41,7 +63,14 @@ export const customScripts: readonly Script[] = [
             color: { type: "string", enum: ["red", "green"], default: "red" },
             name: { type: "string", minLength: 2, maxLength: 4, pattern: "^[a-z]+$" },
             when: { type: "string", format: "date-time" },
-            parts: { type: "array", minItems: 1, maxItems: 2, items: { type: "object", required: ["id"], properties: { id: { type: "string" }, n: { type: "integer", default: 3 } } }, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"] },
+            parts: {
+              type: "array",
+              minItems: 1,
+              maxItems: 2,
+              items: { type: "object", required: ["id"], properties: { id: { type: "string" }, n: { type: "integer", default: 3 } } },
+              "x-kubernetes-list-type": "map",
+              "x-kubernetes-list-map-keys": ["id"],
+            },
             tags: { type: "array", items: { type: "string" }, "x-kubernetes-list-type": "set" },
             free: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
             amount: { "x-kubernetes-int-or-string": true },
@@ -56,7 +85,10 @@ export const customScripts: readonly Script[] = [
         },
         {
           version: {
-            subresources: { status: {}, scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas", labelSelectorPath: ".status.selector" } },
+            subresources: {
+              status: {},
+              scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas", labelSelectorPath: ".status.selector" },
+            },
             additionalPrinterColumns: [
               { name: "Size", type: "integer", jsonPath: ".spec.size" },
               { name: "Color", type: "string", jsonPath: ".spec.color", description: "What it looks like", priority: 1 },
@@ -71,14 +103,20 @@ export const customScripts: readonly Script[] = [
       { only: noTimes },
     ),
     WAIT,
-    get("definition's state", `${CRDS}/widgets.e.io`, { only: (body) => ((body as { status?: unknown }).status ? (body as { status: unknown }).status : body) }),
+    get("definition's state", `${CRDS}/widgets.e.io`, {
+      only: (body) => ((body as { status?: unknown }).status ? (body as { status: unknown }).status : body),
+    }),
     get("definition as a table", `${CRDS}/widgets.e.io`, { headers: TABLE }),
     post("create", W, thing("Widget", "a", { size: 3 })),
     post("prunes", W, thing("Widget", "pruned", { size: 3, nonesuch: 1, free: { any: { thing: 1 } }, parts: [{ id: "a", zzz: 1 }] }, { other: 1 })),
     post("is strict", `${W}?fieldValidation=Strict`, thing("Widget", "strict", { size: 3, nonesuch: 1, parts: [{ id: "a", zzz: 1 }] }, { other: 1 })),
     post("warns", `${W}?fieldValidation=Warn`, thing("Widget", "warned", { size: 3, nonesuch: 1 })),
     post("ignores", `${W}?fieldValidation=Ignore`, thing("Widget", "ignored", { size: 3, nonesuch: 1 })),
-    post("finds duplicate fields", `${W}?fieldValidation=Strict`, '{"apiVersion":"e.io/v1","kind":"Widget","metadata":{"name":"dup"},"spec":{"size":1,"size":2}}'),
+    post(
+      "finds duplicate fields",
+      `${W}?fieldValidation=Strict`,
+      '{"apiVersion":"e.io/v1","kind":"Widget","metadata":{"name":"dup"},"spec":{"size":1,"size":2}}',
+    ),
     post("fills defaults in lists", W, thing("Widget", "lists", { size: 3, parts: [{ id: "a" }, { id: "b", n: 5 }] })),
     post("takes null for absent", W, thing("Widget", "nulls", { size: 3, nul: null, color: null })),
     ...(
@@ -152,7 +190,12 @@ export const customScripts: readonly Script[] = [
     apply("apply of a wrong type", `${W}/ap`, thing("Widget", "ap", { parts: "x" }), "m3"),
     del("delete", `${W}/a`),
     del("delete of all", W, undefined, { only: (body) => (body as { kind?: string }).kind }),
-    get("discovery", "/apis/e.io/v1", { only: (body) => ({ ...(body as object), resources: (body as { resources?: { name: string }[] }).resources?.filter(({ name }) => name.startsWith("widgets")) }) }),
+    get("discovery", "/apis/e.io/v1", {
+      only: (body) => ({
+        ...(body as object),
+        resources: (body as { resources?: { name: string }[] }).resources?.filter(({ name }) => name.startsWith("widgets")),
+      }),
+    }),
     get("discovery of the group", "/apis/e.io"),
     del("definition's delete", `${CRDS}/widgets.e.io`, undefined, { only: (body) => (body as { kind?: string }).kind }),
   ]),
@@ -165,11 +208,35 @@ export const customScripts: readonly Script[] = [
           min: { type: "integer" },
           max: { type: "integer" },
           name: { type: "string", "x-kubernetes-validations": [{ rule: "self == oldSelf", message: "name is fixed" }] },
-          items: { type: "array", maxItems: 10, items: { type: "object", properties: { k: { type: "string", maxLength: 10 }, v: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.v > 0", messageExpression: "'v of ' + self.k + ' must be positive'" }] } },
-          reasoned: { type: "string", maxLength: 20, "x-kubernetes-validations": [{ rule: "self != 'bad'", reason: "FieldValueForbidden" }, { rule: "self.startsWith('x')", message: "must start with x", fieldPath: "" }] },
-          opt: { type: "object", properties: { a: { type: "string", maxLength: 5 }, b: { type: "string", maxLength: 5 } }, "x-kubernetes-validations": [{ rule: "has(self.a) != has(self.b)", message: "exactly one", fieldPath: ".a" }] },
+          items: {
+            type: "array",
+            maxItems: 10,
+            items: {
+              type: "object",
+              properties: { k: { type: "string", maxLength: 10 }, v: { type: "integer" } },
+              "x-kubernetes-validations": [{ rule: "self.v > 0", messageExpression: "'v of ' + self.k + ' must be positive'" }],
+            },
+          },
+          reasoned: {
+            type: "string",
+            maxLength: 20,
+            "x-kubernetes-validations": [
+              { rule: "self != 'bad'", reason: "FieldValueForbidden" },
+              { rule: "self.startsWith('x')", message: "must start with x", fieldPath: "" },
+            ],
+          },
+          opt: {
+            type: "object",
+            properties: { a: { type: "string", maxLength: 5 }, b: { type: "string", maxLength: 5 } },
+            "x-kubernetes-validations": [{ rule: "has(self.a) != has(self.b)", message: "exactly one", fieldPath: ".a" }],
+          },
           url: { type: "string", maxLength: 100, "x-kubernetes-validations": [{ rule: "isURL(self) && url(self).getScheme() == 'https'" }] },
-          tags: { type: "object", maxProperties: 5, additionalProperties: { type: "string", maxLength: 10 }, "x-kubernetes-validations": [{ rule: "self.all(k, k.startsWith('t'))" }] },
+          tags: {
+            type: "object",
+            maxProperties: 5,
+            additionalProperties: { type: "string", maxLength: 10 },
+            "x-kubernetes-validations": [{ rule: "self.all(k, k.startsWith('t'))" }],
+          },
         },
         "x-kubernetes-validations": [{ rule: "!has(self.min) || !has(self.max) || self.min <= self.max", message: "min must not exceed max" }],
       }),
@@ -180,7 +247,15 @@ export const customScripts: readonly Script[] = [
     ...(
       [
         ["fails", { min: 3, max: 2 }],
-        ["fails in items, in its own words", { items: [{ k: "a", v: 1 }, { k: "b", v: 0 }] }],
+        [
+          "fails in items, in its own words",
+          {
+            items: [
+              { k: "a", v: 1 },
+              { k: "b", v: 0 },
+            ],
+          },
+        ],
         ["fails for a reason", { reasoned: "bad" }],
         ["fails with a message", { reasoned: "y" }],
         ["fails at a field", { opt: { a: "1", b: "2" } }],
@@ -193,9 +268,30 @@ export const customScripts: readonly Script[] = [
     mergePatch("allows what is the same", `${R}/a`, { spec: { name: "n", max: 3 } }),
     mergePatch("forbids a transition", `${R}/a`, { spec: { name: "m" } }),
     mergePatch("allows a field to go", `${R}/a`, { spec: { name: null } }),
-    post("a rule that does not compile", CRDS, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "string" } }, "x-kubernetes-validations": [{ rule: "self.nonesuch == 1" }] } } })),
-    post("a rule that is no boolean", CRDS, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a" }] } } })),
-    post("a rule with a syntax error", CRDS, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a ==" }] } } })),
+    post(
+      "a rule that does not compile",
+      CRDS,
+      withSchema({
+        type: "object",
+        properties: { spec: { type: "object", properties: { a: { type: "string" } }, "x-kubernetes-validations": [{ rule: "self.nonesuch == 1" }] } },
+      }),
+    ),
+    post(
+      "a rule that is no boolean",
+      CRDS,
+      withSchema({
+        type: "object",
+        properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a" }] } },
+      }),
+    ),
+    post(
+      "a rule with a syntax error",
+      CRDS,
+      withSchema({
+        type: "object",
+        properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a ==" }] } },
+      }),
+    ),
     ...(
       [
         ["an undeclared name", "foo == 1"],
@@ -207,9 +303,53 @@ export const customScripts: readonly Script[] = [
         ["a list that is no list", "self.a.all(x, true)"],
         ["an unknown function", "self.s.shout() == 'A'"],
       ] as [string, string][]
-    ).map(([title, rule]) => post(`rule with ${title}`, `${CRDS}?dryRun=All`, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" }, s: { type: "string", maxLength: 9 }, list: { type: "array", maxItems: 9, items: { type: "object", properties: { name: { type: "string", maxLength: 9 } } } } }, "x-kubernetes-validations": [{ rule }] } } }))),
-    post("a message that is no text", `${CRDS}?dryRun=All`, withSchema({ type: "object", properties: { spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a > 0", messageExpression: "self.a" }] } } })),
-    post("rules that hold for times and names", CRDS, { ...definition("timings", "Timing", { properties: { at: { type: "string", format: "date-time", "x-kubernetes-validations": [{ rule: "self > timestamp('2020-01-01T00:00:00Z')" }] }, long: { type: "string", format: "duration", "x-kubernetes-validations": [{ rule: "self < duration('1h')" }] }, n: { type: "integer", "x-kubernetes-validations": [{ rule: "!oldSelf.hasValue() || self >= oldSelf.value()", optionalOldSelf: true, message: "only grows" }] } } }) }, { only: noTimes }),
+    ).map(([title, rule]) =>
+      post(
+        `rule with ${title}`,
+        `${CRDS}?dryRun=All`,
+        withSchema({
+          type: "object",
+          properties: {
+            spec: {
+              type: "object",
+              properties: {
+                a: { type: "integer" },
+                s: { type: "string", maxLength: 9 },
+                list: { type: "array", maxItems: 9, items: { type: "object", properties: { name: { type: "string", maxLength: 9 } } } },
+              },
+              "x-kubernetes-validations": [{ rule }],
+            },
+          },
+        }),
+      ),
+    ),
+    post(
+      "a message that is no text",
+      `${CRDS}?dryRun=All`,
+      withSchema({
+        type: "object",
+        properties: {
+          spec: { type: "object", properties: { a: { type: "integer" } }, "x-kubernetes-validations": [{ rule: "self.a > 0", messageExpression: "self.a" }] },
+        },
+      }),
+    ),
+    post(
+      "rules that hold for times and names",
+      CRDS,
+      {
+        ...definition("timings", "Timing", {
+          properties: {
+            at: { type: "string", format: "date-time", "x-kubernetes-validations": [{ rule: "self > timestamp('2020-01-01T00:00:00Z')" }] },
+            long: { type: "string", format: "duration", "x-kubernetes-validations": [{ rule: "self < duration('1h')" }] },
+            n: {
+              type: "integer",
+              "x-kubernetes-validations": [{ rule: "!oldSelf.hasValue() || self >= oldSelf.value()", optionalOldSelf: true, message: "only grows" }],
+            },
+          },
+        }),
+      },
+      { only: noTimes },
+    ),
     WAIT,
     post("a time that is late enough", `/apis/e.io/v1/namespaces/{ns}/timings`, thing("Timing", "a", { at: "2026-01-01T00:00:00Z", long: "59m", n: 3 })),
     post("a time that is too early", `/apis/e.io/v1/namespaces/{ns}/timings`, thing("Timing", "b", { at: "2019-01-01T00:00:00Z" })),
@@ -222,43 +362,136 @@ export const customScripts: readonly Script[] = [
   script("definitions", [
     ...(
       [
-        ["has another name", { ...object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "wrong.e.io"), spec: (bare("bares", {}) as { spec: unknown }).spec }],
+        [
+          "has another name",
+          { ...object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "wrong.e.io"), spec: (bare("bares", {}) as { spec: unknown }).spec },
+        ],
         ["lacks names", bare("bares", { names: {} })],
         ["lacks a scope", bare("bares", { scope: undefined })],
         ["has an unknown scope", bare("bares", { scope: "Nope" })],
         ["lacks a group", bare("bares", { group: "" })],
-        ["has a group without a dot", { ...object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "bares.eio"), spec: { ...(bare("bares", {}) as { spec: object }).spec, group: "eio" } }],
+        [
+          "has a group without a dot",
+          {
+            ...object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "bares.eio"),
+            spec: { ...(bare("bares", {}) as { spec: object }).spec, group: "eio" },
+          },
+        ],
         ["has a bad plural", bare("Bares", { names: { plural: "Bares", kind: "Bare" } })],
         ["lacks versions", bare("bares", { versions: [] })],
-        ["has no storage version", bare("bares", { versions: [{ name: "v1", served: true, storage: false, schema: { openAPIV3Schema: { type: "object" } } }] })],
-        ["has two storage versions", bare("bares", { versions: ["v1", "v2"].map((name) => ({ name, served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } })) })],
-        ["has a version twice", bare("bares", { versions: [true, false].map((storage) => ({ name: "v1", served: true, storage, schema: { openAPIV3Schema: { type: "object" } } })) })],
+        [
+          "has no storage version",
+          bare("bares", { versions: [{ name: "v1", served: true, storage: false, schema: { openAPIV3Schema: { type: "object" } } }] }),
+        ],
+        [
+          "has two storage versions",
+          bare("bares", { versions: ["v1", "v2"].map((name) => ({ name, served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } })) }),
+        ],
+        [
+          "has a version twice",
+          bare("bares", { versions: [true, false].map((storage) => ({ name: "v1", served: true, storage, schema: { openAPIV3Schema: { type: "object" } } })) }),
+        ],
         ["has a bad version", bare("bares", { versions: [{ name: "V_1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }] })],
         ["lacks a schema", bare("bares", { versions: [{ name: "v1", served: true, storage: true }] })],
         ["has a webhook for conversion without a client", bare("bares", { conversion: { strategy: "Webhook" } })],
         ["has an unknown conversion", bare("bares", { conversion: { strategy: "Nope" } })],
-        ["has a column without a path", bare("bares", { versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } }, additionalPrinterColumns: [{ name: "A", type: "string" }] }] })],
-        ["has a column of an unknown type", bare("bares", { versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } }, additionalPrinterColumns: [{ name: "A", type: "nope", jsonPath: ".a" }] }] })],
-        ["has a column with a bad path", bare("bares", { versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } }, additionalPrinterColumns: [{ name: "A", type: "string", jsonPath: ".a[" }] }] })],
-        ["has a scale with bad paths", bare("bares", { versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } }, subresources: { scale: { specReplicasPath: "spec.replicas", statusReplicasPath: ".spec.x" } } }] })],
+        [
+          "has a column without a path",
+          bare("bares", {
+            versions: [
+              {
+                name: "v1",
+                served: true,
+                storage: true,
+                schema: { openAPIV3Schema: { type: "object" } },
+                additionalPrinterColumns: [{ name: "A", type: "string" }],
+              },
+            ],
+          }),
+        ],
+        [
+          "has a column of an unknown type",
+          bare("bares", {
+            versions: [
+              {
+                name: "v1",
+                served: true,
+                storage: true,
+                schema: { openAPIV3Schema: { type: "object" } },
+                additionalPrinterColumns: [{ name: "A", type: "nope", jsonPath: ".a" }],
+              },
+            ],
+          }),
+        ],
+        [
+          "has a column with a bad path",
+          bare("bares", {
+            versions: [
+              {
+                name: "v1",
+                served: true,
+                storage: true,
+                schema: { openAPIV3Schema: { type: "object" } },
+                additionalPrinterColumns: [{ name: "A", type: "string", jsonPath: ".a[" }],
+              },
+            ],
+          }),
+        ],
+        [
+          "has a scale with bad paths",
+          bare("bares", {
+            versions: [
+              {
+                name: "v1",
+                served: true,
+                storage: true,
+                schema: { openAPIV3Schema: { type: "object" } },
+                subresources: { scale: { specReplicasPath: "spec.replicas", statusReplicasPath: ".spec.x" } },
+              },
+            ],
+          }),
+        ],
         ["has a root that is no object", withSchema({ type: "string" })],
         ["has a root without a type", withSchema({ properties: {} })],
         ["has a field without a type", withSchema({ type: "object", properties: { a: {} } })],
         ["has an unknown type", withSchema({ type: "object", properties: { a: { type: "nope" } } })],
         ["has an array without items", withSchema({ type: "object", properties: { a: { type: "array" } } })],
         ["has a reference", withSchema({ type: "object", properties: { a: { $ref: "#/x" } } })],
-        ["has properties and additional ones", withSchema({ type: "object", properties: { a: { type: "object", properties: { b: { type: "string" } }, additionalProperties: { type: "string" } } } })],
+        [
+          "has properties and additional ones",
+          withSchema({
+            type: "object",
+            properties: { a: { type: "object", properties: { b: { type: "string" } }, additionalProperties: { type: "string" } } },
+          }),
+        ],
         ["has a default of a wrong type", withSchema({ type: "object", properties: { a: { type: "string", default: 1 } } })],
         ["has a default that is pruned", withSchema({ type: "object", properties: { a: { type: "object", default: { b: 1 }, properties: {} } } })],
-        ["has a list of maps without keys", withSchema({ type: "object", properties: { a: { type: "array", "x-kubernetes-list-type": "map", items: { type: "object" } } } })],
-        ["has list keys that are no fields", withSchema({ type: "object", properties: { a: { type: "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], items: { type: "object", properties: {} } } } })],
-        ["has an unknown list type", withSchema({ type: "object", properties: { a: { type: "array", "x-kubernetes-list-type": "nope", items: { type: "string" } } } })],
+        [
+          "has a list of maps without keys",
+          withSchema({ type: "object", properties: { a: { type: "array", "x-kubernetes-list-type": "map", items: { type: "object" } } } }),
+        ],
+        [
+          "has list keys that are no fields",
+          withSchema({
+            type: "object",
+            properties: {
+              a: { type: "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], items: { type: "object", properties: {} } },
+            },
+          }),
+        ],
+        [
+          "has an unknown list type",
+          withSchema({ type: "object", properties: { a: { type: "array", "x-kubernetes-list-type": "nope", items: { type: "string" } } } }),
+        ],
         ["has a bad pattern", withSchema({ type: "object", properties: { a: { type: "string", pattern: "(" } } })],
         ["forbids additional properties", withSchema({ type: "object", additionalProperties: false })],
         ["asks for unique items", withSchema({ type: "object", properties: { a: { type: "array", uniqueItems: true, items: { type: "string" } } } })],
         ["has a type in a junctor", withSchema({ type: "object", properties: { a: { type: "object", anyOf: [{ type: "object" }] } } })],
         ["keeps unknown fields", bare("bares", { preserveUnknownFields: true })],
-        ["has a field of the object's metadata", withSchema({ type: "object", properties: { metadata: { type: "object", properties: { labels: { type: "object" } } } } })],
+        [
+          "has a field of the object's metadata",
+          withSchema({ type: "object", properties: { metadata: { type: "object", properties: { labels: { type: "object" } } } } }),
+        ],
         ["has unknown fields", { ...bare("bares", {}), nonesuch: 1 }],
       ] as [string, object][]
     ).map(([title, body]) => post(title, `${CRDS}?dryRun=All`, body, { only: noTimes })),

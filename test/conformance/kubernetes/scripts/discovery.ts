@@ -4,8 +4,25 @@ import { get, script } from "./dsl.ts";
 const AGGREGATED = { accept: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json" };
 /** What our server has of the real one's. */
 export const GROUP_VERSIONS = [
-  "apps/v1", "events.k8s.io/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1", "autoscaling/v2", "autoscaling/v1", "batch/v1", "certificates.k8s.io/v1", "networking.k8s.io/v1", "policy/v1",
-  "rbac.authorization.k8s.io/v1", "storage.k8s.io/v1", "admissionregistration.k8s.io/v1", "apiextensions.k8s.io/v1", "scheduling.k8s.io/v1", "coordination.k8s.io/v1", "node.k8s.io/v1", "discovery.k8s.io/v1", "apiregistration.k8s.io/v1",
+  "apps/v1",
+  "events.k8s.io/v1",
+  "authentication.k8s.io/v1",
+  "authorization.k8s.io/v1",
+  "autoscaling/v2",
+  "autoscaling/v1",
+  "batch/v1",
+  "certificates.k8s.io/v1",
+  "networking.k8s.io/v1",
+  "policy/v1",
+  "rbac.authorization.k8s.io/v1",
+  "storage.k8s.io/v1",
+  "admissionregistration.k8s.io/v1",
+  "apiextensions.k8s.io/v1",
+  "scheduling.k8s.io/v1",
+  "coordination.k8s.io/v1",
+  "node.k8s.io/v1",
+  "discovery.k8s.io/v1",
+  "apiregistration.k8s.io/v1",
 ];
 const GROUPS = new Set(GROUP_VERSIONS.map((version) => version.split("/")[0]));
 
@@ -23,10 +40,12 @@ const knownGroups = (body: unknown): unknown => {
   const { groups } = body as { groups?: Named[] };
   return { ...(body as object), groups: groups?.filter(({ name = "" }) => GROUPS.has(name)) };
 };
-const oneGroup = (group: string) => (body: unknown): unknown => {
-  const { items } = body as { items?: Named[] };
-  return items?.find(({ metadata }) => (metadata?.name ?? "") === group) ?? body;
-};
+const oneGroup =
+  (group: string) =>
+  (body: unknown): unknown => {
+    const { items } = body as { items?: Named[] };
+    return items?.find(({ metadata }) => (metadata?.name ?? "") === group) ?? body;
+  };
 
 /** What there is. */
 export const discoveryScripts: readonly Script[] = [
@@ -40,7 +59,12 @@ export const discoveryScripts: readonly Script[] = [
     ...[...GROUPS].map((group) => get(`aggregated ${group}`, "/apis", { headers: AGGREGATED, only: oneGroup(group ?? "") })),
     get("an unknown group", "/apis/nonesuch.io"),
     get("an unknown version", "/apis/apps/v9"),
-    get("version", "/version", { only: (body) => Object.keys(body as object).filter((key) => !/emulation|Compat/i.test(key)).sort() }),
+    get("version", "/version", {
+      only: (body) =>
+        Object.keys(body as object)
+          .filter((key) => !/emulation|Compat/i.test(key))
+          .sort(),
+    }),
     get("health", "/healthz"),
     get("liveness", "/livez"),
     get("readiness", "/readyz"),

@@ -3,19 +3,26 @@ import { cluster, configMap, deployment, ns, object, post, script, service, temp
 
 type Case = [title: string, path: string, body: object];
 
-const APPS = (kind: string, spec: object): object => object("apps/v1", kind, "x", { spec: { selector: { matchLabels: { app: "a" } }, template: template(), ...spec } });
+const APPS = (kind: string, spec: object): object =>
+  object("apps/v1", kind, "x", { spec: { selector: { matchLabels: { app: "a" } }, template: template(), ...spec } });
 const D = ns("apps/v1/deployments");
 const job = (spec: object): object => object("batch/v1", "Job", "x", { spec: { template: template({ restartPolicy: "Never" }), ...spec } });
 const J = ns("batch/v1/jobs");
-const cron = (spec: object): object => object("batch/v1", "CronJob", "x", { spec: { schedule: "* * * * *", jobTemplate: { spec: { template: template({ restartPolicy: "Never" }) } }, ...spec } });
+const cron = (spec: object): object =>
+  object("batch/v1", "CronJob", "x", { spec: { schedule: "* * * * *", jobTemplate: { spec: { template: template({ restartPolicy: "Never" }) } }, ...spec } });
 const C = ns("batch/v1/cronjobs");
-const hpa = (spec: object): object => object("autoscaling/v2", "HorizontalPodAutoscaler", "x", { spec: { maxReplicas: 3, scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "d" }, ...spec } });
+const hpa = (spec: object): object =>
+  object("autoscaling/v2", "HorizontalPodAutoscaler", "x", {
+    spec: { maxReplicas: 3, scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "d" }, ...spec },
+  });
 const H = ns("autoscaling/v2/horizontalpodautoscalers");
 const pdb = (spec: object): object => object("policy/v1", "PodDisruptionBudget", "x", { spec: { selector: { matchLabels: { a: "b" } }, ...spec } });
 const P = ns("policy/v1/poddisruptionbudgets");
-const claim = (spec: object): object => object("v1", "PersistentVolumeClaim", "x", { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } }, ...spec } });
+const claim = (spec: object): object =>
+  object("v1", "PersistentVolumeClaim", "x", { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } }, ...spec } });
 const V = ns("persistentvolumeclaims");
-const volume = (spec: object): object => object("v1", "PersistentVolume", "invalid-x", { spec: { accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" }, hostPath: { path: "/x" }, ...spec } });
+const volume = (spec: object): object =>
+  object("v1", "PersistentVolume", "invalid-x", { spec: { accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" }, hostPath: { path: "/x" }, ...spec } });
 const PV = cluster("persistentvolumes");
 const ingress = (spec: object): object => object("networking.k8s.io/v1", "Ingress", "x", { spec });
 const I = ns("networking.k8s.io/v1/ingresses");
@@ -25,11 +32,24 @@ const policy = (spec: object): object => object("networking.k8s.io/v1", "Network
 const N = ns("networking.k8s.io/v1/networkpolicies");
 const role = (rule: object): object => object("rbac.authorization.k8s.io/v1", "Role", "x", { rules: [rule] });
 const R = ns("rbac.authorization.k8s.io/v1/roles");
-const binding = (more: object): object => object("rbac.authorization.k8s.io/v1", "RoleBinding", "x", { roleRef: { kind: "Role", name: "r" }, subjects: [], ...more });
+const binding = (more: object): object =>
+  object("rbac.authorization.k8s.io/v1", "RoleBinding", "x", { roleRef: { kind: "Role", name: "r" }, subjects: [], ...more });
 const B = ns("rbac.authorization.k8s.io/v1/rolebindings");
 const slice = (more: object): object => object("discovery.k8s.io/v1", "EndpointSlice", "x", { addressType: "IPv4", endpoints: [], ...more });
 const E = ns("discovery.k8s.io/v1/endpointslices");
-const hook = (more: object): object => object("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "invalid-x", { webhooks: [{ name: "a.e.io", sideEffects: "None", admissionReviewVersions: ["v1"], clientConfig: { service: { name: "s", namespace: "n" } }, rules: [{ apiGroups: ["e.io"], apiVersions: ["v1"], operations: ["CREATE"], resources: ["x"] }], ...more }] });
+const hook = (more: object): object =>
+  object("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "invalid-x", {
+    webhooks: [
+      {
+        name: "a.e.io",
+        sideEffects: "None",
+        admissionReviewVersions: ["v1"],
+        clientConfig: { service: { name: "s", namespace: "n" } },
+        rules: [{ apiGroups: ["e.io"], apiVersions: ["v1"], operations: ["CREATE"], resources: ["x"] }],
+        ...more,
+      },
+    ],
+  });
 const W = cluster("admissionregistration.k8s.io/v1/validatingwebhookconfigurations");
 const S = ns("services");
 const secret = (more: object): object => object("v1", "Secret", "x", more);
@@ -55,8 +75,26 @@ const cases: Case[] = [
   ["service: port beyond", S, service("x", { ports: [{ port: 70000 }] })],
   ["service: no port", S, service("x", { ports: [{ name: "a" }] })],
   ["service: several without names", S, service("x", { ports: [{ port: 80 }, { port: 81 }] })],
-  ["service: two of a name", S, service("x", { ports: [{ port: 80, name: "a" }, { port: 81, name: "a" }] })],
-  ["service: two of a port", S, service("x", { ports: [{ port: 80, name: "a" }, { port: 80, name: "b" }] })],
+  [
+    "service: two of a name",
+    S,
+    service("x", {
+      ports: [
+        { port: 80, name: "a" },
+        { port: 81, name: "a" },
+      ],
+    }),
+  ],
+  [
+    "service: two of a port",
+    S,
+    service("x", {
+      ports: [
+        { port: 80, name: "a" },
+        { port: 80, name: "b" },
+      ],
+    }),
+  ],
   ["service: unknown protocol", S, service("x", { ports: [{ port: 80, protocol: "ICMP" }] })],
   ["service: bad target", S, service("x", { ports: [{ port: 80, targetPort: "Bad_Name" }] })],
   ["service: target beyond", S, service("x", { ports: [{ port: 80, targetPort: 70000 }] })],
@@ -83,7 +121,11 @@ const cases: Case[] = [
   ["endpoints: loopback", EP, object("v1", "Endpoints", "x", { subsets: [{ addresses: [{ ip: "127.0.0.1" }], ports: [{ port: 80 }] }] })],
   ["endpoints: nonsense", EP, object("v1", "Endpoints", "x", { subsets: [{ addresses: [{ ip: "x" }], ports: [{ port: 0 }] }] })],
   ["endpoints: nothing", EP, object("v1", "Endpoints", "x", { subsets: [{}] })],
-  ["endpoints: ports without names", EP, object("v1", "Endpoints", "x", { subsets: [{ addresses: [{ ip: "10.1.1.1" }], ports: [{ port: 80 }, { port: 81 }] }] })],
+  [
+    "endpoints: ports without names",
+    EP,
+    object("v1", "Endpoints", "x", { subsets: [{ addresses: [{ ip: "10.1.1.1" }], ports: [{ port: 80 }, { port: 81 }] }] }),
+  ],
   ["slice: unknown type", E, slice({ addressType: "Nope" })],
   ["slice: no type", E, slice({ addressType: "" })],
   ["slice: loopback", E, slice({ endpoints: [{ addresses: ["127.0.0.1"] }] })],
@@ -95,14 +137,36 @@ const cases: Case[] = [
   ["slice: no addresses", E, slice({ endpoints: [{ addresses: [] }] })],
   ["slice: bad host name", E, slice({ endpoints: [{ addresses: ["10.1.1.1"], hostname: "A_" }] })],
   ["slice: unknown protocol", E, slice({ ports: [{ port: 80, protocol: "ICMP" }] })],
-  ["slice: two ports of a name", E, slice({ ports: [{ port: 80, name: "a" }, { port: 81, name: "a" }] })],
+  [
+    "slice: two ports of a name",
+    E,
+    slice({
+      ports: [
+        { port: 80, name: "a" },
+        { port: 81, name: "a" },
+      ],
+    }),
+  ],
   ["slice: bad port name", E, slice({ ports: [{ port: 80, name: "A_" }] })],
   ["slice: port beyond", E, slice({ ports: [{ port: 70000 }] })],
   ["deployment: negative replicas", D, deployment("x", { replicas: -1 })],
   ["deployment: no selector", D, deployment("x", { selector: null })],
   ["deployment: empty selector", D, deployment("x", { selector: {} })],
   ["deployment: another selector", D, deployment("x", { selector: { matchLabels: { app: "b" } } })],
-  ["deployment: bad selector", D, deployment("x", { selector: { matchLabels: { app: "a" }, matchExpressions: [{ key: "x", operator: "In" }, { key: "a b", operator: "Nope" }, { key: "y", operator: "Exists", values: ["z"] }] } })],
+  [
+    "deployment: bad selector",
+    D,
+    deployment("x", {
+      selector: {
+        matchLabels: { app: "a" },
+        matchExpressions: [
+          { key: "x", operator: "In" },
+          { key: "a b", operator: "Nope" },
+          { key: "y", operator: "Exists", values: ["z"] },
+        ],
+      },
+    }),
+  ],
   ["deployment: no template", D, deployment("x", { template: null })],
   ["deployment: unknown strategy", D, deployment("x", { strategy: { type: "Nope" } })],
   ["deployment: recreates and rolls", D, deployment("x", { strategy: { type: "Recreate", rollingUpdate: { maxSurge: 1 } } })],
@@ -114,7 +178,11 @@ const cases: Case[] = [
   ["deployment: never restarts", D, deployment("x", { template: template({ restartPolicy: "Never" }) })],
   ["deployment: deadline of pods", D, deployment("x", { template: template({ activeDeadlineSeconds: 5 }) })],
   ["deployment: no containers", D, deployment("x", { template: template({ containers: [] }) })],
-  ["deployment: bad template labels", D, deployment("x", { template: { metadata: { labels: { app: "a", x: "-b-" } }, spec: { containers: [{ name: "c", image: "i:1" }] } } })],
+  [
+    "deployment: bad template labels",
+    D,
+    deployment("x", { template: { metadata: { labels: { app: "a", x: "-b-" } }, spec: { containers: [{ name: "c", image: "i:1" }] } } }),
+  ],
   ["replica set: negative", ns("apps/v1/replicasets"), APPS("ReplicaSet", { replicas: -1, minReadySeconds: -1 })],
   ["replica set: another selector", ns("apps/v1/replicasets"), APPS("ReplicaSet", { selector: { matchLabels: { app: "b" } } })],
   ["replica set: empty selector", ns("apps/v1/replicasets"), APPS("ReplicaSet", { selector: {} })],
@@ -126,16 +194,36 @@ const cases: Case[] = [
   ["daemon set: negative", ns("apps/v1/daemonsets"), APPS("DaemonSet", { minReadySeconds: -1, revisionHistoryLimit: -1 })],
   ["stateful set: unknown policies", ns("apps/v1/statefulsets"), APPS("StatefulSet", { podManagementPolicy: "Nope", updateStrategy: { type: "Nope" } })],
   ["stateful set: negative", ns("apps/v1/statefulsets"), APPS("StatefulSet", { replicas: -1, minReadySeconds: -1, revisionHistoryLimit: -1 })],
-  ["stateful set: partition of no rolling update", ns("apps/v1/statefulsets"), APPS("StatefulSet", { updateStrategy: { type: "OnDelete", rollingUpdate: { partition: 1 } } })],
+  [
+    "stateful set: partition of no rolling update",
+    ns("apps/v1/statefulsets"),
+    APPS("StatefulSet", { updateStrategy: { type: "OnDelete", rollingUpdate: { partition: 1 } } }),
+  ],
   ["stateful set: negative partition", ns("apps/v1/statefulsets"), APPS("StatefulSet", { updateStrategy: { rollingUpdate: { partition: -1 } } })],
   ["stateful set: negative start", ns("apps/v1/statefulsets"), APPS("StatefulSet", { ordinals: { start: -1 } })],
-  ["stateful set: unknown retention", ns("apps/v1/statefulsets"), APPS("StatefulSet", { persistentVolumeClaimRetentionPolicy: { whenDeleted: "Nope", whenScaled: "Nope" } })],
+  [
+    "stateful set: unknown retention",
+    ns("apps/v1/statefulsets"),
+    APPS("StatefulSet", { persistentVolumeClaimRetentionPolicy: { whenDeleted: "Nope", whenScaled: "Nope" } }),
+  ],
   ["stateful set: another selector", ns("apps/v1/statefulsets"), APPS("StatefulSet", { selector: { matchLabels: { app: "b" } } })],
   ["stateful set: no containers", ns("apps/v1/statefulsets"), APPS("StatefulSet", { template: template({ containers: [] }) })],
   ["stateful set: bad service", ns("apps/v1/statefulsets"), APPS("StatefulSet", { serviceName: "A_" })],
-  ["replication controller: another selector", ns("replicationcontrollers"), object("v1", "ReplicationController", "x", { spec: { selector: { app: "b" }, template: template() } })],
-  ["replication controller: negative", ns("replicationcontrollers"), object("v1", "ReplicationController", "x", { spec: { replicas: -1, minReadySeconds: -1, selector: { app: "a" }, template: template() } })],
-  ["replication controller: no selector", ns("replicationcontrollers"), object("v1", "ReplicationController", "x", { spec: { template: { spec: { containers: [{ name: "c", image: "i:1" }] } } } })],
+  [
+    "replication controller: another selector",
+    ns("replicationcontrollers"),
+    object("v1", "ReplicationController", "x", { spec: { selector: { app: "b" }, template: template() } }),
+  ],
+  [
+    "replication controller: negative",
+    ns("replicationcontrollers"),
+    object("v1", "ReplicationController", "x", { spec: { replicas: -1, minReadySeconds: -1, selector: { app: "a" }, template: template() } }),
+  ],
+  [
+    "replication controller: no selector",
+    ns("replicationcontrollers"),
+    object("v1", "ReplicationController", "x", { spec: { template: { spec: { containers: [{ name: "c", image: "i:1" }] } } } }),
+  ],
   ["job: negative", J, job({ parallelism: -1, completions: -1, backoffLimit: -1, activeDeadlineSeconds: -1, ttlSecondsAfterFinished: -1 })],
   ["job: restarts always", J, job({ template: template({ restartPolicy: "Always" }) })],
   ["job: no restart policy", J, job({ template: template() })],
@@ -145,7 +233,14 @@ const cases: Case[] = [
   ["job: too many in parallel", J, job({ completionMode: "Indexed", completions: 1, parallelism: 100_001 })],
   ["job: limit by index without one", J, job({ backoffLimitPerIndex: 1 })],
   ["job: bad failure policy", J, job({ podFailurePolicy: { rules: [{ action: "Nope" }] } })],
-  ["job: failure policy with restarts", J, job({ template: template({ restartPolicy: "OnFailure" }), podFailurePolicy: { rules: [{ action: "Ignore", onPodConditions: [{ type: "X", status: "True" }] }] } })],
+  [
+    "job: failure policy with restarts",
+    J,
+    job({
+      template: template({ restartPolicy: "OnFailure" }),
+      podFailurePolicy: { rules: [{ action: "Ignore", onPodConditions: [{ type: "X", status: "True" }] }] },
+    }),
+  ],
   ["job: exit codes twice", J, job({ podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes: { operator: "In", values: [1, 1] } }] } })],
   ["job: success of nothing", J, job({ successPolicy: { rules: [] } })],
   ["job: unknown replacement", J, job({ podReplacementPolicy: "Nope" })],
@@ -158,7 +253,13 @@ const cases: Case[] = [
   ["cron job: unknown zone", C, cron({ timeZone: "Nowhere/At_All" })],
   ["cron job: unknown policy", C, cron({ concurrencyPolicy: "Nope" })],
   ["cron job: negative", C, cron({ startingDeadlineSeconds: -1, successfulJobsHistoryLimit: -1, failedJobsHistoryLimit: -1 })],
-  ["cron job: long name", C, object("batch/v1", "CronJob", "x".repeat(53), { spec: { schedule: "* * * * *", jobTemplate: { spec: { template: template({ restartPolicy: "Never" }) } } } })],
+  [
+    "cron job: long name",
+    C,
+    object("batch/v1", "CronJob", "x".repeat(53), {
+      spec: { schedule: "* * * * *", jobTemplate: { spec: { template: template({ restartPolicy: "Never" }) } } },
+    }),
+  ],
   ["cron job: restarts always", C, cron({ jobTemplate: { spec: { template: template() } } })],
   ["autoscaler: no maximum", H, hpa({ maxReplicas: 0 })],
   ["autoscaler: minimum over maximum", H, hpa({ minReplicas: 5 })],
@@ -168,10 +269,22 @@ const cases: Case[] = [
   ["autoscaler: unknown metric", H, hpa({ metrics: [{ type: "Nope" }] })],
   ["autoscaler: metric without a source", H, hpa({ metrics: [{ type: "Resource" }] })],
   ["autoscaler: metric without a target", H, hpa({ metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization" } } }] })],
-  ["autoscaler: metric of no name", H, hpa({ metrics: [{ type: "Pods", pods: { metric: { name: "" }, target: { type: "AverageValue", averageValue: "1" } } }] })],
+  [
+    "autoscaler: metric of no name",
+    H,
+    hpa({ metrics: [{ type: "Pods", pods: { metric: { name: "" }, target: { type: "AverageValue", averageValue: "1" } } }] }),
+  ],
   ["autoscaler: unknown target type", H, hpa({ metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Nope", averageUtilization: 50 } } }] })],
-  ["autoscaler: negative utilization", H, hpa({ metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: -1 } } }] })],
-  ["autoscaler: bad behaviour", H, hpa({ behavior: { scaleUp: { selectPolicy: "Nope", stabilizationWindowSeconds: -1, policies: [{ type: "Nope", value: 0, periodSeconds: 0 }] } } })],
+  [
+    "autoscaler: negative utilization",
+    H,
+    hpa({ metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: -1 } } }] }),
+  ],
+  [
+    "autoscaler: bad behaviour",
+    H,
+    hpa({ behavior: { scaleUp: { selectPolicy: "Nope", stabilizationWindowSeconds: -1, policies: [{ type: "Nope", value: 0, periodSeconds: 0 }] } } }),
+  ],
   ["disruption budget: both", P, pdb({ minAvailable: 1, maxUnavailable: 1 })],
   ["disruption budget: bad amount", P, pdb({ minAvailable: "x" })],
   ["disruption budget: negative", P, pdb({ minAvailable: -1 })],
@@ -215,7 +328,11 @@ const cases: Case[] = [
   ["ingress: two backends", I, path({ backend: { service: { name: "s", port: { number: 80 } }, resource: { kind: "K", name: "n" } } })],
   ["ingress: bad tls host", I, ingress({ tls: [{ hosts: ["A_"] }], defaultBackend: backend })],
   ["ingress: bad class", I, ingress({ ingressClassName: "A_", defaultBackend: backend })],
-  ["ingress class: bad controller", cluster("networking.k8s.io/v1/ingressclasses"), object("networking.k8s.io/v1", "IngressClass", "invalid-x", { spec: { controller: "x" } })],
+  [
+    "ingress class: bad controller",
+    cluster("networking.k8s.io/v1/ingressclasses"),
+    object("networking.k8s.io/v1", "IngressClass", "invalid-x", { spec: { controller: "x" } }),
+  ],
   ["network policy: bad port", N, policy({ ingress: [{ ports: [{ port: 0 }] }] })],
   ["network policy: unknown protocol", N, policy({ ingress: [{ ports: [{ port: 80, protocol: "ICMP" }] }] })],
   ["network policy: bad block", N, policy({ ingress: [{ from: [{ ipBlock: { cidr: "x" } }] }] })],
@@ -258,29 +375,75 @@ const cases: Case[] = [
   ["webhook: long time", W, hook({ timeoutSeconds: 31 })],
   ["webhook: unknown operation", W, hook({ rules: [{ apiGroups: ["e.io"], apiVersions: ["v1"], operations: ["NOPE"], resources: ["x"] }] })],
   ["webhook: rule of nothing", W, hook({ rules: [{}] })],
-  ["webhook: everything and more", W, hook({ rules: [{ apiGroups: ["*", "a"], apiVersions: ["*", "v1"], operations: ["*", "CREATE"], resources: ["*", "x"] }] })],
+  [
+    "webhook: everything and more",
+    W,
+    hook({ rules: [{ apiGroups: ["*", "a"], apiVersions: ["*", "v1"], operations: ["*", "CREATE"], resources: ["*", "x"] }] }),
+  ],
   ["webhook: unknown scope", W, hook({ rules: [{ apiGroups: ["a"], apiVersions: ["v1"], operations: ["CREATE"], resources: ["x"], scope: "Nope" }] })],
   ["webhook: bad selector", W, hook({ namespaceSelector: { matchLabels: { "a b": "c" } } })],
   ["webhook: condition of no name", W, hook({ matchConditions: [{ name: "", expression: "true" }] })],
   ["webhook: condition without an expression", W, hook({ matchConditions: [{ name: "a", expression: "" }] })],
-  ["webhook: condition twice", W, hook({ matchConditions: [{ name: "a", expression: "true" }, { name: "a", expression: "true" }] })],
+  [
+    "webhook: condition twice",
+    W,
+    hook({
+      matchConditions: [
+        { name: "a", expression: "true" },
+        { name: "a", expression: "true" },
+      ],
+    }),
+  ],
   ["limit range: unknown type", ns("limitranges"), object("v1", "LimitRange", "x", { spec: { limits: [{ type: "Nope x" }] } })],
-  ["limit range: minimum over maximum", ns("limitranges"), object("v1", "LimitRange", "x", { spec: { limits: [{ type: "Container", min: { cpu: "2" }, max: { cpu: "1" } }] } })],
-  ["limit range: default over maximum", ns("limitranges"), object("v1", "LimitRange", "x", { spec: { limits: [{ type: "Container", default: { cpu: "2" }, max: { cpu: "1" } }] } })],
+  [
+    "limit range: minimum over maximum",
+    ns("limitranges"),
+    object("v1", "LimitRange", "x", { spec: { limits: [{ type: "Container", min: { cpu: "2" }, max: { cpu: "1" } }] } }),
+  ],
+  [
+    "limit range: default over maximum",
+    ns("limitranges"),
+    object("v1", "LimitRange", "x", { spec: { limits: [{ type: "Container", default: { cpu: "2" }, max: { cpu: "1" } }] } }),
+  ],
   ["limit range: type twice", ns("limitranges"), object("v1", "LimitRange", "x", { spec: { limits: [{ type: "Pod" }, { type: "Pod" }] } })],
   ["quota: unknown resource", ns("resourcequotas"), object("v1", "ResourceQuota", "x", { spec: { hard: { nope: "1" } } })],
   ["quota: negative", ns("resourcequotas"), object("v1", "ResourceQuota", "x", { spec: { hard: { pods: "-1" } } })],
   ["quota: unknown scope", ns("resourcequotas"), object("v1", "ResourceQuota", "x", { spec: { hard: { pods: "1" }, scopes: ["Nope"] } })],
   ["storage class: no provisioner", cluster("storage.k8s.io/v1/storageclasses"), object("storage.k8s.io/v1", "StorageClass", "invalid-x", { provisioner: "" })],
-  ["storage class: unknown policies", cluster("storage.k8s.io/v1/storageclasses"), object("storage.k8s.io/v1", "StorageClass", "invalid-x", { provisioner: "e.io/p", reclaimPolicy: "Nope", volumeBindingMode: "Nope" })],
+  [
+    "storage class: unknown policies",
+    cluster("storage.k8s.io/v1/storageclasses"),
+    object("storage.k8s.io/v1", "StorageClass", "invalid-x", { provisioner: "e.io/p", reclaimPolicy: "Nope", volumeBindingMode: "Nope" }),
+  ],
   ["priority class: system's name", cluster("scheduling.k8s.io/v1/priorityclasses"), object("scheduling.k8s.io/v1", "PriorityClass", "system-x", { value: 1 })],
-  ["priority class: too high", cluster("scheduling.k8s.io/v1/priorityclasses"), object("scheduling.k8s.io/v1", "PriorityClass", "invalid-x", { value: 1_000_000_001 })],
-  ["priority class: unknown preemption", cluster("scheduling.k8s.io/v1/priorityclasses"), object("scheduling.k8s.io/v1", "PriorityClass", "invalid-x", { value: 1, preemptionPolicy: "Nope" })],
-  ["lease: bad times", ns("coordination.k8s.io/v1/leases"), object("coordination.k8s.io/v1", "Lease", "x", { spec: { leaseDurationSeconds: 0, leaseTransitions: -1 } })],
+  [
+    "priority class: too high",
+    cluster("scheduling.k8s.io/v1/priorityclasses"),
+    object("scheduling.k8s.io/v1", "PriorityClass", "invalid-x", { value: 1_000_000_001 }),
+  ],
+  [
+    "priority class: unknown preemption",
+    cluster("scheduling.k8s.io/v1/priorityclasses"),
+    object("scheduling.k8s.io/v1", "PriorityClass", "invalid-x", { value: 1, preemptionPolicy: "Nope" }),
+  ],
+  [
+    "lease: bad times",
+    ns("coordination.k8s.io/v1/leases"),
+    object("coordination.k8s.io/v1", "Lease", "x", { spec: { leaseDurationSeconds: 0, leaseTransitions: -1 } }),
+  ],
   ["runtime class: bad handler", cluster("node.k8s.io/v1/runtimeclasses"), object("node.k8s.io/v1", "RuntimeClass", "invalid-x", { handler: "A_" })],
-  ["signing request: no usages", cluster("certificates.k8s.io/v1/certificatesigningrequests"), object("certificates.k8s.io/v1", "CertificateSigningRequest", "invalid-x", { spec: { request: "", signerName: "x" } })],
+  [
+    "signing request: no usages",
+    cluster("certificates.k8s.io/v1/certificatesigningrequests"),
+    object("certificates.k8s.io/v1", "CertificateSigningRequest", "invalid-x", { spec: { request: "", signerName: "x" } }),
+  ],
   ["pod template: no containers", ns("podtemplates"), object("v1", "PodTemplate", "x", { template: { spec: { containers: [] } } })],
 ];
 
 /** Objects that are refused, kind by kind, and why. */
-export const invalidKindScripts: readonly Script[] = [script("invalid objects", cases.map(([title, at, body]) => post(title, `${at}?dryRun=All`, body)))];
+export const invalidKindScripts: readonly Script[] = [
+  script(
+    "invalid objects",
+    cases.map(([title, at, body]) => post(title, `${at}?dryRun=All`, body)),
+  ),
+];

@@ -16,7 +16,15 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["container with a long name", { containers: [{ name: "a".repeat(64), image: "i:1" }] }],
   ["container without an image", { containers: [{ name: "c" }] }],
   ["image with spaces", c({ image: " i:1 " })],
-  ["two containers of a name", { containers: [{ name: "c", image: "i:1" }, { name: "c", image: "i:2" }] }],
+  [
+    "two containers of a name",
+    {
+      containers: [
+        { name: "c", image: "i:1" },
+        { name: "c", image: "i:2" },
+      ],
+    },
+  ],
   ["container and init container of a name", { ...c({}), initContainers: [{ name: "c", image: "i:1" }] }],
   ["unknown pull policy", c({ imagePullPolicy: "Sometimes" })],
   ["unknown termination message policy", c({ terminationMessagePolicy: "Nope" })],
@@ -27,16 +35,35 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["port with a bad name", c({ ports: [{ containerPort: 80, name: "A_very-long-port-name" }] })],
   ["port with a number for a name", c({ ports: [{ containerPort: 80, name: "80" }] })],
   ["port with two hyphens", c({ ports: [{ containerPort: 80, name: "a--b" }] })],
-  ["two ports of a name", c({ ports: [{ containerPort: 80, name: "a" }, { containerPort: 81, name: "a" }] })],
+  [
+    "two ports of a name",
+    c({
+      ports: [
+        { containerPort: 80, name: "a" },
+        { containerPort: 81, name: "a" },
+      ],
+    }),
+  ],
   ["host port beyond", c({ ports: [{ containerPort: 80, hostPort: 70000 }] })],
-  ["two host ports", { containers: [{ name: "a", image: "i:1", ports: [{ containerPort: 80, hostPort: 80 }] }, { name: "b", image: "i:1", ports: [{ containerPort: 81, hostPort: 80 }] }] }],
+  [
+    "two host ports",
+    {
+      containers: [
+        { name: "a", image: "i:1", ports: [{ containerPort: 80, hostPort: 80 }] },
+        { name: "b", image: "i:1", ports: [{ containerPort: 81, hostPort: 80 }] },
+      ],
+    },
+  ],
   ["host network with another host port", { ...c({ ports: [{ containerPort: 80, hostPort: 81 }] }), hostNetwork: true }],
   ["bad host address", c({ ports: [{ containerPort: 80, hostIP: "x" }] })],
   ["environment without a name", c({ env: [{ value: "x" }] })],
   ["environment with a bad name", c({ env: [{ name: "a=b", value: "x" }] })],
   ["environment with value and source", c({ env: [{ name: "A", value: "x", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }] })],
   ["environment from nothing", c({ env: [{ name: "A", valueFrom: {} }] })],
-  ["environment from two sources", c({ env: [{ name: "A", valueFrom: { fieldRef: { fieldPath: "metadata.name" }, configMapKeyRef: { name: "a", key: "b" } } }] })],
+  [
+    "environment from two sources",
+    c({ env: [{ name: "A", valueFrom: { fieldRef: { fieldPath: "metadata.name" }, configMapKeyRef: { name: "a", key: "b" } } }] }),
+  ],
   ["environment from an unknown field", c({ env: [{ name: "A", valueFrom: { fieldRef: { fieldPath: "spec.x" } } }] })],
   ["environment from no field", c({ env: [{ name: "A", valueFrom: { fieldRef: { fieldPath: "" } } }] })],
   ["environment from a bad label", c({ env: [{ name: "A", valueFrom: { fieldRef: { fieldPath: "metadata.labels['a b']" } } }] })],
@@ -56,11 +83,28 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["mount of what is missing", c({ volumeMounts: [{ name: "v", mountPath: "/x" }] })],
   ["mount without a path", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v" }] })],
   ["mount without a name", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ mountPath: "/x" }] })],
-  ["two mounts at a path", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x" }, { name: "v", mountPath: "/x" }] })],
+  [
+    "two mounts at a path",
+    withVolume(
+      { name: "v", emptyDir: {} },
+      {
+        volumeMounts: [
+          { name: "v", mountPath: "/x" },
+          { name: "v", mountPath: "/x" },
+        ],
+      },
+    ),
+  ],
   ["mount with an absolute sub-path", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", subPath: "/a" }] })],
   ["mount with a sub-path that climbs", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", subPath: "a/../b" }] })],
-  ["mount with sub-path and expression", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", subPath: "a", subPathExpr: "b" }] })],
-  ["mount with propagation both ways", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", mountPropagation: "Bidirectional" }] })],
+  [
+    "mount with sub-path and expression",
+    withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", subPath: "a", subPathExpr: "b" }] }),
+  ],
+  [
+    "mount with propagation both ways",
+    withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", mountPropagation: "Bidirectional" }] }),
+  ],
   ["mount with unknown propagation", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", mountPropagation: "Nope" }] })],
   ["mount, read-only in depth", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x", recursiveReadOnly: "Enabled" }] })],
   ["mount with a colon", withVolume({ name: "v", emptyDir: {} }, { volumeMounts: [{ name: "v", mountPath: "/x:y" }] })],
@@ -69,7 +113,16 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["volume without a name", withVolume({ emptyDir: {} })],
   ["volume with a bad name", withVolume({ name: "A_", emptyDir: {} })],
   ["volume with two sources", withVolume({ name: "v", emptyDir: {}, secret: { secretName: "s" } })],
-  ["two volumes of a name", { ...c({}), volumes: [{ name: "v", emptyDir: {} }, { name: "v", emptyDir: {} }] }],
+  [
+    "two volumes of a name",
+    {
+      ...c({}),
+      volumes: [
+        { name: "v", emptyDir: {} },
+        { name: "v", emptyDir: {} },
+      ],
+    },
+  ],
   ["secret without a name", withVolume({ name: "v", secret: {} })],
   ["secret with a bad mode", withVolume({ name: "v", secret: { secretName: "s", defaultMode: 512 } })],
   ["secret with an item without a key", withVolume({ name: "v", secret: { secretName: "s", items: [{ path: "a" }] } })],
@@ -86,11 +139,23 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["empty folder of a negative size", withVolume({ name: "v", emptyDir: { sizeLimit: "-1" } })],
   ["file of an unknown field", withVolume({ name: "v", downwardAPI: { items: [{ path: "a", fieldRef: { fieldPath: "spec.x" } }] } })],
   ["file of nothing", withVolume({ name: "v", downwardAPI: { items: [{ path: "a" }] } })],
-  ["file of two sources", withVolume({ name: "v", downwardAPI: { items: [{ path: "a", fieldRef: { fieldPath: "metadata.name" }, resourceFieldRef: { containerName: "c", resource: "limits.cpu" } }] } })],
+  [
+    "file of two sources",
+    withVolume({
+      name: "v",
+      downwardAPI: { items: [{ path: "a", fieldRef: { fieldPath: "metadata.name" }, resourceFieldRef: { containerName: "c", resource: "limits.cpu" } }] },
+    }),
+  ],
   ["file of a resource without a container", withVolume({ name: "v", downwardAPI: { items: [{ path: "a", resourceFieldRef: { resource: "limits.cpu" } }] } })],
   ["projection of nothing", withVolume({ name: "v", projected: { sources: [{}] } })],
   ["projection of two sources in one", withVolume({ name: "v", projected: { sources: [{ secret: { name: "a" }, configMap: { name: "b" } }] } })],
-  ["projection of two to a path", withVolume({ name: "v", projected: { sources: [{ secret: { name: "a", items: [{ key: "a", path: "x" }] } }, { configMap: { name: "b", items: [{ key: "a", path: "x" }] } }] } })],
+  [
+    "projection of two to a path",
+    withVolume({
+      name: "v",
+      projected: { sources: [{ secret: { name: "a", items: [{ key: "a", path: "x" }] } }, { configMap: { name: "b", items: [{ key: "a", path: "x" }] } }] },
+    }),
+  ],
   ["projection of a short token", withVolume({ name: "v", projected: { sources: [{ serviceAccountToken: { path: "t", expirationSeconds: 5 } }] } })],
   ["projection of a long token", withVolume({ name: "v", projected: { sources: [{ serviceAccountToken: { path: "t", expirationSeconds: 4294967297 } }] } })],
   ["projection of a token without a path", withVolume({ name: "v", projected: { sources: [{ serviceAccountToken: {} }] } })],
@@ -120,17 +185,59 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["toleration with a bad value", { ...c({}), tolerations: [{ key: "a", value: "-b-" }] }],
   ["spread without anything", { ...c({}), topologySpreadConstraints: [{ maxSkew: 0, topologyKey: "", whenUnsatisfiable: "" }] }],
   ["spread of an unknown action", { ...c({}), topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "a", whenUnsatisfiable: "Nope" }] }],
-  ["spread twice", { ...c({}), topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "a", whenUnsatisfiable: "DoNotSchedule" }, { maxSkew: 2, topologyKey: "a", whenUnsatisfiable: "DoNotSchedule" }] }],
+  [
+    "spread twice",
+    {
+      ...c({}),
+      topologySpreadConstraints: [
+        { maxSkew: 1, topologyKey: "a", whenUnsatisfiable: "DoNotSchedule" },
+        { maxSkew: 2, topologyKey: "a", whenUnsatisfiable: "DoNotSchedule" },
+      ],
+    },
+  ],
   ["spread with few domains", { ...c({}), topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "a", whenUnsatisfiable: "ScheduleAnyway", minDomains: 0 }] }],
-  ["spread with a bad selector", { ...c({}), topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "a", whenUnsatisfiable: "DoNotSchedule", labelSelector: { matchLabels: { "a b": "c" } } }] }],
+  [
+    "spread with a bad selector",
+    {
+      ...c({}),
+      topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "a", whenUnsatisfiable: "DoNotSchedule", labelSelector: { matchLabels: { "a b": "c" } } }],
+    },
+  ],
   ["affinity without terms", affinity(term({ nodeSelectorTerms: [] }))],
   ["affinity with an unknown operator", affinity(term({ nodeSelectorTerms: [{ matchExpressions: [{ key: "a", operator: "Nope" }] }] }))],
   ["affinity without values", affinity(term({ nodeSelectorTerms: [{ matchExpressions: [{ key: "a", operator: "In" }] }] }))],
-  ["affinity with values too many", affinity(term({ nodeSelectorTerms: [{ matchExpressions: [{ key: "a", operator: "Exists", values: ["x"] }, { key: "b", operator: "Gt", values: ["1", "2"] }] }] }))],
+  [
+    "affinity with values too many",
+    affinity(
+      term({
+        nodeSelectorTerms: [
+          {
+            matchExpressions: [
+              { key: "a", operator: "Exists", values: ["x"] },
+              { key: "b", operator: "Gt", values: ["1", "2"] },
+            ],
+          },
+        ],
+      }),
+    ),
+  ],
   ["affinity of unknown fields", affinity(term({ nodeSelectorTerms: [{ matchFields: [{ key: "spec.x", operator: "In", values: ["a"] }] }] }))],
-  ["preferred affinity of a bad weight", affinity({ nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 0, preference: { matchExpressions: [{ key: "a", operator: "Exists" }] } }] } })],
-  ["pod affinity without topology", affinity({ podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: "", labelSelector: { matchLabels: { a: "b" } } }] } })],
-  ["pod affinity of a bad weight", affinity({ podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 101, podAffinityTerm: { topologyKey: "a", namespaces: ["A_"] } }] } })],
+  [
+    "preferred affinity of a bad weight",
+    affinity({
+      nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 0, preference: { matchExpressions: [{ key: "a", operator: "Exists" }] } }] },
+    }),
+  ],
+  [
+    "pod affinity without topology",
+    affinity({ podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: "", labelSelector: { matchLabels: { a: "b" } } }] } }),
+  ],
+  [
+    "pod affinity of a bad weight",
+    affinity({
+      podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 101, podAffinityTerm: { topologyKey: "a", namespaces: ["A_"] } }] },
+    }),
+  ],
   ["request over the limit", c({ resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } })],
   ["negative request", c({ resources: { requests: { cpu: "-1" } } })],
   ["unknown resource", c({ resources: { limits: { nonesuch: "1" } } })],
@@ -148,7 +255,10 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["probe of an unknown scheme", probe({ httpGet: { port: 80, scheme: "FTP" } })],
   ["probe with a bad header", probe({ httpGet: { port: 80, httpHeaders: [{ name: "a b", value: "c" }] } })],
   ["probe of grpc beyond", probe({ grpc: { port: 0 } })],
-  ["probe with negative times", probe({ tcpSocket: { port: 80 }, initialDelaySeconds: -1, timeoutSeconds: -1, periodSeconds: -1, successThreshold: -1, failureThreshold: -1 })],
+  [
+    "probe with negative times",
+    probe({ tcpSocket: { port: 80 }, initialDelaySeconds: -1, timeoutSeconds: -1, periodSeconds: -1, successThreshold: -1, failureThreshold: -1 }),
+  ],
   ["liveness with successes", probe({ tcpSocket: { port: 80 }, successThreshold: 2 })],
   ["startup with successes", c({ startupProbe: { tcpSocket: { port: 80 }, successThreshold: 2 } })],
   ["readiness with a grace", c({ readinessProbe: { tcpSocket: { port: 80 }, terminationGracePeriodSeconds: 5 } })],
@@ -170,7 +280,18 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["unknown apparmor profile", c({ securityContext: { appArmorProfile: { type: "Nope" } } })],
   ["bad group", { ...c({}), securityContext: { fsGroup: -1, supplementalGroups: [-1], runAsUser: -5 } }],
   ["unknown group change policy", { ...c({}), securityContext: { fsGroupChangePolicy: "Nope" } }],
-  ["bad sysctl", { ...c({}), securityContext: { sysctls: [{ name: "a b", value: "1" }, { name: "", value: "" }] } }],
+  [
+    "bad sysctl",
+    {
+      ...c({}),
+      securityContext: {
+        sysctls: [
+          { name: "a b", value: "1" },
+          { name: "", value: "" },
+        ],
+      },
+    },
+  ],
   ["sysctl of the host's namespaces", { ...c({}), hostNetwork: true, securityContext: { sysctls: [{ name: "net.a", value: "1" }] } }],
   ["shared and host's processes", { ...c({}), hostPID: true, shareProcessNamespace: true }],
   ["bad pull secret", { ...c({}), imagePullSecrets: [{}] }],
@@ -183,7 +304,10 @@ const cases: [title: string, spec: object, metadata?: object][] = [
   ["bad overhead", { ...c({}), overhead: { cpu: "-1" } }],
   ["bad runtime class", { ...c({}), runtimeClassName: "A_" }],
   ["bad scheduler", { ...c({}), schedulerName: "A_" }],
-  ["everything at once", { ...c({ image: "", ports: [{ containerPort: 0 }], env: [{}], resources: { limits: { cpu: "-1" } } }), volumes: [{}], restartPolicy: "x", dnsPolicy: "y" }],
+  [
+    "everything at once",
+    { ...c({ image: "", ports: [{ containerPort: 0 }], env: [{}], resources: { limits: { cpu: "-1" } } }), volumes: [{}], restartPolicy: "x", dnsPolicy: "y" },
+  ],
   ["bad label", c({}), { name: "x", labels: { "a b": "-c-" } }],
   ["label of three parts", c({}), { name: "x", labels: { "x/y/z": "ok" } }],
   ["label of a long domain", c({}), { name: "x", labels: { [`${"p".repeat(254)}/n`]: "v" } }],

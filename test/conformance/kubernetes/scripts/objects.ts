@@ -1,5 +1,26 @@
 import type { Script } from "../types.ts";
-import { as, cluster, configMap, del, deployment, get, jsonPatch, mergePatch, ns, object, PARTIAL, PARTIAL_LIST, pod, post, put, script, service, setup, step, TABLE } from "./dsl.ts";
+import {
+  as,
+  cluster,
+  configMap,
+  del,
+  deployment,
+  get,
+  jsonPatch,
+  mergePatch,
+  ns,
+  object,
+  PARTIAL,
+  PARTIAL_LIST,
+  pod,
+  post,
+  put,
+  script,
+  service,
+  setup,
+  step,
+  TABLE,
+} from "./dsl.ts";
 
 const CM = ns("configmaps");
 const labelled = (name: string, labels: object) => configMap({ name, labels }, { k: name });
@@ -16,7 +37,19 @@ export const objectScripts: readonly Script[] = [
     post("refuses a bad prefix", CM, configMap({ generateName: "Bad_" })),
     post("refuses another namespace", CM, configMap({ name: "b", namespace: "other" })),
     post("refuses a resource version", CM, configMap({ name: "b", resourceVersion: "1" })),
-    post("drops what clients may not set", CM, configMap({ name: "sys", uid: "x", creationTimestamp: "2020-01-01T00:00:00Z", generation: 7, selfLink: "/x", deletionTimestamp: "2020-01-01T00:00:00Z", deletionGracePeriodSeconds: 3 })),
+    post(
+      "drops what clients may not set",
+      CM,
+      configMap({
+        name: "sys",
+        uid: "x",
+        creationTimestamp: "2020-01-01T00:00:00Z",
+        generation: 7,
+        selfLink: "/x",
+        deletionTimestamp: "2020-01-01T00:00:00Z",
+        deletionGracePeriodSeconds: 3,
+      }),
+    ),
     post("refuses another kind", CM, object("v1", "Secret", "b")),
     post("refuses another version", CM, object("v2", "ConfigMap", "b")),
     post("takes a body without kind", CM, { metadata: { name: "nokind" } }),
@@ -167,8 +200,17 @@ export const objectScripts: readonly Script[] = [
     mergePatch("with a bad finalizer by a patch", ns("configmaps", "a"), { metadata: { finalizers: ["a b"] } }),
     mergePatch("with a finalizer without a domain", ns("configmaps", "a"), { metadata: { finalizers: ["nodomain"] } }),
     mergePatch("with an owner without anything", ns("configmaps", "a"), { metadata: { ownerReferences: [{}] } }),
-    mergePatch("with two controlling owners", ns("configmaps", "a"), { metadata: { ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: "a", uid: "u1", controller: true }, { apiVersion: "v1", kind: "Pod", name: "b", uid: "u2", controller: true }] } }),
-    mergePatch("with an event for an owner", ns("configmaps", "a"), { metadata: { ownerReferences: [{ apiVersion: "v1", kind: "Event", name: "a", uid: "u1" }] } }),
+    mergePatch("with two controlling owners", ns("configmaps", "a"), {
+      metadata: {
+        ownerReferences: [
+          { apiVersion: "v1", kind: "Pod", name: "a", uid: "u1", controller: true },
+          { apiVersion: "v1", kind: "Pod", name: "b", uid: "u2", controller: true },
+        ],
+      },
+    }),
+    mergePatch("with an event for an owner", ns("configmaps", "a"), {
+      metadata: { ownerReferences: [{ apiVersion: "v1", kind: "Event", name: "a", uid: "u1" }] },
+    }),
     mergePatch("with an immutable field", ns("configmaps", "a"), { immutable: true }),
     mergePatch("of what is immutable", ns("configmaps", "a"), { data: { k: "z" } }),
     mergePatch("of the mark itself", ns("configmaps", "a"), { immutable: null, binaryData: { b: "AAAA" } }),

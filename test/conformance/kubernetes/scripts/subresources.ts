@@ -1,7 +1,26 @@
 import type { Script } from "../types.ts";
-import { cluster, configMap, deployment, del, get, jsonPatch, mergePatch, ns, object, pod, post, put, script, service, setup, strategic, TABLE } from "./dsl.ts";
+import {
+  cluster,
+  configMap,
+  deployment,
+  del,
+  get,
+  jsonPatch,
+  mergePatch,
+  ns,
+  object,
+  pod,
+  post,
+  put,
+  script,
+  service,
+  setup,
+  strategic,
+  TABLE,
+} from "./dsl.ts";
 
-const event = (name: string, more: object): object => object("v1", "Event", name, { involvedObject: { kind: "Pod", name: "p", namespace: "{ns}" }, reason: "R", message: "m", type: "Normal", ...more });
+const event = (name: string, more: object): object =>
+  object("v1", "Event", name, { involvedObject: { kind: "Pod", name: "p", namespace: "{ns}" }, reason: "R", message: "m", type: "Normal", ...more });
 
 /** Parts of objects that have addresses of their own, and kinds that behave in their own ways. */
 export const subresourceScripts: readonly Script[] = [
@@ -14,15 +33,38 @@ export const subresourceScripts: readonly Script[] = [
     jsonPatch("JSON patch", ns("apps/v1/deployments", "d/scale"), [{ op: "replace", path: "/spec/replicas", value: 6 }]),
     put("below nothing", ns("apps/v1/deployments", "d/scale"), object("autoscaling/v1", "Scale", "d", { spec: { replicas: -1 } })),
     put("of another name", ns("apps/v1/deployments", "d/scale"), object("autoscaling/v1", "Scale", "e", { spec: { replicas: 1 } })),
-    put("with an old version", ns("apps/v1/deployments", "d/scale"), object("autoscaling/v1", "Scale", { name: "d", resourceVersion: "1" }, { spec: { replicas: 1 } })),
+    put(
+      "with an old version",
+      ns("apps/v1/deployments", "d/scale"),
+      object("autoscaling/v1", "Scale", { name: "d", resourceVersion: "1" }, { spec: { replicas: 1 } }),
+    ),
     put("of another kind", ns("apps/v1/deployments", "d/scale"), configMap("d")),
     get("of what is missing", ns("apps/v1/deployments", "none/scale")),
     del("delete", ns("apps/v1/deployments", "d/scale")),
     get("as a table", ns("apps/v1/deployments", "d/scale"), { headers: TABLE }),
     get("the deployment", ns("apps/v1/deployments", "d")),
-    setup(post("rs", ns("apps/v1/replicasets"), object("apps/v1", "ReplicaSet", "rs", { spec: { selector: { matchLabels: { app: "a" }, matchExpressions: [{ key: "x", operator: "In", values: ["1", "2"] }] }, template: { metadata: { labels: { app: "a", x: "1" } }, spec: { containers: [{ name: "c", image: "i:1" }] } } } }))),
+    setup(
+      post(
+        "rs",
+        ns("apps/v1/replicasets"),
+        object("apps/v1", "ReplicaSet", "rs", {
+          spec: {
+            selector: { matchLabels: { app: "a" }, matchExpressions: [{ key: "x", operator: "In", values: ["1", "2"] }] },
+            template: { metadata: { labels: { app: "a", x: "1" } }, spec: { containers: [{ name: "c", image: "i:1" }] } },
+          },
+        }),
+      ),
+    ),
     get("of a replica set", ns("apps/v1/replicasets", "rs/scale")),
-    setup(post("rc", ns("replicationcontrollers"), object("v1", "ReplicationController", "rc", { spec: { replicas: 1, selector: { app: "a" }, template: { metadata: { labels: { app: "a" } }, spec: { containers: [{ name: "c", image: "i:1" }] } } } }))),
+    setup(
+      post(
+        "rc",
+        ns("replicationcontrollers"),
+        object("v1", "ReplicationController", "rc", {
+          spec: { replicas: 1, selector: { app: "a" }, template: { metadata: { labels: { app: "a" } }, spec: { containers: [{ name: "c", image: "i:1" }] } } },
+        }),
+      ),
+    ),
     get("of a replication controller", ns("replicationcontrollers", "rc/scale")),
   ]),
   script("pods", [
@@ -30,23 +72,43 @@ export const subresourceScripts: readonly Script[] = [
     get("as a table", ns("pods", "p"), { headers: TABLE }),
     post("bind", ns("pods", "p/binding"), object("v1", "Binding", "p", { target: { kind: "Node", name: "n1" } })),
     post("bind again", ns("pods", "p/binding"), object("v1", "Binding", "p", { target: { kind: "Node", name: "n2" } })),
-    get("bound", ns("pods", "p"), { only: (body) => ({ node: (body as { spec: { nodeName?: string } }).spec.nodeName, conditions: (body as { status: { conditions?: { type: string; status: string }[] } }).status.conditions?.map(({ type, status }) => ({ type, status })) }) }),
+    get("bound", ns("pods", "p"), {
+      only: (body) => ({
+        node: (body as { spec: { nodeName?: string } }).spec.nodeName,
+        conditions: (body as { status: { conditions?: { type: string; status: string }[] } }).status.conditions?.map(({ type, status }) => ({ type, status })),
+      }),
+    }),
     setup(post("q", ns("pods"), pod("q"))),
     post("bind in the old way", ns("bindings"), object("v1", "Binding", "q", { target: { kind: "Node", name: "n1" } })),
     post("bind to nothing", ns("pods", "q/binding"), object("v1", "Binding", "q", { target: {} })),
     post("bind to another kind", ns("pods", "q/binding"), object("v1", "Binding", "q", { target: { kind: "Pod", name: "n1" } })),
     post("bind under another name", ns("pods", "q/binding"), object("v1", "Binding", "zz", { target: { kind: "Node", name: "n1" } })),
     post("bind what is missing", ns("pods", "none/binding"), object("v1", "Binding", "none", { target: { kind: "Node", name: "n1" } })),
-    strategic("status", ns("pods", "p/status"), { status: { phase: "Running", podIP: "10.2.3.4", podIPs: [{ ip: "10.2.3.4" }], containerStatuses: [{ name: "c", ready: true, restartCount: 2, image: "i:1", imageID: "x", state: { running: {} } }] } }),
+    strategic("status", ns("pods", "p/status"), {
+      status: {
+        phase: "Running",
+        podIP: "10.2.3.4",
+        podIPs: [{ ip: "10.2.3.4" }],
+        containerStatuses: [{ name: "c", ready: true, restartCount: 2, image: "i:1", imageID: "x", state: { running: {} } }],
+      },
+    }),
     get("as a table when it runs", ns("pods", "p"), { headers: TABLE }),
     strategic("bad status", ns("pods", "p/status"), { status: { podIP: "nonsense", podIPs: [{ ip: "nonsense" }] } }),
-    get("by node", `${ns("pods")}?fieldSelector=spec.nodeName%3Dn1,status.phase%3DRunning`, { only: (body) => (body as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name) }),
+    get("by node", `${ns("pods")}?fieldSelector=spec.nodeName%3Dn1,status.phase%3DRunning`, {
+      only: (body) => (body as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name),
+    }),
     get("by an unsupported field", `${ns("pods")}?fieldSelector=spec.x%3Dn1`),
-    strategic("ephemeral container", ns("pods", "p/ephemeralcontainers"), { spec: { ephemeralContainers: [{ name: "debug", image: "i:1", targetContainerName: "c" }] } }),
+    strategic("ephemeral container", ns("pods", "p/ephemeralcontainers"), {
+      spec: { ephemeralContainers: [{ name: "debug", image: "i:1", targetContainerName: "c" }] },
+    }),
     strategic("ephemeral container of a taken name", ns("pods", "p/ephemeralcontainers"), { spec: { ephemeralContainers: [{ name: "c", image: "i:1" }] } }),
-    strategic("ephemeral container with ports", ns("pods", "p/ephemeralcontainers"), { spec: { ephemeralContainers: [{ name: "d2", image: "i:1", ports: [{ containerPort: 80 }] }] } }),
+    strategic("ephemeral container with ports", ns("pods", "p/ephemeralcontainers"), {
+      spec: { ephemeralContainers: [{ name: "d2", image: "i:1", ports: [{ containerPort: 80 }] }] },
+    }),
     strategic("ephemeral container that changes", ns("pods", "p/ephemeralcontainers"), { spec: { ephemeralContainers: [{ name: "debug", image: "i:2" }] } }),
-    strategic("ephemeral container of a target that is missing", ns("pods", "p/ephemeralcontainers"), { spec: { ephemeralContainers: [{ name: "d3", image: "i:1", targetContainerName: "zz" }] } }),
+    strategic("ephemeral container of a target that is missing", ns("pods", "p/ephemeralcontainers"), {
+      spec: { ephemeralContainers: [{ name: "d3", image: "i:1", targetContainerName: "zz" }] },
+    }),
     post("ephemeral container at creation", ns("pods"), pod("e", { ephemeralContainers: [{ name: "debug", image: "i:1" }] })),
     get("log of what is missing", ns("pods", "none/log")),
     get("log of an unknown container", `${ns("pods", "p/log")}?container=zz`),
@@ -55,14 +117,26 @@ export const subresourceScripts: readonly Script[] = [
     post("evict", ns("pods", "q/eviction"), object("policy/v1", "Eviction", "q")),
     post("evict what is missing", ns("pods", "none/eviction"), object("policy/v1", "Eviction", "none")),
     post("evict under another name", ns("pods", "p/eviction"), object("policy/v1", "Eviction", "zz")),
-    setup(post("pdb", ns("policy/v1/poddisruptionbudgets"), object("policy/v1", "PodDisruptionBudget", "pdb", { spec: { minAvailable: 1, selector: { matchLabels: { app: "guarded" } } } }))),
+    setup(
+      post(
+        "pdb",
+        ns("policy/v1/poddisruptionbudgets"),
+        object("policy/v1", "PodDisruptionBudget", "pdb", { spec: { minAvailable: 1, selector: { matchLabels: { app: "guarded" } } } }),
+      ),
+    ),
     setup(post("g", ns("pods"), pod({ name: "g", labels: { app: "guarded" } }, { nodeName: "n1" }))),
     setup(strategic("g runs", ns("pods", "g/status"), { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } })),
     post("evict what a budget guards", ns("pods", "g/eviction"), object("policy/v1", "Eviction", "g")),
-    setup(strategic("more", ns("policy/v1/poddisruptionbudgets", "pdb/status"), { status: { disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2, observedGeneration: 1 } })),
+    setup(
+      strategic("more", ns("policy/v1/poddisruptionbudgets", "pdb/status"), {
+        status: { disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2, observedGeneration: 1 },
+      }),
+    ),
     post("evict with a dry run", ns("pods", "g/eviction"), object("policy/v1", "Eviction", "g", { deleteOptions: { dryRun: ["All"] } })),
     post("evict what a budget allows", ns("pods", "g/eviction"), object("policy/v1", "Eviction", "g")),
-    get("the budget after", ns("policy/v1/poddisruptionbudgets", "pdb"), { only: (body) => (body as { status: { disruptionsAllowed: number } }).status.disruptionsAllowed }),
+    get("the budget after", ns("policy/v1/poddisruptionbudgets", "pdb"), {
+      only: (body) => (body as { status: { disruptionsAllowed: number } }).status.disruptionsAllowed,
+    }),
     post("without an account", ns("pods"), pod("na", { serviceAccountName: "missing" })),
     post("with a priority class that is missing", ns("pods"), pod("np", { priorityClassName: "missing" })),
     post("with a system's priority", ns("pods"), pod("sp", { priorityClassName: "system-node-critical" })),
@@ -89,18 +163,35 @@ export const subresourceScripts: readonly Script[] = [
     post("headless", ns("services"), service("headless", { clusterIP: "None" })),
     post("headless without ports", ns("services"), service("headless2", { clusterIP: "None", ports: null })),
     post("node port", ns("services"), service("np", { type: "NodePort" }), { save: { port: "spec.ports.0.nodePort" } }),
-    post("taken node port", ns("services"), '{"apiVersion":"v1","kind":"Service","metadata":{"name":"np2"},"spec":{"type":"NodePort","ports":[{"port":80,"nodePort":{{port}}}]}}', { only: (body) => JSON.parse(JSON.stringify(body).replaceAll(/\b3[0-2]\d{3}\b/g, "0")) as unknown }),
+    post(
+      "taken node port",
+      ns("services"),
+      '{"apiVersion":"v1","kind":"Service","metadata":{"name":"np2"},"spec":{"type":"NodePort","ports":[{"port":80,"nodePort":{{port}}}]}}',
+      { only: (body) => JSON.parse(JSON.stringify(body).replaceAll(/\b3[0-2]\d{3}\b/g, "0")) as unknown },
+    ),
     post("node port outside the range", ns("services"), service("np2", { type: "NodePort", ports: [{ port: 80, nodePort: 80 }] })),
     post("node port of a cluster address", ns("services"), service("np2", { ports: [{ port: 80, nodePort: 30080 }] })),
     post("load balancer", ns("services"), service("lb", { type: "LoadBalancer" })),
     post("load balancer without node ports", ns("services"), service("lb2", { type: "LoadBalancer", allocateLoadBalancerNodePorts: false })),
     post("external name", ns("services"), service("en", { type: "ExternalName", externalName: "a.example.com", ports: null })),
     post("session affinity", ns("services"), service("sa", { sessionAffinity: "ClientIP" })),
-    post("policies of traffic", ns("services"), service("etp", { type: "LoadBalancer", externalTrafficPolicy: "Local", internalTrafficPolicy: "Local" }), { only: (body) => JSON.parse(JSON.stringify(body).replaceAll(/"healthCheckNodePort":\d+/g, '"healthCheckNodePort":0')) as unknown }),
+    post("policies of traffic", ns("services"), service("etp", { type: "LoadBalancer", externalTrafficPolicy: "Local", internalTrafficPolicy: "Local" }), {
+      only: (body) => JSON.parse(JSON.stringify(body).replaceAll(/"healthCheckNodePort":\d+/g, '"healthCheckNodePort":0')) as unknown,
+    }),
     post("two stacks", ns("services"), service("dual", { ipFamilyPolicy: "RequireDualStack" })),
     post("preferably two stacks", ns("services"), service("pdual", { ipFamilyPolicy: "PreferDualStack" })),
     post("the other family", ns("services"), service("v6", { ipFamilies: ["IPv6"] })),
-    post("several ports", ns("services"), service("ports", { ports: [{ port: 80, name: "a" }, { port: 81, name: "b", targetPort: "web" }, { port: 53, protocol: "UDP", name: "c", appProtocol: "kubernetes.io/ws" }] })),
+    post(
+      "several ports",
+      ns("services"),
+      service("ports", {
+        ports: [
+          { port: 80, name: "a" },
+          { port: 81, name: "b", targetPort: "web" },
+          { port: 53, protocol: "UDP", name: "c", appProtocol: "kubernetes.io/ws" },
+        ],
+      }),
+    ),
     mergePatch("address changes", ns("services", "a"), { spec: { clusterIP: "10.96.200.200" } }),
     mergePatch("address goes", ns("services", "a"), { spec: { clusterIP: "" } }),
     mergePatch("to a node port", ns("services", "a"), { spec: { type: "NodePort" } }),
@@ -113,16 +204,47 @@ export const subresourceScripts: readonly Script[] = [
     get("as a table", ns("services"), { headers: TABLE, only: (body) => JSON.parse(JSON.stringify(body).replaceAll(/:3[0-2]\d{3}\//g, ":0/")) as unknown }),
     post("dry run of a node port", `${ns("services")}?dryRun=All`, service("dnp", { type: "NodePort" })),
     del("delete", ns("services", "headless")),
-    get("by type", `${ns("services")}?fieldSelector=spec.type%3DExternalName`, { only: (body) => (body as { items?: { metadata: { name: string } }[] }).items?.map(({ metadata }) => metadata.name) ?? body }),
+    get("by type", `${ns("services")}?fieldSelector=spec.type%3DExternalName`, {
+      only: (body) => (body as { items?: { metadata: { name: string } }[] }).items?.map(({ metadata }) => metadata.name) ?? body,
+    }),
     get("the api server's own", "/api/v1/namespaces/default/services/kubernetes"),
   ]),
   script("events and leases", [
     post("event", ns("events"), event("e1", {})),
     post("event of another namespace", ns("events"), event("e2", { involvedObject: { kind: "Pod", name: "p", namespace: "other" } })),
     post("event of a cluster's object", ns("events"), event("e3", { involvedObject: { kind: "Node", name: "n" } })),
-    post("event of the newer kind", ns("events.k8s.io/v1/events"), object("events.k8s.io/v1", "Event", "e4", { regarding: { kind: "Pod", name: "p", namespace: "{ns}" }, eventTime: "2026-01-01T00:00:00.000000Z", reason: "R", note: "n", type: "Warning", reportingController: "e.io/c", reportingInstance: "i", action: "A" })),
-    post("event of the newer kind without what it needs", ns("events.k8s.io/v1/events"), object("events.k8s.io/v1", "Event", "e5", { regarding: { kind: "Pod", name: "p", namespace: "{ns}" }, reason: "R", note: "n", type: "Warning" })),
-    post("event of the newer kind of an unknown type", ns("events.k8s.io/v1/events"), object("events.k8s.io/v1", "Event", "e6", { regarding: { kind: "Pod", name: "p", namespace: "{ns}" }, eventTime: "2026-01-01T00:00:00.000000Z", reason: "R", type: "Nope", reportingController: "e.io/c", reportingInstance: "i", action: "A" })),
+    post(
+      "event of the newer kind",
+      ns("events.k8s.io/v1/events"),
+      object("events.k8s.io/v1", "Event", "e4", {
+        regarding: { kind: "Pod", name: "p", namespace: "{ns}" },
+        eventTime: "2026-01-01T00:00:00.000000Z",
+        reason: "R",
+        note: "n",
+        type: "Warning",
+        reportingController: "e.io/c",
+        reportingInstance: "i",
+        action: "A",
+      }),
+    ),
+    post(
+      "event of the newer kind without what it needs",
+      ns("events.k8s.io/v1/events"),
+      object("events.k8s.io/v1", "Event", "e5", { regarding: { kind: "Pod", name: "p", namespace: "{ns}" }, reason: "R", note: "n", type: "Warning" }),
+    ),
+    post(
+      "event of the newer kind of an unknown type",
+      ns("events.k8s.io/v1/events"),
+      object("events.k8s.io/v1", "Event", "e6", {
+        regarding: { kind: "Pod", name: "p", namespace: "{ns}" },
+        eventTime: "2026-01-01T00:00:00.000000Z",
+        reason: "R",
+        type: "Nope",
+        reportingController: "e.io/c",
+        reportingInstance: "i",
+        action: "A",
+      }),
+    ),
     get("newer event as an older one", ns("events", "e4")),
     get("older event as a newer one", ns("events.k8s.io/v1/events", "e1")),
     get("by object", `${ns("events")}?fieldSelector=involvedObject.name%3Dp,involvedObject.kind%3DPod,type%3DNormal`),
@@ -130,19 +252,51 @@ export const subresourceScripts: readonly Script[] = [
     get("by an unsupported field", `${ns("events")}?fieldSelector=message%3Dp`),
     get("as a table", ns("events"), { headers: TABLE, only: (body) => (body as { columnDefinitions?: unknown }).columnDefinitions ?? body }),
     mergePatch("count", ns("events", "e1"), { count: 5, lastTimestamp: "2026-01-01T00:00:00Z" }),
-    post("lease", ns("coordination.k8s.io/v1/leases"), object("coordination.k8s.io/v1", "Lease", "l", { spec: { holderIdentity: "a", leaseDurationSeconds: 15, acquireTime: "2026-01-01T00:00:00.123456Z", renewTime: "2026-01-01T00:00:00.100000Z", leaseTransitions: 1 } })),
-    put("lease renewed", ns("coordination.k8s.io/v1/leases", "l"), object("coordination.k8s.io/v1", "Lease", "l", { spec: { holderIdentity: "a", leaseDurationSeconds: 15, renewTime: "2026-01-01T00:00:05Z" } })),
-    post("lease of no time", ns("coordination.k8s.io/v1/leases"), object("coordination.k8s.io/v1", "Lease", "bad", { spec: { holderIdentity: "", leaseDurationSeconds: 0, leaseTransitions: -1 } })),
+    post(
+      "lease",
+      ns("coordination.k8s.io/v1/leases"),
+      object("coordination.k8s.io/v1", "Lease", "l", {
+        spec: {
+          holderIdentity: "a",
+          leaseDurationSeconds: 15,
+          acquireTime: "2026-01-01T00:00:00.123456Z",
+          renewTime: "2026-01-01T00:00:00.100000Z",
+          leaseTransitions: 1,
+        },
+      }),
+    ),
+    put(
+      "lease renewed",
+      ns("coordination.k8s.io/v1/leases", "l"),
+      object("coordination.k8s.io/v1", "Lease", "l", { spec: { holderIdentity: "a", leaseDurationSeconds: 15, renewTime: "2026-01-01T00:00:05Z" } }),
+    ),
+    post(
+      "lease of no time",
+      ns("coordination.k8s.io/v1/leases"),
+      object("coordination.k8s.io/v1", "Lease", "bad", { spec: { holderIdentity: "", leaseDurationSeconds: 0, leaseTransitions: -1 } }),
+    ),
     get("lease as a table", ns("coordination.k8s.io/v1/leases"), { headers: TABLE }),
   ]),
   script("nodes", [
     post("node", cluster("nodes"), object("v1", "Node", "nodes-n", { spec: { podCIDR: "10.1.0.0/24" }, status: { capacity: { cpu: "2", memory: "2Gi" } } })),
-    mergePatch("status", cluster("nodes", "nodes-n/status"), { status: { conditions: [{ type: "Ready", status: "True" }], addresses: [{ type: "InternalIP", address: "10.0.0.1" }], nodeInfo: { kubeletVersion: "v1" } } }),
+    mergePatch("status", cluster("nodes", "nodes-n/status"), {
+      status: { conditions: [{ type: "Ready", status: "True" }], addresses: [{ type: "InternalIP", address: "10.0.0.1" }], nodeInfo: { kubeletVersion: "v1" } },
+    }),
     get("as a table", cluster("nodes", "nodes-n"), { headers: TABLE }),
     mergePatch("cordon", cluster("nodes", "nodes-n"), { spec: { unschedulable: true } }),
-    get("by cordon", `${cluster("nodes")}?fieldSelector=spec.unschedulable%3Dtrue`, { only: (body) => (body as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name) }),
+    get("by cordon", `${cluster("nodes")}?fieldSelector=spec.unschedulable%3Dtrue`, {
+      only: (body) => (body as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name),
+    }),
     mergePatch("taint", cluster("nodes", "nodes-n"), { spec: { taints: [{ key: "a", effect: "NoSchedule" }] } }),
-    mergePatch("bad taint", cluster("nodes", "nodes-n"), { spec: { taints: [{ key: "a b", effect: "Nope" }, { key: "a", effect: "NoSchedule" }, { key: "a", effect: "NoSchedule" }] } }),
+    mergePatch("bad taint", cluster("nodes", "nodes-n"), {
+      spec: {
+        taints: [
+          { key: "a b", effect: "Nope" },
+          { key: "a", effect: "NoSchedule" },
+          { key: "a", effect: "NoSchedule" },
+        ],
+      },
+    }),
     mergePatch("another range", cluster("nodes", "nodes-n"), { spec: { podCIDR: "10.2.0.0/24", podCIDRs: ["10.2.0.0/24"] } }),
     del("delete", cluster("nodes", "nodes-n")),
   ]),

@@ -2,7 +2,8 @@ import type { Script, Step } from "../types.ts";
 import { configMap, del, get, mergePatch, ns, pod, post, script, setup, TABLE, PARTIAL } from "./dsl.ts";
 
 const CM = ns("configmaps");
-const watch = (title: string, query: string, during: readonly Step[], more: Partial<Step> = {}): Step => get(title, `${CM}?watch=true${query}`, { during, ...more });
+const watch = (title: string, query: string, during: readonly Step[], more: Partial<Step> = {}): Step =>
+  get(title, `${CM}?watch=true${query}`, { during, ...more });
 const changes = (name: string): Step[] => [
   post("create", CM, configMap({ name, labels: { w: name } }, { a: "1" })),
   mergePatch("modify", ns("configmaps", name), { data: { a: "2" } }),
@@ -21,7 +22,10 @@ export const watchScripts: readonly Script[] = [
     setup(mergePatch("relabel", ns("configmaps", "two"), { metadata: { labels: { w: "x" } } })),
     watch("brings what happened since", "&resourceVersion={{version}}", []),
     watch("by label", "&labelSelector=w%3Dsel", [...changes("sel"), ...changes("nosel")]),
-    watch("an object that stops and starts to match", "&labelSelector=w%3Dtwo&resourceVersion={{version}}", [mergePatch("in", ns("configmaps", "two"), { metadata: { labels: { w: "two" } } }), mergePatch("out", ns("configmaps", "two"), { metadata: { labels: { w: "y" } } })]),
+    watch("an object that stops and starts to match", "&labelSelector=w%3Dtwo&resourceVersion={{version}}", [
+      mergePatch("in", ns("configmaps", "two"), { metadata: { labels: { w: "two" } } }),
+      mergePatch("out", ns("configmaps", "two"), { metadata: { labels: { w: "y" } } }),
+    ]),
     watch("by name", "&fieldSelector=metadata.name%3Dfour", [...changes("four"), ...changes("five")]),
     watch("as a table", "", changes("six"), { headers: TABLE }),
     watch("as metadata", "", changes("seven"), { headers: PARTIAL }),
@@ -43,12 +47,30 @@ export const watchScripts: readonly Script[] = [
     get("of a short time", `${CM}?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dnone`),
     get("that asks for text", `${CM}?watch=true`, { headers: { accept: "text/html" } }),
     get("in the old way", "/api/v1/watch/namespaces/{ns}/configmaps?timeoutSeconds=1&fieldSelector=metadata.name%3Dnone"),
-    get("of one object", `${ns("configmaps", "two")}?watch=true`, { during: [mergePatch("m", ns("configmaps", "two"), { data: { z: "1" } }), ...changes("ten")] }),
+    get("of one object", `${ns("configmaps", "two")}?watch=true`, {
+      during: [mergePatch("m", ns("configmaps", "two"), { data: { z: "1" } }), ...changes("ten")],
+    }),
     get("of pods as a table", `${ns("pods")}?watch=true`, { headers: TABLE, during: [post("p", ns("pods"), pod("p"))] }),
-    get("of a pod's deletion", `${ns("pods")}?watch=true`, { during: [post("q", ns("pods"), pod("q", { nodeName: "n" })), del("dq", ns("pods", "q")), del("dq0", ns("pods", "q"), { gracePeriodSeconds: 0 })] }),
-    get("of an object with a finalizer", `${CM}?watch=true&fieldSelector=metadata.name%3Dfin`, { during: [post("f", CM, configMap({ name: "fin", finalizers: ["e.io/a"] })), del("df", ns("configmaps", "fin")), mergePatch("mf", ns("configmaps", "fin"), { metadata: { finalizers: null } })] }),
-    get("of a write that changes nothing", `${CM}?watch=true&fieldSelector=metadata.name%3Dtwo`, { during: [mergePatch("nothing", ns("configmaps", "two"), {}), mergePatch("again", ns("configmaps", "two"), { data: { z: "1" } })] }),
+    get("of a pod's deletion", `${ns("pods")}?watch=true`, {
+      during: [post("q", ns("pods"), pod("q", { nodeName: "n" })), del("dq", ns("pods", "q")), del("dq0", ns("pods", "q"), { gracePeriodSeconds: 0 })],
+    }),
+    get("of an object with a finalizer", `${CM}?watch=true&fieldSelector=metadata.name%3Dfin`, {
+      during: [
+        post("f", CM, configMap({ name: "fin", finalizers: ["e.io/a"] })),
+        del("df", ns("configmaps", "fin")),
+        mergePatch("mf", ns("configmaps", "fin"), { metadata: { finalizers: null } }),
+      ],
+    }),
+    get("of a write that changes nothing", `${CM}?watch=true&fieldSelector=metadata.name%3Dtwo`, {
+      during: [mergePatch("nothing", ns("configmaps", "two"), {}), mergePatch("again", ns("configmaps", "two"), { data: { z: "1" } })],
+    }),
     get("of a dry run", `${CM}?watch=true&fieldSelector=metadata.name%3Ddry`, { during: [post("dry", `${CM}?dryRun=All`, configMap("dry"))] }),
-    get("of a collection's delete", `${CM}?watch=true&resourceVersion={{version}}&labelSelector=g%3Dg`, { during: [post("g1", CM, configMap({ name: "g1", labels: { g: "g" } })), post("g2", CM, configMap({ name: "g2", labels: { g: "g" } })), del("dg", `${CM}?labelSelector=g%3Dg`)] }),
+    get("of a collection's delete", `${CM}?watch=true&resourceVersion={{version}}&labelSelector=g%3Dg`, {
+      during: [
+        post("g1", CM, configMap({ name: "g1", labels: { g: "g" } })),
+        post("g2", CM, configMap({ name: "g2", labels: { g: "g" } })),
+        del("dg", `${CM}?labelSelector=g%3Dg`),
+      ],
+    }),
   ]),
 ];

@@ -38,11 +38,34 @@ const APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/";
 const SECCOMP_POD_ANNOTATION = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER_ANNOTATION = "container.seccomp.security.alpha.kubernetes.io/";
 const PROFILE_TYPES = ["RuntimeDefault", "Localhost"];
-const CAPABILITIES = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"];
+const CAPABILITIES = [
+  "AUDIT_WRITE",
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "MKNOD",
+  "NET_BIND_SERVICE",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT",
+];
 const SELINUX_TYPES = ["", "container_t", "container_init_t", "container_kvm_t"];
 /** Those that each version of the standards added. */
 const SAFE_SYSCTLS = [
-  { since: 0, names: ["kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start"] },
+  {
+    since: 0,
+    names: [
+      "kernel.shm_rmid_forced",
+      "net.ipv4.ip_local_port_range",
+      "net.ipv4.tcp_syncookies",
+      "net.ipv4.ping_group_range",
+      "net.ipv4.ip_unprivileged_port_start",
+    ],
+  },
   { since: 27, names: ["net.ipv4.ip_local_reserved_ports"] },
   { since: 29, names: ["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"] },
   { since: 32, names: ["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"] },
@@ -63,7 +86,10 @@ const appArmorProfile: Check = (pod) => {
   if (annotations.length > 0) who.push(plural("annotation", annotations.length));
   if (who.length === 0) return undefined;
   const values = [...types, ...annotations];
-  return { reason: plural("forbidden AppArmor profile", values.length), detail: `${who.join(" and ")} must not set AppArmor profile type to ${quoted(values)}` };
+  return {
+    reason: plural("forbidden AppArmor profile", values.length),
+    detail: `${who.join(" and ")} must not set AppArmor profile type to ${quoted(values)}`,
+  };
 };
 
 const capabilities: Check = (pod) => {
@@ -92,7 +118,8 @@ const hostPorts: Check = (pod) => {
 };
 
 const hostHandlers: Check = (pod) => {
-  const hosts = (handler: Handler | undefined) => [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host) => host !== undefined && host !== "") as string[];
+  const hosts = (handler: Handler | undefined) =>
+    [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host) => host !== undefined && host !== "") as string[];
   const all = containersOf(pod).map(({ name, livenessProbe, readinessProbe, startupProbe, lifecycle }) => ({
     name,
     hosts: [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop].flatMap(hosts),
@@ -135,8 +162,12 @@ const seccompAnnotations: Check = (pod) => {
   const annotations = pod.metadata?.annotations ?? {};
   const allowed = (value: string) => value === "runtime/default" || value === "docker/default" || value.startsWith("localhost/");
   const keys = [SECCOMP_POD_ANNOTATION, ...containersOf(pod).map(({ name }) => SECCOMP_CONTAINER_ANNOTATION + name)];
-  const forbidden = distinct(keys.filter((key) => annotations[key] !== undefined && !allowed(annotations[key])).map((key) => `${key}=${JSON.stringify(annotations[key])}`));
-  return forbidden.length === 0 ? undefined : { reason: "seccompProfile", detail: `forbidden ${plural("annotation", forbidden.length)} ${forbidden.join(", ")}` };
+  const forbidden = distinct(
+    keys.filter((key) => annotations[key] !== undefined && !allowed(annotations[key])).map((key) => `${key}=${JSON.stringify(annotations[key])}`),
+  );
+  return forbidden.length === 0
+    ? undefined
+    : { reason: "seccompProfile", detail: `forbidden ${plural("annotation", forbidden.length)} ${forbidden.join(", ")}` };
 };
 
 /** Profiles other than the runtime's and the node's own; the stricter level asks for one on top. */

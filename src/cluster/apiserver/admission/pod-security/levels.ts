@@ -31,7 +31,8 @@ export function policyOf(labels: Record<string, string> | undefined): { policy: 
   const policy: Policy = { enforce: privileged(), audit: privileged(), warn: privileged() };
   const errors: FieldError[] = [];
   if (!labels) return { policy, errors };
-  const refuse = (label: string, problem: string) => errors.push({ type: "FieldValueInvalid", field: `metadata.labels[${label}]`, message: `Invalid value: ${JSON.stringify(labels[label])}: ${problem}` });
+  const refuse = (label: string, problem: string) =>
+    errors.push({ type: "FieldValueInvalid", field: `metadata.labels[${label}]`, message: `Invalid value: ${JSON.stringify(labels[label])}: ${problem}` });
   let isEnforced = false;
   for (const mode of MODES) {
     const level = labels[PREFIX + mode];

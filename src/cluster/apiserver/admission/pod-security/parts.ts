@@ -7,7 +7,9 @@ export function containersOf({ spec = {} }: PodTemplate): ContainerShape[] {
 }
 
 export function namesOf(pod: PodTemplate, isBad: (container: ContainerShape) => boolean): string[] {
-  return containersOf(pod).filter(isBad).map(({ name }) => name);
+  return containersOf(pod)
+    .filter(isBad)
+    .map(({ name }) => name);
 }
 
 /** `containers "a", "b"`. */

@@ -59,7 +59,9 @@ function warningsOfPods(store: Store, namespace: string, level: LevelVersion): s
   const pods = store.list("/pods", namespace).map(({ object }) => object);
   const broken = new Map<string, string[]>();
   for (const pod of onePerOwnerFirst(pods).slice(0, MAX_PODS_CHECKED)) {
-    const reasons = violations(level, pod as PodTemplate).map(({ reason }) => reason).join(", ");
+    const reasons = violations(level, pod as PodTemplate)
+      .map(({ reason }) => reason)
+      .join(", ");
     if (reasons === "") continue;
     const names = broken.get(reasons);
     if (names) names.push(pod.metadata.name);
@@ -70,8 +72,12 @@ function warningsOfPods(store: Store, namespace: string, level: LevelVersion): s
     return `${names.sort()[0]}${others === 0 ? "" : ` (and ${others} other ${others === 1 ? "pod" : "pods"})`}: ${reasons}`;
   });
   return [
-    ...(pods.length > MAX_PODS_CHECKED ? [`new PodSecurity enforce level only checked against the first ${MAX_PODS_CHECKED} of ${pods.length} existing pods`] : []),
-    ...(lines.length > 0 ? [`existing pods in namespace ${JSON.stringify(namespace)} violate the new PodSecurity enforce level ${JSON.stringify(levelText(level))}`] : []),
+    ...(pods.length > MAX_PODS_CHECKED
+      ? [`new PodSecurity enforce level only checked against the first ${MAX_PODS_CHECKED} of ${pods.length} existing pods`]
+      : []),
+    ...(lines.length > 0
+      ? [`existing pods in namespace ${JSON.stringify(namespace)} violate the new PodSecurity enforce level ${JSON.stringify(levelText(level))}`]
+      : []),
     ...lines.sort(),
   ];
 }
@@ -94,7 +100,8 @@ function checkPod(store: Store, attributes: Attributes, pod: KubeObject): void {
   if (errors.length === 0 && policy.enforce.level === "privileged" && policy.warn.level === "privileged") return;
   if (operation === "UPDATE" && old && !isSignificant(pod as PodTemplate, old as PodTemplate)) return;
   const broken = violations(policy.enforce, pod as PodTemplate);
-  if (broken.length > 0) throw forbidden(resource.definition, name, `violates PodSecurity ${JSON.stringify(levelText(policy.enforce))}: ${violationText(broken)}`);
+  if (broken.length > 0)
+    throw forbidden(resource.definition, name, `violates PodSecurity ${JSON.stringify(levelText(policy.enforce))}: ${violationText(broken)}`);
   warn(policy.warn, pod as PodTemplate, warnings);
 }
 

@@ -26,7 +26,9 @@ function exceptOnWindows(since: number, check: Check): VersionedCheck["versions"
 
 const allowPrivilegeEscalation: Check = (pod) => {
   const names = namesOf(pod, ({ securityContext }) => securityContext?.allowPrivilegeEscalation !== false);
-  return names.length === 0 ? undefined : { reason: "allowPrivilegeEscalation != false", detail: `${named("container", names)} must set securityContext.allowPrivilegeEscalation=false` };
+  return names.length === 0
+    ? undefined
+    : { reason: "allowPrivilegeEscalation != false", detail: `${named("container", names)} must set securityContext.allowPrivilegeEscalation=false` };
 };
 
 const capabilities: Check = (pod) => {
@@ -47,7 +49,10 @@ const volumes: Check = ({ spec }) => {
   const types = distinct(bad.map((volume) => Object.keys(volume).find((key) => key !== "name" && volume[key] !== undefined) ?? "unknown"));
   return {
     reason: "restricted volume types",
-    detail: `${named("volume", bad.map(({ name }) => name))} ${uses(bad.length)} ${plural("restricted volume type", types.length)} ${quoted(types)}`,
+    detail: `${named(
+      "volume",
+      bad.map(({ name }) => name),
+    )} ${uses(bad.length)} ${plural("restricted volume type", types.length)} ${quoted(types)}`,
   };
 };
 
@@ -69,5 +74,10 @@ const seccomp: Check = (pod) => {
   const forbidden = seccompProfile(pod);
   if (forbidden || pod.spec?.securityContext?.seccompProfile) return forbidden;
   const names = namesOf(pod, ({ securityContext }) => securityContext?.seccompProfile === undefined);
-  return names.length === 0 ? undefined : { reason: "seccompProfile", detail: `pod or ${named("container", names)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"` };
+  return names.length === 0
+    ? undefined
+    : {
+        reason: "seccompProfile",
+        detail: `pod or ${named("container", names)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`,
+      };
 };

@@ -15,7 +15,13 @@ export interface Decision {
 }
 
 /** Every validation of a policy that a write does not keep. What cannot be evaluated counts as its failurePolicy says. */
-export function decide(spec: PolicySpec, attributes: Attributes, resource: Resource, namespace: KubeObject | undefined, param: KubeObject | undefined): Decision[] {
+export function decide(
+  spec: PolicySpec,
+  attributes: Attributes,
+  resource: Resource,
+  namespace: KubeObject | undefined,
+  param: KubeObject | undefined,
+): Decision[] {
   const shown = (object: KubeObject | undefined) => (object ? numbers(inVersion(object, resource)) : null);
   const context: Record<string, unknown> = {
     object: shown(attributes.object),

@@ -71,7 +71,8 @@ function act(policy: Policy, binding: Binding, { message, reason }: Decision, { 
 function matches(match: MatchResources | undefined, attributes: Attributes, catalogue: Catalogue, store: Store): Resource | undefined {
   if (!match) return undefined;
   const { matchPolicy, namespaceSelector, objectSelector } = match;
-  const named = (rules: MatchResources["resourceRules"] = []) => rules.filter(({ resourceNames }) => !resourceNames?.length || resourceNames.includes("*") || resourceNames.includes(attributes.name));
+  const named = (rules: MatchResources["resourceRules"] = []) =>
+    rules.filter(({ resourceNames }) => !resourceNames?.length || resourceNames.includes("*") || resourceNames.includes(attributes.name));
   const matcher = (rules: MatchResources["resourceRules"]): Matcher => ({ rules: named(rules), ...(matchPolicy ? { matchPolicy } : {}) });
   if (match.excludeResourceRules?.length && matchWebhook(matcher(match.excludeResourceRules), attributes, catalogue, store)) return undefined;
   const selectors = { ...(namespaceSelector ? { namespaceSelector } : {}), ...(objectSelector ? { objectSelector } : {}) };
@@ -79,18 +80,29 @@ function matches(match: MatchResources | undefined, attributes: Attributes, cata
 }
 
 /** The objects that a policy is evaluated with, each in turn; a text says why it cannot be, for those who deny then. */
-function paramsOf({ paramKind, failurePolicy }: PolicySpec, binding: Binding, { namespace }: Attributes, catalogue: Catalogue, store: Store): (KubeObject | undefined | string)[] {
+function paramsOf(
+  { paramKind, failurePolicy }: PolicySpec,
+  binding: Binding,
+  { namespace }: Attributes,
+  catalogue: Catalogue,
+  store: Store,
+): (KubeObject | undefined | string)[] {
   const paramRef = binding.spec?.paramRef;
   if (!paramKind || !paramRef) return [undefined];
   const [group, version] = parseApiVersion(paramKind.apiVersion);
   const resource = catalogue.findKind(group, version, paramKind.kind);
   const unless = (text: string) => (failurePolicy === "Ignore" ? [] : [text]);
-  if (!resource) return unless(`failed to configure binding: failed to find resource referenced by paramKind: '${paramKind.apiVersion}, Kind=${paramKind.kind}'`);
+  if (!resource)
+    return unless(`failed to configure binding: failed to find resource referenced by paramKind: '${paramKind.apiVersion}, Kind=${paramKind.kind}'`);
   const where = resource.definition.namespaced ? paramRef.namespace || namespace : "";
-  if (resource.definition.namespaced && where === "") return unless("failed to configure binding: cannot use namespaced paramRef in policy binding that matches cluster-scoped resources");
+  if (resource.definition.namespaced && where === "")
+    return unless("failed to configure binding: cannot use namespaced paramRef in policy binding that matches cluster-scoped resources");
   const found = paramRef.name
     ? [store.get(resource.id, where, paramRef.name)?.object].filter((object) => object !== undefined)
-    : store.list(resource.id, where).map(({ object }) => object).filter((object) => selectorMatches(paramRef.selector, object.metadata.labels));
+    : store
+        .list(resource.id, where)
+        .map(({ object }) => object)
+        .filter((object) => selectorMatches(paramRef.selector, object.metadata.labels));
   if (found.length > 0 || paramRef.parameterNotFoundAction === "Allow") return found;
   return unless("failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction");
 }
@@ -107,8 +119,14 @@ async function checkPolicy({ spec = {}, metadata }: Policy, { resource }: Attrib
       return;
     }
     const checked = checkExpression(expression);
-    if ("problem" in checked) errors.push({ type: "FieldValueInvalid", field: `spec.${field}`, message: `Invalid value: ${JSON.stringify(expression)}: compilation failed: ${checked.problem}` });
-    else if (wanted !== undefined && checked.type !== wanted && checked.type !== "dyn") errors.push({ type: "FieldValueInvalid", field: `spec.${field}`, message: `Invalid value: ${JSON.stringify(expression)}: must evaluate to ${wanted}` });
+    if ("problem" in checked)
+      errors.push({
+        type: "FieldValueInvalid",
+        field: `spec.${field}`,
+        message: `Invalid value: ${JSON.stringify(expression)}: compilation failed: ${checked.problem}`,
+      });
+    else if (wanted !== undefined && checked.type !== wanted && checked.type !== "dyn")
+      errors.push({ type: "FieldValueInvalid", field: `spec.${field}`, message: `Invalid value: ${JSON.stringify(expression)}: must evaluate to ${wanted}` });
   };
   spec.matchConditions?.forEach(({ expression }, i) => check(`matchConditions[${i}].expression`, expression, "bool"));
   spec.variables?.forEach(({ expression }, i) => check(`variables[${i}].expression`, expression));

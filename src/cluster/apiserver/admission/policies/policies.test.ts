@@ -18,12 +18,20 @@ async function policy(spec: object, binding: object = {}): Promise<(data: Record
     body: { metadata: { name }, spec: { matchConstraints: { resourceRules: rules, objectSelector: { matchLabels: { t: name } } }, ...spec } },
   });
   expect(made.status).toBe(201);
-  await api.call("POST", `${GROUP}/validatingadmissionpolicybindings`, { body: { metadata: { name: `${name}-b` }, spec: { policyName: name, validationActions: ["Deny"], ...binding } } });
-  return (data, namespace = "default") => api.call("POST", `/api/v1/namespaces/${namespace}/configmaps`, { body: { metadata: { generateName: "c-", labels: { t: name } }, data } });
+  await api.call("POST", `${GROUP}/validatingadmissionpolicybindings`, {
+    body: { metadata: { name: `${name}-b` }, spec: { policyName: name, validationActions: ["Deny"], ...binding } },
+  });
+  return (data, namespace = "default") =>
+    api.call("POST", `/api/v1/namespaces/${namespace}/configmaps`, { body: { metadata: { generateName: "c-", labels: { t: name } }, data } });
 }
 
 test("what breaks a rule is refused in the real server's words, with the reason that the rule gives", async () => {
-  const create = await policy({ validations: [{ expression: "int(object.data.n) <= 5" }, { expression: "object.data.n != '3'", reason: "Forbidden", messageExpression: "'not ' + object.data.n" }] });
+  const create = await policy({
+    validations: [
+      { expression: "int(object.data.n) <= 5" },
+      { expression: "object.data.n != '3'", reason: "Forbidden", messageExpression: "'not ' + object.data.n" },
+    ],
+  });
   expect((await create({ n: "5" })).status).toBe(201);
   const refused = await create({ n: "6" });
   const text = "ValidatingAdmissionPolicy 'p1' with binding 'p1-b' denied request: failed expression: int(object.data.n) <= 5";
@@ -40,7 +48,10 @@ test("variables, conditions, namespaces and params", async () => {
     {
       paramKind: { apiVersion: "v1", kind: "ConfigMap" },
       matchConditions: [{ name: "not-free", expression: "!has(object.data.free)" }],
-      variables: [{ name: "n", expression: "int(object.data.n)" }, { name: "double", expression: "variables.n * 2" }],
+      variables: [
+        { name: "n", expression: "int(object.data.n)" },
+        { name: "double", expression: "variables.n * 2" },
+      ],
       validations: [{ expression: "variables.double <= int(params.data.max) && namespaceObject.metadata.name == request.namespace" }],
     },
     { paramRef: { name: "limit", namespace: "default", parameterNotFoundAction: "Deny" } },
@@ -55,13 +66,21 @@ test("what cannot be evaluated refuses, unless the policy ignores it; a binding 
   expect((await (await policy({ validations }))({ a: "b" })).body.message).toContain("expression 'object.data.none == 'x'' resulted in error: ");
   expect((await (await policy({ validations, failurePolicy: "Ignore" }))({ a: "b" })).status).toBe(201);
   const warned = await (await policy({ validations: [{ expression: "false", message: "think again" }] }, { validationActions: ["Warn"] }))({ a: "b" });
-  expect([warned.status, warned.headers.get("warning")]).toEqual([201, `299 - "Validation failed for ValidatingAdmissionPolicy 'p${count}' with binding 'p${count}-b': think again"`]);
+  expect([warned.status, warned.headers.get("warning")]).toEqual([
+    201,
+    `299 - "Validation failed for ValidatingAdmissionPolicy 'p${count}' with binding 'p${count}-b': think again"`,
+  ]);
 });
 
 test("a binding narrows by its selectors; rules that do not compile are refused at once", async () => {
   await api.call("POST", "/api/v1/namespaces", { body: { metadata: { name: "strict", labels: { level: "strict" } } } });
   const create = await policy({ validations: [{ expression: "false" }] }, { matchResources: { namespaceSelector: { matchLabels: { level: "strict" } } } });
   expect([(await create({})).status, (await create({}, "strict")).status]).toEqual([201, 422]);
-  const broken = await api.call("POST", `${GROUP}/validatingadmissionpolicies`, { body: { metadata: { name: "broken" }, spec: { matchConstraints: { resourceRules: rules }, validations: [{ expression: "object.(" }] } } });
-  expect([broken.status, broken.body.message]).toEqual([422, expect.stringContaining('spec.validations[0].expression: Invalid value: "object.(": compilation failed: ')]);
+  const broken = await api.call("POST", `${GROUP}/validatingadmissionpolicies`, {
+    body: { metadata: { name: "broken" }, spec: { matchConstraints: { resourceRules: rules }, validations: [{ expression: "object.(" }] } },
+  });
+  expect([broken.status, broken.body.message]).toEqual([
+    422,
+    expect.stringContaining('spec.validations[0].expression: Invalid value: "object.(": compilation failed: '),
+  ]);
 });

@@ -40,7 +40,13 @@ export class WebhookCaller {
 
   async #exchange({ clientConfig }: Webhook, url: URL, body: string, signal: AbortSignal): Promise<string> {
     const ca = clientConfig.caBundle ? Buffer.from(clientConfig.caBundle, "base64").toString() : undefined;
-    const headers = { "content-type": "application/json", accept: "application/json", "content-length": Buffer.byteLength(body), host: url.host, "user-agent": "kube-apiserver-admission" };
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json",
+      "content-length": Buffer.byteLength(body),
+      host: url.host,
+      "user-agent": "kube-apiserver-admission",
+    };
     const options = { method: "POST", path: url.pathname + url.search, headers, signal };
     if (!clientConfig.service) {
       return read((onResponse) => https.request({ ...options, host: url.hostname, port: url.port || 443, ...(ca ? { ca } : {}) }, onResponse), body);
@@ -54,7 +60,11 @@ export class WebhookCaller {
   }
 
   /** TLS to the service's cluster address, which must show a certificate for `name.namespace.svc` by the webhook's CA. */
-  async #connect({ namespace, name, port = 443 }: NonNullable<Webhook["clientConfig"]["service"]>, ca: string | undefined, signal: AbortSignal): Promise<tls.TLSSocket> {
+  async #connect(
+    { namespace, name, port = 443 }: NonNullable<Webhook["clientConfig"]["service"]>,
+    ca: string | undefined,
+    signal: AbortSignal,
+  ): Promise<tls.TLSSocket> {
     const service = this.store.get("/services", namespace, name)?.object as KubeObject | undefined as Service | undefined;
     if (!service) throw new Error(`service ${JSON.stringify(name)} not found`);
     const address = service.spec?.clusterIP;
@@ -74,7 +84,8 @@ export class WebhookCaller {
       };
       socket.once("secureConnect", () => {
         // Bun reports what is wrong with the certificate here as well as by an error; neither may be taken for trust.
-        if (!socket.authorized) fail(socket.authorizationError instanceof Error ? socket.authorizationError : new Error(`x509: ${String(socket.authorizationError)}`));
+        if (!socket.authorized)
+          fail(socket.authorizationError instanceof Error ? socket.authorizationError : new Error(`x509: ${String(socket.authorizationError)}`));
         else resolve(socket);
       });
       socket.on("error", fail);

@@ -58,9 +58,12 @@ export function parseVerdict(text: string, uid: string): Verdict {
   if (!isObject(answer) || !isObject(answer.response)) throw new WebhookUnavailable("failed to call webhook: webhook response is missing");
   const { response } = answer;
   if (answer.apiVersion !== "admission.k8s.io/v1" || answer.kind !== "AdmissionReview") {
-    throw new WebhookUnavailable(`failed to call webhook: expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got ${String(answer.apiVersion)}, Kind=${String(answer.kind)}`);
+    throw new WebhookUnavailable(
+      `failed to call webhook: expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got ${String(answer.apiVersion)}, Kind=${String(answer.kind)}`,
+    );
   }
-  if (response.uid !== uid) throw new WebhookUnavailable(`failed to call webhook: expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid)}`);
+  if (response.uid !== uid)
+    throw new WebhookUnavailable(`failed to call webhook: expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid)}`);
   return {
     allowed: response.allowed === true,
     patch: parsePatch(response),
@@ -71,7 +74,8 @@ export function parseVerdict(text: string, uid: string): Verdict {
 
 function parsePatch({ patch, patchType }: JsonObject): unknown {
   if (patch === undefined || patch === null || patch === "") return undefined;
-  if (typeof patch !== "string" || patchType !== "JSONPatch") throw new WebhookUnavailable(`failed to call webhook: webhook returned response.patch but not response.patchType=JSONPatch`);
+  if (typeof patch !== "string" || patchType !== "JSONPatch")
+    throw new WebhookUnavailable(`failed to call webhook: webhook returned response.patch but not response.patchType=JSONPatch`);
   try {
     return JSON.parse(Buffer.from(patch, "base64").toString());
   } catch {

@@ -22,7 +22,13 @@ beforeAll(async () => {
   const rootKey = await generateKey();
   const root = issueRoot({ key: rootKey, organization: "test", now, lifetimeMs: 3600_000 });
   const key = await generateKey();
-  const leaf = issueLeaf({ signer: { certificate: root, key: rootKey }, spki: publicKeyDer(key), names: { dnsNames: ["istiod.mesh.svc"] }, now, lifetimeMs: 3600_000 });
+  const leaf = issueLeaf({
+    signer: { certificate: root, key: rootKey },
+    spki: publicKeyDer(key),
+    names: { dnsNames: ["istiod.mesh.svc"] },
+    now,
+    lifetimeMs: 3600_000,
+  });
   caBundle = Buffer.from(root.pem).toString("base64");
   hook = https.createServer({ cert: leaf.pem, key: encodePrivateKey(key) }, (incoming, response) => {
     let text = "";
@@ -45,7 +51,8 @@ beforeAll(async () => {
       return socket;
     },
   });
-  for (const name of ["lab", "mesh"]) await api.call("POST", "/api/v1/namespaces", { body: { metadata: { name, labels: { inject: name === "lab" ? "yes" : "no" } } } });
+  for (const name of ["lab", "mesh"])
+    await api.call("POST", "/api/v1/namespaces", { body: { metadata: { name, labels: { inject: name === "lab" ? "yes" : "no" } } } });
   await api.call("POST", "/api/v1/namespaces/mesh/services", { body: { metadata: { name: "istiod" }, spec: { ports: [{ port: 443, targetPort: 15017 }] } } });
   const crd = istioCrds().find(({ metadata }) => metadata.name === "peerauthentications.security.istio.io");
   await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { body: crd });
@@ -80,7 +87,9 @@ async function configure(kind: "Mutating" | "Validating", webhook: object): Prom
 }
 
 const create = (name: string, options: { path?: string; query?: string; labels?: object } = {}) =>
-  api.call("POST", `${options.path ?? PEERS}${options.query ?? ""}`, { body: { metadata: { name, ...(options.labels ? { labels: options.labels } : {}) }, spec: { mtls: { mode: "STRICT" } } } });
+  api.call("POST", `${options.path ?? PEERS}${options.query ?? ""}`, {
+    body: { metadata: { name, ...(options.labels ? { labels: options.labels } : {}) }, spec: { mtls: { mode: "STRICT" } } },
+  });
 
 test("a refusal is passed on in the webhook's words, 400 and without a reason", async () => {
   await configure("Validating", {});
@@ -117,17 +126,28 @@ test("warnings become headers, and an update shows both objects", async () => {
   answer = () => ({ allowed: true, warnings: ["careful"] });
   const patched = await api.call("PATCH", `${PEERS}/warned`, { body: { spec: { mtls: { mode: "DISABLE" } } }, type: "application/merge-patch+json" });
   expect([patched.status, patched.headers.get("warning")]).toEqual([200, '299 - "careful"']);
-  expect(reviews[0]?.request).toMatchObject({ operation: "UPDATE", object: { spec: { mtls: { mode: "DISABLE" } } }, oldObject: { spec: { mtls: { mode: "STRICT" } } } });
+  expect(reviews[0]?.request).toMatchObject({
+    operation: "UPDATE",
+    object: { spec: { mtls: { mode: "DISABLE" } } },
+    oldObject: { spec: { mtls: { mode: "STRICT" } } },
+  });
 });
 
 test("a mutation is applied, defaulted and validated, but owned by nobody", async () => {
   await configure("Mutating", { rules: [{ operations: ["CREATE"], apiGroups: [""], apiVersions: ["v1"], resources: ["pods"] }] });
   await api.call("POST", "/api/v1/namespaces/lab/serviceaccounts", { body: { metadata: { name: "default" } } });
-  const patchWith = (operations: object[]) => () => ({ allowed: true, patchType: "JSONPatch", patch: Buffer.from(JSON.stringify(operations)).toString("base64") });
-  const pod = (name: string) => api.call("POST", "/api/v1/namespaces/lab/pods", { body: { metadata: { name }, spec: { containers: [{ name: "app", image: "i" }] } } });
+  const patchWith = (operations: object[]) => () => ({
+    allowed: true,
+    patchType: "JSONPatch",
+    patch: Buffer.from(JSON.stringify(operations)).toString("base64"),
+  });
+  const pod = (name: string) =>
+    api.call("POST", "/api/v1/namespaces/lab/pods", { body: { metadata: { name }, spec: { containers: [{ name: "app", image: "i" }] } } });
   answer = patchWith([{ op: "add", path: "/spec/containers/-", value: { name: "proxy", image: "p", ports: [{ containerPort: 15090 }] } }]);
   const injected = await pod("injected");
-  expect(injected.body.spec).toMatchObject({ containers: [{ name: "app" }, { name: "proxy", imagePullPolicy: "Always", ports: [{ containerPort: 15090, protocol: "TCP" }] }] });
+  expect(injected.body.spec).toMatchObject({
+    containers: [{ name: "app" }, { name: "proxy", imagePullPolicy: "Always", ports: [{ containerPort: 15090, protocol: "TCP" }] }],
+  });
   expect(JSON.stringify((injected.body.metadata as { managedFields: unknown }).managedFields)).not.toContain("proxy");
   answer = patchWith([{ op: "add", path: "/spec/containers/-", value: { name: "No Name" } }]);
   expect((await pod("invalid")).status).toBe(422);
@@ -155,7 +175,11 @@ test("rules, selectors and conditions say who is asked", async () => {
   // The rule knows v1beta1 only: the object is shown in that version.
   await configure("Validating", { rules: [{ operations: ["CREATE"], apiGroups: ["security.istio.io"], apiVersions: ["v1beta1"], resources: ["*"] }] });
   await create("m9");
-  expect(reviews[0]?.request).toMatchObject({ kind: { version: "v1beta1" }, requestKind: { version: "v1" }, object: { apiVersion: "security.istio.io/v1beta1" } });
+  expect(reviews[0]?.request).toMatchObject({
+    kind: { version: "v1beta1" },
+    requestKind: { version: "v1" },
+    object: { apiVersion: "security.istio.io/v1beta1" },
+  });
 });
 
 test("a webhook that cannot be reached or believed fails or is ignored, as it says", async () => {
@@ -164,7 +188,9 @@ test("a webhook that cannot be reached or believed fails or is ignored, as it sa
   await configure("Validating", foreign);
   const failed = await create("foreign");
   expect([failed.status, failed.body.reason]).toEqual([500, "InternalError"]);
-  expect(failed.body.message).toStartWith('Internal error occurred: failed calling webhook "validation.istio.io": failed to call webhook: Post "https://istiod.mesh.svc/hook?timeout=10s": ');
+  expect(failed.body.message).toStartWith(
+    'Internal error occurred: failed calling webhook "validation.istio.io": failed to call webhook: Post "https://istiod.mesh.svc/hook?timeout=10s": ',
+  );
   expect(reviews).toHaveLength(0);
   await api.call("DELETE", "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations");
   await configure("Validating", { ...foreign, failurePolicy: "Ignore" });
