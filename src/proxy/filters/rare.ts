@@ -51,5 +51,5 @@ const RARE: Readonly<Record<string, () => HttpFilterFactory>> = {
 
 /** The filter that takes a configuration (its own, or a route's) of this type, if it is one of these. */
 export function rareFactory(typeName: string): HttpFilterFactory | undefined {
-  return RARE[typeName]?.();
+  return Object.hasOwn(RARE, typeName) ? RARE[typeName]?.() : undefined;
 }

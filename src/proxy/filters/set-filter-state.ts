@@ -7,6 +7,7 @@ import { routeConfigOf } from "./typed-config.ts";
 export const setFilterStateFilter: HttpFilterFactory = {
   typeNames: [ConfigSchema.typeName],
   routeTypeNames: [ConfigSchema.typeName],
+  checkRoute: (config, { services }) => void compileStateValues(config.read(ConfigSchema).onRequestHeaders, services.hostname),
   create(config, context) {
     const { hostname } = context.services;
     const compile = (from: typeof config): HttpFilter => {

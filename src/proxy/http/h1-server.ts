@@ -198,6 +198,7 @@ export class Http1Server implements ChannelHandler, ServerStream, BodySink {
     // Without its last chunk or its full length the client knows that the response was cut off; where only the close
     // ends it, that must not look regular.
     if (this.#http10 && !this.#responseDone) this.channel.reset();
+    else if (this.channel.unsent > 0) this.#closeLater(this.channel.unsent);
     else this.channel.close();
   }
 

@@ -384,6 +384,8 @@ export class HttpStream extends StreamInfo implements RequestSink {
   resetDownstream(): void {
     if (this.done) return;
     this.#stats.downstream_rq_tx_reset++;
+    // Nobody else tells the upstream: the codec has let go of this exchange by then.
+    this.#router?.abandon();
     this.#complete();
     this.codec.reset("local_reset");
   }

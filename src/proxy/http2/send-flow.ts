@@ -107,7 +107,9 @@ export class SendFlow {
     return found;
   }
 
+  /** Whoever still writes to it does not reach the peer, which would take that for a broken protocol. */
   forget(stream: SessionStream): void {
+    stream.localEnded = true;
     this.#waiting.delete(stream);
   }
 

@@ -1,3 +1,4 @@
+import { ChainmailError } from "../../base/index.ts";
 import type { BunSocket } from "./bun-socket.ts";
 import { BULK, limitReadAhead } from "./bulk-reads.ts";
 import { giveBack } from "./chunk-memory.ts";
@@ -249,7 +250,7 @@ const COPY_BELOW = 16 * 1024;
 
 const DISCARD: ChannelHandler = { onData: () => true, onEnd() {}, onDrain() {}, onClose() {} };
 
-/** Errors of sockets carry a code; exceptions of JavaScript do not. */
+/** Errors of sockets carry a code. So do our own errors and those that the runtime throws for wrong arguments: those are faults. */
 export function isTransportError(error: Error): boolean {
-  return "code" in error;
+  return "code" in error && !(error instanceof ChainmailError || error instanceof TypeError || error instanceof RangeError);
 }

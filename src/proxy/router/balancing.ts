@@ -14,7 +14,8 @@ export function balancingContext(
   tried: readonly Host[] | undefined,
 ): LoadBalancerContext {
   const criteria = MetadataCriteria.merged(action.criteria, info.dynamicMetadata?.get(LB_METADATA));
-  const override = info.overrideHost;
+  // As Envoy: a retry goes wherever the balancer sends it.
+  const override = info.attempts > 1 ? undefined : info.overrideHost;
   if (!policy || !tried) return { hash, criteria, override };
   return {
     override,

@@ -40,8 +40,12 @@ export class RequestMirror implements PoolWaiter, ResponseSink {
       ? this.stream.downstream.destinationRestored && cluster.originalDestination(this.stream.downstream.local)
       : cluster.choose();
     if (!host) return;
-    this.#cancel = services.clock.after(TIMEOUT_MS, () => this.#upstream?.abandon());
-    cluster
+    let withdraw: (() => void) | undefined;
+    this.#cancel = services.clock.after(TIMEOUT_MS, () => {
+      withdraw?.();
+      this.#upstream?.abandon();
+    });
+    withdraw = cluster
       .pool(host, {
         alpn: this.stream.upstreamAlpn,
         downstream: this.stream.protocol === "HTTP/2" ? 2 : 1,

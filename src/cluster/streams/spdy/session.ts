@@ -224,8 +224,9 @@ export class SpdySession implements StreamHost {
   /** The other side broke the rules: nothing it says can be trusted any more. */
   #abort(thrown: unknown): void {
     if (!this.#ended) this.#send({ type: "goaway", lastStreamId: this.#lastStreamId, status: 1 });
-    this.transport.destroy(thrown instanceof Error ? thrown : undefined);
     this.#finish();
+    // Destroyed at once it would take along what is still to be written, the reason among it.
+    this.transport.end(() => this.transport.destroy(thrown instanceof Error ? thrown : undefined));
   }
 
   #finish(): void {

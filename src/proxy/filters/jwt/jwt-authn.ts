@@ -42,12 +42,22 @@ export const jwtAuthnFilter: HttpFilterFactory = {
         if (specifier?.case === "disabled") return undefined;
         if (specifier?.case !== "requirementName") return whole;
         const requirement = named.get(specifier.value);
-        if (!requirement) throw new InvalidResource("INVALID_JWT_AUTHN", `Wrong requirement_name: ${specifier.value}. It should be one of requirement_map`);
+        if (!requirement) return refusing(`Wrong requirement_name: ${specifier.value}. It should be one of requirement_map`);
         return filter(() => requirement, proto, [...providers.values()]);
       },
     };
   },
 };
+
+/** Which filter a route is for shows only with its first request: what it names wrongly lets nobody in. */
+function refusing(body: string): HttpFilter {
+  return {
+    onRequest(stream) {
+      stream.localReply({ status: 403, body, details: "jwt_authn_access_denied" });
+      return "stop";
+    },
+  };
+}
 
 /** What is asked of a request may first need keys that have to be fetched. */
 function filter(requirementOf: (stream: HttpStream) => Requirement | undefined, proto: JwtAuthentication, providers: readonly Provider[]): HttpFilter {
