@@ -51,6 +51,14 @@ async function approve(name: string): Promise<NonNullable<SigningRequest["status
   throw new Error(`${name} was never settled`);
 }
 
+test("no request gets more than a year", async () => {
+  const key = await generateKey("P-256");
+  expect((await ask("long", createCsr({ key, subject: { commonName: "long", organizations: [] } }), { expirationSeconds: 300_000_000 })).status).toBe(201);
+  const status = await approve("long");
+  const certificate = parseCertificate(Buffer.from(status.certificate ?? "", "base64").toString());
+  expect(certificate.notAfter).toBeLessThan(Date.now() + 366 * 86_400_000);
+});
+
 test("an approved request becomes a certificate that the API server takes for the user it names", async () => {
   const key = await generateKey("P-256");
   expect((await ask("jane", createCsr({ key, subject: { commonName: "jane", organizations: ["dev", "ops"] } }), { expirationSeconds: 3600 })).status).toBe(201);

@@ -10,6 +10,8 @@ export class ServiceIndex {
   readonly #entries = new Map<string, MeshService[]>();
   readonly #public: MeshService[] = [];
   readonly #exported = new Map<string, MeshService[]>();
+  /** Namespaces of services that not all may see: routes of their own reach those, whoever may see them. */
+  readonly #owners = new Set<string>();
   readonly #visible = new Map<string, readonly MeshService[]>();
   /** Whether some hostname is that of services in several namespaces, of which a proxy's own counts first. */
   readonly #ambiguous: boolean;
@@ -45,7 +47,7 @@ export class ServiceIndex {
 
   /** Whether proxies of a namespace may see other services than those of any other. */
   setsApart(namespace: string): boolean {
-    return this.#ambiguous || this.#exported.has(namespace);
+    return this.#ambiguous || this.#exported.has(namespace) || this.#owners.has(namespace);
   }
 
   /** The services that proxies of a namespace may see: those exported to it first, then the public ones, oldest first each. */
@@ -72,6 +74,7 @@ export class ServiceIndex {
       this.#public.push(service);
       return;
     }
+    this.#owners.add(service.namespace);
     if (exportTo.includes("~")) return;
     for (const namespace of new Set(exportTo.map((target) => (target === "." ? service.namespace : target)))) {
       const list = this.#exported.get(namespace);

@@ -64,6 +64,30 @@ describe("what a change costs", () => {
     expect(shared(builder.build().snapshot)).toEqual([false, false]);
   });
 
+  test.each([[["~"]], [["batch"]]])("a route of a namespace reaches its own service, exported to %p", (exportTo) => {
+    const builder = mesh();
+    const service = (name: string, annotations: Record<string, string> = {}) =>
+      put(builder, {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name, namespace: "shop", annotations, creationTimestamp: "2026-01-01T00:00:00Z" },
+        spec: { clusterIP: "10.96.0.77", selector: { app: name }, ports: [{ name: "http", port: 80 }] },
+      } as KubeObject);
+    service("hidden", { "networking.istio.io/exportTo": exportTo.join() });
+    const route = { route: [{ destination: { host: "hidden.shop.svc.cluster.local" } }] };
+    put(builder, {
+      apiVersion: "networking.istio.io/v1",
+      kind: "VirtualService",
+      metadata: { name: "to", namespace: "shop" },
+      spec: { hosts: ["web"], http: [route] },
+    } as KubeObject);
+    const { snapshot } = builder.build();
+    const generator = createGenerator();
+    // Whoever sees what all see has been asked for first.
+    generator.generate(nodeOf("other-1", "10.0.0.8", {}, "elsewhere"), snapshot, CDS);
+    expect(generator.generate(nodeOf("web-1", "10.0.0.1"), snapshot, CDS).map(({ name }) => name)).toContain("outbound|80||hidden.shop.svc.cluster.local");
+  });
+
   test("policies of other workloads cost a proxy nothing", () => {
     const builder = mesh();
     const generator = createGenerator();

@@ -69,7 +69,7 @@ export async function loadClusterPki(options: { directory: string; addresses: st
     tokenKey,
     signClient(request, lifetimeMs = LEAF_LIFETIME_MS) {
       const { spki, subject } = parseCsr(request);
-      return issueLeaf({ signer, spki, names: {}, subject, purposes: ["clientAuth"], now: Date.now(), lifetimeMs }).pem;
+      return issueLeaf({ signer, spki, names: {}, subject, purposes: ["clientAuth"], now: Date.now(), lifetimeMs: Math.min(lifetimeMs, LEAF_LIFETIME_MS) }).pem;
     },
     issueClient: (commonName, organizations) => makeLeaf(signer, now, {}, { commonName, organizations }),
   };

@@ -144,15 +144,29 @@ function overwriteErrors({ certificate }: Status, before: Status): FieldError[] 
 function certificateErrors({ certificate = "" }: Status, before: Status): FieldError[] {
   if (certificate === "" || equalJson(certificate, before.certificate)) return [];
   const text = Buffer.from(certificate, "base64").toString("latin1");
-  const blocks = [...text.matchAll(/-----BEGIN ([^-]+)-----\r?\n([\s\S]*?)-----END \1-----/g)];
-  const foreign = blocks.find(([, type]) => type !== "CERTIFICATE");
+  const blocks = pemBlocks(text);
+  const foreign = blocks.find(({ type }) => type !== "CERTIFICATE");
   const problem =
     blocks.length === 0
       ? "must contain at least one CERTIFICATE PEM block"
       : foreign
-        ? `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(foreign[1])}`
-        : blocks.some(([, , body = ""]) => body.includes(":"))
+        ? `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(foreign.type)}`
+        : blocks.some(({ body }) => body.includes(":"))
           ? "no PEM block headers are permitted"
           : undefined;
   return problem === undefined ? [] : [{ type: "FieldValueInvalid", field: "status.certificate", message: `Invalid value: "<certificate data>": ${problem}` }];
+}
+
+/** Blocks of PEM, found in one pass: one whose end is missing ends the search. */
+function pemBlocks(text: string): { type: string; body: string }[] {
+  const blocks: { type: string; body: string }[] = [];
+  const begin = /-----BEGIN ([^-\n]{1,64})-----\r?\n/g;
+  for (let found = begin.exec(text); found; found = begin.exec(text)) {
+    const type = found[1] ?? "";
+    const end = text.indexOf(`-----END ${type}-----`, begin.lastIndex);
+    if (end < 0) break;
+    blocks.push({ type, body: text.slice(begin.lastIndex, end) });
+    begin.lastIndex = end;
+  }
+  return blocks;
 }
