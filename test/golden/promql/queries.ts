@@ -1,13 +1,12 @@
 /** What is asked of the recorded samples, of a real Prometheus and of ours: each of Kiali's queries, and these. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { END, START } from "./world.ts";
+import { NOW, RANGES } from "./ranges.ts";
+import { START } from "./world.ts";
 
 /** One question. Times are in seconds, as the API has them. */
 export type Question = { query: string; time: number } | { query: string; start: number; end: number; step: number };
 
-/** Between two scrapes and on no edge of a window or step. */
-const NOW = (END - 1_800) / 1000;
 const EARLIER = (START + 800_900) / 1000;
 const IN_GAP = (START + 380_300) / 1000;
 const AFTER_END = (START + 766_000) / 1000;
@@ -454,65 +453,6 @@ up up
 "a\\x"
 1..2
 up{a="b"} {c="d"}`;
-
-const RANGES: { query: string; start?: number; end?: number; step?: number }[] = [
-  { query: "up" },
-  { query: "1" },
-  { query: "time()" },
-  { query: "vector(3)" },
-  { query: "ended_total" },
-  { query: "missed_total" },
-  { query: "quiet_gauge" },
-  { query: "late_total" },
-  { query: "ended_gauge" },
-  { query: 'rate(http_requests_total{code="503"}[1m])' },
-  { query: "rate(missed_total[2m])" },
-  { query: "rate(ended_total[2m])" },
-  { query: "sum(rate(http_requests_total[1m])) by (job)" },
-  { query: "topk(1, temperature)" },
-  { query: "bottomk(2, temperature)" },
-  { query: "sort(temperature)" },
-  { query: "temperature > 15" },
-  { query: "temperature @ end()" },
-  { query: "temperature @ start()" },
-  { query: 'rate(http_requests_total{code="200"}[1m] @ end())' },
-  { query: 'max_over_time(rate(http_requests_total{code="200",job="api"}[1m])[5m:30s])' },
-  { query: "avg_over_time(temperature[3m:20s] offset 1m)" },
-  { query: "absent(ended_gauge)" },
-  { query: "absent_over_time(ended_total[1m])" },
-  { query: 'absent(nothing{a="b"})' },
-  { query: "histogram_quantile(0.9, sum(rate(request_duration_seconds_bucket[2m])) by (le))" },
-  { query: 'count_values("v", up)' },
-  { query: "up or vector(0)" },
-  { query: "up == 0" },
-  { query: "late_total or missed_total" },
-  { query: "http_requests_total * on(job, instance) group_left(version) build_info" },
-  { query: "timestamp(missed_total)" },
-  { query: 'label_replace(up, "host", "$1", "instance", "(.*):.*")' },
-  { query: "weird" },
-  { query: "changes(up[2m])" },
-  { query: 'resets(http_requests_total{code="404"}[2m])' },
-  { query: "predict_linear(memory_bytes[2m], 60)" },
-  { query: "day_of_year()" },
-  { query: "-up" },
-  { query: "scalar(sum(up))" },
-  { query: "sum(up) > bool 5" },
-  { query: "nothing" },
-  { query: "quantile_over_time(0.5, temperature[2m])" },
-  { query: "up", step: 0.5, start: NOW - 3, end: NOW },
-  { query: "up", start: NOW, end: NOW },
-  { query: "sum(temperature)", step: 7 },
-  // Mistakes of ranges.
-  { query: "up", start: NOW, end: NOW - 1 },
-  { query: "up", step: 0 },
-  { query: "up", step: -1 },
-  { query: "up[5m]" },
-  { query: '"text"' },
-  { query: "up", start: NOW - 11_001, end: NOW, step: 1 },
-  { query: "up", start: NOW - 1e6, end: NOW, step: 1 },
-  { query: "sum(" },
-  { query: "up / on(instance) up" },
-];
 
 const lines = (text: string) => text.trim().split("\n");
 

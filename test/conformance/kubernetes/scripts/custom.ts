@@ -1,48 +1,6 @@
 import type { Script } from "../types.ts";
-import { apply, cluster, del, get, jsonPatch, mergePatch, ns, object, pause, post, put, script, setup, strategic, TABLE } from "./dsl.ts";
-
-const CRDS = cluster("apiextensions.k8s.io/v1/customresourcedefinitions");
-const definition = (plural: string, kind: string, schema: object, more: { version?: object; spec?: object } = {}): object =>
-  object("apiextensions.k8s.io/v1", "CustomResourceDefinition", `${plural}.e.io`, {
-    spec: {
-      group: "e.io",
-      scope: "Namespaced",
-      names: { plural, kind },
-      versions: [
-        {
-          name: "v1",
-          served: true,
-          storage: true,
-          schema: {
-            openAPIV3Schema: {
-              type: "object",
-              properties: { spec: { type: "object", ...schema }, status: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
-            },
-          },
-          ...more.version,
-        },
-      ],
-      ...more.spec,
-    },
-  });
-/** Definitions are served a moment after they are made. */
-const WAIT = pause(1_500);
-const thing = (kind: string, name: string, spec: object, more: object = {}): object => object("e.io/v1", kind, name, { spec, ...more });
-const bare = (plural: string, more: object): object =>
-  object("apiextensions.k8s.io/v1", "CustomResourceDefinition", `${plural}.e.io`, {
-    spec: {
-      group: "e.io",
-      scope: "Namespaced",
-      names: { plural, kind: "Bare" },
-      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
-      ...more,
-    },
-  });
-const withSchema = (schema: object): object => bare("bares", { versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }] });
-const noTimes = (body: unknown): unknown => {
-  const { spec, metadata } = body as { spec?: unknown; metadata?: { name?: string } };
-  return spec ? { name: metadata?.name, spec } : body;
-};
+import { apply, del, get, jsonPatch, mergePatch, ns, object, post, put, script, setup, strategic, TABLE } from "./dsl.ts";
+import { CRDS, WAIT, bare, definition, noTimes, thing, withSchema } from "./custom-objects.ts";
 
 const W = ns("e.io/v1/widgets");
 const R = ns("e.io/v1/rules");
